@@ -1,0 +1,150 @@
+"""Body features: what the shipped nano reads instead of the 263 HumanML3D numbers.
+
+Notable choices:
+
+- the root's *integrated* path and heading since the first frame stand beside the velocities, so that "which way, how far, turned
+  how much" can be read off a single frame instead of being summed up by a network;
+- only joints that every sensor really measures: spine, collars and toes are interpolated by many recorders, and a model given
+  them learns which sensor it looks at;
+- bone lengths are made those of one skeleton first, for the same reason;
+- a channel says for each joint whether it was seen, so that a missing limb is not a limb at the pelvis;
+- facing uses hips and shoulders in their anatomical order and no half angles: none of the HumanML3D quirks.
+
+The 2D variant has the same parts without depth, facing and floor: a camera does not tell them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.kinematics import heading
+from vimonet.motion.skeleton import JOINT_NAMES, retarget
+
+FPS = 20.0
+BODY_JOINTS = [
+    JOINT_NAMES.index(name)
+    for name in (
+        "left_hip right_hip left_knee right_knee left_ankle right_ankle neck head "
+        "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
+    ).split()
+]
+_PELVIS = 0
+_J = len(BODY_JOINTS)
+ROOT_DIM = 11
+BODY_DIM = ROOT_DIM + 3 * _J + 3 * _J + (_J + 1)
+KEYPOINT_ROOT_DIM = 5
+KEYPOINT_DIM = KEYPOINT_ROOT_DIM + 2 * _J + 2 * _J + (_J + 1)
+
+
+def body_features(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None = None, dimensions: int = 3
+) -> NDArray[np.float32]:
+    """Turn joints of one clip into the numbers the nano reads.
+
+    Args:
+        joints: [T, 22, 3] metres, Y up, 20 frames/s, any position and heading.
+        confidence: [T, 22] in 0..1, 0 for a joint that was not seen; None when all were.
+        dimensions: 3, or 2 for 2D keypoints (z ignored).
+
+    Returns:
+        [T, BODY_DIM] float32, or [T, KEYPOINT_DIM] for 2D. In 3D, per frame: pelvis height (m), its velocity up, forward and to the
+        left (m/s), turning rate (rad/s), path since the first frame forward and to the left (m, in the first frame's facing),
+        heading since the first frame (sin, cos, rad / pi), time (s / 10); 14 joints relative to the pelvis in the current facing
+        (m); their velocities (m/s); seen flags of pelvis and joints.
+    """
+    seen = np.ones(joints.shape[:2], np.float32) if confidence is None else (confidence > 0.2).astype(np.float32)
+    features = _keypoint(joints, seen) if dimensions == 2 else _body(joints, seen)
+    return np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0).clip(-20, 20)
+
+
+def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Joint positions held by 3D body features: [..., T, BODY_DIM] -> [..., T, 15, 3] metres, pelvis first.
+
+    In the first frame's facing, Y up, the pelvis starting above the origin.
+    """
+    height, forward, left = features[..., 0], features[..., 5], features[..., 6]
+    sin, cos = features[..., 7], features[..., 8]
+    local = features[..., ROOT_DIM : ROOT_DIM + 3 * _J].reshape(*features.shape[:-1], _J, 3)
+    root = np.stack([left, height, forward], axis=-1)
+    x = cos[..., None] * local[..., 0] + sin[..., None] * local[..., 2]
+    z = -sin[..., None] * local[..., 0] + cos[..., None] * local[..., 2]
+    moved = np.stack([x, local[..., 1], z], axis=-1) + root[..., None, :]
+    return np.concatenate([root[..., None, :], moved], axis=-2)
+
+
+def _velocity(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Backward difference per second along the first axis, the first frame repeating the second: [T, ...] -> [T, ...]."""
+    step = np.diff(x, axis=0, prepend=x[:1]) * FPS
+    if len(x) > 1:
+        step[0] = step[1]
+    return step
+
+
+def _body(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    joints = retarget(joints).astype(np.float32)
+    frames = len(joints)
+    angle = heading(joints, FPS).astype(np.float32)
+    root = joints[:, _PELVIS]
+    sin, cos = np.sin(angle), np.cos(angle)
+
+    first_sin, first_cos = sin[0], cos[0]
+    path = root - root[0]
+    path_forward = first_sin * path[:, 0] + first_cos * path[:, 2]
+    path_left = first_cos * path[:, 0] - first_sin * path[:, 2]
+    step = _velocity(root)
+    turned = angle - angle[0]
+    root_part = np.stack(
+        [
+            root[:, 1],
+            step[:, 1],
+            sin * step[:, 0] + cos * step[:, 2],
+            cos * step[:, 0] - sin * step[:, 2],
+            _velocity(angle),
+            path_forward,
+            path_left,
+            np.sin(turned),
+            np.cos(turned),
+            turned / np.pi,
+            np.arange(frames) / (10 * FPS),
+        ],
+        axis=-1,
+    )
+
+    offset = joints[:, BODY_JOINTS] - root[:, None]
+    local = np.stack(
+        [
+            cos[:, None] * offset[..., 0] - sin[:, None] * offset[..., 2],
+            offset[..., 1],
+            sin[:, None] * offset[..., 0] + cos[:, None] * offset[..., 2],
+        ],
+        axis=-1,
+    )
+    return _assemble(root_part, local, seen)
+
+
+def _keypoint(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    frames = len(joints)
+    flat = joints[..., :2].astype(np.float32)
+    root = flat[:, _PELVIS].copy()
+    clear = seen[:, _PELVIS] > 0
+    if clear.any():
+        index = np.arange(frames)
+        root = np.stack([np.interp(index, index[clear], root[clear, k]) for k in range(2)], axis=-1).astype(np.float32)
+    path = root - root[0]
+    step = _velocity(root)
+    root_part = np.concatenate([step, path, (np.arange(frames) / (10 * FPS))[:, None]], axis=-1)
+    return _assemble(root_part, flat[:, BODY_JOINTS] - root[:, None], seen)
+
+
+def _assemble(root: NDArray, local: NDArray, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Root part [T, R], local positions [T, 14, d], seen [T, 22] -> [T, R + 2 * 14 * d + 15], unseen joints zeroed."""
+    frames = len(local)
+    mask = seen[:, BODY_JOINTS]
+    # A velocity across a gap is no movement: both ends must have been seen.
+    moving = mask * np.concatenate([mask[:1], mask[:-1]])
+    velocity = _velocity(local) * moving[..., None]
+    local = local * mask[..., None]
+    flags = np.concatenate([seen[:, :1], mask], axis=1)
+    parts = [root, local.reshape(frames, -1), velocity.reshape(frames, -1), flags]
+    return np.concatenate(parts, axis=-1).astype(np.float32)

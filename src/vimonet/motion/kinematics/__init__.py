@@ -1,0 +1,98 @@
+"""Facts measured on a recording: where it goes, turns, limbs, postures, jumps, falls, steps, repetitions.
+
+``measure(motion)`` gives :class:`Facts`. Thresholds are relative to the body (leg and arm length), so that a child on
+a depth sensor and an adult in a studio are measured alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vimonet.motion.kinematics.body import SHOULDER, SIDES, WRIST, prepare
+from vimonet.motion.kinematics.events import Fall, Jump, falls, jumps
+from vimonet.motion.kinematics.facts import Facts
+from vimonet.motion.kinematics.limbs import (
+    Raise,
+    Step,
+    contacts,
+    knee_flexion,
+    limb_activity,
+    own_frame,
+    raised_hands,
+    steps,
+    trunk_inclination,
+)
+from vimonet.motion.kinematics.posture import Posture, ankle_over_floor, postures
+from vimonet.motion.kinematics.repetitions import Repetitions, repetitions
+from vimonet.motion.kinematics.trajectory import Turn, ends_mean, facing, heading, travel, turns
+
+if TYPE_CHECKING:
+    from vimonet.motion import Motion
+
+__all__ = [
+    "Facts",
+    "Fall",
+    "Jump",
+    "Posture",
+    "Raise",
+    "Repetitions",
+    "Step",
+    "Turn",
+    "facing",
+    "heading",
+    "measure",
+]
+
+
+def measure(motion: Motion) -> Facts:
+    """Measure a Motion ([T, 22, 3] m, Y up): see :class:`Facts` for every field, its unit and definition.
+
+    Deterministic; numpy and scipy only. A 2D motion gives what the image plane tells (limb activity, raised hands,
+    repetitions); where a leg is not seen, posture, jumps, steps and falls are None.
+    """
+    body = prepare(motion)
+    flat = body.dimensions == 2
+    angle = np.zeros(body.frames) if flat else heading(body.joints, body.fps)
+    local = own_frame(body, angle)
+    activity = {k: v for k, v in limb_activity(local, body.fps).items() if body.seen[k]}
+    hands = {
+        side: float((body.joints[:, WRIST[side], 1] - body.joints[:, SHOULDER[side], 1]).max())
+        for side in SIDES
+        if body.seen[f"{side} arm"]
+    }
+    legs = not flat and body.seen["left leg"] and body.seen["right leg"]
+    way = None if flat else travel(body, angle)
+    start, end = ends_mean(angle, body.fps)
+    leaps, airborne = jumps(body) if legs else ((), np.zeros(body.frames, dtype=bool))
+    drops, drop_speed = falls(body) if legs else ((), 0.0)
+    return Facts(
+        duration=body.frames / body.fps,
+        leg_length=None if flat else body.leg,
+        displacement=way.displacement if way else None,
+        displacement_angle=way.displacement_angle if way else None,
+        displacement_direction=way.displacement_direction if way else None,
+        travel_angle=way.travel_angle if way else None,
+        travel_direction=way.travel_direction if way else None,
+        path_length=way.path_length if way else None,
+        mean_speed=way.mean_speed if way else None,
+        peak_speed=way.peak_speed if way else None,
+        net_turn=None if flat else float(np.degrees(end - start)),
+        turns=None if flat else turns(angle, body.fps),
+        limb_activity=activity,
+        raised_hands=raised_hands(body),
+        hand_height=hands,
+        foot_height=ankle_over_floor(body) if legs else None,
+        knee_bend={side: float(v.max()) for side, v in knee_flexion(body.joints).items()} if legs else None,
+        trunk_bend=None if flat else float(trunk_inclination(body.joints).max()),
+        lowest_pelvis=float((body.joints[:, 0, 1].min() - body.floor) / body.stand) if legs else None,
+        posture=postures(body, airborne) if legs else None,
+        jumps=leaps if legs else None,
+        steps=steps(body, airborne) if legs else None,
+        repetitions=repetitions(body, local, len(leaps)),
+        contacts=contacts(body) if legs else None,
+        falls=drops if legs else None,
+        peak_drop_speed=drop_speed if legs else None,
+        seen=body.seen,
+    )

@@ -1,0 +1,171 @@
+"""A recording prepared for measuring: gaps filled, jitter smoothed, sizes of the body and height of the floor known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+if TYPE_CHECKING:
+    from vimonet.motion import Motion
+
+Array = NDArray[np.floating]
+
+PELVIS, SPINE3, NECK, HEAD = 0, 9, 12, 15
+HIP = {"left": 1, "right": 2}
+KNEE = {"left": 4, "right": 5}
+ANKLE = {"left": 7, "right": 8}
+FOOT = {"left": 10, "right": 11}
+SHOULDER = {"left": 16, "right": 17}
+ELBOW = {"left": 18, "right": 19}
+WRIST = {"left": 20, "right": 21}
+SIDES = ("left", "right")
+LIMBS = ("left arm", "right arm", "left leg", "right leg", "head")
+END_JOINT = {"left arm": 20, "right arm": 21, "left leg": 7, "right leg": 8, "head": HEAD}
+# Joints without which nothing can be said about a limb; feet and heads are missing from many skeletons.
+_LIMB_JOINTS = {
+    "left arm": (16, 18, 20),
+    "right arm": (17, 19, 21),
+    "left leg": (1, 4, 7),
+    "right leg": (2, 5, 8),
+    "head": (15,),
+}
+_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
+
+# Share of body mass near each joint, after the usual segment tables (de Leva 1996), rounded.
+MASS = np.zeros(22)
+MASS[[0, 3, 9, 15]] = (0.12, 0.15, 0.20, 0.08)
+MASS[[1, 2]], MASS[[4, 5]], MASS[[7, 8]] = 0.05, 0.075, 0.03
+MASS[[16, 17]], MASS[[18, 19]], MASS[[20, 21]] = 0.03, 0.025, 0.015
+MASS /= MASS.sum()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Smoothed joints of one recording and what every measurement needs to know about its body.
+
+    Attributes:
+        joints: [T, 22, 3] m, gaps filled, outliers of one frame removed, Gaussian-smoothed (sigma 0.075 s).
+        fps: frames per second.
+        leg: median length hip-knee-ankle, mean of both sides, m.
+        arm: median length shoulder-elbow-wrist, mean of both sides, m.
+        floor: height of the floor: 5th percentile over time of the lowest joint, m.
+        stand: height of the pelvis above the floor with straight legs, m.
+        seen: limb -> the recording shows it.
+        dimensions: 3, or 2 for keypoints in the image plane.
+    """
+
+    joints: Array
+    fps: float
+    leg: float
+    arm: float
+    floor: float
+    stand: float
+    seen: dict[str, bool]
+    dimensions: int
+
+    @property
+    def frames(self) -> int:
+        """Number of frames T."""
+        return int(self.joints.shape[0])
+
+
+def prepare(motion: Motion) -> Body:
+    """Prepare a Motion for measuring: see :class:`Body`."""
+    joints: Array = np.asarray(motion.joints, dtype=np.float64)
+    confidence = motion.confidence
+    seen = dict.fromkeys(LIMBS, True)
+    if confidence is not None:
+        visible = np.asarray(confidence) > 0.1
+        seen = {limb: bool((visible[:, list(ids)].all(axis=1)).mean() >= 0.5) for limb, ids in _LIMB_JOINTS.items()}
+        joints = _fill(joints, visible)
+    joints = smooth(_median3(joints), 0.075, motion.fps)
+    leg = float(np.mean([_length(joints, HIP[s], KNEE[s], ANKLE[s]) for s in SIDES]))
+    arm = float(np.mean([_length(joints, SHOULDER[s], ELBOW[s], WRIST[s]) for s in SIDES]))
+    floor = rank(joints[:, :, 1].min(axis=1), 0.05)
+    ankle = rank(joints[:, [7, 8], 1].min(axis=1), 0.05) - floor
+    hips = rank(norm(joints[:, 0] - 0.5 * (joints[:, 1] + joints[:, 2])), 0.5)
+    stand = leg + min(max(ankle, 0.0), 0.2 * leg) + 0.7 * hips
+    return Body(
+        joints, float(motion.fps), max(leg, 1e-3), max(arm, 1e-3), floor, max(stand, 1e-3), seen, motion.dimensions
+    )
+
+
+def _length(joints: Array, a: int, b: int, c: int) -> float:
+    upper, lower = joints[:, b] - joints[:, a], joints[:, c] - joints[:, b]
+    return rank(norm(upper) + norm(lower), 0.5)
+
+
+def _fill(joints: Array, visible: NDArray[np.bool_]) -> Array:
+    """Interpolate over frames in which a joint is not seen; a joint never seen follows its parent."""
+    joints = joints.copy()
+    frames = np.arange(len(joints))
+    for j in range(22):
+        ok = visible[:, j]
+        if ok.all():
+            continue
+        if ok.any():
+            for axis in range(3):
+                joints[:, j, axis] = np.interp(frames, frames[ok], joints[ok, j, axis])
+        elif j > 0:
+            joints[:, j] = joints[:, _PARENTS[j]]
+        else:
+            joints[:, 0] = 0.5 * (joints[:, 1] + joints[:, 2])
+    return joints
+
+
+def _median3(x: Array) -> Array:
+    """Median of three frames: one-frame glitches of a depth sensor go, everything longer stays."""
+    if len(x) < 3:
+        return x
+    a, b, c = x[:-2], x[1:-1], x[2:]
+    out = x.copy()
+    out[1:-1] = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+    return out
+
+
+def smooth(x: Array, seconds: float, fps: float) -> Array:
+    """Gaussian smoothing over time (axis 0) with standard deviation `seconds`; the ends are held."""
+    return gaussian_filter1d(x, max(seconds * fps, 1e-3), axis=0, mode="nearest", truncate=3.0)
+
+
+def ramp(x: Array, low: float, high: float) -> Array:
+    """0 below `low`, 1 above `high`, straight between; with high < low it falls instead."""
+    return np.clip((x - low) / (high - low), 0.0, 1.0)
+
+
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Half-open frame intervals in which `mask` holds."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def hysteresis(x: Array, enter: float, stay: float) -> list[tuple[int, int]]:
+    """Intervals in which x stays above `stay` and rises above `enter` at least once."""
+    return [(a, b) for a, b in runs(x > stay) if x[a:b].max() > enter]
+
+
+def norm(v: Array) -> Array:
+    """Length of the vectors in the last axis (faster than numpy.linalg.norm on small arrays)."""
+    return np.sqrt(np.einsum("...i,...i->...", v, v))
+
+
+def unit(v: Array) -> Array:
+    """Vectors of length one; a zero vector stays zero."""
+    return v / np.maximum(norm(v), 1e-9)[..., None]
+
+
+def rank(x: Array, share: float) -> float:
+    """Value of x [T] at the nearest rank of `share` (0..1): a percentile, without numpy's overhead."""
+    k = min(int(share * len(x)), len(x) - 1)
+    return float(np.partition(x, k)[k])
+
+
+def speed(x: Array, fps: float) -> Array:
+    """Speed [T, ...] in units/s of positions [T, ..., D], by central differences."""
+    if len(x) < 2:
+        return np.zeros(x.shape[:-1])
+    return norm(np.gradient(x, axis=0)) * fps

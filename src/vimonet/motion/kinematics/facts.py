@@ -1,0 +1,148 @@
+"""The record of measured facts, its JSON form and its readable lines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.kinematics.events import Fall, Jump
+from vimonet.motion.kinematics.limbs import Raise, Step
+from vimonet.motion.kinematics.posture import Posture
+from vimonet.motion.kinematics.repetitions import Repetitions
+from vimonet.motion.kinematics.trajectory import Turn
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was measured on one recording: seconds, metres, degrees; None where it cannot tell (2D, limb not seen).
+
+    Attributes:
+        duration: s.
+        leg_length: hip-knee-ankle, m: the size thresholds are relative to.
+        displacement: net way of the pelvis over the ground from start to end, m.
+        displacement_angle: its direction, degrees, 0 = where the body faced at the start, + = to its left, in (-180,
+            180].
+        displacement_direction: 'forward', 'left', 'backward', 'right' (quarters) or 'in place' (under 0.35 leg
+            lengths).
+        travel_angle: as displacement_angle, but against where the body faces at each moment, summed over the way.
+        travel_direction: its name: walking backward around a bend is 'backward' here.
+        path_length: way of the pelvis over the ground, m (smoothed with sigma 0.15 s).
+        mean_speed: mean horizontal speed of the pelvis, m/s.
+        peak_speed: greatest horizontal speed of the pelvis, m/s.
+        net_turn: change of heading from the first to the last 0.2 s, degrees, + = left (counter-clockwise from
+            above); full turns count.
+        turns: stretches of turning of 30 degrees or more: see trajectory.turns.
+        limb_activity: mean speed of each limb's end joint in the body's own frame, m/s: see limbs.limb_activity.
+        raised_hands: stretches with a wrist above its shoulder: see limbs.raised_hands.
+        hand_height: side -> greatest height of the wrist above its shoulder, m (the margin of raised_hands).
+        foot_height: side -> greatest height of the ankle above the floor, m (kicks, lifted legs).
+        knee_bend: side -> greatest bend of the knee, degrees (0 = straight).
+        trunk_bend: greatest inclination of the trunk from upright, degrees.
+        lowest_pelvis: least height of the pelvis as a share of its height when standing straight.
+        posture: stretches of posture: see posture.postures.
+        jumps: see events.jumps.
+        steps: see limbs.steps.
+        repetitions: see repetitions.repetitions; None when nothing repeats.
+        contacts: [T, 4] bool, left ankle, left foot, right ankle, right foot: see limbs.contacts.
+        falls: see events.falls.
+        peak_drop_speed: greatest downward speed of the pelvis, m/s (the margin of falls).
+        seen: limb -> the recording shows it.
+    """
+
+    duration: float
+    leg_length: float | None
+    displacement: float | None
+    displacement_angle: float | None
+    displacement_direction: str | None
+    travel_angle: float | None
+    travel_direction: str | None
+    path_length: float | None
+    mean_speed: float | None
+    peak_speed: float | None
+    net_turn: float | None
+    turns: tuple[Turn, ...] | None
+    limb_activity: dict[str, float]
+    raised_hands: tuple[Raise, ...]
+    hand_height: dict[str, float]
+    foot_height: dict[str, float] | None
+    knee_bend: dict[str, float] | None
+    trunk_bend: float | None
+    lowest_pelvis: float | None
+    posture: tuple[Posture, ...] | None
+    jumps: tuple[Jump, ...] | None
+    steps: tuple[Step, ...] | None
+    repetitions: Repetitions | None
+    contacts: NDArray[np.bool_] | None
+    falls: tuple[Fall, ...] | None
+    peak_drop_speed: float | None
+    seen: dict[str, bool] = field(default_factory=dict)
+
+    def raised(self) -> str:
+        """'left', 'right', 'both' or 'none': which hands are raised at some time."""
+        sides = {r.side for r in self.raised_hands}
+        return "both" if len(sides) == 2 else next(iter(sides), "none")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready dictionary; numbers rounded to a thousandth, contacts as the share of time each is down."""
+        out = asdict(self)
+        if self.contacts is not None:
+            names = ("left ankle", "left foot", "right ankle", "right foot")
+            out["contacts"] = dict(zip(names, self.contacts.mean(axis=0).tolist(), strict=True))
+        return {key: _plain(value) for key, value in out.items()}
+
+    def lines(self) -> list[str]:
+        """Readable facts, one per line, with units."""
+        out = [f"duration: {self.duration:.1f} s"]
+        if self.displacement is not None:
+            where = self.displacement_direction
+            angle = (
+                ""
+                if where == "in place"
+                else f", {self.displacement_angle:+.0f} degrees (+ = left) from the first facing"
+            )
+            out.append(f"net movement: {where}, {self.displacement:.2f} m{angle}")
+            out.append(
+                f"path: {self.path_length:.2f} m, mean {self.mean_speed:.2f} m/s, peak {self.peak_speed:.2f} m/s"
+            )
+        if self.net_turn is not None:
+            out.append(f"net turn: {abs(self.net_turn):.0f} degrees to the {'left' if self.net_turn >= 0 else 'right'}")
+        for turn in self.turns or ():
+            side = "left" if turn.degrees > 0 else "right"
+            out.append(f"turn: {abs(turn.degrees):.0f} degrees to the {side}, {turn.start:.1f}-{turn.end:.1f} s")
+        for part in self.posture or ():
+            detail = f", {part.detail}" if part.detail else ""
+            out.append(f"posture: {part.label}{detail}, {part.start:.1f}-{part.end:.1f} s")
+        for hand in self.raised_hands:
+            level = "above the head" if hand.above_head else "above the shoulder"
+            when = f"{hand.start:.1f}-{hand.end:.1f} s"
+            out.append(f"{hand.side} hand raised {level}: {when}, {hand.height:.2f} m above the shoulder")
+        out += [f"jump: {j.start:.1f}-{j.end:.1f} s, {j.height:.2f} m high" for j in self.jumps or ()]
+        out += [
+            f"fall: {f.start:.1f}-{f.end:.1f} s, pelvis drops {f.drop:.2f} m, up to {f.speed:.1f} m/s"
+            for f in self.falls or ()
+        ]
+        if self.steps:
+            left = sum(s.side == "left" for s in self.steps)
+            out.append(f"steps: {len(self.steps)} ({left} left, {len(self.steps) - left} right)")
+        if self.repetitions is not None:
+            r = self.repetitions
+            out.append(f"repetitions: {r.count} of the {r.limb}, one in {r.period:.1f} s, {r.start:.1f}-{r.end:.1f} s")
+        moving = ", ".join(f"{limb} {v:.2f}" for limb, v in sorted(self.limb_activity.items(), key=lambda x: -x[1]))
+        out.append(f"activity (m/s in the body's frame): {moving}")
+        hidden = [limb for limb, ok in self.seen.items() if not ok]
+        if hidden:
+            out.append(f"not seen: {', '.join(hidden)}")
+        return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return round(float(value), 3)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,183 @@
+"""What the limbs do: activity, raised hands, reach of feet and hands, foot contact and steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter1d
+from scipy.signal import find_peaks
+
+from vimonet.motion.kinematics.body import (
+    ANKLE,
+    END_JOINT,
+    FOOT,
+    HIP,
+    KNEE,
+    LIMBS,
+    NECK,
+    PELVIS,
+    SHOULDER,
+    SIDES,
+    WRIST,
+    Array,
+    Body,
+    hysteresis,
+    norm,
+    speed,
+    unit,
+)
+
+RAISE_ENTER, RAISE_STAY, RAISE_TIME = 0.1, 0.0, 0.25  # wrist above shoulder in arm lengths; s
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """A hand held up.
+
+    Attributes:
+        side: 'left' or 'right'.
+        start: s.
+        end: s.
+        height: highest wrist above its shoulder, m.
+        above_head: the wrist comes above the head joint.
+    """
+
+    side: str
+    start: float
+    end: float
+    height: float
+    above_head: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A foot put down: time in s and `side`."""
+
+    time: float
+    side: str
+
+
+def own_frame(body: Body, angle: Array) -> Array:
+    """Joints [T, 22, 3] relative to the pelvis and turned so that the body faces +Z (x = own left)."""
+    local = body.joints - body.joints[:, PELVIS : PELVIS + 1]
+    sin, cos = np.sin(angle)[:, None], np.cos(angle)[:, None]
+    return np.stack(
+        [local[..., 0] * cos - local[..., 2] * sin, local[..., 1], local[..., 0] * sin + local[..., 2] * cos], axis=-1
+    )
+
+
+def limb_activity(local: Array, fps: float) -> dict[str, float]:
+    """Mean speed in m/s of each limb's end joint (wrists, ankles, head) in the pelvis frame that turns with the body."""
+    ends = speed(local[:, [END_JOINT[limb] for limb in LIMBS]], fps).mean(axis=0)
+    return {limb: float(v) for limb, v in zip(LIMBS, ends, strict=True)}
+
+
+def raised_hands(body: Body) -> tuple[Raise, ...]:
+    """Stretches in which a wrist is above its shoulder.
+
+    The wrist rises more than 0.1 arm lengths (about 5 cm) above the shoulder of its side, stays above it for at least
+    0.25 s, while the trunk is within 50 degrees of upright (reaching up when lying is not raising). Sorted by start.
+    """
+    joints, fps = body.joints, body.fps
+    upright = trunk_inclination(joints) < 50.0
+    out = []
+    for side in SIDES:
+        if not body.seen[f"{side} arm"]:
+            continue
+        height = joints[:, WRIST[side], 1] - joints[:, SHOULDER[side], 1]
+        over = np.where(upright, height / body.arm, -1.0)
+        for a, b in hysteresis(over, RAISE_ENTER, RAISE_STAY):
+            if b - a >= RAISE_TIME * fps:
+                head = bool((joints[a:b, WRIST[side], 1] > joints[a:b, 15, 1]).any())
+                out.append(Raise(side, a / fps, b / fps, float(height[a:b].max()), head))
+    return tuple(sorted(out, key=lambda r: (r.start, r.side)))
+
+
+def trunk_inclination(joints: Array) -> Array:
+    """Angle in degrees [T] of pelvis-neck from the vertical: 0 upright, 90 level, over 90 head down."""
+    up = unit(joints[:, NECK] - joints[:, PELVIS])
+    return np.degrees(np.arccos(np.clip(up[:, 1], -1.0, 1.0)))
+
+
+def knee_flexion(joints: Array) -> dict[str, Array]:
+    """Bend of each knee in degrees [T]: 0 is a straight leg."""
+    out = {}
+    for side in SIDES:
+        thigh, shank = (
+            unit(joints[:, KNEE[side]] - joints[:, HIP[side]]),
+            unit(joints[:, ANKLE[side]] - joints[:, KNEE[side]]),
+        )
+        out[side] = np.degrees(np.arccos(np.clip(np.einsum("ti,ti->t", thigh, shank), -1.0, 1.0)))
+    return out
+
+
+def clearance(body: Body) -> Array:
+    """Height of each foot above the ground under it, m [T, 2] (left, right).
+
+    The lower of ankle and toe, each above its own lowest height within a second: stairs and slopes do not read as
+    flight.
+    """
+    window = 2 * round(body.fps) + 1
+    ids = [ANKLE["left"], ANKLE["right"], FOOT["left"], FOOT["right"]]
+    height = body.joints[:, ids, 1]
+    height = height - minimum_filter1d(height, window, axis=0, mode="nearest")
+    return np.minimum(height[:, :2], height[:, 2:])
+
+
+def contacts(body: Body) -> NDArray[np.bool_]:
+    """Foot contact [T, 4]: left ankle, left foot, right ankle, right foot (the order of HumanML3D).
+
+    A joint is in contact when it is within 0.08 leg lengths of its lowest height within a second and slower than 0.45
+    m/s (scaled by leg length / 0.85 m).
+    """
+    ids = [7, 10, 8, 11]
+    points = body.joints[:, ids]
+    height = points[..., 1] - minimum_filter1d(points[..., 1], 2 * round(body.fps) + 1, axis=0, mode="nearest")
+    slow = speed(points, body.fps) < 0.45 * body.leg / 0.85
+    return (height < 0.08 * body.leg) & slow
+
+
+def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
+    """Steps: each swing of a foot, at the time it is put down.
+
+    A swing is a peak of the ankle's speed (at least 0.4 m/s for a leg of 0.85 m) in which the foot moves 0.12 leg
+    lengths over the ground or lifts by 0.05, toes and all; peaks with the foot in the air between them are one swing.
+    A foot above 0.6 leg lengths is a kick, not a step, and landing from a jump (`airborne` [T]) is none.
+    """
+    fps, leg = body.fps, body.leg
+    out = []
+    clear = clearance(body) / leg
+    landing = np.convolve(airborne, np.ones(round(0.25 * fps) + 1))[: body.frames] > 0
+    for i, side in enumerate(SIDES):
+        if not body.seen[f"{side} leg"]:
+            continue
+        ankle = body.joints[:, ANKLE[side]]
+        pace = speed(ankle, fps) * 0.85 / leg
+        lift = (ankle[:, 1] - minimum_filter1d(ankle[:, 1], 2 * round(fps) + 1, mode="nearest")) / leg
+        peaks, _ = find_peaks(np.concatenate(([0.0], pace, [0.0])), height=0.4, prominence=0.3)
+        swings: list[list[int]] = []
+        for peak in peaks - 1:
+            if swings:
+                between = lift[swings[-1][1] : peak + 1]
+                top = max(lift[swings[-1][0] : peak + 1].max(), 1e-6)
+                if between.min() > max(0.5 * top, 0.06) or (peak - swings[-1][1] < 0.15 * fps):
+                    swings[-1][1] = int(peak)
+                    continue
+            swings.append([int(peak), int(peak)])
+        for first, last in swings:
+            a, b = _foot_of_peak(pace, first, -1), _foot_of_peak(pace, last, 1)
+            moved = float(norm(ankle[b, [0, 2]] - ankle[a, [0, 2]])) / leg
+            top = float(lift[a : b + 1].max())
+            if (moved >= 0.12 or clear[a : b + 1, i].max() >= 0.05) and top <= 0.6 and not landing[b]:
+                out.append(Step(b / fps, side))
+    return tuple(sorted(out, key=lambda s: (s.time, s.side)))
+
+
+def _foot_of_peak(x: Array, peak: int, way: int) -> int:
+    """Walk from a peak until the signal is below a quarter of it or rises again."""
+    i = peak
+    while 0 <= i + way < len(x) and x[i + way] <= x[i] and x[i] > 0.25 * x[peak]:
+        i += way
+    return i

@@ -1,0 +1,152 @@
+"""Where the body faces and where it goes: heading, turns, displacement, speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vimonet.motion.kinematics.body import NECK, PELVIS, Array, Body, norm, runs, smooth, speed, unit
+
+TURN_RATE = 15.0  # deg/s: slower is drift
+TURN_MIN = 30.0  # deg: smaller is sway
+IN_PLACE = 0.35  # leg lengths of net displacement under which someone stays in place
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of turning one way.
+
+    Attributes:
+        start: s.
+        end: s.
+        degrees: signed, + to the left (counter-clockwise seen from above).
+    """
+
+    start: float
+    end: float
+    degrees: float
+
+
+def heading(joints: Array, fps: float = 20.0) -> Array:
+    """Direction the trunk faces, about the vertical: radians [T], unwrapped over time.
+
+    0 faces +Z, pi/2 faces +X, so turning left counts up. It is the twist about the vertical of the trunk's rotation
+    (swing-twist decomposition; the trunk's frame is spanned by pelvis-neck and the mean of the hip and shoulder
+    lines), which stays defined when bowing, lying on the back, the front or a side; only an inverted trunk has none,
+    and such frames are interpolated from their neighbours. Smoothed with sigma 0.12 s.
+
+    Args:
+        joints: [T, 22, 3] m, Y up.
+        fps: frames per second.
+    """
+    joints = np.asarray(joints, dtype=np.float64)
+    up = unit(joints[:, NECK] - joints[:, PELVIS])
+    across = unit(joints[:, 1] - joints[:, 2]) + unit(joints[:, 16] - joints[:, 17])
+    left = unit(across - np.einsum("ti,ti->t", across, up)[:, None] * up)
+    chest = np.cross(left, up)
+    # Twist of the rotation [left up chest]; its length (1 + cos of the tilt) falls to 0 where the trunk is inverted.
+    sin, cos = chest[:, 0] - left[:, 2], left[:, 0] + chest[:, 2]
+    known = np.flatnonzero(np.hypot(sin, cos) > 0.45)
+    if len(known) == 0:
+        return np.zeros(len(joints))
+    angle = np.interp(np.arange(len(joints)), known, np.unwrap(np.arctan2(sin[known], cos[known])))
+    return smooth(angle, 0.12, fps)
+
+
+def facing(joints: Array, fps: float = 20.0) -> Array:
+    """Unit vectors [T, 3] in the ground plane in the direction of :func:`heading`."""
+    angle = heading(joints, fps)
+    return np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)], axis=1)
+
+
+def ends_mean(x: Array, fps: float, seconds: float = 0.2) -> tuple[Array, Array]:
+    """Means of the first and of the last `seconds` of x: a start and an end that one noisy frame cannot move."""
+    n = max(1, min(len(x), round(seconds * fps)))
+    return x[:n].mean(axis=0), x[-n:].mean(axis=0)
+
+
+def turns(angle: Array, fps: float) -> tuple[Turn, ...]:
+    """Turns: stretches of one sign faster than 15 deg/s, gaps under 0.4 s closed, of at least 30 degrees in all.
+
+    Args:
+        angle: heading [T] rad, unwrapped.
+        fps: frames per second.
+    """
+    degrees = np.degrees(smooth(angle, 0.2, fps))
+    if len(degrees) < 3:
+        return ()
+    rate = np.gradient(degrees) * fps
+    found: list[list[int]] = []
+    for sign in (1, -1):
+        parts: list[list[int]] = []
+        for a, b in runs(sign * rate > TURN_RATE):
+            if parts and a - parts[-1][1] < 0.4 * fps and sign * (degrees[a] - degrees[parts[-1][1] - 1]) > -5.0:
+                parts[-1][1] = b
+            else:
+                parts.append([a, b])
+        found += parts
+    plain = np.degrees(angle)
+    pad = max(1, round(0.1 * fps))  # the smoothing spreads a turn: take its size from where it has settled
+    out = []
+    for a, b in sorted(found):
+        first, last = max(a - pad, 0), min(b - 1 + pad, len(plain) - 1)
+        size = float(plain[last] - plain[first])
+        if abs(size) >= TURN_MIN:
+            out.append(Turn(a / fps, b / fps, size))
+    return tuple(out)
+
+
+def direction_name(angle: float, distance: float, leg: float) -> str:
+    """'forward', 'left', 'backward' or 'right' (quarters around each), or 'in place' under 0.35 leg lengths."""
+    if distance < IN_PLACE * leg:
+        return "in place"
+    return ("forward", "left", "backward", "right")[round(angle / 90.0) % 4]
+
+
+@dataclass(frozen=True, slots=True)
+class Travel:
+    """Movement of the pelvis over the ground; see the fields of the same names in Facts."""
+
+    displacement: float
+    displacement_angle: float
+    displacement_direction: str
+    travel_angle: float
+    travel_direction: str
+    path_length: float
+    mean_speed: float
+    peak_speed: float
+
+
+def travel(body: Body, angle: Array) -> Travel:
+    """Measure the pelvis over the ground, given the heading [T] in radians."""
+    ground = smooth(body.joints[:, PELVIS, [0, 2]], 0.15, body.fps)
+    first, last = ends_mean(body.joints[:, PELVIS, [0, 2]], body.fps, 0.1)
+    start = float(ends_mean(angle, body.fps)[0])
+    net = last - first
+    distance = float(np.hypot(*net))
+    net_angle = _relative(net, start)
+    # Direction of going relative to where the body faces at that moment: walking backward stays backward around a bend.
+    step = np.gradient(ground, axis=0) if len(ground) > 1 else np.zeros_like(ground)
+    sin, cos = np.sin(angle), np.cos(angle)
+    forward = float((step[:, 0] * sin + step[:, 1] * cos).sum())
+    sideways = float((step[:, 0] * cos - step[:, 1] * sin).sum())
+    own = float(np.degrees(np.arctan2(sideways, forward)))
+    pace = speed(ground, body.fps)
+    path = float(norm(np.diff(ground, axis=0)).sum())
+    return Travel(
+        displacement=distance,
+        displacement_angle=net_angle,
+        displacement_direction=direction_name(net_angle, distance, body.leg),
+        travel_angle=own,
+        travel_direction=direction_name(own, float(np.hypot(forward, sideways)), body.leg),
+        path_length=path,
+        mean_speed=float(pace.mean()),
+        peak_speed=float(pace.max()),
+    )
+
+
+def _relative(v: Array, start: float) -> float:
+    """Angle in degrees of a ground vector (x, z) against a heading, + to the left, in (-180, 180]."""
+    angle = np.arctan2(v[0], v[1]) - start
+    return float(np.degrees(np.arctan2(np.sin(angle), np.cos(angle))))

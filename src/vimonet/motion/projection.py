@@ -1,0 +1,76 @@
+"""From 3D movement to what a pose estimator reports of a video of it: a camera, detector-like noise, drop-outs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from vimonet.motion.motion import Motion
+from vimonet.motion.skeleton import INDEX, LEFT_RIGHT
+
+TORSO = 0.5
+"""Median pelvis-neck distance of every 2D motion, so that the camera's distance does not matter."""
+
+# COCO and its kin have neither spine nor collars nor toes: a 2D motion never shows them.
+_UNSEEN = [INDEX[name] for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar", "left_foot", "right_foot")]
+
+
+def project(motion: Motion, azimuth: float = 0.0, elevation: float = 0.0, distance: float = 4.0) -> Motion:
+    """Film a 3D motion with a standing pinhole camera aimed at where the movement happens.
+
+    Args:
+        motion: 3D, [T, 22, 3] m.
+        azimuth: degrees around the body from the front of its first frame; 90 films its left side.
+        elevation: degrees above the horizon; negative looks up from below.
+        distance: camera to the middle of the movement, m.
+
+    Returns:
+        2D Motion: x to the right of the image, y up, torso 0.5; joints that 2D keypoint sets lack have confidence 0.
+    """
+    from vimonet.motion.kinematics import heading
+
+    joints = motion.joints.astype(np.float64)
+    facing = float(heading(joints[: min(len(joints), 5)], motion.fps)[0])
+    # The camera looks at the front: its right is the body's left when azimuth is 0.
+    angle = facing + np.radians(azimuth)
+    centre = np.array([*np.median(joints[:, 0], axis=0)])
+    moved = joints - centre
+    x = np.cos(angle) * moved[..., 0] - np.sin(angle) * moved[..., 2]
+    z = np.sin(angle) * moved[..., 0] + np.cos(angle) * moved[..., 2]
+    tilt = np.radians(elevation)
+    y = np.cos(tilt) * moved[..., 1] - np.sin(tilt) * z
+    depth = distance - (np.sin(tilt) * moved[..., 1] + np.cos(tilt) * z)
+    scale = distance / np.maximum(depth, 0.5)
+    image = np.stack([x * scale, y * scale, np.zeros_like(x)], axis=-1)
+    torso = np.linalg.norm(image[:, INDEX["neck"]] - image[:, 0], axis=-1)
+    image *= TORSO / max(float(np.median(torso)), 0.05)
+    confidence = np.ones(image.shape[:2], np.float32) if motion.confidence is None else motion.confidence.copy()
+    confidence[:, _UNSEEN] = 0
+    return replace(motion, joints=image.astype(np.float32), confidence=confidence, dimensions=2, source="projection")
+
+
+def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02) -> Motion:
+    """Errors of a pose estimator: jitter that is correlated in time, moments of lost joints, rare exchanged sides.
+
+    Args:
+        motion: 2D motion.
+        rng: source of chance.
+        level: standard deviation in units of two torsos (0.02 = 2 % of a metre-sized body part).
+    """
+    joints = motion.joints.copy()
+    frames = len(joints)
+    slow = gaussian_filter1d(rng.standard_normal((frames, 22, 2)), 4.0, axis=0, mode="nearest") * 3.5
+    joints[..., :2] += (level * (0.6 * slow + 0.4 * rng.standard_normal((frames, 22, 2)))).astype(np.float32)
+    confidence = (motion.confidence if motion.confidence is not None else np.ones((frames, 22), np.float32)).copy()
+    for _ in range(rng.poisson(1.0)):
+        joint, length = int(rng.integers(1, 22)), int(rng.integers(2, 15))
+        start = int(rng.integers(0, max(1, frames - length)))
+        confidence[start : start + length, joint] = 0
+    if rng.random() < 0.1:
+        start, length = int(rng.integers(0, frames)), int(rng.integers(1, 5))
+        for left, right in LEFT_RIGHT:
+            swap = slice(start, start + length)
+            joints[swap, left], joints[swap, right] = joints[swap, right].copy(), joints[swap, left].copy()
+    return replace(motion, joints=joints, confidence=confidence)

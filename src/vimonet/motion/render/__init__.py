@@ -1,0 +1,135 @@
+"""Pictures of movement: a ``.png`` strip of poses over time, or a ``.gif`` / ``.mp4`` that follows the person.
+
+Drawn with PIL from our own projection: a frame takes milliseconds, needs no display and no video program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vimonet.errors import InputError
+from vimonet.motion.motion import Motion
+from vimonet.motion.render.camera import VIEWS
+from vimonet.motion.render.strip import draw_strip
+from vimonet.motion.render.timeline import Event, events_of
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["FORMATS", "VIEWS", "Event", "draw_strip", "events_of", "render"]
+
+FORMATS = (".png", ".gif", ".mp4")
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    """The output path, checked before any work: a known ending, in a folder that exists.
+
+    Raises:
+        InputError: when it could not be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path}: unknown kind of picture '{path.suffix}'; the name must end in .png, .gif or .mp4.")
+    if path.is_dir():
+        raise InputError(f"{path}: this is a directory; give the name of a file to write.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; create it or choose another.")
+    return path
+
+
+def render(
+    motion: Motion,
+    path: str | os.PathLike[str],
+    *,
+    view: str = "three-quarter",
+    poses: int | None = None,
+    width: int | None = None,
+    title: str | None = None,
+    subtitle: str | None = None,
+    window: tuple[float, float] | None = None,
+    events: Sequence[Event] | None = None,
+    progress: bool = False,
+) -> Path:
+    """Draw a motion to ``path``; its ending chooses the kind: .png strip, .gif or .mp4.
+
+    The file appears whole or not at all: it is written beside its place and moved there at the end.
+
+    Args:
+        motion: what to draw; a 2D motion is shown as it was recorded, whatever the view.
+        path: ``.png``, ``.gif`` or ``.mp4``.
+        view: ``front``, ``side``, ``three-quarter`` or ``top``, from the person's first facing.
+        poses: number of poses of a strip; about two a second when None.
+        width: pixels; 1600 for a strip, 640 for an animation.
+        title: first line; the recording's name when None.
+        subtitle: second line of a strip; duration and source when None.
+        window: start and end (s) to mark in a strip.
+        events: spans to show; measured here when None, none for an empty sequence.
+        progress: show a progress bar on standard error while an animation is drawn.
+
+    Returns:
+        The path written.
+
+    Raises:
+        InputError: an unknown ending or view, or a folder that does not exist.
+    """
+    path = check_output(path)
+    if view not in VIEWS:
+        raise InputError(f"{view}: unknown view; choose one of {', '.join(VIEWS)}.")
+    if poses is not None and poses < 1:
+        raise InputError(f"{poses}: a strip needs at least one pose.")
+    if width is not None and not 200 <= width <= 8000:
+        raise InputError(f"{width}: the width must lie between 200 and 8000 pixels.")
+    shown = events_of(motion) if events is None else tuple(events)
+    kind = path.suffix.lower()
+    with _whole_file(path) as part:
+        if kind == ".png":
+            strip = draw_strip(
+                motion,
+                view=view,
+                poses=poses,
+                width=width or 1600,
+                title=title,
+                subtitle=subtitle,
+                events=shown,
+                window=window,
+            )
+            strip.save(part, "PNG", optimize=True)
+        else:
+            from vimonet.motion.render.animation import draw_frames, write_gif, write_mp4
+
+            side = (width or (480 if kind == ".gif" else 640)) // 2 * 2
+            step = 2 if kind == ".gif" else 1  # GIF times are whole hundredths of a second and its files are large
+            frames = draw_frames(motion, view=view, size=(side, side), title=title, events=shown, step=step)
+            write = write_gif if kind == ".gif" else write_mp4
+            write(_with_progress(frames, -(-motion.frames // step), path.name, progress), part, motion.fps / step)
+    return path
+
+
+def _with_progress(frames: Iterable[Image.Image], total: int, name: str, progress: bool) -> Iterable[Image.Image]:
+    if not progress:
+        return frames
+    from tqdm import tqdm
+
+    return tqdm(frames, total=total, desc=name, unit="frame", disable=None, delay=1.0, leave=False)
+
+
+@contextlib.contextmanager
+def _whole_file(path: Path):  # type: ignore[no-untyped-def]
+    """A temporary sibling that takes the place of ``path`` on success and disappears on any failure."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)  # mkstemp's 0600 is for secrets
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

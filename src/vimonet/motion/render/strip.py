@@ -1,0 +1,248 @@
+"""A clip as one picture: poses over time, the way walked as seen from above, and what was measured when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from vimonet.motion.motion import Motion
+from vimonet.motion.render.camera import Array, Camera, first_facing, floor_height
+from vimonet.motion.render.figure import (
+    FAINT,
+    INK,
+    LEFT,
+    MUTED,
+    PAPER,
+    RIGHT,
+    TORSO,
+    Colour,
+    dot,
+    draw_body,
+    draw_shadow,
+    font,
+    legend,
+    mix,
+)
+from vimonet.motion.render.timeline import Event, ink_on, rows_of
+from vimonet.motion.skeleton import INDEX
+
+_SUPER = 3  # drawn three times larger, then reduced
+_MARGIN = 36
+_PATH_WORTH = 0.35  # metres: below this the view from above would show a dot
+
+
+def pose_frames(motion: Motion, poses: int | None = None) -> NDArray[np.int64]:
+    """Frame numbers of the poses shown: evenly spaced, first and last included; about two a second, 5 to 10."""
+    wanted = poses if poses is not None else int(np.clip(round(motion.duration * 2) + 1, 5, 10))
+    return np.unique(np.linspace(0, motion.frames - 1, max(1, min(wanted, motion.frames))).round().astype(np.int64))
+
+
+def _centres(joints: Array, seen: NDArray[np.bool_]) -> Array:
+    """[T, 3]: the middle of the visible joints, so that a lying body is centred as well as a standing one."""
+    weight = seen[..., None].astype(np.float64)
+    return (np.where(seen[..., None], joints, 0.0) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1.0)
+
+
+def _wrap(draw: ImageDraw.ImageDraw, text: str, letters: Any, width: int, lines: int) -> list[str]:
+    """Break ``text`` into at most ``lines`` lines of ``width`` pixels; the rest becomes an ellipsis."""
+    found: list[str] = [""]
+    for word in text.split():
+        trial = f"{found[-1]} {word}".strip()
+        if draw.textlength(trial, font=letters) <= width or not found[-1]:
+            found[-1] = trial
+        else:
+            found.append(word)
+    if len(found) > lines:
+        found = found[:lines]
+        found[-1] += " …"
+    cut = []
+    for line in found:
+        while line and draw.textlength(line, font=letters) > width:  # one word longer than the line
+            line = line.rstrip("…")[:-1] + "…" if len(line) > 2 else ""
+        cut.append(line)
+    return cut
+
+
+def draw_strip(
+    motion: Motion,
+    *,
+    view: str = "three-quarter",
+    poses: int | None = None,
+    width: int = 1600,
+    title: str | None = None,
+    subtitle: str | None = None,
+    events: Sequence[Event] = (),
+    window: tuple[float, float] | None = None,
+) -> Image.Image:
+    """Draw poses over time with their times, left and right in two colours, the root's path, and measured events.
+
+    Args:
+        motion: what to draw, 3D or 2D.
+        view: one of VIEWS, from the person's first facing; a 2D motion is always seen as it was recorded.
+        poses: how many poses; about two a second when None.
+        width: of the picture, pixels.
+        title: first line; the recording's name when None.
+        subtitle: second line; duration and source when None.
+        events: spans to draw as bars under the times.
+        window: start and end (s) to mark as looked at.
+    """
+    joints = motion.joints.astype(np.float64)
+    seen = motion.seen
+    facing = first_facing(motion)
+    view = "front" if motion.dimensions == 2 else view
+    frames = pose_frames(motion, poses)
+    last = max(motion.frames - 1, 1) / motion.fps
+    floor = floor_height(motion)
+    centres = _centres(joints, seen)
+    targets = centres.copy()
+    targets[:, 1] = floor
+
+    from_above = motion.dimensions == 3 and np.ptp(joints[:, 0][:, [0, 2]], axis=0).max() > _PATH_WORTH
+    panel = round(width * 0.19) if from_above else 0
+    rows = rows_of(events)
+    label_room = 92 if rows else 0
+    left, right = _MARGIN + label_room, width - _MARGIN - (panel + 40 if panel else 0)
+    cell = (right - left) / max(len(frames), 1)
+
+    # One scale for all poses: the typical pose fills its cell, none is higher than the band allows.
+    probe = Camera.look(facing, view, scale=1.0, centre=(0.0, 0.0))
+    spread, top, bottom = [], 0.5, 0.0
+    for frame in frames:
+        if seen[frame].any():
+            pixels, _, _ = probe.project(joints[frame][seen[frame]], targets[frame])
+            spread.append(np.ptp(pixels[:, 0]) + 0.16)
+            top = max(top, float(-pixels[:, 1].min()) + 0.22)
+            bottom = max(bottom, float(pixels[:, 1].max()) + 0.06)
+    scale = min(1.02 * cell / max(float(np.median(spread)) if spread else 1.0, 0.45), 420.0 / (top + bottom), 230.0)
+
+    measure = ImageDraw.Draw(Image.new("L", (1, 1)))
+    heading, small = font(25, bold=True), font(17)
+    legend_room = 250
+    titles = _wrap(measure, title if title is not None else motion.name, heading, width - 2 * _MARGIN - legend_room, 2)
+    head = 24 + 34 * len(titles) + 34
+    ground = round(head + top * scale + 6)
+    band_end = ground + round(max(bottom, 0.12) * scale) + 8
+    axis = band_end + 30
+    height = axis + 14 + 30 * len(rows) + 22
+    if panel:
+        height = max(height, head + panel + 40)
+
+    big = Image.new("RGB", (width * _SUPER, height * _SUPER), PAPER)
+    draw = ImageDraw.Draw(big)
+    xs = left + cell * (np.arange(len(frames)) + 0.5)
+
+    def at_time(seconds: float) -> float:
+        """Pixel of a time: poses are evenly spaced in time, so the axis is linear from the first to the last."""
+        return float(xs[0] + (xs[-1] - xs[0]) * np.clip(seconds / last, 0.0, 1.0))
+
+    if window is not None and len(frames) > 1 and (window[0] > 0.05 or window[1] < motion.duration - 0.1):
+        box = [at_time(window[0]) - 6, head - 4, at_time(window[1]) + 6, axis - 2]
+        draw.rounded_rectangle([value * _SUPER for value in box], 10 * _SUPER, fill=(255, 247, 224))
+    if motion.dimensions == 3 and view != "top":
+        draw.rectangle([left * _SUPER, ground * _SUPER, right * _SUPER, (ground + 1.5) * _SUPER], fill=MUTED)
+
+    cameras = [Camera.look(facing, view, scale=scale * _SUPER, centre=(x * _SUPER, ground * _SUPER)) for x in xs]
+    if motion.dimensions == 3:
+        mask = Image.new("L", big.size, 0)
+        shade = ImageDraw.Draw(mask)
+        for camera, frame in zip(cameras, frames, strict=True):
+            draw_shadow(shade, joints[frame], seen[frame], camera, targets[frame], floor, ink=95)
+        big.paste(Image.new("RGB", big.size, INK), mask=mask.filter(ImageFilter.GaussianBlur(2.2 * _SUPER)))
+        draw = ImageDraw.Draw(big)
+    for camera, frame in zip(cameras, frames, strict=True):
+        draw_body(draw, joints[frame], seen[frame], camera, targets[frame], nose=motion.dimensions == 3)
+    if panel:
+        _draw_path(draw, motion, facing, frames, (width - _MARGIN - panel, head + 6, width - _MARGIN, head + 6 + panel))
+
+    image = big.reduce(_SUPER)
+    draw = ImageDraw.Draw(image)
+    for index, line in enumerate(titles):
+        draw.text((_MARGIN, 20 + 34 * index), line, font=heading, fill=INK)
+    under = subtitle if subtitle is not None else describe(motion)
+    draw.text((_MARGIN, 22 + 34 * len(titles)), under, font=small, fill=MUTED)
+    legend(image, width - _MARGIN, 26, 17)
+    for x, frame in zip(xs, frames, strict=True):
+        draw.text((x, band_end + 4), f"{frame / motion.fps:.1f} s", font=small, fill=INK, anchor="ma")
+    _draw_rows(draw, rows, at_time, axis + 10, (_MARGIN, left, right))
+    if panel:
+        at = (width - _MARGIN - panel / 2, head + panel + 14)
+        draw.text(at, "path from above", font=font(15), fill=MUTED, anchor="ma")
+    return image
+
+
+def describe(motion: Motion) -> str:
+    """The line under the title: duration, source and original rate."""
+    kind = "2D keypoints" if motion.dimensions == 2 else "3D"
+    return f"{motion.duration:.1f} s, {motion.source} at {motion.source_fps:g} frames/s, {kind}"
+
+
+def _draw_rows(
+    draw: ImageDraw.ImageDraw,
+    rows: list[tuple[str, list[Event]]],
+    at_time: Callable[[float], float],
+    top: int,
+    columns: tuple[int, int, int],
+) -> None:
+    """Bars of the measured events, one row per kind, the label inside where it fits and beside it where not."""
+    margin, left, right = columns
+    letters = font(15)
+    for number, (name, events) in enumerate(rows):
+        y = top + 30 * number
+        draw.text((margin, y + 11), name, font=letters, fill=INK, anchor="lm")
+        draw.line([left, y + 11, right, y + 11], fill=FAINT, width=1)
+        free = float(left)
+        for event in events:
+            start, end = at_time(event.start), at_time(event.end)
+            end = max(end, start + 6)
+            draw.rounded_rectangle([start, y + 1, end, y + 21], 5, fill=event.colour)
+            length = draw.textlength(event.label, font=letters)
+            if length + 10 <= end - start:
+                middle = ((start + end) / 2, y + 11)
+                draw.text(middle, event.label, font=letters, fill=ink_on(event.colour), anchor="mm")
+            elif end + 6 + length <= right and start >= free:
+                draw.text((end + 6, y + 11), event.label, font=letters, fill=INK, anchor="lm")
+                end += length + 10
+            free = end
+
+
+def _draw_path(
+    draw: ImageDraw.ImageDraw, motion: Motion, facing: Array, frames: NDArray[np.int64], box: tuple[int, int, int, int]
+) -> None:
+    """The pelvis' way seen from above, first facing up, darker with time; at each pose where the body faces."""
+    from vimonet.motion.kinematics import facing as facing_of
+
+    camera = Camera.look(facing, "top", scale=1.0, centre=(0.0, 0.0))
+    root = motion.joints[:, INDEX["pelvis"]].astype(np.float64)
+    flat, _, _ = camera.project(root, root[0])
+    forward = np.asarray(facing_of(motion.joints), dtype=np.float64)
+    aim, _, _ = camera.project(root + forward, root[0])
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    size = max(float((high - low).max()), 0.8)
+    x0, y0, x1, y1 = (value * _SUPER for value in box)
+    scale = (x1 - x0) * 0.74 / size
+    middle, centre = (low + high) / 2, np.array([(x0 + x1) / 2, (y0 + y1) / 2 - 8 * _SUPER])
+    draw.rounded_rectangle([x0, y0, x1, y1], 12 * _SUPER, outline=FAINT, width=2 * _SUPER, fill=(249, 250, 251))
+    way = (flat - middle) * scale + centre
+    for i in range(len(way) - 1):
+        colour: Colour = mix((178, 188, 198), INK, i / len(way))
+        draw.line([tuple(way[i]), tuple(way[i + 1])], fill=colour, width=3 * _SUPER)
+    for frame in frames:
+        ahead = aim[frame] - flat[frame]
+        ahead = ahead / max(float(np.hypot(*ahead)), 1e-6)
+        across = np.array([-ahead[1], ahead[0]])
+        spot, step = way[frame], 9.0 * _SUPER
+        # A small body from above: shoulders in the colours of their sides, a wedge for where it faces.
+        corners = (spot + ahead * step * 1.6, spot + across * step * 0.7, spot - across * step * 0.7)
+        draw.polygon([tuple(corner) for corner in corners], fill=TORSO)
+        dot(draw, spot + across * step * 0.75, 3.4 * _SUPER, RIGHT)
+        dot(draw, spot - across * step * 0.75, 3.4 * _SUPER, LEFT)
+        dot(draw, spot, 5.0 * _SUPER, TORSO)
+    dot(draw, way[0], 2.4 * _SUPER, PAPER)
+    bar = next(length for length in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000) if length * scale >= 34 * _SUPER)
+    start = np.array([x0 + 14 * _SUPER, y1 - 14 * _SUPER])
+    draw.line([tuple(start), (start[0] + bar * scale, start[1])], fill=MUTED, width=2 * _SUPER)
+    draw.text((start[0], start[1] - 5 * _SUPER), f"{bar:g} m", font=font(13 * _SUPER), fill=MUTED, anchor="ls")

@@ -1,0 +1,65 @@
+"""Measured facts as spans on a time axis: what the strip draws as bars and the animation names while it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vimonet.motion.kinematics import measure
+from vimonet.motion.motion import Motion
+from vimonet.motion.render.figure import INK, LEFT, RIGHT, TORSO, Colour, mix
+
+KINDS: dict[str, Colour] = {
+    "turn": (122, 82, 160),
+    "fall": (190, 40, 50),
+    "jump": (30, 140, 100),
+    "repeats": (150, 122, 40),
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something measured between two times (seconds), in a named row of the chart."""
+
+    row: str
+    label: str
+    start: float
+    end: float
+    colour: Colour
+
+
+def events_of(motion: Motion) -> tuple[Event, ...]:
+    """The measured events of a clip: turns, raised hands, posture other than standing, jumps and falls."""
+    facts = measure(motion)
+    found: list[Event] = []
+    for turn in facts.turns or ():
+        side = "left" if turn.degrees > 0 else "right"
+        found.append(Event("turn", f"{abs(turn.degrees):.0f}° {side}", turn.start, turn.end, KINDS["turn"]))
+    for hand in facts.raised_hands or ():
+        colour = LEFT if hand.side == "left" else RIGHT
+        found.append(Event(f"{hand.side} hand", "raised", hand.start, hand.end, colour))
+    for posture in facts.posture or ():
+        if posture.label not in ("standing", "unknown"):
+            found.append(Event("posture", posture.label, posture.start, posture.end, TORSO))
+    if facts.repetitions is not None:
+        again = facts.repetitions
+        found.append(Event("repeats", f"{again.count}×  {again.limb}", again.start, again.end, KINDS["repeats"]))
+    for jump in facts.jumps or ():
+        found.append(Event("jump", f"{100 * jump.height:.0f} cm", jump.start, jump.end, KINDS["jump"]))
+    for fall in facts.falls or ():
+        found.append(Event("fall", f"{100 * fall.drop:.0f} cm down", fall.start, fall.end, KINDS["fall"]))
+    return tuple(found)
+
+
+def rows_of(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
+    """The events by row, rows in order of first appearance."""
+    rows: dict[str, list[Event]] = {}
+    for event in sorted(events, key=lambda event: event.start):
+        rows.setdefault(event.row, []).append(event)
+    return list(rows.items())
+
+
+def ink_on(colour: Colour) -> Colour:
+    """Paper or ink, whichever reads better on ``colour``."""
+    red, green, blue = colour
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 150 else mix((255, 255, 255), colour, 0.02)

@@ -1,0 +1,212 @@
+"""The 22-joint skeleton: names, tree, mirror pairs, plain adult proportions, and retargeting onto them.
+
+Order and tree are those of SMPL's body joints without the hands, as HumanML3D uses them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+JOINT_NAMES: Final[tuple[str, ...]] = (
+    "pelvis",
+    "left_hip",
+    "right_hip",
+    "spine1",
+    "left_knee",
+    "right_knee",
+    "spine2",
+    "left_ankle",
+    "right_ankle",
+    "spine3",
+    "left_foot",
+    "right_foot",
+    "neck",
+    "left_collar",
+    "right_collar",
+    "head",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+)
+INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(JOINT_NAMES)}
+PARENTS: Final[tuple[int, ...]] = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
+LEFT_RIGHT: Final[tuple[tuple[int, int], ...]] = (
+    (1, 2),
+    (4, 5),
+    (7, 8),
+    (10, 11),
+    (13, 14),
+    (16, 17),
+    (18, 19),
+    (20, 21),
+)
+MIRROR: Final[NDArray[np.intp]] = np.array(
+    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20], dtype=np.intp
+)
+"""Permutation that exchanges left and right joints."""
+
+CANONICAL_OFFSETS: Final[NDArray[np.float32]] = np.array(
+    [
+        [0.0, 0.0, 0.0],  # pelvis
+        [0.09, -0.07, 0.0],  # left hip
+        [-0.09, -0.07, 0.0],
+        [0.0, 0.11, -0.01],  # spine1
+        [0.0, -0.41, 0.0],  # left knee
+        [0.0, -0.41, 0.0],
+        [0.0, 0.13, 0.0],  # spine2
+        [0.0, -0.41, -0.02],  # left ankle
+        [0.0, -0.41, -0.02],
+        [0.0, 0.06, 0.0],  # spine3
+        [0.02, -0.06, 0.13],  # left foot (ball)
+        [-0.02, -0.06, 0.13],
+        [0.0, 0.21, -0.02],  # neck
+        [0.08, 0.11, -0.02],  # left collar
+        [-0.08, 0.11, -0.02],
+        [0.0, 0.10, 0.03],  # head
+        [0.10, 0.04, 0.0],  # left shoulder
+        [-0.10, 0.04, 0.0],
+        [0.27, 0.0, 0.0],  # left elbow
+        [-0.27, 0.0, 0.0],
+        [0.25, 0.0, 0.0],  # left wrist
+        [-0.25, 0.0, 0.0],
+    ],
+    dtype=np.float32,
+)
+"""[22, 3] metres from parent to joint in a T-pose facing +Z: a plain adult of about 1.7 m, our own figures."""
+
+CANONICAL_LENGTHS: Final[NDArray[np.float32]] = np.linalg.norm(CANONICAL_OFFSETS, axis=1).astype(np.float32)
+LEG_LENGTH: Final[float] = float(CANONICAL_LENGTHS[[4, 7]].sum())
+"""Hip to ankle along the canonical leg, metres."""
+
+T_POSE: Final[NDArray[np.float32]] = np.zeros((22, 3), dtype=np.float32)
+"""[22, 3] the canonical T-pose with the pelvis at the origin."""
+for _joint, _parent in enumerate(PARENTS):
+    if _parent >= 0:
+        T_POSE[_joint] = T_POSE[_parent] + CANONICAL_OFFSETS[_joint]
+T_POSE.setflags(write=False)
+CANONICAL_OFFSETS.setflags(write=False)
+
+
+def bone_lengths(joints: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Distance of each joint from its parent, [..., 22]; 0 for the pelvis."""
+    lengths = np.zeros(joints.shape[:-1], dtype=joints.dtype)
+    lengths[..., 1:] = np.linalg.norm(joints[..., 1:, :] - joints[..., list(PARENTS[1:]), :], axis=-1)
+    return lengths
+
+
+def leg_length(joints: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Median over time of hip-knee-ankle length, mean of both legs: [..., T, 22, 3] -> [...]."""
+    upper = np.linalg.norm(joints[..., [4, 5], :] - joints[..., [1, 2], :], axis=-1)
+    lower = np.linalg.norm(joints[..., [7, 8], :] - joints[..., [4, 5], :], axis=-1)
+    return np.median((upper + lower).mean(axis=-1), axis=-1)
+
+
+_DEGENERATE = 0.02  # metres: a shorter source bone has no direction worth keeping
+_CHILDREN = np.arange(1, 22)
+_PARENT_OF = np.array(PARENTS[1:])
+
+
+def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDArray[np.float32]:
+    """Rebuild a 3D movement on the canonical proportions, so that the sensor or the actor's size is no cue.
+
+    Limbs, spine, neck and feet keep their directions. The pelvis and the shoulder girdle are placed as rigid parts, from the
+    line between the hips (shoulders) and the spine: where a source puts its hip and shoulder joints says which sensor made
+    it, not what the person did. A bone without length (feet collapsed on the ankles, interpolated spines) takes the direction
+    it has at rest. The root's path is scaled by the ratio of leg lengths about its first place on the ground.
+    Retargeting twice changes nothing.
+
+    Args:
+        joints: [..., T, 22, 3] metres, Y up, finite.
+        floor: height given to the floor, which is the 5th percentile over time of the lowest joint; None leaves the pelvis
+            at its scaled height.
+
+    Returns:
+        float32 of the same shape whose bone lengths are ``CANONICAL_LENGTHS``.
+    """
+    source = np.asarray(joints, dtype=np.float32)
+    bones = np.empty_like(source)
+    bones[..., 0, :] = 0.0
+    bones[..., 1:, :] = source[..., 1:, :] - source[..., _PARENT_OF, :]
+    lengths = np.sqrt(np.einsum("...c,...c->...", bones, bones))
+    directions = bones / np.maximum(lengths, 1e-8)[..., None]
+    short = lengths < _DEGENERATE
+
+    trunk = _unit(source[..., 12, :] - source[..., 0, :], np.array([0, 1, 0], dtype=np.float32))
+    for joint in (3, 6, 9, 12, 15):  # an interpolated spine may have joints on top of each other
+        _replace(directions, joint, short, trunk if joint != 15 else directions[..., 12, :])
+    pelvis = _frame(source[..., 1, :] - source[..., 2, :], directions[..., 3, :])
+    chest = _frame(source[..., 16, :] - source[..., 17, :], directions[..., 12, :])
+    down = -pelvis[..., 1]
+    for joint in (4, 5):
+        _replace(directions, joint, short, down)
+    for joint in (7, 8, 20, 21):
+        _replace(directions, joint, short, directions[..., PARENTS[joint], :])
+    for joint in (18, 19):
+        _replace(directions, joint, short, -chest[..., 1])
+    if short[..., 10:12].any():
+        for foot, ankle in ((10, 7), (11, 8)):
+            shin = directions[..., ankle, :]
+            forward = pelvis[..., 2] - np.einsum("...c,...c->...", pelvis[..., 2], shin)[..., None] * shin
+            rest = 0.9 * _unit(forward, pelvis[..., 2]) + 0.4 * shin
+            _replace(directions, foot, short, _unit(rest, rest))
+
+    offsets = directions * CANONICAL_LENGTHS[:, None]
+    offsets[..., 1:3, :] = np.einsum("...ij,kj->...ki", pelvis, CANONICAL_OFFSETS[1:3])
+    offsets[..., 13:15, :] = np.einsum("...ij,kj->...ki", chest, CANONICAL_OFFSETS[13:15])
+    offsets[..., 16:18, :] = np.einsum("...ij,kj->...ki", chest, CANONICAL_OFFSETS[16:18])
+
+    legs = 0.5 * lengths[..., [4, 5, 7, 8]].sum(axis=-1)
+    scale = LEG_LENGTH / np.clip(np.median(legs, axis=-1), 0.05, 10.0)
+    root = source[..., 0, :]
+    anchor = root[..., :1, :] * np.array([1, 0, 1], dtype=np.float32)
+    offsets[..., 0, :] = anchor + (root - anchor) * scale[..., None, None].astype(np.float32)
+
+    for joint, parent in enumerate(PARENTS):  # offsets become positions, parents first
+        if parent >= 0:
+            offsets[..., joint, :] += offsets[..., parent, :]
+    if floor is not None:
+        offsets[..., 1] += (floor - floor_height(offsets))[..., None, None]
+    return offsets
+
+
+def floor_height(joints: NDArray[np.floating], percentile: float = 5.0) -> NDArray[np.floating]:
+    """Height of the floor: a low percentile over time of the lowest joint, [..., T, 22, 3] -> [...]."""
+    lowest = joints[..., 1].min(axis=-1)
+    rank = int(percentile / 100 * (lowest.shape[-1] - 1))
+    return np.partition(lowest, rank, axis=-1)[..., rank]
+
+
+def _unit(vectors: NDArray[np.float32], fallback: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.sqrt(np.einsum("...c,...c->...", vectors, vectors))[..., None]
+    return np.where(norms > 1e-4, vectors / np.maximum(norms, 1e-8), fallback).astype(np.float32)
+
+
+def _replace(
+    directions: NDArray[np.float32], joint: int, short: NDArray[np.bool_], fallback: NDArray[np.float32]
+) -> None:
+    where = short[..., joint]
+    if where.any():
+        directions[..., joint, :] = np.where(where[..., None], fallback, directions[..., joint, :])
+
+
+def _frame(lateral: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Columns x (left), y (up), z (forward) of a right-handed frame from the left-right line and a rough up: [..., 3, 3]."""
+    left = _unit(lateral, np.array([1, 0, 0], dtype=np.float32))
+    forward = _cross(left, up)
+    # The line may lie along the spine in a glitch; any perpendicular then does.
+    spare = _cross(left, np.array([0, 1, 0], dtype=np.float32) + 0.01)
+    forward = _unit(forward, _unit(spare, np.array([0, 0, 1], dtype=np.float32)))
+    return np.stack([left, _cross(forward, left), forward], axis=-1)
+
+
+def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    # numpy.cross spends several times longer on its general case.
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)

@@ -1,0 +1,143 @@
+"""Evaluation items: every question the test recordings can be asked, in wordings seen and not seen in training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from vimonet.vimos import sources as real
+from vimonet.vimos.build import clips_of
+from vimonet.vimos.questions import CANNOT_TELL, Question
+from vimonet.vimos.samples import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, Sample, make_sample
+from vimonet.vimos.schema import Clip, Item
+from vimonet.vimos.wordings import ask
+
+RECOGNITION = ("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit_2d", "precog")
+"""Sources whose official task is to name the class of a clip."""
+
+_UNSEEN_SHARE = 0.35
+
+
+def evaluation_items(
+    split: str = "test",
+    *,
+    sources: Sequence[str] | None = None,
+    seed: int = 0,
+    root: str | None = None,
+    limit: int | None = None,
+) -> list[Item]:
+    """Questions about the clips of a split.
+
+    Recordings longer than the model's window are cut into windows. Single clips are asked what facts and labels answer; pairs of
+    clips of one corpus are joined and asked about order; some clips lose a limb from view, and the questions about it have
+    "cannot tell" for an answer; classes kept out of training are asked for too.
+
+    Args:
+        split: ``train``, ``val``, ``test`` or ``test_view`` (NW-UCLA's third camera).
+        sources: corpora; None for Bandai-Namco, CMU and the recognition sources.
+        seed: of the draws.
+        root: data folder.
+        limit: at most so many clips of each source (drawn evenly), for a quick look.
+
+    Returns:
+        Items, the same for the same arguments.
+    """
+    names = tuple(sources or ("bnr", "cmu", *RECOGNITION))
+    items: list[Item] = []
+    for name in names:
+        clips = [c for c in clips_of(split, (name,), root) if "@" not in c.id or c.source == "precog"]
+        clips.sort(key=lambda c: c.id)
+        rng = random.Random(f"items/{name}/{split}/{seed}")
+        if limit is not None and len(clips) > limit:
+            clips = rng.sample(clips, limit)
+        if not clips:
+            continue
+        pool = Pool(clips)
+        for clip in clips:
+            for window in windows(clip):
+                items += _single(window, pool, rng)
+        if name not in real.SOURCES_2D and len(pool.actions[name]) > 1:
+            for index in range(max(40, min(len(clips), 260))):
+                items += _composed(clips[index % len(clips)], pool, rng, index)
+        if name in ("bnr", "cmu"):
+            for clip in clips[:80]:
+                items += _hidden(clip, pool, rng)
+        if name == "cmu":
+            items += _captions(split, root, rng)
+    return items
+
+
+def windows(clip: Clip) -> Iterator[Clip]:
+    """Consecutive windows of at most 196 frames; a remainder under 2 s is left out of long recordings."""
+    frames = clip.motion.frames
+    if frames <= MAX_FRAMES:
+        yield clip
+        return
+    for start in range(0, frames - 39, MAX_FRAMES):
+        motion = clip.motion.window(start, min(frames, start + MAX_FRAMES)).named(f"{clip.id}@{start}")
+        yield replace(clip, id=motion.name, motion=motion)
+
+
+def _item(clip: Clip, question: Question, motion_of: Sample | Clip, rng: random.Random, tag: str, kind: str | None = None) -> Item:
+    unseen = rng.random() < _UNSEEN_SHARE
+    text = ask(question.form, rng, unseen=unseen, plain=True, **question.slots)
+    return Item(
+        id=f"{clip.id}/{tag}",
+        source=clip.source,
+        recording=clip.recording,
+        kind=kind or question.kind,
+        form=f"{question.form}:{question.slots['do']}" if question.form in ("fact_yes_no", "when") else question.form,
+        question=text,
+        answer=question.answer,
+        motion=motion_of.motion,
+        options=question.options,
+        wording="unseen" if unseen else "seen",
+        evidence=question.evidence,
+    )
+
+
+def _single(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
+    flat = clip.motion.dimensions == 2
+    if clip.action in OUTSIDE_TRAIN | OUTSIDE_TEST:
+        if clip.action in OUTSIDE_TEST:
+            outside = Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"})
+            yield _item(clip, outside, clip, rng, "outside")
+        return
+    sample = make_sample(pool, rng, clip, mode="single", augment=False)
+    if sample is None:
+        return
+    moved = replace(clip, motion=sample.motion if flat else clip.motion)
+    for number, question in enumerate(q for q in sample.questions if q.form != "caption"):
+        if question.kind == "action" and clip.source in RECOGNITION:
+            yield _item(moved, question, moved, rng, "recognition", kind="recognition")
+        elif clip.source not in RECOGNITION or not flat or question.kind in ("yes_no", "count"):
+            yield _item(moved, question, moved, rng, f"{number}-{question.form}")
+
+
+def _composed(first: Clip, pool: Pool, rng: random.Random, index: int) -> Iterator[Item]:
+    sample = make_sample(pool, rng, first, mode="composed", augment=False)
+    if sample is None or len(sample.parts) < 2:
+        return
+    for number, question in enumerate(sample.questions):
+        if question.kind in ("order", "action_composed") or question.form == "yes_no":
+            yield _item(first, question, sample, rng, f"composed-{index}-{number}-{question.form}")
+
+
+def _hidden(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
+    sample = make_sample(pool, rng, clip, mode="hidden", augment=False)
+    if sample is None:
+        return
+    for number, question in enumerate(sample.questions):
+        if question.answer == CANNOT_TELL and question.form != "unknowable":
+            yield _item(clip, question, sample, rng, f"hidden-{number}-{question.form}", kind="cannot_tell")
+
+
+def _captions(split: str, root: str | None, rng: random.Random) -> Iterator[Item]:
+    """Captions written by people; several references of one window share its item id up to the last dash."""
+    for clip in real.captioned_windows(root):
+        if clip.split == split:
+            for number, text in enumerate(clip.captions):
+                question = Question("caption", "caption", text)
+                item = _item(clip, question, clip, rng, f"caption-{number}")
+                yield replace(item, question="Describe the movement.", wording="seen")

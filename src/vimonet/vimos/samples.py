@@ -1,0 +1,259 @@
+"""One training sample: draw recordings, mirror, warp and join them, measure the result, list its questions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from vimonet.motion import Motion, retarget
+from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.projection import detector_noise, project
+from vimonet.vimos.captions import caption
+from vimonet.vimos.compose import join, time_warp
+from vimonet.vimos.labels import mirrored
+from vimonet.vimos.questions import CANNOT_TELL, Part, Question, all_unknown, contradicts, from_facts, from_parts, unknowable, verb_slots
+from vimonet.vimos.schema import Clip
+
+MAX_FRAMES = 196
+LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "right leg": (5, 8, 11)}
+
+WEIGHTS = {
+    "bnr": 0.27, "cmu": 0.17, "kinder_gator": 0.13, "utd_mhad": 0.10, "nw_ucla": 0.08, "precog": 0.04, "deepmimic": 0.05,
+    "ase_amp": 0.04, "mimickit_parc": 0.03, "synthetic": 0.09, "penn_action_2d": 0.08, "pushfit_2d": 0.012,
+}  # fmt: skip
+"""Share of each source among drawn clips: neither its number of clips nor equal, so that a small corpus is not worn out."""
+
+OUTSIDE_TRAIN = frozenset(f"make the letter {x} with the body" for x in "YMCA")
+OUTSIDE_TEST = frozenset(f"make the letter {x} with the body" for x in "KPtX")
+"""Classes never named in training: on the first the model learns to say "cannot tell", on the second it is asked."""
+
+
+@dataclass
+class Sample:
+    """A movement with everything that can be asked about it.
+
+    Attributes:
+        motion: what the model sees.
+        questions: all of them; training draws a few.
+        parts: labelled stretches.
+        source: corpus of its (first) recording, with ``+2d`` for a projected one.
+        captions: sentences about it.
+        recording: recording of its first part.
+        facts: what was measured, None where nothing can be.
+    """
+
+    motion: Motion
+    questions: list[Question]
+    parts: list[Part]
+    source: str
+    recording: str = ""
+    captions: tuple[str, ...] = ()
+    facts: Facts | None = field(default=None, repr=False)
+
+
+class Pool:
+    """Clips to draw from, by source."""
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        self.by_source: dict[str, list[Clip]] = {}
+        for clip in clips:
+            self.by_source.setdefault(clip.source, []).append(clip)
+        self.sources = sorted(self.by_source)
+        self.weights = [WEIGHTS.get(source, 0.05) for source in self.sources]
+        # Labels of a corpus are uneven (Bandai-Namco has 400 raised hands and one dance): draw by the root of the class size.
+        self.clip_weights: dict[str, list[float]] = {}
+        for source, group in self.by_source.items():
+            counts: dict[str | None, int] = {}
+            for clip in group:
+                counts[clip.action] = counts.get(clip.action, 0) + 1
+            self.clip_weights[source] = [
+                counts[clip.action] ** -0.5 * (clip.motion.frames**0.5 if source == "cmu" else 1.0) for clip in group
+            ]
+        self.actions = {
+            source: sorted({c.action for c in group if c.action and c.action not in OUTSIDE_TRAIN | OUTSIDE_TEST})
+            for source, group in self.by_source.items()
+        }
+        self.all_actions = sorted({action for actions in self.actions.values() for action in actions})
+
+    def draw(self, rng: random.Random, source: str | None = None, dimensions: int | None = None) -> Clip:
+        """One clip, of a source drawn by weight unless named."""
+        while True:
+            name = source or rng.choices(self.sources, self.weights)[0]
+            clip = rng.choices(self.by_source[name], self.clip_weights[name])[0]
+            if dimensions is None or clip.motion.dimensions == dimensions:
+                return clip
+
+    def others(self, rng: random.Random, source: str) -> list[str]:
+        """Action phrases for "no" answers: of the same corpus mostly, so that the corpus does not give the answer away."""
+        return self.actions[source] if rng.random() < 0.7 and len(self.actions.get(source, ())) > 3 else self.all_actions
+
+
+def cut(clip: Clip, rng: random.Random, least: int = 40, most: int = MAX_FRAMES) -> tuple[Motion, str | None]:
+    """A window of at most `most` frames, and the clip's action if it can be trusted for the window."""
+    motion, action = clip.motion, clip.action
+    if motion.frames > most:
+        length = rng.randint(min(most, max(least, most // 2)), most)
+        start = rng.randint(0, motion.frames - length)
+        motion = motion.window(start, start + length)
+    if clip.source == "cmu" and action == "climb" and not np.median(motion.joints[:, 0, 1]) > 1.15:
+        # A playground sequence of minutes is called "climb" while most of it is walking about: trust it only up in the frame.
+        action = None
+    return motion, action
+
+
+def single(clip: Clip, rng: random.Random, augment: bool = True) -> tuple[Motion, list[Part], tuple[str, ...], bool]:
+    """Motion, parts, captions and whether it was mirrored, of one clip."""
+    motion, action = cut(clip, rng)
+    captions, flip = clip.captions if clip.source == "cmu" and motion is clip.motion else (), False
+    if augment:
+        if rng.random() < 0.45:
+            factor = rng.uniform(0.75, 1.35)
+            if motion.frames * factor <= MAX_FRAMES:
+                motion = time_warp(motion, factor)
+        if rng.random() < 0.5:
+            flip = True
+            motion, action = motion.mirrored(), None if action is None else mirrored(action)
+            captions = tuple(mirrored(text) for text in captions)
+    parts = [] if action is None else [Part(action, 0.0, motion.duration)]
+    return motion, parts, captions, flip
+
+
+def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) -> tuple[Motion, list[Part]] | None:
+    """Two to four actions joined within the window, or None when the drawn clips do not fit."""
+    number = rng.choices((2, 3, 4), (0.7, 0.22, 0.08))[0]
+    room = (MAX_FRAMES - 6 * (number - 1)) // number
+    motions, actions = [], []
+    source = first.source if rng.random() < 0.6 else None
+    clip = first
+    for _ in range(number):
+        for _ in range(12):
+            if clip.action and clip.action not in OUTSIDE_TRAIN | OUTSIDE_TEST and (not actions or clip.action != actions[-1]):
+                motion, action = cut(clip, rng, most=room)
+                if action and motion.frames >= 14:
+                    if augment and rng.random() < 0.5:
+                        motion, action = motion.mirrored(), mirrored(action)
+                    if not actions or action != actions[-1]:
+                        motions.append(motion)
+                        actions.append(action)
+                        clip = pool.draw(rng, source, dimensions=3)
+                        break
+            clip = pool.draw(rng, source, dimensions=3)
+        else:
+            return None
+    joined, spans = join(motions)
+    if joined.frames > MAX_FRAMES:
+        return None
+    parts = [Part(action, a / 20.0, b / 20.0) for action, (a, b) in zip(actions, spans, strict=True)]
+    return joined, parts
+
+
+def hide(motion: Motion, rng: random.Random) -> tuple[Motion, list[str]]:
+    """Take one to three limbs from view for the whole clip, as an occluding table or a cropped camera does."""
+    limbs = rng.choice((["left arm"], ["right arm"], ["left arm", "right arm"], ["left leg", "right leg"], ["left leg", "right leg"], ["left leg"], ["right leg"]))
+    confidence = np.ones((motion.frames, 22), np.float32) if motion.confidence is None else motion.confidence.copy()
+    for limb in limbs:
+        confidence[:, list(LIMBS[limb])] = 0
+    return replace(motion, confidence=confidence), limbs
+
+
+def make_sample(pool: Pool, rng: random.Random, clip: Clip | None = None, mode: str | None = None, augment: bool = True) -> Sample | None:
+    """Draw one sample.
+
+    Args:
+        pool: clips to draw from (of one split).
+        rng: source of chance; the same state gives the same sample.
+        clip: first clip; drawn when None.
+        mode: ``single``, ``composed``, ``short``, ``hidden``, ``chimera``; drawn when None.
+        augment: mirror and time-warp.
+
+    Returns:
+        The sample, or None when what was drawn cannot be used.
+    """
+    clip = clip or pool.draw(rng)
+    flat = clip.motion.dimensions == 2
+    mode = mode or ("single" if flat else rng.choices(("single", "composed", "short", "hidden", "chimera"), (0.5, 0.36, 0.025, 0.07, 0.025))[0])
+    outside = clip.action in OUTSIDE_TRAIN
+    if clip.action in OUTSIDE_TEST:
+        return None
+    if mode == "composed" and not outside:
+        drawn = composed(pool, rng, clip, augment)
+        if drawn is None:
+            return None
+        motion, parts = drawn
+        captions: tuple[str, ...] = ()
+    else:
+        motion, parts, captions, _ = single(clip, rng, augment)
+    if mode == "short":
+        start = rng.randint(0, max(0, motion.frames - 6))
+        tiny = motion.window(start, start + rng.randint(1, 5))
+        return Sample(tiny, [*all_unknown("a clip of a few frames"), unknowable(rng)], [], clip.source, clip.recording)
+    if mode == "chimera":
+        return _chimera(pool, rng, clip, motion)
+    if not flat:
+        motion = replace(motion, joints=retarget(motion.joints), fps=20.0)
+    hidden: list[str] = []
+    if mode == "hidden":
+        motion, hidden = hide(motion, rng)
+    facts = measure(motion)
+    questions = [q for q in from_facts(facts) if clip.side_known or not _sided(q)]
+    if outside:
+        questions.append(Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"}))
+        parts = []
+    elif parts and not hidden:
+        happening = {part.action for part in parts}
+        questions = [q for q in questions if not contradicts(q, happening)]
+        questions += from_parts(parts, rng, pool.others(rng, clip.source), facts)
+        if len(parts) == 1 and facts.repetitions and facts.repetitions.regularity > 0.6 and 2 <= facts.repetitions.count <= 12:
+            questions.append(_count(parts[0].action, facts))
+        said = captions or ()
+        questions += [Question("caption", "caption", text.lower().rstrip(".") + ".") for text in said]
+        questions.append(Question("caption", "caption", caption(parts, facts, rng)))
+    questions.append(unknowable(rng))
+    source = clip.source
+    if not flat and mode != "hidden" and rng.random() < 0.2 and augment:
+        motion, questions = _filmed(motion, questions, rng)
+        source += "+2d"
+    return Sample(motion, questions, parts, source, clip.recording, captions, facts)
+
+
+def _count(action: str, facts: Facts) -> Question:
+    repetitions = facts.repetitions
+    assert repetitions is not None
+    return Question("count", "count", str(repetitions.count), verb_slots(action), (), {"period_s": repetitions.period, "limb": repetitions.limb})
+
+
+def _filmed(motion: Motion, questions: list[Question], rng: random.Random) -> tuple[Motion, list[Question]]:
+    azimuth, elevation = rng.uniform(-180, 180), rng.choice((0.0, 0.0, rng.uniform(-15, 40)))
+    film = project(motion, azimuth, elevation, rng.uniform(2.5, 7.0))
+    film = detector_noise(film, np.random.default_rng(rng.randrange(2**32)), rng.choice((0.005, 0.015, 0.03)))
+    # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
+    kept = [q for q in questions if q.form not in ("distance", "turn_amount")]
+    return film, kept
+
+
+def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Sample | None:
+    """Arms and head of one movement over the legs of another, played at odds: an action with no name."""
+    other, _ = cut(pool.draw(rng, dimensions=3), rng)
+    frames = min(motion.frames, other.frames)
+    if frames < 16 or clip.motion.dimensions == 2:
+        return None
+    upper = [12, 13, 14, 15, 16, 17, 18, 19, 20, 21]
+    joints = retarget(motion.joints[:frames]).copy()
+    donor = retarget(other.joints[:frames])[::-1]
+    scale = rng.choice((-1.0, 1.0))
+    joints[:, upper] = joints[:, 9:10] + scale * (donor[:, upper] - donor[:, 9:10])[:, :, [2, 1, 0] if rng.random() < 0.5 else [0, 1, 2]]
+    noise = np.cumsum(np.random.default_rng(rng.randrange(2**32)).standard_normal((frames, 22, 3)) * 0.02, axis=0)
+    joints = (joints + noise - noise.mean(axis=0)).astype(np.float32)
+    questions = [Question("cannot_tell", form, CANNOT_TELL, {}, (), {"reason": "scrambled limbs"}) for form in ("action", "caption")]
+    return Sample(replace(motion, joints=joints, confidence=None), [*questions, unknowable(rng)], [], clip.source, clip.recording)
+
+
+_SIDED_FORMS = ("raised_hand", "more_active_arm", "more_active_leg", "turn", "turn_amount", "displacement", "limb_moves")
+
+
+def _sided(question: Question) -> bool:
+    words = question.slots.get("do", "").split()
+    return question.form in _SIDED_FORMS or "left" in words or "right" in words

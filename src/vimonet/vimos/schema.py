@@ -1,0 +1,66 @@
+"""The two records every later step reads: a clip with its label, and a question about a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vimonet.motion import Motion
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of one recording with what its source says about it.
+
+    Attributes:
+        id: unique name, ``source/recording[@start]``.
+        source: corpus it comes from (``bnr``, ``cmu``, ``utd_mhad`` ...).
+        recording: the recording it was cut from: the unit of splits and of bootstrap intervals.
+        split: ``train``, ``val`` or ``test``.
+        motion: 3D or 2D movement, [T, 22, 3], 20 frames/s.
+        action: action phrase in the present participle ("waving the right hand"), or None when the source names none.
+        captions: sentences about the clip, by people or from the label.
+        side_known: False where left and right of the source cannot be trusted.
+        licence: licence of the source.
+    """
+
+    id: str
+    source: str
+    recording: str
+    split: str
+    motion: Motion
+    action: str | None = None
+    captions: tuple[str, ...] = ()
+    side_known: bool = True
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question about one movement, with the answer that can be checked.
+
+    Attributes:
+        id: unique name.
+        source: corpus.
+        recording: bootstrap unit.
+        kind: what is asked about (``action``, ``turn`` ...).
+        form: question form; majority answers are counted per form.
+        question: as a person would write it.
+        answer: the right answer.
+        options: every answer this form can have; empty when open.
+        wording: ``seen`` in training or ``unseen``.
+        motion: the movement asked about.
+        evidence: measured values the answer rests on.
+    """
+
+    id: str
+    source: str
+    recording: str
+    kind: str
+    form: str
+    question: str
+    answer: str
+    motion: Motion
+    options: tuple[str, ...] = ()
+    wording: str = "seen"
+    evidence: dict[str, Any] = field(default_factory=dict)
