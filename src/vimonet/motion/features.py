@@ -1,13 +1,14 @@
 """HumanML3D's 263 numbers per frame, both ways (Guo et al., CVPR 2022), vectorised.
 
-Equal to the published preparation code, its peculiarities included, because weights trained on HumanML3D depend on them:
-the facing of a frame is taken with the hips exchanged, smoothed with a Gaussian of 20 frames and set to identity in frame
-0; the yaw velocity is half the angle and has the wrong sign where the facing passes -z. Where that code gives NaN (a
-facing of exactly -z, a bone exactly opposed to its axis, a clip of three frames) this one gives numbers.
+Equal to the published preparation code, its peculiarities included, because weights trained on HumanML3D depend on
+them: the facing of a frame is taken with the hips exchanged, smoothed with a Gaussian of 20 frames and set to
+identity in frame 0; the yaw velocity is half the angle and has the wrong sign where the facing passes -z. Where that
+code gives NaN (a facing of exactly -z, a bone exactly opposed to its axis, a clip of three frames) this one gives
+numbers.
 
-Layout of a frame: 0 root yaw velocity (half angle), 1:3 root velocity x, z in the body's frame, 3 root height, 4:67 local
-positions of joints 1..21, 67:193 their 6D rotations, 193:259 velocities of 22 joints in the body's frame, 259:263 contact of
-left ankle, left foot, right ankle, right foot.
+Layout of a frame: 0 root yaw velocity (half angle), 1:3 root velocity x, z in the body's frame, 3 root height, 4:67
+local positions of joints 1..21, 67:193 their 6D rotations, 193:259 velocities of 22 joints in the body's frame,
+259:263 contact of left ankle, left foot, right ankle, right foot.
 """
 
 from __future__ import annotations
@@ -68,11 +69,11 @@ def humanml3d_features(
     """Joints to HumanML3D features.
 
     Args:
-        joints: [..., T, 22, 3] metres, Y up, at 20 frames/s, T >= 2.
-        target_offsets: [22, 3] skeleton to bring every clip to first (see :func:`bone_offsets`); None keeps the clip's own.
+        joints: [..., T, 22, 3] metres, Y up, at 20 frames/s, T >= 2. target_offsets: [22, 3] skeleton to bring every
+        clip to first (see :func:`bone_offsets`); None keeps the clip's own.
             Weights trained on HumanML3D expect the one of its clip 000021.
-        canonical: put the clip on the floor, at the origin and facing +z first, as HumanML3D does (:func:`canonicalise`).
-        foot_threshold: squared displacement (m^2) below which a foot counts as in contact.
+        canonical: put the clip on the floor, at the origin and facing +z first, as HumanML3D does
+        (:func:`canonicalise`). foot_threshold: squared displacement (m^2) below which a foot counts as in contact.
 
     Returns:
         float32 [..., T - 1, 263].
@@ -93,30 +94,21 @@ def humanml3d_features(
 
 
 def humanml3d_joints(features: ArrayLike) -> Array:
-    """Features [..., T, 263] back to joints [..., T, 22, 3] (float32, metres), from the local positions and the root's path.
+    """Features [..., T, 263] back to joints [..., T, 22, 3] (float32, metres), from the local positions and the
+    root's path.
 
-    The first frame stands at x = z = 0 and faces as the features' own first frame does. Raises InputError for a wrong shape.
+    The first frame stands at x = z = 0 and faces as the features' own first frame does. Raises InputError for a wrong
+    shape.
     """
     values = np.asarray(features, dtype=np.float32)
     if values.ndim < 2 or values.shape[-1] != HUMANML3D_DIM:
         raise InputError(f"HumanML3D features must have the shape [..., T, 263]; these have {list(values.shape)}.")
-    angle = np.zeros(values.shape[:-1])
-    np.cumsum(values[..., :-1, 0], axis=-1, dtype=np.float64, out=angle[..., 1:])
-    cos, sin = np.cos(2 * angle), np.sin(2 * angle)
-    # Velocity t -> t + 1 is stored at t, in the body's frame of t + 1; turned back by the inverse yaw.
-    vx, vz = values[..., :-1, 1], values[..., :-1, 2]
-    root = np.zeros((*values.shape[:-1], 2))
-    np.cumsum(cos[..., 1:] * vx - sin[..., 1:] * vz, axis=-1, out=root[..., 1:, 0])
-    np.cumsum(sin[..., 1:] * vx + cos[..., 1:] * vz, axis=-1, out=root[..., 1:, 1])
-    cos32, sin32 = cos.astype(np.float32)[..., None], sin.astype(np.float32)[..., None]
-    root32 = root.astype(np.float32)
-    x, z = values[..., 4:67:3], values[..., 6:67:3]
-    joints = np.empty((*values.shape[:-1], 22, 3), np.float32)
-    joints[..., 0, 0], joints[..., 0, 1], joints[..., 0, 2] = root32[..., 0], values[..., 3], root32[..., 1]
-    joints[..., 1:, 0] = cos32 * x - sin32 * z + root32[..., 0, None]
-    joints[..., 1:, 1] = values[..., 5:67:3]
-    joints[..., 1:, 2] = sin32 * x + cos32 * z + root32[..., 1, None]
-    return joints
+    clips = values.reshape(-1, *values.shape[-2:])
+    joints = np.empty((*clips.shape[:2], 22, 3), np.float32)
+    step = max(1, _CHUNK_FRAMES // max(1, clips.shape[1]))
+    for i in range(0, len(clips), step):
+        _write_joints(clips[i : i + step], joints[i : i + step])
+    return joints.reshape(*values.shape[:-1], 22, 3)
 
 
 def canonicalise(joints: ArrayLike, target_offsets: ArrayLike | None = None) -> Array:
@@ -132,7 +124,9 @@ def canonicalise(joints: ArrayLike, target_offsets: ArrayLike | None = None) -> 
 
 
 def bone_offsets(joints: ArrayLike) -> Array:
-    """The skeleton of a pose, as HumanML3D writes it: [22, 3] rest axis of each bone times its length in ``joints`` [22, 3]."""
+    """The skeleton of a pose, as HumanML3D writes it: [22, 3] rest axis of each bone times its length in ``joints``
+    [22, 3].
+    """
     pose = np.asarray(joints, dtype=np.float32)
     if pose.shape != (22, 3):
         raise InputError(f"a pose must have the shape [22, 3]; this one has {list(pose.shape)}.")
@@ -142,7 +136,7 @@ def bone_offsets(joints: ArrayLike) -> Array:
 
 
 def humanml3d_statistics(features: ArrayLike) -> tuple[Array, Array]:
-    """Mean and standard deviation [263] of features [N, 263]; the deviation averaged within each of the seven blocks."""
+    """Mean and standard deviation [263] of features [N, 263]; the deviation is averaged within each block."""
     values = np.asarray(features, dtype=np.float32).reshape(-1, HUMANML3D_DIM)
     mean, std = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
     start = 0
@@ -175,35 +169,61 @@ def _planes(clips: Array) -> Array:
     return np.ascontiguousarray(clips.reshape(count * frames, 66).T).reshape(22, 3, count, frames)
 
 
+def _write_joints(values: Array, out: Array) -> None:
+    """values [B, T, 263] -> out [B, T, 22, 3]."""
+    angle = np.zeros(values.shape[:-1])
+    np.cumsum(values[..., :-1, 0], axis=-1, dtype=np.float64, out=angle[..., 1:])
+    angle *= 2.0
+    cos, sin = np.cos(angle), np.sin(angle)
+    # Velocity t -> t + 1 is stored at t, in the body's frame of t + 1; turned back by the inverse yaw.
+    vx, vz = values[..., :-1, 1], values[..., :-1, 2]
+    root = np.zeros((*values.shape[:-1], 3), np.float32)
+    root[..., 1:, 0] = np.cumsum(cos[..., 1:] * vx - sin[..., 1:] * vz, axis=-1)
+    root[..., 1:, 2] = np.cumsum(sin[..., 1:] * vx + cos[..., 1:] * vz, axis=-1)
+    root[..., 1] = values[..., 3]
+    cos32, sin32 = cos.astype(np.float32)[..., None], sin.astype(np.float32)[..., None]
+    x, z = values[..., 4:67:3].copy(), values[..., 6:67:3].copy()
+    _turn(x, z, cos32, -sin32, x, z)
+    out[..., 0, :] = root
+    np.add(x, root[..., :1], out=out[..., 1:, 0])
+    out[..., 1:, 1] = values[..., 5:67:3]
+    np.add(z, root[..., 2:], out=out[..., 1:, 2])
+
+
 def _place(planes: Array, lengths: Array | None, canonical: bool) -> Array:
     """Retarget and place clips, in place, and return the directions of their bones.
 
-    planes [22, 3, B, T]; lengths [21] of bones 1..21, or None to keep them; canonical: floor, origin and facing of frame 0.
-    Returns [21, 3, B, T] unit vectors of bones 1..21, times the sign of their rest axis: a bone at rest points along +axis.
-    They come from the input, not from the placed joints: their difference has fewer digits, and a bone nearly opposed to
-    its axis multiplies the error.
+    planes [22, 3, B, T]; lengths [21] of bones 1..21, or None to keep them; canonical: floor, origin and facing of
+    frame 0. Returns [21, 3, B, T] unit vectors of bones 1..21, times the sign of their rest axis: a bone at rest
+    points along +axis. They come from the input, not from the placed joints: their difference has fewer digits, and a
+    bone nearly opposed to its axis multiplies the error.
     """
     bones = planes[1:] - planes[_PARENTS[1:]]
     norm = np.sqrt(_squares(bones))
     missing = norm < _TINY
     signs = _SIGN[1:, None, None]
-    directions = bones * (signs / np.where(missing, 1.0, norm) if (broken := bool(missing.any())) else signs / norm)[:, None]
+    directions = (
+        bones * (signs / np.where(missing, 1.0, norm) if (broken := bool(missing.any())) else signs / norm)[:, None]
+    )
     if broken:  # a bone of no length has no direction: it rests
         joint, clip, frame = np.nonzero(missing)
         directions[joint, :, clip, frame] = np.eye(3, dtype=np.float32)[_AXIS[joint + 1]]
     if lengths is not None:
         scale = (lengths[4] + lengths[7]) / np.maximum(norm[4, :, 0] + norm[7, :, 0], _TINY)
         planes[0] *= scale[:, None]
-        np.multiply(directions, (_SIGN[1:] * lengths)[:, None, None, None], out=bones)
+        reach = (_SIGN[1:] * lengths)[:, None, None]
+    else:
+        reach = norm * signs
     if canonical:
-        first = bones[..., 0].astype(np.float64)
+        first = (directions[..., 0] * reach[:, None, :, 0]).astype(np.float64)
         # Hips and shoulders of frame 0; bone i ends at joint i + 1.
         facing = _unit(*_forward(first[1] - first[0] + first[13] + first[16] - first[12] - first[15]))
         cos, sin = (value[:, None] for value in _full_yaw(*_half_yaw(*facing)))
         planes[0, ::2] -= planes[0, ::2, :, :1].copy()
-        for part in (planes[:1], bones, directions):
-            _turn(part[:, 0], part[:, 2], cos, sin, part[:, 0], part[:, 2])
+        _turn(planes[0, 0], planes[0, 2], cos, sin, planes[0, 0], planes[0, 2])
+        _turn(directions[:, 0], directions[:, 2], cos, sin, directions[:, 0], directions[:, 2])
     if canonical or lengths is not None:
+        np.multiply(directions, reach[:, None], out=bones)
         for children, parents in _TREE_LEVELS:
             np.add(planes[parents], bones[children.start - 1 : children.stop - 1], out=planes[children])
     if canonical:
@@ -240,10 +260,12 @@ def _write_features(planes: Array, directions: Array, foot_threshold: np.float32
 
 
 def _write_rotations(directions: Array, cos: Array, sin: Array, out: Array) -> None:
-    """Local 6D rotations of the bones: directions [21, 3, B, T], yaw of the root [B, T] -> out [21, 2 columns, 3, B, T].
+    """Local 6D rotations of the bones: directions [21, 3, B, T], yaw of the root [B, T] -> out [21, 2 columns, 3, B,
+    T].
 
-    The rotation that takes the axis y to the unit vector (a, b, c) by the shortest way is, with k = 1 / (1 + b),
-    [[1 - k a^2, a, -k a c], [-a, b, -c], [-k a c, c, 1 - k c^2]]. Bones with another axis are read with turned coordinates.
+    The rotation that takes the axis y to the unit vector (a, b, c) by the shortest way is, with k = 1 / (1 + b), [[1
+    - k a^2, a, -k a c], [-a, b, -c], [-k a c, c, 1 - k c^2]]. Bones with another axis are read with turned
+    coordinates.
     """
     shape = directions.shape[2:]
     flat = directions.reshape(63, *shape)
@@ -293,32 +315,39 @@ def _squares(vectors: Array) -> Array:
 
 def _turn(x: Array, z: Array, cos: Array, sin: Array, out_x: Array, out_z: Array) -> None:
     """Rotate (x, z) about y by the angle of (cos, sin); outputs may be the inputs."""
-    turned = cos * x + sin * z
-    np.subtract(cos * z, sin * x, out=out_z)
+    turned = sin * z
+    turned += cos * x
+    across = sin * x
+    np.multiply(cos, z, out=out_z)
+    out_z -= across
     out_x[...] = turned
 
 
 def _forward(across: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Facing (x, z) from a vector [3, ...] to the body's left; shorter than 1 where that vector is not level."""
-    unit = across / np.maximum(np.sqrt((across * across).sum(0)), _TINY)
-    return unit[2], -unit[0]
+    x, y, z = across
+    length = np.sqrt(x * x + y * y + z * z)
+    np.maximum(length, _TINY, out=length)
+    return z / length, -x / length
 
 
 def _unit(x: NDArray[Any], z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Length 1; a vector of no length faces +z."""
-    length = np.hypot(x, z)
+    length = np.sqrt(x * x + z * z)
+    if length.min() > _TINY:
+        return x / length, z / length
     known = length > _TINY
-    length = np.where(known, length, 1.0)
+    length[~known] = 1.0
     return np.where(known, x / length, 0.0), np.where(known, z / length, 1.0)
 
 
 def _half_yaw(forward_x: NDArray[Any], forward_z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Cosine (>= 0) and sine of half the yaw that takes the facing to +z; facing exactly -z: half a turn."""
-    w, y = 1.0 + forward_z, -forward_x
-    length = np.hypot(w, y)
-    known = length > 1e-12
-    length = np.where(known, length, 1.0)
-    return np.where(known, w / length, 0.0), np.where(known, y / length, 1.0)
+    sin_half, cos_half = _unit(-forward_x, 1.0 + forward_z)
+    opposite = (forward_x == 0.0) & (forward_z < 0.0)
+    if opposite.any():
+        cos_half[opposite], sin_half[opposite] = 0.0, 1.0
+    return cos_half, sin_half
 
 
 def _full_yaw(cos_half: NDArray[Any], sin_half: NDArray[Any]) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""From any skeleton's joint names to the 22 joints: aliases, tokenised names, and index-only layouts of known families."""
+"""From any skeleton's joint names to the 22 joints: aliases, tokenised names, and layouts given by index alone."""
 
 from __future__ import annotations
 
@@ -25,30 +25,42 @@ ESSENTIAL: Final[tuple[str, ...]] = (
 )
 """Joints no rule can invent; the head or the neck is needed besides."""
 
-_COCO17 = (
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
-    "left_hip right_hip left_knee right_knee left_ankle right_ankle"
-)
-_BODY25 = (
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip right_knee "
-    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe left_heel "
-    "right_big_toe right_small_toe right_heel"
-)
-_MEDIAPIPE33 = (
-    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear mouth_left "
-    "mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky right_pinky left_index "
-    "right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel "
-    "left_foot_index right_foot_index"
-)
-_KINECT20 = (
-    "hip_center spine shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
-    "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot"
-)
-_KINECT25 = (
-    "spine_base spine_mid neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow right_wrist "
-    "right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine_shoulder "
-    "left_hand_tip left_thumb right_hand_tip right_thumb"
-)
+_COCO17 = """
+    nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist
+    right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle
+"""
+_BODY25 = """
+    nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip right_knee
+    right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe
+    left_heel right_big_toe right_small_toe right_heel
+"""
+_COCO18 = """
+    nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee
+    right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear
+"""
+_MEDIAPIPE33 = """
+    nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear
+    mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky
+    right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle
+    right_ankle left_heel right_heel left_foot_index right_foot_index
+"""
+_PENN13 = """
+    head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee
+    right_knee left_ankle right_ankle
+"""
+_H36M17 = """
+    pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck_base head left_shoulder
+    left_elbow left_wrist right_shoulder right_elbow right_wrist
+"""
+_KINECT20 = """
+    hip_center spine shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow
+    right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot
+"""
+_KINECT25 = """
+    spine_base spine_mid neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow
+    right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot
+    spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb
+"""
 
 LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
     "humanml3d22": JOINT_NAMES,
@@ -57,24 +69,9 @@ LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
     "coco17": tuple(_COCO17.split()),
     "body25": tuple(_BODY25.split()),
     "mediapipe33": tuple(_MEDIAPIPE33.split()),
-    "coco18": tuple(
-        (
-            "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
-            "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear"
-        ).split()
-    ),
-    "penn13": tuple(
-        (
-            "head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee "
-            "right_knee left_ankle right_ankle"
-        ).split()
-    ),
-    "h36m17": tuple(
-        (
-            "pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck_base head left_shoulder "
-            "left_elbow left_wrist right_shoulder right_elbow right_wrist"
-        ).split()
-    ),
+    "coco18": tuple(_COCO18.split()),
+    "penn13": tuple(_PENN13.split()),
+    "h36m17": tuple(_H36M17.split()),
     "kinect20": tuple(_KINECT20.split()),
     "kinect25": tuple(_KINECT25.split()),
 }
@@ -96,11 +93,12 @@ _MIDDLE: Final[dict[str, tuple[str, ...]]] = {
     "neck": ("neck", "neck1", "neck01", "neckbase", "lowerneck", "shouldercenter", "shouldercentre", "spineshoulder"),
     "head": ("head", "head1", "upperneck", "neck2", "neck02"),
 }
-_SPINE: Final[tuple[str, ...]] = (
-    "lowerback abdomen abdomen2 ab torso toptorso spine spine0 spine1 spine2 spine3 spine4 spine5 spine01 spine02 spine03 "
-    "spine04 spine05 spinemid spinenavel spinechest lowerspine upperspine upperback chest chest1 chest2 chest3 chest4 "
-    "upperchest thorax"
-).split()  # fmt: skip
+_SPINE_WORDS = """
+    lowerback abdomen abdomen2 ab torso toptorso spine spine0 spine1 spine2 spine3 spine4 spine5 spine01 spine02 spine03
+    spine04 spine05 spinemid spinenavel spinechest lowerspine upperspine upperback chest chest1 chest2 chest3 chest4
+    upperchest thorax
+"""
+_SPINE: Final = frozenset(_SPINE_WORDS.split())
 _SIDES = {"left": "left", "l": "left", "lft": "left", "right": "right", "r": "right", "rgt": "right", "rt": "right"}
 _TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
@@ -145,22 +143,20 @@ def _normalise(names: Sequence[str]) -> list[tuple[str | None, str]]:
     return result
 
 
-def map_joints(names: Sequence[str], family: str | None = None) -> dict[str, int]:
+def map_joints(names: Sequence[str]) -> dict[str, int]:
     """Find the 22 joints among ``names``.
 
     Args:
         names: joint names in the source's order.
-        family: a key of ``LAYOUTS`` when the names are that layout's, to skip the guessing.
 
     Returns:
-        {joint of the 22: index into ``names``} for those found. ``spine1`` .. ``spine3`` hold the source's spine joints in
-        order (the middle ones left out when there are more than three). Extra keys, when present, help to complete the rest:
-        ``nose``, ``left_ear``, ``right_ear``, ``left_eye``, ``right_eye``, ``left_heel``, ``right_heel``.
+        {joint of the 22: index into ``names``} for those found. ``spine1`` .. ``spine3`` hold the source's spine
+        joints in order (the middle ones left out when there are more than three). Extra keys, when present, help to
+        complete the rest: ``nose``, ``left_ear``, ``right_ear``, ``left_eye``, ``right_eye``, ``left_heel``,
+        ``right_heel``.
     """
-    if family in LAYOUTS and tuple(names) == LAYOUTS[family] and family in {"humanml3d22", "smpl24", "smplh52"}:
-        return {name: index for index, name in enumerate(JOINT_NAMES)}
-    if tuple(names[:22]) == JOINT_NAMES:
-        return {name: index for index, name in enumerate(JOINT_NAMES)}
+    if set(JOINT_NAMES) <= set(names):
+        return {name: list(names).index(name) for name in JOINT_NAMES}
     parts = _normalise(names)
     where: dict[tuple[str | None, str], int] = {}
     for index, part in enumerate(parts):

@@ -69,7 +69,7 @@ class Motion:
                     "one value per frame and joint."
                 )
             confidence = np.clip(np.nan_to_num(confidence, nan=0.0), 0.0, 1.0)
-        finite = np.isfinite(joints).all(axis=2)
+        finite: NDArray[np.bool_] = np.asarray(np.isfinite(joints).all(axis=2))
         seen = np.ones_like(finite) if confidence is None else confidence > 0
         if not finite[seen].all():
             frame, joint = np.argwhere(seen & ~finite)[0]

@@ -14,7 +14,9 @@ TORSO = 0.5
 """Median pelvis-neck distance of every 2D motion, so that the camera's distance does not matter."""
 
 # COCO and its kin have neither spine nor collars nor toes: a 2D motion never shows them.
-_UNSEEN = [INDEX[name] for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar", "left_foot", "right_foot")]
+_UNSEEN = [
+    INDEX[name] for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar", "left_foot", "right_foot")
+]
 
 
 def project(motion: Motion, azimuth: float = 0.0, elevation: float = 0.0, distance: float = 4.0) -> Motion:

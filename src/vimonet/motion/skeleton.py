@@ -115,16 +115,16 @@ _PARENT_OF = np.array(PARENTS[1:])
 def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDArray[np.float32]:
     """Rebuild a 3D movement on the canonical proportions, so that the sensor or the actor's size is no cue.
 
-    Limbs, spine, neck and feet keep their directions. The pelvis and the shoulder girdle are placed as rigid parts, from the
-    line between the hips (shoulders) and the spine: where a source puts its hip and shoulder joints says which sensor made
-    it, not what the person did. A bone without length (feet collapsed on the ankles, interpolated spines) takes the direction
-    it has at rest. The root's path is scaled by the ratio of leg lengths about its first place on the ground.
+    Limbs, spine, neck and feet keep their directions. The pelvis and the shoulder girdle are placed as rigid parts,
+    from the line between the hips (shoulders) and the spine: where a source puts its hip and shoulder joints says
+    which sensor made it, not what the person did. A bone without length (feet collapsed on the ankles) takes the
+    direction it has at rest. The root's path is scaled by the ratio of leg lengths about its first place on the ground.
     Retargeting twice changes nothing.
 
     Args:
         joints: [..., T, 22, 3] metres, Y up, finite.
-        floor: height given to the floor, which is the 5th percentile over time of the lowest joint; None leaves the pelvis
-            at its scaled height.
+        floor: height given to the floor, which is the 5th percentile over time of the lowest joint; None leaves the
+            pelvis at its scaled height.
 
     Returns:
         float32 of the same shape whose bone lengths are ``CANONICAL_LENGTHS``.
@@ -196,7 +196,7 @@ def _replace(
 
 
 def _frame(lateral: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Columns x (left), y (up), z (forward) of a right-handed frame from the left-right line and a rough up: [..., 3, 3]."""
+    """Columns x (left), y (up), z (forward) of a right-handed frame of a left-right line and a rough up."""
     left = _unit(lateral, np.array([1, 0, 0], dtype=np.float32))
     forward = _cross(left, up)
     # The line may lie along the spine in a glitch; any perpendicular then does.

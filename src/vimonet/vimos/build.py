@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from vimonet.errors import InputError
 from vimonet.vimos import sources as real
+from vimonet.vimos.questions import CANNOT_TELL
 from vimonet.vimos.samples import Pool, make_sample
 from vimonet.vimos.schema import Clip
 from vimonet.vimos.synthetic import synthetic_clips
 from vimonet.vimos.wordings import ask
 
-FORMAT = 3
+FORMAT = 2
 """Raised whenever samples would come out differently: a cache of another number is built anew."""
 
 _MILLIMETRES = 1000.0 / 0.5  # int16 steps of half a millimetre reach 16 m
@@ -117,7 +118,8 @@ def _balance(rows: list[dict[str, Any]]) -> list[list[float]]:
         total = sum(counter.values())
         if closed[key]:
             share = total / len(counter)
-            mass = {answer: min(share, 12.0 * n) for answer, n in counter.items()}
+            # "cannot tell" is easily learnt (a limb is missing, a clip is over at once): it gets no more room than it has.
+            mass = {answer: min(share, n if answer == CANNOT_TELL else 12.0 * n) for answer, n in counter.items()}
             # Where one answer is rare, the others are asked less rather than the rare clips worn out.
             limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
             if key[0] in ("yes_no", "fact_yes_no") and len(counter) == 1:

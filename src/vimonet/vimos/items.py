@@ -16,7 +16,7 @@ from vimonet.vimos.wordings import ask
 RECOGNITION = ("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit_2d", "precog")
 """Sources whose official task is to name the class of a clip."""
 
-_UNSEEN_SHARE = 0.35
+_UNSEEN_SHARE = 0.4
 
 
 def evaluation_items(
@@ -53,19 +53,35 @@ def evaluation_items(
             clips = rng.sample(clips, limit)
         if not clips:
             continue
+        start = len(items)
         pool = Pool(clips)
         for clip in clips:
             for window in windows(clip):
                 items += _single(window, pool, rng)
-        if name not in real.SOURCES_2D and len(pool.actions[name]) > 1:
-            for index in range(max(40, min(len(clips), 260))):
+        if name in ("bnr", "cmu", "kinder_gator", "synthetic") and len(pool.actions[name]) > 1:
+            for index in range(max(60, min(len(clips), 130))):
                 items += _composed(clips[index % len(clips)], pool, rng, index)
         if name in ("bnr", "cmu"):
-            for clip in clips[:80]:
+            for clip in rng.sample(clips, min(len(clips), 50)):
                 items += _hidden(clip, pool, rng)
         if name == "cmu":
             items += _captions(split, root, rng)
+        items = [*items[:start], *_even(items[start:], rng)]
     return items
+
+
+def _even(items: list[Item], rng: random.Random) -> list[Item]:
+    """As many "yes" as "no" for every yes/no form of a source; forms of which only one answer occurs are not asked."""
+    kept = [item for item in items if item.kind != "yes_no"]
+    forms: dict[str, dict[str, list[Item]]] = {}
+    for item in items:
+        if item.kind == "yes_no":
+            forms.setdefault(item.form, {}).setdefault(item.answer, []).append(item)
+    for answers in forms.values():
+        number = min(60, *(len(answers.get(answer, ())) for answer in ("yes", "no")))
+        for group in answers.values():
+            kept += rng.sample(group, number)
+    return sorted(kept, key=lambda item: item.id)
 
 
 def windows(clip: Clip) -> Iterator[Clip]:
@@ -93,7 +109,7 @@ def _item(clip: Clip, question: Question, motion_of: Sample | Clip, rng: random.
         motion=motion_of.motion,
         options=question.options,
         wording="unseen" if unseen else "seen",
-        evidence=question.evidence,
+        evidence={**question.evidence, "subject": next((question.slots[k] for k in ("do", "limb", "a") if k in question.slots), "")},
     )
 
 
@@ -111,7 +127,7 @@ def _single(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
     for number, question in enumerate(q for q in sample.questions if q.form != "caption"):
         if question.kind == "action" and clip.source in RECOGNITION:
             yield _item(moved, question, moved, rng, "recognition", kind="recognition")
-        elif clip.source not in RECOGNITION or not flat or question.kind in ("yes_no", "count"):
+        elif clip.source == "kinder_gator" or clip.source not in RECOGNITION:
             yield _item(moved, question, moved, rng, f"{number}-{question.form}")
 
 
@@ -135,9 +151,11 @@ def _hidden(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
 
 def _captions(split: str, root: str | None, rng: random.Random) -> Iterator[Item]:
     """Captions written by people; several references of one window share its item id up to the last dash."""
+    told: dict[str, int] = {}
     for clip in real.captioned_windows(root):
         if clip.split == split:
-            for number, text in enumerate(clip.captions):
+            for text in clip.captions:
+                number = told[clip.id] = told.get(clip.id, -1) + 1
                 question = Question("caption", "caption", text)
                 item = _item(clip, question, clip, rng, f"caption-{number}")
                 yield replace(item, question="Describe the movement.", wording="seen")

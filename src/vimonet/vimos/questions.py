@@ -21,7 +21,7 @@ HANDS = ("left hand", "right hand", "both hands", "neither hand")
 ARMS = ("left arm", "right arm", "both equally")
 LEGS = ("left leg", "right leg", "both equally")
 SPEEDS = ("does not travel", "slowly", "at walking pace", "at running pace")
-POSTURES = ("standing", "sitting", "crouching", "kneeling", "lying")
+POSTURES = ("standing", "sitting", "crouching", "kneeling", "lying", "on all fours")
 ANGLES = (0, 45, 90, 180, 270, 360)
 YES_NO = ("yes", "no")
 WHEN = ("at the beginning", "in the middle", "at the end")
@@ -343,7 +343,11 @@ def _measured(action: str, facts: Facts) -> bool:
 
 
 def contradicts(question: Question, happening: set[str]) -> bool:
-    """Whether a measured "no" denies what a label says happens ("does the person jump?" - "no" - on "jump rope")."""
+    """Whether a measure denies what a label says happens: "does the person jump?" - "no" - on "jump rope"; someone who "sits down" but stands."""
+    if question.kind == "posture":
+        low = {"sit", "squat", "kneel", "lie", "crouch", "crawl", "fall", "roll", "lunge", "pick"}
+        upright = {label for label, _, _ in question.evidence["posture"]} <= {"standing", "airborne"}
+        return upright and any(low & set(action.split()) or action in ("stand up", "do push-ups", "do sit-ups") or "get up" in action for action in happening)
     if question.form != "fact_yes_no" or question.answer != "no":
         return False
     asked = question.slots["do"].split()

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
-from vimonet.motion import Motion
-from vimonet.motion.resample import resample
-from vimonet.motion.skeleton import INDEX
+from vimonet.motion import Motion, load
 from vimonet.vimos.labels import action_phrase
 from vimonet.vimos.schema import Clip
 
@@ -43,12 +41,7 @@ LICENCES = {
 _KINDER_TEST, _KINDER_VAL = {934, 595, 474}, {921}
 _PRECOG_TEST = {11, 12}
 _UCLA_TEST_SUBJECTS = {7, 8}
-_BODY_OF = {
-    "l_shoulder": "left_shoulder", "r_shoulder": "right_shoulder", "l_elbow": "left_elbow", "r_elbow": "right_elbow",
-    "l_wrist": "left_wrist", "r_wrist": "right_wrist", "l_hip": "left_hip", "r_hip": "right_hip", "l_knee": "left_knee",
-    "r_knee": "right_knee", "l_ankle": "left_ankle", "r_ankle": "right_ankle", "head": "head", "nose": "head",
-    "l_foot": "left_foot", "r_foot": "right_foot",
-}  # fmt: skip
+_PUSHFIT_LANDMARKS = [0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32]
 
 
 def default_root() -> Path:
@@ -156,14 +149,13 @@ def _labelled(folder: Path, source: str) -> Iterator[Clip]:
     index = json.loads((folder / "labelled" / "index.json").read_text(encoding="utf-8"))
     flat = source in SOURCES_2D
     data, scale = archive["keypoints2d" if flat else "joints"], float(archive["scale"])
-    names = [str(name) for name in archive["names"]]
     for row in index[source]:
         action = action_phrase(source, row["label"], row.get("side"))
         name = f"{source}/{row['id']}"
         licence = row.get("licence", LICENCES[source])
         if flat:
             try:
-                motion = _keypoints(data, scale, names, row, name, source)
+                motion = _keypoints(data, scale, row, name, source)
             except InputError:
                 continue
             yield Clip(name, source, name, _split(source, row), motion, action, side_known=False, licence=licence)
@@ -206,32 +198,16 @@ def _motion(joints: NDArray, scale: float, row: dict[str, Any], name: str) -> Mo
     return Motion(rows, name=name, source="joints", source_fps=float(row.get("fps") or 20.0))
 
 
-def _keypoints(data: NDArray, scale: float, names: list[str], row: dict[str, Any], name: str, source: str) -> Motion:
-    """Image keypoints of one clip on the 22-joint skeleton: y up, torso 0.5, 20 frames/s."""
+def _keypoints(data: NDArray, scale: float, row: dict[str, Any], name: str, source: str) -> Motion:
+    """Image keypoints of one clip as the loader of keypoint files gives them: y up, torso 0.5, 20 frames/s."""
     values = data[row["start"] : row["start"] + row["frames"]].astype(np.float32) * np.float32(scale)
     if source == "penn_action_2d":
-        points, seen = values[..., :2], (values[..., 0] > 0) | (values[..., 1] > 0)
+        # The third value says "visible", but hidden joints were annotated too; a missing one is 0, 0.
+        values[..., 2] = (values[..., :2] != 0).any(axis=-1)
+        layout = "penn13"
     else:
-        # Fractions of a frame whose size is not recorded: 16:9, as phones film.
-        points, seen = values[..., :2] * np.array([16 / 9, 1], np.float32), values[..., 2] > 0.3
-    joints = np.zeros((len(values), 22, 3), np.float32)
-    confidence = np.zeros((len(values), 22), np.float32)
-    for index, keypoint in enumerate(names):
-        if keypoint in _BODY_OF:
-            joint = INDEX[_BODY_OF[keypoint]]
-            joints[:, joint, 0], joints[:, joint, 1] = points[:, index, 0], -points[:, index, 1]
-            confidence[:, joint] = seen[:, index]
-    for joint, pair in {"pelvis": ("left_hip", "right_hip"), "neck": ("left_shoulder", "right_shoulder")}.items():
-        # One visible side is enough: filmed from the side, the other is hidden for the whole clip.
-        both = [INDEX[name] for name in pair]
-        weight = confidence[:, both]
-        joints[:, INDEX[joint]] = (joints[:, both] * weight[..., None]).sum(1) / np.maximum(weight.sum(1), 1e-6)[:, None]
-        confidence[:, INDEX[joint]] = weight.max(axis=1)
-    torso_seen = (confidence[:, INDEX["pelvis"]] > 0) & (confidence[:, INDEX["neck"]] > 0)
-    if not torso_seen.any():
-        raise InputError(f"{name}: no frame shows a hip and a shoulder.")
-    torso = np.linalg.norm(joints[:, INDEX["neck"]] - joints[:, INDEX["pelvis"]], axis=-1)
-    joints *= np.float32(0.5 / max(float(np.median(torso[torso_seen])), 1e-6))
-    fps = float(row.get("fps") or 30.0)
-    joints, weights = resample(joints, fps, 20.0, confidence=confidence)
-    return Motion(joints, name=name, source="keypoints", source_fps=fps, confidence=weights, dimensions=2)
+        # Fractions of a frame whose size is not recorded: 16:9, as phones film. MediaPipe's 17 of 33 landmarks.
+        full = np.zeros((len(values), 33, 3), np.float32)
+        full[:, _PUSHFIT_LANDMARKS] = values * np.array([16 / 9, 1, 1], np.float32)
+        values, layout = full, "mediapipe33"
+    return load(values, fps=float(row.get("fps") or 30.0), format=layout, name=name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-WHO = ("the person", "the person", "the person", "someone", "he", "she", "they", "the figure", "the subject", "the actor", "this person", "the man",
+WHO = ("the person", "the person", "the person", "someone", "he", "she", "the figure", "the subject", "the actor", "this person", "the man",
        "the woman", "the human", "the character", "the performer", "the body", "the dancer", "the patient", "the user", "the player")  # fmt: skip
 
 _LEADS = ("", "", "", "", "", "", "", "", "In this clip, ", "Tell me, ", "In this recording, ", "Please tell me: ", "Question: ", "Look closely. ", "Hi, ", "In the motion, ",

@@ -1,7 +1,7 @@
 """AMASS npz (arXiv 1904.03278): SMPL pose parameters, posed on the 22-joint tree with mean bone offsets of our own.
 
-No body-model file is needed. With the ``smplx`` package installed and ``VIMONET_SMPLX`` set to a folder with the user's own model
-files, the joints of that model and the subject's shape are used instead.
+No body-model file is needed. With the ``smplx`` package installed and ``VIMONET_SMPLX`` set to a folder with the
+user's own model files, the joints of that model and the subject's shape are used instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
-from vimonet.motion.formats.arrays import Archive, numeric
+from vimonet.motion.formats.arrays import Archive, numeric, usable
 from vimonet.motion.formats.kinematic_tree import forward_kinematics, rotation_vectors
 from vimonet.motion.formats.recording import Recording
 from vimonet.motion.resample import check_fps
@@ -30,8 +30,9 @@ def is_amass(archive: Archive) -> bool:
 def read(archive: Archive, name: str, *, fps: float | None = None) -> Recording:
     """Read an AMASS file.
 
-    ``poses`` [T, 66 | 72 | 156 | 165] axis-angle (or ``root_orient`` [T, 3] and ``pose_body`` [T, 63]), ``trans`` [T, 3] metres,
-    ``mocap_framerate`` (or ``mocap_frame_rate``, ``fps``). Z is up. ``betas`` and ``gender`` matter only to smplx.
+    ``poses`` [T, 66 | 72 | 156 | 165] axis-angle (or ``root_orient`` [T, 3] and ``pose_body`` [T, 63]), ``trans`` [T,
+    3] metres, ``mocap_framerate`` (or ``mocap_frame_rate``, ``fps``). Z is up. ``betas`` and ``gender`` matter only
+    to smplx.
 
     Raises:
         InputError: wrong shapes, differing frame counts, values that are not finite, no rate, no frames.
@@ -47,7 +48,8 @@ def read(archive: Archive, name: str, *, fps: float | None = None) -> Recording:
         poses = poses.reshape(len(poses), -1)
     if poses.ndim != 2 or poses.shape[1] not in _WIDTHS:
         raise InputError(
-            f"{name}: poses have shape {list(poses.shape)}; expected [frames, 66, 72, 156 or 165] axis-angle values of SMPL, "
+            f"{name}: poses have shape {list(poses.shape)}; expected [frames, 66, 72, 156 or 165] "
+            "axis-angle values of SMPL, "
             "SMPL-H or SMPL-X."
         )
     if len(poses) == 0:
@@ -56,7 +58,7 @@ def read(archive: Archive, name: str, *, fps: float | None = None) -> Recording:
     if trans.shape != (len(poses), 3):
         raise InputError(f"{name}: trans has shape {list(trans.shape)}; expected [{len(poses)}, 3] like the poses.")
     for label, values in (("poses", poses), ("trans", trans)):
-        if not np.isfinite(values).all():
+        if not usable(values).all():
             raise InputError(f"{name}: {label} hold a value that is not finite; every parameter must be a number.")
     rate = fps if fps is not None else archive.number("mocap_framerate", "mocap_frame_rate", "fps")
     if rate is None:
@@ -111,12 +113,16 @@ def _with_body_model(
         import smplx
         import torch
     except ImportError:
-        raise InputError(f"{name}: VIMONET_SMPLX is set but smplx is not installed; run pip install 'vimonet[smplx]'.") from None
+        raise InputError(
+            f"{name}: VIMONET_SMPLX is set but smplx is not installed; run pip install 'vimonet[smplx]'."
+        ) from None
     gender = str(archive["gender"]).strip("b'\"") if "gender" in archive else "neutral"
     try:
         body = smplx.create(folder, model_type=kind, gender=gender, use_pca=False, batch_size=len(poses), num_betas=10)
     except (OSError, AssertionError, ValueError, KeyError) as problem:
-        raise InputError(f"{name}: no {kind} model for gender {gender} is in VIMONET_SMPLX={folder} ({problem}).") from None
+        raise InputError(
+            f"{name}: no {kind} model for gender {gender} is in VIMONET_SMPLX={folder} ({problem})."
+        ) from None
     betas = numeric(archive["betas"], f"{name}: betas").reshape(-1)[:10] if "betas" in archive else np.zeros(10)
     betas = np.pad(betas, (0, 10 - len(betas)))
     end = 72 if kind == "smpl" and poses.shape[1] >= 72 else 66

@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,36 @@ from vimonet.errors import InputError
 
 MAX_BYTES: Final = 2 << 30
 """Largest file, and largest member of an archive once unpacked."""
+LARGEST: Final = 1e9
+"""No coordinate, angle or offset of a body is larger in any unit; beyond it, sums and squares could overflow."""
+
+
+def plain(text: object, limit: int = 40) -> str:
+    """A name from a file, fit for a one-sentence message: printable, on one line, not long."""
+    shown = "".join(c if c.isprintable() else " " for c in str(text))
+    return shown if len(shown) <= limit else shown[:limit] + "..."
+
+
+def usable(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """bool, where a number is finite and not larger than ``LARGEST``."""
+    with np.errstate(invalid="ignore"):
+        return np.abs(values) <= LARGEST
+
+
+def read_limited(stream: IO[bytes]) -> bytes:
+    """All of a stream, at most one byte beyond ``MAX_BYTES``; in pieces, as read(n) may reserve n bytes at once."""
+    pieces, total = [], 0
+    while total <= MAX_BYTES and (piece := stream.read(min(1 << 20, MAX_BYTES + 1 - total))):
+        pieces.append(piece)
+        total += len(piece)
+    return b"".join(pieces)
 
 
 def read_npy(data: bytes, name: str) -> NDArray[Any]:
     """The array of a .npy file; InputError for pickled objects, a damaged header or missing data."""
     try:
         major = data[6]
-        (size,), begin = (
-            (struct.unpack("<H", data[8:10]), 10) if major == 1 else (struct.unpack("<I", data[8:12]), 12)
-        )
+        (size,), begin = (struct.unpack("<H", data[8:10]), 10) if major == 1 else (struct.unpack("<I", data[8:12]), 12)
         if size > 65536:
             raise ValueError("header too long")
         header = ast.literal_eval(data[begin : begin + size].decode("latin1"))
@@ -33,7 +54,9 @@ def read_npy(data: bytes, name: str) -> NDArray[Any]:
     except (IndexError, struct.error, ValueError, SyntaxError, KeyError, TypeError, RecursionError, MemoryError):
         raise InputError(f"{name}: the .npy header is damaged; expected an array saved with numpy.save.") from None
     if dtype.hasobject:
-        raise InputError(f"{name}: it holds pickled Python objects, which are never loaded; save a plain numeric array.")
+        raise InputError(
+            f"{name}: it holds pickled Python objects, which are never loaded; save a plain numeric array."
+        )
     if dtype.kind not in "fiubUS":
         raise InputError(f"{name}: it holds {dtype} values; expected numbers.")
     count = 1
@@ -43,7 +66,8 @@ def read_npy(data: bytes, name: str) -> NDArray[Any]:
         count *= length
     if count * dtype.itemsize > len(data) - begin - size:
         raise InputError(
-            f"{name}: the array {list(shape)} is declared but only {len(data) - begin - size} bytes of it are present; the file "
+            f"{name}: the array {list(shape)} is declared but only {len(data) - begin - size} bytes "
+            "of it are present; the file "
             "is truncated."
         )
     try:
@@ -61,7 +85,9 @@ class Archive(Mapping[str, NDArray[Any]]):
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             self._members = {i.filename.removesuffix(".npy"): i for i in self._zip.infolist() if not i.is_dir()}
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-            raise InputError(f"{name}: the .npz archive is damaged or truncated; expected one saved with numpy.savez.") from None
+            raise InputError(
+                f"{name}: the .npz archive is damaged or truncated; expected one saved with numpy.savez."
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -71,12 +97,14 @@ class Archive(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, key: str) -> NDArray[Any]:
         member = self._members[key]
-        label = f"{self._name}: {key}"
+        label = f"{self._name}: {plain(key)}"
         if member.file_size > MAX_BYTES:
-            raise InputError(f"{label} unpacks to {member.file_size >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read.")
+            raise InputError(
+                f"{label} unpacks to {member.file_size >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read."
+            )
         try:
             with self._zip.open(member) as stream:
-                data = stream.read(MAX_BYTES + 1)
+                data = read_limited(stream)
         except (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError, NotImplementedError, zlib.error):
             raise InputError(f"{label} cannot be unpacked; the archive is damaged or truncated.") from None
         if not data.startswith(b"\x93NUMPY"):

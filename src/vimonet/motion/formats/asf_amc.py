@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
+from vimonet.motion.formats.arrays import plain, usable
 from vimonet.motion.formats.bvh import parse_numbers
 from vimonet.motion.formats.kinematic_tree import euler_matrices, thin_out
 from vimonet.motion.formats.recording import Recording
@@ -92,7 +93,8 @@ def read(data: bytes, asf: bytes, name: str, *, fps: float | None = None) -> Rec
     missing = [joint.replace("_", " ") for joint, bone in _ENDS.items() if bone not in bones]
     if missing:
         raise InputError(
-            f"{name}: the skeleton has no bone ending at the {', '.join(missing)}; expected CMU's bone names (lfemur ...)."
+            f"{name}: the skeleton has no bone ending at the {', '.join(missing)}; expected CMU's "
+            "bone names (lfemur ...)."
         )
     rows, columns, in_degrees = _parse_amc(data, bones, name, degrees)
     notes = []
@@ -135,7 +137,9 @@ def parse_asf(text: str, name: str) -> tuple[dict[str, Bone], bool]:
         else:
             current.append(words)
     if ":bonedata" not in sections or ":hierarchy" not in sections:
-        raise InputError(f"{name}: its ASF skeleton has no bone data or hierarchy; the .asf file is truncated or not an ASF.")
+        raise InputError(
+            f"{name}: its ASF skeleton has no bone data or hierarchy; the .asf file is truncated or not an ASF."
+        )
     degrees = not any(words[:2] == ["angle", "rad"] for words in sections.get(":units", []))
     try:
         found = _bones(sections, degrees)
@@ -144,21 +148,29 @@ def parse_asf(text: str, name: str) -> tuple[dict[str, Bone], bool]:
             if words[0] in {"begin", "end"}:
                 continue
             for child in words[1:]:
+                if words[0] not in ordered or child in ordered:  # a parent that comes later, or a loop
+                    raise ValueError(words[0])
                 found[child].parent = words[0]
-                if words[0] not in ordered:
-                    raise KeyError(words[0])
                 ordered[child] = found[child]
     except (KeyError, ValueError, IndexError) as problem:
-        raise InputError(f"{name}: its ASF skeleton is broken at {problem}; expected complete bones and a hierarchy.") from None
+        raise InputError(
+            f"{name}: its ASF skeleton is broken at {plain(problem)}; expected complete bones and a hierarchy."
+        ) from None
     return ordered, degrees
 
 
 def _bones(sections: dict[str, list[list[str]]], degrees: bool) -> dict[str, Bone]:
-    def numbers(words: list[str]) -> NDArray[np.float64]:
+    def numbers(words: list[str], count: int = 3) -> NDArray[np.float64]:
         values = np.array([float(word) for word in words])
-        if not np.isfinite(values).all():
+        if len(values) != count or not usable(values).all():
             raise ValueError(" ".join(words))
         return values
+
+    def channels(words: list[str]) -> tuple[str, ...]:
+        lower = tuple(word.lower() for word in words)
+        if not set(lower) <= {"rx", "ry", "rz", "tx", "ty", "tz", "l"}:
+            raise ValueError(" ".join(words))
+        return lower
 
     def axes(angles: NDArray[np.float64], order: str) -> NDArray[np.float64]:
         # "XYZ" turns about the fixed X first: the matrix is Rz Ry Rx.
@@ -167,7 +179,7 @@ def _bones(sections: dict[str, list[list[str]]], degrees: bool) -> dict[str, Bon
         return euler_matrices(indices[::-1], turned[::-1, None])[0]
 
     root = {words[0]: words[1:] for words in sections.get(":root", [])}
-    order = tuple(word.lower() for word in root.get("order", ["TX", "TY", "TZ", "RX", "RY", "RZ"]))
+    order = channels(root.get("order", ["TX", "TY", "TZ", "RX", "RY", "RZ"]))
     orientation = numbers(root.get("orientation", ["0", "0", "0"]))
     found = {"root": Bone("root", np.zeros(3), axes(orientation, (root.get("axis") or ["XYZ"])[0]), order)}
     block: dict[str, list[str]] = {}
@@ -180,9 +192,9 @@ def _bones(sections: dict[str, list[list[str]]], degrees: bool) -> dict[str, Bon
             axis = block.get("axis", ["0", "0", "0", "XYZ"])
             bone = Bone(
                 block["name"][0],
-                direction * numbers(block["length"][:1])[0],
+                direction * numbers(block["length"][:1], 1)[0],
                 axes(numbers(axis[:3]), axis[3]),
-                tuple(word.lower() for word in block.get("dof", [])),
+                channels(block.get("dof", [])),
             )
             found[bone.name] = bone
         else:
@@ -196,7 +208,9 @@ def _parse_amc(
     """Rows [T, C], first column of each bone, and whether angles are in degrees."""
     start = re.search(rb"(?m)^[ \t]*\d+[ \t]*\r?$", data)
     if start is None:
-        raise InputError(f"{name}: the AMC has no frames; expected a line with the frame number, then one line per bone.")
+        raise InputError(
+            f"{name}: the AMC has no frames; expected a line with the frame number, then one line per bone."
+        )
     header, block = data[: start.start()].upper(), data[start.start() :]
     if b":DEGREES" in header or b":RADIANS" in header:
         degrees = b":DEGREES" in header
@@ -207,9 +221,11 @@ def _parse_amc(
         per_frame = len(names)
     listed = names[:per_frame]
     unknown = [bone for bone in dict.fromkeys(names) if bone not in bones]
-    if unknown:
-        raise InputError(f"{name}: the AMC moves {unknown[0]}, which its ASF skeleton does not have; give the matching .asf.")
-    if per_frame == 0 or len(names) % per_frame or names != listed * (len(names) // per_frame):
+    if unknown and unknown != names[-1:]:
+        raise InputError(
+            f"{name}: the AMC moves {plain(unknown[0])}, which its ASF skeleton does not have; give the matching .asf."
+        )
+    if unknown or per_frame == 0 or len(names) % per_frame or names != listed * (len(names) // per_frame):
         raise InputError(f"{name}: not every frame lists the same bones; the AMC is truncated or damaged.")
     columns, width = {}, 1
     for bone in listed:
@@ -219,7 +235,8 @@ def _parse_amc(
     frames = len(names) // per_frame
     if len(values) != frames * width:
         raise InputError(
-            f"{name}: {frames} frames of {width - 1} angles and positions are expected but {len(values)} numbers are present; "
+            f"{name}: {frames} frames of {width - 1} angles and positions are expected but "
+            f"{len(values)} numbers are present; "
             "the AMC is truncated or belongs to another skeleton."
         )
     return values.reshape(frames, width), columns, degrees

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
+from vimonet.motion.formats.arrays import plain, usable
 from vimonet.motion.formats.kinematic_tree import euler_matrices, forward_kinematics, thin_out
 from vimonet.motion.formats.recording import Recording, find_joints
 from vimonet.motion.joint_names import family_of
@@ -55,8 +56,8 @@ def read(data: bytes, name: str, *, fps: float | None = None) -> Recording:
         fps: overrides the file's frame time.
 
     Returns:
-        Recording with the joint positions of all frames, or of the frames needed when the rate is a whole multiple of 20
-        (forward kinematics of dropped frames would be wasted).
+        Recording with the joint positions of all frames, or of the frames needed when the rate is a whole multiple of
+        20 (forward kinematics of dropped frames would be wasted).
 
     Raises:
         InputError: not a BVH, a broken hierarchy, numbers missing, surplus or not finite, no frames, no human body.
@@ -127,7 +128,7 @@ def parse_hierarchy(text: str, name: str) -> Hierarchy:
             while (token := take(1)[0]) != "{":
                 label.append(token)
             if word != "ROOT" and not open_joints:
-                raise InputError(f"{name}: {word.lower()} {' '.join(label)} stands outside of the root joint.")
+                raise InputError(f"{name}: {word.lower()} {plain(' '.join(label))} stands outside of the root joint.")
             parent = open_joints[-1] if open_joints else -1
             joint_name = f"{tree.names[parent]} end" if word == "END" else "_".join(label) or f"joint{len(tree.names)}"
             if len(tree.names) >= _MAX_JOINTS:
@@ -141,20 +142,24 @@ def parse_hierarchy(text: str, name: str) -> Hierarchy:
             tree.offsets[open_joints[-1]] = _offset(take(3), tree.names[open_joints[-1]], name)
         elif word == "CHANNELS" and open_joints:
             count = take(1)[0]
-            if not count.isdigit() or int(count) > 12:
-                raise InputError(f"{name}: joint {tree.names[open_joints[-1]]} has {count!r} channels; expected 0 to 6.")
+            if not count.isdecimal() or int(count) > 12:
+                raise InputError(
+                    f"{name}: joint {plain(tree.names[-1])} has {plain(count)!r} channels; expected 0 to 6."
+                )
             for channel in take(int(count)):
                 match = _CHANNEL.fullmatch(channel)
                 if match is None:
                     raise InputError(
-                        f"{name}: joint {tree.names[open_joints[-1]]} has an unknown channel {channel!r}; expected "
+                        f"{name}: joint {plain(tree.names[-1])} has an unknown channel {plain(channel)!r}; expected "
                         "Xposition, Yposition, Zposition, Xrotation, Yrotation or Zrotation."
                     )
                 tree.channels[open_joints[-1]].append((match[2].lower(), "XYZ".index(match[1].upper())))
         elif word == "}" and open_joints:
             open_joints.pop()
         else:
-            raise InputError(f"{name}: unexpected {word!r} in the hierarchy; expected JOINT, OFFSET, CHANNELS or End Site.")
+            raise InputError(
+                f"{name}: unexpected {plain(word)!r} in the hierarchy; expected JOINT, OFFSET, CHANNELS or End Site."
+            )
     if open_joints or not tree.names:
         raise InputError(f"{name}: the hierarchy is not closed by as many }} as {{; the BVH file is truncated.")
     if tree.width == 0:
@@ -166,14 +171,16 @@ def _offset(words: list[str], joint: str, name: str) -> tuple[float, float, floa
     try:
         x, y, z = (float(word) for word in words)
     except ValueError:
-        raise InputError(f"{name}: the OFFSET of {joint} is {' '.join(words)}; expected three numbers.") from None
-    if not np.isfinite([x, y, z]).all():
-        raise InputError(f"{name}: the OFFSET of {joint} is not finite; expected three numbers.")
+        raise InputError(
+            f"{name}: the OFFSET of {plain(joint)} is {plain(' '.join(words))}; expected three numbers."
+        ) from None
+    if not usable(np.array([x, y, z])).all():
+        raise InputError(f"{name}: the OFFSET of {plain(joint)} is not finite; expected three numbers.")
     return x, y, z
 
 
 def _read_motion(data: bytes, start: int, width: int, name: str) -> tuple[NDArray[np.float64], float, int | None]:
-    """Channel values [frames, width], frame time, declared count. Memory follows what is there, never what is declared."""
+    """Channel values [frames, width], frame time, declared count; memory follows what is there, not the count."""
     frames = _FRAMES.match(data, start)
     declared: int | None = None
     if frames is not None:
@@ -181,7 +188,9 @@ def _read_motion(data: bytes, start: int, width: int, name: str) -> tuple[NDArra
         try:
             declared = int(frames[1])
         except ValueError:
-            raise InputError(f"{name}: Frames: {frames[1].decode(errors='replace')} is not a whole number.") from None
+            raise InputError(
+                f"{name}: Frames: {plain(frames[1].decode(errors='replace'))} is not a whole number."
+            ) from None
     line = _FRAME_TIME.match(data, start)
     if line is None:
         raise InputError(f"{name}: there is no 'Frame Time:' line after MOTION; the BVH file is truncated.")
@@ -190,7 +199,9 @@ def _read_motion(data: bytes, start: int, width: int, name: str) -> tuple[NDArra
     except ValueError:
         frame_time = float("nan")
     if not (np.isfinite(frame_time) and 1e-4 <= frame_time <= 10):
-        raise InputError(f"{name}: Frame Time is {line[1].decode(errors='replace')}; expected seconds, such as 0.033333.")
+        raise InputError(
+            f"{name}: Frame Time is {plain(line[1].decode(errors='replace'))}; expected seconds, such as 0.033333."
+        )
     if declared is not None and declared <= 0:
         raise InputError(f"{name}: the file declares {declared} frames; at least one is needed.")
     block = data[line.end() :].rstrip(b" \t\r\n\0\x1a")
@@ -198,14 +209,16 @@ def _read_motion(data: bytes, start: int, width: int, name: str) -> tuple[NDArra
     present, rest = divmod(len(values), width)
     if rest:
         raise InputError(
-            f"{name}: the motion block has {present} whole frames and {rest} of {width} numbers of another; the file is "
+            f"{name}: the motion block has {present} whole frames and {rest} of {width} numbers of "
+            "another; the file is "
             "truncated or its channels do not match its hierarchy."
         )
     if present == 0:
         raise InputError(f"{name}: the motion block is empty; at least one frame of {width} numbers is needed.")
     if declared is not None and declared != present:
         raise InputError(
-            f"{name}: {declared} frames are declared but {present} are present; correct the 'Frames:' line or restore the file."
+            f"{name}: {declared} frames are declared but {present} are present; correct the "
+            "'Frames:' line or restore the file."
         )
     return values.reshape(present, width), frame_time, declared
 
@@ -214,7 +227,9 @@ def parse_numbers(block: bytes, name: str) -> NDArray[np.float64]:
     """White-space separated numbers, at the speed of C's strtod (about 100 MB/s); InputError names what is not one."""
     strange = block.translate(None, _NUMERIC)
     if strange:
-        raise InputError(f"{name}: {_first_bad(block)} in the motion data is not a finite number; expected numbers only.")
+        raise InputError(
+            f"{name}: {_first_bad(block)} in the motion data is not a finite number; expected numbers only."
+        )
     if not block.strip():
         return np.zeros(0)
     with warnings.catch_warnings():
@@ -222,9 +237,11 @@ def parse_numbers(block: bytes, name: str) -> NDArray[np.float64]:
         try:
             values = np.fromstring(block, dtype=np.float64, sep=" ")
         except (DeprecationWarning, ValueError):
-            raise InputError(f"{name}: {_first_bad(block)} in the motion data is not a number; expected numbers only.") from None
-    if not np.isfinite(values).all():
-        raise InputError(f"{name}: a number in the motion data is too large to be finite; expected positions and degrees.")
+            raise InputError(
+                f"{name}: {_first_bad(block)} in the motion data is not a number; expected numbers only."
+            ) from None
+    if not usable(values).all():
+        raise InputError(f"{name}: a number in the motion data is too large; expected finite positions and degrees.")
     return values
 
 

@@ -1,4 +1,4 @@
-"""From the joints a source has to all 22: what is between seen joints is interpolated, what is beyond is extrapolated."""
+"""From the joints a source has to all 22: between seen joints by interpolation, beyond them by extrapolation."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _complete_trunk_ends(
     for group in (("nose",), ("left_eye", "right_eye"), ("left_ear", "right_ear")):  # the last that is seen stays
         if all(part in mapping for part in group):
             index = [mapping[part] for part in group]
-            seen = (weights[:, index] > 0).all(axis=1)
+            seen = np.asarray((weights[:, index] > 0).all(axis=1))
             place = np.where(seen[:, None], points[:, index].mean(axis=1), place)
             confidence = np.where(seen, weights[:, index].min(axis=1), confidence)
     if confidence.any():
@@ -147,7 +147,7 @@ def _complete_spine(
             apart = [float(np.median(np.linalg.norm(place - other, axis=1))) for other in (chain[-1][0], neck)]
             if min(apart) > _COINCIDENT_SHARE * trunk:  # CMU's LowerBack lies on the hips: not a joint of its own
                 chain.append((place, confidence))
-    inner = chain[1:]
+    inner = sorted(chain[1:], key=lambda entry: float(np.median(((entry[0] - pelvis) * (neck - pelvis)).sum(axis=1))))
     if len(inner) == 3:
         for name, (place, confidence) in zip(("spine1", "spine2", "spine3"), inner, strict=True):
             body.put(name, place, confidence)

@@ -1,4 +1,4 @@
-"""HumanML3D feature arrays (arXiv 2304.12352's representation, 263 numbers per frame) back to joints."""
+"""HumanML3D feature arrays (Guo et al., CVPR 2022: 263 numbers per frame) back to joints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
-from vimonet.motion.formats.arrays import numeric
+from vimonet.motion.formats.arrays import numeric, usable
 from vimonet.motion.formats.recording import Recording
 from vimonet.motion.resample import check_fps
 from vimonet.motion.skeleton import JOINT_NAMES
@@ -29,13 +29,16 @@ def read(array: NDArray[Any], name: str, *, fps: float | None = None) -> Recordi
         raise InputError(f"{name}: features have shape {list(array.shape)}; expected [frames, 263].")
     if len(values) == 0:
         raise InputError(f"{name}: the features hold no frames; at least one is needed.")
-    if not np.isfinite(values).all():
-        frame = int(np.argwhere(~np.isfinite(values))[0, 0])
-        raise InputError(f"{name}: the features are not finite in frame {frame + 1} of {len(values)}; expected numbers only.")
+    if not usable(values).all():
+        frame = int(np.argwhere(~usable(values))[0, 0])
+        raise InputError(
+            f"{name}: the features are not finite in frame {frame + 1} of {len(values)}; expected numbers only."
+        )
     contacts, height = values[:, -4:], values[:, 3]
     if contacts.min() < -0.5 or contacts.max() > 1.5 or not 0 < float(np.median(height)) < 3:
         raise InputError(
-            f"{name}: the root height ({float(np.median(height)):.2f}) or the foot contacts are not HumanML3D's; give features "
+            f"{name}: the root height ({float(np.median(height)):.2f}) or the foot contacts are not "
+            "HumanML3D's; give features "
             "that are not normalised (multiply by Std.npy and add Mean.npy)."
         )
     return Recording(

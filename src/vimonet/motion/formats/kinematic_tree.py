@@ -22,7 +22,7 @@ def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def euler_matrices(axes: Sequence[int], angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intrinsic rotations in the order given: R = R(axes[0]) R(axes[1]) ...; angles [len(axes), T] radians -> [T, 3, 3]."""
+    """Intrinsic rotations R(axes[0]) R(axes[1]) ... of angles [len(axes), T] in radians: [T, 3, 3]."""
     out = axis_matrices(axes[0], angles[0])
     for axis, angle in zip(axes[1:], angles[1:], strict=True):
         out = out @ axis_matrices(axis, angle)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
+from vimonet.motion.formats.arrays import plain, usable
 from vimonet.motion.formats.completion import complete
 from vimonet.motion.formats.world import detect_unit, detect_up, is_mirrored, parse_unit, parse_up, to_y_up
 from vimonet.motion.joint_names import family_of, map_joints, missing_essential
@@ -59,22 +60,21 @@ class Recording:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def find_joints(names: tuple[str, ...], name: str, family: str | None = None) -> dict[str, int]:
+def find_joints(names: tuple[str, ...], name: str) -> dict[str, int]:
     """``map_joints`` that names the missing joints in an InputError."""
-    mapping = map_joints(names, family)
+    mapping = map_joints(names)
     missing = missing_essential(mapping)
     if missing:
-        some = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+        some = ", ".join(plain(joint) for joint in names[:8]) + (" ..." if len(names) > 8 else "")
         raise InputError(
-            f"{name}: the skeleton has no joint known as {', '.join(missing)} (its joints are {some}); expected a human "
+            f"{name}: the skeleton has no joint known as {', '.join(missing)} (its joints are "
+            f"{some}); expected a human "
             "body with hips, knees, ankles, shoulders, elbows, wrists and a head."
         )
     return mapping
 
 
-def to_motion(
-    recording: Recording, name: str, *, up: str | None = None, unit: str | float | None = None
-) -> Motion:
+def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: str | float | None = None) -> Motion:
     """Turn a recording into the canonical Motion.
 
     Args:
@@ -91,9 +91,9 @@ def to_motion(
     mapping = recording.mapping
     if mapping is None:
         if recording.partial:
-            mapping = map_joints(recording.names, recording.family)
+            mapping = map_joints(recording.names)
         else:
-            mapping = find_joints(recording.names, name, recording.family)
+            mapping = find_joints(recording.names, name)
     if recording.positions.shape[0] == 0:
         raise InputError(f"{name}: the recording has no frames; at least one is needed.")
     if not recording.partial:
@@ -141,11 +141,12 @@ def to_motion(
 
 def _check_finite(positions: NDArray[Any], names: tuple[str, ...], mapping: dict[str, int], name: str) -> None:
     used = sorted(set(mapping.values()))
-    good = np.isfinite(positions[:, used]).all(axis=2)
+    good = usable(positions[:, used]).all(axis=2)
     if not good.all():
         frame, joint = np.argwhere(~good)[0]
         raise InputError(
-            f"{name}: joint {names[used[joint]]} is not a finite number in frame {frame + 1} of {len(positions)}; every "
+            f"{name}: joint {plain(names[used[joint]])} is not a finite number in frame {frame + 1} of "
+            f"{len(positions)}; every "
             "joint needs three finite coordinates."
         )
 
@@ -182,7 +183,7 @@ def _place_3d(
     if is_mirrored(joints, confidence, recording):
         joints = joints * np.array([-1, 1, 1], dtype=np.float32)
         notes.append("left-handed coordinates: x negated so that the named left is the anatomical left")
-    if recording.partial and float(np.abs(joints[:, 0] - joints[:1, 0]).max()) < 0.02 and len(joints) > 1:
+    if recording.partial and float(np.abs(joints[:, 1] + joints[:, 2]).max()) / 2 < 0.05:
         joints[..., 1] -= joints[..., 1].min(axis=1)[:, None]
         notes.append("hip-centred coordinates: no path through space, lowest joint put on the floor in each frame")
     details |= {"unit": unit_text, "up": up_text}

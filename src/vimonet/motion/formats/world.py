@@ -99,7 +99,9 @@ def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[
     values = joints[::step].astype(np.float64)
     lengths = []
     for a, b, c in chains:
-        length = np.linalg.norm(values[:, a] - values[:, b], axis=1) + np.linalg.norm(values[:, b] - values[:, c], axis=1)
+        length = np.linalg.norm(values[:, a] - values[:, b], axis=1) + np.linalg.norm(
+            values[:, b] - values[:, c], axis=1
+        )
         if confidence is not None:
             length = length[(confidence[::step][:, [a, b, c]] > 0).all(axis=1)]
         lengths.append(length)
@@ -136,7 +138,14 @@ def detect_up(
         return standing
     if standing is not None:
         return standing
-    return moving if abs(mean[axis]) > 0.5 else "Y"
+    if axis == 1 or abs(mean[axis]) < 0.5:
+        return moving if axis == 1 and abs(mean[1]) > 0.5 else "Y"
+    # Heads lie far from feet along a level axis in a crawl, too; but only along the true one is there a floor.
+    if abs(mean[axis]) < 0.97:
+        lowest = (np.sign(mean[axis]) * values[..., axis]).min(axis=1)
+        if float(lowest.std()) > max(0.1, 2 * float(values[..., 1].min(axis=1).std())):
+            return "Y"
+    return moving
 
 
 def _standing_axis(rest: NDArray[np.float64]) -> str | None:
@@ -160,7 +169,7 @@ def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | N
     else:
         from vimonet.motion.joint_names import map_joints
 
-        found = set(map_joints(recording.names, recording.family))
+        found = set(map_joints(recording.names))
     if not {"left_foot", "right_foot"} <= found:
         return False
     values = joints.astype(np.float64)

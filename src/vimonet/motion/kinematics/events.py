@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vimonet.motion.kinematics.body import PELVIS, Array, Body, rank, runs, smooth
 from vimonet.motion.kinematics.limbs import clearance, trunk_inclination
 
-FALL_SPEED = 1.1  # leg lengths/s the pelvis must reach on the way down
+FALL_SPEED = 1.3  # leg lengths/s the pelvis must reach on the way down
 FALL_END = 0.45  # share of its standing height under which the pelvis ends
 FALL_DROP = 0.35  # share of its standing height it loses
 
@@ -100,7 +100,7 @@ def _edge(clear: Array, i: int, way: int) -> list[int]:
 def falls(body: Body) -> tuple[tuple[Fall, ...], float]:
     """Falls, and the greatest downward speed of the pelvis in m/s (how near anything came to one).
 
-    A fall: the pelvis drops by at least 0.35 of its standing height, faster than 1.1 leg lengths/s at its fastest,
+    A fall: the pelvis drops by at least 0.35 of its standing height, faster than 1.3 leg lengths/s at its fastest,
     and stays under 0.45 of its standing height for 0.5 s or to the end of the recording, under 0.3 at some time of it
     or with the trunk tipped over 50 degrees. Sitting on a chair ends higher, crouching keeps the trunk up, lying down
     with control is slower.
@@ -120,4 +120,4 @@ def falls(body: Body) -> tuple[tuple[Fall, ...], float]:
         low = bool((p[after] < FALL_END).all()) and (float(p[after].min()) < 0.3 or float(tilt[after].max()) > 50.0)
         if low and drop > FALL_DROP * body.stand and fastest > FALL_SPEED * body.leg:
             out.append(Fall(a / fps, b / fps, drop, fastest))
-    return tuple(out), float(max(down.max(), 0.0))
+    return tuple(out), max(0.0, float(down.max()))

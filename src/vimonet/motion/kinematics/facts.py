@@ -129,7 +129,8 @@ class Facts:
             out.append(f"steps: {len(self.steps)} ({left} left, {len(self.steps) - left} right)")
         if self.repetitions is not None:
             r = self.repetitions
-            out.append(f"repetitions: {r.count} of the {r.limb}, one in {r.period:.1f} s, {r.start:.1f}-{r.end:.1f} s")
+            limb = r.limb if r.limb.startswith("both") else f"the {r.limb}"
+            out.append(f"repetitions: {r.count} of {limb}, one in {r.period:.1f} s, {r.start:.1f}-{r.end:.1f} s")
         moving = ", ".join(f"{limb} {v:.2f}" for limb, v in sorted(self.limb_activity.items(), key=lambda x: -x[1]))
         out.append(f"activity (m/s in the body's frame): {moving}")
         hidden = [limb for limb, ok in self.seen.items() if not ok]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def own_frame(body: Body, angle: Array) -> Array:
 
 
 def limb_activity(local: Array, fps: float) -> dict[str, float]:
-    """Mean speed in m/s of each limb's end joint (wrists, ankles, head) in the pelvis frame that turns with the body."""
+    """Mean speed in m/s of each limb's end joint (wrists, ankles, head), seen from the pelvis and its heading."""
     ends = speed(local[:, [END_JOINT[limb] for limb in LIMBS]], fps).mean(axis=0)
     return {limb: float(v) for limb, v in zip(LIMBS, ends, strict=True)}
 
@@ -144,11 +145,14 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
 
     A swing is a peak of the ankle's speed (at least 0.4 m/s for a leg of 0.85 m) in which the foot moves 0.12 leg
     lengths over the ground or lifts by 0.05, toes and all; peaks with the foot in the air between them are one swing.
-    A foot above 0.6 leg lengths is a kick, not a step, and landing from a jump (`airborne` [T]) is none.
+    A foot above 0.6 leg lengths (0.4 when it comes down where it was) is a kick; landing from a jump (`airborne` [T])
+    and both feet at once are hops. Who crawls, lies or falls (pelvis under half its standing height) makes no steps.
     """
     fps, leg = body.fps, body.leg
     out = []
     clear = clearance(body) / leg
+    pelvis = (body.joints[:, PELVIS, 1] - body.floor) / body.stand
+    on_feet = (pelvis > 0.5) & (trunk_inclination(body.joints) < 75.0)
     landing = np.convolve(airborne, np.ones(round(0.25 * fps) + 1))[: body.frames] > 0
     for i, side in enumerate(SIDES):
         if not body.seen[f"{side} leg"]:
@@ -162,7 +166,7 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
             if swings:
                 between = lift[swings[-1][1] : peak + 1]
                 top = max(lift[swings[-1][0] : peak + 1].max(), 1e-6)
-                if between.min() > max(0.5 * top, 0.06) or (peak - swings[-1][1] < 0.15 * fps):
+                if between.min() > max(0.25 * top, 0.06) or (peak - swings[-1][1] < 0.15 * fps):
                     swings[-1][1] = int(peak)
                     continue
             swings.append([int(peak), int(peak)])
@@ -170,9 +174,17 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
             a, b = _foot_of_peak(pace, first, -1), _foot_of_peak(pace, last, 1)
             moved = float(norm(ankle[b, [0, 2]] - ankle[a, [0, 2]])) / leg
             top = float(lift[a : b + 1].max())
-            if (moved >= 0.12 or clear[a : b + 1, i].max() >= 0.05) and top <= 0.6 and not landing[b]:
+            raised = top > 0.6 or (top > 0.4 and moved < 0.12)
+            if (moved >= 0.12 or clear[a : b + 1, i].max() >= 0.05) and not raised and on_feet[b] and not landing[b]:
                 out.append(Step(b / fps, side))
-    return tuple(sorted(out, key=lambda s: (s.time, s.side)))
+    out.sort(key=lambda s: (s.time, s.side))
+    hops = {
+        k
+        for i, (one, two) in enumerate(pairwise(out))
+        if one.side != two.side and two.time - one.time < 0.11
+        for k in (i, i + 1)
+    }
+    return tuple(step for i, step in enumerate(out) if i not in hops)
 
 
 def _foot_of_peak(x: Array, peak: int, way: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.body import ANKLE, MASS, NECK, PELVIS, Array, Body, norm, ramp, runs, smooth, unit
+from vimonet.motion.kinematics.body import ANKLE, MASS, NECK, PELVIS, Array, Body, norm, ramp, smooth, unit
 from vimonet.motion.kinematics.limbs import knee_flexion, trunk_inclination
 
 LABELS = ("standing", "bending", "sitting", "crouching", "kneeling", "on all fours", "lying", "upside down", "airborne")
@@ -53,7 +53,7 @@ def posture_scores(body: Body) -> Array:
     p = (j[:, PELVIS, 1] - body.floor) / body.stand
     t = trunk_inclination(j)
     flexion = knee_flexion(j)
-    bend = np.maximum(flexion["left"], flexion["right"]) * 0.5 + np.minimum(flexion["left"], flexion["right"]) * 0.5
+    bend = 0.5 * (flexion["left"] + flexion["right"])
     height = (j[..., 1] - body.floor) / leg
     knee = np.minimum(height[:, 4], height[:, 5])
     shank_level = np.stack([1.0 - np.abs(unit(j[:, k] - j[:, a])[:, 1]) for k, a in ((4, 7), (5, 8))], axis=1)
@@ -97,7 +97,7 @@ def _off_balance(joints: Array) -> Array:
 
 
 def postures(body: Body, airborne: NDArray[np.bool_]) -> tuple[Posture, ...]:
-    """Postures over time: scores smoothed (sigma 0.15 s), the best one per frame, brief and doubtful stretches absorbed.
+    """Postures over time: scores smoothed (sigma 0.15 s), best one per frame, brief and doubtful stretches absorbed.
 
     Args:
         body: prepared recording.
@@ -154,6 +154,3 @@ def _lie(joints: Array) -> str:
 def ankle_over_floor(body: Body) -> dict[str, float]:
     """Greatest height of each ankle above the floor, m."""
     return {side: float(body.joints[:, i, 1].max() - body.floor) for side, i in ANKLE.items()}
-
-
-__all__ = ["LABELS", "Posture", "ankle_over_floor", "posture_scores", "postures", "runs"]

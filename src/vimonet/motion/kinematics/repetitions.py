@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.signal import find_peaks
 
-from vimonet.motion.kinematics.body import Array, Body, rank, smooth
+from vimonet.motion.kinematics.body import Array, Body, norm, rank, runs, smooth
 from vimonet.motion.kinematics.limbs import trunk_inclination
 
 MIN_REGULARITY = 0.5
@@ -53,17 +53,17 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     ends = local[:, [7, 8, 20, 21]] - local[:, root]
     fast = ends - smooth(ends, 0.4, fps)
     names = ("left leg", "right leg", "left arm", "right arm")
-    signals: list[tuple[str, Array, float, int]] = [
-        ("whole body", body.joints[:, 0, 1], 0.06 * leg, 2),
-        ("trunk", np.radians(trunk_inclination(body.joints)) * 0.6 * leg, 0.12 * leg, 2),
+    signals: list[tuple[str, Array, float, bool]] = [
+        ("whole body", body.joints[:, 0, 1], 0.06 * leg, False),
+        ("trunk", np.radians(trunk_inclination(body.joints)) * 0.6 * leg, 0.12 * leg, False),
     ]
     for i, name in enumerate(names):
         if body.seen[name]:
-            signals.append((name, _principal(ends[:, i]), 0.12 * leg, 2))
-            signals.append((name, _principal(fast[:, i]), (0.12 if "leg" in name else 0.06) * leg, 3))
+            signals.append((name, _principal(ends[:, i]), 0.12 * leg, False))
+            signals.append((name, _principal(fast[:, i], even=True), (0.12 if "leg" in name else 0.06) * leg, True))
     best: list[tuple[float, Repetitions]] = []
-    for name, values, smallest, fewest in signals:
-        found = _count(name, values, smallest, fewest, fps)
+    for name, values, smallest, is_fast in signals:
+        found = (_count_swings if is_fast else _count)(name, values, smallest, fps)
         if found is not None:
             size, result = found
             if jump_count and ("leg" in name or name == "trunk"):
@@ -89,15 +89,24 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     return top
 
 
-def _principal(x: Array) -> Array:
-    """Coordinate [T] along the direction of greatest variance of [T, 3], upward where it has an up."""
-    x = x - x.mean(axis=0)
-    _, vectors = np.linalg.eigh(x.T @ x)
+def _principal(x: Array, even: bool = False) -> Array:
+    """Coordinate [T] along the direction of greatest variance of [T, 3], upward where it has an up.
+
+    With `even` the direction is that of the velocity, fast moves counting no more than the median one: the one raise
+    of a hand must not hide the wave across it.
+    """
+    if even:
+        y = x[1:] - x[:-1]
+        size = norm(y)
+        y = y / np.maximum(size, max(rank(size, 0.5), 1e-6))[:, None]
+    else:
+        y = x = x - x.mean(axis=0)
+    _, vectors = np.linalg.eigh(y.T @ y)
     axis = vectors[:, -1]
     return x @ (axis * (1.0 if axis[1] >= 0 else -1.0))
 
 
-def _count(name: str, x: Array, smallest: float, fewest: int, fps: float) -> tuple[float, Repetitions] | None:
+def _count(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Repetitions] | None:
     """Swing in m and repetitions of one signal, or None."""
     if x.max() - x.min() < smallest:
         return None
@@ -131,9 +140,38 @@ def _count(name: str, x: Array, smallest: float, fewest: int, fps: float) -> tup
     if len(peaks) == 0:
         return None
     count = int((info["prominences"] >= 0.5 * rank(info["prominences"], 0.5)).sum())
-    if count < fewest or (count == 2 and auto[lag] < 0.6):
+    if count < 2 or (count == 2 and auto[lag] < 0.6):
         return None
     return high - low, Repetitions(count, lag / fps, name, a / fps, b / fps, float(min(auto[lag], 1.0)))
+
+
+def _count_swings(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Repetitions] | None:
+    """As :func:`_count` for the fast part of a movement: the longest stretch of back-and-forth swings of like size and time.
+
+    A wave is found without the raising of the hand before it; regularity is 1 less the spread of the swings' times over their mean.
+    """
+    if x.max() - x.min() < smallest:
+        return None
+    slope = np.sign(np.diff(x))
+    turn = np.flatnonzero(slope[1:] * slope[:-1] < 0) + 1
+    if len(turn) < 6:
+        return None
+    swing, time = np.abs(np.diff(x[turn])), np.diff(turn)
+    large = swing > 0.6 * smallest
+    size = np.log(np.maximum(swing, 1e-6))
+    alike = (np.abs(np.diff(size)) < 0.6) & (np.abs(np.diff(np.log(time))) < 0.9) & large[1:] & large[:-1]
+    a, b = max(runs(alike), key=lambda r: r[1] - r[0], default=(0, 0))
+    swings = b - a + 1
+    if swings < 5:
+        return None
+    typical = rank(swing[a : b + 1], 0.5)
+    regular = 1.0 - float(time[a : b + 1].std() / time[a : b + 1].mean())
+    if typical < smallest or regular < MIN_REGULARITY:
+        return None
+    # Two swings make one; the first and last of the stretch may be half a swing into and out of it.
+    count = swings // 2 if swings > 5 else 3
+    period = 2.0 * float(time[a : b + 1].mean()) / fps
+    return typical, Repetitions(count, period, name, int(turn[a]) / fps, int(turn[b + 1]) / fps, regular)
 
 
 def _active(x: Array, fps: float) -> tuple[int, int] | None:

@@ -8,20 +8,21 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vimonet.errors import InputError
 from vimonet.motion.motion import Motion
 from vimonet.motion.render.camera import VIEWS
+from vimonet.motion.render.figure import PAPER
 from vimonet.motion.render.strip import draw_strip
 from vimonet.motion.render.timeline import Event, events_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "VIEWS", "Event", "draw_strip", "events_of", "render"]
+__all__ = ["FORMATS", "VIEWS", "Event", "check_output", "draw_strip", "events_of", "render", "stack", "write_png"]
 
 FORMATS = (".png", ".gif", ".mp4")
 
@@ -86,28 +87,46 @@ def render(
         raise InputError(f"{width}: the width must lie between 200 and 8000 pixels.")
     shown = events_of(motion) if events is None else tuple(events)
     kind = path.suffix.lower()
-    with _whole_file(path) as part:
-        if kind == ".png":
-            strip = draw_strip(
-                motion,
-                view=view,
-                poses=poses,
-                width=width or 1600,
-                title=title,
-                subtitle=subtitle,
-                events=shown,
-                window=window,
-            )
-            strip.save(part, "PNG", optimize=True)
-        else:
-            from vimonet.motion.render.animation import draw_frames, write_gif, write_mp4
+    if kind == ".png":
+        strip = draw_strip(
+            motion,
+            view=view,
+            poses=poses,
+            width=width or 1600,
+            title=title,
+            subtitle=subtitle,
+            events=shown,
+            window=window,
+        )
+        write_png(strip, path)
+        return path
+    from vimonet.motion.render.animation import draw_frames, write_gif, write_mp4
 
-            side = (width or (480 if kind == ".gif" else 640)) // 2 * 2
-            step = 2 if kind == ".gif" else 1  # GIF times are whole hundredths of a second and its files are large
-            frames = draw_frames(motion, view=view, size=(side, side), title=title, events=shown, step=step)
-            write = write_gif if kind == ".gif" else write_mp4
-            write(_with_progress(frames, -(-motion.frames // step), path.name, progress), part, motion.fps / step)
+    side = (width or (480 if kind == ".gif" else 640)) // 2 * 2
+    step = 2 if kind == ".gif" else 1  # GIF times are whole hundredths of a second and its files are large
+    frames = draw_frames(motion, view=view, size=(side, side), title=title, events=shown, step=step)
+    write = write_gif if kind == ".gif" else write_mp4
+    with _whole_file(path) as part:
+        write(_with_progress(frames, -(-motion.frames // step), path.name, progress), part, motion.fps / step)
     return path
+
+
+def stack(images: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of equal width below each other."""
+    from PIL import Image
+
+    whole = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER)
+    top = 0
+    for image in images:
+        whole.paste(image, (0, top))
+        top += image.height
+    return whole
+
+
+def write_png(image: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all."""
+    with _whole_file(path) as part:
+        image.save(part, "PNG", optimize=True)
 
 
 def _with_progress(frames: Iterable[Image.Image], total: int, name: str, progress: bool) -> Iterable[Image.Image]:
@@ -119,7 +138,7 @@ def _with_progress(frames: Iterable[Image.Image], total: int, name: str, progres
 
 
 @contextlib.contextmanager
-def _whole_file(path: Path):  # type: ignore[no-untyped-def]
+def _whole_file(path: Path) -> Iterator[Path]:
     """A temporary sibling that takes the place of ``path`` on success and disappears on any failure."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)

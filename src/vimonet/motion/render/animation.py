@@ -24,6 +24,7 @@ from vimonet.motion.render.figure import (
     TORSO,
     draw_body,
     draw_shadow,
+    drawable,
     font,
     legend,
     mix,
@@ -159,7 +160,7 @@ def _draw_words(
     width, height = image.size
     edge = round(0.03 * width)
     left_of_legend = legend(image, width - edge, edge, small.size)
-    name = title if title is not None else motion.name
+    name = drawable(title if title is not None else motion.name)
     while name and draw.textlength(name, font=heading) > left_of_legend - edge - 8:
         name = name.rstrip("…")[:-1] + "…" if len(name) > 2 else ""
     draw.text((edge, edge - 2), name, font=heading, fill=INK)

@@ -61,8 +61,14 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.Im
         name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
         path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / name
         if path.is_file():
-            return ImageFont.truetype(str(path), size)
+            # The basic layout engine takes any string; the other one fails on some.
+            return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
     return ImageFont.load_default(size)
+
+
+def drawable(text: str) -> str:
+    """``text`` on one line, without control characters and lone surrogates, which have no picture."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def mix(colour: Colour, other: Colour, share: float) -> Colour:

@@ -23,6 +23,7 @@ from vimonet.motion.render.figure import (
     dot,
     draw_body,
     draw_shadow,
+    drawable,
     font,
     legend,
     mix,
@@ -50,7 +51,7 @@ def _centres(joints: Array, seen: NDArray[np.bool_]) -> Array:
 def _wrap(draw: ImageDraw.ImageDraw, text: str, letters: Any, width: int, lines: int) -> list[str]:
     """Break ``text`` into at most ``lines`` lines of ``width`` pixels; the rest becomes an ellipsis."""
     found: list[str] = [""]
-    for word in text.split():
+    for word in drawable(text).split():
         trial = f"{found[-1]} {word}".strip()
         if draw.textlength(trial, font=letters) <= width or not found[-1]:
             found[-1] = trial
@@ -58,6 +59,8 @@ def _wrap(draw: ImageDraw.ImageDraw, text: str, letters: Any, width: int, lines:
             found.append(word)
     if len(found) > lines:
         found = found[:lines]
+        while found[-1] and draw.textlength(found[-1] + " …", font=letters) > width:
+            found[-1] = found[-1].rpartition(" ")[0]
         found[-1] += " …"
     cut = []
     for line in found:
@@ -162,8 +165,8 @@ def draw_strip(
     draw = ImageDraw.Draw(image)
     for index, line in enumerate(titles):
         draw.text((_MARGIN, 20 + 34 * index), line, font=heading, fill=INK)
-    under = subtitle if subtitle is not None else describe(motion)
-    draw.text((_MARGIN, 22 + 34 * len(titles)), under, font=small, fill=MUTED)
+    under = _wrap(draw, subtitle if subtitle is not None else describe(motion), small, width - 2 * _MARGIN, 1)
+    draw.text((_MARGIN, 22 + 34 * len(titles)), under[0], font=small, fill=MUTED)
     legend(image, width - _MARGIN, 26, 17)
     for x, frame in zip(xs, frames, strict=True):
         draw.text((x, band_end + 4), f"{frame / motion.fps:.1f} s", font=small, fill=INK, anchor="ma")

@@ -39,10 +39,11 @@ def events_of(motion: Motion) -> tuple[Event, ...]:
         colour = LEFT if hand.side == "left" else RIGHT
         found.append(Event(f"{hand.side} hand", "raised", hand.start, hand.end, colour))
     for posture in facts.posture or ():
-        if posture.label not in ("standing", "unknown"):
+        if posture.label not in ("standing", "unknown", "airborne"):  # a flight is in the row of jumps
             found.append(Event("posture", posture.label, posture.start, posture.end, TORSO))
-    if facts.repetitions is not None:
-        again = facts.repetitions
+    again = facts.repetitions
+    # The legs of someone who goes somewhere repeat steps: that is seen, and no event.
+    if again is not None and not ("leg" in again.limb and (facts.path_length or 0.0) > 1.0):
         found.append(Event("repeats", f"{again.count}×  {again.limb}", again.start, again.end, KINDS["repeats"]))
     for jump in facts.jumps or ():
         found.append(Event("jump", f"{100 * jump.height:.0f} cm", jump.start, jump.end, KINDS["jump"]))

@@ -1,0 +1,40 @@
+"""Speed of reading BVH, in MB/s. Usage: python benchmarks/bvh.py FILE.bvh [copies of its frames]"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from vimonet.motion import load
+from vimonet.motion.formats.bvh import parse_numbers
+
+
+def best(work: Callable[[], object], repeats: int = 5) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def main() -> None:
+    path, copies = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    data = path.read_bytes()
+    line = data.index(b"\n", data.index(b"Frame Time")) + 1
+    head, block = data[:line], data[line:].rstrip() + b"\n"
+    # A long recording of the same frames; the declared count must follow.
+    before, _, after = head.partition(b"Frames:")
+    count = int(after.split()[0]) * copies
+    long = before + b"Frames: %d\n" % count + after.split(b"\n", 1)[1] + block * copies
+    megabytes = len(block) * copies / 1e6
+    numbers, whole = best(lambda: parse_numbers(block * copies, path.name)), best(lambda: load(long))
+    print(f"{path.name} x {copies}: {megabytes:.1f} MB, {count} frames")
+    print(f"numbers   {megabytes / numbers:6.1f} MB/s")
+    print(f"load      {megabytes / whole:6.1f} MB/s ({whole * 1e3:.0f} ms)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""Questions in, answers out: the three-line interface.
+
+    import vimonet
+    model = vimonet.load()
+    model.ask("Which arm is raised?", motion="walk.bvh").text
+
+Notable choices:
+
+- an answer carries its confidence, named as what it is: the mean probability of its tokens, calibrated on validation
+  answers;
+- a recording longer than the model's window is asked about window by window, each answer with its times;
+- everything is a batch: windows, and many questions at once, run through one padded `generate`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vimonet.errors import InputError
+from vimonet.loading import load_pretrained
+from vimonet.model.feature_extraction_vimonet import as_motion
+from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
+from vimonet.model.processing_vimonet import ViMoNetProcessor
+from vimonet.motion import Motion
+
+DEFAULT_MODEL = Path(__file__).parent / "weights" / "nano"
+MAX_QUESTION = 2000
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said, how sure it was, and what it looked at.
+
+    Attributes:
+        text: the answer; for a recording of several windows, the distinct consecutive answers with their times.
+        confidence: mean probability the model gave the answer's tokens, 0..1; over several windows, their mean.
+        start, end: seconds of the recording that were looked at; 0 and 0 without one.
+        windows: the answers window by window; empty when one window held the recording.
+    """
+
+    text: str
+    confidence: float
+    start: float = 0.0
+    end: float = 0.0
+    windows: tuple[Answer, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; ``windows`` only where there are several."""
+        plain: dict[str, Any] = {
+            "text": self.text,
+            "confidence": round(self.confidence, 4),
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+        }
+        return {**plain, "windows": [window.to_dict() for window in self.windows]} if self.windows else plain
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Assistant:
+    """A model and its processor, ready to be asked. Make one with `load`."""
+
+    def __init__(self, model: ViMoNetForConditionalGeneration, processor: ViMoNetProcessor, name: str = "model"):
+        self.model = model.eval()
+        self.processor = processor
+        self.name = name
+        # Generation continues on the right, so padding belongs on the left.
+        self.processor.tokenizer.padding_side = "left"
+
+    def __repr__(self) -> str:
+        return f"Assistant({self.name!r}, {self.device})"
+
+    @property
+    def config(self) -> Any:
+        """The model's `ViMoNetConfig`."""
+        return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.model.device
+
+    @property
+    def window_frames(self) -> int:
+        """Longest stretch, in frames at 20 frames/s, that is read at once."""
+        return int(self.processor.feature_extractor.max_frames)
+
+    def ask(self, question: str, motion: Any = None, *, fps: float | None = None, max_new_tokens: int = 48) -> Answer:
+        """Answer a question about a movement.
+
+        Args:
+            question: in the asker's words, at most 2,000 characters.
+            motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; None asks blind.
+            fps: frames per second of an array (20 where not given).
+            max_new_tokens: longest answer.
+
+        Raises:
+            InputError: an unusable question or recording.
+        """
+        return self._ask([(question, motion)], fps=fps, max_new_tokens=max_new_tokens)[0]
+
+    def caption(self, motion: Any, *, fps: float | None = None, max_new_tokens: int = 64) -> Answer:
+        """Describe a movement: `ask` with the question captions were trained on."""
+        return self._ask([(self.config.caption_question, motion)], fps=fps, max_new_tokens=max_new_tokens)[0]
+
+    def ask_batch(self, pairs: Sequence[tuple[str, Any]], *, max_new_tokens: int = 48) -> list[Answer]:
+        """Answer many (question, motion) pairs together, in order; each as `ask` would."""
+        return self._ask(list(pairs), fps=None, max_new_tokens=max_new_tokens)
+
+    def stream(
+        self, question: str, motion: Any = None, *, fps: float | None = None, max_new_tokens: int = 48
+    ) -> Iterator[str]:
+        """Pieces of the answer as they come, over one window: the recording, or the first of a longer one."""
+        from threading import Thread
+
+        from transformers import TextIteratorStreamer
+
+        clip = None if motion is None else as_motion(motion, fps=fps)
+        part = None if clip is None else clip.window(0, self.window_frames)
+        inputs = self._inputs([(self._check_question(question), part)])
+        streamer = TextIteratorStreamer(
+            self.processor.tokenizer, skip_prompt=True, skip_special_tokens=True, timeout=120
+        )
+        arguments = {**inputs, "max_new_tokens": max_new_tokens, "do_sample": False, "streamer": streamer}
+        worker = Thread(target=self.model.generate, kwargs=arguments, daemon=True)
+        worker.start()
+        yield from streamer
+        worker.join()
+
+    def _ask(self, pairs: list[tuple[str, Any]], *, fps: float | None, max_new_tokens: int) -> list[Answer]:
+        if max_new_tokens < 1:
+            raise InputError(f"max_new_tokens is {max_new_tokens}; an answer needs at least 1.")
+        clips: dict[Any, Motion] = {}  # one recording asked many questions is read once
+        queries: list[tuple[str, Motion | None]] = []
+        spans: list[list[tuple[float, float]]] = []
+        for question, motion in pairs:
+            question = self._check_question(question)
+            if motion is None:
+                queries.append((question, None))
+                spans.append([(0.0, 0.0)])
+                continue
+            key = motion if isinstance(motion, (str, os.PathLike)) else id(motion)
+            if key not in clips:
+                clips[key] = as_motion(motion, fps=fps)
+            clip = clips[key]
+            self._check_kind(clip)
+            bounds = split_windows(clip.frames, self.window_frames)
+            queries += [(question, clip if len(bounds) == 1 else clip.window(*bound)) for bound in bounds]
+            spans.append([(start / clip.fps, end / clip.fps) for start, end in bounds])
+        said = self._generate(queries, max_new_tokens)
+        answers, at = [], 0
+        for times in spans:
+            parts = [
+                Answer(text, confidence, start, end)
+                for (text, confidence), (start, end) in zip(said[at : at + len(times)], times, strict=True)
+            ]
+            at += len(times)
+            answers.append(parts[0] if len(parts) == 1 else join_windows(parts))
+        return answers
+
+    def _generate(self, queries: list[tuple[str, Motion | None]], max_new_tokens: int) -> list[tuple[str, float]]:
+        """Greedy answers and confidences, in order; clips of like length share a batch."""
+        frames = [0 if clip is None else clip.frames for _, clip in queries]
+        order = sorted(range(len(queries)), key=frames.__getitem__)
+        results: dict[int, tuple[str, float]] = {}
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            inputs = self._inputs([queries[i] for i in chosen])
+            results.update(zip(chosen, self._generate_batch(inputs, max_new_tokens), strict=True))
+        return [results[i] for i in range(len(queries))]
+
+    def _inputs(self, queries: Sequence[tuple[str, Motion | None]]) -> dict[str, torch.Tensor]:
+        chats = [self.processor.messages(question, clip) for question, clip in queries]
+        return self.processor.apply_chat_template(
+            chats,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            add_generation_prompt=True,
+            processor_kwargs={"padding": True},
+        ).to(self.device)
+
+    @torch.inference_mode()
+    def _generate_batch(self, inputs: dict[str, torch.Tensor], max_new_tokens: int) -> list[tuple[str, float]]:
+        output = self.model.generate(
+            **inputs, max_new_tokens=max_new_tokens, do_sample=False, return_dict_in_generate=True, output_logits=True
+        )
+        tokens = output.sequences[:, inputs["input_ids"].shape[1] :]  # [B, S]
+        logits = torch.stack(output.logits, dim=1).float() / self.config.confidence_temperature  # [B, S, V]
+        chances = logits.softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
+        ended = self._is_end(tokens)
+        results = []
+        for row in range(len(tokens)):
+            stops = torch.nonzero(ended[row]).flatten()
+            length = int(stops[0]) if len(stops) else tokens.shape[1]
+            # An empty answer is still a choice: the model's, to end at once.
+            confidence = float(chances[row, : max(length, 1)].mean())
+            text = self.processor.decode(tokens[row, :length], skip_special_tokens=True).strip()
+            results.append((text, confidence))
+        return results
+
+    def _is_end(self, tokens: torch.Tensor) -> torch.Tensor:
+        ends = self.model.generation_config.eos_token_id
+        ends = [ends] if isinstance(ends, int) else list(ends or [self.processor.tokenizer.eos_token_id])
+        return torch.isin(tokens, torch.tensor(ends, device=tokens.device))
+
+    def _check_question(self, question: str) -> str:
+        if not isinstance(question, str):
+            raise InputError(f"the question is a {type(question).__name__}; expected text.")
+        if len(question) > MAX_QUESTION:
+            raise InputError(f"the question has {len(question):,} characters; at most {MAX_QUESTION:,} are read.")
+        question = self.processor.normalise_question(question)
+        if not question:
+            raise InputError("the question is empty; ask something, such as 'what is the person doing?'.")
+        return question
+
+    def _check_kind(self, clip: Motion) -> None:
+        part = self.config.keypoint_config if clip.dimensions == 2 else self.config.motion_config
+        if part is None:
+            other = "3D motion" if clip.dimensions == 2 else "2D keypoints"
+            raise InputError(
+                f"{clip.name}: a {clip.dimensions}D recording, but this model ({self.name}) only reads {other}."
+            )
+
+
+def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Assistant:
+    """Load a model to ask.
+
+    Args:
+        name_or_dir: a model folder or a hub id; where None, ``$VIMONET_MODEL``, else the nano shipped with the package.
+        device: ``cpu``, ``cuda`` ...; the CPU where None.
+
+    Raises:
+        InputError: the folder, its config or its weights are missing or damaged; one sentence naming the file.
+    """
+    source = name_or_dir or os.environ.get("VIMONET_MODEL") or DEFAULT_MODEL
+    model, processor = load_pretrained(source)
+    try:
+        return Assistant(model.to(torch.device(device or "cpu")), processor, Path(source).name)  # type: ignore[arg-type]
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
+
+
+def split_windows(frames: int, longest: int) -> list[tuple[int, int]]:
+    """Cut a recording into windows that do not overlap: frame bounds (start, end).
+
+    All but the last two are full. A last window shorter than a quarter of one would hold too little to answer about:
+    the last two then share their frames evenly.
+    """
+    if frames <= longest:
+        return [(0, frames)]
+    starts = list(range(0, frames, longest))
+    if frames - starts[-1] < longest // 4:
+        starts[-1] = (starts[-2] + frames) // 2
+    return list(zip(starts, [*starts[1:], frames], strict=True))
+
+
+def join_windows(parts: Sequence[Answer]) -> Answer:
+    """One answer of the windows' answers: equal neighbours merged, each with its times; confidence is their mean."""
+    merged: list[Answer] = []
+    for part in parts:
+        if merged and merged[-1].text == part.text:
+            merged[-1] = Answer(part.text, 0.0, merged[-1].start, part.end)
+        else:
+            merged.append(part)
+    if len(merged) == 1:
+        text = merged[0].text
+    else:
+        text = "; ".join(f"{part.start:.1f}-{part.end:.1f} s: {part.text}" for part in merged)
+    confidence = float(np.mean([part.confidence for part in parts]))
+    return Answer(text, confidence, parts[0].start, parts[-1].end, tuple(parts))
+
+
+__all__ = ["Answer", "Assistant", "load"]

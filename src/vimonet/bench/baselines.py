@@ -1,0 +1,124 @@
+"""Baselines that read no language: the majority answer of a form, and the answer of the nearest clip."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from vimonet.motion import Motion
+    from vimonet.vimos.schema import Item
+
+_SEGMENTS = 4
+# Metres, metres or radians per second: numbers that vary less than sensors err must not be blown up to count like the
+# others.
+_LEAST_SPREAD = 0.02
+
+
+class MajorityAnswer:
+    """The most frequent training answer of a question form, else of its kind, else of all; ties alphabetically."""
+
+    def __init__(self, train_items: Sequence[Item]) -> None:
+        counts: dict[tuple[str, str], Counter[str]] = {}
+        for item in train_items:
+            for key in (("form", item.form), ("kind", item.kind), ("all", "")):
+                counts.setdefault(key, Counter())[item.answer] += 1
+        self._answers = {key: min(counter, key=lambda text: (-counter[text], text)) for key, counter in counts.items()}
+
+    def answer(self, item: Item) -> str:
+        """The answer given to an item, which is looked at only for its form and kind."""
+        for key in (("form", item.form), ("kind", item.kind), ("all", "")):
+            if key in self._answers:
+                return self._answers[key]
+        return ""
+
+
+class NearestNeighbour:
+    """Retrieval from the training clips: the answer that the nearest clip has to the same question form.
+
+    A clip is a vector: the mean and the standard deviation over time of its body features (of the movement retargeted
+    to one skeleton), their means over four equal stretches of time, the last frame (its path and heading are
+    integrated) and the logarithm of its length; each number standardised over the training clips; Euclidean distance.
+    2D and 3D clips are searched apart.
+
+    A question with a subject of its own ("Does the person **clap**?") is first looked up among the training items of
+    that subject, given as ``evidence["subject"]``, so that the neighbour answers the same question.
+    """
+
+    def __init__(
+        self, train_items: Sequence[Item], vector: Callable[[Motion], NDArray[np.float32]] | None = None
+    ) -> None:
+        self._vector = vector or pooled_body_features
+        self._train = list(train_items)
+        self._groups: dict[tuple[str, ...], list[int]] = {}
+        by_dimensions: dict[int, list[NDArray[np.float32]]] = {}
+        rows: list[int] = []
+        row_of: dict[int, int] = {}
+        for index, item in enumerate(self._train):
+            space = by_dimensions.setdefault(item.motion.dimensions, [])
+            if id(item.motion) not in row_of:
+                row_of[id(item.motion)] = len(space)
+                space.append(np.asarray(self._vector(item.motion), dtype=np.float32))
+            rows.append(row_of[id(item.motion)])
+            for key in _keys(item):
+                self._groups.setdefault(key, []).append(index)
+        self._rows = np.array(rows, dtype=np.int64)
+        self._scale: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+        self._spaces: dict[int, NDArray[np.float32]] = {}
+        for dimensions, vectors in by_dimensions.items():
+            matrix = np.stack(vectors)
+            mean, std = matrix.mean(axis=0), matrix.std(axis=0)
+            # A number that never varies in training says nothing about the distance.
+            self._scale[dimensions] = (
+                mean,
+                np.where(std > 1e-6, 1 / np.maximum(std, _LEAST_SPREAD), 0).astype(np.float32),
+            )
+            self._spaces[dimensions] = (matrix - mean) * self._scale[dimensions][1]
+        self._norms = {d: np.square(space).sum(axis=1) for d, space in self._spaces.items()}
+        self._last: tuple[Motion, NDArray[np.float32]] | None = None
+
+    def answer(self, item: Item) -> str | None:
+        """The nearest training clip's answer to the same form; None where no clip of these dimensions has it."""
+        index = self.nearest(item)
+        return None if index is None else self._train[index].answer
+
+    def nearest(self, item: Item) -> int | None:
+        """Index of the training item answered with."""
+        for key in _keys(item):
+            candidates = self._groups.get(key)
+            if candidates:
+                distances = self._to_train(item.motion)[self._rows[candidates]]
+                return candidates[int(np.argmin(distances))]
+        return None
+
+    def _to_train(self, motion: Motion) -> NDArray[np.float32]:
+        """Squared distances to every training clip, short of a constant."""
+        if self._last is None or self._last[0] is not motion:  # items about one movement mostly follow each other
+            mean, scale = self._scale[motion.dimensions]
+            own = (np.asarray(self._vector(motion), dtype=np.float32) - mean) * scale
+            space = self._spaces[motion.dimensions]
+            self._last = (motion, self._norms[motion.dimensions] - 2 * (space @ own))
+        return self._last[1]
+
+
+def pooled_body_features(motion: Motion) -> NDArray[np.float32]:
+    """One vector of a clip, [7 * D + 1] float32, from the D body features of each frame."""
+    from vimonet.motion.body_features import body_features
+
+    frames = body_features(motion.joints, motion.confidence, motion.dimensions)
+    bounds = np.linspace(0, len(frames), _SEGMENTS + 1).astype(int)
+    stretches = [frames[min(a, len(frames) - 1) : max(b, a + 1)].mean(axis=0) for a, b in pairwise(bounds)]
+    length = np.array([np.log(len(frames))], dtype=np.float32)
+    return np.concatenate([frames.mean(axis=0), frames.std(axis=0), *stretches, frames[-1], length]).astype(np.float32)
+
+
+def _keys(item: Item) -> list[tuple[str, ...]]:
+    dimensions = str(item.motion.dimensions)
+    subject = item.evidence.get("subject")
+    exact = [] if subject is None else [(dimensions, item.form, str(subject))]
+    return [*exact, (dimensions, item.form)]

@@ -1,0 +1,280 @@
+"""Text metrics: exact match after fixed rules, and the n-gram caption metrics of pycocoevalcap.
+
+Caption metrics follow the definitions of ``pycocoevalcap`` 1.2 so that figures compare with published ones, with two
+differences that are named wherever a score is: the tokeniser is a fixed regular expression instead of the Java PTB
+tokeniser, and no METEOR or SPICE is offered (both need Java). Protocol of the references: ``raw`` (the sentences as
+people wrote them) or ``lemmatised`` (the token column of HumanML3D text files, as TM2T evaluates); scores of the two
+never compare.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOKENISER = "lower case, tokens by the regular expression [a-z0-9']+"
+CIDER_SCALE = (
+    "CIDEr-D on pycocoevalcap's scale (its factor 10 included: a caption equal to all its references scores up to 10); "
+    "papers often print 100 times this"
+)
+CAPTION_METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider")
+ABSTENTION = "cannot tell"
+
+_TOKEN = re.compile(r"[a-z0-9']+")
+_NUMBERS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+_NUMBER_OF = {word: str(value) for value, word in enumerate(_NUMBERS)}
+_ARTICLES = frozenset({"a", "an", "the"})
+_YES_NO = re.compile(r"^\s*(yes|no)\s*[,.;:!]")
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
+# After hyphens became blanks; longest first.
+_PHRASES = (
+    (re.compile(r"\b(?:anti ?clockwise|counter clockwise)\b"), "counterclockwise"),
+    (re.compile(r"\b(?:can ?not|can't|cant)\b"), "cannot"),
+)
+_ABSTENTIONS = re.compile(
+    r"^(?:i |we |one |it )?"
+    r"(?:cannot (?:tell|say|be (?:told|determined))|cannot$|unknown$|do not know|don't know|not sure$)"
+)
+_INTEGER = re.compile(r"(?<![\d.])-?\d+(?![\d.]*\d)")
+
+
+# ---------------------------------------------------------------- answers
+
+
+def normalise(text: str) -> str:
+    """Bring an answer into the form that is compared.
+
+    Rules, in order:
+
+    1. Unicode NFKC, case folded, typographic apostrophes made plain.
+    2. An answer that opens with "yes" or "no" and a punctuation mark is that one word ("Yes, twice." is "yes").
+    3. Hyphens and every other character but letters, digits, apostrophes, blanks, a sign or a point inside a number
+       become blanks.
+    4. "anticlockwise", "anti-clockwise", "counter-clockwise" become "counterclockwise"; "can not" and "can't" become
+       "cannot".
+    5. The articles a, an, the are dropped, unless nothing else is said (the option "A").
+    6. Number words from zero to twenty become digits; a number's leading zeros and trailing ".0" are dropped.
+    7. Runs of blanks become one; none at the ends.
+
+    Nothing else is forgiven: no synonyms, no stemming, no partial credit. Idempotent.
+    """
+    text = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
+    if opening := _YES_NO.match(text):
+        return opening.group(1)
+    text = re.sub(r"(?<!\d)\.|\.(?!\d)", " ", text)  # a point stays inside a number only
+    text = re.sub(r"(?<![\s(])-|-(?!\d)", " ", text)  # a minus stays before a number only
+    text = re.sub(r"[^\w\s'.\-]|_", " ", text)
+    text = re.sub(r"(?<!\w)'|'(?!\w)", " ", text)
+    text = " ".join(text.split())
+    for pattern, replacement in _PHRASES:
+        text = pattern.sub(replacement, text)
+    words = [word for word in text.split() if word not in _ARTICLES] or text.split()
+    return " ".join(_number(_NUMBER_OF.get(word, word)) for word in words)
+
+
+def _number(word: str) -> str:
+    if re.fullmatch(r"-?[0-9]+", word):
+        return str(int(word)) if len(word) < 20 else word
+    if re.fullmatch(r"-?[0-9]+\.0+", word):
+        return _number(word.split(".")[0])
+    return word
+
+
+def is_abstention(text: str) -> bool:
+    """Whether an answer declines to answer: "cannot tell" or a plain variant ("I can't say", "not sure")."""
+    return bool(_ABSTENTIONS.match(normalise(text)))
+
+
+def exact_match(prediction: str, answer: str) -> bool:
+    """Whether two answers are equal after :func:`normalise`; two abstentions are equal in any of their wordings."""
+    return canonical(prediction) == canonical(answer)
+
+
+def canonical(text: str) -> str:
+    """The normalised answer with every wording of an abstention made one: the class an answer is counted under."""
+    text = normalise(text)
+    return ABSTENTION if _ABSTENTIONS.match(text) else text
+
+
+def count_in(text: str) -> int | None:
+    """The one whole number an answer names ("three steps" is 3); None when it names none or several different ones."""
+    found = {int(match) for match in _INTEGER.findall(normalise(text))}
+    return found.pop() if len(found) == 1 else None
+
+
+def within_one(prediction: str, answer: str) -> bool:
+    """Whether a count is right to within one; an abstention is right where the answer is one."""
+    if is_abstention(answer):
+        return is_abstention(prediction)
+    said, true = count_in(prediction), count_in(answer)
+    return said is not None and true is not None and abs(said - true) <= 1
+
+
+# ---------------------------------------------------------------- captions
+
+
+def tokenise(text: str) -> list[str]:
+    """Split a caption into tokens: lower case, maximal runs of ``[a-z0-9']``."""
+    return _TOKEN.findall(text.lower())
+
+
+def lemmatised_reference(line: str) -> str:
+    """The lemmatised tokens of one line of a HumanML3D text file, ``caption#word/POS word/POS ...#start#end``, as a
+    reference of the TM2T protocol.
+
+    Raises:
+        ValueError: the line has no token column.
+    """
+    columns = line.strip().split("#")
+    if len(columns) < 2 or "/" not in columns[1]:
+        raise ValueError(f"{line!r} is no HumanML3D text line: caption#word/POS ...#start#end is expected")
+    return " ".join(token.rsplit("/", 1)[0] for token in columns[1].split())
+
+
+@dataclass(frozen=True)
+class CaptionScores:
+    """Caption metrics of a set, with what is needed to resample it.
+
+    Attributes:
+        scores: ``bleu1`` .. ``bleu4`` (corpus level), ``rouge_l`` and ``cider`` (mean over captions), named in
+            :data:`CAPTION_METRICS`.
+        rouge_l: [N] per caption.
+        cider: [N] per caption, inverse document frequencies from the references of the whole set.
+        bleu_counts: [N, 10]: matched n-grams (4), proposed n-grams (4), caption length, closest reference length.
+    """
+
+    scores: dict[str, float]
+    rouge_l: NDArray[np.float64]
+    cider: NDArray[np.float64]
+    bleu_counts: NDArray[np.float64]
+
+    def weighted(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores [B, 6], as :data:`CAPTION_METRICS`, of B resamples given as draws of each caption [B, N]."""
+        total = weights.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = (weights @ np.stack([self.rouge_l, self.cider], axis=1)) / total[:, None]
+        return np.concatenate([_bleu(weights @ self.bleu_counts), means], axis=1)
+
+
+def caption_scores(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
+    """BLEU-1 to 4 (Papineni et al. 2002), ROUGE-L (Lin 2004, beta 1.2) and CIDEr(-D) (arXiv 1411.5726) as
+    pycocoevalcap defines them.
+
+    CIDEr is on pycocoevalcap's scale (:data:`CIDER_SCALE`) and depends on the set it is computed on; with one caption
+    it is 0 by definition.
+
+    Args:
+        predictions: N captions.
+        references: for each, one or more reference captions.
+
+    Raises:
+        ValueError: lengths differ, the set is empty or a caption has no reference.
+    """
+    if len(predictions) != len(references) or not predictions:
+        raise ValueError(
+            f"{len(predictions)} captions against {len(references)} sets of references: "
+            "one set for each of at least one caption is expected"
+        )
+    if any(isinstance(group, str) or not group for group in references):
+        raise ValueError("every caption needs a list of at least one reference")
+    hypotheses = [tokenise(text) for text in predictions]
+    targets = [[tokenise(text) for text in group] for group in references]
+    counts = np.array([_bleu_counts(h, t) for h, t in zip(hypotheses, targets, strict=True)], dtype=np.float64)
+    rouge = np.array([_rouge_l(h, t) for h, t in zip(hypotheses, targets, strict=True)])
+    cider = _cider(hypotheses, targets)
+    values = [*_bleu(counts.sum(axis=0)[None])[0], rouge.mean(), cider.mean()]
+    return CaptionScores(dict(zip(CAPTION_METRICS, map(float, values), strict=True)), rouge, cider, counts)
+
+
+def _ngrams(tokens: list[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(tokens[k:] for k in range(n)), strict=False))
+
+
+def _bleu_counts(hypothesis: list[str], references: list[list[str]]) -> list[int]:
+    matched, proposed = [], []
+    for n in range(1, 5):
+        own = _ngrams(hypothesis, n)
+        ceiling: Counter[tuple[str, ...]] = Counter()
+        for reference in references:
+            ceiling |= _ngrams(reference, n)
+        matched.append((own & ceiling).total())
+        proposed.append(max(0, len(hypothesis) - n + 1))
+    length = len(hypothesis)
+    closest = min((abs(len(reference) - length), len(reference)) for reference in references)[1]
+    return [*matched, *proposed, length, closest]
+
+
+def _bleu(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """BLEU-1 to 4, [B, 4], of summed counts [B, 10]; pycocoevalcap adds the constants against zero counts."""
+    tiny, small = 1e-15, 1e-9
+    precision = (counts[:, :4] + tiny) / (counts[:, 4:8] + small)
+    geometric = np.exp(np.cumsum(np.log(precision), axis=1) / np.arange(1, 5))
+    ratio = (counts[:, 8] + tiny) / (counts[:, 9] + small)
+    brevity = np.exp(np.minimum(0.0, 1.0 - 1.0 / np.maximum(ratio, tiny)))
+    return geometric * brevity[:, None]
+
+
+def _rouge_l(hypothesis: list[str], references: list[list[str]], beta: float = 1.2) -> float:
+    if not hypothesis:
+        return 0.0
+    common = [_longest_common_subsequence(hypothesis, reference) for reference in references]
+    precision = max(common) / len(hypothesis)
+    recall = max(c / len(reference) if reference else 0.0 for c, reference in zip(common, references, strict=True))
+    if precision == 0 or recall == 0:
+        return 0.0
+    return (1 + beta**2) * precision * recall / (recall + beta**2 * precision)
+
+
+def _longest_common_subsequence(a: list[str], b: list[str]) -> int:
+    row = [0] * (len(b) + 1)
+    for word in a:
+        diagonal = 0
+        for j, other in enumerate(b, 1):
+            above = row[j]
+            row[j] = diagonal + 1 if word == other else max(above, row[j - 1])
+            diagonal = above
+    return row[-1]
+
+
+def _cider(hypotheses: list[list[str]], references: list[list[list[str]]], sigma: float = 6.0) -> NDArray[np.float64]:
+    documents: Counter[tuple[str, ...]] = Counter()
+    for group in references:
+        documents.update({gram for reference in group for n in range(1, 5) for gram in _ngrams(reference, n)})
+    log_total = math.log(len(references))
+
+    def vectors(tokens: list[str]) -> list[dict[tuple[str, ...], float]]:
+        return [
+            {g: c * (log_total - math.log(max(1, documents[g]))) for g, c in _ngrams(tokens, n).items()}
+            for n in range(1, 5)
+        ]
+
+    def norm(vector: dict[tuple[str, ...], float]) -> float:
+        return math.sqrt(sum(value * value for value in vector.values()))
+
+    scores = np.zeros(len(hypotheses))
+    for index, (hypothesis, group) in enumerate(zip(hypotheses, references, strict=True)):
+        own = vectors(hypothesis)
+        norms = [norm(vector) for vector in own]
+        total = 0.0
+        for reference in group:
+            # pycocoevalcap measures a caption's length in bigrams; the difference of two captions is that of their
+            # words unless one is empty.
+            penalty = math.exp(-((max(0, len(hypothesis) - 1) - max(0, len(reference) - 1)) ** 2) / (2 * sigma**2))
+            for vector, length, other in zip(own, norms, vectors(reference), strict=True):
+                product = length * norm(other)
+                if product > 0:
+                    total += (
+                        penalty * sum(min(v, other[g]) * other[g] for g, v in vector.items() if g in other) / product
+                    )
+        scores[index] = 10.0 * total / 4 / len(group)
+    return scores

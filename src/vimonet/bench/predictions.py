@@ -1,0 +1,160 @@
+"""The predictions of a run on disk: written as they are made, read back when the run continues after a kill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from vimonet.bench.controls import Query
+from vimonet.errors import InputError
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model said to one item under one condition, with its confidence in 0..1 (None when it states none)."""
+
+    item: str
+    condition: str
+    text: str
+    confidence: float | None
+
+
+class PredictionLog:
+    """``predictions.jsonl``: a first line that names the run, then one line per prediction.
+
+    A line cut off by a kill is dropped. A log of another run (other weights, seed or items) is refused, never mixed
+    or overwritten.
+
+    Args:
+        path: file; created with its folder.
+        run: what identifies the run, JSON-ready.
+
+    Raises:
+        InputError: the file belongs to another run or is no such log.
+    """
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        self._path = path
+        self._found: dict[tuple[str, str], Prediction] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._read(run)
+        self._stream: IO[str] | None = None
+        if not path.exists() or path.stat().st_size == 0:
+            path.write_text(json.dumps({"run": run}, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def __enter__(self) -> PredictionLog:
+        self._stream = self._path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def get(self, condition: str, item: str) -> Prediction | None:
+        """The prediction for an item under a condition, None when it was not made yet."""
+        return self._found.get((condition, item))
+
+    def add(self, predictions: Sequence[Prediction]) -> None:
+        """Write predictions and hand them to the operating system, so that a killed process loses none."""
+        if self._stream is None:
+            raise ValueError("the log is not open: use it in a with statement")
+        for p in predictions:
+            self._found[p.condition, p.item] = p
+            record = {"condition": p.condition, "item": p.item, "text": p.text, "confidence": p.confidence}
+            self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+    def _read(self, run: dict[str, Any]) -> None:
+        if not self._path.exists():
+            return
+        data = self._path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        foreign = InputError(f"{self._path} holds no predictions of this benchmark; name another folder with out=")
+        if not whole and data and not data.startswith(b'{"run"'):
+            raise foreign
+        lines = whole.decode("utf-8", errors="replace").split("\n")[:-1]  # splitlines() would also cut at U+2028
+        try:
+            records = [json.loads(line) for line in lines]
+            header = records[0]["run"] if records else run
+            found = [Prediction(r["item"], r["condition"], r["text"], r["confidence"]) for r in records[1:]]
+        except (ValueError, KeyError, TypeError):
+            raise foreign from None
+        differs = [key for key in sorted(run) if header.get(key) != run[key]]
+        if differs:
+            raise InputError(
+                f"{self._path} holds predictions of another run ({', '.join(differs)} differ); "
+                "name another folder with out= or remove that file"
+            )
+        self._found = {(p.condition, p.item): p for p in found}
+        if len(whole) < len(data):
+            with self._path.open("r+b") as stream:
+                stream.truncate(len(whole))
+
+
+def ask(
+    assistant: Any,
+    condition: str,
+    asked: Sequence[Query],
+    log: PredictionLog,
+    *,
+    batch_size: int,
+    progress: bool = True,
+) -> dict[str, Prediction]:
+    """Put every question that the log does not hold yet, and return all predictions of the condition by item id.
+
+    Questions go in batches of movements of like length. The same question about the same movement, or about none, is
+    asked once: the answers cannot differ.
+
+    Args:
+        assistant: has ``ask_batch([(question, motion | None), ...])`` giving objects with ``text`` and ``confidence``.
+        condition: name under which predictions are kept.
+        asked: the questions.
+        log: open log of the run.
+        batch_size: questions per call.
+        progress: show a bar with the time left.
+
+    Raises:
+        RuntimeError: the assistant returned another number of answers than it was asked questions.
+    """
+    known: dict[tuple[str, int], Prediction] = {}
+    pending: dict[tuple[str, int], list[Query]] = {}
+    for query in asked:
+        key = (query.question, id(query.motion))
+        said = log.get(condition, query.item.id)
+        if said is None:
+            pending.setdefault(key, []).append(query)
+        else:
+            known[key] = said
+
+    def record(group: Sequence[Query], text: str, confidence: float | None) -> list[Prediction]:
+        return [Prediction(query.item.id, condition, text, confidence) for query in group]
+
+    for key in known.keys() & pending.keys():
+        log.add(record(pending.pop(key), known[key].text, known[key].confidence))
+    groups = sorted(pending.values(), key=lambda group: 0 if group[0].motion is None else group[0].motion.frames)
+    with tqdm(total=len(groups), desc=condition, unit="question", disable=not progress or not groups) as bar:
+        for start in range(0, len(groups), batch_size):
+            batch = groups[start : start + batch_size]
+            answers = assistant.ask_batch([(group[0].question, group[0].motion) for group in batch])
+            if len(answers) != len(batch):
+                raise RuntimeError(f"ask_batch gave {len(answers)} answers to {len(batch)} questions")
+            made: list[Prediction] = []
+            for group, answer in zip(batch, answers, strict=True):
+                confidence = None if answer.confidence is None else float(answer.confidence)
+                made += record(group, str(answer.text), confidence)
+            log.add(made)
+            bar.update(len(batch))
+    found = {query.item.id: log.get(condition, query.item.id) for query in asked}
+    return {item: prediction for item, prediction in found.items() if prediction is not None}

@@ -1,0 +1,255 @@
+"""Markdown of a report: every figure with its interval, its count, and the figures it must be read against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+_CAPTION_NAMES = {
+    "bleu1": "BLEU-1",
+    "bleu2": "BLEU-2",
+    "bleu3": "BLEU-3",
+    "bleu4": "BLEU-4",
+    "rouge_l": "ROUGE-L",
+    "cider": "CIDEr",
+}
+_SYSTEM_NAMES = {"nearest": "nearest neighbour"}
+
+
+def title(provenance: Row) -> str:
+    """One line that says what was evaluated."""
+    checkpoint = str(provenance.get("checkpoint") or "no weights").removeprefix("tensors:")[:12]
+    return f"{provenance.get('model')} · weights {checkpoint} · seed {provenance.get('seed')}"
+
+
+def report_markdown(provenance: Row, sections: Mapping[str, Sequence[Row]], forms: bool = True) -> str:
+    """The tables of one report, with or without the long one per question form."""
+    parts = ["# Evaluation", _facts(provenance)]
+    for name, heading, note, build in _SECTIONS if forms else _SECTIONS[:-1]:
+        if rows := sections.get(name):
+            parts += [f"## {heading}", note, build(rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def combined_markdown(provenance: Sequence[Row], sections: Mapping[str, Sequence[Row]], forms: bool = True) -> str:
+    """The tables of several seeds, mean ± standard deviation over them."""
+    parts = [
+        f"# Evaluation over {len(provenance)} seeds",
+        "Every figure: mean ± sample standard deviation over the seeds.",
+    ]
+    parts += ["\n".join(f"- {title(one)}, code {one.get('version')}" for one in provenance)]
+    for name, heading, note, build in _SECTIONS if forms else _SECTIONS[:-1]:
+        if rows := sections.get(name):
+            parts += [f"## {heading}", note, build(rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def show(score: Row | None, digits: int = 2) -> str:
+    """A score as text: ``.93 (.90-.95)``, or ``.93 ± .01`` over seeds; a dash where there is none."""
+    if score is None:
+        return "–"
+    if "mean" in score:
+        if score["mean"] is None:
+            return "–"
+        spread = "" if score["std"] is None else f" ± {_number(score['std'], digits)}"
+        return _number(score["mean"], digits) + spread
+    if score.get("value") is None:
+        return "–"
+    bounds = ""
+    if score.get("low") is not None and score.get("high") is not None:
+        low, high = _number(score["low"], digits), _number(score["high"], digits)
+        bounds = f" ({low}–{high})" if score["low"] >= 0 else f" ({low} to {high})"
+    return _number(score["value"], digits) + bounds
+
+
+def value(score: Row | None, digits: int = 2) -> str:
+    """A score without its interval."""
+    if score is None:
+        return "–"
+    number = score.get("mean", score.get("value"))
+    return "–" if number is None else _number(number, digits)
+
+
+def _number(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(map(_cell, row)) + " |" for row in rows)])
+
+
+def _cell(text: str) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _facts(provenance: Row) -> str:
+    order: tuple[str, ...] = (
+        "model",
+        "checkpoint",
+        "version",
+        "seed",
+        "split",
+        "items",
+        "recordings",
+        "train_items",
+        "items_sha256",
+    )
+    order += ("controls", "seconds", "machine")
+    lines = []
+    for key in order:
+        if provenance.get(key) is not None:
+            shown = provenance[key]
+            shown = ", ".join(map(str, shown)) if isinstance(shown, (list, tuple)) else shown
+            lines.append(f"- {key.replace('_', ' ')}: {shown}")
+    return "\n".join(lines)
+
+
+def _cells(rows: Sequence[Row]) -> str:
+    parts = []
+    main = [row for row in rows if row["form"] == "all" and row["wording"] == "all"]
+    parts.append(_scores_table(main))
+    controls = sorted({name for row in main for name in row["systems"]} - {"model", "blind", "majority", "nearest"})
+    if controls:
+        body = [
+            [row["source"], row["kind"], value(_exact(row, "model")), *(show(_exact(row, name)) for name in controls)]
+            for row in main
+        ]
+        parts += ["Exact match when the evidence is exchanged:", _table(["source", "kind", "model", *controls], body)]
+    return "\n\n".join(parts)
+
+
+def _forms(rows: Sequence[Row]) -> str:
+    forms = [row for row in rows if row["form"] != "all"]
+    return _scores_table(forms, by="form") if forms else "Every kind has one form."
+
+
+def _scores_table(rows: Sequence[Row], by: str | None = None) -> str:
+    head = [
+        "source",
+        "kind",
+        *([by] if by else []),
+        "n",
+        "recordings",
+        "exact match",
+        "blind",
+        "above blind",
+        "majority",
+    ]
+    head += ["nearest", "balanced accuracy", "blind", "majority", "nearest"]
+    counted = any("within_one" in row["systems"].get("model", {}) for row in rows)
+    body = []
+    for row in rows:
+        line = [row["source"], row["kind"], *([row[by]] if by else []), str(row["n"]), str(row["recordings"])]
+        line += [show(_exact(row, "model")), value(_exact(row, "blind")), show(row.get("above_blind"))]
+        line += [value(_exact(row, name)) for name in ("majority", "nearest")]
+        line += [show(_balanced(row, "model"))]
+        line += [value(_balanced(row, name)) for name in ("blind", "majority", "nearest")]
+        if counted:
+            line.append(show(row["systems"].get("model", {}).get("within_one")))
+        body.append(line)
+    return _table([*head, "within one"] if counted else head, body)
+
+
+def _exact(row: Row, system: str) -> Row | None:
+    return row["systems"].get(system, {}).get("exact_match")
+
+
+def _balanced(row: Row, system: str) -> Row | None:
+    return row["systems"].get(system, {}).get("balanced_accuracy")
+
+
+def _wording(rows: Sequence[Row]) -> str:
+    body = [
+        [r["source"], r["kind"], show(r["seen"]), show(r["unseen"]), str(r["unseen"]["n"]), show(r["gap"])]
+        for r in rows
+    ]
+    return _table(["source", "kind", "seen", "unseen", "n unseen", "unseen minus seen"], body)
+
+
+def _mirrored(rows: Sequence[Row]) -> str:
+    body = [[r["source"], r["kind"], str(r["flipped"]["n"]), show(r["flipped"]), show(r["right"])] for r in rows]
+    return _table(["source", "kind", "n", "flipped", "right on the mirrored movement"], body)
+
+
+def _yes_no(rows: Sequence[Row]) -> str:
+    columns = ("false_yes", "blind_false_yes", "false_no", "blind_false_no")
+    body = [[r["source"], r["form"], str(r["false_yes"]["n"]), *(show(r.get(name)) for name in columns)] for r in rows]
+    return _table(["source", "form", "n absent", "false yes", "blind", "false no", "blind"], body)
+
+
+def _abstention(rows: Sequence[Row]) -> str:
+    body = [
+        [r["source"], str(r["recall"]["n"]), show(r["recall"]), show(r["precision"]), show(r["needless"])] for r in rows
+    ]
+    return _table(["source", "n due", "recall", "precision", "needless"], body)
+
+
+def _calibration(rows: Sequence[Row]) -> str:
+    body = [
+        [
+            r["source"],
+            str(r["ece"]["n"]),
+            show(r["ece"], 3),
+            show(r["brier"], 3),
+            value(r["confidence"]),
+            value(r["accuracy"]),
+        ]
+        for r in rows
+    ]
+    return _table(["source", "n", "ECE (10 bins)", "Brier score", "mean confidence", "exact match"], body)
+
+
+def _captions(rows: Sequence[Row]) -> str:
+    body = []
+    for row in rows:
+        for name, scores in row["systems"].items():
+            line = [row["source"], row["references"], f"{row['references_per_item']:.1f}", str(row["n"])]
+            body.append([*line, _SYSTEM_NAMES.get(name, name), *(show(scores[key], 3) for key in _CAPTION_NAMES)])
+    table = _table(["source", "references", "per caption", "n", "system", *_CAPTION_NAMES.values()], body)
+    return f"{table}\n\nTokeniser: {rows[0]['tokeniser']}. CIDEr: {rows[0]['cider_scale']}."
+
+
+def _recognition(rows: Sequence[Row]) -> str:
+    body = []
+    for row in rows:
+        for name, scores in row["systems"].items():
+            line = [row["source"], str(row["labels"]), str(row["labels_tested"]), str(scores["top1"]["n"])]
+            measures = (show(scores[key]) for key in ("top1", "macro_f1", "off_list"))
+            body.append([*line, _SYSTEM_NAMES.get(name, name), *measures])
+    head = ["source", "labels", "labels tested", "n", "system", "top-1", "macro F1", "no label of the list"]
+    return _table(head, body)
+
+
+_INTERVALS = (
+    "In brackets: 95 % interval, bootstrap over recordings. "
+    "Balanced accuracy: mean over the right answers of the share found."
+)
+_SECTIONS = (
+    ("cells", "Exact match", _INTERVALS, _cells),
+    (
+        "wording",
+        "Wordings never seen in training",
+        "Exact match; over all kinds the gap is the mean of the kinds' gaps.",
+        _wording,
+    ),
+    ("mirrored", "Mirrored movement", "Share of answers naming a side that turn into the other side.", _mirrored),
+    ("yes_no", "Yes and no", 'False yes: "yes" to something that does not happen.', _yes_no),
+    (
+        "abstention",
+        'Knowing when not to know: "cannot tell"',
+        "Needless: said although there is an answer.",
+        _abstention,
+    ),
+    ("calibration", "Calibration of the confidence", "", _calibration),
+    ("captions", "Captions", "", _captions),
+    (
+        "recognition",
+        "Action recognition",
+        "Free answers mapped to the label set by equality after normalisation.",
+        _recognition,
+    ),
+    ("cells", "Per question form", "", _forms),
+)

@@ -1,0 +1,98 @@
+"""Configuration of the whole model: a language model, the motion towers and the translators between them.
+
+Notable choices:
+
+- the language model is any causal LM transformers knows, by its own config;
+- a tower's config is the config of the VQ-VAE whose encoder it is, so a trained motion tokenizer drops in unchanged;
+- what an answer needs beyond weights (the caption question, the calibration temperature) travels here, with the
+  weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from huggingface_hub.dataclasses import strict
+from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
+from transformers.models.auto.configuration_auto import AutoConfig
+
+from vimonet.model.motion_vqvae import MotionVQVAEConfig
+
+Translator = Literal["linear", "mlp", "attentive"]
+
+MOTION_TOKEN = "<|motion|>"
+KEYPOINT_TOKEN = "<|keypoints|>"
+USER_TOKEN = "<|user|>"
+ASSISTANT_TOKEN = "<|assistant|>"
+END_TOKEN = "<|end|>"
+PAD_TOKEN = "<|pad|>"
+SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKEN, KEYPOINT_TOKEN)
+
+
+@strict
+class ViMoNetConfig(PreTrainedConfig):
+    """Configuration of [`ViMoNetForConditionalGeneration`].
+
+    Attributes:
+        text_config: any causal language model (a config or a dict with ``model_type``; Llama where none is named).
+        motion_config: the VQ-VAE whose encoder reads 3D motion features; None for a model that reads none.
+        keypoint_config: the same for 2D keypoint features; None for a model that reads none.
+        translator: ``linear`` (paper, for motion), ``mlp`` (paper, for video) or ``attentive`` (learned queries).
+        translator_queries: language tokens per clip of an attentive translator; the others give one per 4 frames.
+        translator_heads: attention heads of an attentive translator.
+        motion_token_id: placeholder that one translated 3D feature replaces.
+        keypoint_token_id: placeholder that one translated 2D feature replaces.
+        confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
+        caption_question: what ``caption`` asks; the wording captions were trained on.
+        tie_word_embeddings: follows the language model.
+    """
+
+    model_type = "vimonet"
+    sub_configs_defaults = {
+        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
+        "motion_config": SubConfigSpec(config_class=MotionVQVAEConfig, optional=True),
+        "keypoint_config": SubConfigSpec(config_class=MotionVQVAEConfig, optional=True),
+    }
+
+    text_config: Any = None
+    motion_config: Any = None
+    keypoint_config: Any = None
+    translator: Translator = "linear"
+    translator_queries: int = 16
+    translator_heads: int = 8
+    motion_token_id: int | None = None
+    keypoint_token_id: int | None = None
+    confidence_temperature: float = 1.0
+    caption_question: str = "Describe the movement."
+    tie_word_embeddings: bool = False
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Resolve the parts and let the language model decide about tied embeddings."""
+        super().__post_init__(**kwargs)
+        # The language model ties its own embeddings; said here too, because saving looks at this level.
+        self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+
+    @property
+    def ratio(self) -> int:
+        """Frames per motion token (4 for T2M-GPT's topology)."""
+        part = self.motion_config or self.keypoint_config
+        return int(part.ratio) if part is not None else 4
+
+    def validate_architecture(self) -> None:
+        """Raise ValueError for parts that cannot work together."""
+        if self.translator not in get_args(Translator):
+            raise ValueError(f"translator is {self.translator!r}; expected one of {', '.join(get_args(Translator))}.")
+        if self.translator_queries < 1:
+            raise ValueError(
+                f"translator_queries is {self.translator_queries}; an attentive translator needs at least 1."
+            )
+        if self.confidence_temperature <= 0:
+            raise ValueError(f"confidence_temperature is {self.confidence_temperature}; it must be positive.")
+        if self.motion_config and self.keypoint_config and self.motion_config.ratio != self.keypoint_config.ratio:
+            raise ValueError(
+                f"The motion tower makes one token of {self.motion_config.ratio} frames and the keypoint tower of "
+                f"{self.keypoint_config.ratio}; both must be equal."
+            )
+
+
+__all__ = ["SPECIAL_TOKENS", "ViMoNetConfig"]

@@ -1,0 +1,153 @@
+"""From motions to the padded arrays the towers read.
+
+Knows nothing about tokens' text or about weights: which features, how they are normalised, and how many tokens a clip
+becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
+
+from vimonet.errors import InputError
+from vimonet.motion import Motion, load
+
+
+class MotionFeatureExtractor(FeatureExtractionMixin):
+    """Turns motions into normalised features, 3D and 2D apart.
+
+    Args:
+        features: ``body`` (what the nano reads) or ``humanml3d`` (the 263 numbers that released weights read). 2D
+            keypoints always become keypoint features.
+        mean, std: [D] of the 3D features; None leaves them as they are.
+        keypoint_mean, keypoint_std: [D2] of the 2D features.
+        max_frames: longest clip in frames at 20 frames/s; longer ones are refused here and windowed by the assistant.
+        ratio: frames per token.
+        queries: tokens per clip of an attentive translator; None for the others.
+    """
+
+    model_input_names = ["motion_values", "motion_mask", "keypoint_values", "keypoint_mask"]
+
+    def __init__(
+        self,
+        features: str = "body",
+        mean: ArrayLike | None = None,
+        std: ArrayLike | None = None,
+        keypoint_mean: ArrayLike | None = None,
+        keypoint_std: ArrayLike | None = None,
+        max_frames: int = 196,
+        ratio: int = 4,
+        queries: int | None = None,
+        **kwargs: Any,
+    ):
+        if features not in ("body", "humanml3d"):
+            raise ValueError(f"features is {features!r}; expected 'body' or 'humanml3d'.")
+        kwargs.pop("feature_extractor_type", None)
+        super().__init__(**kwargs)
+        self.features = features
+        self.mean, self.std = _vector(mean), _vector(std)
+        self.keypoint_mean, self.keypoint_std = _vector(keypoint_mean), _vector(keypoint_std)
+        self.max_frames = max_frames
+        self.ratio = ratio
+        self.queries = queries
+
+    def __call__(
+        self, motions: Any | Sequence[Any], return_tensors: str | None = None, *, fps: float | None = None
+    ) -> BatchFeature:
+        """Extract and pad.
+
+        Args:
+            motions: one motion or a list of them; each a Motion, an array [T, 22, 3] or a path.
+            return_tensors: ``"pt"`` for torch, ``"np"`` or None for numpy.
+            fps: frames per second of arrays.
+
+        Returns:
+            motion_values float32 [N, T, D] and motion_mask bool [N, T] of the 3D motions, keypoint_values and
+            keypoint_mask of the 2D ones, each in the order given and only where there is one. T is a multiple of
+            `ratio`; padding is zero.
+
+        Raises:
+            InputError: a file that cannot be read, or a motion longer than `max_frames`.
+        """
+        clips = [as_motion(motion, fps=fps) for motion in _as_list(motions)]
+        data: dict[str, NDArray] = {}
+        for name, dimensions in (("motion", 3), ("keypoint", 2)):
+            extracted = [self.extract(clip) for clip in clips if clip.dimensions == dimensions]
+            if extracted:
+                data[f"{name}_values"], data[f"{name}_mask"] = self.pad(extracted)
+        return BatchFeature(data, tensor_type=return_tensors)
+
+    def extract(self, motion: Motion) -> NDArray[np.float32]:
+        """Normalised features [T', D] of one motion; T' is at least `ratio`, the last pose being held for shorter
+        ones.
+        """
+        if motion.frames > self.max_frames:
+            raise InputError(
+                f"{motion.name}: {motion.frames} frames ({motion.duration:.1f} s) are more than the model's window of "
+                f"{self.max_frames}; cut it with motion.window(start, end), or ask through vimonet.load(), which does."
+            )
+        return self.extract_joints(motion.joints, motion.confidence, motion.dimensions)
+
+    def extract_joints(
+        self, joints: NDArray[np.float32], confidence: NDArray[np.float32] | None = None, dimensions: int = 3
+    ) -> NDArray[np.float32]:
+        """As `extract`, of bare joints [T, 22, 3] at 20 frames/s and their confidence [T, 22]."""
+        # One feature per step between two frames: HumanML3D's representation is a frame shorter than the clip.
+        fewest = self.ratio + (self.features == "humanml3d" and dimensions == 3)
+        if len(joints) < fewest:
+            joints = _hold_last(joints, fewest)
+            confidence = None if confidence is None else _hold_last(confidence, fewest)
+        if dimensions == 3 and self.features == "humanml3d":
+            from vimonet.motion.features import humanml3d_features
+
+            values = humanml3d_features(joints)
+        else:
+            from vimonet.motion.body_features import body_features
+
+            values = body_features(joints, confidence, dimensions)
+        mean, std = (self.mean, self.std) if dimensions == 3 else (self.keypoint_mean, self.keypoint_std)
+        if mean is not None:
+            values = values - mean
+        if std is not None:
+            values = values / std
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+    def pad(self, features: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Stack features of different lengths: N x [T_i, D] -> values [N, T, D] and mask [N, T], T a multiple of
+        `ratio`.
+        """
+        longest = -(-max(len(item) for item in features) // self.ratio) * self.ratio
+        values = np.zeros((len(features), longest, features[0].shape[1]), np.float32)
+        mask = np.zeros((len(features), longest), bool)
+        for row, item in enumerate(features):
+            values[row, : len(item)] = item
+            mask[row, : len(item)] = True
+        return values, mask
+
+    def num_tokens(self, frames: int) -> int:
+        """Language tokens that a clip of so many *feature* frames becomes."""
+        return self.queries if self.queries is not None else -(-frames // self.ratio)
+
+
+def as_motion(motion: Any, *, fps: float | None = None) -> Motion:
+    """A Motion of a Motion, an array [T, 22, 3] (at `fps`) or a path."""
+    return motion if isinstance(motion, Motion) else load(motion, fps=fps)
+
+
+def _as_list(motions: Any) -> list[Any]:
+    # An array of three dimensions is one clip; only lists and tuples of clips are many.
+    if isinstance(motions, (Motion, str, bytes)) or hasattr(motions, "__array__") or not isinstance(motions, Iterable):
+        return [motions]
+    return list(motions)
+
+
+def _vector(values: ArrayLike | None) -> NDArray[np.float32] | None:
+    return None if values is None else np.asarray(values, dtype=np.float32)
+
+
+def _hold_last(values: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    return np.concatenate([values, np.repeat(values[-1:], frames - len(values), axis=0)])

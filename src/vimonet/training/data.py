@@ -1,0 +1,220 @@
+"""Between a dataset and the trainer: choice of turns and batches of similar length, from (seed, epoch) alone.
+
+Protocol of a dataset: map-style, ``len()`` and ``dataset[i]`` giving a sample::
+
+    {"joints": float32 [T, 22, 3] or None, "confidence": [T, 22] or None, "dimensions": 3 or 2,
+     "turns": [(question, answer), ...], "source": str}
+
+Optional: ``lengths`` (frames per sample, 0 for text) and ``cells`` (index into CELLS per sample), which spare one
+pass over the data, and ``set_epoch(epoch)`` (for augmentation, which should depend on nothing but seed, epoch and
+index: then a resumed run sees exactly what the interrupted one would have seen). A turn whose question is None is
+plain text, all of it learnt.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from vimonet.errors import InputError
+
+CELLS = ("motion", "keypoint", "text")
+"""Modality cells a sample can belong to, in the order of their indices; a later stage adds video and paired."""
+
+TOKENS_PER_TURN = 20
+
+
+class Sample(TypedDict, total=False):
+    """One clip with its questions; see the module's protocol."""
+
+    joints: NDArray[np.float32] | None
+    confidence: NDArray[np.float32] | None
+    dimensions: int
+    turns: Sequence[tuple[str | None, str]]
+    source: str
+
+
+def cell_of(sample: Sample) -> int:
+    """Index into CELLS: 0 for 3D motion, 1 for 2D keypoints, 2 for text without a clip."""
+    if sample.get("joints") is None:
+        return 2
+    return 1 if sample.get("dimensions", 3) == 2 else 0
+
+
+def rng_of(*key: int | str) -> np.random.Generator:
+    """Random generator that depends on nothing but the key (integers or words)."""
+    return np.random.default_rng([zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key])
+
+
+class TurnSampler(Dataset[Sample]):
+    """View of a dataset that draws at most `turns` questions per clip, anew each epoch, in random order."""
+
+    def __init__(self, dataset: Any, turns: int, seed: int) -> None:
+        self.dataset, self.turns, self.seed, self.epoch = dataset, turns, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the draws (and the dataset's own augmentation) those of `epoch`."""
+        self.epoch = epoch
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self.dataset[index]
+        turns = sample["turns"]
+        order = rng_of(self.seed, self.epoch, index, "turns").permutation(len(turns))[: self.turns]
+        return {**sample, "turns": [turns[i] for i in order]}  # type: ignore[typeddict-item]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Rough number of tokens of each sample, for batches that need little padding."""
+        frames = getattr(self.dataset, "lengths", None)
+        if frames is not None:
+            return np.asarray(frames() if callable(frames) else frames) // 4
+        return self._survey[:, 0]
+
+    def cells(self) -> NDArray[np.int64]:
+        """Index into CELLS of each sample."""
+        cells = getattr(self.dataset, "cells", None)
+        if cells is not None:
+            return np.asarray(cells() if callable(cells) else cells)
+        return self._survey[:, 1]
+
+    @cached_property
+    def _survey(self) -> NDArray[np.int64]:
+        """Tokens and cell of every sample, for datasets that do not tell: one pass over them."""
+        if hasattr(self.dataset, "set_epoch"):
+            # Samples that change every epoch: a pass would be slow, and wrong from the second epoch on. No grouping
+            # then.
+            return np.zeros((len(self.dataset), 2), np.int64)
+        found = []
+        for index in range(len(self.dataset)):
+            sample = self.dataset[index]
+            frames = 0 if sample.get("joints") is None else len(sample["joints"])
+            found.append((frames // 4 + TOKENS_PER_TURN * min(len(sample["turns"]), self.turns), cell_of(sample)))
+        return np.asarray(found, np.int64)
+
+
+class TextDataset(Dataset[Sample]):
+    """Text alone, as samples of several turns, so that short texts share a row of the batch.
+
+    Args:
+        texts: plain sentences, or mappings with ``question`` and ``answer``.
+        turns: texts packed into one sample.
+        seed: of the drawing of companions, which changes every epoch.
+    """
+
+    def __init__(self, texts: Sequence[Any], turns: int, seed: int) -> None:
+        self.texts = [text if isinstance(text, str) else (text["question"], text["answer"]) for text in texts]
+        self.turns, self.seed = turns, seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle which texts share a sample."""
+        self.order = rng_of(self.seed, epoch, "texts").permutation(len(self.texts))
+
+    def __len__(self) -> int:
+        return -(-len(self.texts) // self.turns)
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Nothing to group by."""
+        return np.zeros(len(self), np.int64)
+
+    def cells(self) -> NDArray[np.int64]:
+        """All text."""
+        return np.full(len(self), 2)
+
+    def __getitem__(self, index: int) -> Sample:
+        chosen = self.order[index * self.turns : (index + 1) * self.turns]
+        texts = [self.texts[i] for i in chosen]
+        return {"joints": None, "turns": [(None, t) if isinstance(t, str) else t for t in texts], "source": "text"}
+
+
+class LengthGroupedSampler(Sampler[int]):
+    """Indices in batches of similar length, the batches in random order; the same in every process of a run.
+
+    Unlike the sampler of transformers, whose batches run from long to short within a mega-batch, the order of the
+    batches is shuffled, so that the step's cost and the loss have no sawtooth; every batch holds its share of each
+    modality cell, so that cells can be weighed against each other within it; and the draw depends on (seed, epoch)
+    only.
+
+    Args:
+        lengths: length of each sample.
+        cells: modality cell of each sample.
+        batch_size: samples of one optimiser step, over all processes and accumulation.
+        seed: seed of the draw.
+        group: False for a plain shuffle.
+    """
+
+    def __init__(
+        self, lengths: NDArray[np.int64], cells: NDArray[np.int64], batch_size: int, seed: int, *, group: bool = True
+    ) -> None:
+        self.lengths, self.cells, self.batch_size, self.seed, self.group = lengths, cells, batch_size, seed, group
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the order of `epoch` next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        count = len(self.lengths)
+        # Whole batches only, or processes would fill up the last one with repetitions; who is left out changes every
+        # epoch.
+        return count - count % self.batch_size if count >= self.batch_size else count
+
+    def __iter__(self) -> Iterator[int]:
+        rng = rng_of(self.seed, self.epoch, "order")
+        order = rng.permutation(len(self.lengths))[: len(self)]
+        if not self.group or len(order) <= self.batch_size:
+            return iter(order.tolist())
+        mega = self.batch_size * 32
+        batches: list[NDArray[np.int64]] = []
+        for start in range(0, len(order), mega):
+            pool = order[start : start + mega]
+            pool = pool[np.argsort(self._rank_in_cell(pool), kind="stable")]
+            batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+        # Inside a batch the order is shuffled, so that processes that share it get alike parts.
+        return iter([int(i) for batch in batches for i in rng.permutation(batch)])
+
+    def _rank_in_cell(self, pool: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Where each sample stands among those of its cell when they are sorted by length, from 0 to 1."""
+        rank = np.zeros(len(pool))
+        for cell in np.unique(self.cells[pool]):
+            members = np.flatnonzero(self.cells[pool] == cell)
+            members = members[np.argsort(self.lengths[pool[members]], kind="stable")]
+            rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+        return rank
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch: the weights drawn from here on are repeatable."""
+    import random
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def ask_data(function: Any, settings: Mapping[str, Any]) -> Any:
+    """Call a function of vimonet.vimos with the settings of a ``data`` branch.
+
+    Raises:
+        InputError: a setting the function does not know.
+    """
+    known = list(inspect.signature(function).parameters)
+    for key in settings:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+            raise InputError(f"data: unknown key '{key}'; did you mean '{close[0]}'? Known are {', '.join(known)}.")
+    return function(**settings)

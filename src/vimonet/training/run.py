@@ -1,0 +1,284 @@
+"""The folder of a run: what is resumed, what is logged, and how the result appears all at once.
+
+While training, everything lies in ``<output>.partial`` (checkpoints, log). At the end the model, the log, the loss
+curve and ``training.json`` are written to ``<output>.saving`` and renamed to ``<output>``: a folder of that name is
+always whole.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+from transformers import TrainerCallback
+from transformers.utils import logging as transformers_logging
+
+import vimonet
+from vimonet.errors import InputError
+from vimonet.training.config import TrainingConfig
+
+# May differ between an interrupted run and its continuation: they do not change a single number.
+_FREE_KEYS = {"output", "overwrite", "resume", "schedule.workers", "schedule.threads", "schedule.save_every"}
+_PACKAGES = ("torch", "transformers", "accelerate", "peft", "numpy", "tokenizers", "vector-quantize-pytorch")
+
+
+class Run:
+    """Folders, resumption and results of one training run.
+
+    Args:
+        config: settings; ``output`` must be given.
+        stage: name of the stage, recorded.
+
+    Raises:
+        InputError: no output, an output that exists, or an interrupted run with other settings.
+    """
+
+    def __init__(self, config: TrainingConfig, stage: str) -> None:
+        if not config.output:
+            raise InputError("no output folder: set 'output' in the configuration or give output=runs/NAME.")
+        self.config, self.stage = config, stage
+        self.main = int(os.environ.get("RANK", "0")) == 0
+        self.output = Path(config.output)
+        self.folder = self.output.with_name(self.output.name + ".partial")
+        self.log_file = self.folder / "training_log.jsonl"
+        if config.schedule.threads:
+            torch.set_num_threads(config.schedule.threads)
+        # One bar, ours; transformers would draw one for every file it writes.
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
+        if self.output.exists() and not config.overwrite:
+            raise InputError(
+                f"{self.output}: this folder exists already; give another output, or overwrite=true to replace it."
+            )
+        if self.main:
+            self._prepare()
+        self.checkpoint = self._last_checkpoint() if config.resume else None
+        self.log = LogFile(self.log_file, self._step(self.checkpoint)) if self.main else None
+
+    def _prepare(self) -> None:
+        settings = self.folder / "config.json"
+        if not self.config.resume and self.folder.exists():
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if settings.exists() and self._checkpoints():
+            before, now = _flat(json.loads(settings.read_text("utf-8"))), _flat(self._settings())
+            changed = sorted(k for k in before | now if before.get(k) != now.get(k) and not _is_free(k))
+            if changed:
+                key = changed[0]
+                raise InputError(
+                    f"{self.folder}: the interrupted run in this folder has {key}={before.get(key)!r}, this one "
+                    f"{now.get(key)!r}; give resume=false to start anew, or the same settings to continue."
+                )
+        write_json(settings, self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        return {"stage": self.stage, **self.config.to_dict()}
+
+    def _checkpoints(self) -> list[Path]:
+        """Complete checkpoints, oldest first; one that was being written at the kill has no readable state yet."""
+        found = []
+        for path in self.folder.glob("checkpoint-*"):
+            try:
+                json.loads((path / "trainer_state.json").read_text("utf-8"))
+            except (OSError, ValueError):
+                continue
+            found.append(path)
+        return sorted(found, key=self._step)
+
+    def _last_checkpoint(self) -> Path | None:
+        complete = self._checkpoints()
+        return complete[-1] if complete else None
+
+    @staticmethod
+    def _step(checkpoint: Path | None) -> int:
+        return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+    def callbacks(self) -> list[TrainerCallback]:
+        """Progress bar and log file, on the main process."""
+        return [Progress(self.stage), *([self.log] if self.log else [])] if self.main else []
+
+    def train(self, trainer: Any) -> None:
+        """Train from the last checkpoint, or from the beginning."""
+        if self.main and self.checkpoint:
+            tqdm.write(f"resuming {self.output} from step {self._step(self.checkpoint)}", file=sys.stderr)
+        trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+        trainer.accelerator.wait_for_everyone()
+
+    def finish(self, save: Callable[[Path], None], results: dict[str, Any] | None = None) -> Path:
+        """Write the output folder (`save(folder)`, log, curve, training.json with `results`); drop the work folder."""
+        if not self.main:
+            return self.output
+        saving = self.output.with_name(self.output.name + ".saving")
+        shutil.rmtree(saving, ignore_errors=True)
+        saving.mkdir(parents=True)
+        save(saving)
+        records = self.log.records if self.log else []
+        (saving / "training_log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
+        draw_curves(records, saving / "loss_curve.png", title=f"{self.stage}: {self.output.name}")
+        write_json(saving / "training.json", self._record(records, results or {}))
+        if self.output.exists():
+            old = self.output.with_name(self.output.name + ".old")
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(self.output, old)
+            os.replace(saving, self.output)
+            shutil.rmtree(old)
+        else:
+            os.replace(saving, self.output)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return self.output
+
+    def _record(self, records: list[dict[str, Any]], results: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "stage": self.stage,
+            "seed": self.config.seed,
+            "command": " ".join(["vimonet", *sys.argv[1:]]),
+            "wall_seconds": round(records[-1]["seconds"], 1) if records else 0.0,
+            "steps": records[-1]["step"] if records else 0,
+            "final_loss": next((r["loss"] for r in reversed(records) if "loss" in r), None),
+            "processes": int(os.environ.get("WORLD_SIZE", "1")),
+            "machine": {
+                "platform": platform.platform(),
+                "processor": platform.processor() or platform.machine(),
+                "threads": torch.get_num_threads(),
+                "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            },
+            "versions": {"vimonet": vimonet.__version__, "python": platform.python_version(), **_versions()},
+            **results,
+            "config": self._settings(),
+        }
+
+
+class LogFile(TrainerCallback):
+    """One JSON line per log step; a continued run drops the lines after its checkpoint, so that the file is one curve.
+
+    Args:
+        path: the file.
+        step: step the run continues from; 0 for the beginning.
+    """
+
+    def __init__(self, path: Path, step: int = 0) -> None:
+        self.path = path
+        self.records: list[dict[str, Any]] = []
+        if step and path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    break  # cut by the kill
+                if record["step"] <= step:
+                    self.records.append(record)
+        path.write_text("".join(json.dumps(record) + "\n" for record in self.records), "utf-8")
+        self._before = self.records[-1]["seconds"] if self.records else 0.0
+        self._start = time.time()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock."""
+        self._start = time.time()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Append one line."""
+        kept = {
+            k: v
+            for k, v in (logs or {}).items()
+            if isinstance(v, (int, float)) and not k.startswith(("train_", "total_"))
+        }
+        if not set(kept) - {"epoch"}:
+            return
+        record = {"step": state.global_step, **kept, "seconds": round(self._before + time.time() - self._start, 2)}
+        self.records.append(record)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+class Progress(TrainerCallback):
+    """A bar with the time left, and the last losses behind it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Open the bar at the step the run starts from."""
+        # In a log file a line every 30 s is enough.
+        interval = 0.5 if sys.stderr.isatty() else 30
+        self.bar = tqdm(
+            total=state.max_steps, initial=state.global_step, desc=self.name, unit="step", mininterval=interval
+        )
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Advance."""
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Show the losses."""
+        shown = {
+            k: f"{v:.3f}"
+            for k, v in (logs or {}).items()
+            if k.startswith(("loss", "eval_loss")) and isinstance(v, float)
+        }
+        if shown and self.bar is not None:
+            self.bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Close the bar."""
+        self.bar.close()
+
+
+def draw_curves(records: list[dict[str, Any]], path: Path, title: str = "") -> None:
+    """Draw every loss in the log over the steps into a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    names = sorted({key for record in records for key in record if key.startswith(("loss", "eval_loss"))})
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for name in names:
+        points = [(record["step"], record[name]) for record in records if name in record]
+        axes.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=2 if name == "loss" else 1.2)
+    axes.set(xlabel="step", ylabel="loss (nats per token)" if len(names) > 1 else "loss", title=title)
+    axes.grid(alpha=0.3)
+    if names:
+        axes.legend()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that the file is either the old one or the whole new one."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", "utf-8")
+    os.replace(temporary, path)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict) or not tree:
+        return {prefix.rstrip("."): tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.")
+    return flat
+
+
+def _is_free(key: str) -> bool:
+    return key in _FREE_KEYS

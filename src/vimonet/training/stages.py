@@ -1,0 +1,178 @@
+"""The two stages of the paper: alignment of the translators, then joint instruction tuning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vimonet.errors import InputError
+from vimonet.model import (
+    MotionFeatureExtractor,
+    MotionVQVAE,
+    ViMoNetConfig,
+    ViMoNetForConditionalGeneration,
+    ViMoNetProcessor,
+    build_model,
+    build_processor,
+    count_parameters,
+    get_parts,
+    lora_config,
+)
+from vimonet.training.collator import Collator
+from vimonet.training.config import TrainingConfig
+from vimonet.training.data import TurnSampler, rng_of, seed_everything
+from vimonet.training.language import check_folder, load_or_make_language_model
+from vimonet.training.run import Run
+from vimonet.training.tokenizer import fit_feature_extractor, samples_of, vqvae_config
+from vimonet.training.trainer import AnswerTrainer
+
+
+def run_align(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
+    """Stage 1: train the translators, the language model frozen (towers too, unless they are given a rate).
+
+    Args:
+        config: settings; ``language.checkpoint`` and ``motion.checkpoint`` name the parts to be joined (or ``model``
+            a whole one).
+        dataset, validation: samples (see vimonet.training.data); None asks vimonet.vimos.training_samples.
+
+    Returns:
+        The output folder: a ViMoNet model with its processor.
+
+    Raises:
+        InputError: a rate for the language model, which this stage leaves alone.
+    """
+    if config.learning_rate.language_model:
+        raise InputError(
+            "stage align leaves the language model alone: set learning_rate.language_model=0, or run stage instruct."
+        )
+    return _run("align", config, dataset, validation)
+
+
+def run_instruct(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
+    """Stage 2: translators, language model (LoRA, or in full with ``lora.rank`` 0), towers with a rate of their own.
+
+    Args:
+        config: settings; ``model`` is the output of stage 1, or parts are joined as there.
+        dataset, validation: as in :func:`run_align`.
+
+    Returns:
+        The output folder: a ViMoNet model with its processor; with LoRA and ``lora.merge`` off, a PEFT adapter with
+            the processor.
+    """
+    return _run("instruct", config, dataset, validation)
+
+
+def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> Path:
+    lora = stage == "instruct" and config.lora.rank > 0
+    if lora and not config.model and not config.lora.merge:
+        raise InputError(
+            "an adapter needs the model it adapts: set model to the output of stage align, or lora.merge=true."
+        )
+    run = Run(config, stage)
+    seed_everything(config.seed)
+    dataset, validation = samples_of(config, dataset, validation)
+    model, processor = assemble(config, dataset)
+    whole: Any = _with_lora(config, model) if lora else model
+    schedule = config.schedule
+    head = model.get_output_embeddings()
+    assert head is not None
+    trainer = AnswerTrainer(
+        config,
+        whole,
+        run.folder,
+        head=head,
+        parts={name: [part] for name, part in get_parts(whole).items()},
+        train_dataset=TurnSampler(dataset, schedule.turns_per_clip, config.seed),
+        eval_dataset=TurnSampler(validation, schedule.turns_per_clip, config.seed) if validation is not None else None,
+        data_collator=Collator(
+            processor.tokenizer,
+            processor.feature_extractor,
+            fold_questions=processor.fold_questions,
+            max_tokens=schedule.max_tokens,
+        ),
+        callbacks=run.callbacks(),
+    )
+    trainable = sum(p.numel() for p in whole.parameters() if p.requires_grad)
+    parameters = count_parameters(whole)
+    run.train(trainer)
+    if lora and config.lora.merge:
+        whole = whole.merge_and_unload()
+
+    def save(folder: Path) -> None:
+        whole.save_pretrained(folder)
+        processor.save_pretrained(folder)
+
+    return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
+
+
+def _with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) -> Any:
+    from peft import get_peft_model
+
+    rates = config.learning_rate
+    settings = lora_config(config.lora.rank, config.lora.alpha, config.lora.dropout, targets=config.lora.targets)
+    # Parts that train in full beside the adapter are saved with it.
+    settings.modules_to_save = [
+        name for name in get_parts(model) if name != "language_model" and getattr(rates, name)
+    ] or None
+    return get_peft_model(model, settings)
+
+
+def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
+    """The model to be trained and its processor: ``config.model`` as it is, or language model and tower joined.
+
+    Args:
+        config: settings.
+        dataset: samples for feature statistics, and for the vocabulary where there is no language model yet.
+
+    Raises:
+        InputError: a folder that holds no such part.
+    """
+    if config.model:
+        model = _load(ViMoNetForConditionalGeneration, config.model, "model", "the output of stage align or instruct")
+        return model, _load(ViMoNetProcessor, config.model, "model", "the output of stage align or instruct")
+    texts = None if config.language.checkpoint else turns_of(dataset, config.motion.statistics_clips, config.seed)
+    language_model, tokenizer = load_or_make_language_model(config, texts)
+    motion = config.motion
+    tower: MotionVQVAE | None = None
+    fitted = fit_feature_extractor(motion, dataset, config.seed)
+    if motion.checkpoint:
+        wanted = "the output of 'vimonet train tokenizer'"
+        tower = _load(MotionVQVAE, motion.checkpoint, "motion.checkpoint", wanted)
+        extractor = _load(MotionFeatureExtractor, motion.checkpoint, "motion.checkpoint", wanted)
+        if extractor.keypoint_mean is None:
+            extractor.keypoint_mean, extractor.keypoint_std = fitted.keypoint_mean, fitted.keypoint_std
+    else:
+        extractor = fitted
+    settings = ViMoNetConfig(
+        text_config=language_model.config,
+        motion_config=tower.config if tower is not None else vqvae_config(motion, _dimension(motion.features)),
+        keypoint_config=vqvae_config(motion, _dimension("keypoints")) if motion.keypoints else None,
+        translator=config.translator.kind,  # type: ignore[arg-type]
+        translator_queries=config.translator.queries,
+    )
+    model = build_model(settings, tokenizer, language_model=language_model, motion_tower=tower)
+    return model, build_processor(model.config, tokenizer, extractor)
+
+
+def turns_of(dataset: Any, clips: int, seed: int) -> list[dict[str, str]]:
+    """Questions and answers of at most `clips` samples."""
+    order = rng_of(seed, "vocabulary").permutation(len(dataset))[:clips]
+    turns = [turn for index in order for turn in dataset[int(index)]["turns"]]
+    return [{"question": question or "", "answer": answer} for question, answer in turns]
+
+
+def _dimension(features: str) -> int:
+    if features == "humanml3d":
+        return 263
+    from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM
+
+    return BODY_DIM if features == "body" else KEYPOINT_DIM
+
+
+def _load(kind: Any, path: str, key: str, wanted: str) -> Any:
+    check_folder(path, key, wanted)
+    try:
+        return kind.from_pretrained(path)
+    except (OSError, ValueError, KeyError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{key} {path!r} cannot be loaded ({first}); it should be {wanted}.") from error

@@ -1,0 +1,307 @@
+"""The transformers Trainer with what the stages need on top: a learning rate per part, and the loss per cell."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from vimonet.errors import InputError
+from vimonet.training.config import TrainingConfig
+from vimonet.training.data import CELLS, LengthGroupedSampler
+from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
+
+Parts = Mapping[str, Iterable[nn.Module]]
+
+
+def world_size() -> int:
+    """Processes of this run, as the launcher (accelerate, torchrun) says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def training_arguments(config: TrainingConfig, folder: Path) -> TrainingArguments:
+    """Settings of the transformers Trainer; ``batch_size`` is of the whole step, over processes and accumulation."""
+    schedule = config.schedule
+    processes = world_size()
+    per_device, rest = divmod(schedule.batch_size, processes * schedule.accumulation)
+    if rest or not per_device:
+        raise InputError(
+            f"schedule.batch_size is {schedule.batch_size}; it must be a multiple of processes x accumulation "
+            f"({processes} x {schedule.accumulation})."
+        )
+    on_cpu = schedule.device == "cpu" or not torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=per_device,
+        per_device_eval_batch_size=per_device,
+        gradient_accumulation_steps=schedule.accumulation,
+        max_steps=schedule.steps,
+        learning_rate=1.0,  # the groups carry their own
+        lr_scheduler_type={"constant": "constant_with_warmup"}.get(schedule.decay, schedule.decay),
+        warmup_steps=schedule.warmup,  # below 1: a share of the steps
+        weight_decay=schedule.weight_decay,
+        adam_beta2=schedule.beta2,
+        max_grad_norm=schedule.clip,
+        optim="adamw_torch_fused",
+        bf16=schedule.bf16,
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and processes > 1 else None,
+        ddp_find_unused_parameters=True if processes > 1 else None,  # a batch without 2D clips leaves that tower unused
+        logging_steps=schedule.log_every,
+        logging_nan_inf_filter=False,
+        save_steps=schedule.save_every,
+        save_total_limit=2,
+        eval_strategy="steps" if schedule.eval_every and config.validation else "no",
+        eval_steps=schedule.eval_every or None,
+        dataloader_num_workers=schedule.workers,
+        dataloader_pin_memory=not on_cpu,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        prediction_loss_only=True,
+        report_to=[],
+        disable_tqdm=True,  # our own bar shows the time left and one line of figures
+        seed=config.seed,
+        data_seed=config.seed,
+    )
+
+
+class StageTrainer(Trainer):
+    """Trainer with per-part learning rates and batches that depend on (seed, epoch) alone.
+
+    Args:
+        config: the run's settings.
+        parts: name of a learning rate -> modules it applies to; a rate of 0 freezes the modules and keeps them in
+            eval mode (a frozen VQ codebook must not drift by its moving average, nor dropout change a frozen tower).
+        callbacks: as for Trainer.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        model: nn.Module,
+        folder: Path,
+        *,
+        parts: Parts,
+        train_dataset: Any,
+        data_collator: Callable[..., Any],
+        eval_dataset: Any = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        self.config = config
+        self.parts = {name: list(modules) for name, modules in parts.items()}
+        self.rates = {name: float(getattr(config.learning_rate, name)) for name in self.parts}
+        self._frozen = [m for name, modules in self.parts.items() if not self.rates[name] for m in modules]
+        for module in self._frozen:
+            module.requires_grad_(False)
+        self._sampler: LengthGroupedSampler | None = None
+        super().__init__(
+            model=model,
+            args=training_arguments(config, folder),
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            data_collator=data_collator,
+            callbacks=[_Epochs(self), *(callbacks or [])],
+        )
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        self.loss_is_scaled_for_ga = True
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
+        dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        schedule = self.config.schedule
+        self._sampler = LengthGroupedSampler(
+            dataset.lengths(), dataset.cells(), schedule.batch_size, self.config.seed, group=schedule.group_by_length
+        )
+        return self._sampler
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the order and the draws of data those of `epoch` (called at its beginning, also after a resume)."""
+        if self._sampler is not None:
+            self._sampler.set_epoch(epoch)
+        if hasattr(self.train_dataset, "set_epoch"):
+            self.train_dataset.set_epoch(epoch)  # type: ignore[union-attr]
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with a group per part, biases and norms without weight decay."""
+        if self.optimizer is not None:
+            return self.optimizer
+        whole: Any = self.model if model is None else model
+        decayed = set(self.get_decay_parameter_names(whole))
+        rate_of = {
+            id(p): (name, self.rates[name]) for name, mods in self.parts.items() for m in mods for p in m.parameters()
+        }
+        groups: dict[tuple[str, bool], dict[str, Any]] = {}
+        for name, parameter in whole.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            if id(parameter) not in rate_of:
+                raise RuntimeError(f"{name} is trainable and belongs to no part")
+            part, rate = rate_of[id(parameter)]
+            key = (part, name in decayed)
+            decay = self.args.weight_decay if key[1] else 0.0
+            groups.setdefault(key, {"params": [], "lr": rate, "weight_decay": decay, "part": part})["params"].append(
+                parameter
+            )
+        if not groups:
+            raise InputError("every learning rate is 0: nothing would be trained; set one under learning_rate.")
+        optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, whole)
+        self.optimizer = optimizer_class(list(groups.values()), **options)
+        return self.optimizer
+
+    def _get_learning_rate(self) -> float:
+        """Return the largest rate of the groups now (transformers would report the first group's)."""
+        rates: list[float] = self.lr_scheduler.get_last_lr()  # type: ignore[union-attr,assignment]
+        return max(rates)
+
+    def keep_frozen(self) -> None:
+        """Put frozen parts back into eval mode; ``model.train()`` woke them."""
+        for module in self._frozen:
+            module.eval()
+
+    def prediction_step(
+        self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[torch.Tensor, None, None]:
+        """Loss on a held-out batch."""
+        with torch.no_grad():
+            loss: Any = self.compute_loss(model, self._prepare_inputs(inputs))
+            return loss.detach(), None, None
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        """Restore weights through ``from_pretrained``, strictly.
+
+        transformers loads the file as it is and skips what does not fit; but ``save_pretrained`` renames weights of a
+        model that was itself loaded (5.23: a language model inside another), and the run would silently go on from
+        the weights it began with.
+        """
+        inner = self.accelerator.unwrap_model(self.model if model is None else model)
+        if not isinstance(inner, PreTrainedModel) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved = type(inner).from_pretrained(resume_from_checkpoint, dtype=torch.float32)
+        inner.load_state_dict(saved.state_dict())
+
+    def over_processes(self, values: torch.Tensor) -> torch.Tensor:
+        """Sum over processes."""
+        if self.accelerator.num_processes == 1:
+            return values
+        return self.accelerator.reduce(values.clone(), reduction="sum")
+
+    def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What the losses of `batch` are means over, as a tensor that adds up over batches."""
+        raise NotImplementedError
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
+        """Batches of one optimiser step, and their count over all of them and all processes."""
+        batches = list(itertools.islice(epoch_iterator, num_batches))
+        if not batches:
+            return batches, None
+        counts = torch.stack([self.count(batch) for batch in batches]).sum(0).to(device)
+        return batches, self.over_processes(counts)
+
+
+class AnswerTrainer(StageTrainer):
+    """Trains on packed answers: cross-entropy averaged in each modality cell, then weighted (DESIGN section 4).
+
+    Means are over the learnt tokens of the whole optimiser step, across processes and accumulation, so that the loss
+    does not depend on how the batch is spread.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, model: nn.Module, folder: Path, *, head: nn.Module, **options: Any
+    ) -> None:
+        super().__init__(config, model, folder, **options)
+        self._keep: torch.Tensor | None = None
+        # The head over the vocabulary is a large part of a small model's cost, and only answers are scored: give it
+        # just those positions. A hook works for every causal LM and keeps the call inside the wrapper of a
+        # distributed run.
+        head.register_forward_pre_hook(self._only_scored)
+        attention = config.schedule.attention
+        if attention == "auto":
+            # On a CPU the backward pass of fused attention under a mask costs twice what plain matrix products do
+            # (256 wide, rows of 160 tokens: a whole step takes 0.55 s against 0.87 s).
+            attention = "eager" if self.args.device.type == "cpu" else "sdpa"
+        self._additive = attention == "eager"
+        _owner(model, head).set_attn_implementation(attention)
+        self._log_sums = torch.zeros(len(CELLS), 2, dtype=torch.float64, device=self.args.device)
+
+    def _only_scored(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        if self._keep is None:
+            return None
+        return (inputs[0][self._keep][None], *inputs[1:])
+
+    def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Learnt tokens per cell."""
+        return cell_counts(batch["labels"], batch["cells"])
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Share of the weighted mean loss; sums over micro-batches, averages over processes, to the step's."""
+        if model.training:
+            self.keep_frozen()
+        inputs = dict(inputs)
+        labels, cells = inputs.pop("labels"), inputs.pop("cells")
+        if self._additive:
+            inputs["attention_mask"] = _additive(inputs["attention_mask"])
+        keep, targets = supervised(labels)
+        counts = cell_counts(labels, cells) if num_items_in_batch is None else num_items_in_batch
+        self._keep = keep
+        try:
+            outputs = model(**inputs, use_cache=False)
+        finally:
+            self._keep = None
+        logits = outputs["logits"][0] if isinstance(outputs, dict) else outputs[0][0]
+        sums = cell_sums(logits, targets, keep, cells)
+        told = sums.detach().double()
+        if model.training:
+            self._log_sums += torch.stack([told, cell_counts(labels, cells)], dim=1)
+        if num_items_in_batch is not None:
+            told = self.over_processes(told)
+        factors = self.config.objective.cell_weights
+        weights = cell_weights(self.config.objective.weighting, factors, counts, told)
+        loss = (sums * (weights / counts.clamp(min=1)).to(sums)).sum()
+        if num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the mean loss of each cell since the last log."""
+        if "loss" in logs:
+            sums = self.over_processes(self._log_sums)
+            self._log_sums = torch.zeros_like(sums)
+            for name, (total, count) in zip(CELLS, sums.tolist(), strict=True):
+                if count:
+                    logs[f"loss_{name}"] = total / count
+        super().log(logs, start_time)
+
+
+def _owner(model: nn.Module, head: nn.Module) -> Any:
+    """Return the causal language model that the output head belongs to."""
+    name = next(name for name, module in model.named_modules() if module is head)
+    return model.get_submodule(name.rpartition(".")[0])
+
+
+def _additive(mask: torch.Tensor) -> torch.Tensor:
+    """Boolean mask as the numbers eager attention adds: 0 where one may look, the lowest float32 elsewhere."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
+
+
+class _Epochs(TrainerCallback):
+    """Tells data and sampler the epoch before its first batch is drawn."""
+
+    def __init__(self, trainer: StageTrainer) -> None:
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.trainer.set_epoch(int(state.epoch or 0))

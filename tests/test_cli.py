@@ -1,0 +1,375 @@
+"""The command line, mostly in this process: what is printed where, exit codes, resuming."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vimonet
+from vimonet import cli
+from vimonet.cli import main
+
+PACKAGE = Path(vimonet.__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tiny import tiny_model
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model, processor = tiny_model()
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with four clips; the cache folder is elsewhere and empty."""
+    from tiny import tiny_motion
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("VIMONET_MODEL", raising=False)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for index, name in enumerate("abcd"):
+        np.save(folder / f"{name}.npy", tiny_motion(30 + index, seed=index).joints)
+    return folder
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# --- help and imports ---
+
+
+@pytest.mark.parametrize("command", ["", "ask", "caption", "inspect", "render", "train", "eval", "demo"])
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*command.split(), "--help"])
+    assert stop.value.code == 0
+    assert f"usage: vimonet {command}".strip() in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == f"vimonet {vimonet.__version__}"
+
+
+def test_looking_and_drawing_do_not_import_torch(clips: Path) -> None:
+    code = (
+        "import sys; from vimonet.cli import main\n"
+        "assert main(['inspect', 'a.npy']) == 0 and main(['render', 'a.npy', '-o', 'a.png']) == 0\n"
+        "bad = {'torch', 'transformers', 'matplotlib'} & set(sys.modules); assert not bad, bad"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
+
+
+# --- ask ---
+
+
+def test_ask_prints_answer_confidence_and_window(
+    clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", "a.npy", "Which arm is raised?", "-m", str(model_dir)]) == 0
+    out, err = capsys.readouterr()
+    expected = vimonet.load(model_dir).ask("Which arm is raised?", "a.npy")
+    assert out.splitlines()[0] == expected.text.splitlines()[0] if expected.text else out.startswith("\n")
+    assert f"confidence {expected.confidence:.2f}, looked at 0.0-1.5 s" in out
+    assert err == "" and "\x1b" not in out
+
+
+def test_ask_json_of_several_questions(
+    clips: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIMONET_MODEL", str(model_dir))
+    assert main(["ask", "a.npy", "What?", "Where to?", "--json"]) == 0
+    first, second = lines_of(capsys.readouterr().out)
+    assert (first["file"], first["question"], second["question"]) == ("a.npy", "What?", "Where to?")
+    assert 0 <= first["confidence"] <= 1 and (first["start"], first["end"]) == (0, 1.5)
+
+
+def test_a_long_recording_is_answered_window_by_window(
+    clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tiny import tiny_motion
+
+    np.save("long.npy", tiny_motion(128).joints)  # the tiny model's window is 64 frames
+    assert main(["ask", "long.npy", "What?", "-m", str(model_dir), "--json"]) == 0
+    (record,) = lines_of(capsys.readouterr().out)
+    assert [(part["start"], part["end"]) for part in record["windows"]] == [(0, 3.2), (3.2, 6.4)]
+    assert main(["ask", "long.npy", "What?", "-m", str(model_dir)]) == 0
+    assert "0.0-3.2 s" in capsys.readouterr().out
+
+
+def test_ask_reads_standard_input(
+    clips: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("a.npy").read_bytes())))
+    assert main(["ask", "-", "What?", "-m", str(model_dir), "--json"]) == 0
+    (record,) = lines_of(capsys.readouterr().out)
+    assert record["file"] == "-" and record["end"] == 1.5
+
+
+def test_ask_shows_and_explains(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "a.npy", "What?", "-m", str(model_dir), "--show", "answer.png", "--explain"]) == 0
+    out, err = capsys.readouterr()
+    assert Path("answer.png").stat().st_size > 5000
+    assert "net movement" in out and err.strip() == "wrote answer.png"
+
+
+# --- caption ---
+
+
+class Counter:
+    """Stands in for a model: counts what it is asked, fails when told."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.asked: list[str] = []
+        self.stop_at = stop_at
+
+    def caption(self, motion: Any) -> Any:
+        if self.stop_at == len(self.asked):
+            raise KeyboardInterrupt
+        self.asked.append(motion.name)
+        return vimonet.Answer(f"walks like {motion.name}", 0.5, 0.0, motion.duration)
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch, model_dir: Path) -> Counter:
+    counter = Counter()
+    monkeypatch.setattr(cli, "_assistant", lambda args: counter)
+    monkeypatch.setenv("VIMONET_MODEL", str(model_dir))
+    return counter
+
+
+def test_caption_with_a_model(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["caption", "b.npy", "a.npy", "--json", "-m", str(model_dir)]) == 0
+    records = lines_of(capsys.readouterr().out)
+    assert [record["file"] for record in records] == ["b.npy", "a.npy"]
+    assert {"text", "confidence", "start", "end", "model"} <= set(records[0])
+    assert records[0]["model"].startswith("tiny-")
+
+
+def test_caption_takes_folders_in_order(clips: Path, counter: Counter, capsys: pytest.CaptureFixture[str]) -> None:
+    (clips / "more").mkdir()
+    shutil.copy("a.npy", "more/z.npy")
+    (clips / "more" / "notes.txt").write_text("not a recording")
+    assert main(["caption", "more", "d.npy", "d.npy"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"more{os.sep}z.npy\twalks like z", "d.npy\twalks like d"] and err == ""
+
+
+def test_caption_resumes_after_an_interruption(
+    clips: Path, counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["a.npy", "b.npy", "c.npy", "d.npy"]
+    counter.stop_at = 2
+    assert main(["caption", *files, "--json"]) == 130
+    assert len(lines_of(capsys.readouterr().out)) == 2
+    counter.stop_at = None
+    assert main(["caption", *files, "--json"]) == 0
+    assert [record["file"] for record in lines_of(capsys.readouterr().out)] == files  # whole again, as '>' needs it
+    assert counter.asked == ["a", "b", "c", "d"]  # and nothing was asked twice
+
+
+def test_everything_an_answer_depends_on_is_in_the_key(
+    clips: Path, counter: Counter, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["caption", "a.npy"])
+    main(["caption", "a.npy"])
+    assert len(counter.asked) == 1
+    main(["caption", "a.npy", "--fps", "40"])
+    assert len(counter.asked) == 2
+    os.utime("a.npy", ns=(1, 1))
+    main(["caption", "a.npy"])
+    assert len(counter.asked) == 3
+    other = tmp_path / "tiny"
+    shutil.copytree(model_dir, other)
+    main(["caption", "a.npy", "-m", str(other)])
+    assert len(counter.asked) == 3  # the same weights under another path
+    (other / "config.json").write_text((other / "config.json").read_text() + " ")
+    main(["caption", "a.npy", "-m", str(other)])
+    assert len(counter.asked) == 4
+    main(["caption", "a.npy", "--no-resume"])
+    assert len(counter.asked) == 5
+
+
+def test_no_resume_remembers_nothing(clips: Path, counter: Counter, tmp_path: Path) -> None:
+    main(["caption", "a.npy", "--no-resume"])
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_written_does_not_matter(
+    clips: Path, counter: Counter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(clips / "file"))
+    assert main(["caption", "a.npy"]) == 0
+    assert capsys.readouterr() == ("walks like a\n", "")
+
+
+def test_output_file_resumes_and_drops_a_torn_line(
+    clips: Path, counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["caption", "a.npy", "b.npy", "c.npy", "-o", "out.jsonl"]
+    assert main(arguments[:3] + arguments[4:]) == 0
+    whole = Path("out.jsonl").read_bytes()
+    Path("out.jsonl").write_bytes(whole + b'{"file": "c.npy", "te')
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"])
+    counter.asked.clear()
+    assert main(arguments) == 0
+    assert counter.asked == ["c"]
+    after = Path("out.jsonl").read_bytes()
+    assert after.startswith(whole)
+    assert [record["file"] for record in lines_of(after.decode())] == ["a.npy", "b.npy", "c.npy"]
+    assert capsys.readouterr().out == ""
+
+
+def test_output_of_another_model_is_not_mixed(
+    clips: Path, counter: Counter, tmp_path: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["caption", "a.npy", "-o", "out.jsonl"]) == 0
+    before = Path("out.jsonl").read_bytes()
+    other = tmp_path / "other"
+    shutil.copytree(model_dir, other)
+    assert main(["caption", "b.npy", "-o", "out.jsonl", "-m", str(other)]) == 2
+    assert "holds captions by tiny-" in capsys.readouterr().err
+    assert Path("out.jsonl").read_bytes() == before
+    assert main(["caption", "b.npy", "-o", "out.jsonl", "-m", str(other), "--no-resume"]) == 0
+    assert [record["file"] for record in lines_of(Path("out.jsonl").read_text())] == ["b.npy"]
+
+
+@pytest.mark.parametrize("content", ["my notes", "my notes\n", '{"other": 1}\n', "[1]\n"])
+def test_a_foreign_file_is_never_written_to(
+    clips: Path, counter: Counter, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("notes.txt").write_text(content)
+    assert main(["caption", "a.npy", "-o", "notes.txt"]) == 2
+    assert "line 1 is not a caption" in capsys.readouterr().err
+    assert Path("notes.txt").read_text() == content
+
+
+def test_a_bad_file_does_not_stop_the_others(clips: Path, counter: Counter, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty.npy").write_bytes(b"")
+    assert main(["caption", "a.npy", "empty.npy", "gone.npy", "b.npy", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert [record["file"] for record in lines_of(out)] == ["a.npy", "b.npy"]
+    first, second = err.splitlines()
+    assert first.startswith("vimonet: ") and "empty.npy" in first and "gone.npy" in second
+
+
+# --- inspect and render ---
+
+
+def test_inspect(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "a.npy", "--fps", "40"]) == 0
+    out = capsys.readouterr().out
+    for words in ("format:", "skeleton:", "source frames:", "30", "source fps:", "40", "22 of 22", "duration: 0.8 s"):
+        assert words in out
+
+
+def test_inspect_json_of_many(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "a.npy", "gone.npy", "b.npy", "--json"]) == 2
+    out, err = capsys.readouterr()
+    first, second = lines_of(out)
+    assert (first["file"], first["frames"], second["frames"]) == ("a.npy", 30, 31)
+    assert first["facts"]["duration"] == 1.5 and first["format"] == "joints"
+    assert err.count("\n") == 1 and "gone.npy" in err
+
+
+def test_render_a_part(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import av
+
+    assert main(["render", "a.npy", "-o", "a.mp4", "--start", "0.5", "--end", "1", "--width", "240"]) == 0
+    with av.open("a.mp4") as video:
+        assert sum(1 for _ in video.decode(video=0)) == 10
+    out, err = capsys.readouterr()
+    assert out == "" and err == "wrote a.mp4\n"
+    assert main(["render", "a.npy", "-o", "b.mp4", "--start", "7"]) == 2
+    assert "1.5 s" in capsys.readouterr().err and not Path("b.mp4").exists()
+
+
+# --- train and eval ---
+
+
+def test_overrides_may_stand_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    import vimonet.bench
+    import vimonet.training
+
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(vimonet.training, "main", lambda *given: calls.append(given))
+    monkeypatch.setattr(vimonet.bench, "main", lambda *given: calls.append(given))
+    assert main(["train", "align", "a.b=1", "--config", "x.yaml", "c=2", "d=[1, 2]"]) == 0
+    assert main(["eval", "--config", "y.yaml", "limit=3"]) == 0
+    assert calls == [("align", "x.yaml", ["a.b=1", "c=2", "d=[1, 2]"]), ("y.yaml", ["limit=3"])]
+
+
+@pytest.mark.parametrize("arguments", [["inspect", "a.npy", "--wrong"], ["train", "align", "--config", "x", "--y=1"]])
+def test_unknown_options_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2 and "unrecognized arguments" in capsys.readouterr().err
+
+
+# --- manners ---
+
+
+def test_interrupt_is_130_without_a_traceback(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_load_motion", stop)
+    assert main(["inspect", "a.npy"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device", "out.png")
+
+    monkeypatch.setattr(cli, "_load_motion", full)
+    assert main(["inspect", "a.npy"]) == 2
+    assert capsys.readouterr().err == "vimonet: out.png: No space left on device.\n"
+
+
+def test_colour_only_on_a_terminal(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["inspect", "a.npy"])
+    assert "\x1b" not in capsys.readouterr().out
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    main(["inspect", "a.npy"])
+    assert "\x1b[1ma.npy" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "")
+    main(["inspect", "a.npy"])
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX pipe")
+def test_a_reader_that_leaves_is_no_error(clips: Path) -> None:
+    command = f'"{sys.executable}" -m vimonet inspect {"a.npy " * 300} --json | head -n 1; echo "${{PIPESTATUS[0]}}"'
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
+    first, status = done.stdout.splitlines()
+    assert json.loads(first)["file"] == "a.npy"
+    assert status == "141" and done.stderr == ""

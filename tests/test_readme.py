@@ -1,0 +1,173 @@
+"""README and docs are true: every `vimonet ...` command and Python block runs on the embedded recordings."""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vimonet.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NANO = ROOT / "src" / "vimonet" / "weights" / "nano"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (page.relative_to(ROOT).as_posix(), found.group(2))
+        for page in PAGES
+        for found in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if found.group(1) == language
+    ]
+
+
+COMMANDS = sorted(
+    {
+        found.group(1).strip()
+        for _, block in blocks("bash")
+        for line in block.splitlines()
+        if (found := re.search(r"(?:^|uv run )((?:cat \S+ \| )?vimonet [^#]*)", line))
+    }
+)
+TRAININGS = [command for command in COMMANDS if command.split()[1] in ("train", "eval")]
+OTHERS = [command for command in COMMANDS if command not in TRAININGS]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped model, or where it is not there yet a random one of the same kind."""
+    if NANO.is_dir():
+        return NANO
+    from tiny import tiny_model
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny, processor = tiny_model()
+    tiny.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files the pages speak of, made from the embedded recordings."""
+    from vimonet.demo import sample_path
+    from vimonet.motion import load
+
+    shutil.copy(sample_path("turn_left"), tmp_path / "walk.bvh")
+    (tmp_path / "clips").mkdir()
+    for name in ("walk", "wave_right"):
+        shutil.copy(sample_path(name), tmp_path / "clips")
+    walk = load(tmp_path / "walk.bvh")
+    np.save(tmp_path / "joints.npy", walk.joints)
+    coco = [15, 15, 15, 15, 15, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]
+    points = walk.joints[:, coco] * [200, -200, 0] + [300, 500, 0.9]  # pixels, y down, confidence
+    (tmp_path / "keypoints.json").write_text(repr(points.round(1).tolist()))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIMONET_MODEL", str(model))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    return tmp_path
+
+
+def run(command: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a command line of the pages in this process: one `cat FILE |` before, one `> FILE` behind, and patterns."""
+    if command.startswith("cat "):
+        source, command = command.removeprefix("cat ").split(" | ", 1)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path(source).read_bytes())))
+    command, _, target = command.partition(" > ")
+    words: list[str] = []
+    for word in shlex.split(command)[1:]:
+        words += sorted(glob.glob(word)) if "*" in word else [word]
+    if not target:
+        return main(words)
+    with open(target.strip(), "w", encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        return main(words)
+
+
+def test_there_is_something_to_test() -> None:
+    assert "vimonet demo" in OTHERS  # the README's first command
+    assert len(OTHERS) >= 12 and len(TRAININGS) >= 5 and len(blocks("python")) >= 4
+    assert {command.split()[1] for command in COMMANDS if command.startswith("vimonet")} >= {
+        *("ask", "caption", "inspect", "render", "train", "eval", "demo")
+    }
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path.name for path in desk.iterdir()}
+    assert run(command, monkeypatch) == 0, capsys.readouterr().err
+    named = ["vimonet-demo.png"] if command == "vimonet demo" else re.findall(r"(?:-o|--show|>) (\S+\.\w+)", command)
+    for name in named:
+        assert (desk / name).stat().st_size > 0
+    assert {path.name for path in desk.iterdir()} - before <= {*named, ".cache"}
+    if not named:
+        assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", TRAININGS)
+def test_training_command_is_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command parses, its config file is there, and every key and override in it is known."""
+    from vimonet import bench, training
+
+    read = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(training, "main", lambda stage, path, keys: read.append(training.load_config(path, keys)))
+    monkeypatch.setattr(bench, "main", lambda path, keys: read.append(bench.load_config(path, keys)))
+    config = ROOT / shlex.split(command)[shlex.split(command).index("--config") + 1]
+    assert config.is_file(), f"{config} is named in the docs"
+    assert run(command, monkeypatch) == 0
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("python"))
+def test_python_block(page: str, code: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code, page, "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_links_and_pictures_exist() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", text):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_picture_of_the_readme_is_what_render_draws(tmp_path: Path) -> None:
+    from PIL import Image
+
+    assert main(["render", "sample:walk_turn_wave", "-o", str(tmp_path / "now.png")]) == 0
+    with Image.open(tmp_path / "now.png") as now, Image.open(ROOT / "docs/images/walk_turn_wave.png") as shown:
+        assert now.size == shown.size
+        # Fonts and sample may change by a hair between platforms, the picture may not.
+        assert np.abs(np.asarray(now, float) - np.asarray(shown, float)).mean() < 4.0
+
+
+def test_config_files_named_in_the_pages_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(r"configs/[\w/.-]+\.ya?ml", page.read_text(encoding="utf-8")):
+            assert (ROOT / name).is_file(), f"{page.name} names {name}"
+
+
+def test_no_placeholder_is_left_once_the_model_is_shipped() -> None:
+    if not NANO.is_dir():
+        pytest.skip("the shipped weights (src/vimonet/weights/nano) are not there yet")
+    for page in PAGES:
+        assert "TODO" not in page.read_text(encoding="utf-8"), page.name
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\nuv run pytest\n" in script and "uv run pytest\n" in readme
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
