@@ -2,9 +2,10 @@
 
 Notable choices:
 
-- the root's *integrated* path and heading since the first frame stand beside the velocities, so that "which way, how far, turned
-  how much" can be read off a single frame instead of being summed up by a network;
-- only joints that every sensor really measures: spine, collars and toes are interpolated by many recorders, and a model given
+- the root's *integrated* path and heading since the first frame stand beside the velocities, so that "which way, how
+  far, turned how much" can be read off a single frame instead of being summed up by a network;
+- only joints that every sensor really measures: spine, collars and toes are interpolated by many recorders, and a
+model given
   them learns which sensor it looks at;
 - bone lengths are made those of one skeleton first, for the same reason;
 - a channel says for each joint whether it was seen, so that a missing limb is not a limb at the pelvis;
@@ -25,9 +26,9 @@ FPS = 20.0
 BODY_JOINTS = [
     JOINT_NAMES.index(name)
     for name in (
-        "left_hip right_hip left_knee right_knee left_ankle right_ankle neck head "
-        "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
-    ).split()
+        *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "neck", "head"),
+        *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+    )
 ]
 _PELVIS = 0
 _J = len(BODY_JOINTS)
@@ -48,10 +49,10 @@ def body_features(
         dimensions: 3, or 2 for 2D keypoints (z ignored).
 
     Returns:
-        [T, BODY_DIM] float32, or [T, KEYPOINT_DIM] for 2D. In 3D, per frame: pelvis height (m), its velocity up, forward and to the
-        left (m/s), turning rate (rad/s), path since the first frame forward and to the left (m, in the first frame's facing),
-        heading since the first frame (sin, cos, rad / pi), time (s / 10); 14 joints relative to the pelvis in the current facing
-        (m); their velocities (m/s); seen flags of pelvis and joints.
+        [T, BODY_DIM] float32, or [T, KEYPOINT_DIM] for 2D. In 3D, per frame: pelvis height (m), its velocity up,
+        forward and to the left (m/s), turning rate (rad/s), path since the first frame forward and to the left (m, in
+        the first frame's facing), heading since the first frame (sin, cos, rad / pi), time (s / 10); 14 joints
+        relative to the pelvis in the current facing (m); their velocities (m/s); seen flags of pelvis and joints.
     """
     seen = np.ones(joints.shape[:2], np.float32) if confidence is None else (confidence > 0.2).astype(np.float32)
     features = _keypoint(joints, seen) if dimensions == 2 else _body(joints, seen)
@@ -74,7 +75,7 @@ def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _velocity(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Backward difference per second along the first axis, the first frame repeating the second: [T, ...] -> [T, ...]."""
+    """Backward difference per second along the first axis, the first frame repeating the second."""
     step = np.diff(x, axis=0, prepend=x[:1]) * FPS
     if len(x) > 1:
         step[0] = step[1]

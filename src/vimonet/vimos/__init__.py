@@ -1,4 +1,4 @@
-"""VIMOS: what the model is trained and asked on. Real recordings, measured questions, training samples, evaluation items.
+"""VIMOS: what the model is trained and asked on: recordings, measured questions, training samples, evaluation items.
 
 Knows movement (`vimonet.motion`), nothing of models.
 """

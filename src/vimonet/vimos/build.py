@@ -30,11 +30,14 @@ FORMAT = 2
 _MILLIMETRES = 1000.0 / 0.5  # int16 steps of half a millimetre reach 16 m
 
 FORM_WEIGHTS = {
-    "action": 4.0, "yes_no": 3.0, "displacement": 1.5, "distance": 0.6, "turn": 2.0, "turn_amount": 0.7, "raised_hand": 2.0, "more_active_arm": 2.0,
-    "more_active_leg": 0.8, "arms_or_legs": 0.5, "speed": 1.5, "posture_start": 0.6, "posture_end": 0.6, "posture": 0.5, "count": 1.5, "steps": 1.5,
-    "duration": 0.4, "first": 1.3, "last": 1.3, "after": 1.0, "before": 1.0, "order": 1.5, "order_yes_no": 1.0, "fact_yes_no": 2.5, "limb_moves": 0.6,
-    "when": 0.8, "unknowable": 0.5, "caption": 1.5,
-}  # fmt: skip
+    **{"action": 4.0, "caption": 1.5, "yes_no": 3.0, "fact_yes_no": 2.5, "limb_moves": 0.6},
+    **{"displacement": 1.5, "distance": 0.6, "turn": 2.0, "turn_amount": 0.7, "speed": 1.5},
+    **{"raised_hand": 2.0, "more_active_arm": 2.0, "more_active_leg": 0.8, "arms_or_legs": 0.5},
+    **{"posture_start": 0.6, "posture_end": 0.6, "posture": 0.5},
+    **{"count": 1.5, "steps": 1.5, "duration": 0.4, "when": 0.8},
+    **{"first": 1.3, "last": 1.3, "after": 1.0, "before": 1.0, "order": 1.5, "order_yes_no": 1.0},
+    "unknowable": 0.5,
+}
 """How often each form is asked, relative to the others."""
 
 Choice = tuple[str, str, dict[str, str], bool]  # form, answer, slots, closed set of answers
@@ -52,7 +55,15 @@ class TrainingSet:
         noise: whether sensor-like jitter is added to 3D joints.
     """
 
-    def __init__(self, joints: NDArray[np.int16], confidence: NDArray[np.uint8], rows: list[dict[str, Any]], turns: int, seed: int, noise: bool) -> None:
+    def __init__(
+        self,
+        joints: NDArray[np.int16],
+        confidence: NDArray[np.uint8],
+        rows: list[dict[str, Any]],
+        turns: int,
+        seed: int,
+        noise: bool,
+    ) -> None:
         self.joints, self.confidence, self.rows = joints, confidence, rows
         self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
         self.lengths = np.array([row["frames"] for row in rows])
@@ -106,7 +117,12 @@ def _balance(rows: list[dict[str, Any]]) -> list[list[float]]:
 
     def key_of(question: Choice) -> tuple[str, str]:
         form, _, slots, _ = question
-        return form, slots.get("do", slots.get("limb", "")) if form in ("yes_no", "fact_yes_no", "when", "limb_moves") else ""
+        return form, slots.get("do", slots.get("limb", "")) if form in (
+            "yes_no",
+            "fact_yes_no",
+            "when",
+            "limb_moves",
+        ) else ""
 
     for row in rows:
         for question in row["questions"]:
@@ -118,7 +134,8 @@ def _balance(rows: list[dict[str, Any]]) -> list[list[float]]:
         total = sum(counter.values())
         if closed[key]:
             share = total / len(counter)
-            # "cannot tell" is easily learnt (a limb is missing, a clip is over at once): it gets no more room than it has.
+            # "cannot tell" is easily learnt (a limb is missing, a clip is over at once): it gets no more room than it
+            # has.
             mass = {answer: min(share, n if answer == CANNOT_TELL else 12.0 * n) for answer, n in counter.items()}
             # Where one answer is rare, the others are asked less rather than the rare clips worn out.
             limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
@@ -168,7 +185,8 @@ def training_samples(
     if split not in ("train", "val"):
         raise InputError(f"split '{split}' cannot be trained on; choose train or val.")
     names = tuple(sources or (*real.SOURCES_3D, *real.SOURCES_2D, "synthetic"))
-    folder = str(real.default_root() if root is None else root)
+    recorded = [name for name in names if name != "synthetic"]
+    folder = str(real.default_root()) if root is None and recorded else root
     settings = {"format": FORMAT, "split": split, "count": count, "sources": sorted(names), "seed": seed}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     path = Path(cache) / f"{split}-{digest}"
@@ -183,7 +201,8 @@ def training_samples(
 
 def clips_of(split: str, names: Sequence[str], root: str | None = None) -> list[Clip]:
     """Clips of a split of the named sources, the synthetic ones included."""
-    clips = [c for c in real.load_clips(root, tuple(n for n in names if n != "synthetic")) if c.split == split]
+    recorded = tuple(name for name in names if name != "synthetic")
+    clips = [c for c in real.load_clips(root, recorded) if c.split == split] if recorded else []
     if "cmu" in names:
         clips += [c for c in real.captioned_windows(root) if c.split == split]
     if "synthetic" in names:
@@ -194,7 +213,7 @@ def clips_of(split: str, names: Sequence[str], root: str | None = None) -> list[
 _POOL: Pool | None = None
 
 
-def _start(folder: str, names: tuple[str, ...], split: str) -> None:
+def _start(folder: str | None, names: tuple[str, ...], split: str) -> None:
     global _POOL
     os.environ["OMP_NUM_THREADS"] = "1"
     _POOL = Pool(clips_of(split, names, folder))
@@ -210,12 +229,22 @@ def _draw(index_seed: tuple[int, int]) -> tuple[NDArray[np.int16], NDArray[np.ui
     motion = sample.motion
     joints = motion.joints - motion.joints[:1, :1] * np.array([1, 0, 1], np.float32)
     steps = np.clip(np.rint(joints * _MILLIMETRES), -32767, 32767).astype(np.int16)
-    seen = np.full(joints.shape[:2], 255, np.uint8) if motion.confidence is None else np.rint(motion.confidence * 255).astype(np.uint8)
+    seen = (
+        np.full(joints.shape[:2], 255, np.uint8)
+        if motion.confidence is None
+        else np.rint(motion.confidence * 255).astype(np.uint8)
+    )
     questions = [(q.form, q.answer, q.slots, bool(q.options)) for q in sample.questions]
-    return steps, seen, {"frames": motion.frames, "dimensions": motion.dimensions, "source": sample.source, "questions": questions}
+    return (
+        steps,
+        seen,
+        {"frames": motion.frames, "dimensions": motion.dimensions, "source": sample.source, "questions": questions},
+    )
 
 
-def _build(path: Path, folder: str, names: tuple[str, ...], split: str, count: int, seed: int, processes: int) -> None:
+def _build(
+    path: Path, folder: str | None, names: tuple[str, ...], split: str, count: int, seed: int, processes: int
+) -> None:
     joints, confidence, rows, start = [], [], [], 0
     with multiprocessing.get_context("spawn").Pool(processes, _start, (folder, names, split)) as workers:
         drawn = workers.imap(_draw, ((i, seed) for i in range(count)), chunksize=50)

@@ -14,7 +14,8 @@ _TRAVELLING = ("walk", "run", "sprint", "sneak", "crawl", "jog")
 def caption(parts: list[Part], facts: Facts, rng: random.Random) -> str:
     """A plain sentence such as "a person walks forward and turns left."
 
-    Direction, pace and turning are told where the facts are clear about them; which of them is a matter of chance, as with people.
+    Direction, pace and turning are told where the facts are clear about them; which of them is a matter of chance, as
+    with people.
 
     Args:
         parts: what happens, in order.

@@ -1,4 +1,4 @@
-"""New movements out of recorded ones: mirrored, time-warped, and joined into sequences. Facts are measured afterwards, on the result."""
+"""New movements out of recorded ones: time-warped, and joined into sequences. Facts are measured on the result."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ BLEND = 6
 
 def time_warp(motion: Motion, factor: float) -> Motion:
     """The same movement `factor` times as long (2 = half as fast)."""
-    joints, confidence = resample(motion.joints, motion.fps * factor, motion.fps, confidence=motion.confidence)
+    joints, confidence = resample(motion.joints, motion.fps / factor, motion.fps, confidence=motion.confidence)
     return replace(motion, joints=joints, confidence=confidence)
 
 
 def join(motions: Sequence[Motion], name: str = "composed") -> tuple[Motion, list[tuple[int, int]]]:
     """Join movements into one: each begins where and as the one before it ends.
 
-    All are first brought to one skeleton; the next part is turned and shifted so that its first facing and place continue the last
-    ones, and the poses are blended over 0.3 s.
+    All are first brought to one skeleton; the next part is turned and shifted so that its first facing and place
+    continue the last ones, and the poses are blended over 0.3 s.
 
     Args:
         motions: 3D motions of at least 2 frames.

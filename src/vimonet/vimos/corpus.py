@@ -1,4 +1,4 @@
-"""Text alone, from which the nano's language model first learns to speak: captions people wrote, and questions with answers."""
+"""Text alone, from which the nano's language model first learns to speak: captions, and questions with answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from vimonet.vimos.wordings import ask
 
 
 def text_corpus(
-    *, count: int = 24000, pairs: int = 60000, sources: Sequence[str] | None = None, root: str | None = None, seed: int = 0, cache: str = "data/vimos"
+    *,
+    count: int = 24000,
+    pairs: int = 60000,
+    sources: Sequence[str] | None = None,
+    root: str | None = None,
+    seed: int = 0,
+    cache: str = "data/vimos",
 ) -> list[str | dict[str, str]]:
     """Sentences about movement and question-answer pairs without the movement.
 
@@ -30,12 +36,10 @@ def text_corpus(
     Returns:
         Sentences (KIT Motion-Language captions, MIT-licensed index) and ``{"question", "answer"}`` mappings.
     """
-    folder = real.default_root() if root is None else Path(root)
     rng = random.Random(seed)
     texts: list[str | dict[str, str]] = []
-    captions = folder / "text" / "kitml_annotations_tmr.json"
-    if captions.is_file():
-        texts += _kit(captions, folder)
+    if sources is None or set(sources) != {"synthetic"}:
+        texts += _kit(real.default_root() if root is None else Path(root))
     samples = training_samples("train", count=count, sources=sources, root=root, seed=seed, cache=cache)
     for _ in range(pairs):
         row = samples.rows[rng.randrange(len(samples.rows))]
@@ -44,11 +48,14 @@ def text_corpus(
     return texts
 
 
-def _kit(path: Path, folder: Path) -> list[str | dict[str, str]]:
+def _kit(folder: Path) -> list[str | dict[str, str]]:
     """KIT captions of its train split alone, so that no test caption is read."""
+    path = folder / "text" / "kitml_annotations_tmr.json"
     try:
         annotations: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         train = set((folder / "text" / "kitml_train.txt").read_text(encoding="utf-8").split())
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not the KIT-ML annotations of the training data ({error}).") from error
-    return [a["text"].strip().lower() for key, entry in annotations.items() if key in train for a in entry["annotations"]]
+    return [
+        a["text"].strip().lower() for key, entry in annotations.items() if key in train for a in entry["annotations"]
+    ]

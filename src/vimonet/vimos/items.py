@@ -29,9 +29,9 @@ def evaluation_items(
 ) -> list[Item]:
     """Questions about the clips of a split.
 
-    Recordings longer than the model's window are cut into windows. Single clips are asked what facts and labels answer; pairs of
-    clips of one corpus are joined and asked about order; some clips lose a limb from view, and the questions about it have
-    "cannot tell" for an answer; classes kept out of training are asked for too.
+    Recordings longer than the model's window are cut into windows. Single clips are asked what facts and labels
+    answer; pairs of clips of one corpus are joined and asked about order; some clips lose a limb from view, and the
+    questions about it have "cannot tell" for an answer; classes kept out of training are asked for too.
 
     Args:
         split: ``train``, ``val``, ``test`` or ``test_view`` (NW-UCLA's third camera).
@@ -95,7 +95,9 @@ def windows(clip: Clip) -> Iterator[Clip]:
         yield replace(clip, id=motion.name, motion=motion)
 
 
-def _item(clip: Clip, question: Question, motion_of: Sample | Clip, rng: random.Random, tag: str, kind: str | None = None) -> Item:
+def _item(
+    clip: Clip, question: Question, motion_of: Sample | Clip, rng: random.Random, tag: str, kind: str | None = None
+) -> Item:
     unseen = rng.random() < _UNSEEN_SHARE
     text = ask(question.form, rng, unseen=unseen, plain=True, **question.slots)
     return Item(
@@ -109,7 +111,10 @@ def _item(clip: Clip, question: Question, motion_of: Sample | Clip, rng: random.
         motion=motion_of.motion,
         options=question.options,
         wording="unseen" if unseen else "seen",
-        evidence={**question.evidence, "subject": next((question.slots[k] for k in ("do", "limb", "a") if k in question.slots), "")},
+        evidence={
+            **question.evidence,
+            "subject": next((question.slots[k] for k in ("do", "limb", "a") if k in question.slots), ""),
+        },
     )
 
 

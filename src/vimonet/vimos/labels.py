@@ -1,8 +1,8 @@
 """Class names of the sources as one vocabulary of action phrases, and the forms English needs of them.
 
-An action is kept as a base-form phrase ("wave the right hand"); questions and answers inflect it. Labels of different corpora that
-name the same movement become the same phrase; nothing about direction is taken from a label ("walk to the left" in one corpus does
-not mean leftward of the body): direction is measured.
+An action is kept as a base-form phrase ("wave the right hand"); questions and answers inflect it. Labels of different
+corpora that name the same movement become the same phrase; nothing about direction is taken from a label ("walk to the
+left" in one corpus does not mean leftward of the body): direction is measured.
 """
 
 from __future__ import annotations
@@ -181,7 +181,15 @@ _LABELS = {  # labels that are no verb phrase, or that name what another corpus 
     "elbow strike": "strike with the elbow",
 }
 
-_IRREGULAR = {"lie": "lying", "tie": "tying", "box": "boxing", "bow": "bowing", "draw": "drawing", "throw": "throwing", "squat": "squatting"}
+_IRREGULAR = {
+    "lie": "lying",
+    "tie": "tying",
+    "box": "boxing",
+    "bow": "bowing",
+    "draw": "drawing",
+    "throw": "throwing",
+    "squat": "squatting",
+}
 _NO_DOUBLING = ("w", "x", "y")
 
 
@@ -208,17 +216,17 @@ def action_phrase(source: str, label: str, side: str | None = None) -> str | Non
 
 
 def participle(phrase: str) -> str:
-    """"wave the right hand" -> "waving the right hand"; every verb joined by "and" is inflected."""
+    """ "wave the right hand" -> "waving the right hand"; every verb joined by "and" is inflected."""
     return _inflect(phrase, _ing)
 
 
 def third_person(phrase: str) -> str:
-    """"wave the right hand" -> "waves the right hand"."""
+    """ "wave the right hand" -> "waves the right hand"."""
     return _inflect(phrase, _s)
 
 
 def mirrored(text: str) -> str:
-    """Exchange left and right, clockwise and counterclockwise in a phrase or sentence; case of a first letter is kept."""
+    """Exchange left and right, clockwise and counterclockwise; the case of a first letter is kept."""
 
     def swap(match: re.Match[str]) -> str:
         word = match.group(0)

@@ -1,7 +1,7 @@
 """Questions about a movement whose answers follow from measured facts, labels and the order of joined parts.
 
-Every generator abstains where the measure is near its threshold: a question whose answer a person could dispute is not asked.
-Wording is left open (`vimonet.vimos.wordings`), so that one question can be asked in many ways.
+Every generator abstains where the measure is near its threshold: a question whose answer a person could dispute is not
+asked. Wording is left open (`vimonet.vimos.wordings`), so that one question can be asked in many ways.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from vimonet.motion.kinematics import Facts
+from vimonet.vimos.consistency import absent_from, may_happen
 from vimonet.vimos.labels import participle, third_person
 
 CANNOT_TELL = "cannot tell"
@@ -97,7 +99,9 @@ def _travel(facts: Facts) -> Iterator[Question]:
         yield Question("distance", "distance", "stays in place", {}, (), evidence)
     elif ratio > 0.5:
         rounded = round(metres * 2) / 2 if metres < 3 else float(round(metres))
-        yield Question("distance", "distance", f"about {rounded:g} metre{'s' if rounded != 1 else ''}", {}, (), evidence)
+        yield Question(
+            "distance", "distance", f"about {rounded:g} metre{'s' if rounded != 1 else ''}", {}, (), evidence
+        )
     if ratio < 0.25 or ratio > 0.6:
         moved = "yes" if ratio > 0.6 else "no"
         yield Question("yes_no", "fact_yes_no", moved, verb_slots("move to another place"), YES_NO, evidence)
@@ -149,17 +153,28 @@ def _arms(facts: Facts) -> Iterator[Question]:
         return
     up = {side: height for side, height in facts.hand_height.items()}
     # A wrist clearly above the shoulder is up, one clearly below is not; between them nothing is asked.
-    state = {side: True if h > 0.12 and any(r.side == side for r in facts.raised_hands) else False if h < -0.04 else None for side, h in up.items()}
+    state = {
+        side: True if h > 0.12 and any(r.side == side for r in facts.raised_hands) else False if h < -0.04 else None
+        for side, h in up.items()
+    }
     evidence: dict[str, Any] = {"hand_over_shoulder_m": up}
     if len(state) == 2 and None not in state.values():
-        answer = {(True, True): "both hands", (True, False): "left hand", (False, True): "right hand", (False, False): "neither hand"}[
-            bool(state["left"]), bool(state["right"])
-        ]
+        answer = {
+            (True, True): "both hands",
+            (True, False): "left hand",
+            (False, True): "right hand",
+            (False, False): "neither hand",
+        }[bool(state["left"]), bool(state["right"])]
         yield Question("raised_hand", "raised_hand", answer, {}, HANDS, evidence)
     for side, value in state.items():
         if value is not None:
             yield Question(
-                "yes_no", "fact_yes_no", "yes" if value else "no", verb_slots(f"raise the {side} hand"), YES_NO, evidence
+                "yes_no",
+                "fact_yes_no",
+                "yes" if value else "no",
+                verb_slots(f"raise the {side} hand"),
+                YES_NO,
+                evidence,
             )
     activity = facts.limb_activity
     if "left arm" in activity and "right arm" in activity:
@@ -186,7 +201,9 @@ def _legs(facts: Facts) -> Iterator[Question]:
         legs = max(activity["left leg"], activity["right leg"])
         if max(arms, legs) > 0.2 and (arms > 1.6 * legs or legs > 1.6 * arms):
             answer = "arms" if arms > legs else "legs"
-            yield Question("arms_or_legs", "arms_or_legs", answer, {}, ("arms", "legs"), {"arms_m_s": arms, "legs_m_s": legs})
+            yield Question(
+                "arms_or_legs", "arms_or_legs", answer, {}, ("arms", "legs"), {"arms_m_s": arms, "legs_m_s": legs}
+            )
 
 
 def _pair(limb: str, left: float, right: float, least: float) -> Iterator[Question]:
@@ -225,14 +242,26 @@ def _posture(facts: Facts) -> Iterator[Question]:
     main = max(share, key=lambda label: share[label])
     if share[main] > 0.75 * facts.duration:
         yield Question("posture", "posture", main, {}, POSTURES, evidence)
-    for label, do in (("sitting", "sit"), ("crouching", "crouch"), ("lying", "lie on the ground"), ("kneeling", "kneel")):
+    for label, do in (
+        ("sitting", "sit"),
+        ("crouching", "crouch"),
+        ("lying", "lie on the ground"),
+        ("kneeling", "kneel"),
+    ):
         seconds = share.get(label, 0.0)
         if seconds == 0 or seconds > 0.4:
             yield Question("yes_no", "fact_yes_no", "yes" if seconds else "no", verb_slots(do), YES_NO, evidence)
 
 
 def _counts(facts: Facts) -> Iterator[Question]:
-    yield Question("duration", "duration", f"about {max(1, round(facts.duration))} second{'s' if round(facts.duration) > 1 else ''}", {}, (), {"duration_s": facts.duration})
+    yield Question(
+        "duration",
+        "duration",
+        f"about {max(1, round(facts.duration))} second{'s' if round(facts.duration) > 1 else ''}",
+        {},
+        (),
+        {"duration_s": facts.duration},
+    )
     steps = facts.steps
     if steps is not None and facts.mean_speed is not None and facts.leg_length is not None and len(steps) <= 20:
         walking = facts.mean_speed > 0.5 * facts.leg_length and len(steps) >= 2
@@ -246,14 +275,21 @@ def _events(facts: Facts) -> Iterator[Question]:
         heights = [j.height for j in facts.jumps]
         if not heights or max(heights) > 0.08:
             yield Question(
-                "yes_no", "fact_yes_no", "yes" if heights else "no", verb_slots("jump"), YES_NO, {"jump_heights_m": heights}
+                "yes_no",
+                "fact_yes_no",
+                "yes" if heights else "no",
+                verb_slots("jump"),
+                YES_NO,
+                {"jump_heights_m": heights},
             )
     if facts.falls is not None and facts.peak_drop_speed is not None and (facts.falls or facts.peak_drop_speed < 0.9):
         fell = {"peak_drop_speed_m_s": facts.peak_drop_speed}
         yield Question("yes_no", "fact_yes_no", "yes" if facts.falls else "no", verb_slots("fall"), YES_NO, fell)
     if facts.trunk_bend is not None and (facts.trunk_bend > 55 or facts.trunk_bend < 25):
         bend = {"trunk_bend_deg": facts.trunk_bend}
-        yield Question("yes_no", "fact_yes_no", "yes" if facts.trunk_bend > 55 else "no", verb_slots("bend over"), YES_NO, bend)
+        yield Question(
+            "yes_no", "fact_yes_no", "yes" if facts.trunk_bend > 55 else "no", verb_slots("bend over"), YES_NO, bend
+        )
     for do, spans in (
         ("raise a hand", [(r.start, r.end) for r in facts.raised_hands]),
         ("turn", [(t.start, t.end) for t in facts.turns or ()]),
@@ -268,7 +304,9 @@ def _events(facts: Facts) -> Iterator[Question]:
                 yield Question("when", "when", answer, verb_slots(do), WHEN, {"span_s": spans[0]})
 
 
-def from_parts(parts: list[Part], rng: random.Random, others: list[str], facts: Facts | None = None) -> Iterator[Question]:
+def from_parts(
+    parts: list[Part], rng: random.Random, others: list[str], facts: Facts | None = None
+) -> Iterator[Question]:
     """Questions about which action happens, and in which order.
 
     Args:
@@ -284,10 +322,10 @@ def from_parts(parts: list[Part], rng: random.Random, others: list[str], facts: 
     happening = {part.action for part in parts}
     for action in happening:
         yield Question("yes_no", "yes_no", "yes", verb_slots(action), YES_NO, evidence)
-    absent = [other for other in others if _truly_absent(other, happening) and not (facts and _measured(other, facts))]
+    absent = [other for other in others if absent_from(other, happening) and not (facts and may_happen(other, facts))]
     for action in rng.sample(absent, min(len(absent), len(happening) + 1)):
         yield Question("yes_no", "yes_no", "no", verb_slots(action), YES_NO, evidence)
-    if len(parts) < 2 or any(a == b for a, b in zip(doing, doing[1:], strict=False)):
+    if len(parts) < 2 or any(a == b for a, b in pairwise(doing)):
         return
     yield Question("order", "first", doing[0], {}, (), evidence)
     yield Question("order", "last", doing[-1], {}, (), evidence)
@@ -305,72 +343,27 @@ def from_parts(parts: list[Part], rng: random.Random, others: list[str], facts: 
     yield Question("order", "order_yes_no", answer, {"a": a, "b": b}, YES_NO, evidence)
 
 
-_STEM = {"sprint": "run", "dash": "run", "jog": "run", "box": "punch", "hop": "jump", "slash": "swing"}
-
-
-def _truly_absent(other: str, happening: set[str]) -> bool:
-    """Whether `other` can be called absent: neither the same verb nor contained in what happens ("walk" in "walk and turn left")."""
-    stem = _STEM.get(other.split()[0], other.split()[0])
-    for action in happening:
-        words = action.split()
-        stems = {_STEM.get(word, word) for word in words}
-        sided = ("left" in words) != ("left" in other.split()) and ("right" in words) != ("right" in other.split())
-        if stem in stems and not (sided and "both" not in action + other):
-            return False
-    return True
-
-
-def _measured(action: str, facts: Facts) -> bool:
-    """Whether the facts say that the action, although no label names it, may well have happened."""
-    words = action.split()
-    verb = words[0]
-    relative = (facts.mean_speed or 0.0) / (facts.leg_length or 1.0)
-    if verb in ("jump", "hop", "vault") or "jump" in words:
-        return bool(facts.jumps)
-    if verb in ("turn", "spin", "dance") or "turn" in words:
-        return bool(facts.turns) and (verb != "dance")
-    if verb in ("raise", "reach", "wave", "lift", "signal"):
-        sides = {r.side for r in facts.raised_hands}
-        return bool(sides) if "both" in words or not {"left", "right"} & set(words) else bool(sides & set(words))
-    if verb in ("walk", "run", "sprint", "sneak"):
-        return relative > 0.3 or len(facts.steps or ()) > 3
-    if verb in ("bow", "pick", "touch", "bend"):
-        return (facts.trunk_bend or 0.0) > 45
-    if verb in ("squat", "sit", "lunge", "stand", "crouch", "kneel", "lie", "fall"):
-        low = any(p.label not in ("standing", "airborne") for p in facts.posture or ())
-        return low or verb == "stand" or bool(facts.falls)
-    return False
-
-
-def contradicts(question: Question, happening: set[str]) -> bool:
-    """Whether a measure denies what a label says happens: "does the person jump?" - "no" - on "jump rope"; someone who "sits down" but stands."""
-    if question.kind == "posture":
-        low = {"sit", "squat", "kneel", "lie", "crouch", "crawl", "fall", "roll", "lunge", "pick"}
-        upright = {label for label, _, _ in question.evidence["posture"]} <= {"standing", "airborne"}
-        return upright and any(low & set(action.split()) or action in ("stand up", "do push-ups", "do sit-ups") or "get up" in action for action in happening)
-    if question.form != "fact_yes_no" or question.answer != "no":
-        return False
-    asked = question.slots["do"].split()
-    for action in happening:
-        words = set(action.split())
-        sides = {"left", "right"} & set(asked)
-        if asked[0] in words | {_STEM.get(w, w) for w in words} and (not sides or sides & words or "both" in words):
-            return True
-        if asked[0] == "jump" and words & {"flip", "side", "jacks", "backflip", "rope"}:
-            return True
-        if asked[0] == "bend" and words & {"bow", "pick", "touch"}:
-            return True
-        if asked[0] == "crouch" and "squat" in words:
-            return True
-    return False
-
-
 def unknowable(rng: random.Random) -> Question:
     """A question no movement answers (colours, names, places): the right answer is "cannot tell"."""
-    return Question("cannot_tell", "unknowable", CANNOT_TELL, {"n": str(rng.randrange(10**6))}, (), {"reason": "not in the movement"})
+    return Question(
+        "cannot_tell",
+        "unknowable",
+        CANNOT_TELL,
+        {"n": str(rng.randrange(10**6))},
+        (),
+        {"reason": "not in the movement"},
+    )
 
 
 def all_unknown(reason: str, two_sided: bool = True) -> Iterator[Question]:
     """What nothing can be said about: a clip of a few frames, or scrambled limbs."""
-    for form, kind in (("action", "action"), ("turn", "turn"), ("displacement", "displacement"), ("raised_hand", "raised_hand"), ("steps", "steps"), ("caption", "caption"), ("speed", "speed"))[: 7 if two_sided else 1]:
+    for form, kind in (
+        ("action", "action"),
+        ("turn", "turn"),
+        ("displacement", "displacement"),
+        ("raised_hand", "raised_hand"),
+        ("steps", "steps"),
+        ("caption", "caption"),
+        ("speed", "speed"),
+    )[: 7 if two_sided else 1]:
         yield Question("cannot_tell", form, CANNOT_TELL, {}, (), {"reason": reason, "asked": kind})

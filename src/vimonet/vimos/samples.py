@@ -13,18 +13,29 @@ from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.projection import detector_noise, project
 from vimonet.vimos.captions import caption
 from vimonet.vimos.compose import join, time_warp
+from vimonet.vimos.consistency import contradicts
 from vimonet.vimos.labels import mirrored
-from vimonet.vimos.questions import CANNOT_TELL, Part, Question, all_unknown, contradicts, from_facts, from_parts, unknowable, verb_slots
+from vimonet.vimos.questions import (
+    CANNOT_TELL,
+    Part,
+    Question,
+    all_unknown,
+    from_facts,
+    from_parts,
+    unknowable,
+    verb_slots,
+)
 from vimonet.vimos.schema import Clip
 
 MAX_FRAMES = 196
 LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "right leg": (5, 8, 11)}
 
 WEIGHTS = {
-    "bnr": 0.27, "cmu": 0.17, "kinder_gator": 0.13, "utd_mhad": 0.10, "nw_ucla": 0.08, "precog": 0.04, "deepmimic": 0.05,
-    "ase_amp": 0.04, "mimickit_parc": 0.03, "synthetic": 0.13, "penn_action_2d": 0.08, "pushfit_2d": 0.012,
-}  # fmt: skip
-"""Share of each source among drawn clips: neither its number of clips nor equal, so that a small corpus is not worn out."""
+    **{"bnr": 0.27, "cmu": 0.17, "kinder_gator": 0.13, "utd_mhad": 0.10, "nw_ucla": 0.08, "precog": 0.04},
+    **{"deepmimic": 0.05, "ase_amp": 0.04, "mimickit_parc": 0.03, "synthetic": 0.13},
+    **{"penn_action_2d": 0.08, "pushfit_2d": 0.012},
+}
+"""Share of each source among drawn clips: between its number of clips and equal, to spare small corpora."""
 
 OUTSIDE_TRAIN = frozenset(f"make the letter {x} with the body" for x in "YMCA")
 OUTSIDE_TEST = frozenset(f"make the letter {x} with the body" for x in "KPtX")
@@ -63,7 +74,8 @@ class Pool:
             self.by_source.setdefault(clip.source, []).append(clip)
         self.sources = sorted(self.by_source)
         self.weights = [WEIGHTS.get(source, 0.05) for source in self.sources]
-        # Labels of a corpus are uneven (Bandai-Namco has 400 raised hands and one dance): draw by the root of the class size.
+        # Labels of a corpus are uneven (Bandai-Namco has 400 raised hands and one dance): draw by the root of the
+        # class size.
         self.clip_weights: dict[str, list[float]] = {}
         for source, group in self.by_source.items():
             counts: dict[str | None, int] = {}
@@ -87,8 +99,10 @@ class Pool:
                 return clip
 
     def others(self, rng: random.Random, source: str) -> list[str]:
-        """Action phrases for "no" answers: of the same corpus mostly, so that the corpus does not give the answer away."""
-        return self.actions[source] if rng.random() < 0.7 and len(self.actions.get(source, ())) > 3 else self.all_actions
+        """Phrases for "no" answers: of the same corpus mostly, so that the corpus does not tell the answer."""
+        return (
+            self.actions[source] if rng.random() < 0.7 and len(self.actions.get(source, ())) > 3 else self.all_actions
+        )
 
 
 def cut(clip: Clip, rng: random.Random, least: int = 40, most: int = MAX_FRAMES) -> tuple[Motion, str | None]:
@@ -99,7 +113,8 @@ def cut(clip: Clip, rng: random.Random, least: int = 40, most: int = MAX_FRAMES)
         start = rng.randint(0, motion.frames - length)
         motion = motion.window(start, start + length)
     if clip.source == "cmu" and action == "climb" and not np.median(motion.joints[:, 0, 1]) > 1.15:
-        # A playground sequence of minutes is called "climb" while most of it is walking about: trust it only up in the frame.
+        # A playground sequence of minutes is called "climb" while most of it is walking about: trust it only up in the
+        # frame.
         action = None
     return motion, action
 
@@ -130,7 +145,11 @@ def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) 
     clip = first
     for _ in range(number):
         for _ in range(12):
-            if clip.action and clip.action not in OUTSIDE_TRAIN | OUTSIDE_TEST and (not actions or clip.action != actions[-1]):
+            if (
+                clip.action
+                and clip.action not in OUTSIDE_TRAIN | OUTSIDE_TEST
+                and (not actions or clip.action != actions[-1])
+            ):
                 motion, action = cut(clip, rng, most=room)
                 if action and motion.frames >= 14:
                     if augment and rng.random() < 0.5:
@@ -152,14 +171,26 @@ def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) 
 
 def hide(motion: Motion, rng: random.Random) -> tuple[Motion, list[str]]:
     """Take one to three limbs from view for the whole clip, as an occluding table or a cropped camera does."""
-    limbs = rng.choice((["left arm"], ["right arm"], ["left arm", "right arm"], ["left leg", "right leg"], ["left leg", "right leg"], ["left leg"], ["right leg"]))
+    limbs = rng.choice(
+        (
+            ["left arm"],
+            ["right arm"],
+            ["left arm", "right arm"],
+            ["left leg", "right leg"],
+            ["left leg", "right leg"],
+            ["left leg"],
+            ["right leg"],
+        )
+    )
     confidence = np.ones((motion.frames, 22), np.float32) if motion.confidence is None else motion.confidence.copy()
     for limb in limbs:
         confidence[:, list(LIMBS[limb])] = 0
     return replace(motion, confidence=confidence), limbs
 
 
-def make_sample(pool: Pool, rng: random.Random, clip: Clip | None = None, mode: str | None = None, augment: bool = True) -> Sample | None:
+def make_sample(
+    pool: Pool, rng: random.Random, clip: Clip | None = None, mode: str | None = None, augment: bool = True
+) -> Sample | None:
     """Draw one sample.
 
     Args:
@@ -174,7 +205,11 @@ def make_sample(pool: Pool, rng: random.Random, clip: Clip | None = None, mode: 
     """
     clip = clip or pool.draw(rng)
     flat = clip.motion.dimensions == 2
-    mode = mode or ("single" if flat else rng.choices(("single", "composed", "short", "hidden", "chimera"), (0.5, 0.36, 0.025, 0.07, 0.025))[0])
+    mode = mode or (
+        "single"
+        if flat
+        else rng.choices(("single", "composed", "short", "hidden", "chimera"), (0.5, 0.36, 0.025, 0.07, 0.025))[0]
+    )
     outside = clip.action in OUTSIDE_TRAIN
     if clip.action in OUTSIDE_TEST:
         return None
@@ -200,13 +235,20 @@ def make_sample(pool: Pool, rng: random.Random, clip: Clip | None = None, mode: 
     facts = measure(motion)
     questions = [q for q in from_facts(facts) if clip.side_known or not _sided(q)]
     if outside:
-        questions.append(Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"}))
+        questions.append(
+            Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"})
+        )
         parts = []
     elif parts and not hidden:
         happening = {part.action for part in parts}
         questions = [q for q in questions if not contradicts(q, happening)]
         questions += from_parts(parts, rng, pool.others(rng, clip.source), facts)
-        if len(parts) == 1 and facts.repetitions and facts.repetitions.regularity > 0.6 and 2 <= facts.repetitions.count <= 12:
+        if (
+            len(parts) == 1
+            and facts.repetitions
+            and facts.repetitions.regularity > 0.6
+            and 2 <= facts.repetitions.count <= 12
+        ):
             questions.append(_count(parts[0].action, facts))
         said = captions or ()
         questions += [Question("caption", "caption", text.lower().rstrip(".") + ".") for text in said]
@@ -222,7 +264,14 @@ def make_sample(pool: Pool, rng: random.Random, clip: Clip | None = None, mode: 
 def _count(action: str, facts: Facts) -> Question:
     repetitions = facts.repetitions
     assert repetitions is not None
-    return Question("count", "count", str(repetitions.count), verb_slots(action), (), {"period_s": repetitions.period, "limb": repetitions.limb})
+    return Question(
+        "count",
+        "count",
+        str(repetitions.count),
+        verb_slots(action),
+        (),
+        {"period_s": repetitions.period, "limb": repetitions.limb},
+    )
 
 
 def _filmed(motion: Motion, questions: list[Question], rng: random.Random) -> tuple[Motion, list[Question]]:
@@ -244,14 +293,30 @@ def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Samp
     joints = retarget(motion.joints[:frames]).copy()
     donor = retarget(other.joints[:frames])[::-1]
     scale = rng.choice((-1.0, 1.0))
-    joints[:, upper] = joints[:, 9:10] + scale * (donor[:, upper] - donor[:, 9:10])[:, :, [2, 1, 0] if rng.random() < 0.5 else [0, 1, 2]]
+    joints[:, upper] = (
+        joints[:, 9:10]
+        + scale * (donor[:, upper] - donor[:, 9:10])[:, :, [2, 1, 0] if rng.random() < 0.5 else [0, 1, 2]]
+    )
     noise = np.cumsum(np.random.default_rng(rng.randrange(2**32)).standard_normal((frames, 22, 3)) * 0.02, axis=0)
     joints = (joints + noise - noise.mean(axis=0)).astype(np.float32)
-    questions = [Question("cannot_tell", form, CANNOT_TELL, {}, (), {"reason": "scrambled limbs"}) for form in ("action", "caption")]
-    return Sample(replace(motion, joints=joints, confidence=None), [*questions, unknowable(rng)], [], clip.source, clip.recording)
+    questions = [
+        Question("cannot_tell", form, CANNOT_TELL, {}, (), {"reason": "scrambled limbs"})
+        for form in ("action", "caption")
+    ]
+    return Sample(
+        replace(motion, joints=joints, confidence=None), [*questions, unknowable(rng)], [], clip.source, clip.recording
+    )
 
 
-_SIDED_FORMS = ("raised_hand", "more_active_arm", "more_active_leg", "turn", "turn_amount", "displacement", "limb_moves")
+_SIDED_FORMS = (
+    "raised_hand",
+    "more_active_arm",
+    "more_active_leg",
+    "turn",
+    "turn_amount",
+    "displacement",
+    "limb_moves",
+)
 
 
 def _sided(question: Question) -> bool:

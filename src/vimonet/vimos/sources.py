@@ -1,7 +1,7 @@
-"""Real recordings of the sources as clips: motion arrays, labels, splits. Reads only what `../shared/data/README.md` describes.
+"""Real recordings of the sources as clips: motion arrays, labels, splits. docs/training.md has the folder's layout.
 
-Splits never cut through a recording. Where a source names an official split it is used; Kinder-Gator and the martial-arts
-recordings name none, so whole subjects are kept for the test.
+Splits never cut through a recording. Where a source names an official split it is used; Kinder-Gator and the martial-
+arts recordings name none, so whole subjects are kept for the test.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def default_root() -> Path:
     """
     root = Path(__file__).resolve().parents[4] / "shared" / "data"
     if not root.is_dir():
-        raise InputError(f"{root}: the training data is not here; give its folder as root=..., laid out as docs/training.md says.")
+        raise InputError(
+            f"{root}: the training data is not here; give its folder as root=..., laid out as docs/training.md says."
+        )
     return root
 
 
@@ -102,7 +104,16 @@ def _bnr(folder: Path) -> Iterator[Clip]:
             continue
         motion = _motion(joints, scale, row, f"bnr/{row['id']}")
         action = action_phrase("bnr", row["content"])
-        yield Clip(motion.name, "bnr", motion.name, split[row["id"]], motion, action, captions[row["id"]], licence=LICENCES["bnr"])
+        yield Clip(
+            motion.name,
+            "bnr",
+            motion.name,
+            split[row["id"]],
+            motion,
+            action,
+            captions[row["id"]],
+            licence=LICENCES["bnr"],
+        )
 
 
 def _cmu(folder: Path) -> Iterator[Clip]:
@@ -139,7 +150,16 @@ def captioned_windows(root: Path | str | None = None) -> list[Clip]:
             name = f"{sequence.id}@{pair['start']}-{pair['end']}"
             motion = sequence.motion.window(pair["start"], pair["end"]).named(name)
             clips.append(
-                Clip(name, "cmu", sequence.recording, sequence.split, motion, sequence.action, captions, licence=sequence.licence)
+                Clip(
+                    name,
+                    "cmu",
+                    sequence.recording,
+                    sequence.split,
+                    motion,
+                    sequence.action,
+                    captions,
+                    licence=sequence.licence,
+                )
             )
     return clips
 
@@ -168,7 +188,9 @@ def _labelled(folder: Path, source: str) -> Iterator[Clip]:
         recording = f"{source}/{row['id'].rsplit('_v', 1)[0]}" if source == "nw_ucla" else name
         if source == "precog":
             for label, start, frames in row["segments"]:
-                part = motion.window(start, start + frames).named(f"{name}@{start}") if start + 8 < motion.frames else None
+                part = (
+                    motion.window(start, start + frames).named(f"{name}@{start}") if start + 8 < motion.frames else None
+                )
                 if part is not None:
                     yield Clip(part.name, source, name, split, part, action_phrase(source, label), licence=licence)
             continue
@@ -177,8 +199,8 @@ def _labelled(folder: Path, source: str) -> Iterator[Clip]:
 
 def _split(source: str, row: dict[str, Any]) -> str:
     if source == "nw_ucla":
-        # The published protocol tests the third camera on performances it trained on from two others; whole subjects are kept
-        # aside here as well, so that a number for new people can stand beside it.
+        # The published protocol tests the third camera on performances it trained on from two others; whole subjects
+        # are kept aside here as well, so that a number for new people can stand beside it.
         if row["subject"] in _UCLA_TEST_SUBJECTS:
             return "test"
         return "test_view" if row["split"] == "test" else "train"

@@ -1,4 +1,4 @@
-"""Procedural movements as clips: the licence-free part of the training data, and the only one with many falls and low postures."""
+"""Procedural movements as clips: free of any licence, and the only source of many falls and low postures."""
 
 from __future__ import annotations
 
@@ -48,5 +48,7 @@ def synthetic_clips(split: str) -> list[Clip]:
             hand = "both hands" if side == "both" else f"the {side} hand"
             name = f"synthetic/{action}-{seed}"
             told = phrase.format(side=side, hand=hand)
-            clips.append(Clip(name, "synthetic", name, split, motion.named(name), told, licence="Apache-2.0 (generated)"))
+            clips.append(
+                Clip(name, "synthetic", name, split, motion.named(name), told, licence="Apache-2.0 (generated)")
+            )
     return clips

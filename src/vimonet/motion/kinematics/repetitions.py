@@ -24,6 +24,7 @@ class Repetitions:
         start: s.
         end: s.
         regularity: autocorrelation at the period, 0..1; near 0.5 the count is uncertain.
+        fast: counted on the fast part of an arm's or leg's movement (waves, claps): good to one more or less.
     """
 
     count: int
@@ -32,19 +33,21 @@ class Repetitions:
     start: float
     end: float
     regularity: float
+    fast: bool = False
 
 
 def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | None:
     """Count the repetitions of the movement with the largest repeated swing, or None when nothing repeats.
 
-    Each limb gives two signals, along the direction its end joint moves most relative to the limb's root in the
-    body's own frame: the movement as it is, and its fast part (less its Gaussian mean of sigma 0.4 s: a wave of a
-    hand that was raised once). The whole body gives the height of the pelvis, the trunk its inclination. A signal
-    counts from its first to its last activity, when its autocorrelation there peaks at 0.5 or more at a lag of 0.25 s
-    or longer, and it swings by at least 0.12 leg lengths (0.06 for the pelvis and for fast parts of arms, which must
-    also repeat three times). Among these the largest product of swing and regularity wins; both arms or both legs
-    when the other side does as much. Two repetitions must be alike (0.6). The repetitions are the peaks with at least
-    half the median prominence.
+    Each limb gives two signals, of its end joint relative to the limb's root in the body's own frame: the movement as
+    it is, along the direction it varies most, and its fast part (less its Gaussian mean of sigma 0.4 s), along the
+    direction it moves most: a wave of a hand that was raised once. The whole body gives the height of the pelvis, the
+    trunk its inclination. The slow signals count from their first to their last activity, when the autocorrelation
+    there peaks at 0.5 or more (two repetitions: 0.6) at a lag of 0.25 s or longer and they swing by at least 0.12 leg
+    lengths (0.06 for the pelvis); the repetitions are the peaks with at least half the median prominence. The fast
+    ones count over their longest stretch of five or more swings alike in size and time (0.06 leg lengths for arms).
+    Among all, the largest product of swing and regularity wins; both arms or both legs when the other side does as
+    much. With jumps, `jump_count` counts for the whole body.
     """
     if body.frames < 16:
         return None
@@ -146,9 +149,10 @@ def _count(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Rep
 
 
 def _count_swings(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Repetitions] | None:
-    """As :func:`_count` for the fast part of a movement: the longest stretch of back-and-forth swings of like size and time.
+    """As :func:`_count` for the fast part of a movement: the longest stretch of swings of like size and time.
 
-    A wave is found without the raising of the hand before it; regularity is 1 less the spread of the swings' times over their mean.
+    A wave is found without the raising of the hand before it; regularity is 1 less the spread of the swings' times
+    over their mean.
     """
     if x.max() - x.min() < smallest:
         return None
@@ -171,7 +175,7 @@ def _count_swings(name: str, x: Array, smallest: float, fps: float) -> tuple[flo
     # Two swings make one; the first and last of the stretch may be half a swing into and out of it.
     count = swings // 2 if swings > 5 else 3
     period = 2.0 * float(time[a : b + 1].mean()) / fps
-    return typical, Repetitions(count, period, name, int(turn[a]) / fps, int(turn[b + 1]) / fps, regular)
+    return typical, Repetitions(count, period, name, int(turn[a]) / fps, int(turn[b + 1]) / fps, regular, True)
 
 
 def _active(x: Array, fps: float) -> tuple[int, int] | None:

@@ -1,0 +1,49 @@
+"""Repetition counts: exact where the movement is slow, within one where it is fast, None where nothing repeats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vimonet.motion.kinematics import measure
+from vimonet.motion.synthesis import generate
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+@pytest.mark.parametrize(
+    ("action", "limb"), [("squats", "whole body"), ("jumps", "whole body"), ("jumping_jacks", "both arms")]
+)
+def test_slow_repetitions_are_exact(action: str, limb: str, count: int) -> None:
+    for seed in range(4):
+        found = measure(generate(action, seed=seed, count=count)[0]).repetitions
+        assert found is not None and found.count == count
+        assert found.limb in {limb, "both arms"} and found.regularity >= 0.5
+        assert 0.3 < found.period < 3.0
+
+
+def test_fast_repetitions_are_within_one_most_times() -> None:
+    errors = []
+    for seed in range(12):
+        for action, count in (("wave", 6), ("punch", 5)):
+            motion, truth = generate(action, seed=seed, count=count)
+            found = measure(motion).repetitions
+            errors.append(99 if found is None else abs(found.count - count))
+            if found is not None:
+                assert found.limb in {f"{truth['side']} arm", "both arms"}
+    assert np.mean(np.array(errors) <= 1) >= 0.8
+
+
+@pytest.mark.parametrize("action", ["stand", "bow", "kick", "raise_hand", "sit_down", "crouch", "fall", "lie_down"])
+def test_nothing_repeats(action: str) -> None:
+    assert sum(measure(generate(action, seed=seed)[0]).repetitions is not None for seed in range(6)) <= 1
+
+
+def test_noise_does_not_change_the_count() -> None:
+    rng = np.random.default_rng(3)
+    for seed in range(5):
+        motion, truth = generate("squats", seed=seed, count=4)
+        noisy = replace(motion, joints=(motion.joints + rng.normal(0, 0.015, motion.joints.shape)).astype(np.float32))
+        found = measure(noisy).repetitions
+        assert found is not None and found.count == truth["count"]

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from vimonet.motion.kinematics import measure
+from vimonet.motion.synthesis import generate
+from vimonet.vimos.consistency import absent_from, contradicts
+from vimonet.vimos.questions import CANNOT_TELL, Part, Question, from_facts, from_parts
+from vimonet.vimos.samples import hide
+from vimonet.vimos.wordings import WORDINGS, ask, typo
+
+
+def answers(questions: Iterable[Question]) -> dict[tuple[str, str], str]:
+    return {(q.form, q.slots.get("do", "")): q.answer for q in questions}
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "form", "answer"),
+    [
+        ("walk", {}, "displacement", "forward"),
+        ("walk_backward", {}, "displacement", "backward"),
+        ("side_step", {"side": "left"}, "displacement", "left"),
+        ("side_step", {"side": "right"}, "displacement", "right"),
+        ("turn_in_place", {"side": "left", "degrees": 90}, "turn", "left"),
+        ("turn_in_place", {"side": "right", "degrees": 90}, "turn", "right"),
+        ("wave", {"side": "left"}, "raised_hand", "left hand"),
+        ("wave", {"side": "right"}, "more_active_arm", "right arm"),
+        ("raise_hand", {"side": "both"}, "raised_hand", "both hands"),
+        ("run", {}, "speed", "at running pace"),
+        ("stand", {}, "speed", "does not travel"),
+        ("sit_down", {}, "posture_end", "sitting"),
+        ("lie_down", {}, "posture_end", "lying"),
+    ],
+)
+def test_measured_answers_agree_with_what_was_generated(action: str, parameters: dict, form: str, answer: str) -> None:
+    for seed in range(3):
+        motion, _ = generate(action, seed=seed, **parameters)
+        found = answers(from_facts(measure(motion)))
+        # Near a threshold nothing is asked; what is asked must be right.
+        assert found.get((form, ""), answer) == answer
+
+
+@pytest.mark.parametrize(("action", "do"), [("jumps", "jump"), ("fall", "fall"), ("bow", "bend over")])
+def test_events_are_affirmed_where_they_happen_and_denied_elsewhere(action: str, do: str) -> None:
+    happened = answers(from_facts(measure(generate(action, seed=1)[0])))
+    still = answers(from_facts(measure(generate("stand", seed=1)[0])))
+    assert happened["fact_yes_no", do] == "yes"
+    assert still["fact_yes_no", do] == "no"
+
+
+def test_a_hidden_arm_cannot_be_told() -> None:
+    motion, _ = generate("wave", seed=0, side="left")
+    for seed in range(8):
+        hidden, limbs = hide(motion, random.Random(seed))
+        found = answers(from_facts(measure(hidden)))
+        expected = CANNOT_TELL if any("arm" in limb for limb in limbs) else "left hand"
+        assert found["raised_hand", ""] == expected
+
+
+def test_order_questions_follow_the_parts() -> None:
+    parts = [Part("walk", 0, 2), Part("clap", 2.3, 4), Part("sit down", 4.3, 6)]
+    for seed in range(10):
+        for q in from_parts(parts, random.Random(seed), ["jump", "run"]):
+            order = ["walking", "clapping", "sitting down"]
+            if q.form == "order":
+                earlier = order.index(q.slots["a"]) < order.index(q.slots["b"])
+                assert q.answer == ("before" if earlier else "after")
+            elif q.form == "order_yes_no":
+                earlier = order.index(q.slots["a"]) < order.index(q.slots["b"])
+                assert q.answer == ("yes" if earlier else "no")
+            elif q.form == "after":
+                assert order.index(q.answer) == order.index(q.slots["a"]) + 1
+            elif q.form == "yes_no":
+                assert q.answer == ("yes" if q.slots["do"] in ("walk", "clap", "sit down") else "no")
+            elif q.form == "action":
+                assert q.answer == "walking, then clapping, then sitting down"
+
+
+def test_nothing_is_called_absent_that_is_part_of_what_happens() -> None:
+    assert not absent_from("walk", {"walk and turn left"})
+    assert not absent_from("wave the left hand", {"wave both hands"})
+    assert absent_from("wave the left hand", {"wave the right hand"})
+    assert absent_from("jump", {"walk"})
+
+
+def test_a_measured_no_does_not_deny_the_label() -> None:
+    no = Question("yes_no", "fact_yes_no", "no", {"do": "jump"})
+    assert contradicts(no, {"jump rope"})
+    assert not contradicts(no, {"walk"})
+
+
+def test_wordings_are_many_and_the_unseen_ones_apart() -> None:
+    for form, sets in WORDINGS.items():
+        assert len(sets["seen"]) >= 10, form
+        assert len(sets["unseen"]) >= 3, form
+        assert not {w.lower() for w in sets["seen"]} & {w.lower() for w in sets["unseen"]}, form
+
+
+def test_a_slip_never_touches_words_that_carry_the_answer() -> None:
+    rng = random.Random(0)
+    text = "Does turning right happen before or after walking?"
+    for _ in range(200):
+        slipped = typo(text, rng)
+        assert "right" in slipped and "before" in slipped and "after" in slipped
+
+
+def test_plain_questions_are_the_wording_itself() -> None:
+    asked = {ask("turn", random.Random(seed), plain=True) for seed in range(50)}
+    assert asked <= {
+        w.format(who="the person")[:1].upper() + w.format(who="the person")[1:] for w in WORDINGS["turn"]["seen"]
+    }
