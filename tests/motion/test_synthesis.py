@@ -11,6 +11,7 @@ import bvhio
 import numpy as np
 import pytest
 
+from vimonet.errors import InputError
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import measure
 from vimonet.motion.kinematics.limbs import knee_flexion
@@ -42,7 +43,7 @@ def test_knees_and_elbows_bend_the_way_they_can(action: str) -> None:
         joints = generate(action, seed=seed, place=False)[0].joints.astype(np.float64)
         across = joints[:, 1] - joints[:, 2]
         for hip, knee, ankle in ((1, 4, 7), (2, 5, 8)):
-            # Turning from thigh to shank is about the body's left, forward to backward: a knee never bends the other way.
+            # The turn from thigh to shank is about the body's left: a knee never bends the other way.
             thigh, shank = joints[:, knee] - joints[:, hip], joints[:, ankle] - joints[:, knee]
             bend = (np.cross(thigh, shank) * across).sum(-1)
             straight = np.linalg.norm(np.cross(thigh, shank), axis=-1) < 0.02
@@ -98,7 +99,7 @@ def test_parameters_are_kept() -> None:
     motion, _ = generate("stand", seed=0, fps=30.0, duration=2.0, place=False)
     assert motion.fps == 30.0 and motion.frames == 60
     np.testing.assert_allclose(motion.joints[0, 0, [0, 2]], 0.0, atol=0.05)
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="unknown action; choose one of stand, walk"):
         generate("fly")
     with pytest.raises(TypeError):
         generate("walk", colour="red")
@@ -128,9 +129,9 @@ def test_composed_parts_follow_without_a_jolt(seed: int) -> None:
 
 
 def test_parts_that_do_not_stand_cannot_be_joined() -> None:
-    with pytest.raises(ValueError, match="lie_down"):
+    with pytest.raises(InputError, match="lie_down"):
         compose([("lie_down", {}), ("walk", {})])
-    with pytest.raises(ValueError, match="stand_up"):
+    with pytest.raises(InputError, match="stand_up"):
         compose([("walk", {}), ("stand_up", {})])
 
 

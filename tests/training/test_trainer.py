@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -110,10 +111,24 @@ def test_mpjpe_is_zero_for_a_perfect_and_ten_for_a_shifted_reconstruction() -> N
     assert report["mpjpe_mm"] == 0
     assert report["codes_used"] == 0.5
     assert report["perplexity"] == 2
+    assert report["mpjpe_pose_mm"] == pytest.approx(0, abs=1e-3)
     model.shift = 0.01
     report = reconstruction_report(model, clips, clips.extractor)
     assert report["mpjpe_mm"] == pytest.approx(10, abs=0.1)
     assert report["mpjpe_root_aligned_mm"] == pytest.approx(0, abs=0.1)
+
+
+def test_facing_is_taken_out_of_the_pose_error() -> None:
+    from training_world import rest_pose
+
+    from vimonet.training.tokenizer import _face_as
+
+    pose = (rest_pose() - rest_pose()[:1])[None].repeat(2, 0)
+    pose[:, 20, 2] += 0.4
+    cos, sin = np.cos(1.2), np.sin(1.2)
+    turned = pose @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
+    assert np.abs(turned - pose).max() > 0.3
+    np.testing.assert_allclose(_face_as(turned, pose), pose, atol=1e-5)
 
 
 def test_align_changes_the_translators_only(

@@ -29,7 +29,7 @@ def answers(questions: Iterable[Question]) -> dict[tuple[str, str], str]:
         ("wave", {"side": "left"}, "raised_hand", "left hand"),
         ("wave", {"side": "right"}, "more_active_arm", "right arm"),
         ("raise_hand", {"side": "both"}, "raised_hand", "both hands"),
-        ("run", {}, "speed", "at running pace"),
+        ("run", {"speed": 3.6}, "speed", "at running pace"),
         ("stand", {}, "speed", "does not travel"),
         ("sit_down", {}, "posture_end", "sitting"),
         ("lie_down", {}, "posture_end", "lying"),

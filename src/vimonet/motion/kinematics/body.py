@@ -169,3 +169,10 @@ def speed(x: Array, fps: float) -> Array:
     if len(x) < 2:
         return np.zeros(x.shape[:-1])
     return norm(np.gradient(x, axis=0)) * fps
+
+
+def find_peaks(x: Array, **conditions: float) -> tuple[Array, dict[str, Array]]:
+    """``scipy.signal.find_peaks``: indices of the peaks of x [T], and their properties."""
+    from scipy.signal import find_peaks as scipys  # a second of importing, which answering a question must not wait for
+
+    return scipys(x, **conditions)

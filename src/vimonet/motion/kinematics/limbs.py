@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
-from scipy.signal import find_peaks
 
 from vimonet.motion.kinematics.body import (
     ANKLE,
@@ -24,6 +23,7 @@ from vimonet.motion.kinematics.body import (
     WRIST,
     Array,
     Body,
+    find_peaks,
     hysteresis,
     norm,
     speed,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.signal import find_peaks
 
-from vimonet.motion.kinematics.body import Array, Body, norm, rank, runs, smooth
+from vimonet.motion.kinematics.body import Array, Body, find_peaks, norm, rank, runs, smooth
 from vimonet.motion.kinematics.limbs import trunk_inclination
 
 MIN_REGULARITY = 0.5

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from vimonet.errors import InputError
 from vimonet.motion.motion import Motion
 from vimonet.motion.synthesis import floor, gestures, locomotion
 from vimonet.motion.synthesis.bvh import write_bvh
@@ -68,10 +69,10 @@ def generate(
         left), `path_length`, `speed`, `steps`, `raised`, `jumps`, `fall`, `posture`, `end_posture`.
 
     Raises:
-        KeyError: an unknown action.
+        InputError: an unknown action.
         TypeError: a parameter the action does not have.
     """
-    rng = np.random.default_rng([seed, list(ACTIONS).index(action)])
+    rng = np.random.default_rng([seed, _number(action)])
     body = Proportions.random(np.random.default_rng([seed, 99]))
     joints, truth, _ = _perform(action, rng, body, fps, parameters)
     if place:
@@ -96,17 +97,19 @@ def compose(
         (sum).
 
     Raises:
-        ValueError: a part cannot follow the one before it.
+        InputError: an unknown action, or a part that cannot follow the one before it.
     """
     body = Proportions.random(np.random.default_rng([seed, 99]))
     pieces: list[Array] = []
     truths: list[dict[str, Any]] = []
     total, spot, yaw = 0, np.zeros(2), 0.0
     for i, (action, parameters) in enumerate(parts):
-        rng = np.random.default_rng([seed, i, list(ACTIONS).index(action)])
+        rng = np.random.default_rng([seed, i, _number(action)])
         joints, truth, end = _perform(action, rng, body, fps, parameters)
         if (i and not truth.get("neutral_start", True)) or (i + 1 < len(parts) and not truth.get("neutral_end", True)):
-            raise ValueError(f"{action} cannot stand at position {i + 1}: it does not start and end standing")
+            raise InputError(
+                f"{action} cannot be part {i + 1}: parts must end standing for the next, which starts standing."
+            )
         joints = _place(joints, np.degrees(yaw), spot)
         if pieces:
             n = min(len(joints), round(0.5 * fps))
@@ -131,6 +134,12 @@ def compose(
         "parts": truths,
     }
     return Motion(whole.astype(np.float32), fps=fps, name="composed", source="synthesis", source_fps=fps), truth
+
+
+def _number(action: str) -> int:
+    if action not in ACTIONS:
+        raise InputError(f"{action}: unknown action; choose one of {', '.join(ACTIONS)}.")
+    return list(ACTIONS).index(action)
 
 
 def _perform(
