@@ -60,26 +60,40 @@ class Run:
             raise InputError(
                 f"{self.output}: this folder exists already; give another output, or overwrite=true to replace it."
             )
-        if self.main:
-            self._prepare()
-        self.checkpoint = self._last_checkpoint() if config.resume else None
-        self.log = LogFile(self.log_file, self._step(self.checkpoint)) if self.main else None
+        self.checkpoint: Path | None = None
+        self.log: LogFile | None = None
+        if self.main and config.resume:
+            self._check_settings()
 
-    def _prepare(self) -> None:
+    def _check_settings(self) -> None:
         settings = self.folder / "config.json"
-        if not self.config.resume and self.folder.exists():
-            shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if settings.exists() and self._checkpoints():
-            before, now = _flat(json.loads(settings.read_text("utf-8"))), _flat(self._settings())
-            changed = sorted(k for k in before | now if before.get(k) != now.get(k) and not _is_free(k))
-            if changed:
-                key = changed[0]
-                raise InputError(
-                    f"{self.folder}: the interrupted run in this folder has {key}={before.get(key)!r}, this one "
-                    f"{now.get(key)!r}; give resume=false to start anew, or the same settings to continue."
-                )
-        write_json(settings, self._settings())
+        if not settings.exists() or not self._checkpoints():
+            return
+        before, now = _flat(json.loads(settings.read_text("utf-8"))), _flat(self._settings())
+        changed = sorted(k for k in before | now if before.get(k) != now.get(k) and k not in _FREE_KEYS)
+        if changed:
+            key = changed[0]
+            raise InputError(
+                f"{self.folder}: the interrupted run in this folder has {key}={before.get(key)!r}, this one "
+                f"{now.get(key)!r}; give resume=false to start anew, or the same settings to continue."
+            )
+
+    def callbacks(self) -> list[TrainerCallback]:
+        """Open the work folder, find the checkpoint to go on from; progress bar and log file, on the main process.
+
+        Called once data and model are there: a mistake in the settings leaves no folder behind.
+        """
+        if self.main:
+            if not self.config.resume and self.folder.exists():
+                shutil.rmtree(self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / "config.json", self._settings())
+        complete = self._checkpoints() if self.config.resume else []
+        self.checkpoint = complete[-1] if complete else None
+        if not self.main:
+            return []
+        self.log = LogFile(self.log_file, self._step(self.checkpoint))
+        return [Progress(self.stage), self.log]
 
     def _settings(self) -> dict[str, Any]:
         return {"stage": self.stage, **self.config.to_dict()}
@@ -95,17 +109,9 @@ class Run:
             found.append(path)
         return sorted(found, key=self._step)
 
-    def _last_checkpoint(self) -> Path | None:
-        complete = self._checkpoints()
-        return complete[-1] if complete else None
-
     @staticmethod
     def _step(checkpoint: Path | None) -> int:
         return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-
-    def callbacks(self) -> list[TrainerCallback]:
-        """Progress bar and log file, on the main process."""
-        return [Progress(self.stage), *([self.log] if self.log else [])] if self.main else []
 
     def train(self, trainer: Any) -> None:
         """Train from the last checkpoint, or from the beginning."""
@@ -278,7 +284,3 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         flat |= _flat(value, f"{prefix}{key}.")
     return flat
-
-
-def _is_free(key: str) -> bool:
-    return key in _FREE_KEYS

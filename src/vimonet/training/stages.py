@@ -68,6 +68,7 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         raise InputError(
             "an adapter needs the model it adapts: set model to the output of stage align, or lora.merge=true."
         )
+    _check_parts(config)
     run = Run(config, stage)
     seed_everything(config.seed)
     dataset, validation = samples_of(config, dataset, validation)
@@ -103,6 +104,19 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         processor.save_pretrained(folder)
 
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
+
+
+def _check_parts(config: TrainingConfig) -> None:
+    """Look for the folders that are named before any data is read: that can take minutes."""
+    if config.model:
+        check_folder(config.model, "model", "the output of stage align or instruct")
+        return
+    if config.language.checkpoint:
+        check_folder(
+            config.language.checkpoint, "language.checkpoint", "the output of 'vimonet train language', or a hub id"
+        )
+    if config.motion.checkpoint:
+        check_folder(config.motion.checkpoint, "motion.checkpoint", "the output of 'vimonet train tokenizer'")
 
 
 def _with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) -> Any:
@@ -170,7 +184,6 @@ def _dimension(features: str) -> int:
 
 
 def _load(kind: Any, path: str, key: str, wanted: str) -> Any:
-    check_folder(path, key, wanted)
     try:
         return kind.from_pretrained(path)
     except (OSError, ValueError, KeyError) as error:

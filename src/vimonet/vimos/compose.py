@@ -62,4 +62,4 @@ def _continued(track: NDArray[np.float32], following: NDArray[np.float32]) -> ND
 def _blend(last: NDArray[np.float32], first: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     weight = (np.arange(1, frames + 1, dtype=np.float32) / (frames + 1))[:, None, None]
     weight = weight * weight * (3 - 2 * weight)
-    return (1 - weight) * last + weight * first
+    return ((1 - weight) * last + weight * first).astype(np.float32)

@@ -140,7 +140,8 @@ def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) 
     """Two to four actions joined within the window, or None when the drawn clips do not fit."""
     number = rng.choices((2, 3, 4), (0.7, 0.22, 0.08))[0]
     room = (MAX_FRAMES - 6 * (number - 1)) // number
-    motions, actions = [], []
+    motions: list[Motion] = []
+    actions: list[str] = []
     source = first.source if rng.random() < 0.6 else None
     clip = first
     for _ in range(number):

@@ -67,8 +67,9 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.Im
 
 
 def drawable(text: str) -> str:
-    """``text`` on one line, without control characters and lone surrogates, which have no picture."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    """``text`` on one line of at most 300 signs, without control characters and lone surrogates."""
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[:2000]).split())
+    return text if len(text) <= 300 else text[:299] + "…"
 
 
 def mix(colour: Colour, other: Colour, share: float) -> Colour:
