@@ -30,13 +30,13 @@ FORMAT = 2
 _MILLIMETRES = 1000.0 / 0.5  # int16 steps of half a millimetre reach 16 m
 
 FORM_WEIGHTS = {
-    **{"action": 4.0, "caption": 1.5, "yes_no": 3.0, "fact_yes_no": 2.5, "limb_moves": 0.6},
-    **{"displacement": 1.5, "distance": 0.6, "turn": 2.0, "turn_amount": 0.7, "speed": 1.5},
-    **{"raised_hand": 2.0, "more_active_arm": 2.0, "more_active_leg": 0.8, "arms_or_legs": 0.5},
-    **{"posture_start": 0.6, "posture_end": 0.6, "posture": 0.5},
-    **{"count": 1.5, "steps": 1.5, "duration": 0.4, "when": 0.8},
-    **{"first": 1.3, "last": 1.3, "after": 1.0, "before": 1.0, "order": 1.5, "order_yes_no": 1.0},
-    "unknowable": 0.5,
+    **{"action": 5.0, "caption": 1.2, "yes_no": 3.0, "fact_yes_no": 2.0, "limb_moves": 0.4},
+    **{"displacement": 1.5, "distance": 0.5, "turn": 1.2, "turn_amount": 0.4, "speed": 1.2},
+    **{"raised_hand": 1.5, "more_active_arm": 2.5, "more_active_leg": 0.8, "arms_or_legs": 0.3},
+    **{"posture_start": 0.5, "posture_end": 0.5, "posture": 0.4},
+    **{"count": 1.2, "steps": 1.5, "duration": 0.3, "when": 1.0},
+    **{"first": 2.0, "last": 2.0, "after": 1.5, "before": 1.5, "order": 2.5, "order_yes_no": 1.5},
+    "unknowable": 0.4,
 }
 """How often each form is asked, relative to the others."""
 

@@ -18,6 +18,16 @@ _LEADS = (
     *("In the motion, ", "Can you say: ", "Watch the movement. ", "I would like to know: ", "Based on the motion, "),
 )
 
+_SMALL = frozenset(
+    ("the", "a", "is", "does", "do", "of", "in", "to", "this", "here", "there", "it", "that", "any", "at")
+)
+
+_FILLERS = (
+    *("actually", "exactly", "really", "maybe", "please", "now", "then", "just", "clearly", "roughly", "apparently"),
+    *("in general", "by the way", "again", "perhaps", "say", "well", "so", "okay", "from what you see", "if you can"),
+    *("on the whole", "in your view", "mainly", "mostly", "basically", "overall", "quite", "simply", "surely"),
+)
+
 WORDINGS: dict[str, dict[str, list[str]]] = yaml.safe_load(
     resources.files("vimonet.vimos").joinpath("wordings.yaml").read_text(encoding="utf-8")
 )
@@ -54,7 +64,20 @@ def _as_typed(text: str, rng: random.Random) -> str:
         text = text.upper()
     if rng.random() < 0.12:
         text = typo(text, rng)
+    if rng.random() < 0.12:
+        text = _loosen(text, rng)
     return text
+
+
+def _loosen(text: str, rng: random.Random) -> str:
+    """Leave out a small word, or put in one that says nothing, so that no single word of a wording is relied on."""
+    words = text.split(" ")
+    small = [i for i, word in enumerate(words) if word.lower() in _SMALL]
+    if small and rng.random() < 0.5:
+        del words[rng.choice(small)]
+    else:
+        words.insert(rng.randint(0, len(words)), rng.choice(_FILLERS))
+    return " ".join(words)
 
 
 def typo(text: str, rng: random.Random) -> str:
