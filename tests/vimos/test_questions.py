@@ -8,8 +8,9 @@ import pytest
 from vimonet.motion.kinematics import measure
 from vimonet.motion.synthesis import generate
 from vimonet.vimos.consistency import absent_from, contradicts
-from vimonet.vimos.questions import CANNOT_TELL, Part, Question, from_facts, from_parts
+from vimonet.vimos.questions import CANNOT_TELL, from_facts, from_parts
 from vimonet.vimos.samples import hide
+from vimonet.vimos.schema import Part, Question
 from vimonet.vimos.wordings import WORDINGS, ask, typo
 
 

@@ -6,7 +6,7 @@ import random
 
 from vimonet.motion.kinematics import Facts
 from vimonet.vimos.labels import third_person
-from vimonet.vimos.questions import Part
+from vimonet.vimos.schema import Part
 
 _TRAVELLING = ("walk", "run", "sprint", "sneak", "crawl", "jog")
 

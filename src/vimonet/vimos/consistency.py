@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from vimonet.motion.kinematics import Facts
-
-if TYPE_CHECKING:
-    from vimonet.vimos.questions import Question
+from vimonet.vimos.schema import Question
 
 _STEM = {"sprint": "run", "dash": "run", "jog": "run", "box": "punch", "hop": "jump", "slash": "swing"}
 

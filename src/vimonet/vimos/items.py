@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from vimonet.vimos import sources as real
 from vimonet.vimos.build import clips_of
-from vimonet.vimos.questions import CANNOT_TELL, Question
+from vimonet.vimos.questions import CANNOT_TELL
 from vimonet.vimos.samples import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, Sample, make_sample
-from vimonet.vimos.schema import Clip, Item
+from vimonet.vimos.schema import Clip, Item, Question
 from vimonet.vimos.wordings import ask
 
 RECOGNITION = ("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit_2d", "precog")

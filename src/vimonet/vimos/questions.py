@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from vimonet.motion.kinematics import Facts
 from vimonet.vimos.consistency import absent_from, may_happen
 from vimonet.vimos.labels import participle, third_person
+from vimonet.vimos.schema import Part, Question
 
 CANNOT_TELL = "cannot tell"
 DIRECTIONS = ("forward", "backward", "left", "right", "stays in place")
@@ -27,41 +27,6 @@ POSTURES = ("standing", "sitting", "crouching", "kneeling", "lying", "on all fou
 ANGLES = (0, 45, 90, 180, 270, 360)
 YES_NO = ("yes", "no")
 WHEN = ("at the beginning", "in the middle", "at the end")
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question before it is put into words.
-
-    Attributes:
-        kind: what is asked about; scores are reported by it.
-        form: key of `wordings.WORDINGS`.
-        answer: the right answer.
-        slots: words the wording needs (`do`, `does`, `doing`, `a`, `b`, `limb`).
-        options: all answers of the form, () when open.
-        evidence: the measured values behind the answer.
-    """
-
-    kind: str
-    form: str
-    answer: str
-    slots: dict[str, str] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
-    evidence: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def balance_key(self) -> tuple[str, str]:
-        """Questions with the same key should see each answer equally often."""
-        return self.form, self.slots.get("do", self.slots.get("limb", ""))
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of a movement with its action phrase (base form), in seconds."""
-
-    action: str
-    start: float
-    end: float
 
 
 def verb_slots(phrase: str) -> dict[str, str]:

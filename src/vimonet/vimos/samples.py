@@ -17,15 +17,13 @@ from vimonet.vimos.consistency import contradicts
 from vimonet.vimos.labels import mirrored
 from vimonet.vimos.questions import (
     CANNOT_TELL,
-    Part,
-    Question,
     all_unknown,
     from_facts,
     from_parts,
     unknowable,
     verb_slots,
 )
-from vimonet.vimos.schema import Clip
+from vimonet.vimos.schema import Clip, Part, Question
 
 MAX_FRAMES = 196
 LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "right leg": (5, 8, 11)}

@@ -1,4 +1,4 @@
-"""The two records every later step reads: a clip with its label, and a question about a clip."""
+"""The records every later step reads: a clip with its label, a question before it is worded, an item to be asked."""
 
 from __future__ import annotations
 
@@ -33,6 +33,41 @@ class Clip:
     captions: tuple[str, ...] = ()
     side_known: bool = True
     licence: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question before it is put into words.
+
+    Attributes:
+        kind: what is asked about; scores are reported by it.
+        form: key of `wordings.WORDINGS`.
+        answer: the right answer.
+        slots: words the wording needs (`do`, `does`, `doing`, `a`, `b`, `limb`).
+        options: all answers of the form, () when open.
+        evidence: the measured values behind the answer.
+    """
+
+    kind: str
+    form: str
+    answer: str
+    slots: dict[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def balance_key(self) -> tuple[str, str]:
+        """Questions with the same key should see each answer equally often."""
+        return self.form, self.slots.get("do", self.slots.get("limb", ""))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a movement with its action phrase (base form), in seconds."""
+
+    action: str
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
