@@ -66,7 +66,7 @@ def training_arguments(config: TrainingConfig, folder: Path) -> TrainingArgument
         label_names=["labels"],
         prediction_loss_only=True,
         report_to=[],
-        use_cache=True,  # of the saved model, for generation; transformers would write False. The loss asks for no cache
+        use_cache=True,  # of the saved model, for generation: transformers would write False into its config
         disable_tqdm=True,  # our own bar shows the time left and one line of figures
         seed=config.seed,
         data_seed=config.seed,

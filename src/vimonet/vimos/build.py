@@ -245,6 +245,8 @@ def _draw(index_seed: tuple[int, int]) -> tuple[NDArray[np.int16], NDArray[np.ui
 def _build(
     path: Path, folder: str | None, names: tuple[str, ...], split: str, count: int, seed: int, processes: int
 ) -> None:
+    # What cannot be read is said here: a pool whose workers fail to start would start new ones for ever.
+    clips_of(split, names, folder)
     joints, confidence, rows, start = [], [], [], 0
     with multiprocessing.get_context("spawn").Pool(processes, _start, (folder, names, split)) as workers:
         drawn = workers.imap(_draw, ((i, seed) for i in range(count)), chunksize=50)
