@@ -18,7 +18,7 @@ stage "runs/nano/align-s$seed" align seed="$seed"
 stage "runs/nano/instruct-s$seed" instruct seed="$seed" model="runs/nano/align-s$seed"
 # A second, longer cycle of the same stage with smaller steps: order and sequences are learnt late.
 stage "runs/nano/final-s$seed" instruct seed="$seed" model="runs/nano/instruct-s$seed" \
-    schedule.batch_size=16 schedule.steps=3600 schedule.warmup=0.02 schedule.save_every=600 schedule.eval_every=1200 \
+    schedule.batch_size=16 schedule.steps=3000 schedule.warmup=0.02 schedule.save_every=600 schedule.eval_every=1200 \
     learning_rate.language_model=8.0e-4 learning_rate.translators=8.0e-4 learning_rate.motion_tower=4.0e-4
 python -m vimonet.bench.calibration "runs/nano/final-s$seed"
 vimonet eval --config configs/nano/eval.yaml model="[runs/nano/final-s$seed]"
