@@ -20,8 +20,12 @@ def best(work: Callable[[], object], repeats: int = 5) -> float:
     return min(times)
 
 
+SAMPLE = Path(__file__).parents[1] / "src" / "vimonet" / "samples" / "walk_turn_wave.bvh"
+
+
 def main() -> None:
-    path, copies = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
+    copies = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     data = path.read_bytes()
     line = data.index(b"\n", data.index(b"Frame Time")) + 1
     head, block = data[:line], data[line:].rstrip() + b"\n"
