@@ -148,7 +148,7 @@ class Run:
             "stage": self.stage,
             "seed": self.config.seed,
             "command": " ".join(["vimonet", *sys.argv[1:]]),
-            "wall_seconds": round(records[-1]["seconds"], 1) if records else 0.0,
+            "wall_seconds": round(records[-1]["seconds"], 3) if records else 0.0,
             "steps": records[-1]["step"] if records else 0,
             "final_loss": next((r["loss"] for r in reversed(records) if "loss" in r), None),
             "processes": int(os.environ.get("WORLD_SIZE", "1")),
