@@ -117,21 +117,20 @@ def cut(clip: Clip, rng: random.Random, least: int = 40, most: int = MAX_FRAMES)
     return motion, action
 
 
-def single(clip: Clip, rng: random.Random, augment: bool = True) -> tuple[Motion, list[Part], tuple[str, ...], bool]:
-    """Motion, parts, captions and whether it was mirrored, of one clip."""
+def single(clip: Clip, rng: random.Random, augment: bool = True) -> tuple[Motion, list[Part], tuple[str, ...]]:
+    """Motion, parts and captions of one clip."""
     motion, action = cut(clip, rng)
-    captions, flip = clip.captions if clip.source == "cmu" and motion is clip.motion else (), False
+    captions = clip.captions if clip.source == "cmu" and motion is clip.motion else ()
     if augment:
         if rng.random() < 0.45:
             factor = rng.uniform(0.75, 1.35)
             if motion.frames * factor <= MAX_FRAMES:
                 motion = time_warp(motion, factor)
         if rng.random() < 0.5:
-            flip = True
             motion, action = motion.mirrored(), None if action is None else mirrored(action)
             captions = tuple(mirrored(text) for text in captions)
     parts = [] if action is None else [Part(action, 0.0, motion.duration)]
-    return motion, parts, captions, flip
+    return motion, parts, captions
 
 
 def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) -> tuple[Motion, list[Part]] | None:
@@ -219,7 +218,7 @@ def make_sample(
         motion, parts = drawn
         captions: tuple[str, ...] = ()
     else:
-        motion, parts, captions, _ = single(clip, rng, augment)
+        motion, parts, captions = single(clip, rng, augment)
     if mode == "short":
         start = rng.randint(0, max(0, motion.frames - 6))
         tiny = motion.window(start, start + rng.randint(1, 5))

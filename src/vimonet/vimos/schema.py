@@ -55,11 +55,6 @@ class Question:
     options: tuple[str, ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def balance_key(self) -> tuple[str, str]:
-        """Questions with the same key should see each answer equally often."""
-        return self.form, self.slots.get("do", self.slots.get("limb", ""))
-
 
 @dataclass(frozen=True)
 class Part:

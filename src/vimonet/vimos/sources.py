@@ -22,8 +22,6 @@ from vimonet.vimos.schema import Clip
 
 SOURCES_3D = ("bnr", "cmu", "kinder_gator", "utd_mhad", "nw_ucla", "precog", "deepmimic", "ase_amp", "mimickit_parc")
 SOURCES_2D = ("penn_action_2d", "pushfit_2d")
-FREE_SOURCES = ("cmu", "precog", "mimickit_parc", "deepmimic")
-"""Sources whose licence allows commercial use (of deepmimic without the ``sie_`` clips)."""
 
 LICENCES = {
     "bnr": "CC BY-NC 4.0",
