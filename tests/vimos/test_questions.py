@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -113,3 +116,22 @@ def test_plain_questions_are_the_wording_itself() -> None:
     assert asked <= {
         w.format(who="the person")[:1].upper() + w.format(who="the person")[1:] for w in WORDINGS["turn"]["seen"]
     }
+
+
+def test_questions_do_not_depend_on_the_hash_seed() -> None:
+    code = (
+        "import random; from vimonet.vimos.questions import from_parts; from vimonet.vimos.schema import Part;"
+        "parts = [Part(a, i, i + 1.0) for i, a in enumerate(['walk', 'clap', 'bow', 'run'])];"
+        "print([q.slots.get('do') for q in from_parts(parts, random.Random(0), ['jump', 'kick'])])"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(outputs) == 1
