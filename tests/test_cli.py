@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 import vimonet
-from vimonet import cli
-from vimonet.cli import main
+from vimonet.cli import main, shared
 
 PACKAGE = Path(vimonet.__file__).parents[1]
 
@@ -151,7 +150,7 @@ class Counter:
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch, model_dir: Path) -> Counter:
     counter = Counter()
-    monkeypatch.setattr(cli, "_assistant", lambda args: counter)
+    monkeypatch.setattr(shared, "assistant", lambda args: counter)
     monkeypatch.setenv("VIMONET_MODEL", str(model_dir))
     return counter
 
@@ -334,7 +333,7 @@ def test_interrupt_is_130_without_a_traceback(
     def stop(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_load_motion", stop)
+    monkeypatch.setattr(shared, "load_motion", stop)
     assert main(["inspect", "a.npy"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
@@ -345,7 +344,7 @@ def test_a_full_disk_is_one_line(
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device", "out.png")
 
-    monkeypatch.setattr(cli, "_load_motion", full)
+    monkeypatch.setattr(shared, "load_motion", full)
     assert main(["inspect", "a.npy"]) == 2
     assert capsys.readouterr().err == "vimonet: out.png: No space left on device.\n"
 

@@ -1,0 +1,86 @@
+"""The command line: parse, call the library, print. Nothing heavy is imported before a command needs it.
+
+Each file beside this one holds a group of commands, with ``add(commands)`` for its parsers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import vimonet
+from vimonet.cli import ask, demo, inspect, train
+from vimonet.errors import InputError
+from vimonet.terminal import complain
+
+_EPILOG = """\
+examples:
+  vimonet demo
+  vimonet ask walk.bvh "Which way does the person turn?"
+  vimonet caption clips/ --json > captions.jsonl
+  vimonet inspect walk.bvh
+  vimonet render walk.bvh -o walk.mp4
+
+Recordings: BVH, ASF/AMC, AMASS .npz, HumanML3D and joint .npy, keypoint .json; '-' reads standard input,
+'sample:NAME' is a recording that comes with ViMoNet (vimonet demo --list)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 done, 2 bad input, 130 interrupted)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    args, rest = parser.parse_known_args(arguments)
+    if hasattr(args, "overrides"):
+        # key=value may stand before or after the options, which argparse alone does not allow.
+        args.overrides += [argument for argument in rest if _is_override(argument)]
+        rest = [argument for argument in rest if not _is_override(argument)]
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.own_process = argv is None  # nothing else will be done with the libraries that are imported here
+    _quiet_libraries()
+    try:
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        return complain(str(error))
+    except BrokenPipeError:
+        # The reader (head, less) has gone: not an error, but Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        print("", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.filename is None and error.strerror is None:
+            raise
+        name = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else "file system"
+        return complain(f"{name}: {error.strerror or error}.")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command, with the help a user reads."""
+    parser = argparse.ArgumentParser(
+        prog="vimonet",
+        description="Ask about how people move: answers, captions and measured facts from motion capture.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vimonet {vimonet.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in (ask, inspect, train, demo):
+        group.add(commands)
+    return parser
+
+
+def _is_override(argument: str) -> bool:
+    return "=" in argument and not argument.startswith("-")
+
+
+def _quiet_libraries() -> None:
+    """Before they are imported: an answer is not the place for their notices. A user's own setting stands."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

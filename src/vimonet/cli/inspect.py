@@ -1,0 +1,91 @@
+"""`vimonet inspect` and `vimonet render`: what a recording holds, in numbers and in pictures, without a model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from vimonet.cli import shared
+from vimonet.errors import InputError
+from vimonet.terminal import bold, complain, plain, print_json
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the two commands."""
+    inspect = commands.add_parser("inspect", help="print format, skeleton, frames, rate, duration and measured facts")
+    inspect.add_argument("recordings", nargs="+", metavar="RECORDING", help="files, '-', or sample:NAME")
+    shared.add_loading(inspect)
+    inspect.add_argument("--json", action="store_true", help=shared.PER_RECORDING)
+    inspect.set_defaults(run=_inspect)
+
+    render = commands.add_parser("render", help="draw a recording: .png strip of poses, .gif or .mp4")
+    render.add_argument("recording", metavar="RECORDING", help="file, '-', or sample:NAME")
+    render.add_argument("-o", "--output", required=True, metavar="OUT", help=".png (poses over time), .gif or .mp4")
+    views = ("front", "side", "three-quarter", "top")
+    render.add_argument("--view", default="three-quarter", choices=views, help="as seen from the first facing")
+    render.add_argument("--poses", type=int, metavar="N", help="poses of a strip (default: about two a second)")
+    render.add_argument("--width", type=int, metavar="PIXELS", help="width of the picture")
+    render.add_argument("--title", help="first line (default: the recording's name)")
+    render.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to draw")
+    render.add_argument("--end", type=float, metavar="S", help="last second to draw")
+    render.add_argument("--no-facts", action="store_true", help="leave out the measured events")
+    shared.add_loading(render)
+    render.set_defaults(run=_render)
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    failed = 0
+    for number, recording in enumerate(args.recordings):
+        try:
+            motion = shared.load_motion(args, recording)  # read once: standard input cannot be read again
+        except InputError as error:
+            if len(args.recordings) == 1:
+                raise
+            failed += 1
+            complain(str(error))
+            continue
+        from vimonet.motion import describe
+        from vimonet.motion.kinematics import measure
+
+        described, facts = describe(motion), measure(motion)
+        if args.json:
+            print_json({"file": recording, **described, "facts": facts.to_dict()})
+            continue
+        if number:
+            print()
+        print(bold(recording))
+        width = max(len(key) for key in described) + 2
+        for key, value in described.items():
+            text = f"{len(value)} of 22" if key == "joints_found" else plain(value)
+            print(f"  {(key.replace('_', ' ') + ':').ljust(width)} {text}")
+        print(bold("measured"))
+        for line in facts.lines():
+            print(f"  {line}")
+    return 2 if failed else 0
+
+
+def _render(args: argparse.Namespace) -> int:
+    from vimonet.motion.render import check_output, render
+
+    path = check_output(args.output)
+    motion = shared.load_motion(args, args.recording)
+    if args.start or args.end is not None:
+        start, end = args.start, motion.duration if args.end is None else args.end
+        if not 0 <= start < end or start >= motion.duration:
+            raise InputError(
+                f"{args.recording}: {start:g}-{end:g} s is not in its {motion.duration:.1f} s; give 0 <= start < end."
+            )
+        first = min(round(start * motion.fps), motion.frames - 1)
+        motion = motion.window(first, max(round(end * motion.fps), first + 1))
+    render(
+        motion,
+        path,
+        view=args.view,
+        poses=args.poses,
+        width=args.width,
+        title=args.title,
+        events=() if args.no_facts else None,
+        progress=True,
+    )
+    print(f"wrote {path}", file=sys.stderr)
+    return 0

@@ -1,0 +1,115 @@
+"""What several commands share: reading options, the model to ask, how an answer is printed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import vimonet
+from vimonet.errors import InputError
+from vimonet.terminal import dim
+
+if TYPE_CHECKING:
+    from vimonet.assistant import Answer, Assistant
+    from vimonet.motion import Motion
+
+PER_RECORDING = "one JSON object per recording on standard output"
+MODEL_HELP = "model directory or hub id (default: $VIMONET_MODEL, else the shipped nano)"
+
+
+def add_loading(parser: argparse.ArgumentParser) -> None:
+    """The options of reading a recording."""
+    group = parser.add_argument_group("reading", "detected from the content when not given")
+    group.add_argument("--fps", type=float, help="frames per second of the recording, where the file does not say")
+    group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
+    group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
+    group.add_argument("--format", help="format, instead of detecting it")
+
+
+def add_common(parser: argparse.ArgumentParser, json_help: str) -> None:
+    """The options of every command that asks a model."""
+    parser.add_argument("-m", "--model", help=MODEL_HELP)
+    parser.add_argument("--json", action="store_true", help=json_help)
+    add_loading(parser)
+
+
+def path_of(recording: str) -> str:
+    """The file behind a recording's name; ``sample:NAME`` is one of the embedded ones."""
+    if not recording.startswith("sample:"):
+        return recording
+    from vimonet.demo import sample_path
+
+    return str(sample_path(recording.removeprefix("sample:")))
+
+
+def loading(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of reading as `vimonet.motion.load` takes them."""
+    return {"fps": args.fps, "up": args.up, "unit": args.unit, "format": args.format}
+
+
+def load_motion(args: argparse.Namespace, recording: str) -> Motion:
+    """Read a recording by the name the user gave; an error says that name.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from vimonet.motion import load
+
+    path = path_of(recording)
+    try:
+        return load(path, **loading(args))
+    except InputError as error:
+        # The library names the file; among many, the same name may occur in several folders.
+        text, name = str(error), os.path.basename(path)
+        if recording in text or path == "-" or not text.startswith(name):
+            raise
+        raise InputError(recording + text.removeprefix(name)) from None
+
+
+def model_name(model: str | None) -> str:
+    """The model that is asked: the given one, ``$VIMONET_MODEL``, else the shipped nano."""
+    return model or os.environ.get("VIMONET_MODEL") or str(Path(vimonet.__file__).parent / "weights" / "nano")
+
+
+def assistant(args: argparse.Namespace) -> Assistant:
+    """Load the model of ``--model``.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    if args.own_process:
+        from vimonet.startup import quick_imports
+
+        quick_imports()
+    from vimonet.assistant import load
+
+    return load(args.model)
+
+
+def detail(answer: Answer) -> str:
+    """How sure the model was and what it looked at, in words."""
+    return f"confidence {answer.confidence:.2f}, looked at {answer.start:.1f}-{answer.end:.1f} s"
+
+
+def print_answer(answer: Answer) -> None:
+    """An answer as a person reads it; several windows take a line each."""
+    if answer.windows:
+        for part in answer.windows:
+            when = f"{part.start:.1f}-{part.end:.1f} s"
+            print(f"{when:>14}  {part.text}  {dim(f'confidence {part.confidence:.2f}')}", flush=True)
+        return
+    print(answer.text)
+    print(dim(f"  {detail(answer)}"), flush=True)
+
+
+def print_facts(motion: Motion, *, to_stderr: bool) -> None:
+    """What was measured on a recording, a fact per line."""
+    from vimonet.motion.kinematics import measure
+
+    stream = sys.stderr if to_stderr else sys.stdout
+    print("measured on the recording:", file=stream)
+    for line in measure(motion).lines():
+        print(f"  {line}", file=stream)
