@@ -5,6 +5,9 @@ from __future__ import annotations
 from vimonet.motion.kinematics import Facts
 from vimonet.vimos.schema import Question
 
+NEVER = "that does not happen"
+"""Answer to a question about something that is not there."""
+
 _STEM = {"sprint": "run", "dash": "run", "jog": "run", "box": "punch", "hop": "jump", "slash": "swing"}
 
 
@@ -42,6 +45,44 @@ def may_happen(action: str, facts: Facts) -> bool:
     return False
 
 
+_DENIED = {
+    ("jump_count", "0"): "jump",
+    ("both_feet_off", "no"): "jump",
+    ("turn_count", "0"): "turn",
+    ("raise_count", "0"): "raise",
+    ("hand_over_head", "no"): "reach",
+    ("danger", "no"): "fall",
+    ("goes_low", "no"): "low",
+    ("stays_on_feet", "yes"): "low",
+    ("repeated", "no"): "repeat",
+    ("holds_still", "yes"): "move",
+}
+"""(form, answer) -> what it denies; a label that says so is believed, and the question is not asked."""
+
+_REPEATED = frozenset(
+    ("walk", "run", "jog", "sprint", "wave", "clap", "jacks", "rope", "crawl", "squat", "dribble", "dance", "climb")
+)
+_LOW = frozenset(
+    ("sit", "squat", "kneel", "lie", "crouch", "crawl", "fall", "roll", "lunge", "pick", "push-ups", "sit-ups")
+)
+_STILL = frozenset(("stand", "sit", "lie", "kneel", "crouch"))
+
+
+def _denied_by_count(question: Question, happening: set[str]) -> bool:
+    """Whether a count of nothing, or a body said to stay as it is, denies what a label says."""
+    denied = _DENIED.get((question.form, question.answer))
+    words = {word for action in happening for word in action.split()}
+    if denied == "low":
+        return bool(words & _LOW) or any("get up" in action or "stand up" in action for action in happening)
+    if denied == "repeat":
+        return bool(words & _REPEATED)
+    if denied == "move":
+        return any(action.split()[0] not in _STILL for action in happening)
+    if denied == "raise" or denied == "reach":
+        return bool(words & ({"raise", "wave", "reach", "signal"} if denied == "raise" else {"reach", "overhead"}))
+    return False
+
+
 def contradicts(question: Question, happening: set[str]) -> bool:
     """Whether a measure denies what a label says: no jump in "jump rope", someone standing who "sits down"."""
     if question.kind == "posture":
@@ -51,9 +92,15 @@ def contradicts(question: Question, happening: set[str]) -> bool:
             low & set(action.split()) or action in ("stand up", "do push-ups", "do sit-ups") or "get up" in action
             for action in happening
         )
-    if question.form != "fact_yes_no" or question.answer != "no":
+    if _denied_by_count(question, happening):
+        return True
+    denied = _DENIED.get((question.form, question.answer))
+    never = question.form == "when_or_never" and question.answer == NEVER
+    if never or (question.form == "fact_yes_no" and question.answer == "no"):
+        denied = question.slots["do"]
+    if denied is None:
         return False
-    asked = question.slots["do"].split()
+    asked = denied.split()
     for action in happening:
         words = set(action.split())
         sides = {"left", "right"} & set(asked)

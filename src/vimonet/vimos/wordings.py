@@ -42,7 +42,7 @@ def ask(form: str, rng: random.Random, *, unseen: bool = False, plain: bool = Fa
         rng: source of chance.
         unseen: draw from the wordings kept for the test.
         plain: no lead-in, no slips: what an evaluation asks.
-        slots: values of `do`, `does`, `doing`, `a`, `b`, `limb` where the form has them.
+        slots: values of `do`, `does`, `doing`, `a`, `b`, `c`, `limb`, `hand`, `posture` where the form has them.
     """
     wording = rng.choice(WORDINGS[form]["unseen" if unseen else "seen"])
     who = "the person" if plain else rng.choice(WHO)
@@ -87,6 +87,7 @@ def typo(text: str, rng: random.Random) -> str:
     """
     words = text.split(" ")
     spared = {"left", "right", "before", "after", "first", "last", "above"}
+    spared |= {"second", "third", "start", "begin", "between", "beginning", "higher", "longer", "later", "never"}
     places = [i for i, word in enumerate(words) if len(word) >= 5 and word.isalpha() and word.lower() not in spared]
     if not places:
         return text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vimonet.motion.kinematics.body import SHOULDER, SIDES, WRIST, prepare
+from vimonet.motion.kinematics.course import Course, arm_asymmetry, course, one_leg_time
 from vimonet.motion.kinematics.events import Fall, Jump, falls, jumps
 from vimonet.motion.kinematics.facts import Facts
 from vimonet.motion.kinematics.limbs import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from vimonet.motion import Motion
 
 __all__ = [
+    "Course",
     "Facts",
     "Fall",
     "Jump",
@@ -95,4 +97,7 @@ def measure(motion: Motion) -> Facts:
         falls=drops if legs else None,
         peak_drop_speed=drop_speed if legs else None,
         seen=body.seen,
+        course=None if flat else course(body, angle),
+        arm_asymmetry=None if flat or len(hands) < 2 else arm_asymmetry(body, local),
+        one_leg_time=one_leg_time(body) if legs else None,
     )

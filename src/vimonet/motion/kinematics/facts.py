@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.kinematics.course import Course
 from vimonet.motion.kinematics.events import Fall, Jump
 from vimonet.motion.kinematics.limbs import Raise, Step
 from vimonet.motion.kinematics.posture import Posture
@@ -50,6 +51,9 @@ class Facts:
         falls: see events.falls.
         peak_drop_speed: greatest downward speed of the pelvis, m/s (the margin of falls).
         seen: limb -> the recording shows it.
+        course: farthest point and halves of the way: see course.Course.
+        arm_asymmetry: how differently the arms move, arm lengths: see course.arm_asymmetry.
+        one_leg_time: longest time on one leg, s: see course.one_leg_time.
     """
 
     duration: float
@@ -79,6 +83,9 @@ class Facts:
     falls: tuple[Fall, ...] | None
     peak_drop_speed: float | None
     seen: dict[str, bool] = field(default_factory=dict)
+    course: Course | None = None
+    arm_asymmetry: float | None = None
+    one_leg_time: float | None = None
 
     def raised(self) -> str:
         """'left', 'right', 'both' or 'none': which hands are raised at some time."""

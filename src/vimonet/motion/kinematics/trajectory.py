@@ -125,7 +125,7 @@ def travel(body: Body, angle: Array) -> Travel:
     start = float(ends_mean(angle, body.fps)[0])
     net = last - first
     distance = float(np.hypot(*net))
-    net_angle = _relative(net, start)
+    net_angle = relative_angle(net, start)
     # Direction of going relative to where the body faces at that moment: walking backward stays backward around a bend.
     step = np.gradient(ground, axis=0) if len(ground) > 1 else np.zeros_like(ground)
     sin, cos = np.sin(angle), np.cos(angle)
@@ -146,7 +146,7 @@ def travel(body: Body, angle: Array) -> Travel:
     )
 
 
-def _relative(v: Array, start: float) -> float:
+def relative_angle(v: Array, start: float) -> float:
     """Angle in degrees of a ground vector (x, z) against a heading, + to the left, in (-180, 180]."""
     angle = np.arctan2(v[0], v[1]) - start
     return float(np.degrees(np.arctan2(np.sin(angle), np.cos(angle))))

@@ -1,0 +1,47 @@
+"""Questions about a movement whose answers follow from measured facts, labels and the order of joined parts.
+
+Every generator abstains where the measure is near its threshold: a question whose answer a person could dispute is not
+asked. Wording is left open (`vimonet.vimos.wordings`), so that one question can be asked in many ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vimonet.motion.kinematics import Facts
+from vimonet.vimos.annotators.kinematic.answers import CANNOT_TELL, NEVER, WHEN, YES_NO, verb_slots
+from vimonet.vimos.annotators.kinematic.events import events
+from vimonet.vimos.annotators.kinematic.forms import DEPTH_FORMS, FORM_WEIGHTS, SIDED_FORMS, STYLES
+from vimonet.vimos.annotators.kinematic.limbs import limbs
+from vimonet.vimos.annotators.kinematic.posture import posture
+from vimonet.vimos.annotators.kinematic.reasoning import from_chance
+from vimonet.vimos.annotators.kinematic.sequence import from_parts
+from vimonet.vimos.annotators.kinematic.travel import travel, turning
+from vimonet.vimos.annotators.kinematic.unknown import all_unknown, unknowable
+from vimonet.vimos.schema import Question
+
+__all__ = [
+    "CANNOT_TELL",
+    "DEPTH_FORMS",
+    "FORM_WEIGHTS",
+    "NEVER",
+    "SIDED_FORMS",
+    "STYLES",
+    "WHEN",
+    "YES_NO",
+    "all_unknown",
+    "from_chance",
+    "from_facts",
+    "from_parts",
+    "unknowable",
+    "verb_slots",
+]
+
+
+def from_facts(facts: Facts) -> Iterator[Question]:
+    """Questions that measured facts answer. Works for 2D motions too, with what their facts hold."""
+    yield from travel(facts)
+    yield from turning(facts)
+    yield from limbs(facts)
+    yield from posture(facts)
+    yield from events(facts)

@@ -1,0 +1,149 @@
+"""Every question form: its style, how often it is asked, and what one camera or an unknown side takes from it."""
+
+from __future__ import annotations
+
+_FORMS = {
+    "sequence": (
+        "first",
+        "last",
+        "after",
+        "before",
+        "order",
+        "order_yes_no",
+        "second_action",
+        "third_action",
+        "between",
+        "last_of_two",
+        "longer_action",
+        "posture_change",
+    ),
+    "direction": (
+        "displacement",
+        "distance",
+        "turn",
+        "turn_amount",
+        "sideways_drift",
+        "returns",
+        "path_length",
+        "first_half",
+        "second_half",
+        "same_facing",
+        "turns_both_ways",
+        "first_turn",
+        "last_turn",
+    ),
+    "body_part": (
+        "raised_hand",
+        "more_active_arm",
+        "more_active_leg",
+        "arms_or_legs",
+        "limb_moves",
+        "higher_hand",
+        "hand_over_head",
+        "first_hand_up",
+        "arms_alike",
+        "most_active_limb",
+        "repeated_limb",
+        "higher_foot",
+        "more_bent_knee",
+        "first_step",
+    ),
+    "reasoning": (
+        "yes_no",
+        "fact_yes_no",
+        "leaves_circle",
+        "danger",
+        "both_feet_off",
+        "one_leg",
+        "repeated",
+        "holds_still",
+        "activity",
+        "choice",
+    ),
+    "hallucination": (
+        "unknowable",
+        "choice_or_none",
+        "not_happening",
+        "at_beginning",
+        "at_end",
+        "used_hand",
+        "when_or_never",
+    ),
+    "count": (
+        "count",
+        "steps",
+        "turn_count",
+        "raise_count",
+        "jump_count",
+        "jump_again",
+        "turn_again",
+        "action_number",
+        "jump_height",
+    ),
+    "duration": (
+        "duration",
+        "hand_up_time",
+        "posture_time",
+        "turn_time",
+        "cycle_time",
+        "part_time",
+    ),
+    "speed": (
+        "speed",
+        "pace_change",
+        "top_speed",
+    ),
+    "posture": (
+        "posture_start",
+        "posture_end",
+        "posture",
+        "lying_side",
+        "stays_on_feet",
+        "torso",
+        "goes_low",
+    ),
+    "timing": (
+        "when",
+        "start_second",
+        "end_second",
+        "part_start",
+        "part_end",
+    ),
+    "caption": ("caption",),
+    "action": ("action",),
+}
+
+STYLES: dict[str, str] = {form: style for style, forms in _FORMS.items() for form in forms}
+"""Form -> style: the five of the benchmark (sequence, direction, body_part, reasoning, hallucination), and further."""
+
+_ESTABLISHED = {
+    **{"action": 5.0, "caption": 1.2, "yes_no": 3.0, "fact_yes_no": 2.0, "limb_moves": 0.4},
+    **{"displacement": 1.5, "distance": 0.5, "turn": 1.2, "turn_amount": 0.4, "speed": 1.2},
+    **{"raised_hand": 1.5, "more_active_arm": 2.5, "more_active_leg": 0.8, "arms_or_legs": 0.3},
+    **{"posture_start": 0.5, "posture_end": 0.5, "posture": 0.4},
+    **{"count": 1.2, "steps": 1.5, "duration": 0.3, "when": 1.0},
+    **{"first": 2.0, "last": 2.0, "after": 1.5, "before": 1.5, "order": 2.5, "order_yes_no": 1.5},
+    "unknowable": 0.4,
+}
+_OTHERS = 0.25
+
+FORM_WEIGHTS: dict[str, float] = {form: _ESTABLISHED.get(form, _OTHERS) for form in STYLES}
+"""How often each form is asked, relative to the others; those without a weight of their own share one."""
+
+DEPTH_FORMS = frozenset(
+    (
+        *("distance", "turn_amount", "path_length", "top_speed", "leaves_circle", "sideways_drift", "same_facing"),
+        *("jump_height", "returns", "turn_count", "turns_both_ways", "turn_again"),
+    )
+)
+"""Forms that ask for what one camera does not show: lengths in metres, small turns, ways along the line of sight."""
+
+SIDED_FORMS = frozenset(
+    (
+        *("raised_hand", "more_active_arm", "more_active_leg", "turn", "turn_amount", "displacement", "limb_moves"),
+        *("sideways_drift", "first_half", "second_half", "first_turn", "last_turn", "higher_hand", "first_hand_up"),
+        *("hand_up_time", "most_active_limb", "repeated_limb", "higher_foot", "more_bent_knee", "first_step"),
+        *("lying_side", "used_hand"),
+    )
+)
+"""Forms whose answer names a side: not asked where left and right of a source cannot be trusted."""
