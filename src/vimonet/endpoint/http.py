@@ -48,6 +48,7 @@ class Wire:
     def __init__(self, base_url: str, key_env: str, timeout: float) -> None:
         try:
             import httpx2
+            import jsonschema  # noqa: F401  checks the answers
         except ImportError:
             raise InputError(
                 "asking an endpoint needs the packages of the extra 'llm'; install them with: uv pip install "
@@ -83,7 +84,7 @@ class Wire:
             return Failure(f"dropped the connection ({self._safe(str(error))})", again=True, status=-1)
         if response.status_code == 200:
             try:
-                answer = json.loads(response.content)
+                answer: dict[str, Any] = json.loads(response.content)
                 answer["choices"][0]["message"]
             except (ValueError, KeyError, IndexError, TypeError, RecursionError):
                 return Failure("answered with something that is no chat completion", again=True, status=200)
