@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from vimonet.bench.evaluate import CONTROLS, evaluate, select
 from vimonet.bench.report import CombinedReport, Report, combine
+from vimonet.bench.settings import convert, known_key, read_mapping
 from vimonet.errors import InputError
 
 
@@ -61,15 +60,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> EvaluationCo
         InputError: the file cannot be read, a key is unknown (the nearest one is named) or a value is of the wrong
             type.
     """
-    try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: the configuration cannot be read ({reason}); a YAML file is expected") from None
-    except yaml.YAMLError:
-        raise InputError(f"{path}: this is no valid YAML; lines of the form 'key: value' are expected") from None
-    if not isinstance(settings, dict):
-        raise InputError(f"{path}: a configuration is a mapping of keys to values, not a {type(settings).__name__}")
+    settings = read_mapping(Path(path))
     origins = dict.fromkeys(settings, str(path))
     for override in overrides:
         key, equals, value = override.partition("=")
@@ -83,11 +74,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> EvaluationCo
     known = typing.get_type_hints(EvaluationConfig)
     values = {}
     for key, value in settings.items():
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-            raise InputError(f"{origins[key]}: unknown key {str(key)!r}; {hint}")
-        values[key] = _convert(value, known[key], f"{origins[key]}: {key}")
+        known_key(key, known, origins[key])
+        values[key] = convert(value, known[key], f"{origins[key]}: {key}")
     config = EvaluationConfig(**values)
     for item in fields(config):
         number = getattr(config, item.name)
@@ -151,24 +139,3 @@ def main(config_path: str | Path, overrides: Sequence[str] = ()) -> Report | Com
     print(result.markdown(forms=False))
     print(f"written to {result.out}")
     return result
-
-
-def _convert(value: Any, kind: Any, where: str) -> Any:
-    wanted = {str: "text", int: "a whole number", bool: "true or false"}.get(kind, "a list")
-    if kind == list[str]:
-        if value is None or value == "":
-            return []
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return [str(value)]
-        if isinstance(value, list) and not any(isinstance(part, (list, dict)) or part is None for part in value):
-            return [str(part) for part in value]
-    elif kind is str:
-        if value is None:
-            return ""
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return str(value)
-    elif value is None and kind is int:
-        return 0
-    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    raise InputError(f"{where} is {value!r}; {wanted} is expected")

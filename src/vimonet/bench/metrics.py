@@ -32,7 +32,7 @@ _NUMBERS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
 )
-_NUMBER_OF = {word: str(value) for value, word in enumerate(_NUMBERS)}
+NUMBER_OF = {word: str(value) for value, word in enumerate(_NUMBERS)}
 _ARTICLES = frozenset({"a", "an", "the"})
 _YES_NO = re.compile(r"^\s*(yes|no)\s*[,.;:!]")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
@@ -79,7 +79,7 @@ def normalise(text: str) -> str:
     for pattern, replacement in _PHRASES:
         text = pattern.sub(replacement, text)
     words = [word for word in text.split() if word not in _ARTICLES] or text.split()
-    return " ".join(_number(_NUMBER_OF.get(word, word)) for word in words)
+    return " ".join(_number(NUMBER_OF.get(word, word)) for word in words)
 
 
 def _number(word: str) -> str:
