@@ -128,7 +128,8 @@ def _jumps(facts: Facts) -> Iterator[Question]:
         yield Question("count", "jump_count", str(len(jumps)), {}, options, evidence)
     if jumps:
         highest = 100 * max(j.height for j in jumps)
-        if abs((highest + 5) % 10 - 5) < 3.5:
+        # Half a metre is what athletes reach: more is a leap off something, or a sensor gone wrong.
+        if abs((highest + 5) % 10 - 5) < 3.5 and highest < 60:
             rounded = max(10, 10 * round(highest / 10))
             yield Question("height", "jump_height", about(rounded, "centimetre"), {}, (), evidence)
         yield Question("yes_no", "both_feet_off", "yes", {}, YES_NO, evidence)

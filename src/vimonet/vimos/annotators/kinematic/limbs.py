@@ -140,11 +140,18 @@ def _hands(facts: Facts) -> Iterator[Question]:
             span = {"start": found[0].start, "end": found[0].end, "joints": [f"{side}_wrist"]}
             seconds = about(halves(found[0].end - found[0].start), "second")
             yield Question("duration", "hand_up_time", seconds, {"hand": f"{side} hand"}, (), span)
-    if facts.arm_asymmetry is not None and min(facts.limb_activity.get(arm, 0.0) for arm in LIMBS[:2]) > 0.2:
-        apart = facts.arm_asymmetry
-        if apart < 0.16 or apart > 0.4:
-            alike = {"arm_asymmetry": apart, "joints": ["left arm", "right arm"]}
-            yield Question("yes_no", "arms_alike", "yes" if apart < 0.16 else "no", {}, YES_NO, alike)
+    yield from _alike(facts)
+
+
+def _alike(facts: Facts) -> Iterator[Question]:
+    """Whether the arms mirror each other. Arms that swing in turn a little are near too: no walk is one."""
+    apart, arms = facts.arm_asymmetry, [facts.limb_activity.get(arm, 0.0) for arm in LIMBS[:2]]
+    if apart is None or max(arms) < 0.3:
+        return
+    alike = apart < 0.12 and min(arms) > 0.2 and len(facts.steps or ()) < 3
+    if alike or apart > 0.28:
+        evidence = {"arm_asymmetry": apart, "joints": ["left arm", "right arm"]}
+        yield Question("yes_no", "arms_alike", "yes" if alike else "no", {}, YES_NO, evidence)
 
 
 def _most(facts: Facts) -> Iterator[Question]:

@@ -75,7 +75,7 @@ def _held(facts: Facts) -> Iterator[Question]:
     if len(lies) == 1 and lies <= set(LIES):
         yield Question("posture", "lying_side", min(lies), {}, LIES, evidence)
     off_feet = sum(p.end - p.start for p in spans if p.label in POSTURES[1:] and p.label != "crouching")
-    upright = all(p.label in ("standing", "airborne", "bending") for p in spans)
+    upright = all(p.label in ("standing", "airborne", "bending", "crouching") for p in spans)
     if upright or off_feet > 0.5:
         yield Question("yes_no", "stays_on_feet", "yes" if upright else "no", {}, YES_NO, evidence)
     bend = facts.trunk_bend
