@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import vimonet
-from vimonet.cli import ask, demo, inspect, train
+from vimonet.cli import ask, data, demo, inspect, train
 from vimonet.errors import InputError
 from vimonet.terminal import complain
 
@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vimonet {vimonet.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (ask, inspect, train, demo):
+    for group in (ask, inspect, data, train, demo):
         group.add(commands)
     return parser
 
