@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import string
 from collections.abc import Iterator
@@ -108,7 +109,7 @@ def test_closed_answers_are_among_the_options_and_say_what_they_rest_on(question
     for q in questions:
         assert not q.options or q.answer in (*q.options, CANNOT_TELL), q
         assert len(set(q.options)) == len(q.options), q
-        assert q.evidence, q
+        assert json.loads(json.dumps(q.evidence)), q
         if "start" in q.evidence:
             assert q.evidence["start"] >= 0, q
 

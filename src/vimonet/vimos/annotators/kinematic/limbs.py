@@ -163,7 +163,7 @@ def _most(facts: Facts) -> Iterator[Question]:
     if activity[ranked[0]] > max(0.2, 1.35 * activity[ranked[1]]):
         yield Question("limb", "most_active_limb", ranked[0], {}, LIMBS, evidence)
     values, still = list(activity.values()), facts.path_length
-    if max(values) > 0.4 or (max(values) < 0.07 and still is not None and still < 0.15 * (facts.leg_length or 1)):
+    if max(values) > 0.4 or (max(values) < 0.1 and still is not None and still < 0.15 * (facts.leg_length or 1)):
         yield Question("yes_no", "holds_still", "no" if max(values) > 0.4 else "yes", {}, YES_NO, evidence)
     again = facts.repetitions
     if again is None or again.regularity < 0.7 or again.count < 3:
