@@ -1,8 +1,8 @@
-"""Training: one configuration, four stages, each from a YAML file to a folder that loads.
+"""Training: one configuration, five stages, each from a YAML file to a folder that loads.
 
 ``language`` (the nano's language model, on text alone), ``tokenizer`` (the motion VQ-VAE), ``align`` (translators),
-``instruct`` (translators with LoRA or the whole language model). On the transformers Trainer throughout: run it under
-``accelerate launch`` for several processes, with nothing else changed.
+``instruct`` (translators with LoRA or the whole language model), ``evaluator`` (motion and text in one space). On the
+transformers Trainer throughout: run it under ``accelerate launch`` for several processes, with nothing else changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main(stage: str, config_path: str | Path, overrides: Iterable[str] = ()) -> 
     """Run one stage.
 
     Args:
-        stage: ``language``, ``tokenizer``, ``align`` or ``instruct``.
+        stage: ``language``, ``tokenizer``, ``align``, ``instruct`` or ``evaluator``.
         config_path: YAML file (see configs/).
         overrides: ``dotted.key=value`` on top of it.
 
@@ -43,6 +43,10 @@ def main(stage: str, config_path: str | Path, overrides: Iterable[str] = ()) -> 
         from vimonet.training.tokenizer import run_tokenizer
 
         return run_tokenizer(config)
+    if stage == "evaluator":
+        from vimonet.training.evaluator import run_evaluator
+
+        return run_evaluator(config)
     from vimonet.training.stages import run_align, run_instruct
 
     return (run_align if stage == "align" else run_instruct)(config)

@@ -18,7 +18,7 @@ import yaml
 
 from vimonet.errors import InputError
 
-STAGES = ("language", "tokenizer", "align", "instruct")
+STAGES = ("language", "tokenizer", "align", "instruct", "evaluator")
 
 
 @dataclass
@@ -65,6 +65,20 @@ class TranslatorConfig:
 
     kind: str = "mlp"
     queries: int = 16
+
+
+@dataclass
+class EvaluatorConfig:
+    """Text side and shared space of the text-motion evaluator; its towers are those of ``motion``."""
+
+    embedding_dim: int = 128
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    vocab_size: int = 1024
+    max_text_tokens: int = 64
+    temperature: float = 0.1
+    dropout: float = 0.1
 
 
 @dataclass
@@ -135,6 +149,7 @@ class TrainingConfig:
     language: LanguageConfig = field(default_factory=LanguageConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     translator: TranslatorConfig = field(default_factory=TranslatorConfig)
+    evaluator: EvaluatorConfig = field(default_factory=EvaluatorConfig)
     lora: LoraSettings = field(default_factory=LoraSettings)
     learning_rate: LearningRates = field(default_factory=LearningRates)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
