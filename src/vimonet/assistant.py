@@ -9,6 +9,7 @@ Notable choices:
 - an answer carries its confidence, named as what it is: the mean probability of its tokens, calibrated on validation
   answers;
 - a recording longer than the model's window is asked about window by window, each answer with its times;
+- with ``evidence=True`` an answer comes with the measured facts that bear on the question, and whether they agree;
 - everything is a batch: windows, and many questions at once, run through one padded `generate`.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ import numpy as np
 import torch
 
 from vimonet.errors import InputError
+from vimonet.evidence import Evidence, examine
 from vimonet.loading import load_pretrained
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.motion import Motion
+from vimonet.motion.kinematics import Facts, measure
 
 DEFAULT_MODEL = Path(__file__).parent / "weights" / "nano"
 MAX_QUESTION = 2000
@@ -44,6 +47,8 @@ class Answer:
         confidence: mean probability the model gave the answer's tokens, 0..1; over several windows, their mean.
         start, end: seconds of the recording that were looked at; 0 and 0 without one.
         windows: the answers window by window; empty when one window held the recording.
+        evidence: measured facts that bear on the question, held against the answer (of every window against its own
+            stretch, in the recording's time); None when it was not asked for.
     """
 
     text: str
@@ -51,15 +56,18 @@ class Answer:
     start: float = 0.0
     end: float = 0.0
     windows: tuple[Answer, ...] = ()
+    evidence: tuple[Evidence, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; ``windows`` only where there are several."""
+        """JSON-ready; ``windows`` only where there are several, ``evidence`` only where it was asked for."""
         plain: dict[str, Any] = {
             "text": self.text,
             "confidence": round(self.confidence, 4),
             "start": round(self.start, 3),
             "end": round(self.end, 3),
         }
+        if self.evidence is not None:
+            plain["evidence"] = [item.to_dict() for item in self.evidence]
         return {**plain, "windows": [window.to_dict() for window in self.windows]} if self.windows else plain
 
     def __str__(self) -> str:
@@ -94,7 +102,15 @@ class Assistant:
         """Longest stretch, in frames at 20 frames/s, that is read at once."""
         return int(self.processor.feature_extractor.max_frames)
 
-    def ask(self, question: str, motion: Any = None, *, fps: float | None = None, max_new_tokens: int = 48) -> Answer:
+    def ask(
+        self,
+        question: str,
+        motion: Any = None,
+        *,
+        fps: float | None = None,
+        max_new_tokens: int = 48,
+        evidence: bool = False,
+    ) -> Answer:
         """Answer a question about a movement.
 
         Args:
@@ -102,19 +118,22 @@ class Assistant:
             motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; None asks blind.
             fps: frames per second of an array (20 where not given).
             max_new_tokens: longest answer.
+            evidence: also measure what bears on the question: ``answer.evidence``.
 
         Raises:
             InputError: an unusable question or recording.
         """
-        return self._ask([(question, motion)], fps=fps, max_new_tokens=max_new_tokens)[0]
+        return self._ask([(question, motion)], fps=fps, max_new_tokens=max_new_tokens, evidence=evidence)[0]
 
     def caption(self, motion: Any, *, fps: float | None = None, max_new_tokens: int = 64) -> Answer:
         """Describe a movement: `ask` with the question captions were trained on."""
         return self._ask([(self.config.caption_question, motion)], fps=fps, max_new_tokens=max_new_tokens)[0]
 
-    def ask_batch(self, pairs: Sequence[tuple[str, Any]], *, max_new_tokens: int = 48) -> list[Answer]:
+    def ask_batch(
+        self, pairs: Sequence[tuple[str, Any]], *, max_new_tokens: int = 48, evidence: bool = False
+    ) -> list[Answer]:
         """Answer many (question, motion) pairs together, in order; each as `ask` would."""
-        return self._ask(list(pairs), fps=None, max_new_tokens=max_new_tokens)
+        return self._ask(list(pairs), fps=None, max_new_tokens=max_new_tokens, evidence=evidence)
 
     def stream(
         self, question: str, motion: Any = None, *, fps: float | None = None, max_new_tokens: int = 48
@@ -136,7 +155,9 @@ class Assistant:
         yield from streamer
         worker.join()
 
-    def _ask(self, pairs: list[tuple[str, Any]], *, fps: float | None, max_new_tokens: int) -> list[Answer]:
+    def _ask(
+        self, pairs: list[tuple[str, Any]], *, fps: float | None, max_new_tokens: int, evidence: bool = False
+    ) -> list[Answer]:
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens is {max_new_tokens}; an answer needs at least 1.")
         clips: dict[Any, Motion] = {}  # one recording asked many questions is read once
@@ -157,12 +178,16 @@ class Assistant:
             queries += [(question, clip if len(bounds) == 1 else clip.window(*bound)) for bound in bounds]
             spans.append([(start / clip.fps, end / clip.fps) for start, end in bounds])
         said = self._generate(queries, max_new_tokens)
+        measured: dict[int, Facts] = {}
         answers, at = [], 0
         for times in spans:
+            own = slice(at, at + len(times))
             parts = [
                 Answer(text, confidence, start, end)
-                for (text, confidence), (start, end) in zip(said[at : at + len(times)], times, strict=True)
+                for (text, confidence), (start, end) in zip(said[own], times, strict=True)
             ]
+            if evidence:
+                parts = [_examined(part, *query, measured) for part, query in zip(parts, queries[own], strict=True)]
             at += len(times)
             answers.append(parts[0] if len(parts) == 1 else join_windows(parts))
         return answers
@@ -277,7 +302,17 @@ def join_windows(parts: Sequence[Answer]) -> Answer:
     else:
         text = "; ".join(f"{part.start:.1f}-{part.end:.1f} s: {part.text}" for part in merged)
     confidence = float(np.mean([part.confidence for part in parts]))
-    return Answer(text, confidence, parts[0].start, parts[-1].end, tuple(parts))
+    found = None if parts[0].evidence is None else tuple(item for part in parts for item in part.evidence or ())
+    return Answer(text, confidence, parts[0].start, parts[-1].end, tuple(parts), found)
+
+
+def _examined(answer: Answer, question: str, clip: Motion | None, measured: dict[int, Facts]) -> Answer:
+    """An answer with its evidence; ``measured`` keeps the facts of clips by id, for further questions about them."""
+    if clip is None:
+        return replace(answer, evidence=())
+    if id(clip) not in measured:
+        measured[id(clip)] = measure(clip)
+    return replace(answer, evidence=examine(question, answer.text, clip, facts=measured[id(clip)], offset=answer.start))
 
 
 __all__ = ["Answer", "Assistant", "load"]

@@ -22,6 +22,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ask.add_argument("questions", nargs="+", metavar="QUESTION", help="one or more questions")
     ask.add_argument("--show", metavar="OUT.png", help="also draw it with question and answer (.png, .gif, .mp4)")
     ask.add_argument("--explain", action="store_true", help="also print what was measured on the recording")
+    ask.add_argument(
+        "--evidence",
+        action="store_true",
+        help="also print the measured facts that bear on the question, and whether they agree with the answer; "
+        "--show marks them in the picture",
+    )
     shared.add_common(ask, "one JSON object per question on standard output")
     ask.set_defaults(run=_ask)
 
@@ -50,7 +56,8 @@ def _ask(args: argparse.Namespace) -> int:
     motion = shared.load_motion(args, args.recording)
     assistant = shared.assistant(args)
     for question in args.questions:
-        answer = assistant.ask(question, motion)
+        # A model of another kind need not know evidence unless it is asked for.
+        answer = assistant.ask(question, motion, evidence=True) if args.evidence else assistant.ask(question, motion)
         if args.json:
             print_json({"file": args.recording, "question": question, **answer.to_dict()})
         else:
@@ -58,11 +65,16 @@ def _ask(args: argparse.Namespace) -> int:
     if args.explain:
         shared.print_facts(motion, to_stderr=args.json)
     if show is not None:
-        from vimonet.motion.render import render
-
         # Several questions: the picture carries the last one.
         below = f"{answer.text}  ({shared.detail(answer)})"
-        render(motion, show, title=question, subtitle=below, window=(answer.start, answer.end), progress=True)
+        if answer.evidence is not None:
+            from vimonet.evidence.picture import draw
+
+            draw(motion, show, question, below, answer.evidence, progress=True)
+        else:
+            from vimonet.motion.render import render
+
+            render(motion, show, title=question, subtitle=below, window=(answer.start, answer.end), progress=True)
         print(f"wrote {show}", file=sys.stderr)
     return 0
 

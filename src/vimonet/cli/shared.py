@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import vimonet
 from vimonet.errors import InputError
-from vimonet.terminal import dim
+from vimonet.terminal import bold, dim
 
 if TYPE_CHECKING:
     from vimonet.assistant import Answer, Assistant
@@ -100,9 +100,24 @@ def print_answer(answer: Answer) -> None:
         for part in answer.windows:
             when = f"{part.start:.1f}-{part.end:.1f} s"
             print(f"{when:>14}  {part.text}  {dim(f'confidence {part.confidence:.2f}')}", flush=True)
+            print_evidence(part, indent=16)
         return
     print(answer.text)
     print(dim(f"  {detail(answer)}"), flush=True)
+    print_evidence(answer, indent=2)
+
+
+def print_evidence(answer: Answer, *, indent: int) -> None:
+    """The evidence of an answer, a line each: the verdict, what was measured, what the measure would answer."""
+    if answer.evidence is None:
+        return
+    margin = " " * indent
+    if not answer.evidence:
+        print(f"{margin}no measure bears on this question")
+    for item in answer.evidence:
+        verdict = bold("CONTRADICTS") if item.verdict == "contradicts" else item.verdict
+        truth = f"; measured answer: {item.truth}" if item.verdict == "contradicts" and item.truth else ""
+        print(f"{margin}{verdict}: {item.measured}{truth}", flush=True)
 
 
 def print_facts(motion: Motion, *, to_stderr: bool) -> None:

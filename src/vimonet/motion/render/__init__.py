@@ -15,14 +15,25 @@ from typing import TYPE_CHECKING
 from vimonet.errors import InputError
 from vimonet.motion.motion import Motion
 from vimonet.motion.render.camera import VIEWS
-from vimonet.motion.render.figure import PAPER
+from vimonet.motion.render.figure import PAPER, Colour
 from vimonet.motion.render.strip import draw_strip
-from vimonet.motion.render.timeline import Event, events_of
+from vimonet.motion.render.timeline import Event, Mark, events_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "VIEWS", "Event", "check_output", "draw_strip", "events_of", "render", "stack", "write_png"]
+__all__ = [
+    "FORMATS",
+    "VIEWS",
+    "Event",
+    "Mark",
+    "check_output",
+    "draw_strip",
+    "events_of",
+    "render",
+    "stack",
+    "write_png",
+]
 
 FORMATS = (".png", ".gif", ".mp4")
 
@@ -54,6 +65,8 @@ def render(
     subtitle: str | None = None,
     window: tuple[float, float] | None = None,
     events: Sequence[Event] | None = None,
+    marks: Sequence[Mark] = (),
+    notes: Sequence[tuple[str, Colour]] = (),
     progress: bool = False,
 ) -> Path:
     """Draw a motion to ``path``; its ending chooses the kind: .png strip, .gif or .mp4.
@@ -70,6 +83,8 @@ def render(
         subtitle: second line of a strip; duration and source when None.
         window: start and end (s) to mark in a strip.
         events: spans to show; measured here when None, none for an empty sequence.
+        marks: moments to point at: a band behind them in a strip, rings around their joints.
+        notes: further lines of a strip, each with its colour.
         progress: show a progress bar on standard error while an animation is drawn.
 
     Returns:
@@ -97,6 +112,8 @@ def render(
             subtitle=subtitle,
             events=shown,
             window=window,
+            marks=marks,
+            notes=notes,
         )
         write_png(strip, path)
         return path
@@ -104,7 +121,7 @@ def render(
 
     side = (width or (480 if kind == ".gif" else 640)) // 2 * 2
     step = 2 if kind == ".gif" else 1  # GIF times are whole hundredths of a second and its files are large
-    frames = draw_frames(motion, view=view, size=(side, side), title=title, events=shown, step=step)
+    frames = draw_frames(motion, view=view, size=(side, side), title=title, events=shown, step=step, marks=marks)
     write = write_gif if kind == ".gif" else write_mp4
     with _whole_file(path) as part:
         write(_with_progress(frames, -(-motion.frames // step), path.name, progress), part, motion.fps / step)

@@ -18,18 +18,20 @@ from vimonet.motion.render.figure import (
     FAINT,
     INK,
     LEFT,
+    MARK,
     MUTED,
     PAPER,
     RIGHT,
     TORSO,
     draw_body,
+    draw_rings,
     draw_shadow,
     drawable,
     font,
     legend,
     mix,
 )
-from vimonet.motion.render.timeline import KINDS, Event, ink_on
+from vimonet.motion.render.timeline import KINDS, Event, Mark, ink_on
 from vimonet.motion.skeleton import INDEX
 
 _SUPER = 2
@@ -55,6 +57,7 @@ def draw_frames(
     title: str | None = None,
     events: Sequence[Event] = (),
     step: int = 1,
+    marks: Sequence[Mark] = (),
 ) -> Iterator[Image.Image]:
     """Draw every ``step``-th frame: RGB images of ``size`` (width, height), made one at a time."""
     width, height = size
@@ -97,6 +100,8 @@ def draw_frames(
             big.paste(Image.new("RGB", big.size, INK), mask=mask)
         _draw_trails(big, motion, index, camera, target[index])
         draw_body(ImageDraw.Draw(big), joints[index], seen[index], camera, target[index], nose=not flat)
+        names = {name for mark in marks if mark.start <= index / motion.fps <= mark.end for name in mark.joints}
+        draw_rings(ImageDraw.Draw(big), joints[index], seen[index], camera, target[index], names)
         image = big.reduce(_SUPER)
         _draw_words(image, motion, index, title, events, (heading, small))
         yield image
@@ -183,7 +188,7 @@ def _draw_words(
 
 def _with_swatches(first: Image.Image) -> Image.Image:
     """The first frame with ramps of every colour beneath: it may lack some that come later (trails, event labels)."""
-    colours = (LEFT, RIGHT, TORSO, *KINDS.values())
+    colours = (LEFT, RIGHT, TORSO, MARK, *KINDS.values())
     ramp = [mix(colour, PAPER, share) for colour in colours for share in np.linspace(0.0, 0.9, 10)]
     ramp += [mix(mix(colour, PAPER, 0.3), INK, 0.35) for colour in colours]
     swatches = Image.fromarray(np.array([ramp], dtype=np.uint8)).resize((first.width, 60), Image.Resampling.NEAREST)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ INK: Colour = (31, 41, 51)
 MUTED: Colour = (123, 135, 148)
 FAINT: Colour = (222, 227, 232)
 PAPER: Colour = (255, 255, 255)
+MARK: Colour = (250, 190, 20)
 
 # joint, joint, radius at each (metres), colour. Radii are a plain adult's, so a figure reads as a body, not as wires.
 _LIMBS: tuple[tuple[str, str, float, float, Colour], ...] = (
@@ -216,6 +218,27 @@ def draw_body(
                 capsule(draw, start, end, ra + grow, rb + grow, fill)
             if polygon is not None:
                 draw.polygon([(float(x), float(y)) for x, y in pixels[polygon]], fill=fill)
+
+
+def draw_rings(
+    draw: ImageDraw.ImageDraw,
+    joints: Array,
+    seen: NDArray[np.bool_],
+    camera: Camera,
+    target: Array,
+    names: Iterable[str],
+) -> None:
+    """Ring the named joints of one pose: joints [22, 3] m, seen [22], target [3] the point the camera looks at."""
+    pixels, _, magnification = camera.project(joints, target)
+    for name in sorted(set(names)):
+        index = INDEX[name]
+        if not seen[index]:
+            continue
+        radius = max(0.115 * camera.scale * float(magnification[index]), 8.0)
+        for grow, colour, share in ((0.07, INK, 0.40), (0.0, MARK, 0.26)):  # the dark rim holds on any background
+            out = radius * (1.0 + grow)
+            x, y = (float(value) for value in pixels[index])
+            draw.ellipse((x - out, y - out, x + out, y + out), outline=colour, width=max(round(share * radius), 2))
 
 
 def legend(image: Image.Image, right: int, top: int, size: int) -> int:

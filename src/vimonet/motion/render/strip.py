@@ -22,13 +22,14 @@ from vimonet.motion.render.figure import (
     Colour,
     dot,
     draw_body,
+    draw_rings,
     draw_shadow,
     drawable,
     font,
     legend,
     mix,
 )
-from vimonet.motion.render.timeline import Event, ink_on, rows_of
+from vimonet.motion.render.timeline import Event, Mark, ink_on, rows_of
 from vimonet.motion.skeleton import INDEX
 
 _SUPER = 3  # drawn three times larger, then reduced
@@ -36,10 +37,19 @@ _MARGIN = 36
 _PATH_WORTH = 0.35  # metres: below this the view from above would show a dot
 
 
-def pose_frames(motion: Motion, poses: int | None = None) -> NDArray[np.int64]:
-    """Frame numbers of the poses shown: evenly spaced, first and last included; about two a second, 5 to 10."""
+def pose_frames(motion: Motion, poses: int | None = None, marks: Sequence[Mark] = ()) -> NDArray[np.int64]:
+    """Frame numbers of the poses shown: evenly spaced, first and last included; about two a second, 5 to 10.
+
+    A mark that would fall between two poses takes the nearer one to its middle.
+    """
     wanted = poses if poses is not None else int(np.clip(round(motion.duration * 2) + 1, 5, 10))
-    return np.unique(np.linspace(0, motion.frames - 1, max(1, min(wanted, motion.frames))).round().astype(np.int64))
+    frames = np.unique(np.linspace(0, motion.frames - 1, max(1, min(wanted, motion.frames))).round().astype(np.int64))
+    for mark in marks:
+        first, last = mark.start * motion.fps, mark.end * motion.fps
+        if not ((frames >= first) & (frames <= last)).any():
+            middle = int(np.clip(round((first + last) / 2), 0, motion.frames - 1))
+            frames[np.abs(frames - middle).argmin()] = middle
+    return np.unique(frames)
 
 
 def _centres(joints: Array, seen: NDArray[np.bool_]) -> Array:
@@ -80,6 +90,8 @@ def draw_strip(
     subtitle: str | None = None,
     events: Sequence[Event] = (),
     window: tuple[float, float] | None = None,
+    marks: Sequence[Mark] = (),
+    notes: Sequence[tuple[str, Colour]] = (),
 ) -> Image.Image:
     """Draw poses over time with their times, left and right in two colours, the root's path, and measured events.
 
@@ -92,12 +104,14 @@ def draw_strip(
         subtitle: second line; duration and source when None.
         events: spans to draw as bars under the times.
         window: start and end (s) to mark as looked at.
+        marks: moments to point at: a band behind them, rings around their joints.
+        notes: further lines under the subtitle, each with its colour.
     """
     joints = motion.joints.astype(np.float64)
     seen = motion.seen
     facing = first_facing(motion)
     view = "front" if motion.dimensions == 2 else view
-    frames = pose_frames(motion, poses)
+    frames = pose_frames(motion, poses, marks)
     last = max(motion.frames - 1, 1) / motion.fps
     floor = floor_height(motion)
     centres = _centres(joints, seen)
@@ -126,7 +140,8 @@ def draw_strip(
     heading, small = font(25, bold=True), font(17)
     legend_room = 250
     titles = _wrap(measure, title if title is not None else motion.name, heading, width - 2 * _MARGIN - legend_room, 2)
-    head = 24 + 34 * len(titles) + 34
+    below = [(subtitle if subtitle is not None else describe(motion), MUTED), *notes]
+    head = 24 + 34 * len(titles) + 34 + 24 * (len(below) - 1)
     ground = round(head + top * scale + 6)
     band_end = ground + round(max(bottom, 0.12) * scale) + 8
     axis = band_end + 30
@@ -139,12 +154,16 @@ def draw_strip(
     xs = left + cell * (np.arange(len(frames)) + 0.5)
 
     def at_time(seconds: float) -> float:
-        """Pixel of a time: poses are evenly spaced in time, so the axis is linear from the first to the last."""
-        return float(xs[0] + (xs[-1] - xs[0]) * np.clip(seconds / last, 0.0, 1.0))
+        """Pixel of a time, between those of the poses around it (a mark may have moved one from its even place)."""
+        return float(np.interp(min(seconds, last), frames / motion.fps, xs))
 
     if window is not None and len(frames) > 1 and (window[0] > 0.05 or window[1] < motion.duration - 0.1):
         box = [at_time(window[0]) - 6, head - 4, at_time(window[1]) + 6, axis - 2]
         draw.rounded_rectangle([value * _SUPER for value in box], 10 * _SUPER, fill=(255, 247, 224))
+    for mark in marks:
+        if mark.end - mark.start < 0.9 * motion.duration and len(frames) > 1:
+            box = [at_time(mark.start) - 9, head - 4, at_time(mark.end) + 9, axis - 2]
+            draw.rounded_rectangle([value * _SUPER for value in box], 10 * _SUPER, fill=(255, 240, 196))
     if motion.dimensions == 3 and view != "top":
         draw.rectangle([left * _SUPER, ground * _SUPER, right * _SUPER, (ground + 1.5) * _SUPER], fill=MUTED)
 
@@ -158,6 +177,9 @@ def draw_strip(
         draw = ImageDraw.Draw(big)
     for camera, frame in zip(cameras, frames, strict=True):
         draw_body(draw, joints[frame], seen[frame], camera, targets[frame], nose=motion.dimensions == 3)
+        now = frame / motion.fps
+        names = {name for mark in marks if mark.start - 0.05 <= now <= mark.end + 0.05 for name in mark.joints}
+        draw_rings(draw, joints[frame], seen[frame], camera, targets[frame], names)
     if panel:
         _draw_path(draw, motion, facing, frames, (width - _MARGIN - panel, head + 6, width - _MARGIN, head + 6 + panel))
 
@@ -165,8 +187,9 @@ def draw_strip(
     draw = ImageDraw.Draw(image)
     for index, line in enumerate(titles):
         draw.text((_MARGIN, 20 + 34 * index), line, font=heading, fill=INK)
-    under = _wrap(draw, subtitle if subtitle is not None else describe(motion), small, width - 2 * _MARGIN, 1)
-    draw.text((_MARGIN, 22 + 34 * len(titles)), under[0], font=small, fill=MUTED)
+    for index, (line, colour) in enumerate(below):
+        words = _wrap(draw, line, small, width - 2 * _MARGIN, 1)
+        draw.text((_MARGIN, 22 + 34 * len(titles) + 24 * index), words[0], font=small, fill=colour)
     legend(image, width - _MARGIN, 26, 17)
     for x, frame in zip(xs, frames, strict=True):
         draw.text((x, band_end + 4), f"{frame / motion.fps:.1f} s", font=small, fill=INK, anchor="ma")

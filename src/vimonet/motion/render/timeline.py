@@ -28,6 +28,15 @@ class Event:
     colour: Colour
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A moment to point at: start and end (seconds), and the joints (names of the 22) to ring in it."""
+
+    start: float
+    end: float
+    joints: tuple[str, ...] = ()
+
+
 def events_of(motion: Motion) -> tuple[Event, ...]:
     """The measured events of a clip: turns, raised hands, posture other than standing, jumps and falls."""
     facts = measure(motion)
