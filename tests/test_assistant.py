@@ -315,3 +315,23 @@ def test_a_quick_start_answers_alike_without_the_compiler(folder, assistant, tmp
     )
     assert out.returncode == 0, out.stderr.decode()
     assert out.stdout.decode() == assistant.ask("which way", tiny_motion(40)).text
+
+
+def test_evidence_only_when_asked_for(assistant: Assistant) -> None:
+    plain = assistant.ask("Which way does the person turn?", tiny_motion(40))
+    assert plain.evidence is None and "evidence" not in plain.to_dict()
+    answer = assistant.ask("Which way does the person turn?", tiny_motion(40), evidence=True)
+    assert answer.text == plain.text and answer.evidence is not None
+    assert [item.topic for item in answer.evidence] == ["turn"]
+    assert answer.to_dict()["evidence"][0]["topic"] == "turn"
+    assert assistant.ask("Which way does the person turn?", evidence=True).evidence == ()  # blind: nothing to measure
+
+
+def test_evidence_of_windows_is_in_the_recordings_time(assistant: Assistant) -> None:
+    whole = assistant.ask("What is the posture at the end?", tiny_motion(128), evidence=True)
+    assert len(whole.windows) == 2 and whole.evidence is not None
+    for window in whole.windows:
+        assert window.evidence is not None
+        for span in (span for item in window.evidence for span in item.spans):
+            assert window.start <= span.start <= span.end <= window.end
+    assert whole.evidence == tuple(item for window in whole.windows for item in window.evidence or ())

@@ -145,7 +145,7 @@ def gait(q: Query) -> Evidence | None:
     if not facts.steps and facts.path_length < 0.3 * facts.leg_length and legs < 0.12:
         truth = False  # also not on the spot
     elif running:
-        truth = True if top > 2.3 else False if top < 1.2 and legs < 1.0 else None
+        truth = True if top > 2.3 else False if top < 1.7 and legs < 1.0 else None
     elif len(facts.steps) >= 3 and pace > 0.28:
         truth = True
     measured = f"{len(facts.steps)} steps, {facts.mean_speed:.2f} m/s over the ground on average, ankles {legs:.2f} m/s"
