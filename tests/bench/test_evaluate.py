@@ -268,7 +268,7 @@ def test_main_reads_a_configuration(tmp_path: Path, world: dict, capsys: pytest.
     report = main(config, [f"out={tmp_path / 'out'}", "controls=[blind]", "device=cpu"])
     assert world["items"] == [("test", ["here"], 5), ("train", ["here"], 5)] and world["load"] == [(None, "cpu")]
     assert report.provenance["items"] == 9 and report.provenance["controls"] == ["blind"]
-    assert "## Exact match" in capsys.readouterr().out and (tmp_path / "out" / "report.json").exists()
+    assert "## Scores" in capsys.readouterr().out and (tmp_path / "out" / "report.json").exists()
 
 
 def test_main_combines_several_models(tmp_path: Path, world: dict) -> None:

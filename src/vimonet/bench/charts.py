@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BAR, _LINE = "#a9c3de", "#2f5d8c"
-_MARKS = (("blind", "_", "#d1495b"), ("majority", "x", "#2e2e2e"), ("nearest", "D", "#e6a23c"))
-_NAMES = {"nearest": "nearest neighbour"}
+_MARKS = (
+    ("blind", "_", "#d1495b"),
+    ("shuffled", "^", "#7b6d8d"),
+    ("majority", "x", "#2e2e2e"),
+    ("nearest", "D", "#e6a23c"),
+)
+_NAMES = {"nearest": "nearest neighbour", "blind": "blind (larger of two)"}
 
 
-def draw_scores(
-    cells: Sequence[Mapping[str, Any]], path: Path, *, title: str = "", measure: str = "exact_match"
-) -> None:
+def draw_scores(cells: Sequence[Mapping[str, Any]], path: Path, *, title: str = "", measure: str = "score") -> None:
     """A panel per source: a bar per kind with its 95 % interval, the blind, majority and nearest-neighbour scores
     marked.
 
@@ -25,7 +28,7 @@ def draw_scores(
         cells: rows of a report's ``cells``.
         path: PNG to write.
         title: line above the panels.
-        measure: ``exact_match`` or ``balanced_accuracy``.
+        measure: ``score``, ``exact_match`` or ``balanced_accuracy``.
     """
     rows = [row for row in cells if row["form"] == "all" and row["wording"] == "all" and row["kind"] != "all"]
     sources = sorted({row["source"] for row in rows})
@@ -37,7 +40,7 @@ def draw_scores(
     for panel, source in zip(panels, sources, strict=True):
         own = [row for row in rows if row["source"] == source]
         places = range(len(own))
-        scores = [row["systems"]["model"][measure] for row in own]
+        scores = [_of(row["systems"]["model"], measure) for row in own]
         heights = [score["value"] or 0.0 for score in scores]
         below = [height - _known(score["low"], height) for score, height in zip(scores, heights, strict=True)]
         above = [_known(score["high"], height) - height for score, height in zip(scores, heights, strict=True)]
@@ -45,9 +48,7 @@ def draw_scores(
         bounds = [[max(0.0, x) for x in below], [max(0.0, x) for x in above]]
         panel.errorbar(places, heights, bounds, fmt="none", ecolor="#1d3a5a", capsize=4, linewidth=1.4, zorder=3)
         for name, marker, colour in _MARKS:
-            points = [
-                (k, row["systems"][name][measure]["value"]) for k, row in enumerate(own) if name in row["systems"]
-            ]
+            points = [(k, _height(row, name, measure)) for k, row in enumerate(own)]
             points = [(k, height) for k, height in points if height is not None]
             if points:
                 size = 520 if marker == "_" else 34
@@ -67,6 +68,17 @@ def draw_scores(
     figure.legend(handles, labels, loc="outside upper right", ncols=4, frameon=False, fontsize=9, markerscale=0.7)
     figure.supxlabel(title, fontsize=8, color="#555555")
     _save(figure, path)
+
+
+def _of(scores: Mapping[str, Any], measure: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = scores.get(measure, scores["exact_match"])
+    return found
+
+
+def _height(row: Mapping[str, Any], name: str, measure: str) -> float | None:
+    """A system's score; of ``blind`` the larger of the two blind ones."""
+    system = row.get("blind", {}).get("system", name) if name == "blind" else name
+    return _of(row["systems"][system], measure)["value"] if system in row["systems"] else None
 
 
 def draw_reliability(calibration: Sequence[Mapping[str, Any]], path: Path) -> None:

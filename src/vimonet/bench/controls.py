@@ -5,13 +5,16 @@ A score counts by how far it stands above the same model under these conditions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vimonet.bench.expected import expected_answer
+from vimonet.bench.formats import rule_of
+from vimonet.bench.video import Video
+from vimonet.bench.words import has_side, mirror_text
 from vimonet.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,53 +24,32 @@ if TYPE_CHECKING:
 MOTION = "motion"
 """Name of the condition that is no control: the question with its own movement."""
 
-_SIDES = {
-    "left": "right",
-    "leftward": "rightward",
-    "leftwards": "rightwards",
-    "left-hand": "right-hand",
-    "left-handed": "right-handed",
-    "clockwise": "counterclockwise",
-}
-_SWAP = {**_SIDES, **{v: k for k, v in _SIDES.items()}}
-_SWAP |= {"anticlockwise": "clockwise", "anti-clockwise": "clockwise", "counter-clockwise": "clockwise"}
-_SIDE = re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, _SWAP), key=len, reverse=True)) + r")\b", re.IGNORECASE)
-
 
 @dataclass(frozen=True)
 class Query:
-    """One question as it is put to the model under a condition."""
+    """One question as it is put to the model under a condition.
+
+    Attributes:
+        item: what it was made from.
+        question: its words under the condition.
+        motion: what is shown (a Motion or a Video), or None.
+        options: to choose among by likelihood; empty: the model answers in its own words.
+    """
 
     item: Item
     question: str
-    motion: Motion | None
-
-
-def mirror_text(text: str) -> str:
-    """Exchange left and right, clockwise and counterclockwise in a text, keeping the case of the first letter."""
-
-    def other(match: re.Match[str]) -> str:
-        word = match.group()
-        swapped = _SWAP[word.lower()]
-        return swapped.upper() if word.isupper() else swapped.capitalize() if word[0].isupper() else swapped
-
-    return _SIDE.sub(other, text)
-
-
-def has_side(text: str) -> bool:
-    """Whether a text depends on the mirror: it names a side, and not both alike ("left and right")."""
-    return bool(_SIDE.search(text)) and sorted(_SIDE.findall(text.lower())) != sorted(
-        _SIDE.findall(mirror_text(text).lower())
-    )
+    motion: Any
+    options: tuple[str, ...] = ()
 
 
 def queries(condition: str, items: Sequence[Item], seed: int = 0) -> list[Query]:
     """The questions of a condition, a pure function of items and seed.
 
     ``motion`` the item as it is; ``blind`` no movement at all; ``mirrored`` the mirrored movement, and the question
-    mirrored where it names one side, for the items whose answer names a side; ``shuffled`` the movement of another
-    recording, of an item of the same source and kind where there is one, always of the same dimensions; ``frozen``
-    the middle frame held for the whole length; ``reversed`` the movement played backwards.
+    mirrored where it names one side, for the items whose answer or question depends on a side; ``shuffled`` the
+    movement of another recording, of an item of the same source and kind where there is one, always of the same
+    dimensions; ``frozen`` the first pose held for the whole length; ``reversed`` the movement played backwards, for
+    the items whose answer then is known (:func:`vimonet.bench.expected.expected_answer`).
 
     Raises:
         InputError: the condition is unknown.
@@ -79,37 +61,56 @@ def queries(condition: str, items: Sequence[Item], seed: int = 0) -> list[Query]
     return CONDITIONS[condition](items, seed)
 
 
-def freeze(motion: Motion) -> Motion:
-    """The middle frame held for the whole length."""
-    middle = motion.frames // 2
-    joints = np.repeat(motion.joints[middle : middle + 1], motion.frames, axis=0)
-    seen = (
-        None if motion.confidence is None else np.repeat(motion.confidence[middle : middle + 1], motion.frames, axis=0)
-    )
+def mirror(motion: Any) -> Any:
+    """The movement (or the video) as seen in a mirror."""
+    return motion.changed("mirrored") if isinstance(motion, Video) else motion.mirrored()
+
+
+def freeze(motion: Any) -> Any:
+    """The first pose (or picture) held for the whole length."""
+    if isinstance(motion, Video):
+        return motion.changed("frozen")
+    joints = np.repeat(motion.joints[:1], motion.frames, axis=0)
+    seen = None if motion.confidence is None else np.repeat(motion.confidence[:1], motion.frames, axis=0)
     return replace(motion, joints=joints, confidence=seen)
 
 
-def reverse(motion: Motion) -> Motion:
-    """The movement played backwards."""
+def reverse(motion: Any) -> Any:
+    """The movement (or the video) played backwards."""
+    if isinstance(motion, Video):
+        return motion.changed("reversed")
     seen = None if motion.confidence is None else motion.confidence[::-1].copy()
     return replace(motion, joints=motion.joints[::-1].copy(), confidence=seen)
 
 
-def _each(change: Callable[[Motion], Motion | None]) -> Callable[[Sequence[Item], int], list[Query]]:
+def _query(item: Item, question: str, motion: Any) -> Query:
+    return Query(item, question, motion, tuple(item.options) if rule_of(item).format == "likelihood" else ())
+
+
+def _each(change: Callable[[Any], Motion | Video | None]) -> Callable[[Sequence[Item], int], list[Query]]:
     def build(items: Sequence[Item], seed: int) -> list[Query]:
-        done: dict[int, Motion | None] = {}  # items about one recording share the changed movement
+        done: dict[int, Any] = {}  # items about one recording share the changed movement
         for item in items:
             if id(item.motion) not in done:
                 done[id(item.motion)] = change(item.motion)
-        return [Query(item, item.question, done[id(item.motion)]) for item in items]
+        return [_query(item, item.question, done[id(item.motion)]) for item in items]
 
     return build
 
 
 def _mirrored(items: Sequence[Item], seed: int) -> list[Query]:
-    asked = [item for item in items if has_side(item.answer)]
-    flipped = _each(lambda motion: motion.mirrored())(asked, seed)
-    return [replace(q, question=mirror_text(q.question) if has_side(q.question) else q.question) for q in flipped]
+    asked = [item for item in items if has_side(item.answer) or has_side(item.question)]
+    flipped = _each(mirror)(asked, seed)
+    return [
+        replace(q, question=mirror_text(q.question), options=tuple(map(mirror_text, q.options)))
+        if has_side(q.question)
+        else q
+        for q in flipped
+    ]
+
+
+def _reversed(items: Sequence[Item], seed: int) -> list[Query]:
+    return _each(reverse)([item for item in items if expected_answer(item, "reversed") is not None], seed)
 
 
 def _shuffled(items: Sequence[Item], seed: int) -> list[Query]:
@@ -125,7 +126,7 @@ def _shuffled(items: Sequence[Item], seed: int) -> list[Query]:
             drawn = (pool[int(k)] for k in rng.integers(len(pool), size=64))
             donor = next((other for other in drawn if other.recording != item.recording), None)
             if donor is not None:
-                found.append(Query(item, item.question, donor.motion))
+                found.append(_query(item, item.question, donor.motion))
                 break
     return found
 
@@ -136,5 +137,5 @@ CONDITIONS: dict[str, Callable[[Sequence[Item], int], list[Query]]] = {
     "mirrored": _mirrored,
     "shuffled": _shuffled,
     "frozen": _each(freeze),
-    "reversed": _each(reverse),
+    "reversed": _reversed,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from tqdm import tqdm
 from vimonet.bench import controls as conditions
 from vimonet.bench import metrics, provenance
 from vimonet.bench.baselines import MajorityAnswer, NearestNeighbour
+from vimonet.bench.categories import CategoryScorer
+from vimonet.bench.formats import item_score, topic_of
 from vimonet.bench.predictions import Prediction, PredictionLog, ask
 from vimonet.bench.report import Report, write_text
-from vimonet.bench.scores import RECOGNITION, Scorer
+from vimonet.bench.scores import RECOGNITION
 
 if TYPE_CHECKING:
     from vimonet.vimos.schema import Item
@@ -38,6 +40,11 @@ def evaluate(
     model: str | None = None,
     split: str | None = None,
     progress: bool = True,
+    control_limit: int = 0,
+    question_only: bool = False,
+    evidence: bool = False,
+    judge: Any = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Report:
     """Evaluate an assistant on items and write the report.
 
@@ -58,6 +65,12 @@ def evaluate(
         model: name in the report; by default the assistant's.
         split: name of the split in the report.
         progress: show progress bars.
+        control_limit: ask the controls (``blind`` apart) of at most so many items, drawn evenly; 0 = of all.
+        question_only: also answer with a model trained on the training questions alone: the fair blind control of a
+            model that says "cannot tell" when it sees nothing.
+        evidence: also count the answers that contradict what can be measured.
+        judge: a :class:`vimonet.bench.judge.Judge` of the model's answers.
+        about: further facts for the report (dataset, its hash ...).
 
     Raises:
         InputError: ``out`` holds another run, or a control is unknown.
@@ -70,7 +83,10 @@ def evaluate(
         raise ValueError("two items share an id")
     folder = Path(out)
     names = [conditions.MOTION, *(name for name in dict.fromkeys(controls) if name != conditions.MOTION)]
-    put = {name: conditions.queries(name, asked, seed) for name in names}
+    some = select(asked, control_limit or None, seed)
+    put = {
+        name: conditions.queries(name, asked if name in (conditions.MOTION, "blind") else some, seed) for name in names
+    }
     run = {
         "checkpoint": provenance.assistant_sha256(assistant, checkpoint),
         "seed": seed,
@@ -82,6 +98,8 @@ def evaluate(
             said[name] = ask(assistant, name, queries, log, batch_size=batch_size, progress=progress)
     learnt = list(train_items or ())
     simple = _baselines(asked, learnt, progress) if learnt else {}
+    if learnt and question_only:
+        simple["question_only"] = _question_only(asked, learnt, seed)
     _write_answers(folder / "answers.jsonl", asked, said, simple)
     facts = {
         "model": model or str(getattr(assistant, "name", None) or type(assistant).__name__),
@@ -95,12 +113,19 @@ def evaluate(
         "controls": names[1:],
         "samples": samples,
         "machine": provenance.machine(),
+        **(about or {}),
     }
     labels: dict[str, set[str]] = {}
     for item in learnt:
-        if item.kind == RECOGNITION:
+        if topic_of(item) == RECOGNITION:
             labels.setdefault(item.source, set()).update([item.answer, *item.options])
-    sections = Scorer(asked, said, simple, seed, samples, labels).all()
+    scorer = CategoryScorer(asked, said, simple, seed, samples, labels)
+    if evidence:
+        scorer.contradictions, scorer.truths = _contradictions(asked, said[conditions.MOTION], progress)
+    if judge is not None:
+        scorer.verdicts = _verdicts(judge, asked, said[conditions.MOTION], progress)
+        facts["judge"] = judge.describe()
+    sections = scorer.all()
     report = Report({**facts, "seconds": round(time.monotonic() - started, 1)}, sections)
     report.save(folder)
     return report
@@ -135,6 +160,46 @@ def _baselines(items: list[Item], train_items: list[Item], progress: bool) -> di
     return answers
 
 
+def _question_only(items: list[Item], train_items: list[Item], seed: int) -> dict[str, str]:
+    from vimonet.vimos.blind import QuestionOnly
+
+    triples = [(_plain(item), item.answer, item.form.partition(":")[0]) for item in train_items]
+    answers = QuestionOnly(seed).fit(triples).answers([_plain(item) for item in items])
+    return {item.id: answer for item, answer in zip(items, answers, strict=True)}
+
+
+def _plain(item: Item) -> str:
+    """The question without a task's prompt around it."""
+    return getattr(item, "plain", "") or item.question
+
+
+def _contradictions(
+    items: list[Item], said: Mapping[str, Prediction], progress: bool
+) -> tuple[dict[str, bool | None], dict[str, bool | None]]:
+    """Whether the model's answers, and the right ones, contradict what is measured on the movement."""
+    from vimonet.evidence import contradiction
+    from vimonet.motion import Motion
+    from vimonet.motion.kinematics import measure
+
+    model: dict[str, bool | None] = {}
+    truth: dict[str, bool | None] = {}
+    facts: dict[int, Any] = {}
+    for item in tqdm(items, desc="evidence", unit="item", disable=not progress):
+        if isinstance(item.motion, Motion):
+            if id(item.motion) not in facts:
+                facts[id(item.motion)] = measure(item.motion)
+            measured = facts[id(item.motion)]
+            model[item.id] = contradiction(_plain(item), said[item.id].text, measured)
+            truth[item.id] = contradiction(_plain(item), item.answer, measured)
+    return model, truth
+
+
+def _verdicts(judge: Any, items: list[Item], said: Mapping[str, Prediction], progress: bool) -> dict[str, Any]:
+    triples = [(_plain(item), item.answer, said[item.id].text) for item in items]
+    verdicts = judge.judge(triples, progress=progress)
+    return {item.id: verdict for item, verdict in zip(items, verdicts, strict=True)}
+
+
 def _write_answers(
     path: Path, items: list[Item], said: dict[str, dict[str, Prediction]], simple: dict[str, dict[str, str]]
 ) -> None:
@@ -147,6 +212,7 @@ def _write_answers(
         }
         record |= {
             "model": model.text,
+            "score": item_score(item, model.text),
             "right": metrics.exact_match(model.text, item.answer),
             "confidence": model.confidence,
         }

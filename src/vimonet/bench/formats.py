@@ -50,7 +50,7 @@ class Rule:
 
     def score(self, prediction: str, answer: str, options: Sequence[str] = ()) -> float:
         """0 to 1 for a prediction; ``caption`` and ``judge`` are scored elsewhere and count exact match here."""
-        if self.format == "letter":
+        if self.format in ("letter", "likelihood"):
             return float(choice_of(prediction, options) == choice_of(answer, options) is not None)
         if self.format in ("number", "time") and not metrics.is_abstention(answer):
             read = time_in if self.format == "time" else number_in
@@ -84,7 +84,9 @@ def item_score(item: Any, prediction: str) -> float:
 
 
 def list_options(options: Sequence[str]) -> str:
-    """Options as a model is shown them, one a line: ``(A) walking``."""
+    """Options as a model is shown them: one a line, ``(A) walking``; in a row where letters do not suffice."""
+    if len(options) > len(LETTERS):
+        return f"Answer with one of: {', '.join(options)}"
     return "\n".join(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))
 
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from vimonet.bench.controls import Query
+from vimonet.bench.formats import list_options
 from vimonet.errors import InputError
 
 
@@ -118,7 +119,9 @@ def ask(
     asked once: the answers cannot differ.
 
     Args:
-        assistant: has ``ask_batch([(question, motion | None), ...])`` giving objects with ``text`` and ``confidence``.
+        assistant: has ``ask_batch([(question, motion | None), ...])`` giving objects with ``text`` and ``confidence``;
+            for items chosen by likelihood also ``choose_batch([(question, motion | None, options), ...])``. Without it
+            the options are listed in the question.
         condition: name under which predictions are kept.
         asked: the questions.
         log: open log of the run.
@@ -128,10 +131,10 @@ def ask(
     Raises:
         RuntimeError: the assistant returned another number of answers than it was asked questions.
     """
-    known: dict[tuple[str, int], Prediction] = {}
-    pending: dict[tuple[str, int], list[Query]] = {}
+    known: dict[tuple[Any, ...], Prediction] = {}
+    pending: dict[tuple[Any, ...], list[Query]] = {}
     for query in asked:
-        key = (query.question, id(query.motion))
+        key = (query.question, id(query.motion), query.options)
         said = log.get(condition, query.item.id)
         if said is None:
             pending.setdefault(key, []).append(query)
@@ -147,9 +150,7 @@ def ask(
     with tqdm(total=len(groups), desc=condition, unit="question", disable=not progress or not groups) as bar:
         for start in range(0, len(groups), batch_size):
             batch = groups[start : start + batch_size]
-            answers = assistant.ask_batch([(group[0].question, group[0].motion) for group in batch])
-            if len(answers) != len(batch):
-                raise RuntimeError(f"ask_batch gave {len(answers)} answers to {len(batch)} questions")
+            answers = _answers(assistant, [group[0] for group in batch])
             made: list[Prediction] = []
             for group, answer in zip(batch, answers, strict=True):
                 confidence = None if answer.confidence is None else float(answer.confidence)
@@ -158,3 +159,28 @@ def ask(
             bar.update(len(batch))
     found = {query.item.id: log.get(condition, query.item.id) for query in asked}
     return {item: prediction for item, prediction in found.items() if prediction is not None}
+
+
+def _answers(assistant: Any, batch: Sequence[Query]) -> list[Any]:
+    """Answers in order: free ones together, those chosen by likelihood together."""
+    chooses = hasattr(assistant, "choose_batch")
+    free = [k for k, query in enumerate(batch) if not (query.options and chooses)]
+    chosen = [k for k, query in enumerate(batch) if query.options and chooses]
+    found: dict[int, Any] = {}
+    if free:
+        asked = [(_worded(batch[k]), batch[k].motion) for k in free]
+        found.update(zip(free, _checked(assistant.ask_batch(asked), asked, "ask_batch"), strict=True))
+    if chosen:
+        options = [(batch[k].question, batch[k].motion, batch[k].options) for k in chosen]
+        found.update(zip(chosen, _checked(assistant.choose_batch(options), options, "choose_batch"), strict=True))
+    return [found[k] for k in range(len(batch))]
+
+
+def _worded(query: Query) -> str:
+    return f"{query.question}\n{list_options(query.options)}" if query.options else query.question
+
+
+def _checked(answers: Sequence[Any], asked: Sequence[Any], name: str) -> Sequence[Any]:
+    if len(answers) != len(asked):
+        raise RuntimeError(f"{name} gave {len(answers)} answers to {len(asked)} questions")
+    return answers

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import vimonet
+from vimonet.bench.video import Video
 
 if TYPE_CHECKING:
     from vimonet.vimos.schema import Item
@@ -92,9 +93,19 @@ def items_sha256(items: Sequence[Item]) -> str:
     for item in items:
         key = id(item.motion)
         if key not in motions:
-            motions[key] = hashlib.sha256(np.ascontiguousarray(item.motion.joints).tobytes()).hexdigest()
+            motions[key] = _shown_sha256(item.motion)
         digest.update("\x1f".join([item.id, item.question, item.answer, motions[key]]).encode() + b"\x1e")
     return digest.hexdigest()
+
+
+def _shown_sha256(shown: Any) -> str:
+    """Of a movement its joints, of a video its name, size and stretch: a benchmark's videos may be hundreds of GB."""
+    if isinstance(shown, Video):
+        size = shown.path.stat().st_size if shown.path.is_file() else None
+        content = f"{shown.path.name} {size} {shown.start} {shown.end}".encode()
+    else:
+        content = np.ascontiguousarray(shown.joints).tobytes()
+    return hashlib.sha256(content).hexdigest()
 
 
 def machine() -> str:

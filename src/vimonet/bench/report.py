@@ -13,8 +13,11 @@ from typing import Any
 from vimonet.bench import statistics, tables
 from vimonet.errors import InputError
 
-_IDENTITY = ("source", "kind", "form", "wording", "references")
-SECTIONS = ("cells", "wording", "mirrored", "yes_no", "abstention", "calibration", "captions", "recognition")
+_IDENTITY = ("source", "kind", "form", "wording", "references", "control")
+SECTIONS = (
+    *("cells", "averages", "consistency", "evidence", "judge"),
+    *("wording", "mirrored", "yes_no", "abstention", "calibration", "captions", "recognition"),
+)
 
 
 @dataclass
@@ -79,9 +82,13 @@ class Report:
         file = file / "report.json" if file.is_dir() else file
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
-            return cls(data["provenance"], {name: data[name] for name in SECTIONS}, file.parent)
+            cells = data["cells"]
+            # A report of an earlier version lacks the sections added since.
+            return cls(
+                data["provenance"], {name: data.get(name, []) for name in SECTIONS} | {"cells": cells}, file.parent
+            )
         except FileNotFoundError:
-            raise InputError(f"{file}: no such report; a folder that `vimonet eval` wrote is expected") from None
+            raise InputError(f"{file}: no such report; a folder that `vimonet bench run` wrote is expected") from None
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{file} is no report of this benchmark; a report.json is expected") from None
 

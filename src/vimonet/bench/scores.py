@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vimonet.bench import metrics, statistics
-from vimonet.bench.controls import MOTION, has_side, mirror_text
+from vimonet.bench.controls import MOTION
+from vimonet.bench.formats import EXACT, item_score, rule_of, topic_of
 from vimonet.bench.predictions import Prediction
+from vimonet.bench.words import has_side, mirror_text
 
 if TYPE_CHECKING:
     from vimonet.vimos.schema import Item
 
-CAPTION = "caption"
 RECOGNITION = "recognition"
 YES_NO = "yes_no"
 ALL = "all"
 BASELINES = ("majority", "nearest")
+BLIND = ("blind", "question_only")
+"""Systems that see no movement: the model itself, and one trained on questions alone."""
+CHANGED = ("mirrored", "reversed")
+"""Conditions under which another answer is right: reported apart."""
 Score = dict[str, Any]
 Answers = Mapping[str, str]
 """Answers of one system by item id; an item it does not answer is absent."""
@@ -34,7 +39,7 @@ class Scorer:
     Args:
         items: everything asked.
         predictions: by condition, by item id.
-        baselines: answers of ``majority`` and ``nearest`` by item id.
+        baselines: answers of ``majority``, ``nearest`` and ``question_only`` by item id.
         seed: of every resampling.
         samples: resamples of an interval.
         labels: by source, action labels known beside those of the items (of the training items).
@@ -57,7 +62,7 @@ class Scorer:
         self._systems: dict[str, Answers] = {
             "model" if name == MOTION else name: {k: p.text for k, p in said.items()}
             for name, said in predictions.items()
-            if name != "mirrored"
+            if name not in CHANGED
         }
         self._systems |= baselines
         self._sources = sorted({item.source for item in items})
@@ -80,12 +85,18 @@ class Scorer:
     def cells(self) -> list[dict[str, Any]]:
         """Per source and kind, then per wording and per question form: every system's scores on the same items.
 
-        A cell: ``source, kind, form, wording, n, recordings, systems {name: {exact_match, balanced_accuracy,
-        within_one}}, above_blind {value, low, high, p_value}``. Captions have their own section.
+        A cell: ``source, kind, form, wording, n, recordings, systems {name: {score, exact_match, balanced_accuracy,
+        within_one, iou_hit}}, blind {system, the larger of the blind scores}, above_blind {value, low, high,
+        p_value}``. ``score`` is the item's own rule; balanced accuracy is of it. Captions have their own section.
         """
         found = []
+        every = [item for item in self._items if not is_caption(item)]
+        if len({item.source for item in every}) > 1:
+            found.append(self._cell(every, ALL, ALL, ALL, ALL))
+            for kind in sorted({item.kind for item in every}):
+                found.append(self._cell([item for item in every if item.kind == kind], ALL, kind, ALL, ALL))
         for source in self._sources:
-            asked = [item for item in self._items if item.source == source and item.kind != CAPTION]
+            asked = [item for item in every if item.source == source]
             if asked:
                 found.append(self._cell(asked, source, ALL, ALL, ALL))
             for kind in sorted({item.kind for item in asked}):
@@ -108,15 +119,21 @@ class Scorer:
         for name, answers in self._systems.items():
             if not (answered := [item for item in items if item.id in answers]):
                 continue
-            right = [metrics.exact_match(answers[item.id], item.answer) for item in answered]
+            right = [item_score(item, answers[item.id]) for item in answered]
             classes = [metrics.canonical(item.answer) for item in answered]
-            rows = {
-                "exact_match": self._mean(right, answered),
-                "balanced_accuracy": self._mean(right, answered, classes),
-            }
+            rows = {"score": self._mean(right, answered)}
+            if all(rule_of(item) == EXACT for item in answered):
+                rows["exact_match"] = rows["score"]
+            else:
+                exact = [metrics.exact_match(answers[item.id], item.answer) for item in answered]
+                rows["exact_match"] = self._mean(exact, answered)
+            rows["balanced_accuracy"] = self._mean(right, answered, classes)
             if counted:
                 near = [metrics.within_one(answers[item.id], item.answer) for item in answered]
                 rows["within_one"] = self._mean(near, answered)
+            if all(rule_of(item).format == "span" for item in answered):
+                hits = [value >= rule_of(item).threshold for value, item in zip(right, answered, strict=True)]
+                rows["iou_hit"] = self._mean(hits, answered)
             systems[name] = rows
         cell: dict[str, Any] = {
             "source": source,
@@ -128,15 +145,18 @@ class Scorer:
             "answers": len({metrics.canonical(item.answer) for item in items}),
             "systems": systems,
         }
-        if "blind" in systems:
-            cell["above_blind"] = self._above(items, "blind")
+        blind = [name for name in BLIND if name in systems]
+        if blind:
+            larger = max(blind, key=lambda name: systems[name]["score"]["value"])
+            cell["blind"] = {"system": larger, **systems[larger]["score"]}
+            cell["above_blind"] = self._above(items, larger)
         return cell
 
     def _above(self, items: list[Item], other: str) -> dict[str, Any]:
         a, b = self._systems["model"], self._systems[other]
         both = [item for item in items if item.id in a and item.id in b]
-        own = [metrics.exact_match(a[item.id], item.answer) for item in both]
-        others = [metrics.exact_match(b[item.id], item.answer) for item in both]
+        own = [item_score(item, a[item.id]) for item in both]
+        others = [item_score(item, b[item.id]) for item in both]
         test = statistics.paired_test(own, others, _recordings(both), self._seed, 2000)
         score = _score(test.difference, test.interval, len(both), test.recordings)
         return {**score, "p_value": test.p_value}
@@ -150,7 +170,7 @@ class Scorer:
         """
         said, found = self._systems["model"], []
         for source in self._sources:
-            kinds = sorted({item.kind for item in self._items if item.source == source} - {CAPTION})
+            kinds = sorted({item.kind for item in self._items if item.source == source and not is_caption(item)})
             parts: dict[str, list[Item]] = {}
             for kind in kinds:
                 own = [item for item in self._items if item.source == source and item.kind == kind and item.id in said]
@@ -159,7 +179,7 @@ class Scorer:
             if len(parts) > 1:
                 parts[ALL] = [item for own in list(parts.values()) for item in own]
             for kind, own in parts.items():
-                right = np.array([metrics.exact_match(said[item.id], item.answer) for item in own], dtype=float)
+                right = np.array([item_score(item, said[item.id]) for item in own], dtype=float)
                 unseen = np.array([item.wording == "unseen" for item in own])
                 _, strata = np.unique([item.kind for item in own], return_inverse=True)
                 gap = statistics.resampled_gap(right, unseen, strata)
@@ -183,7 +203,7 @@ class Scorer:
         """
         said, mirror = self._predictions[MOTION], self._predictions.get("mirrored", {})
         found = []
-        for source, kind, own in self._groups(lambda item: item.id in mirror and item.id in said):
+        for source, kind, own in self._groups(lambda i: i.id in mirror and i.id in said and has_side(i.answer)):
             sided = [item for item in own if has_side(said[item.id].text)]
             flips = [metrics.exact_match(mirror[i.id].text, mirror_text(said[i.id].text)) for i in sided]
             right = [metrics.exact_match(mirror[i.id].text, mirror_text(i.answer)) for i in own]
@@ -205,7 +225,7 @@ class Scorer:
         Per source and together; and, where yes/no questions have several forms, per form (up to its colon).
         """
         found = []
-        for source, _, own in self._groups(lambda item: item.kind == YES_NO, kinds=False):
+        for source, _, own in self._groups(lambda item: topic_of(item) == YES_NO, kinds=False):
             forms = sorted({_base(item.form) for item in own})
             for form in [ALL, *forms] if len(forms) > 1 else [ALL]:
                 part = [item for item in own if form in (ALL, _base(item.form))]
@@ -224,7 +244,7 @@ class Scorer:
     def abstention(self) -> list[dict[str, Any]]:
         """Precision and recall of "cannot tell", and how often it is said needlessly, per source and together."""
         said, found = self._systems["model"], []
-        for source, _, own in self._groups(lambda item: item.kind != CAPTION and item.id in said, kinds=False):
+        for source, _, own in self._groups(lambda item: not is_caption(item) and item.id in said, kinds=False):
             due = [item for item in own if metrics.is_abstention(item.answer)]
             declined = [item for item in own if metrics.is_abstention(said[item.id])]
             answerable = [item for item in own if not metrics.is_abstention(item.answer)]
@@ -243,10 +263,10 @@ class Scorer:
     def calibration(self) -> list[dict[str, Any]]:
         """Calibration error of the stated confidence and its ten reliability bins, per source and together."""
         said, found = self._predictions[MOTION], []
-        usable = lambda item: item.kind != CAPTION and item.id in said and said[item.id].confidence is not None  # noqa: E731
+        usable = lambda item: not is_caption(item) and item.id in said and said[item.id].confidence is not None  # noqa: E731
         for source, _, own in self._groups(usable, kinds=False):
             stated = np.clip(np.array([said[i.id].confidence for i in own], dtype=float), 0, 1)
-            right = np.array([metrics.exact_match(said[i.id].text, i.answer) for i in own], dtype=float)
+            right = np.array([item_score(i, said[i.id].text) for i in own], dtype=float)
             result = statistics.expected_calibration_error(stated, right)
             groups = _recordings(own)
             interval = statistics.bootstrap_statistic(statistics.resampled_ece(stated, right), groups, self._seed, 300)
@@ -272,7 +292,7 @@ class Scorer:
         against those are given as a row of their own.
         """
         found = []
-        for source, _, every in self._groups(lambda item: item.kind == CAPTION, kinds=False, together=False):
+        for source, _, every in self._groups(is_caption, kinds=False, together=False):
             clips: dict[tuple[str, int], list[Item]] = {}
             for item in every:
                 clips.setdefault((item.form, id(item.motion)), []).append(item)
@@ -319,7 +339,7 @@ class Scorer:
         ``off_list`` is the share of answers that are no label (they count as wrong).
         """
         found = []
-        for source, _, own in self._groups(lambda item: item.kind == RECOGNITION, kinds=False, together=False):
+        for source, _, own in self._groups(lambda item: topic_of(item) == RECOGNITION, kinds=False, together=False):
             truth = [metrics.canonical(item.answer) for item in own]
             labels = sorted(
                 {*truth, *map(metrics.canonical, [*self._labels.get(source, ()), *(o for i in own for o in i.options)])}
@@ -370,6 +390,11 @@ class Scorer:
             yield source, ALL, own
             for kind in sorted({item.kind for item in own}) if kinds else ():
                 yield source, kind, [item for item in own if item.kind == kind]
+
+
+def is_caption(item: Item) -> bool:
+    """Whether an item asks for a caption, which is scored over the whole set."""
+    return rule_of(item).format == "caption"
 
 
 def _score(value: float, interval: statistics.Interval, n: int, recordings: int) -> Score:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vimonet.bench import category_tables
+from vimonet.bench.markdown import show, table, value
+
 Row = Mapping[str, Any]
 _CAPTION_NAMES = {
     "bleu1": "BLEU-1",
@@ -14,7 +17,7 @@ _CAPTION_NAMES = {
     "rouge_l": "ROUGE-L",
     "cider": "CIDEr",
 }
-_SYSTEM_NAMES = {"nearest": "nearest neighbour"}
+_SYSTEM_NAMES = {"nearest": "nearest neighbour", "question_only": "question-only model", "blind": "model, blind"}
 
 
 def title(provenance: Row) -> str:
@@ -45,59 +48,9 @@ def combined_markdown(provenance: Sequence[Row], sections: Mapping[str, Sequence
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def show(score: Row | None, digits: int = 2) -> str:
-    """A score as text: ``.93 (.90-.95)``, or ``.93 ± .01`` over seeds; a dash where there is none."""
-    if score is None:
-        return "–"
-    if "mean" in score:
-        if score["mean"] is None:
-            return "–"
-        spread = "" if score["std"] is None else f" ± {_number(score['std'], digits)}"
-        return _number(score["mean"], digits) + spread
-    if score.get("value") is None:
-        return "–"
-    bounds = ""
-    if score.get("low") is not None and score.get("high") is not None:
-        low, high = _number(score["low"], digits), _number(score["high"], digits)
-        bounds = f" ({low}–{high})" if score["low"] >= 0 else f" ({low} to {high})"
-    return _number(score["value"], digits) + bounds
-
-
-def value(score: Row | None, digits: int = 2) -> str:
-    """A score without its interval."""
-    if score is None:
-        return "–"
-    number = score.get("mean", score.get("value"))
-    return "–" if number is None else _number(number, digits)
-
-
-def _number(number: float, digits: int) -> str:
-    text = f"{number:.{digits}f}"
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(map(_cell, row)) + " |" for row in rows)])
-
-
-def _cell(text: str) -> str:
-    return str(text).replace("|", "\\|").replace("\n", " ")
-
-
 def _facts(provenance: Row) -> str:
-    order: tuple[str, ...] = (
-        "model",
-        "checkpoint",
-        "version",
-        "seed",
-        "split",
-        "items",
-        "recordings",
-        "train_items",
-        "items_sha256",
-    )
-    order += ("controls", "seconds", "machine")
+    order: tuple[str, ...] = ("model", "checkpoint", "version", "seed", "dataset", "dataset_sha256", "split", "tasks")
+    order += ("items", "recordings", "train_items", "items_sha256", "controls", "control_limit", "seconds", "machine")
     lines = []
     for key in order:
         if provenance.get(key) is not None:
@@ -108,16 +61,17 @@ def _facts(provenance: Row) -> str:
 
 
 def _cells(rows: Sequence[Row]) -> str:
-    parts = []
     main = [row for row in rows if row["form"] == "all" and row["wording"] == "all"]
-    parts.append(_scores_table(main))
-    controls = sorted({name for row in main for name in row["systems"]} - {"model", "blind", "majority", "nearest"})
+    parts = [_scores_table(main)]
+    shown = ("blind", "question_only", "shuffled", "frozen")
+    controls = [name for name in shown if any(name in row["systems"] for row in main)]
     if controls:
         body = [
-            [row["source"], row["kind"], value(_exact(row, "model")), *(show(_exact(row, name)) for name in controls)]
+            [row["source"], row["kind"], value(_main(row, "model")), *(show(_main(row, name)) for name in controls)]
             for row in main
         ]
-        parts += ["Exact match when the evidence is exchanged:", _table(["source", "kind", "model", *controls], body)]
+        head = ["source", "kind", "model", *(_SYSTEM_NAMES.get(name, name) for name in controls)]
+        parts += ["The same score when the evidence is removed or exchanged:", table(head, body)]
     return "\n\n".join(parts)
 
 
@@ -127,34 +81,36 @@ def _forms(rows: Sequence[Row]) -> str:
 
 
 def _scores_table(rows: Sequence[Row], by: str | None = None) -> str:
-    head = [
-        "source",
-        "kind",
-        *([by] if by else []),
-        "n",
-        "recordings",
-        "exact match",
-        "blind",
-        "above blind",
-        "majority",
-    ]
+    head = ["source", "kind", *([by] if by else []), "n", "recordings", "score", "blind", "above blind", "majority"]
     head += ["nearest", "balanced accuracy", "blind", "majority", "nearest"]
-    counted = any("within_one" in row["systems"].get("model", {}) for row in rows)
+    further = [
+        (name, title)
+        for name, title in (("exact_match", "exact match"), ("within_one", "within one"), ("iou_hit", "IoU hit"))
+        if any(_differs(row, name) for row in rows)
+    ]
     body = []
     for row in rows:
+        blind = row.get("blind", {}).get("system", "blind")
         line = [row["source"], row["kind"], *([row[by]] if by else []), str(row["n"]), str(row["recordings"])]
-        line += [show(_exact(row, "model")), value(_exact(row, "blind")), show(row.get("above_blind"))]
-        line += [value(_exact(row, name)) for name in ("majority", "nearest")]
+        line += [show(_main(row, "model")), value(_main(row, blind)) + ("*" if blind != "blind" else "")]
+        line += [show(row.get("above_blind"))]
+        line += [value(_main(row, name)) for name in ("majority", "nearest")]
         line += [show(_balanced(row, "model"))]
-        line += [value(_balanced(row, name)) for name in ("blind", "majority", "nearest")]
-        if counted:
-            line.append(show(row["systems"].get("model", {}).get("within_one")))
+        line += [value(_balanced(row, name)) for name in (blind, "majority", "nearest")]
+        line += [show(row["systems"].get("model", {}).get(name)) for name, _ in further]
         body.append(line)
-    return _table([*head, "within one"] if counted else head, body)
+    return table([*head, *(title for _, title in further)], body)
 
 
-def _exact(row: Row, system: str) -> Row | None:
-    return row["systems"].get(system, {}).get("exact_match")
+def _differs(row: Row, measure: str) -> bool:
+    scores = row["systems"].get("model", {})
+    return measure in scores and (measure != "exact_match" or scores[measure] != _main(row, "model"))
+
+
+def _main(row: Row, system: str) -> Row | None:
+    """The score by the item's own rule; reports of earlier versions have exact match only."""
+    scores = row["systems"].get(system, {})
+    return scores.get("score", scores.get("exact_match"))
 
 
 def _balanced(row: Row, system: str) -> Row | None:
@@ -166,25 +122,25 @@ def _wording(rows: Sequence[Row]) -> str:
         [r["source"], r["kind"], show(r["seen"]), show(r["unseen"]), str(r["unseen"]["n"]), show(r["gap"])]
         for r in rows
     ]
-    return _table(["source", "kind", "seen", "unseen", "n unseen", "unseen minus seen"], body)
+    return table(["source", "kind", "seen", "unseen", "n unseen", "unseen minus seen"], body)
 
 
 def _mirrored(rows: Sequence[Row]) -> str:
     body = [[r["source"], r["kind"], str(r["flipped"]["n"]), show(r["flipped"]), show(r["right"])] for r in rows]
-    return _table(["source", "kind", "n", "flipped", "right on the mirrored movement"], body)
+    return table(["source", "kind", "n", "flipped", "right on the mirrored movement"], body)
 
 
 def _yes_no(rows: Sequence[Row]) -> str:
     columns = ("false_yes", "blind_false_yes", "false_no", "blind_false_no")
     body = [[r["source"], r["form"], str(r["false_yes"]["n"]), *(show(r.get(name)) for name in columns)] for r in rows]
-    return _table(["source", "form", "n absent", "false yes", "blind", "false no", "blind"], body)
+    return table(["source", "form", "n absent", "false yes", "blind", "false no", "blind"], body)
 
 
 def _abstention(rows: Sequence[Row]) -> str:
     body = [
         [r["source"], str(r["recall"]["n"]), show(r["recall"]), show(r["precision"]), show(r["needless"])] for r in rows
     ]
-    return _table(["source", "n due", "recall", "precision", "needless"], body)
+    return table(["source", "n due", "recall", "precision", "needless"], body)
 
 
 def _calibration(rows: Sequence[Row]) -> str:
@@ -199,7 +155,7 @@ def _calibration(rows: Sequence[Row]) -> str:
         ]
         for r in rows
     ]
-    return _table(["source", "n", "ECE (10 bins)", "Brier score", "mean confidence", "exact match"], body)
+    return table(["source", "n", "ECE (10 bins)", "Brier score", "mean confidence", "exact match"], body)
 
 
 def _captions(rows: Sequence[Row]) -> str:
@@ -208,8 +164,8 @@ def _captions(rows: Sequence[Row]) -> str:
         for name, scores in row["systems"].items():
             line = [row["source"], row["references"], f"{row['references_per_item']:.1f}", str(row["n"])]
             body.append([*line, _SYSTEM_NAMES.get(name, name), *(show(scores[key], 3) for key in _CAPTION_NAMES)])
-    table = _table(["source", "references", "per caption", "n", "system", *_CAPTION_NAMES.values()], body)
-    return f"{table}\n\nTokeniser: {rows[0]['tokeniser']}. CIDEr: {rows[0]['cider_scale']}."
+    rows_of = table(["source", "references", "per caption", "n", "system", *_CAPTION_NAMES.values()], body)
+    return f"{rows_of}\n\nTokeniser: {rows[0]['tokeniser']}. CIDEr: {rows[0]['cider_scale']}."
 
 
 def _recognition(rows: Sequence[Row]) -> str:
@@ -220,15 +176,31 @@ def _recognition(rows: Sequence[Row]) -> str:
             measures = (show(scores[key]) for key in ("top1", "macro_f1", "off_list"))
             body.append([*line, _SYSTEM_NAMES.get(name, name), *measures])
     head = ["source", "labels", "labels tested", "n", "system", "top-1", "macro F1", "no label of the list"]
-    return _table(head, body)
+    return table(head, body)
 
 
 _INTERVALS = (
-    "In brackets: 95 % interval, bootstrap over recordings. "
+    "Score: exact match after normalisation, unless a task says otherwise. In brackets: 95 % interval, bootstrap over "
+    "recordings. Blind: the larger of the model without the movement and (*) a model trained on the questions alone. "
     "Balanced accuracy: mean over the right answers of the share found."
 )
 _SECTIONS = (
-    ("cells", "Exact match", _INTERVALS, _cells),
+    ("cells", "Scores", _INTERVALS, _cells),
+    ("averages", "Averages", "Micro: mean over items. Macro: mean over kinds.", category_tables.averages),
+    (
+        "consistency",
+        "Changed movements",
+        "Right: the answer that is right on the changed movement. Turned, stayed: the same among the items answered "
+        "rightly as recorded, where the right answer must change and where it must stay.",
+        category_tables.consistency,
+    ),
+    (
+        "evidence",
+        "Contradictions with what is measured",
+        "Share of the answers that can be checked; the same for the right answers shows what the measures are worth.",
+        category_tables.evidence,
+    ),
+    ("judge", "Judge", "Agreement: with the task's own rule.", category_tables.judge),
     (
         "wording",
         "Wordings never seen in training",

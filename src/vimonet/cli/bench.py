@@ -1,0 +1,164 @@
+"""`vimonet bench`: run the benchmark, put reports side by side, list the tasks, export them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from vimonet.cli.shared import MODEL_HELP
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command with its own commands."""
+    bench = commands.add_parser(
+        "bench", help="ViMoNet-Bench: scores that stand beside blind, shuffled and mirrored ones"
+    )
+    actions = bench.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_run(actions.add_parser("run", help="put the tasks of a dataset to a model and write a report"))
+    report = actions.add_parser("report", help="put reports side by side, with a paired test on the items they share")
+    report.add_argument("reports", nargs="+", metavar="REPORT", help="report.json files, or the folders they lie in")
+    report.add_argument("-o", "--out", metavar="FILE.md", help="also write the tables to a file")
+    report.set_defaults(run=_report)
+    listing = actions.add_parser("list", help="the tasks, and how many questions a dataset has for each")
+    listing.add_argument("--dataset", metavar="DIR", help="count the questions of this dataset")
+    listing.add_argument("--split", help="split to count in (default: the one each task names)")
+    listing.set_defaults(run=_list)
+    export = actions.add_parser("export-lmms", help="write the tasks as a task folder for lmms-eval")
+    export.add_argument("folder", metavar="DIR", help="new folder")
+    export.add_argument("--dataset", required=True, metavar="DIR", help="dataset whose questions are exported")
+    export.add_argument("--split", help="split (default: the one each task names)")
+    export.add_argument("--tasks", default="", help="names separated by commas (default: all that find questions)")
+    export.set_defaults(run=_export)
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    what = run.add_argument_group("what is asked")
+    what.add_argument("--dataset", required=True, metavar="DIR", help="VIMOS dataset, MVBench, BABEL-QA or HuMMan-QA")
+    what.add_argument("--split", help="split to ask (default: the one each task names, test)")
+    what.add_argument("--tasks", default="", help="names, groups (motion, video) or .yaml files, separated by commas")
+    what.add_argument("--limit", type=_count, default=0, help="at most so many questions, drawn evenly (default: all)")
+    who = run.add_argument_group("which model")
+    who.add_argument("-m", "--model", help=f"{MODEL_HELP}; or majority, nearest, question-only")
+    who.add_argument("--device", help="cpu, cuda ... (default: cpu)")
+    who.add_argument("--via", metavar="URL", help="ask an OpenAI-compatible endpoint instead (address up to /v1)")
+    who.add_argument("--llm", metavar="NAME", help="model behind the endpoint")
+    who.add_argument(
+        "--show", choices=("facts", "series", "picture"), default="series", help="how it is told a movement"
+    )
+    how = run.add_argument_group("how")
+    how.add_argument("--controls", default=None, help="conditions, separated by commas, or none (default: all five)")
+    how.add_argument(
+        "--control-limit", type=_count, default=0, help="questions per control, blind apart (default: all)"
+    )
+    how.add_argument("--train-rows", type=_count, default=4000, help="rows the baselines learn from; 0: no baselines")
+    how.add_argument("--no-evidence", action="store_true", help="do not hold answers against what is measured")
+    how.add_argument("--judge-via", metavar="URL", help="also have the answers judged by an endpoint")
+    how.add_argument("--judge", metavar="NAME", help="model of the judge")
+    how.add_argument("--seed", type=_count, default=0, help="of every draw (default: 0)")
+    how.add_argument("--batch-size", type=_positive, default=32, help="questions per call (default: 32)")
+    how.add_argument("--samples", type=_positive, default=2000, help="resamples of an interval (default: 2000)")
+    how.add_argument("-o", "--out", metavar="DIR", help="folder of the report; an interrupted run continues there")
+    run.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from vimonet.bench.run import CONTROLS, Options, run
+    from vimonet.errors import InputError
+
+    if bool(args.via) != bool(args.llm):
+        raise InputError("--via and --llm belong together: the address of an endpoint and the name of its model.")
+    if bool(args.judge_via) != bool(args.judge):
+        raise InputError("--judge-via and --judge belong together: the address of an endpoint and its model's name.")
+    controls = CONTROLS if args.controls is None else tuple(name for name in _names(args.controls) if name != "none")
+    options = Options(
+        args.dataset,
+        _names(args.tasks),
+        args.split,
+        args.out,
+        args.limit,
+        args.control_limit,
+        controls,
+        args.train_rows,
+        not args.no_evidence,
+        args.seed,
+        args.batch_size,
+        args.samples,
+    )
+    judge = None
+    if args.judge_via:
+        from vimonet.bench.judge import Judge
+
+        judge = Judge(_endpoint(args.judge_via, args.judge))
+    model: Any = args.model or os.environ.get("VIMONET_MODEL")
+    if args.via:
+        from vimonet.bench.models import EndpointModel
+        from vimonet.remote import RemoteAssistant
+
+        level = "series" if args.show == "picture" else args.show
+        model = EndpointModel(
+            RemoteAssistant(_endpoint(args.via, args.llm), level=level, picture=args.show == "picture")
+        )
+    report = run(options, model, judge=judge, device=args.device)
+    print(report.markdown(forms=False))
+    print(f"written to {report.out}")
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from vimonet.bench.comparing import side_by_side
+    from vimonet.bench.report import write_text
+
+    text = side_by_side(args.reports)
+    if args.out:
+        write_text(Path(args.out), text)
+    print(text)
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from vimonet.bench.run import counts
+    from vimonet.bench.tasks import find_tasks
+
+    tasks = find_tasks()
+    found = counts(args.dataset, tasks, args.split) if args.dataset else {}
+    wide = max(len(task.name) for task in tasks)
+    for task in tasks:
+        number = f"{found[task.name][0]:>7,} of {found[task.name][1]:>5,} recordings  " if found else ""
+        print(f"{task.name:<{wide}}  {task.group:<6}  {task.answer.format:<10}  {number}{task.about}")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from vimonet.bench.lmms import export
+
+    written = export(args.folder, args.dataset, _names(args.tasks), args.split)
+    print(f"{len(written)} tasks written to {args.folder}: {', '.join(written)}")
+    print(f"lmms_eval --include_path {args.folder} --tasks {written[0]} ...")
+    return 0
+
+
+def _endpoint(url: str, model: str) -> Any:
+    from vimonet.endpoint import Endpoint, Settings, default_cache
+
+    return Endpoint(Settings(url, model, cache=default_cache()))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("0 or more is expected")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("1 or more is expected")
+    return number
