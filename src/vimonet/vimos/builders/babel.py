@@ -1,0 +1,172 @@
+"""``babel``: BABEL (Punnakkal et al., CVPR 2021): labels of AMASS recordings as ordered, timed stretches.
+
+Layout as babel.is.tue.mpg.de/data.html and the code of github.com/abhinanda-punnakkal/BABEL give it: ``train.json``,
+``val.json``, ``test.json``, each an object of sequences by ``babel_sid`` with ``feat_p`` (the AMASS file), ``dur`` (s),
+``seq_ann`` and ``frame_ann``; an annotation has ``labels`` with ``raw_label``, ``proc_label``, ``act_cat`` and, in
+``frame_ann``, ``start_t`` and ``end_t``. A sequence without frame labels is one action throughout, as that page says. The ``extra_*`` files (several annotators) are not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from vimonet.errors import InputError
+from vimonet.motion import Motion, load
+from vimonet.vimos.build import Shard, Skipped, chunk
+from vimonet.vimos.builders.clips import Source, records_of
+from vimonet.vimos.records import Caption, Record
+from vimonet.vimos.samples import MAX_FRAMES
+from vimonet.vimos.schema import Part
+
+LICENCE = "BABEL and AMASS: non-commercial scientific research"
+SPLITS = ("train", "val", "test")
+_ROWS = 50
+_RENAMED = {"BioMotionLab_NTroje": "BMLrub", "DFaust_67": "DFaust", "MPI_mosh": "MoSh", "SSM_synced": "SSM"}
+_COMMON = 3
+"""Labels that occur so often are drawn as absent ones."""
+
+
+@dataclass(frozen=True)
+class BabelBuilder:
+    """Builder of BABEL.
+
+    Args:
+        root: folder of train.json, val.json, test.json.
+        motions: folder of the AMASS npz files (unpacked as they come), or of joints [T, 22, 3] at 20 frames/s as
+            ``.npy`` under the same names.
+        seed: of the questions.
+
+    Raises:
+        InputError: a folder or file is missing or is not BABEL's (when shards are asked for).
+    """
+
+    root: str
+    motions: str
+    seed: int = 0
+
+    name = "vimos-babel"
+
+    def settings(self) -> dict[str, Any]:
+        """Options, and the hash of the label files."""
+        digest = hashlib.sha256()
+        for split in SPLITS:
+            path = Path(self.root) / f"{split}.json"
+            digest.update(path.read_bytes() if path.is_file() else b"-")
+        return {"builder": "babel", "seed": self.seed, "labels": digest.hexdigest()}
+
+    def shards(self) -> list[Shard]:
+        """Sequences by the published splits."""
+        if not Path(self.motions).is_dir():
+            raise InputError(f"{self.motions}: no such folder; give --motions the folder of AMASS, or of joints.")
+        found = []
+        for split in SPLITS:
+            found += chunk(split, list(_sequences(self.root, split)), _ROWS)
+        if not found:
+            raise InputError(f"{self.root}: none of train.json, val.json, test.json is there; give BABEL's folder.")
+        return found
+
+    def records(self, shard: Shard) -> Iterator[Record | Skipped]:
+        """Clips of the sequences of a shard."""
+        sequences = _sequences(self.root, shard.split)
+        others = _common(self.root, shard.split)
+        for key in shard.keys:
+            sequence = sequences[key]
+            try:
+                yield from self._clips(key, sequence, shard.split, others)
+            except InputError as error:
+                yield Skipped(f"{shard.split}/{key} {sequence.get('feat_p', '')}", str(error))
+
+    def _clips(self, key: str, sequence: dict[str, Any], split: str, others: list[str]) -> Iterator[Record | Skipped]:
+        file = str(sequence.get("feat_p") or "")
+        motion = self._motion(file, key)
+        parts, said = stretches(sequence, motion.duration, f"sequence {key}")
+        # A label of the sequence describes all of it, so it goes with a row that is all of it.
+        captions = [Caption(text) for text in said] if motion.frames <= MAX_FRAMES else []
+        source = Source("babel", f"{split}/{key}", f"babel/{file}", split, LICENCE, self.seed)
+        provenance = {"feat_p": file, "babel_sid": sequence.get("babel_sid", key), "sequence_labels": said}
+        yield from records_of(motion, source, captions, parts, others, provenance=provenance)
+
+    def _motion(self, file: str, key: str) -> Motion:
+        path = Path(file)
+        if not file or path.is_absolute() or ".." in path.parts:
+            raise InputError(f"sequence {key}: feat_p '{file}' is no path of AMASS.")
+        renamed = Path(*(_RENAMED.get(part, part) for part in path.parts))
+        stems = {p.with_suffix("") for p in (path, renamed)}
+        stems |= {s.with_name(s.name.removesuffix("_poses") + end) for s in tuple(stems) for end in ("", "_stageii")}
+        for stem in sorted(stems, key=lambda s: (s != path.with_suffix(""), str(s))):
+            # AMASS archives unpack to one folder, BABEL writes two of the same name ("KIT/KIT/...").
+            for depth in range(min(2, len(stem.parts) - 1) + 1):
+                for suffix in (".npz", ".npy"):
+                    place = Path(self.motions, *stem.parts[depth:]).with_name(stem.name + suffix)
+                    if place.is_file():
+                        return load(place, fps=20.0 if suffix == ".npy" else None)
+        raise InputError(f"{file} is not below {self.motions}, neither as .npz nor as .npy.")
+
+    def describe(self) -> str:
+        """What the card says."""
+        return (
+            "BABEL (Punnakkal et al., CVPR 2021): its labels as timed actions (processed labels; overlapping ones kept) "
+            "of AMASS recordings, cut into windows of at most 9.8 s. Order is asked where actions follow one another. Test "
+            "labels of BABEL are not public, so rows of its test split carry measured questions alone."
+        )
+
+
+def stretches(sequence: dict[str, Any], duration: float, where: str) -> tuple[list[Part], list[str]]:
+    """Timed actions of a sequence, in order of time, and the labels of the whole sequence.
+
+    Args:
+        sequence: an entry of BABEL's files.
+        duration: seconds of the recording.
+        where: for messages.
+
+    Raises:
+        InputError: labels that are not laid out as published.
+    """
+    try:
+        frame, whole = sequence.get("frame_ann"), sequence.get("seq_ann")
+        said = [str(label.get("raw_label") or "").strip() for label in (whole or {}).get("labels") or ()]
+        labels = (frame or whole or {}).get("labels") or ()
+        parts = []
+        for label in labels:
+            action = str(label.get("proc_label") or label.get("raw_label") or "").strip().lower()
+            start = float(label["start_t"]) if frame else 0.0
+            end = min(duration, float(label["end_t"])) if frame else duration
+            if action and 0 <= start < end:
+                parts.append(Part(action, start, end))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: labels are not laid out as BABEL's ({error!r}).") from None
+    return sorted(parts, key=lambda p: (p.start, p.end, p.action)), list(dict.fromkeys(text for text in said if text))
+
+
+@lru_cache(maxsize=3)
+def _sequences(root: str, split: str) -> dict[str, dict[str, Any]]:
+    path = Path(root) / f"{split}.json"
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as JSON ({error}).") from None
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+        raise InputError(f"{path}: expected an object of sequences by babel_sid, as BABEL's files are.")
+    return dict(sorted(found.items()))
+
+
+@lru_cache(maxsize=3)
+def _common(root: str, split: str) -> list[str]:
+    """Labels that occur in several sequences of a split."""
+    counts: Counter[str] = Counter()
+    for key, sequence in _sequences(root, split).items():
+        try:
+            parts, _ = stretches(sequence, float("inf"), key)
+        except InputError:
+            continue
+        counts.update({part.action for part in parts})
+    return sorted(action for action, n in counts.items() if n >= _COMMON)

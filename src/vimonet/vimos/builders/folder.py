@@ -1,0 +1,247 @@
+"""``folder``: recordings of any format that ViMoNet reads, in any folders, with an optional table of captions.
+
+The table is CSV (with a head) or JSONL with the columns ``file`` (path below the root, or an unmistakable file name)
+and any of ``caption``, ``start`` and ``end`` (seconds), ``action`` ("wave the right hand"), ``split``, ``licence``; a
+file may have several rows. An MP4 with the name of a recording beside it is taken as the video of that recording.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from vimonet.errors import InputError
+from vimonet.motion import load
+from vimonet.motion.formats import SUFFIXES
+from vimonet.vimos.build import Attached, Shard, Skipped, chunk
+from vimonet.vimos.builders.clips import Source, hashed_split, records_of, split_name
+from vimonet.vimos.builders.table import read_table
+from vimonet.vimos.records import Caption, Record
+from vimonet.vimos.schema import Part
+from vimonet.vimos.video import video_duration
+
+_ROWS = 50
+_SAME_LENGTH = 0.5
+"""Seconds by which a video may differ in length from the recording it belongs to."""
+
+
+@dataclass(frozen=True)
+class FolderBuilder:
+    """Builder of a dataset out of a folder.
+
+    Args:
+        root: folder, searched with its subfolders.
+        captions: table of captions; a relative path is looked for here, then below the root.
+        licence: of files whose rows name none.
+        val, test: shares of the recordings, for those whose rows name no split.
+        seed: of splits and questions.
+        fps, up, unit: as of :func:`vimonet.motion.load`, where files do not say.
+        name: of the dataset, and source of its rows.
+
+    Raises:
+        InputError: no such folder, shares that do not fit, or a table that cannot be read (when shards are asked for).
+    """
+
+    root: str
+    captions: str | None = None
+    licence: str = "unstated"
+    val: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+    fps: float | None = None
+    up: str | None = None
+    unit: str | None = None
+    name: str = "vimos-folder"
+
+    def settings(self) -> dict[str, Any]:
+        """Options and what the folder and the table hold now, by name, size and hash."""
+        options = {key: value for key, value in asdict(self).items() if key not in ("root", "captions", "name")}
+        listing = [[file, (Path(self.root) / file).stat().st_size] for file in _files(self.root, self.captions)]
+        digest = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+        table = None if self.captions is None else _table_path(self.root, self.captions).read_bytes()
+        return {
+            "builder": "folder",
+            **options,
+            "files": len(listing),
+            "listing": digest,
+            "table": table and hashlib.sha256(table).hexdigest(),
+        }
+
+    def shards(self) -> list[Shard]:
+        """Recordings by split."""
+        if min(self.val, self.test) < 0 or self.val + self.test >= 1:
+            raise InputError(f"{self.val:g} for val and {self.test:g} for test leave nothing to train on.")
+        told = _told(self.root, self.captions)
+        splits: dict[str, list[str]] = {}
+        for file in sorted({*_motions(self.root, self.captions), *told}):
+            splits.setdefault(self._split(file, told), []).append(file)
+        return [shard for split in sorted(splits) for shard in chunk(split, splits[split], _ROWS)]
+
+    def _split(self, file: str, told: dict[str, list[dict[str, Any]]]) -> str:
+        named = {row["split"] for row in told.get(file, ()) if row["split"]}
+        if len(named) > 1:
+            raise InputError(f"{self.captions}: {file} is in {' and '.join(sorted(named))}; a file has one split.")
+        return named.pop() if named else hashed_split(_stem(file), self.val, self.test, self.seed)
+
+    def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
+        """Clips of the recordings of a shard."""
+        told = _told(self.root, self.captions)
+        videos = _videos(self.root, self.captions)
+        actions = sorted({row["action"] for rows in told.values() for row in rows if row["action"]})
+        for file in shard.keys:
+            rows = told.get(file, [])
+            licence = next((row["licence"] for row in rows if row["licence"]), self.licence)
+            source = Source(self.name, file, f"{self.name}/{_stem(file)}", shard.split, licence, self.seed)
+            try:
+                if file.lower().endswith(".mp4"):
+                    yield from self._film(source, rows)
+                else:
+                    yield from self._clips(source, rows, videos.get(_stem(file)), actions)
+            except (InputError, OSError) as error:
+                reason = str(error) if isinstance(error, InputError) else f"{file}: {error.strerror or error}."
+                yield Skipped(file, " ".join(reason.split()))
+
+    def _clips(
+        self, source: Source, rows: list[dict[str, Any]], film: str | None, others: list[str]
+    ) -> Iterator[Record | Skipped | Attached]:
+        path = Path(self.root) / source.file
+        if not path.is_file():
+            raise InputError(f"{source.file}: named in the table of captions and not there.")
+        motion = load(path, fps=self.fps, up=self.up, unit=self.unit)
+        video = None
+        if film is not None:
+            try:
+                seconds = video_duration(Path(self.root) / film)
+                if abs(seconds - motion.duration) > _SAME_LENGTH:
+                    raise InputError(
+                        f"{film}: its {seconds:.1f} s are not the {motion.duration:.1f} s of {source.file}."
+                    )
+                video = _place(film)
+                yield Attached(str(Path(self.root) / film), video)
+            except InputError as error:
+                yield Skipped(film, str(error))
+        captions, parts = [], []
+        for row in rows:
+            start, end = row["start"], row["end"]
+            if start is not None and start >= motion.duration:
+                yield Skipped(source.file, f"{row['where']}: {start:g} s is beyond its {motion.duration:.1f} s.")
+                continue
+            if start is not None or end is not None:
+                start = start or 0.0
+                end = min(motion.duration, motion.duration if end is None else end)
+            if row["caption"]:
+                captions.append(Caption(row["caption"], "people", start, end))
+            if row["action"]:
+                parts.append(Part(row["action"], start or 0.0, motion.duration if end is None else end))
+        yield from records_of(motion, source, captions, parts, others, video=video)
+
+    def _film(self, source: Source, rows: list[dict[str, Any]]) -> Iterator[Record | Skipped | Attached]:
+        """A video without a recording of joints: captions alone."""
+        path = Path(self.root) / source.file
+        if not path.is_file():
+            raise InputError(f"{source.file}: named in the table of captions and not there.")
+        seconds = video_duration(path)
+        captions, parts = [], []
+        for row in rows:
+            timed = row["start"] is not None or row["end"] is not None
+            start, end = row["start"] or 0.0, min(seconds, seconds if row["end"] is None else row["end"])
+            if start >= end:
+                yield Skipped(source.file, f"{row['where']}: {start:g} s is beyond its {seconds:.1f} s.")
+                continue
+            if row["caption"]:
+                captions.append(Caption(row["caption"], "people", start if timed else None, end if timed else None))
+            if row["action"]:
+                parts.append(Part(row["action"], start, end))
+        yield Attached(str(path), _place(source.file))
+        yield Record(
+            f"{source.name}/{source.file}",
+            source.name,
+            source.recording,
+            source.split,
+            source.licence,
+            video=_place(source.file),
+            actions=tuple(sorted(parts, key=lambda p: (p.start, p.end))),
+            captions=tuple(dict.fromkeys(captions)),
+            provenance={"file": source.file, "seconds": round(seconds, 3)},
+        )
+
+    def describe(self) -> str:
+        """What the card says."""
+        return (
+            f"Recordings of a folder ({len(_motions(self.root, self.captions)):,} files), built with `vimonet data "
+            "build folder`. Captions of generator `people` are those of the table that came with it; answers of "
+            "generator `kinematic` are measured, or follow from the table's actions."
+        )
+
+
+def _stem(file: str) -> str:
+    return file.rpartition(".")[0] or file
+
+
+def _place(film: str) -> str:
+    """Place of a video in the dataset: one folder, names that tell apart files of the same name."""
+    digest = hashlib.sha256(film.encode()).hexdigest()[:8]
+    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(film).stem)[:60]
+    return f"video/{safe}-{digest}.mp4"
+
+
+@lru_cache(maxsize=4)
+def _files(root: str, captions: str | None) -> tuple[str, ...]:
+    """Files worth trying below the root, as posix paths, in order."""
+    folder = Path(root)
+    if not folder.is_dir():
+        raise InputError(f"{root}: no such folder; give --root the folder of the recordings.")
+    table = None if captions is None else _table_path(root, captions).resolve()
+    wanted = (*SUFFIXES, ".mp4")
+    found = [p for p in folder.rglob("*") if p.suffix.lower() in wanted and p.is_file() and p.resolve() != table]
+    return tuple(sorted(p.relative_to(folder).as_posix() for p in found if not p.name.startswith(".")))
+
+
+def _motions(root: str, captions: str | None) -> list[str]:
+    """Recordings, and the videos that belong to none."""
+    files = _files(root, captions)
+    stems = {_stem(file) for file in files if not file.lower().endswith(".mp4")}
+    return [file for file in files if not (file.lower().endswith(".mp4") and _stem(file) in stems)]
+
+
+def _videos(root: str, captions: str | None) -> dict[str, str]:
+    """Stem of a recording -> the video beside it."""
+    alone = set(_motions(root, captions))
+    return {_stem(f): f for f in _files(root, captions) if f.lower().endswith(".mp4") and f not in alone}
+
+
+def _table_path(root: str, captions: str) -> Path:
+    path = Path(captions)
+    return path if path.is_file() or path.is_absolute() else Path(root) / path
+
+
+@lru_cache(maxsize=4)
+def _told(root: str, captions: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the table by file."""
+    if captions is None:
+        return {}
+    path = _table_path(root, captions)
+    files = _files(root, captions)
+    by_name: dict[str, set[str]] = {}
+    for file in files:
+        for name in (file, _stem(file), Path(file).name, Path(file).stem):
+            by_name.setdefault(name, set()).add(file)
+    told: dict[str, list[dict[str, Any]]] = {}
+    for number, row in read_table(path):
+        where = f"{path.name} line {number}"
+        named = by_name.get(row["file"], {row["file"]})
+        if row["file"] in named:
+            named = {row["file"]}
+        motions = {file for file in named if not file.lower().endswith(".mp4")}
+        if len(motions or named) > 1:
+            raise InputError(
+                f"{where}: '{row['file']}' may be {' or '.join(sorted(named))}; give the path below the root."
+            )
+        entry = {**row, "where": where, "split": row["split"] and split_name(row["split"], where)}
+        told.setdefault((motions or named).pop(), []).append(entry)
+    return told

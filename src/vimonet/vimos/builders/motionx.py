@@ -1,0 +1,181 @@
+"""``motionx``: Motion-X (Lin et al., NeurIPS 2023): SMPL-X motion, captions, and videos where one has them.
+
+Layout as README.md of github.com/IDEA-Research/Motion-X ("Dataset Download", "Data Loading") gives it:
+``motion_data/smplx_322/<subset>/**/<name>.npy`` [T, 322] at 30 frames/s (axis-angle root 0:3, body 3:66, translation
+309:312), ``texts/semantic_labels/<subset>/**/<name>.txt``, and the split lists of its ``datasets`` folder (``train.txt``,
+``val.txt``, ``test.txt``, lines ``<subset>/**/<name>``) in the root. It distributes no videos; those one has are looked
+for as ``videos/<subset>/**/<name>.mp4`` (or ``video/``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vimonet.errors import InputError
+from vimonet.motion import Motion
+from vimonet.motion.formats.amass import pose_joints
+from vimonet.motion.formats.recording import Recording, to_motion
+from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.vimos.build import Attached, Shard, Skipped, chunk
+from vimonet.vimos.builders.clips import Source, hashed_split, records_of
+from vimonet.vimos.records import Caption, Record
+from vimonet.vimos.video import video_duration
+
+LICENCE = "Motion-X licence (non-commercial), and those of its subsets"
+FPS = 30.0
+_WIDTH = 322
+_ROWS = 100
+_SPLITS = ("train", "val", "test")
+_SAME_LENGTH = 0.5
+_MOTIONS = Path("motion_data") / "smplx_322"
+_TEXTS = Path("texts") / "semantic_labels"
+
+
+@dataclass(frozen=True)
+class MotionXBuilder:
+    """Builder of Motion-X.
+
+    Args:
+        root: folder with ``motion_data`` and ``texts``; with its split lists they are kept to, without them recordings
+            are divided by hash (8 : 1 : 1), all clips of one video together.
+        video: whether videos that are there come along.
+        seed: of the division and of the questions.
+
+    Raises:
+        InputError: a part of the layout is missing (when shards are asked for).
+    """
+
+    root: str
+    video: bool = True
+    seed: int = 0
+
+    name = "vimos-motionx"
+
+    def settings(self) -> dict[str, Any]:
+        """Options and which clips are there, in which split, with which video."""
+        clips = _clips(self.root, self.seed)
+        films = [name for name in clips if self.video and _film(self.root, name)]
+        digest = hashlib.sha256(repr((clips, films)).encode()).hexdigest()
+        return {"builder": "motionx", "video": self.video, "seed": self.seed, "clips": len(clips), "listing": digest}
+
+    def shards(self) -> list[Shard]:
+        """Clips by split."""
+        clips = _clips(self.root, self.seed)
+        return [s for split in _SPLITS for s in chunk(split, [n for n, own in clips.items() if own == split], _ROWS)]
+
+    def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
+        """Clips of a shard."""
+        for name in shard.keys:
+            try:
+                yield from self._clip(name, shard.split)
+            except (InputError, OSError) as error:
+                reason = str(error) if isinstance(error, InputError) else f"{error.strerror or error}."
+                yield Skipped(name, reason)
+
+    def _clip(self, name: str, split: str) -> Iterator[Record | Skipped | Attached]:
+        motion = read_smplx322(Path(self.root) / _MOTIONS / f"{name}.npy")
+        text = Path(self.root) / _TEXTS / f"{name}.txt"
+        lines = text.read_text(encoding="utf-8", errors="replace").splitlines() if text.is_file() else []
+        captions = [Caption(line.strip()) for line in dict.fromkeys(lines) if line.strip()]
+        if not captions:
+            yield Skipped(name, "it has no caption in texts/semantic_labels; measured questions alone are asked.")
+        film, place = _film(self.root, name) if self.video else None, None
+        if film is not None:
+            try:
+                seconds = video_duration(film)
+                if abs(seconds - motion.duration) > _SAME_LENGTH:
+                    raise InputError(f"its {seconds:.1f} s are not the {motion.duration:.1f} s of the motion.")
+                place = f"video/{hashlib.sha256(name.encode()).hexdigest()[:16]}.mp4"
+                yield Attached(str(film), place)
+            except InputError as error:
+                yield Skipped(f"{name}.mp4", str(error))
+        source = Source("motionx", name, f"motionx/{_recording(self.root, name)}", split, LICENCE, self.seed)
+        provenance = {"subset": name.split("/", 1)[0]}
+        # A caption speaks of the whole clip, so the clip stays whole, however long it is.
+        clips = [(0.0, motion.duration)] if captions else []
+        yield from records_of(motion, source, captions, video=place, clips=clips, provenance=provenance)
+
+    def describe(self) -> str:
+        """What the card says."""
+        return (
+            "Motion-X (Lin et al., NeurIPS 2023): clips with their semantic labels as captions, posed on the 22 joints "
+            "with mean bone lengths (no body model), and the videos that were there. Answers of generator `kinematic` "
+            "are measured on the joints, which in the subsets taken from video were themselves estimated."
+        )
+
+
+def read_smplx322(path: Path) -> Motion:
+    """A Motion-X array [T, 322] (30 frames/s) as a motion.
+
+    Raises:
+        InputError: not such an array.
+    """
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path.name}: not a readable npy ({error.__class__.__name__}).") from None
+    if values.ndim != 2 or values.shape[1] != _WIDTH or values.dtype.kind not in "fi" or not len(values):
+        raise InputError(f"{path.name}: the array has shape {list(values.shape)}; expected [frames, 322].")
+    if not np.isfinite(values[:, :312]).all():
+        raise InputError(f"{path.name}: a parameter is not finite; every one must be a number.")
+    recording = Recording(
+        positions=pose_joints(values[:, :66], values[:, 309:312]),
+        names=JOINT_NAMES,
+        fps=FPS,
+        format="motionx",
+        family="smplx parameters",
+        mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
+        unit=1.0,
+        notes=["posed with mean bone lengths (no body model)"],
+    )
+    return to_motion(recording, path.name)
+
+
+@lru_cache(maxsize=2)
+def _clips(root: str, seed: int) -> dict[str, str]:
+    """Clip -> split, of every motion file there is."""
+    folder = Path(root) / _MOTIONS
+    if not folder.is_dir():
+        parts = f"{_MOTIONS.as_posix()}/ and {_TEXTS.as_posix()}/"
+        raise InputError(f"{root}: not Motion-X's folder; expected {parts} in it.")
+    names = sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.npy"))
+    listed = _listed(root)
+    if listed:
+        return {name: listed[name] for name in names if name in listed}
+    return {name: hashed_split(_recording(root, name), 0.1, 0.1, seed) for name in names}
+
+
+@lru_cache(maxsize=2)
+def _listed(root: str) -> dict[str, str]:
+    """Clip -> split by the published lists, where they are there."""
+    found: dict[str, str] = {}
+    for split in _SPLITS:
+        for path in (Path(root) / f"{split}.txt", Path(root) / "datasets" / f"{split}.txt"):
+            if path.is_file():
+                names = (line.strip().removesuffix(".npy") for line in path.read_text("utf-8").splitlines())
+                found.update({name: split for name in names if name})
+                break
+    return found
+
+
+def _recording(root: str, name: str) -> str:
+    """The unit of splits: a video with all its clips, a mirrored copy with its original; of the published lists, which
+    divide videos, the clip."""
+    parent, _, last = name.rpartition("/")
+    plain = re.sub(r"^M(?=\d{6}$)", "", last)
+    if not _listed(root):
+        plain = re.sub(r"_clip_?\d+$", "", plain)
+    return f"{parent}/{plain}" if parent else plain
+
+
+def _film(root: str, name: str) -> Path | None:
+    places = (Path(root) / folder / f"{name}.mp4" for folder in ("videos", "video"))
+    return next((path for path in places if path.is_file()), None)
