@@ -3,7 +3,8 @@
 Layout as babel.is.tue.mpg.de/data.html and the code of github.com/abhinanda-punnakkal/BABEL give it: ``train.json``,
 ``val.json``, ``test.json``, each an object of sequences by ``babel_sid`` with ``feat_p`` (the AMASS file), ``dur`` (s),
 ``seq_ann`` and ``frame_ann``; an annotation has ``labels`` with ``raw_label``, ``proc_label``, ``act_cat`` and, in
-``frame_ann``, ``start_t`` and ``end_t``. A sequence without frame labels is one action throughout, as that page says. The ``extra_*`` files (several annotators) are not read.
+``frame_ann``, ``start_t`` and ``end_t``. A sequence without frame labels is one action throughout, as that page says. The ``extra_*`` files
+(several annotators) are not read.
 """
 
 from __future__ import annotations
@@ -112,9 +113,9 @@ class BabelBuilder:
     def describe(self) -> str:
         """What the card says."""
         return (
-            "BABEL (Punnakkal et al., CVPR 2021): its labels as timed actions (processed labels; overlapping ones kept) "
-            "of AMASS recordings, cut into windows of at most 9.8 s. Order is asked where actions follow one another. Test "
-            "labels of BABEL are not public, so rows of its test split carry measured questions alone."
+            "BABEL (Punnakkal et al., CVPR 2021): its labels as timed actions (processed labels; overlapping ones "
+            "kept) of AMASS recordings, cut into windows of at most 9.8 s. Order is asked where actions follow one "
+            "another. Its test labels are not public, so rows of its test split carry measured questions alone."
         )
 
 

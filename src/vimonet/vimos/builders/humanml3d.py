@@ -3,7 +3,8 @@
 Layout and text format as README.md of github.com/EricGuo5513/HumanML3D ("Data Structure") gives them:
 ``new_joints/*.npy`` [T, 22, 3] or ``new_joint_vecs/*.npy`` [T, 263] at 20 frames/s, ``texts/*.txt`` with lines
 ``caption#word/POS ...#from#to`` (seconds; 0.0 twice for the whole clip), name lists ``train.txt``, ``val.txt``,
-``test.txt``, and ``index.csv`` of the repository (source_path, start_frame, end_frame, new_name). ``M000000`` is the mirrored copy of ``000000``.
+``test.txt``, and ``index.csv`` of the repository (source_path, start_frame, end_frame, new_name).
+``M000000`` is the mirrored copy of ``000000``.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class HumanML3DBuilder:
         divided = sum(len(found) > 1 for found in splits.values())
         if not index or not divided:
             return ""
-        return f" The published lists put cuts of {divided:,} source files into more than one split; rows keep to the lists."
+        return f" The published lists, which rows keep to, put cuts of {divided:,} source files into several splits."
 
 
 _FOLDERS = ("new_joints", "new_joint_vecs")
