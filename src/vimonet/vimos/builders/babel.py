@@ -3,8 +3,8 @@
 Layout as babel.is.tue.mpg.de/data.html and the code of github.com/abhinanda-punnakkal/BABEL give it: ``train.json``,
 ``val.json``, ``test.json``, each an object of sequences by ``babel_sid`` with ``feat_p`` (the AMASS file), ``dur`` (s),
 ``seq_ann`` and ``frame_ann``; an annotation has ``labels`` with ``raw_label``, ``proc_label``, ``act_cat`` and, in
-``frame_ann``, ``start_t`` and ``end_t``. A sequence without frame labels is one action throughout, as that page says. The ``extra_*`` files
-(several annotators) are not read.
+``frame_ann``, ``start_t`` and ``end_t``. A sequence without frame labels is one action throughout, as that page says.
+The ``extra_*`` files (several annotators) are not read.
 """
 
 from __future__ import annotations

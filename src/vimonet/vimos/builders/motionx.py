@@ -3,8 +3,8 @@
 Layout as README.md of github.com/IDEA-Research/Motion-X ("Dataset Download", "Data Loading") gives it:
 ``motion_data/smplx_322/<subset>/**/<name>.npy`` [T, 322] at 30 frames/s (axis-angle root 0:3, body 3:66, translation
 309:312), ``texts/semantic_labels/<subset>/**/<name>.txt``, and the split lists of its ``datasets`` folder
-(``train.txt``, ``val.txt``, ``test.txt``, lines ``<subset>/**/<name>``) in the root. It distributes no videos; those one
-has are looked for as ``videos/<subset>/**/<name>.mp4`` (or ``video/``).
+(``train.txt``, ``val.txt``, ``test.txt``, lines ``<subset>/**/<name>``) in the root. It distributes no videos; those
+one has are looked for as ``videos/<subset>/**/<name>.mp4`` (or ``video/``).
 """
 
 from __future__ import annotations
