@@ -1,0 +1,83 @@
+"""`vimonet index` and `vimonet search`: find moments in a folder of recordings by a sentence."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from vimonet.errors import InputError
+from vimonet.terminal import dim, one_line, print_json
+
+_EVALUATOR = "evaluator folder (default: the shipped one)"
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the two commands."""
+    index = commands.add_parser(
+        "index",
+        help="make a folder of recordings searchable",
+        description="Index every recording in a folder, at any depth. The same command given again does only what is "
+        "new or has changed, also after an interruption.",
+    )
+    index.add_argument("folder", metavar="FOLDER", help="folder of recordings")
+    index.add_argument("-o", "--output", required=True, metavar="INDEX", help="file to write or bring up to date")
+    index.add_argument("-m", "--evaluator", metavar="DIR", help=_EVALUATOR)
+    index.add_argument(
+        "--window", type=float, action="append", metavar="SECONDS", help="length of windows; repeatable (default: 3, 9)"
+    )
+    index.add_argument("--rebuild", action="store_true", help="start anew, replacing what is there")
+    index.set_defaults(run=_index)
+
+    search = commands.add_parser("search", help="find moments in indexed recordings by a sentence")
+    search.add_argument("text", metavar="TEXT", help='what happens, such as "someone waves with the left hand"')
+    search.add_argument("--index", required=True, metavar="INDEX", help="made by 'vimonet index'")
+    search.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
+    search.add_argument("-m", "--evaluator", metavar="DIR", help="evaluator folder (default: the index's own)")
+    search.add_argument("--json", action="store_true", help="one JSON object per hit on standard output")
+    search.set_defaults(run=_search)
+
+
+def _index(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from vimonet.search import Index
+
+    def complain(path: str, reason: str) -> None:
+        said = one_line(reason)
+        tqdm.write(f"vimonet: {said if path in said else f'{path}: {said}'}", file=sys.stderr)
+
+    index = Index.build(
+        args.folder,
+        args.output,
+        evaluator=args.evaluator,
+        windows=args.window,
+        rebuild=args.rebuild,
+        progress=True,
+        on_error=complain,
+    )
+    failed = f", {len(index.failed)} could not be read" if index.failed else ""
+    print(f"wrote {args.output}: {len(index.entries)} recordings, {len(index)} windows{failed}", file=sys.stderr)
+    return 2 if index.failed else 0
+
+
+def _search(args: argparse.Namespace) -> int:
+    if args.k < 1:
+        raise InputError(f"-k is {args.k}; give 1 or more.")
+    from vimonet.search import Index
+
+    index = Index.open(args.index)
+    if not args.text.strip():
+        raise InputError("an empty text describes no movement; give a sentence such as 'someone waves'.")
+    if args.own_process:
+        from vimonet.startup import quick_imports
+
+        quick_imports()
+    index.evaluator(args.evaluator)
+    if not index.complete:
+        print(dim("this index is not finished; give its 'vimonet index' command again"), file=sys.stderr)
+    for number, hit in enumerate(index.search(args.text, args.k), start=1):
+        if args.json:
+            print_json({"rank": number, **hit.to_dict()})
+        else:
+            print(f"{number:>3}  {hit.score:5.2f}  {hit.path}  {dim(f'{hit.start:.1f}-{hit.end:.1f} s')}", flush=True)
+    return 0
