@@ -1,8 +1,8 @@
 """Models under test: ours, an endpoint, and the answers that need no model. Each has ``ask_batch``.
 
-An adapter has ``name``, ``reads`` (``motion``, ``video``: what it can be shown), ``ask_batch([(question, shown), ...])``
-giving objects with ``text`` and ``confidence``, and may have ``choose_batch([(question, shown, options), ...])`` for
-multiple choice by likelihood.
+An adapter has ``name``, ``reads`` (what it can be shown: ``motion``, ``video``), and ``ask_batch``, which takes
+``[(question, shown), ...]`` and gives objects with ``text`` and ``confidence``. For multiple choice by likelihood it
+may have ``choose_batch``, which takes ``[(question, shown, options), ...]``.
 """
 
 from __future__ import annotations
