@@ -53,7 +53,25 @@ def lines_of(text: str) -> list[dict[str, Any]]:
 # --- help and imports ---
 
 
-@pytest.mark.parametrize("command", ["", "ask", "caption", "inspect", "render", "train", "eval", "demo"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "ask",
+        "caption",
+        "inspect",
+        "render",
+        "index",
+        "search",
+        "data",
+        "data build",
+        "bench",
+        "bench run",
+        "train",
+        "eval",
+        "demo",
+    ],
+)
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([*command.split(), "--help"])
@@ -128,6 +146,50 @@ def test_ask_shows_and_explains(clips: Path, model_dir: Path, capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert Path("answer.png").stat().st_size > 5000
     assert "net movement" in out and err.strip() == "wrote answer.png"
+
+
+class Says:
+    """Stands in for a model that always says the same; its evidence is measured."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def ask(self, question: str, motion: Any, *, evidence: bool = False) -> vimonet.Answer:
+        from vimonet.evidence import examine
+
+        found = examine(question, self.text, motion) if evidence else None
+        return vimonet.Answer(self.text, 0.5, 0.0, motion.duration, evidence=found)
+
+
+@pytest.mark.parametrize(("said", "verdict"), [("left", "agrees: turns 89"), ("right", "CONTRADICTS: turns 89")])
+def test_ask_with_evidence(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str, verdict: str
+) -> None:
+    monkeypatch.setattr(shared, "assistant", lambda args: Says(said))
+    command = ["ask", "sample:turn_left", "Which way does the person turn?", "What colour is it?"]
+    assert main([*command, "--evidence"]) == 0
+    out = capsys.readouterr().out
+    assert verdict in out and "1.4-2.5 s" in out and "no measure bears on this question" in out
+    assert ("measured answer: left" in out) == (said == "right")  # a disagreement says what it should have been
+    assert main([*command, "--evidence", "--json"]) == 0
+    first, second = lines_of(capsys.readouterr().out)
+    assert first["text"] == said and second["evidence"] == []
+    assert first["evidence"][0]["verdict"] == ("agrees" if said == "left" else "contradicts")
+    assert first["evidence"][0]["spans"][0]["joints"] == ["pelvis", "left_shoulder", "right_shoulder"]
+    assert main([*command, "--json"]) == 0
+    assert all("evidence" not in record for record in lines_of(capsys.readouterr().out))
+
+
+def test_ask_draws_its_evidence(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shared, "assistant", lambda args: Says("right"))
+    question = "Which way does the person turn?"
+    assert main(["ask", "sample:turn_left", question, "--show", "plain.png"]) == 0
+    assert main(["ask", "sample:turn_left", question, "--evidence", "--show", "marked.png"]) == 0
+    assert Path("marked.png").read_bytes() != Path("plain.png").read_bytes()
+    assert capsys.readouterr().err == "wrote plain.png\nwrote marked.png\n"
+    assert main(["ask", "sample:turn_left", question, "--evidence", "--show", "gone/marked.png"]) == 2
 
 
 # --- caption ---

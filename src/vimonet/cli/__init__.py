@@ -11,17 +11,21 @@ import sys
 from collections.abc import Sequence
 
 import vimonet
-from vimonet.cli import ask, data, demo, inspect, train
+from vimonet.cli import ask, bench, data, demo, inspect, search, train
 from vimonet.errors import InputError
 from vimonet.terminal import complain
 
 _EPILOG = """\
 examples:
   vimonet demo
-  vimonet ask walk.bvh "Which way does the person turn?"
+  vimonet ask walk.bvh "Which way does the person turn?" --evidence
   vimonet caption clips/ --json > captions.jsonl
   vimonet inspect walk.bvh
   vimonet render walk.bvh -o walk.mp4
+  vimonet index clips/ -o clips.index
+  vimonet search "someone waves with the left hand" --index clips.index
+  vimonet data build folder --root clips/ --out my-vimos
+  vimonet bench run --dataset my-vimos --out runs/bench
 
 Recordings: BVH, ASF/AMC, AMASS .npz, HumanML3D and joint .npy, keypoint .json; '-' reads standard input,
 'sample:NAME' is a recording that comes with ViMoNet (vimonet demo --list)."""
@@ -70,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vimonet {vimonet.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (ask, inspect, data, train, demo):
+    for group in (ask, inspect, search, data, train, bench, demo):
         group.add(commands)
     return parser
 

@@ -72,12 +72,25 @@ def raised_hand(q: Query) -> Evidence | None:
             held = None if truth is None else truth == "both"
         else:
             held = True if True in (left, right) else None if None in (left, right) else False
+        if q.claim and held is False and not _surely_down(q, asked):
+            held = None
         verdict = compare(held, q.yes)
     else:
         verdict = compare(truth, side(q.answer))
     values = {f"{name}_wrist_over_shoulder_m": height for name, height in facts.hand_height.items()}
     words = {"both": "both hands", "neither": "neither hand"}.get(truth or "", f"{truth} hand" if truth else "")
     return finding("raised hand", "; ".join(parts), verdict, words, spans, values)
+
+
+def _surely_down(q: Query, asked: str | None) -> bool:
+    """Whether a hand that is said to be raised in passing is not even lifted: people raise hands to a door handle."""
+    facts = q.facts
+    up = {r.side for r in facts.raised_hands}
+    if asked in SIDES:
+        return facts.hand_height[asked] < -0.12 and (bool(up) or facts.limb_activity.get(f"{asked} arm", 0.0) < 0.12)
+    if asked == "both" and up:
+        return min(facts.hand_height.values()) < -0.12
+    return max((facts.limb_activity.get(f"{name} arm", 0.0) for name in SIDES), default=0.0) < 0.12
 
 
 def arms(q: Query) -> Evidence | None:
@@ -146,10 +159,13 @@ def limb(q: Query) -> Evidence | None:
     opposite = q.facts.limb_activity.get(other, 0.0)
     truth = True if own > 0.4 else False if own < 0.12 else None
     claim = q.yes
-    if not q.asks(r"\b(mov\w*|us(e|es|ing|ed)|active|in (use|motion)|motion|anything|take part|part of)\b"):
+    done = q.asks(r"\b(?!mov|us|do|be)\w+ing\b") and not q.asks(r"\bseen moving|being moved")
+    if done or not q.asks(r"\b(mov\w*|us(e|es|ing|ed)|active|in (use|motion)|motion|anything|take part|part of)\b"):
         # An action needs its limb; that the limb moves does not yet make the action, and a short one moves it little.
         claim = q.yes or None
-        truth = False if own < 0.12 and opposite > max(0.2, 3 * own) else True if own > max(0.2, opposite) else None
+        truth = False if own < 0.12 and opposite > max(0.2, 3 * own) else None
+        if own > max(0.2, 1.5 * opposite):
+            truth = True
     joint = f"{asked}_{_JOINTS[part_of]}"
     measured = (
         f"{joint.replace('_', ' ')} {own:.2f} m/s on average in the body's own frame, the other {opposite:.2f} m/s"

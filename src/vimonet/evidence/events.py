@@ -22,7 +22,7 @@ from vimonet.evidence.record import (
 )
 from vimonet.evidence.words import ARM, LEG, TURN, number, numbers, side_of_limb, side_of_turn
 
-JUMP = r"\b(jump|hop|leap|leaps|bounc)\w*"
+JUMP = r"\b(jump|hop|leap)\w*"
 FALL = r"\b(fall|falls|falling|fell|tumbl\w*|collaps\w*)\b"
 RAISE = r"\b(rais|lift|put up|hold up|held up|reach)\w*"
 _PARTS = {
@@ -92,7 +92,7 @@ def count(q: Query) -> Evidence | None:
     )
     # A walk repeats its strides, which no one means who asks how often something is done.
     strides = "leg" in again.limb and (q.facts.path_length or 0.0) > 1.0
-    sure = again.regularity >= 0.6 and not strides and not off
+    sure = again.regularity >= 0.6 and not strides and not off and not q.asks(r"\b(walk|run|step|go|turn)")
     near = 1.0 if again.fast else 0.0
     verdict = compare_numbers(float(again.count) if sure else None, claim, near, near + 1.0)
     spans = [q.span(again.start, again.end, *_joints(again.limb), label=f"{again.count}×")]
@@ -106,7 +106,9 @@ def duration(q: Query) -> Evidence | None:
     found = happening(q, q.question)
     if found is not None:
         name, spans = found
-        seconds = sum(span.end - span.start for span in spans)
+        if q.asks(r"\braising\b|\blifting\b"):
+            return None  # how long raising takes is not how long it stays up
+        seconds = _together(spans)
         if not spans:
             return finding("duration", f"no {name} is measured", NOT_MEASURABLE)
         measured = f"{name} for {seconds:.1f} s: {_times(spans)}"
@@ -152,7 +154,11 @@ def when(q: Query) -> Evidence | None:
             far = min(abs(at - (s.start if edge == "start" else s.end)) for s in spans)
         else:
             far = min(max(s.start - at, at - s.end, 0.0) for s in spans)
-        verdict = AGREES if far <= 0.5 else CONTRADICTS if far > 1.2 else NOT_MEASURABLE
+        # A hand is on its way up, and down, before and after it is over the shoulder.
+        beyond = 2.5 if name == "raised hand" else 1.2
+        verdict = AGREES if far <= 0.5 else CONTRADICTS if far > beyond else NOT_MEASURABLE
+        if name == "raised hand" and q.asks(r"\b(raising|lifting) (the|both)\b"):
+            verdict = NOT_MEASURABLE  # asked about the action, of which only a part is over the shoulder
     else:
         named_parts = [part for part, pattern in _PARTS.items() if re.search(pattern, q.answer)]
         verdict = NOT_CLAIMED if len(named_parts) != 1 else compare(third, named_parts[0])
@@ -169,6 +175,8 @@ def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
         ("jump", lambda: _jumps(q), q.facts.jumps is not None),
         ("fall", lambda: _falls(q), q.facts.falls is not None),
     ]
+    if re.search(r"\b(walk|run|jog)\w* and turn", text):
+        return None  # what is walked and turned begins and ends with the walk
     patterns = {
         "turn": rf"{TURN}|changes of facing",
         "raised hand": rf"{RAISE}.*\b{ARM}\b|\b{ARM}\b.*({RAISE}|\bup\b)",
@@ -183,6 +191,15 @@ def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
             parts = [p for p in q.facts.posture if p.label == label]
             return label, [q.span(p.start, p.end, "pelvis", label=label) for p in parts]
     return None
+
+
+def _together(spans: list[Span]) -> float:
+    """Seconds covered by spans that may overlap (both hands raised)."""
+    total, until = 0.0, float("-inf")
+    for span in sorted(spans, key=lambda span: span.start):
+        total += max(span.end - max(span.start, until), 0.0)
+        until = max(until, span.end)
+    return total
 
 
 def _times(spans: list[Span]) -> str:

@@ -20,6 +20,7 @@ class Query:
         question, answer: normalised; the answer is empty where the model declines.
         yes: the answer to a question of yes or no; None for any other.
         offset: where the stretch begins in the recording, s.
+        claim: the question is an open answer asked back: said in passing, not asked for.
         bend_at: second of the stretch at which the trunk is bent most; None where it is not known.
     """
 
@@ -29,6 +30,7 @@ class Query:
     yes: bool | None
     offset: float = 0.0
     bend_at: float | None = None
+    claim: bool = False
 
     @classmethod
     def read(cls, question: str, answer: str, facts: Facts, offset: float = 0.0, bend_at: float | None = None) -> Query:

@@ -108,7 +108,8 @@ _WORDS: dict[str, str] = {
         r"|\b(forwards?|backwards?|sideways|advance|retreat)\b|\bwhere does the path lead\b"
     ),
     "yes or no": (
-        r"^(\w+[,:] )?(does|do|did|is|are|was|has|can|could|would|am|tell me (if|whether)|at some moment|[\w ]*right$)"
+        r"^([\w ]+[,:] )?(does|do|did|is|are|was|has|can|could|would|am|tell me (if|whether)|at some moment"
+        r"|[\w ]*right$)"
     ),
     "state": r"\b(standing|sitting|seated|kneeling|lying|crouching)\b(?! down)",
 }
@@ -138,6 +139,15 @@ _NOT_ITS_ACTION = re.compile(
     r"\b(sit ups?|push ups?|jump\w* rope|jumping jacks?|bend\w* (the )?(arms?|elbows?)|stand(s|ing)? on|balanc\w*"
     r"|on (the|one) (left|right))\b"
 )
+
+
+_DONE = r"\b(?!mov|us|do|dur|be)\w+ing\b"
+"""A participle that names an action, not a mere moving or using."""
+
+
+def denies(question: str) -> bool:
+    """Whether a (normalised) question asks what does not happen."""
+    return _has("absence", question)
 
 
 def is_open(question: str) -> bool:
@@ -176,9 +186,12 @@ def of_question(question: str) -> list[str]:
     if asks("speed"):
         return ["speed"]
     if asks("distance"):
-        return ["bend"] if re.search(r"\bknee|\bbend|\blean", question) else ["distance"]
+        return ["bend"] if re.search(r"\bknee|\bbend\b|\blean", question) else ["distance"]
     if asks("how many"):
-        return [] if asks("hand up") else ["count"]
+        repeated = re.search(
+            r"\b(times|often|frequent\w*|rep|reps|repetitions?|repeated|rounds|leaps?|jumps?)\b", question
+        )
+        return ["count"] if repeated and not asks("hand up") else []
     if re.search(r"\brepeat|\bover and over|\bagain and again|\bback and forth", question):
         return []
     if asks("arms or legs") and not yes_no:
@@ -195,7 +208,9 @@ def of_question(question: str) -> list[str]:
     if asks("hand up") or (asks("higher") and re.search(rf"\b{ARM}\b", question)):
         return ["raised hand"]
     if re.search(rf"\b{ARM}\b", question) and asks("more"):
-        return ["arms"]
+        return [] if re.search(_DONE, question) else ["arms"]
+    if re.search(r"\b(torso|trunk|upper body|back)\b", question):
+        return []
     if asks("posture"):
         return (
             []
