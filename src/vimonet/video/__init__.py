@@ -1,0 +1,29 @@
+"""Video in: chosen frames of a file by seeking, every frame in order, and what a file is. Knows nothing of models.
+
+    clip = read("walk.mp4")                  # 8 key frames over the whole span
+    clip.images                              # uint8 [8, H, W, 3], upright, square pixels
+    for shot in frames("walk.mp4"): ...      # every frame, one at a time
+
+Importing it loads numpy; PyAV is imported when a file is opened.
+"""
+
+from __future__ import annotations
+
+from vimonet.video.container import SUFFIXES, Damage, Source, VideoInfo, is_video
+from vimonet.video.reader import Clip, Shot, frames, probe, read
+from vimonet.video.sampling import key_frames, times_at_rate
+
+__all__ = [
+    "SUFFIXES",
+    "Clip",
+    "Damage",
+    "Shot",
+    "Source",
+    "VideoInfo",
+    "frames",
+    "is_video",
+    "key_frames",
+    "probe",
+    "read",
+    "times_at_rate",
+]

@@ -1,0 +1,253 @@
+"""Opening a file as video: only real video containers, only the file itself, and a sentence when it is none."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.errors import InputError
+
+Source = str | Path | bytes
+
+SUFFIXES: Final[tuple[str, ...]] = tuple(
+    [".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp"]
+)
+"""Suffixes by which a file is taken for a video even where its first bytes do not tell."""
+
+EXPECTED: Final = "expected a video such as MP4, MOV, MKV, WebM, AVI or GIF"
+
+# FFmpeg also opens playlists, subtitles, scripts and plain text "as video", some of which name further files.
+_DEMUXERS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,flv,live_flv,asf,ogg,"
+    "h264,hevc,av1,obu,ivf,m4v,mjpeg,mxf,nut,dv,mp3,wav,flac,aac"
+)
+_MAGIC: Final = (b"\x1aE\xdf\xa3", b"GIF87a", b"GIF89a", b"FLV\x01", b"\x00\x00\x01\xba")
+_NEVER_SEEK: Final = ("gif", "apng")  # each picture is drawn over the one before
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is.
+
+    Attributes:
+        name: for messages.
+        width, height: of the upright picture with square pixels.
+        frames: pictures in it (packets; damaged ones count).
+        duration: seconds from the first picture to the end of the last.
+        fps: frames / duration.
+        variable_rate: whether the time between pictures varies by more than a tenth.
+        rotation: degrees anticlockwise that the file asks a player to turn the picture by.
+        alpha: whether it has transparency.
+        codec, container: names of FFmpeg.
+        size: width and height as stored.
+    """
+
+    name: str
+    width: int
+    height: int
+    frames: int
+    duration: float
+    fps: float
+    variable_rate: bool
+    rotation: int
+    alpha: bool
+    codec: str
+    container: str
+    size: tuple[int, int]
+
+
+@dataclass
+class Damage:
+    """What could not be read, counted while decoding."""
+
+    packets: int = 0
+    broken: bool = False
+    replaced: int = 0
+
+    def notes(self) -> tuple[str, ...]:
+        """A phrase per kind of damage."""
+        found = []
+        if self.packets:
+            found.append(f"{self.packets} damaged packet{'s' * (self.packets > 1)} skipped")
+        if self.broken:
+            found.append("the file breaks off")
+        if self.replaced:
+            plural = "s" if self.replaced > 1 else ""
+            found.append(f"{self.replaced} wanted frame{plural} replaced by the nearest readable one")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When each picture appears, from the packets alone (nothing is decoded).
+
+    Attributes:
+        pts: int64 [N] in time_base, rising; empty when packets carry no times.
+        keys: int64 [K], those from which decoding can begin.
+        time_base: seconds per tick.
+        count: N.
+        tail: ticks that the last picture lasts; 0 when not told.
+    """
+
+    pts: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    time_base: Fraction
+    count: int
+    tail: int = 0
+    rate: float = 25.0
+    damage: Damage = field(default_factory=Damage)
+
+    @property
+    def timed(self) -> bool:
+        """Whether every packet has a time of its own."""
+        return len(self.pts) > 0
+
+    def seconds(self) -> NDArray[np.float64]:
+        """float64 [N]: when each picture appears, the first at 0."""
+        if not self.timed:
+            return np.arange(self.count) / self.rate
+        return (self.pts - self.pts[0]).astype(np.float64) * float(self.time_base)
+
+    def duration(self) -> float:
+        """Seconds from the first picture to the end of the last."""
+        times = self.seconds()
+        last = self.tail * float(self.time_base)
+        if not self.timed or last <= 0:
+            last = float(np.median(np.diff(times))) if len(times) > 1 else 1.0 / self.rate
+        return float(times[-1]) + last
+
+
+def is_video(source: Source) -> bool:
+    """Whether a file is a video by its first bytes or, where they do not tell, its suffix."""
+    if isinstance(source, bytes):
+        head, suffix = source[:16], ""
+    else:
+        path = Path(source)
+        suffix = path.suffix.lower()
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as stream:
+                head = stream.read(16)
+        except OSError:
+            return False
+    known = head[4:8] == b"ftyp" or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+    return known or head.startswith(_MAGIC) or suffix in SUFFIXES
+
+
+def name_of(source: Source) -> str:
+    """How messages call a source."""
+    return "standard input" if isinstance(source, bytes) else Path(source).name or str(source)
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[tuple[Any, Any]]:
+    """A PyAV container and its video stream.
+
+    Raises:
+        InputError: there is no such file, it is no video, or has no picture.
+    """
+    import av
+
+    name = name_of(source)
+    place: Any
+    if isinstance(source, bytes):
+        place = io.BytesIO(source)
+    else:
+        path = Path(source)
+        if path.is_dir():
+            raise InputError(f"{source}: a directory; {EXPECTED}.")
+        if not path.is_file():
+            raise InputError(f"{source}: there is no such file; {EXPECTED}.")
+        if path.stat().st_size == 0:
+            raise InputError(f"{name}: the file is empty; {EXPECTED}.")
+        place = f"file:{path}"  # never taken for an address or a pattern, whatever its name is
+    try:
+        container = av.open(place, options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"})
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{name}: not a readable video ({_reason(error)}); {EXPECTED}.") from None
+    with container:
+        streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+        if not streams:
+            kinds = "only sound" if container.streams.audio else "no picture"
+            raise InputError(f"{name}: it holds {kinds}; {EXPECTED}.")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise InputError(f"{name}: its picture is of a kind that cannot be decoded; {EXPECTED}.")
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _is_cover(stream: Any) -> bool:
+    """The picture of a record sleeve in a music file."""
+    import av
+
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()).rstrip(".")
+
+
+def scan(container: Any, stream: Any, name: str) -> Timeline:
+    """Read the times of all packets, decoding nothing.
+
+    Raises:
+        InputError: there is no packet of video.
+    """
+    import av
+
+    times: list[int] = []
+    keys: list[int] = []
+    count, untimed, tail = 0, 0, 0
+    latest: int | None = None
+    damage = Damage()
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            count += 1
+            if packet.pts is None:
+                untimed += 1
+                continue
+            if latest is None or packet.pts >= latest:
+                latest, tail = packet.pts, packet.duration or 0
+            times.append(packet.pts)
+            if packet.is_keyframe:
+                keys.append(packet.pts)
+    except (av.FFmpegError, OSError):
+        damage.broken = True
+    if not count:
+        raise InputError(f"{name}: the video has no frames; at least one is needed.")
+    rate = float(stream.average_rate or stream.guessed_rate or 25)
+    pts = np.unique(np.array([] if untimed else times, dtype=np.int64))
+    if len(pts) != count or container.format.name in _NEVER_SEEK:
+        keys = []
+    if len(pts) != count:  # two pictures at one time, or none given: only the order counts
+        pts = np.array([], dtype=np.int64)
+    return Timeline(pts, np.unique(np.array(keys, dtype=np.int64)), stream.time_base, count, tail, rate, damage)
+
+
+def decode(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+    """Frames from here on in the order they are shown; what is damaged is skipped and counted."""
+    import av
+
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except (av.FFmpegError, ValueError):
+                damage.packets += 1
+                continue
+            yield from frames
+    except (av.FFmpegError, OSError):
+        damage.broken = True

@@ -1,0 +1,289 @@
+"""Frames of a video: chosen ones by seeking to them, or all in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.errors import InputError
+from vimonet.video.container import Damage, Source, Timeline, VideoInfo, decode, name_of, opened, scan
+from vimonet.video.picture import Geometry, geometry, to_rgb
+from vimonet.video.sampling import key_frames, nearest_earlier, times_at_rate
+
+_MAX_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Chosen frames of a video.
+
+    Attributes:
+        images: uint8 [N, H, W, 3], RGB, upright, square pixels.
+        indices: int64 [N], their places among all frames.
+        times: float64 [N], seconds after the first frame.
+        info: what the video is.
+        notes: what was damaged, a phrase each.
+    """
+
+    images: NDArray[np.uint8]
+    indices: NDArray[np.int64]
+    times: NDArray[np.float64]
+    info: VideoInfo
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame: its place, seconds after the first frame, and uint8 [H, W, 3] (RGB, upright, square pixels)."""
+
+    index: int
+    time: float
+    image: NDArray[np.uint8]
+
+
+def probe(source: Source) -> VideoInfo:
+    """What a video is, from its packets and its first frame.
+
+    Raises:
+        InputError: it cannot be read as video.
+    """
+    name = name_of(source)
+    with opened(source) as (container, stream):
+        timeline = scan(container, stream, name)
+    with opened(source) as (container, stream):
+        frame = next(decode(container, stream, Damage()), None)
+        if frame is None:
+            raise InputError(_undecodable(name))
+        return _info(name, container, stream, frame, timeline)
+
+
+def read(
+    source: Source,
+    count: int = 8,
+    *,
+    rate: float | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    by: str = "frames",
+    max_side: int | None = None,
+) -> Clip:
+    """Read chosen frames; only what lies between each and the key frame before it is decoded.
+
+    Args:
+        source: a path, or the bytes of a file.
+        count: frames, spread over the whole span (or start..end); the paper's sampling (``key_frames``).
+        rate: frames per second instead of a count.
+        start, end: seconds; the stretch to sample.
+        by: 'frames' spreads evenly over the frames as the paper does; 'time' evenly over the seconds, which differs
+            where the frame rate varies.
+        max_side: scale the longer side down to this many pixels.
+
+    Raises:
+        InputError: not a readable video, an empty stretch, or more pictures than fit into memory.
+    """
+    name = name_of(source)
+    with opened(source) as (container, stream):
+        timeline = scan(container, stream, name)
+    times = timeline.seconds()
+    wanted = _choose(timeline, times, name, count, rate, start, end, by)
+    with opened(source) as (container, stream):
+        taker = _Taker(container, stream, timeline, name, max_side, len(wanted))
+        images = taker.take(sorted(set(wanted.tolist())))
+        missing = [index for index in set(wanted.tolist()) if index not in images]
+    if missing:
+        with opened(source) as (container, stream):
+            taker.restart(container, stream)
+            images |= taker.in_order(missing)
+    assert taker.info is not None
+    notes = tuple(dict.fromkeys((*timeline.damage.notes(), *taker.damage.notes())))
+    return Clip(np.stack([images[index] for index in wanted.tolist()]), wanted, times[wanted], taker.info, notes)
+
+
+def frames(
+    source: Source, *, max_rate: float | None = None, max_side: int | None = None, damage: Damage | None = None
+) -> Iterator[Shot]:
+    """Every frame in order, one at a time in memory.
+
+    Args:
+        source: a path, or the bytes of a file.
+        max_rate: of a faster video every 2nd, 3rd ... frame is given, so that at most so many come per second.
+        max_side: scale the longer side down to this many pixels.
+        damage: counts what could not be read.
+
+    Raises:
+        InputError: it cannot be read as video, or nothing in it can be decoded.
+    """
+    name = name_of(source)
+    shape: Geometry | None = None
+    origin: int | None = None
+    with opened(source) as (container, stream):
+        fps = float(stream.average_rate or stream.guessed_rate or 25)
+        step = 1 if max_rate is None else max(1, int(np.ceil(fps / max_rate - 1e-3)))
+        index = -1
+        for frame in decode(container, stream, damage or Damage()):
+            index += 1
+            if shape is None:
+                shape, origin = geometry(frame, stream.sample_aspect_ratio, max_side), frame.pts
+            if index % step == 0:
+                timed = frame.pts is not None and origin is not None
+                time = float((frame.pts - origin) * stream.time_base) if timed else index / fps
+                yield Shot(index, time, to_rgb(frame, shape))
+        if shape is None:
+            raise InputError(_undecodable(name))
+
+
+def _undecodable(name: str) -> str:
+    return f"{name}: none of its frames can be decoded; give an undamaged video."
+
+
+def _choose(
+    timeline: Timeline,
+    times: NDArray[np.float64],
+    name: str,
+    count: int,
+    rate: float | None,
+    start: float | None,
+    end: float | None,
+    by: str,
+) -> NDArray[np.int64]:
+    """Indices of the wanted frames."""
+    duration = timeline.duration()
+    first, last = 0.0 if start is None else start, duration if end is None else min(end, duration)
+    if not 0 <= first < last:
+        raise InputError(f"{name}: {first:g}-{last:g} s holds none of its {duration:.1f} s; give 0 <= start < end.")
+    if by not in ("frames", "time"):
+        raise InputError(f"by is {by!r}; expected 'frames' or 'time'.")
+    if rate is not None:
+        return nearest_earlier(times, times_at_rate(first, last, rate))
+    if by == "time":
+        if count < 1:
+            raise InputError(f"cannot take {count} frames; give at least 1.")
+        spread = np.linspace(first, last, count) if count > 1 else np.array([(first + last) / 2])
+        return nearest_earlier(times, spread)
+    if start is None and end is None:
+        return key_frames(timeline.count, count)
+    return key_frames(timeline.count, count, fps=timeline.count / duration, start=first, end=last)
+
+
+def _info(name: str, container: Any, stream: Any, frame: Any, timeline: Timeline) -> VideoInfo:
+    shape = geometry(frame, stream.sample_aspect_ratio)
+    steps = np.diff(timeline.seconds())
+    varies = len(steps) > 1 and float(np.ptp(steps)) > 0.1 * float(np.median(steps)) + float(timeline.time_base)
+    duration = timeline.duration()
+    return VideoInfo(
+        name=name,
+        width=shape.size[0],
+        height=shape.size[1],
+        frames=timeline.count,
+        duration=duration,
+        fps=timeline.count / duration,
+        variable_rate=varies,
+        rotation=shape.rotation,
+        alpha=shape.alpha,
+        codec=stream.codec_context.name,
+        container=container.format.name,
+        size=(frame.width, frame.height),
+    )
+
+
+class _Taker:
+    """Takes pictures out of one video, checking by its time that each is the one that was wanted."""
+
+    def __init__(
+        self, container: Any, stream: Any, timeline: Timeline, name: str, max_side: int | None, count: int
+    ) -> None:
+        self.timeline, self.name, self.max_side, self.count = timeline, name, max_side, count
+        self.damage = Damage()
+        self.info: VideoInfo | None = None
+        self._shape: Geometry | None = None
+        self.restart(container, stream)
+
+    def restart(self, container: Any, stream: Any) -> None:
+        """Go on with the file opened anew."""
+        self.container, self.stream = container, stream
+        self._decoder: Iterator[Any] | None = None
+        self._frame: Any = None
+
+    def take(self, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
+        """Pictures at rising indices, by seeking; those that could not be reached so are left out."""
+        if not len(self.timeline.keys):
+            return self.in_order(wanted)
+        found = {}
+        for index in wanted:
+            frame = self._reach(int(self.timeline.pts[index]))
+            if frame is not None:
+                found[index] = self._picture(frame)
+        return found
+
+    def in_order(self, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
+        """Pictures at indices by decoding from the start; a frame that cannot be read is replaced by the nearest."""
+        pts = self.timeline.pts
+        keys = [(int(pts[index]) if self.timeline.timed else index, index) for index in sorted(wanted)]
+        found: dict[int, NDArray[np.uint8]] = {}
+        before: tuple[int, Any] | None = None
+        for seen, frame in enumerate(decode(self.container, self.stream, self.damage)):
+            at = int(frame.pts) if self.timeline.timed and frame.pts is not None else seen
+            while len(found) < len(keys) and at >= keys[len(found)][0]:
+                key, index = keys[len(found)]
+                closer = before is not None and key - before[0] < at - key
+                self.damage.replaced += at != key
+                found[index] = self._picture(before[1] if before is not None and closer else frame)
+            before = (at, frame)
+            if len(found) == len(keys):
+                break
+        if before is None:
+            raise InputError(_undecodable(self.name))
+        for _, index in keys[len(found) :]:  # beyond the last that can be read
+            self.damage.replaced += 1
+            found[index] = self._picture(before[1])
+        return found
+
+    def _reach(self, pts: int) -> Any:
+        """The frame shown at ``pts``; None when seeking does not lead to it."""
+        import av
+
+        keys = self.timeline.keys
+        place = int(np.searchsorted(keys, pts, side="right")) - 1
+        if self._frame is not None and self._decoder is not None:
+            if self._frame.pts == pts:
+                return self._frame
+            if self._frame.pts < pts and (place < 0 or keys[place] <= self._frame.pts):
+                return self._forward(pts)  # no key frame lies between: decoding on is shorter than going back to one
+        for attempt in (place, place - 1):  # some containers land behind the key frame that was asked for
+            if attempt < 0:
+                return None
+            try:
+                self.container.seek(int(keys[attempt]), stream=self.stream)
+            except (av.FFmpegError, OSError):
+                return None
+            self._decoder, self._frame = decode(self.container, self.stream, self.damage), None
+            frame = self._forward(pts)
+            if frame is not None:
+                return frame
+        return None
+
+    def _forward(self, pts: int) -> Any:
+        assert self._decoder is not None
+        for frame in self._decoder:
+            self._frame = frame
+            if frame.pts is None or frame.pts > pts:
+                return None
+            if frame.pts == pts:
+                return frame
+        return None
+
+    def _picture(self, frame: Any) -> NDArray[np.uint8]:
+        if self._shape is None:
+            self._shape = geometry(frame, self.stream.sample_aspect_ratio, self.max_side)
+            width, height = self._shape.size
+            if self.count * width * height * 3 > _MAX_BYTES:
+                raise InputError(
+                    f"{self.name}: {self.count} frames of {width}x{height} take more than {_MAX_BYTES >> 30} GiB; "
+                    "ask for fewer frames, or a smaller max_side."
+                )
+            self.info = _info(self.name, self.container, self.stream, frame, self.timeline)
+        return to_rgb(frame, self._shape)
