@@ -1,0 +1,115 @@
+"""Peak memory of building, streaming and validating a dataset at one size and at ten times it.
+
+Each task runs in a process of its own; the rows are the same forty recordings made by rule, repeated. What the
+interpreter and its libraries take before the first row is measured too and told apart.
+
+    python benchmarks/dataset_memory.py [--rows 2000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vimonet.vimos.build import Shard, build, chunk
+from vimonet.vimos.records import Record
+
+TASKS = ("nothing", "build", "stream", "map", "validate", "leak report and card")
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Forty recordings over and over."""
+
+    rows: int
+
+    name = "repeated"
+
+    def settings(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def shards(self) -> list[Shard]:
+        return chunk("train", range(self.rows), 250)
+
+    def records(self, shard: Shard) -> Iterator[Record]:
+        made = _made()
+        for index in shard.keys:
+            row = made[index % len(made)]
+            yield replace(row, id=f"train/{index:06d}", recording=f"r{index}")
+
+    def describe(self) -> str:
+        return "For measuring memory."
+
+
+def _made(cache: list[Record] = []) -> list[Record]:  # noqa: B006
+    if not cache:
+        import random
+
+        from vimonet.motion.synthesis import ACTIONS, generate
+        from vimonet.vimos.annotators.annotate import annotate
+
+        for number in range(40):
+            motion = generate(sorted(ACTIONS)[number % len(ACTIONS)], seed=number)[0]
+            instructions, _ = annotate(motion, (), (), random.Random(number))
+            cache.append(Record("", "made", "", "train", "CC0", motion, instructions=instructions))
+    return cache
+
+
+def run(task: str, rows: int, folder: Path) -> None:
+    """One task; what it needs is on disk."""
+    if task == "build":
+        build(Repeated(rows), folder, processes=0, progress=False)
+    elif task == "stream":
+        from vimonet.vimos.reading import read_records
+
+        assert sum(1 for _ in read_records(folder, "train")) == rows
+    elif task == "map":
+        from vimonet.vimos.training_set import training_samples
+
+        samples = training_samples(str(folder))
+        for index in range(0, len(samples), 7):
+            samples[index]
+    elif task == "validate":
+        from vimonet.vimos.validate import validate
+
+        assert validate(folder).rows == rows
+    elif task == "leak report and card":
+        from vimonet.vimos.build import summarise
+        from vimonet.vimos.card import write_card
+        from vimonet.vimos.leak import leak_report
+
+        write_card(summarise(folder, Repeated(rows).shards()), Repeated(rows), leak_report(folder))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2000, help="rows at 1x (default: %(default)s)")
+    parser.add_argument("--task", choices=TASKS)
+    parser.add_argument("--folder", type=Path)
+    args = parser.parse_args()
+    if args.task:
+        run(args.task, args.rows, args.folder)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    print(f"peak MiB            {args.rows:>8,} rows {10 * args.rows:>8,} rows    ratio")
+    with tempfile.TemporaryDirectory() as folder:
+        for task in TASKS:
+            peaks = []
+            for rows in (args.rows, 10 * args.rows):
+                command = [sys.executable, __file__, "--task", task, "--rows", str(rows)]
+                done = subprocess.run(
+                    [*command, "--folder", f"{folder}/{rows}"], capture_output=True, text=True, check=True
+                )
+                peaks.append(float(done.stdout.split()[-1]))
+            print(f"{task:20}{peaks[0]:13.0f} {peaks[1]:13.0f} {peaks[1] / peaks[0]:8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
