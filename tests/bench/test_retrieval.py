@@ -54,6 +54,16 @@ def test_rank_and_distance_are_those_of_a_plain_count() -> None:
     assert found.mm_dist.value == pytest.approx(distances.diagonal().mean(), rel=1e-5)
 
 
+def test_random_pairs_are_wrong_pairs() -> None:
+    vectors = unit(np.random.default_rng(7))
+    told = texts()
+    told[:20] = ["a person walks"] * 20  # dealt at random among themselves, these would be right
+    vectors[:20] = vectors[0]
+    found = retrieval_of_vectors(vectors, vectors, told, range(N))
+    assert found.r_precision[1].value == 1.0
+    assert found.random_r_precision[1].value < 0.1
+
+
 def test_it_is_seeded() -> None:
     rng = np.random.default_rng(3)
     motions, words = unit(rng), unit(rng)

@@ -12,8 +12,8 @@ What the definition leaves open, and what is done here:
 - at equal distance the mismatched description comes first: nothing is won by saying what fits every clip;
 - a generated caption takes the place of the reference in the pool of references: all systems meet the same pools, and
   one that says the same of every clip gains nothing by leaving its pools empty;
-- intervals are over recordings, and the same figures for captions dealt to other recordings stand beside (the
-  random-pair control: chance is k / 32).
+- intervals are over recordings, and the same figures for captions dealt to other recordings, which they do not
+  describe, stand beside (the random-pair control: about k / 32).
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Retrieval:
     Attributes:
         r_precision: share of movements whose description is among the first k, for k of `TOP`.
         mm_dist: mean Euclidean distance of unit vectors, 0..2 (an evaluator's own scale: compare within one only).
-        random_r_precision, random_mm_dist: the same with descriptions dealt to other recordings.
+        random_r_precision, random_mm_dist: the same with descriptions dealt to other recordings, which they do not
+            describe.
         n, recordings: descriptions scored, and recordings they are about.
         pool, draws, seed, evaluator: how it was measured.
         ranks: [n, draws] rank of each description in its pools, from 1.
@@ -151,7 +152,7 @@ def retrieval_of_vectors(
     """As :func:`retrieval`, of vectors [N, E] that are there already; `texts` are the words of the references."""
     mismatched = _mismatched(texts, recordings if clips is None else clips, pool)
     chosen = references if candidates is None else candidates
-    dealt = _deal(recordings, seed)
+    dealt = _deal(mismatched, recordings, seed)
     ranks = _ranks(motions, chosen, references, mismatched, pool, draws, seed)
     # The pool stays that of the description; the movement is another recording's.
     random_ranks = _ranks(motions[dealt], chosen, references, mismatched, pool, draws, seed)
@@ -217,14 +218,17 @@ def _ranks(
     return ranks
 
 
-def _deal(recordings: Sequence[Hashable], seed: int) -> NDArray[np.int64]:
-    """For each item one of another recording, at random (itself where there is no other)."""
+def _deal(mismatched: NDArray[np.bool_], recordings: Sequence[Hashable], seed: int) -> NDArray[np.int64]:
+    """For each description the movement of an item of another recording which it does not describe, at random.
+
+    Its own where there is no such recording.
+    """
     rng = np.random.default_rng([seed, 1])
     number = {recording: k for k, recording in enumerate(dict.fromkeys(recordings))}
     owner = np.array([number[recording] for recording in recordings], dtype=np.int64)
     dealt = np.arange(len(owner))
     for i in range(len(owner)):
-        others = np.flatnonzero(owner != owner[i])
+        others = np.flatnonzero((owner != owner[i]) & mismatched[:, i])
         if len(others):
             dealt[i] = rng.choice(others)
     return dealt
