@@ -33,18 +33,22 @@ class Repeated:
     name = "repeated"
 
     def settings(self) -> dict[str, Any]:
+        """What the dataset depends on."""
         return {"rows": self.rows}
 
     def shards(self) -> list[Shard]:
+        """250 rows each."""
         return chunk("train", range(self.rows), 250)
 
     def records(self, shard: Shard) -> Iterator[Record]:
+        """Rows of a shard."""
         made = _made()
         for index in shard.keys:
             row = made[index % len(made)]
             yield replace(row, id=f"train/{index:06d}", recording=f"r{index}")
 
     def describe(self) -> str:
+        """For the card."""
         return "For measuring memory."
 
 

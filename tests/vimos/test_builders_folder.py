@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from test_validate import film
+from vimos_world import film
 
 from vimonet.errors import InputError
 from vimonet.motion.synthesis import generate, write_bvh

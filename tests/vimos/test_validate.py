@@ -3,12 +3,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import av
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from vimos_world import MadeBuilder, record, rewrite
+from vimos_world import MadeBuilder, film, record, rewrite
 
 from vimonet.errors import InputError
 from vimonet.vimos.build import Attached, Shard, build, summarise
@@ -127,16 +125,6 @@ def test_unfinished_missing_and_newer_datasets_are_bad_input(made, tmp_path):
     (made / "vimos.json").unlink()
     with pytest.raises(InputError, match="interrupted"):
         validate(made)
-
-
-def film(path, frames=50):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(frames):
-            picture = np.full((48, 64, 3), number * 4 % 256, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
 
 
 class _Filmed(MadeBuilder):

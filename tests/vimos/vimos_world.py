@@ -104,6 +104,19 @@ def rewrite(folder: Path, change: Any, split: str = "train", number: int = 0) ->
     summarise(folder, shards)
 
 
+def film(path: Path, frames: int = 50) -> None:
+    """A small MP4, 25 frames/s."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(frames):
+            picture = np.full((48, 64, 3), number * 4 % 256, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
 def tree(folder: Path) -> dict[str, str]:
     """Hash of every file."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
