@@ -57,7 +57,7 @@ def draw_scores(cells: Sequence[Mapping[str, Any]], path: Path, *, title: str = 
                 face = {k: v for k, v in face.items() if v is not None}
                 panel.scatter(x, y, s=size, marker=marker, color=colour, zorder=4, label=_NAMES.get(name, name), **face)
         panel.set_xticks(list(places), [f"{row['kind'].replace('_', ' ')}\nn={row['n']}" for row in own], fontsize=9)
-        panel.set_ylim(0, 1.04)
+        panel.set_ylim(0, 1.06)
         panel.set_xlim(-0.6, max(widest, 2) - 0.4)
         panel.set_ylabel(measure.replace("_", " "))
         panel.set_title(source, loc="left", fontsize=11, fontweight="bold")

@@ -119,7 +119,7 @@ def evaluate(
     for item in learnt:
         if topic_of(item) == RECOGNITION:
             labels.setdefault(item.source, set()).update([item.answer, *item.options])
-    scorer = CategoryScorer(asked, said, simple, seed, samples, labels)
+    scorer = CategoryScorer(asked, said, simple, seed, samples, labels, (about or {}).get("tasks") or ())
     if evidence:
         scorer.contradictions, scorer.truths = _contradictions(asked, said[conditions.MOTION], progress)
     if judge is not None:

@@ -11,13 +11,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NUMBERS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-}
+_SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
+NUMBERS = {word: str(value) for value, word in enumerate((*_SMALL, *_TEENS))}
 LED = re.compile(
     r"^\W*(?:(?:the )?(?:best |correct |right )?(?:answer|option|choice)(?: is|:)?\s*)?\(?([A-Za-z])(?:[).:,]|\s*$)",
     re.IGNORECASE,

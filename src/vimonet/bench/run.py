@@ -47,7 +47,7 @@ class Options:
     limit: int = 0
     control_limit: int = 0
     controls: tuple[str, ...] = CONTROLS
-    train_rows: int = 4000
+    train_rows: int = 2000
     evidence: bool = True
     seed: int = 0
     batch_size: int = 32

@@ -43,6 +43,7 @@ class Scorer:
         seed: of every resampling.
         samples: resamples of an interval.
         labels: by source, action labels known beside those of the items (of the training items).
+        order: kinds in the order of the report; those it does not name follow in alphabetical order.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Scorer:
         seed: int = 0,
         samples: int = 2000,
         labels: Mapping[str, Iterable[str]] | None = None,
+        order: Sequence[str] = (),
     ) -> None:
         self._items = list(items)
+        self._rank = {kind: k for k, kind in enumerate(order)}
         self._predictions = predictions
         self._seed = seed
         self._samples = samples
@@ -93,13 +96,13 @@ class Scorer:
         every = [item for item in self._items if not is_caption(item)]
         if len({item.source for item in every}) > 1:
             found.append(self._cell(every, ALL, ALL, ALL, ALL))
-            for kind in sorted({item.kind for item in every}):
+            for kind in self._kinds(every):
                 found.append(self._cell([item for item in every if item.kind == kind], ALL, kind, ALL, ALL))
         for source in self._sources:
             asked = [item for item in every if item.source == source]
             if asked:
                 found.append(self._cell(asked, source, ALL, ALL, ALL))
-            for kind in sorted({item.kind for item in asked}):
+            for kind in self._kinds(asked):
                 own = [item for item in asked if item.kind == kind]
                 found.append(self._cell(own, source, kind, ALL, ALL))
                 wordings = sorted({item.wording for item in own})
@@ -170,7 +173,7 @@ class Scorer:
         """
         said, found = self._systems["model"], []
         for source in self._sources:
-            kinds = sorted({item.kind for item in self._items if item.source == source and not is_caption(item)})
+            kinds = self._kinds([item for item in self._items if item.source == source and not is_caption(item)])
             parts: dict[str, list[Item]] = {}
             for kind in kinds:
                 own = [item for item in self._items if item.source == source and item.kind == kind and item.id in said]
@@ -364,6 +367,9 @@ class Scorer:
 
     # ------------------------------------------------------------ helpers
 
+    def _kinds(self, items: Sequence[Item]) -> list[str]:
+        return sorted({item.kind for item in items}, key=lambda kind: (self._rank.get(kind, len(self._rank)), kind))
+
     def _mean(self, values: Any, items: Sequence[Item], classes: Sequence[str] | None = None) -> Score:
         numbers = np.asarray(values, dtype=np.float64)
         groups = _recordings(items)
@@ -388,7 +394,7 @@ class Scorer:
         for source in names:
             own = [item for item in kept if item.source == source]
             yield source, ALL, own
-            for kind in sorted({item.kind for item in own}) if kinds else ():
+            for kind in self._kinds(own) if kinds else ():
                 yield source, kind, [item for item in own if item.kind == kind]
 
 

@@ -51,7 +51,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--control-limit", type=_count, default=0, help="questions per control, blind apart (default: all)"
     )
-    how.add_argument("--train-rows", type=_count, default=4000, help="rows the baselines learn from; 0: no baselines")
+    how.add_argument("--train-rows", type=_count, default=2000, help="rows the baselines learn from; 0: no baselines")
     how.add_argument("--no-evidence", action="store_true", help="do not hold answers against what is measured")
     how.add_argument("--judge-via", metavar="URL", help="also have the answers judged by an endpoint")
     how.add_argument("--judge", metavar="NAME", help="model of the judge")
