@@ -100,3 +100,22 @@ def test_unusable_recordings_and_options(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="too few"):
             assistant(fake, max_tokens=100)
         assert not fake.bodies
+
+
+def test_ask_via_an_endpoint_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vimonet.cli import main
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with FakeEndpoint(lambda body: "left") as fake:
+        command = ["ask", "sample:wave_right", "Which hand is raised?", "--via", fake.url, "--llm", "llm-1"]
+        assert main([*command, "--evidence"]) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith("left\n") and f"motion as text, llm-1 via {fake.url}" in printed
+        assert "CONTRADICTS" in printed and "measured answer: right hand" in printed
+        assert main([*command, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["confidence"] is None
+        assert len(fake.bodies) == 1, "the second answer came from the cache"
+    assert main(["ask", "sample:wave_right", "Which hand?", "--llm", "llm-1"]) == 2
+    assert "belong together" in capsys.readouterr().err

@@ -12,11 +12,12 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vimonet.endpoint import Endpoint, EndpointError, Request, message
 from vimonet.errors import InputError
+from vimonet.evidence import Evidence, examine
 from vimonet.motion import Motion, load
 from vimonet.motion_text import LEAST_TOKENS, LEVELS, describe_motion
 
@@ -44,6 +45,7 @@ class RemoteAnswer:
         windows: always empty: the text covers the whole recording.
         source: ``motion as text, MODEL via URL`` (``question alone, ...`` for a blind one).
         cached: nothing was asked for it now.
+        evidence: measured facts held against the answer; None when they were not asked for.
     """
 
     text: str
@@ -53,16 +55,20 @@ class RemoteAnswer:
     windows: tuple[RemoteAnswer, ...] = ()
     source: str = ""
     cached: bool = field(default=False, compare=False)
+    evidence: tuple[Evidence, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {
+        plain: dict[str, Any] = {
             "text": self.text,
             "confidence": self.confidence,
             "start": round(self.start, 3),
             "end": round(self.end, 3),
             "source": self.source,
         }
+        if self.evidence is not None:
+            plain["evidence"] = [item.to_dict() for item in self.evidence]
+        return plain
 
     def __str__(self) -> str:
         return self.text
@@ -100,21 +106,27 @@ class RemoteAssistant:
     def __exit__(self, *_: object) -> None:
         self.endpoint.close()
 
-    def ask(self, question: str, motion: Any = None, *, fps: float | None = None) -> RemoteAnswer:
+    def ask(
+        self, question: str, motion: Any = None, *, fps: float | None = None, evidence: bool = False
+    ) -> RemoteAnswer:
         """Answer a question about a movement.
 
         Args:
             question: in the asker's words, at most 2,000 characters.
             motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; None asks blind.
             fps: frames per second of an array (20 where not given).
+            evidence: also measure what bears on the question: ``answer.evidence``.
 
         Raises:
             InputError: an unusable question or recording, or no answer from the endpoint.
         """
-        (answer,) = self._answers([(question, _as_motion(motion, fps))])
+        told = _as_motion(motion, fps)
+        (answer,) = self._answers([(question, told)])
         if isinstance(answer, EndpointError):
             raise answer
-        return answer
+        if not evidence:
+            return answer
+        return replace(answer, evidence=() if told is None else examine(question, answer.text, told))
 
     def caption(self, motion: Any, *, fps: float | None = None) -> RemoteAnswer:
         """Describe a movement in a sentence.

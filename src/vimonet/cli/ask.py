@@ -13,6 +13,7 @@ from vimonet.terminal import one_line, print_json
 
 if TYPE_CHECKING:
     from vimonet.assistant import Assistant
+    from vimonet.remote import RemoteAssistant
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,6 +22,22 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ask.add_argument("recording", metavar="RECORDING", help="file, '-' for standard input, or sample:NAME")
     ask.add_argument("questions", nargs="+", metavar="QUESTION", help="one or more questions")
     ask.add_argument("--show", metavar="OUT.png", help="also draw it with question and answer (.png, .gif, .mp4)")
+    ask.add_argument(
+        "--via",
+        metavar="URL",
+        help="ask a language model behind an OpenAI-compatible endpoint (address up to /v1): it reads motion as text",
+    )
+    ask.add_argument("--llm", metavar="NAME", help="its name there")
+    ask.add_argument(
+        "--key-env", default="OPENAI_API_KEY", metavar="VAR", help="environment variable with the key (%(default)s)"
+    )
+    ask.add_argument(
+        "--as",
+        dest="level",
+        choices=("series", "facts"),
+        default="series",
+        help="what it is told: measured facts with joint angles over time (default), or facts alone",
+    )
     ask.add_argument("--explain", action="store_true", help="also print what was measured on the recording")
     ask.add_argument(
         "--evidence",
@@ -54,7 +71,7 @@ def _ask(args: argparse.Namespace) -> int:
 
         show = check_output(args.show)
     motion = shared.load_motion(args, args.recording)
-    assistant = shared.assistant(args)
+    assistant = _asked(args)
     for question in args.questions:
         # A model of another kind need not know evidence unless it is asked for.
         answer = assistant.ask(question, motion, evidence=True) if args.evidence else assistant.ask(question, motion)
@@ -77,6 +94,19 @@ def _ask(args: argparse.Namespace) -> int:
             render(motion, show, title=question, subtitle=below, window=(answer.start, answer.end), progress=True)
         print(f"wrote {show}", file=sys.stderr)
     return 0
+
+
+def _asked(args: argparse.Namespace) -> Assistant | RemoteAssistant:
+    """The model of this machine, or the one behind --via."""
+    if not args.via and not args.llm:
+        return shared.assistant(args)
+    if not (args.via and args.llm):
+        raise InputError("--via and --llm belong together: the endpoint's address and the model's name there.")
+    from vimonet.endpoint import Endpoint, Settings, default_cache
+    from vimonet.remote import RemoteAssistant
+
+    endpoint = Endpoint(Settings(args.via, args.llm, key_env=args.key_env, cache=default_cache()))
+    return RemoteAssistant(endpoint, level=args.level)
 
 
 def _caption(args: argparse.Namespace) -> int:

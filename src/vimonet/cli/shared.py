@@ -15,6 +15,7 @@ from vimonet.terminal import bold, dim
 if TYPE_CHECKING:
     from vimonet.assistant import Answer, Assistant
     from vimonet.motion import Motion
+    from vimonet.remote import RemoteAnswer
 
 PER_RECORDING = "one JSON object per recording on standard output"
 MODEL_HELP = "model directory or hub id (default: $VIMONET_MODEL, else the shipped nano)"
@@ -89,12 +90,14 @@ def assistant(args: argparse.Namespace) -> Assistant:
     return load(args.model)
 
 
-def detail(answer: Answer) -> str:
-    """How sure the model was and what it looked at, in words."""
+def detail(answer: Answer | RemoteAnswer) -> str:
+    """How sure the model was and what it looked at, in words; of an endpoint's answer, where it comes from."""
+    if answer.confidence is None:
+        return f"{answer.source}, no confidence"
     return f"confidence {answer.confidence:.2f}, looked at {answer.start:.1f}-{answer.end:.1f} s"
 
 
-def print_answer(answer: Answer) -> None:
+def print_answer(answer: Answer | RemoteAnswer) -> None:
     """An answer as a person reads it; several windows take a line each."""
     if answer.windows:
         for part in answer.windows:
@@ -107,7 +110,7 @@ def print_answer(answer: Answer) -> None:
     print_evidence(answer, indent=2)
 
 
-def print_evidence(answer: Answer, *, indent: int) -> None:
+def print_evidence(answer: Answer | RemoteAnswer, *, indent: int) -> None:
     """The evidence of an answer, a line each: the verdict, what was measured, what the measure would answer."""
     if answer.evidence is None:
         return
