@@ -42,7 +42,9 @@ def record(index: int, split: str) -> Record:
         "none",
         None if index == 5 else motion,
         actions=actions if index % 4 else actions[:1],
-        captions=(Caption(f"a person waves the {side} hand {index} times."),) if index % 3 else (),
+        captions=(Caption(f"a person waves the {side} hand {index} times.", "people" if index < 12 else "kinematic"),)
+        if index % 3
+        else (),
         instructions=(turned, denied) if index % 2 else (),
     )
 
@@ -72,10 +74,11 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_texts_come_with_the_stretch_they_speak_about(dataset: Path) -> None:
-    clips = captioned_clips(str(dataset))
+    clips = captioned_clips(str(dataset), people=1)
     assert len(clips) == 23  # all but the row without motion
+    assert len(captioned_clips(str(dataset), people=3)) == 23 + 2 * 7  # seven of them have a caption by people
     kinds = {one.kind for said in clips.told for one in said}
-    assert kinds == {"caption", "action", "fact"}
+    assert kinds == {"people", "caption", "action", "fact"}
     assert not any("jump" in one.text for said in clips.told for one in said)  # a denied fact is none
     for epoch in range(6):
         clips.set_epoch(epoch)
@@ -124,7 +127,7 @@ def test_the_stage_writes_a_folder_that_loads(trained: Path) -> None:
     evaluator = Evaluator.load(trained)
     record = json.loads((trained / "training.json").read_text())
     assert record["steps"] == 6
-    assert record["clips"] == 23
+    assert record["clips"] == 23 + 3 * 7
     assert record["parameters"] == evaluator.model.num_parameters()
     assert record["retrieval"] is None  # twelve rows make no pool of 32
     losses = [json.loads(line) for line in (trained / "training_log.jsonl").read_text().splitlines()]

@@ -26,7 +26,8 @@ _SHORTEST = 10  # frames: half a second, below which no phrase can be told from 
 class Told(NamedTuple):
     """A text about a clip: a caption as it was written, or an action phrase to be worded anew every time.
 
-    kind: ``caption``, ``action`` or ``fact``. start, end: seconds it speaks about; None for the whole clip.
+    kind: ``people`` (a caption they wrote), ``caption`` (by anything else), ``action`` or ``fact``.
+    start, end: seconds it speaks about; None for the whole clip.
     """
 
     kind: str
@@ -34,8 +35,13 @@ class Told(NamedTuple):
     start: float | None = None
     end: float | None = None
 
+    @property
+    def written(self) -> bool:
+        """A sentence to be taken as it is."""
+        return self.kind in ("people", "caption")
 
-_WEIGHTS = {"caption": 0.5, "action": 0.35, "fact": 0.15}
+
+_WEIGHTS = {"people": 1.0, "caption": 0.5, "action": 0.35, "fact": 0.15}
 
 
 class CaptionedClips(Dataset[dict[str, Any]]):
@@ -50,6 +56,7 @@ class CaptionedClips(Dataset[dict[str, Any]]):
         max_frames: longest clip; the rest of longer ones is left out.
         actions: also phrases made of the labelled actions and of the facts that hold ("someone turns to the left").
         crop: shortest share of a clip that a phrase may come with; 1 for always the whole.
+        people: how often in an epoch a clip with a caption by people is seen: their words are rich and few.
         fixed: always the first caption and the whole clip, for held-out figures; rows without a caption are left out.
 
     Attributes:
@@ -67,14 +74,17 @@ class CaptionedClips(Dataset[dict[str, Any]]):
         max_frames: int = 196,
         actions: bool = True,
         crop: float = 0.6,
+        people: int = 4,
         fixed: bool = False,
     ) -> None:
         self.seed, self.max_frames, self.crop, self.fixed, self.epoch = seed, max_frames, crop, fixed, 0
         told = [_told(*columns, use_actions=actions) for columns in _columns(rows)]
         frames = np.array([n or 0 for n in rows.data.column("frames").to_pylist()])
-        usable = [i for i, said in enumerate(told) if frames[i] and said and (not fixed or said[0].kind == "caption")]
+        usable = [i for i, said in enumerate(told) if frames[i] and said and (not fixed or said[0].written)]
         if not usable:
             raise InputError("the dataset has no clip with both motion and a caption; the evaluator learns from those.")
+        if not fixed:
+            usable += [i for i in usable if any(one.kind == "people" for one in told[i])] * (people - 1)
         self._index = usable
         self._rows = rows.with_format("arrow")
         self._frames = np.minimum(frames[usable], max_frames)
@@ -102,7 +112,7 @@ class CaptionedClips(Dataset[dict[str, Any]]):
         phrases: dict[str, None] = {}
         for said in self.told:
             for one in said:
-                for wording in [one.text] if one.kind == "caption" else wordings(one.text):
+                for wording in [one.text] if one.written else wordings(one.text):
                     phrases[wording] = None
         return [*phrases, *(f"{subject} walks" for subject in _SUBJECTS)]
 
@@ -119,7 +129,7 @@ class CaptionedClips(Dataset[dict[str, Any]]):
             "joints": joints[start:end],
             "confidence": None if confidence is None else confidence[start:end],
             "dimensions": row["dimensions"],
-            "text": one.text if one.kind == "caption" else _worded(one.text, rng),
+            "text": one.text if one.written else _worded(one.text, rng),
             "told": [said_too.text for said_too in spoken],
         }
 
@@ -128,7 +138,7 @@ class CaptionedClips(Dataset[dict[str, Any]]):
         if one.start is not None and one.end is not None:
             start = max(0, min(round(one.start * fps), frames - _SHORTEST))
             end = max(start + _SHORTEST, round(one.end * fps))
-        elif one.kind != "caption" and self.crop < 1 and not self.fixed:
+        elif not one.written and self.crop < 1 and not self.fixed:
             length = max(_SHORTEST, round(frames * rng.uniform(self.crop, 1.0)))
             start = rng.randint(0, max(0, frames - length))
             end = start + length
@@ -152,6 +162,7 @@ def captioned_clips(
     max_frames: int = 196,
     actions: bool = True,
     crop: float = 0.6,
+    people: int = 4,
     fixed: bool = False,
 ) -> CaptionedClips:
     """A split of a VIMOS dataset as captioned clips.
@@ -160,7 +171,7 @@ def captioned_clips(
         dataset: its folder.
         split: ``train`` or ``val``: nothing is trained on a test split.
         limit: at most so many rows, drawn evenly; 0 for all.
-        seed, max_frames, actions, crop, fixed: see `CaptionedClips`.
+        seed, max_frames, actions, crop, people, fixed: see `CaptionedClips`.
 
     Raises:
         InputError: no dataset, no such split, a test split, or nothing to learn from.
@@ -170,7 +181,9 @@ def captioned_clips(
     rows = open_rows(dataset, split)
     if 0 < limit < len(rows):
         rows = rows.select(np.sort(rng_of(seed, "limit").permutation(len(rows))[:limit])).flatten_indices()
-    return CaptionedClips(rows, seed=seed, max_frames=max_frames, actions=actions, crop=crop, fixed=fixed)
+    return CaptionedClips(
+        rows, seed=seed, max_frames=max_frames, actions=actions, crop=crop, people=people, fixed=fixed
+    )
 
 
 def wordings(phrase: str) -> list[str]:
@@ -205,7 +218,11 @@ def _told(
     use_actions: bool,
 ) -> list[Told]:
     """Captions first; then, where wanted, actions (with their stretch when there are several) and facts."""
-    found = [Told("caption", c["text"], c["start"], c["end"]) for c in captions or () if c["text"].strip()]
+    found = [
+        Told("people" if c["generator"] == "people" else "caption", c["text"], c["start"], c["end"])
+        for c in captions or ()
+        if c["text"].strip()
+    ]
     if use_actions:
         several = len(actions or ()) > 1
         for a in actions or ():
