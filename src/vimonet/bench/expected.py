@@ -45,7 +45,8 @@ _WAYS = frozenset(("forward", "forwards", "backward", "backwards", "turn", "spin
 """Words of actions that are named after a way, which turns around."""
 
 _EXCHANGED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
-_WHEN = {"at the beginning": "at the end", "at the end": "at the beginning", "in the middle": "in the middle"}
+_WHEN = {"at beginning": "at the end", "at end": "at the beginning", "in middle": "in the middle"}
+"""Keys as normalised: without articles."""
 _PACE = {"speeds up": "slows down", "slows down": "speeds up", "keeps its pace": "keeps its pace"}
 
 
