@@ -54,6 +54,7 @@ def test_humanml3d_keeps_raw_captions_beside_tokens_and_cuts_to_time_tags(humanm
     assert result.rows == {"train": 3, "test": 1}
     clip = rows["humanml3d/000000"]
     assert (clip.captions[0].text, clip.captions[0].tokens) == ("a man walks.", "a/DET man/NOUN walk/VERB")
+    assert {i.generator for i in clip.instructions} == {"kinematic", "caption"}
     assert clip.provenance["source_path"] == "./pose_data/KIT/3/kick_poses.npy"
     part = rows["humanml3d/000000@20-70"]
     assert part.motion.frames == 50 and [c.text for c in part.captions] == ["he stops"]

@@ -1,4 +1,4 @@
-"""Everything the kinematic annotator says about a movement: questions put into words, and a caption.
+"""Everything the annotators without a model say about a clip: measured questions, questions from captions, a caption.
 
 Builders of recorded sources call :func:`annotate`; what is drawn for ``vimos-open`` goes the same way, question by
 question (`vimonet.vimos.samples`).
@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.vimos.annotators.caption import from_captions
 from vimonet.vimos.annotators.kinematic import SIDED_FORMS, STYLES, from_facts, from_parts, unknowable
 from vimonet.vimos.annotators.kinematic.answers import YES_NO, verb_slots
 from vimonet.vimos.annotators.kinematic.reasoning import absent_actions
@@ -109,7 +110,8 @@ def annotate(
     test: bool = False,
     side_known: bool = True,
 ) -> tuple[tuple[Instruction, ...], tuple[Caption, ...]]:
-    """Instructions about a clip, and its captions with one made from labels and measures where labels tell enough.
+    """Instructions about a clip (generators ``kinematic`` and ``caption``), and its captions with one made from labels
+    and measures where labels tell enough.
 
     Args:
         motion, parts, rng, others, side_known: as in :func:`questions_of`.
@@ -126,8 +128,20 @@ def annotate(
         instructions.append(
             Instruction.of(question, text, STYLES[question.form], wording="unseen" if unseen else "seen")
         )
+    instructions += from_people(captions, rng, facts, test=test)
     told = list(captions)
     parts = [part for part in parts if part.action not in NO_ACTION]
     if facts is not None and parts and in_sequence(parts):
         told.append(Caption(caption(list(parts), facts, rng), "kinematic"))
     return tuple(instructions), tuple(dict.fromkeys(told))
+
+
+def from_people(
+    captions: Sequence[Caption], rng: random.Random, facts: Facts | None = None, *, test: bool = False
+) -> list[Instruction]:
+    """Questions that people's captions of the whole clip answer (see `vimonet.vimos.annotators.caption`)."""
+    said = [c for c in captions if c.start is None and c.generator == "people"]
+    if not said:
+        return []
+    texts, tokens = [c.text for c in said], [c.tokens for c in said]
+    return from_captions(texts, rng, tokens=tokens, facts=facts, unseen=test and rng.random() < UNSEEN_SHARE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import Any
 from vimonet.errors import InputError
 from vimonet.motion import load
 from vimonet.motion.formats import SUFFIXES
+from vimonet.vimos.annotators.annotate import from_people
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
 from vimonet.vimos.builders.clips import Source, hashed_split, records_of, split_name
 from vimonet.vimos.builders.table import read_table
@@ -157,6 +159,7 @@ class FolderBuilder:
                 captions.append(Caption(row["caption"], "people", start if timed else None, end if timed else None))
             if row["action"]:
                 parts.append(Part(row["action"], start, end))
+        rng = random.Random(f"{source.seed}/{source.name}/{source.file}")
         yield Attached(str(path), _place(source.file))
         yield Record(
             f"{source.name}/{source.file}",
@@ -167,6 +170,7 @@ class FolderBuilder:
             video=_place(source.file),
             actions=tuple(sorted(parts, key=lambda p: (p.start, p.end))),
             captions=tuple(dict.fromkeys(captions)),
+            instructions=tuple(from_people(captions, rng, test=source.split.startswith("test"))),
             provenance={"file": source.file, "seconds": round(seconds, 3)},
         )
 
