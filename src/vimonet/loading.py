@@ -186,6 +186,7 @@ def _load_processor(folder: Path) -> ViMoNetProcessor:
             tokenizer,
             chat_template=template.read_text(encoding="utf-8") if template.is_file() else None,
             fold_questions=bool(settings.get("fold_questions", True)),
+            frames=settings.get("frames"),
         )
     except InputError:
         raise

@@ -10,13 +10,18 @@ from transformers.models.auto.feature_extraction_auto import AutoFeatureExtracto
 from transformers.models.auto.modeling_auto import AutoModel, AutoModelForCausalLM, AutoModelForMultimodalLM
 from transformers.models.auto.processing_auto import AutoProcessor
 
-from vimonet.model.composition import build_model, count_parameters, get_parts, lora_config
-from vimonet.model.configuration_vimonet import SPECIAL_TOKENS, ViMoNetConfig
+from vimonet.model.composition import add_video, build_model, count_parameters, get_parts, lora_config
+from vimonet.model.configuration_vimonet import SPECIAL_TOKENS, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
+from vimonet.model.frame_processing import Footage, FrameProcessor, build_frame_processor
+from vimonet.model.languagebind import LanguageBindVideoConfig, LanguageBindVideoModel
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration, ViMoNetModel
 from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.processing_vimonet import ViMoNetProcessor, add_special_tokens, build_processor, normalise_question
+from vimonet.model.video_towers import VideoTower, load_video_tower
 
+AutoConfig.register("languagebind_video", LanguageBindVideoConfig)
+AutoModel.register(LanguageBindVideoConfig, LanguageBindVideoModel)
 AutoConfig.register("vimonet", ViMoNetConfig)
 AutoConfig.register("motion_vqvae", MotionVQVAEConfig)
 AutoModel.register(ViMoNetConfig, ViMoNetModel)
@@ -28,6 +33,11 @@ AutoProcessor.register(ViMoNetConfig, ViMoNetProcessor)
 
 __all__ = [
     "SPECIAL_TOKENS",
+    "VIDEO_TOKEN",
+    "Footage",
+    "FrameProcessor",
+    "LanguageBindVideoConfig",
+    "LanguageBindVideoModel",
     "MotionEncoder",
     "MotionFeatureExtractor",
     "MotionVQVAE",
@@ -36,11 +46,15 @@ __all__ = [
     "ViMoNetForConditionalGeneration",
     "ViMoNetModel",
     "ViMoNetProcessor",
+    "VideoTower",
     "add_special_tokens",
+    "add_video",
+    "build_frame_processor",
     "build_model",
     "build_processor",
     "count_parameters",
     "get_parts",
+    "load_video_tower",
     "lora_config",
     "normalise_question",
 ]

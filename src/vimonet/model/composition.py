@@ -12,10 +12,11 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, ViMoNetConfig
+from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE
 from vimonet.model.processing_vimonet import add_special_tokens
+from vimonet.model.video_towers import VideoTower, clip_frames, load_video_tower
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -30,6 +31,7 @@ def build_model(
     language_model: PreTrainedModel | str | PathLike[str] | None = None,
     motion_tower: MotionVQVAE | MotionEncoder | str | PathLike[str] | None = None,
     keypoint_tower: MotionVQVAE | MotionEncoder | str | PathLike[str] | None = None,
+    video_tower: VideoTower | PreTrainedModel | str | PathLike[str] | None = None,
 ) -> ViMoNetForConditionalGeneration:
     """Compose a model whose token ids, vocabulary and end of sequence agree with the tokenizer.
 
@@ -39,12 +41,23 @@ def build_model(
         language_model: a causal LM, or where to load one; its embeddings grow to the tokenizer's size. New from
             ``config.text_config`` when None.
         motion_tower, keypoint_tower: a VQ-VAE or encoder, or where to load a VQ-VAE; new when None.
+        video_tower: a vision or video backbone, or where to load one (folder or hub id, see `load_video_tower`); new
+            from ``config.video_config`` when None, and none at all when that is None too.
 
     Returns:
         The model, in the dtype of its new parts (the default dtype).
+
+    Raises:
+        InputError: a video tower that cannot be loaded.
     """
     config = copy.deepcopy(config)
-    add_special_tokens(tokenizer)
+    backbone = _backbone(video_tower)
+    if backbone is not None:
+        config.video_config = backbone.config
+    sees = config.video_config is not None
+    if sees:
+        config.video_frames = clip_frames(config.video_config) or config.video_frames
+    add_special_tokens(tokenizer, video=sees)
     if isinstance(language_model, (str, PathLike)):
         language_model = AutoModelForCausalLM.from_pretrained(language_model)
     towers = {"motion": _encoder(motion_tower), "keypoint": _encoder(keypoint_tower)}
@@ -60,6 +73,8 @@ def build_model(
         config.text_config.vocab_size = len(tokenizer)
     config.motion_token_id = tokenizer.convert_tokens_to_ids(MOTION_TOKEN)  # type: ignore[assignment]
     config.keypoint_token_id = tokenizer.convert_tokens_to_ids(KEYPOINT_TOKEN)  # type: ignore[assignment]
+    if sees:
+        config.video_token_id = tokenizer.convert_tokens_to_ids(VIDEO_TOKEN)  # type: ignore[assignment]
     part: Any
     for part in (config, config.text_config):
         part.eos_token_id, part.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
@@ -71,6 +86,11 @@ def build_model(
     for name, tower in towers.items():
         if tower is not None:
             getattr(model.vimonet, f"{name}_tower").load_state_dict(tower.state_dict())
+    if backbone is not None and model.vimonet.video_tower is not None:
+        # A tower leaves out what it does not need of a backbone (V-JEPA 2's predictor).
+        target = model.vimonet.video_tower.backbone
+        wanted, state = target.state_dict(), backbone.state_dict()
+        target.load_state_dict({name: state[name] for name in wanted})
     for generation in (model.generation_config, model.language_model.generation_config):
         generation.eos_token_id, generation.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
         generation.bos_token_id = tokenizer.bos_token_id
@@ -84,6 +104,50 @@ def _encoder(tower: Any) -> MotionEncoder | None:
     return (MotionVQVAE.from_pretrained(tower) if isinstance(tower, (str, PathLike)) else tower).encoder
 
 
+def _backbone(tower: Any) -> PreTrainedModel | None:
+    """The backbone of a video tower, of a place to load one from, or the backbone itself."""
+    if isinstance(tower, (str, PathLike)):
+        return load_video_tower(tower)
+    return tower.backbone if isinstance(tower, VideoTower) else tower
+
+
+def add_video(
+    model: ViMoNetForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    video_tower: VideoTower | PreTrainedModel | str | PathLike[str] | None = None,
+    **settings: Any,
+) -> ViMoNetForConditionalGeneration:
+    """A trained model with a video tower beside what it has; on motion it answers as before.
+
+    Args:
+        model: without a video tower; left as it is.
+        tokenizer: of the model; gets ``<|video|>``.
+        video_tower: as in `build_model`; None for a new one from ``settings["video_config"]``.
+        **settings: fields of the config that begin with ``video_``.
+
+    Returns:
+        A new model; the video's translator is untrained, everything else has the model's weights.
+
+    Raises:
+        ValueError: the model has a video tower already, or none is named.
+        InputError: a video tower that cannot be loaded.
+    """
+    if model.config.video_config is not None:
+        raise ValueError("The model has a video tower already.")
+    config = copy.deepcopy(model.config)
+    for name, value in settings.items():
+        if not name.startswith("video_") or not hasattr(config, name):
+            raise ValueError(f"{name} is no setting of a video tower.")
+        setattr(config, name, value)
+    language_model = copy.deepcopy(model.language_model)
+    grown = build_model(config, tokenizer, language_model=language_model, video_tower=video_tower)
+    if grown.config.video_config is None:
+        raise ValueError("Name a video tower, or give video_config.")
+    kept = {name: value for name, value in model.state_dict().items() if ".language_model." not in name}
+    grown.load_state_dict(kept, strict=False)
+    return grown.train(model.training)
+
+
 def get_parts(model: nn.Module) -> dict[str, nn.Module]:
     """The parts that train at their own learning rate or are frozen.
 
@@ -91,12 +155,12 @@ def get_parts(model: nn.Module) -> dict[str, nn.Module]:
         model: a `ViMoNetForConditionalGeneration`, bare or wrapped (PEFT, DDP, accelerate).
 
     Returns:
-        ``motion_tower``, ``keypoint_tower`` (only where the model has one), ``translators``, ``language_model``;
-        together they hold every parameter exactly once.
+        ``motion_tower``, ``keypoint_tower``, ``video_tower`` (only where the model has one), ``translators``,
+        ``language_model``; together they hold every parameter exactly once.
     """
     inner = next(module for module in model.modules() if isinstance(module, ViMoNetForConditionalGeneration)).vimonet
-    parts = {name: getattr(inner, name) for name in ("motion_tower", "keypoint_tower", "translators", "language_model")}
-    return {name: part for name, part in parts.items() if part is not None}
+    names = ("motion_tower", "keypoint_tower", "video_tower", "translators", "language_model")
+    return {name: part for name in names if (part := getattr(inner, name)) is not None}
 
 
 def lora_config(
@@ -133,4 +197,4 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
         return {name: sum(p.numel() for p in part.parameters()) for name, part in get_parts(model).items()}
 
 
-__all__ = ["build_model", "count_parameters", "get_parts", "lora_config"]
+__all__ = ["add_video", "build_model", "count_parameters", "get_parts", "lora_config"]

@@ -1,4 +1,4 @@
-"""Configuration of the whole model: a language model, the motion towers and the translators between them.
+"""Configuration of the whole model: a language model, motion and video towers, and the translators between them.
 
 Notable choices:
 
@@ -19,6 +19,9 @@ from transformers.models.auto.configuration_auto import AutoConfig
 from vimonet.model.motion_vqvae import MotionVQVAEConfig
 
 Translator = Literal["linear", "mlp", "attentive"]
+VideoTranslator = Literal["linear", "mlp"]
+Pooling = Literal["spatial", "temporal", "attentive", "none"]
+Fit = Literal["crop", "stretch", "pad"]
 
 MOTION_TOKEN = "<|motion|>"
 KEYPOINT_TOKEN = "<|keypoints|>"
@@ -27,6 +30,8 @@ ASSISTANT_TOKEN = "<|assistant|>"
 END_TOKEN = "<|end|>"
 PAD_TOKEN = "<|pad|>"
 SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKEN, KEYPOINT_TOKEN)
+VIDEO_TOKEN = "<|video|>"
+"""Apart from the others: only the tokenizer of a model with a video tower has it, as one token more."""
 
 
 @strict
@@ -39,9 +44,19 @@ class ViMoNetConfig(PreTrainedConfig):
         keypoint_config: the same for 2D keypoint features; None for a model that reads none.
         translator: ``linear`` (paper, for motion), ``mlp`` (paper, for video) or ``attentive`` (learned queries).
         translator_queries: language tokens per clip of an attentive translator; the others give one per 4 frames.
+        translator_time: whether every token of a ``linear`` or ``mlp`` translator carries its place in time.
         translator_heads: attention heads of an attentive translator.
         motion_token_id: placeholder that one translated 3D feature replaces.
         keypoint_token_id: placeholder that one translated 2D feature replaces.
+        video_config: a vision or video backbone of transformers, or LanguageBind; None for a model that sees no video.
+        video_layer: hidden state of the video tower that is read, as in ``hidden_states``; None for its family's own
+            (-2 for CLIP and LanguageBind, the output for others).
+        video_frames: key frames of a clip, where the tower leaves the choice.
+        video_fit: how pictures become square: ``crop``, ``stretch`` or ``pad``; None as the tower was trained.
+        video_pooling: ``spatial``, ``temporal``, ``attentive``, or ``none`` (the paper's line: every patch a token).
+        video_tokens: most tokens of a clip; exactly so many with attentive pooling; without meaning for ``none``.
+        video_translator: ``mlp`` (paper) or ``linear``.
+        video_token_id: placeholder that one translated video feature replaces.
         confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
         caption_question: what ``caption`` asks; the wording captions were trained on.
         tie_word_embeddings: follows the language model.
@@ -52,6 +67,7 @@ class ViMoNetConfig(PreTrainedConfig):
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
         "motion_config": SubConfigSpec(config_class=MotionVQVAEConfig, optional=True),
         "keypoint_config": SubConfigSpec(config_class=MotionVQVAEConfig, optional=True),
+        "video_config": SubConfigSpec(config_class=AutoConfig, model_type="clip_vision_model", optional=True),
     }
 
     text_config: Any = None
@@ -60,8 +76,17 @@ class ViMoNetConfig(PreTrainedConfig):
     translator: Translator = "linear"
     translator_queries: int = 16
     translator_heads: int = 8
+    translator_time: bool = False
     motion_token_id: int | None = None
     keypoint_token_id: int | None = None
+    video_config: Any = None
+    video_layer: int | None = None
+    video_frames: int = 8
+    video_fit: Fit | None = None
+    video_pooling: Pooling = "spatial"
+    video_tokens: int = 256
+    video_translator: VideoTranslator = "mlp"
+    video_token_id: int | None = None
     confidence_temperature: float = 1.0
     caption_question: str = "Describe the movement."
     tie_word_embeddings: bool = False
@@ -86,6 +111,9 @@ class ViMoNetConfig(PreTrainedConfig):
             raise ValueError(
                 f"translator_queries is {self.translator_queries}; an attentive translator needs at least 1."
             )
+        for name in ("video_tokens", "video_frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.confidence_temperature <= 0:
             raise ValueError(f"confidence_temperature is {self.confidence_temperature}; it must be positive.")
         if self.motion_config and self.keypoint_config and self.motion_config.ratio != self.keypoint_config.ratio:
@@ -95,4 +123,4 @@ class ViMoNetConfig(PreTrainedConfig):
             )
 
 
-__all__ = ["SPECIAL_TOKENS", "ViMoNetConfig"]
+__all__ = ["SPECIAL_TOKENS", "VIDEO_TOKEN", "ViMoNetConfig"]

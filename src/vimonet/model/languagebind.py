@@ -95,12 +95,12 @@ class LanguageBindEncoder(nn.Module):
 class LanguageBindVideoModel(CLIPPreTrainedModel):
     """The video tower: clips [N, F, 3, H, W] in, one hidden state per frame and patch out."""
 
-    config: LanguageBindVideoConfig
+    config: LanguageBindVideoConfig  # type: ignore[assignment]
     config_class = LanguageBindVideoConfig
     base_model_prefix = "vision_model"
     main_input_name = "pixel_values"
     _no_split_modules = ["LanguageBindLayer", "CLIPVisionEmbeddings"]
-    _can_record_outputs = None
+    _can_record_outputs = None  # type: ignore[assignment]
 
     def __init__(self, config: LanguageBindVideoConfig):
         super().__init__(config)

@@ -1,10 +1,10 @@
-"""ViMoNet: motion towers and translators in front of a causal language model.
+"""ViMoNet: motion and video towers and translators in front of a causal language model.
 
 Notable choices:
 
 - the language model is a whole `AutoModelForCausalLM`, head included: whatever it does to its logits, it goes on doing;
 - of a VQ-VAE only the encoder is kept: the language model reads features before quantisation;
-- fusion is one `masked_scatter` per kind of motion, after a check that counts placeholders against features;
+- fusion is one `masked_scatter` per kind of input, after a check that counts placeholders against features;
 - attention masks (2D or 4D) and position ids pass through to the language model untouched: training packs questions
   with them.
 """
@@ -18,24 +18,25 @@ import torch
 from torch import Tensor, nn
 from transformers import initialization as init
 from transformers.cache_utils import Cache
-from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from vimonet.model.configuration_vimonet import ViMoNetConfig
+from vimonet.model.generation import ClipGenerationMixin
 from vimonet.model.motion_vqvae import MotionEncoder, init_motion_weights
+from vimonet.model.pooling import AttentivePooling
 from vimonet.model.translators import AttentiveTranslator, Translators
-
-MOTION_INPUTS = ("motion_values", "motion_mask", "keypoint_values", "keypoint_mask")
+from vimonet.model.video_towers import VideoTower, feature_grid
+from vimonet.motion.motion import FPS
 
 
 @dataclass
 class ViMoNetCausalLMOutputWithPast(CausalLMOutputWithPast):
     """The language model's output, and where an attentive translator looked.
 
-    translator_attentions: per kind of motion, [N, heads, queries, L] weights over the N clips' features; empty for
-        others.
+    translator_attentions: per kind of motion, [N, heads, queries, L] weights over the N clips' features; for ``video``
+        [N, heads, queries, F, P] over frames and patches of attentive pooling, zero on padding; None without any.
     """
 
     translator_attentions: dict[str, Tensor] | None = None
@@ -49,7 +50,7 @@ class ViMoNetPreTrainedModel(PreTrainedModel):
     base_model_prefix = "vimonet"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
-    _no_split_modules = ["MotionEncoder", "Translators"]
+    _no_split_modules = ["MotionEncoder", "VideoTower", "Translators"]
     _skip_keys_device_placement = ["past_key_values"]
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -63,8 +64,11 @@ class ViMoNetPreTrainedModel(PreTrainedModel):
         if isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)
-        elif isinstance(module, AttentiveTranslator):
+        elif isinstance(module, (AttentiveTranslator, AttentivePooling)):
             init.normal_(module.queries, std=module.queries.shape[-1] ** -0.5)
+        elif isinstance(module, nn.MultiheadAttention):
+            init.xavier_uniform_(module.in_proj_weight)
+            init.zeros_(module.in_proj_bias)
 
 
 class ViMoNetModel(ViMoNetPreTrainedModel):
@@ -76,6 +80,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         super().__init__(config)
         self.motion_tower = MotionEncoder(config.motion_config) if config.motion_config else None
         self.keypoint_tower = MotionEncoder(config.keypoint_config) if config.keypoint_config else None
+        self.video_tower = VideoTower(config.video_config, config.video_layer) if config.video_config else None
         towers = {"motion": config.motion_config, "keypoint": config.keypoint_config}
         self.translators = Translators(
             config.translator,
@@ -83,11 +88,26 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
             config.text_config.hidden_size,
             queries=config.translator_queries,
             heads=config.translator_heads,
+            time=config.translator_time,
+            video=None if self.video_tower is None else self._video_translator(self.video_tower),
         )
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         # from_config copies; one shared object keeps the vocabulary size true after resizing.
         config.text_config = self.language_model.config
         self.post_init()
+
+    def _video_translator(self, tower: VideoTower) -> dict[str, Any]:
+        config = self.config
+        config.video_config = tower.config
+        _, rows, columns = feature_grid(tower.config, 1)
+        return {
+            "kind": config.video_translator,
+            "input_dim": tower.dim,
+            "pooling": config.video_pooling,
+            "rows": rows,
+            "columns": columns,
+            "budget": config.video_tokens,
+        }
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embeddings."""
@@ -123,6 +143,49 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         per_feature = tokens.shape[1] == features.shape[1] and weights is None
         return (tokens[token_mask] if per_feature and token_mask is not None else tokens.flatten(0, 1)), weights
 
+    def get_video_features(
+        self, values: Tensor, mask: Tensor | None = None, times: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Encode, pool and translate videos.
+
+        Args:
+            values: [N, F, 3, H, W] normalised pictures.
+            mask: bool [N, F], False on padding; None when there is none.
+            times: [N, F] seconds on the clock of the motion beside it; None for frames as far apart as motion tokens.
+
+        Returns:
+            Language-model inputs [n, H] of all clips one after the other, and the weights of attentive pooling
+            [N, heads, queries, F', P], zero where a clip has fewer frames than the longest.
+
+        Raises:
+            ValueError: the model has no video tower, or the tower cannot take so many frames.
+        """
+        if self.video_tower is None:
+            raise ValueError("This model has no video tower; its config needs a video_config.")
+        if times is None:
+            places = torch.arange(values.shape[1], device=values.device, dtype=torch.float32).expand(len(values), -1)
+        else:
+            # One place per motion token: so both streams tell the time alike.
+            places = times.float() * (FPS / self.config.ratio)
+        counts = [values.shape[1]] * len(values) if mask is None else [int(n) for n in mask.sum(1)]
+        tokens: dict[int, Tensor] = {}
+        weights: dict[int, Tensor] = {}
+        for count in sorted(set(counts)):  # almost always one: clips of like length go through together
+            rows = [row for row, frames in enumerate(counts) if frames == count]
+            features = self.video_tower(values[rows, :count])
+            moments = nn.functional.adaptive_avg_pool1d(places[rows, None, :count], features.shape[1])[:, 0]
+            features = features.to(self.translators.video.translator.norm.weight.dtype)  # type: ignore[union-attr]
+            translated, looked = self.translators(features, "video", places=moments)
+            tokens.update(zip(rows, translated, strict=True))
+            if looked is not None:
+                weights.update(zip(rows, looked, strict=True))
+        order = range(len(values))
+        if not weights:
+            return torch.cat([tokens[row] for row in order]), None
+        longest = max(weights[row].shape[2] for row in order)
+        padded = [nn.functional.pad(weights[row], (0, 0, 0, longest - weights[row].shape[2])) for row in order]
+        return torch.cat([tokens[row] for row in order]), torch.stack(padded)
+
     def fuse(
         self,
         input_ids: Tensor | None,
@@ -131,15 +194,19 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         motion_mask: Tensor | None = None,
         keypoint_values: Tensor | None = None,
         keypoint_mask: Tensor | None = None,
+        video_values: Tensor | None = None,
+        video_mask: Tensor | None = None,
+        video_times: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Embed tokens and put the translated motion features in the place of their placeholders.
+        """Embed tokens and put the translated features in the place of their placeholders.
 
         Args:
-            input_ids: [B, S]; needed when there is motion.
+            input_ids: [B, S]; needed when there is a clip.
             inputs_embeds: [B, S, H] instead of the embeddings of `input_ids`.
             motion_values, motion_mask: [N, T, D] and bool [N, T], clips in the order of their placeholders over the
                 batch.
             keypoint_values, keypoint_mask: the same for 2D clips.
+            video_values, video_mask, video_times: [N, F, 3, H, W], bool [N, F] and seconds [N, F], in the same order.
 
         Returns:
             [B, S, H], and the translators' attention weights by name.
@@ -153,17 +220,22 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         attentions: dict[str, Tensor] = {}
         given = {
-            "motion": (motion_values, motion_mask, self.config.motion_token_id),
-            "keypoint": (keypoint_values, keypoint_mask, self.config.keypoint_token_id),
+            "motion": (motion_values, motion_mask),
+            "keypoint": (keypoint_values, keypoint_mask),
+            "video": (video_values, video_mask),
         }
-        for name, (values, mask, token_id) in given.items():
+        for name, (values, mask) in given.items():
             if values is None:
                 continue
             if input_ids is None:
                 raise ValueError(f"{name}_values need input_ids, which say where the features go.")
+            token_id = getattr(self.config, f"{name}_token_id")
             if token_id is None:
                 raise ValueError(f"config.{name}_token_id is not set; build_model(config, tokenizer) sets it.")
-            features, weights = self.get_motion_features(values, mask, name)
+            if name == "video":
+                features, weights = self.get_video_features(values, mask, video_times)
+            else:
+                features, weights = self.get_motion_features(values, mask, name)
             places = torch.eq(input_ids, token_id)
             wanted, got = int(places.sum()), features.shape[0]
             if wanted != got:
@@ -188,14 +260,16 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         motion_mask: Tensor | None = None,
         keypoint_values: Tensor | None = None,
         keypoint_mask: Tensor | None = None,
+        video_values: Tensor | None = None,
+        video_mask: Tensor | None = None,
+        video_times: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
         """Hidden states [B, S, H] of the language model's body; inputs as in `fuse`, the rest as the language
         model's.
         """
-        inputs_embeds, _ = self.fuse(
-            input_ids, inputs_embeds, motion_values, motion_mask, keypoint_values, keypoint_mask
-        )
+        clips = (motion_values, motion_mask, keypoint_values, keypoint_mask, video_values, video_mask, video_times)
+        inputs_embeds, _ = self.fuse(input_ids, inputs_embeds, *clips)
         return self.language_model.base_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
@@ -205,8 +279,8 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         )
 
 
-class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, GenerationMixin):
-    """Motion and text in, text out."""
+class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixin):
+    """Motion, video and text in, text out."""
 
     def __init__(self, config: ViMoNetConfig):
         super().__init__(config)
@@ -249,6 +323,9 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, GenerationMixin):
         motion_mask: Tensor | None = None,
         keypoint_values: Tensor | None = None,
         keypoint_mask: Tensor | None = None,
+        video_values: Tensor | None = None,
+        video_mask: Tensor | None = None,
+        video_times: Tensor | None = None,
         labels: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
@@ -259,15 +336,15 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, GenerationMixin):
             input_ids: [B, S] with placeholders.
             attention_mask: [B, S], or 4D as the language model takes it; passed on untouched.
             position_ids: [B, S]; passed on untouched.
-            past_key_values: cache; motion belongs to the first step only.
-            inputs_embeds, motion_values, motion_mask, keypoint_values, keypoint_mask: see `ViMoNetModel.fuse`.
+            past_key_values: cache; clips belong to the first step only.
+            inputs_embeds, motion_values, motion_mask, keypoint_values, keypoint_mask, video_values, video_mask,
+                video_times: see `ViMoNetModel.fuse`.
             labels: [B, S], -100 where no loss is taken.
             logits_to_keep: how many last logits to compute, 0 for all.
             **kwargs: to the language model.
         """
-        inputs_embeds, attentions = self.vimonet.fuse(
-            input_ids, inputs_embeds, motion_values, motion_mask, keypoint_values, keypoint_mask
-        )
+        clips = (motion_values, motion_mask, keypoint_values, keypoint_mask, video_values, video_mask, video_times)
+        inputs_embeds, attentions = self.vimonet.fuse(input_ids, inputs_embeds, *clips)
         return_dict = kwargs.pop("return_dict", None)
         if isinstance(logits_to_keep, Tensor) or logits_to_keep:
             kwargs["logits_to_keep"] = logits_to_keep
@@ -289,49 +366,6 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, GenerationMixin):
             translator_attentions=attentions or None,
         )
         return result.to_tuple() if return_dict is False else result
-
-    def prepare_inputs_for_generation(  # type: ignore[override]
-        self, input_ids: Any, is_first_iteration: bool | None = False, **kwargs: Any
-    ) -> dict[str, Any]:
-        """As the language model's, with motion in the first step only: later its features are in the cache."""
-        prepare: Any = super().prepare_inputs_for_generation  # type: ignore[misc]
-        inputs: dict[str, Any] = prepare(input_ids, is_first_iteration=is_first_iteration, **kwargs)
-        if not is_first_iteration and kwargs.get("use_cache", True):
-            for name in MOTION_INPUTS:
-                inputs.pop(name, None)
-        return inputs
-
-    def _expand_inputs_for_generation(
-        self, expand_size: int = 1, is_encoder_decoder: bool = False, input_ids: Any = None, **kwargs: Any
-    ) -> tuple[Any, dict[str, Any]]:
-        # Beams and samples repeat each row of text; its clips must be repeated as one group, not clip by clip.
-        clips: dict[str, Any] = {}
-        if expand_size > 1 and input_ids is not None:
-            for name, token_id in (
-                ("motion", self.config.motion_token_id),
-                ("keypoint", self.config.keypoint_token_id),
-            ):
-                values, mask = kwargs.pop(f"{name}_values", None), kwargs.pop(f"{name}_mask", None)
-                if values is None:
-                    continue
-                order = self._clip_order(input_ids == token_id, values, mask, expand_size)
-                clips[f"{name}_values"] = values[order]
-                clips[f"{name}_mask"] = None if mask is None else mask[order]
-        expand: Any = super()._expand_inputs_for_generation  # type: ignore[misc]
-        input_ids, kwargs = expand(expand_size, is_encoder_decoder, input_ids, **kwargs)
-        return input_ids, {**kwargs, **clips}
-
-    def _clip_order(self, places: Tensor, values: Tensor, mask: Tensor | None, expand_size: int) -> Tensor:
-        """Indices of clips so that each row's clips come `expand_size` times, as a group."""
-        if self.config.translator == "attentive":
-            tokens = values.new_full((len(values),), self.config.translator_queries, dtype=torch.long)
-        else:
-            frames = torch.full((len(values),), values.shape[1]) if mask is None else mask.sum(1)
-            tokens = -(-frames.to(values.device) // self.config.ratio)
-        ends = places.sum(1).cumsum(0)
-        row = torch.searchsorted(ends, tokens.cumsum(0))
-        groups = [torch.nonzero(row == i).flatten() for i in range(len(places))]
-        return torch.cat([group for group in groups for _ in range(expand_size)])
 
 
 __all__ = ["ViMoNetCausalLMOutputWithPast", "ViMoNetForConditionalGeneration", "ViMoNetModel", "ViMoNetPreTrainedModel"]

@@ -1,8 +1,8 @@
-"""The processor: chat messages with text and motions in, model inputs out.
+"""The processor: chat messages with text, motions and videos in, model inputs out.
 
 Notable choices:
 
-- the chat template writes one placeholder per motion; `__call__` replaces it with as many as the clip becomes tokens,
+- the chat template writes one placeholder per clip; `__call__` replaces it with as many as the clip becomes tokens,
   and reports where the text grew, so that `return_assistant_tokens_mask` marks the right tokens;
 - a motion chooses its own placeholder: 3D motions take ``<|motion|>``, 2D keypoints ``<|keypoints|>``, whatever the
   text says;
@@ -21,8 +21,16 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, SPECIAL_TOKENS, ViMoNetConfig
+from vimonet.errors import InputError
+from vimonet.model.configuration_vimonet import (
+    KEYPOINT_TOKEN,
+    MOTION_TOKEN,
+    SPECIAL_TOKENS,
+    VIDEO_TOKEN,
+    ViMoNetConfig,
+)
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor, as_motion
+from vimonet.model.frame_processing import Footage, FrameProcessor, as_footage, build_frame_processor
 from vimonet.motion import Motion
 
 CHAT_TEMPLATE = """\
@@ -45,7 +53,8 @@ CHAT_TEMPLATE = """\
 {%- if part['type'] == 'text' -%}{{- part['text'] -}}
 {%- elif part['type'] == 'motion' -%}{{- '<|motion|>' -}}
 {%- elif part['type'] == 'keypoints' -%}{{- '<|keypoints|>' -}}
-{%- else -%}{{- raise_exception("The type of a content is " + part['type'] + "; expected text or motion.") -}}
+{%- elif part['type'] == 'video' -%}{{- '<|video|>' -}}
+{%- else -%}{{- raise_exception("The type of a content is " + part['type'] + "; expected text or motion or video.") -}}
 {%- endif -%}
 {%- endfor -%}
 {%- endif -%}
@@ -53,8 +62,8 @@ CHAT_TEMPLATE = """\
 {%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
 """
 
-_PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN))))
-_SPECIAL = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)), re.IGNORECASE)
+_PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN, VIDEO_TOKEN))))
+_SPECIAL = re.compile("|".join(map(re.escape, (*SPECIAL_TOKENS, VIDEO_TOKEN))), re.IGNORECASE)
 
 
 def normalise_question(text: str, *, fold: bool = True) -> str:
@@ -77,13 +86,18 @@ _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": 
 
 
 class ViMoNetProcessor(ProcessorMixin):
-    """Feature extractor and tokenizer in one.
+    """Feature extractor, tokenizer and, for a model that sees video, what prepares its frames.
 
     Args:
         feature_extractor: a `MotionFeatureExtractor` (the attribute's name is how AutoProcessor finds it).
         tokenizer: a fast tokenizer that has ViMoNet's special tokens.
         chat_template: Jinja template; ViMoNet's own where none is given.
         fold_questions: whether user text loses case and closing punctuation, see `normalise_question`.
+        frames: settings of a `FrameProcessor`; None for a model that sees no video. (Not called "image_processor":
+            transformers takes a name like that for a part that every folder must hold.)
+
+    Raises:
+        ValueError: the tokenizer lacks a special token that is needed.
     """
 
     def __init__(
@@ -92,16 +106,18 @@ class ViMoNetProcessor(ProcessorMixin):
         tokenizer: PreTrainedTokenizerBase | None = None,
         chat_template: str | None = None,
         fold_questions: bool = True,
+        frames: dict[str, Any] | None = None,
         **kwargs: Any,
     ):
         self.fold_questions = fold_questions
+        self.frames = frames
+        self.frame_processor = None if frames is None else FrameProcessor(**frames)
         self.motion_token, self.keypoint_token = MOTION_TOKEN, KEYPOINT_TOKEN
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template or CHAT_TEMPLATE)
         if tokenizer is not None:
+            needed = SPECIAL_TOKENS if frames is None else (*SPECIAL_TOKENS, VIDEO_TOKEN)
             missing = [
-                token
-                for token in SPECIAL_TOKENS
-                if tokenizer.convert_tokens_to_ids(token) in (None, tokenizer.unk_token_id)
+                token for token in needed if tokenizer.convert_tokens_to_ids(token) in (None, tokenizer.unk_token_id)
             ]
             if missing:
                 raise ValueError(
@@ -110,6 +126,8 @@ class ViMoNetProcessor(ProcessorMixin):
                 )
             self.motion_token_id = int(tokenizer.convert_tokens_to_ids(MOTION_TOKEN))  # type: ignore[arg-type]
             self.keypoint_token_id = int(tokenizer.convert_tokens_to_ids(KEYPOINT_TOKEN))  # type: ignore[arg-type]
+            video = None if frames is None else int(tokenizer.convert_tokens_to_ids(VIDEO_TOKEN))  # type: ignore[arg-type]
+            self.video_token_id = video
 
     def normalise_question(self, text: str) -> str:
         """`normalise_question` with this processor's folding."""
@@ -120,7 +138,7 @@ class ViMoNetProcessor(ProcessorMixin):
         text: str | list[str] | None = None,
         motion: Any | Sequence[Any] | None = None,
         images: None = None,
-        videos: None = None,
+        videos: Any | Sequence[Any] | None = None,
         audio: None = None,
         *,
         fps: float | None = None,
@@ -128,13 +146,15 @@ class ViMoNetProcessor(ProcessorMixin):
         return_text_replacement_offsets: bool = False,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Make model inputs of text with placeholders and the motions they stand for.
+        """Make model inputs of text with placeholders and the clips they stand for.
 
         Args:
-            text: one text or a batch; ``<|motion|>`` or ``<|keypoints|>`` once per motion.
+            text: one text or a batch; ``<|motion|>`` or ``<|keypoints|>`` once per motion, ``<|video|>`` per video.
             motion: the motions in the order of their placeholders over the whole batch: Motion, array [T, 22, 3] or
                 path.
-            images, videos, audio: not read; here because transformers passes them.
+            videos: the same for videos: path, pictures uint8 [N, H, W, 3], `vimonet.video.Clip` or `Footage`; may be
+                nested, a list per text.
+            images, audio: not read; here because transformers passes them.
             fps: frames per second of arrays.
             return_tensors: ``"pt"`` or ``"np"``.
             return_text_replacement_offsets: also say where placeholders stood and what they became.
@@ -142,21 +162,22 @@ class ViMoNetProcessor(ProcessorMixin):
 
         Returns:
             input_ids and attention_mask; motion_values, motion_mask, keypoint_values, keypoint_mask where there are
-            such motions.
+            such motions; video_values, video_mask, video_times where there are videos.
 
         Raises:
-            ValueError: placeholders and motions do not match in number, or truncation cut a motion.
-            InputError: a motion that cannot be read or is too long.
+            ValueError: placeholders and clips do not match in number, or truncation cut a clip.
+            InputError: a clip that cannot be read, a motion that is too long, or video without a video tower.
         """
-        if images is not None or videos is not None or audio is not None:
-            raise ValueError("ViMoNet reads text and motion; images, videos and audio are not supported.")
+        if images is not None or audio is not None:
+            raise ValueError("ViMoNet reads text, motion and video; images and audio are not supported.")
         if text is None:
-            if motion is None:
-                raise ValueError("Give text, motion or both.")
+            if motion is None or videos is not None:
+                raise ValueError("Give text, or motion alone.")
             return self.feature_extractor(motion, return_tensors=return_tensors, fps=fps)
         texts = [text] if isinstance(text, str) else list(text)
         clips = [] if motion is None else [as_motion(item, fps=fps) for item in _as_clips(motion)]
-        texts, data, offsets = self._expand(texts, clips)
+        footage = [] if videos is None else [self.footage(item) for item in _flat(videos)]
+        texts, data, offsets = self._expand(texts, clips, footage)
         if kwargs.get("padding") is None and return_tensors is not None and len(texts) > 1:
             kwargs["padding"] = True
         encoded = dict(self.tokenizer(texts, **kwargs))
@@ -169,22 +190,49 @@ class ViMoNetProcessor(ProcessorMixin):
 
     def apply_chat_template(self, conversation: Any, *args: Any, **kwargs: Any) -> Any:
         """As in transformers, for messages whose content may hold ``{"type": "motion", "motion": Motion | array |
-        path}``.
+        path}`` and ``{"type": "video", "video": path | pictures}`` (with ``frames``, ``start``, ``end`` if wanted), as
+        many as there are and in any order.
 
-        User text is normalised, motions are loaded once and choose their placeholder. See
+        User text is normalised, clips are loaded once, motions choose their placeholder. See
         `ProcessorMixin.apply_chat_template`.
         """
         batched = bool(conversation) and isinstance(conversation[0], (list, tuple))
         prepared = [self._prepare(messages) for messages in (conversation if batched else [conversation])]
         return super().apply_chat_template(prepared if batched else prepared[0], *args, **kwargs)
 
-    def messages(self, question: str, motion: Any = None, answer: str | None = None) -> list[dict[str, Any]]:
-        """The chat of one question: the motion first, then the question, then the answer when there is one."""
-        content: list[dict[str, Any]] = [] if motion is None else [{"type": "motion", "motion": motion}]
+    def messages(
+        self, question: str, motion: Any = None, answer: str | None = None, *, video: Any = None
+    ) -> list[dict[str, Any]]:
+        """The chat of one question: the motion first, then the video, the question, and the answer when there is one.
+
+        `motion` and `video` may each be a list of clips.
+        """
+        content: list[dict[str, Any]] = []
+        for kind, clips in (("motion", motion), ("video", video)):
+            content += [] if clips is None else [{"type": kind, kind: clip} for clip in _as_clips(clips)]
         chat = [{"role": "user", "content": [*content, {"type": "text", "text": question}]}]
         if answer is not None:
             chat.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         return chat
+
+    def footage(
+        self, video: Any, frames: int | None = None, *, start: float | None = None, end: float | None = None
+    ) -> Footage:
+        """Key frames of a video as this model wants them; see `as_footage`.
+
+        Raises:
+            InputError: the model sees no video, takes another number of frames, or the video cannot be read.
+        """
+        prepare = self.frame_processor
+        if prepare is None:
+            raise InputError(
+                "this model has no video tower and sees no video; give motion, or use a model that has one."
+            )
+        if frames is not None and prepare.exact and frames != prepare.frames:
+            raise InputError(f"{frames} frames were asked for, but this model's video tower takes {prepare.frames}.")
+        if isinstance(video, Footage) and frames is None and not prepare.exact and start is None and end is None:
+            return video  # chosen already
+        return as_footage(video, frames or prepare.frames, start=start, end=end)
 
     def _prepare(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """A copy of the messages with normalised user text and loaded motions; the caller's own are left as they
@@ -207,48 +255,66 @@ class ViMoNetProcessor(ProcessorMixin):
                 raise ValueError('A motion content needs "motion": a Motion, an array [T, 22, 3] or a path.')
             clip = as_motion(source, fps=part.get("fps"))
             return {"type": "keypoints" if clip.dimensions == 2 else "motion", "motion": clip}
+        if kind == "video":
+            source = next((part[key] for key in ("video", "path") if part.get(key) is not None), None)
+            if source is None:
+                raise ValueError('A video content needs "video": a path, or pictures uint8 [N, H, W, 3].')
+            span = {"start": part.get("start"), "end": part.get("end")}
+            return {"type": "video", "video": self.footage(source, part.get("frames"), **span)}
         return part
 
     def _multimodal_inputs_from_conversations(
         self, conversations: list[list[dict[str, Any]]], *args: Any, **kwargs: Any
     ) -> tuple[list, list, list, dict[str, Any]]:
         # The hook through which transformers' apply_chat_template hands a message's data to __call__.
-        clips = [
-            part["motion"]
-            for messages in conversations
-            for message in messages
-            for part in message["content"]
-            if part["type"] in ("motion", "keypoints")
-        ]
-        return [], [], [], {"motion": clips} if clips else {}
+        def clips(messages: list[dict[str, Any]], key: str, *kinds: str) -> list[Any]:
+            return [part[key] for message in messages for part in message["content"] if part["type"] in kinds]
+
+        motions = [clip for messages in conversations for clip in clips(messages, "motion", "motion", "keypoints")]
+        videos = [clips(messages, "video", "video") for messages in conversations]
+        return [], videos, [], {"motion": motions} if motions else {}
 
     def _expand(
-        self, texts: list[str], clips: list[Motion]
+        self, texts: list[str], clips: list[Motion], footage: list[Footage]
     ) -> tuple[list[str], dict[str, Any], list[list[dict[str, Any]]]]:
         """Replace each placeholder by as many as its clip becomes tokens."""
-        found = sum(len(_PLACEHOLDER.findall(text)) for text in texts)
-        if found != len(clips):
-            raise ValueError(
-                f"The text has {found} motion placeholders and {len(clips)} motions were given; they must be equal."
-            )
+        wanted = [match for text in texts for match in _PLACEHOLDER.findall(text)]
+        for kind, found, given in (
+            ("motion", sum(token != VIDEO_TOKEN for token in wanted), len(clips)),
+            ("video", wanted.count(VIDEO_TOKEN), len(footage)),
+        ):
+            if found != given:
+                raise ValueError(
+                    f"The text has {found} {kind} placeholders and {given} {kind}s were given; they must be equal."
+                )
         data = dict(self.feature_extractor(clips)) if clips else {}
+        if footage:
+            assert self.frame_processor is not None
+            data |= self.frame_processor(footage)
         rows = {2: iter(data.get("keypoint_mask", ())), 3: iter(data.get("motion_mask", ()))}
-        order = iter(clips)
+        motions, videos = iter(clips), iter(footage)
+
+        def replacement_of(placeholder: str) -> str:
+            if placeholder == VIDEO_TOKEN:
+                assert self.frame_processor is not None
+                return VIDEO_TOKEN * self.frame_processor.num_tokens(len(next(videos).images))
+            clip = next(motions)
+            token = KEYPOINT_TOKEN if clip.dimensions == 2 else MOTION_TOKEN
+            return token * self.feature_extractor.num_tokens(int(next(rows[clip.dimensions]).sum()))
+
         expanded, offsets = [], []
         for text in texts:
             pieces: list[str] = []
             spans: list[dict[str, Any]] = []
             last = grown = 0
             for match in _PLACEHOLDER.finditer(text):
-                clip = next(order)
-                token = KEYPOINT_TOKEN if clip.dimensions == 2 else MOTION_TOKEN
-                replacement = token * self.feature_extractor.num_tokens(int(next(rows[clip.dimensions]).sum()))
+                replacement = replacement_of(match.group())
                 start, end = match.span()
                 pieces += [text[last:start], replacement]
                 new_span = (start + grown, start + grown + len(replacement))
                 spans.append(
                     {
-                        "type": "motion",
+                        "type": "video" if match.group() == VIDEO_TOKEN else "motion",
                         "span": (start, end),
                         "new_span": new_span,
                         "text": match.group(),
@@ -262,33 +328,47 @@ class ViMoNetProcessor(ProcessorMixin):
         return expanded, data, offsets
 
     def _check_truncation(self, input_ids: Sequence[Sequence[int]], texts: list[str]) -> None:
-        for token, token_id in ((MOTION_TOKEN, self.motion_token_id), (KEYPOINT_TOKEN, self.keypoint_token_id)):
+        ids_of = {MOTION_TOKEN: self.motion_token_id, KEYPOINT_TOKEN: self.keypoint_token_id}
+        if self.video_token_id is not None:
+            ids_of[VIDEO_TOKEN] = self.video_token_id
+        for token, token_id in ids_of.items():
             for ids, text in zip(input_ids, texts, strict=True):
                 kept, wanted = list(ids).count(token_id), text.count(token)
                 if kept != wanted:
                     raise ValueError(
                         f"{kept} of {wanted} {token} tokens are left after tokenizing; "
-                        "do not truncate text that holds a motion."
+                        "do not truncate text that holds a clip."
                     )
 
     @property
     def model_input_names(self) -> list[str]:
         """Names of everything the model's forward reads."""
-        return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names]
+        video = () if self.frame_processor is None else ("video_values", "video_mask", "video_times")
+        return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names, *video]
 
 
-def _as_clips(motion: Any) -> list[Any]:
-    return list(motion) if isinstance(motion, (list, tuple)) else [motion]
+def _as_clips(clips: Any) -> list[Any]:
+    return list(clips) if isinstance(clips, (list, tuple)) else [clips]
 
 
-def add_special_tokens(tokenizer: PreTrainedTokenizerBase) -> int:
+def _flat(videos: Any) -> list[Any]:
+    """Videos of nested lists, in order."""
+    return [video for item in videos for video in _flat(item)] if isinstance(videos, (list, tuple)) else [videos]
+
+
+def add_special_tokens(tokenizer: PreTrainedTokenizerBase, *, video: bool = False) -> int:
     """Give a tokenizer ViMoNet's special tokens, with ``<|end|>`` ending a text and ``<|pad|>`` padding it on the left.
+
+    Args:
+        tokenizer: is changed.
+        video: with ``<|video|>``, which only a model with a video tower needs.
 
     Returns:
         How many tokens were new; the language model's embeddings grow by that (`build_model` sees to it).
     """
     pad, end, *others = SPECIAL_TOKENS
     new = tokenizer.add_special_tokens({"pad_token": pad, "eos_token": end})
+    others += [VIDEO_TOKEN] * video
     new += tokenizer.add_special_tokens({"extra_special_tokens": others}, replace_extra_special_tokens=False)
     # The attribute alone is not saved with the tokenizer.
     tokenizer.padding_side = tokenizer.init_kwargs["padding_side"] = "left"
@@ -301,15 +381,21 @@ def build_processor(
     feature_extractor: MotionFeatureExtractor | None = None,
     *,
     fold_questions: bool = True,
+    frames: FrameProcessor | None = None,
 ) -> ViMoNetProcessor:
     """A processor that agrees with the model of `config` about tokens per clip. Adds missing special tokens to the
-    tokenizer.
+    tokenizer. `frames` is for a video tower whose pictures are prepared in a way of its own
+    (`build_frame_processor(config, folder)` reads it from there).
     """
     extractor = feature_extractor or MotionFeatureExtractor()
     extractor.ratio = config.ratio
     extractor.queries = config.translator_queries if config.translator == "attentive" else None
-    add_special_tokens(tokenizer)
-    return ViMoNetProcessor(extractor, tokenizer, fold_questions=fold_questions)
+    sees = config.video_config is not None
+    if sees and frames is None:
+        frames = build_frame_processor(config)
+    add_special_tokens(tokenizer, video=sees)
+    settings = None if frames is None else frames.to_dict()
+    return ViMoNetProcessor(extractor, tokenizer, fold_questions=fold_questions, frames=settings)
 
 
 __all__ = ["ViMoNetProcessor", "add_special_tokens", "build_processor", "normalise_question"]

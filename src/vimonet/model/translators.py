@@ -11,10 +11,16 @@ training left.
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from vimonet.model.pooling import build_pooling
+from vimonet.model.position import place_code, sinusoids
+
+_CLOCK = 32
+"""Sinusoids of the place in time."""
 
 
 class LinearTranslator(nn.Module):
@@ -95,14 +101,6 @@ class AttentiveTranslator(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-def sinusoids(length: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Fixed position code [length, width] of the transformer (arXiv 1706.03762), float32."""
-    half = width // 2
-    rate = torch.exp(torch.arange(half, device=device, dtype=torch.float32) * (-math.log(10_000.0) / max(1, half - 1)))
-    angle = torch.arange(length, device=device, dtype=torch.float32)[:, None] * rate
-    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], dim=-1), (0, width - 2 * half))
-
-
 def build_translator(kind: str, input_dim: int, output_dim: int, *, queries: int = 16, heads: int = 8) -> nn.Module:
     """Make the translator of that name; all take ``(features, mask)`` and return ``(tokens, weights or None)``.
 
@@ -118,14 +116,91 @@ def build_translator(kind: str, input_dim: int, output_dim: int, *, queries: int
     raise ValueError(f"translator is {kind!r}; expected 'linear', 'mlp' or 'attentive'.")
 
 
-class Translators(nn.Module):
-    """One translator per kind of input, under one roof so that they train, freeze and travel as one part."""
+class VideoTranslator(nn.Module):
+    """Pools a video tower's features to a budget, then translates each: [N, F, P, D] -> [N, K, H].
 
-    def __init__(self, kind: str, input_dims: dict[str, int], output_dim: int, *, queries: int = 16, heads: int = 8):
+    Args:
+        kind: ``linear`` or ``mlp`` (the paper's, for video).
+        input_dim, output_dim: widths of tower and language model.
+        pooling, rows, columns, budget, heads: see `vimonet.model.pooling`.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        input_dim: int,
+        output_dim: int,
+        *,
+        pooling: Any = "spatial",
+        rows: int,
+        columns: int,
+        budget: int = 256,
+        heads: int = 8,
+    ):
         super().__init__()
+        self.pooling = build_pooling(pooling, input_dim, rows, columns, budget, heads)
+        self.translator = build_translator(kind, input_dim, output_dim)
+
+    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Translate clips.
+
+        Args:
+            features: [N, F, P, D].
+            places: [N, F] places in time.
+
+        Returns:
+            Tokens [N, K, H]; their places [N, K], None for attentive pooling; its weights [N, heads, K, F, P], None for
+            the others.
+        """
+        pooled, token_places, weights = self.pooling(features, places)
+        return self.translator(pooled)[0], token_places, weights
+
+
+class Translators(nn.Module):
+    """One translator per kind of input, under one roof so that they train, freeze and travel as one part.
+
+    With `time` every token also carries its place in the clip (a learned map of sinusoids, shared by all inputs). A
+    language model with rotary positions knows how far apart two tokens are, but what it reads out of a token does not
+    say when that token was; "is A before B?" needs just that.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        input_dims: dict[str, int],
+        output_dim: int,
+        *,
+        queries: int = 16,
+        heads: int = 8,
+        time: bool = False,
+        video: dict[str, Any] | None = None,
+    ):
+        super().__init__()
+        # The attentive translator's keys know their place already, and its tokens are of no one moment.
+        self.clock = nn.Linear(_CLOCK, output_dim, bias=False) if time and kind != "attentive" else None
         for name, input_dim in input_dims.items():
             self.add_module(name, build_translator(kind, input_dim, output_dim, queries=queries, heads=heads))
+        if video is not None:
+            self.add_module("video", VideoTranslator(output_dim=output_dim, heads=heads, **video))
 
-    def forward(self, features: Tensor, name: str, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Translate features [N, L, D] of the input called `name`; see the translators for what comes back."""
-        return self.get_submodule(name)(features, mask)
+    def forward(
+        self, features: Tensor, name: str, mask: Tensor | None = None, places: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Translate features of the input called `name`; see the translators for what comes back.
+
+        Args:
+            features: [N, L, D]; of ``video`` [N, F, P, D].
+            name: ``motion``, ``keypoint`` or ``video``.
+            mask: bool [N, L], False on padding; not of video.
+            places: of video only, [N, F]: places in time on the scale of motion tokens, so that what happens at one
+                time carries one code in both streams.
+        """
+        if name == "video":
+            tokens, places, weights = self.get_submodule(name)(features, places)
+            code = None if places is None else place_code(places, _CLOCK)
+        else:
+            tokens, weights = self.get_submodule(name)(features, mask)
+            code = sinusoids(tokens.shape[1], _CLOCK, tokens.device)
+        if self.clock is not None and code is not None:
+            tokens = tokens + self.clock(code.to(tokens.dtype))
+        return tokens, weights

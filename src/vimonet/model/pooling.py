@@ -1,0 +1,120 @@
+"""Fewer tokens of a video tower's features: spatial, temporal or attentive pooling to a budget.
+
+Eight frames of 16 x 16 patches are 2,048 features, which the paper's line feeds whole. Neighbouring patches say nearly
+the same: pooled to 5 x 6 per frame they are 240 tokens, and every moment keeps its own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vimonet.model.position import place_code
+
+Pooling = Literal["spatial", "temporal", "attentive", "none"]
+Grid = tuple[int, int, int]
+"""Frames, rows and columns of features."""
+
+
+def pooled_grid(kind: Pooling, grid: Grid, budget: int) -> Grid:
+    """Frames, rows and columns that are left after pooling; for ``attentive`` the queries, as (1, 1, budget).
+
+    ``spatial`` keeps all frames as long as there is a token for each, ``temporal`` all patches as long as one frame of
+    them fits; what does not fit is pooled along the other axis too. Nothing is ever made larger.
+    """
+    frames, rows, columns = grid
+    if kind == "attentive":
+        return 1, 1, budget
+    if kind == "none" or frames * rows * columns <= budget:
+        return grid
+    if kind == "temporal":
+        frames = max(1, min(frames, budget // (rows * columns)))
+    else:
+        frames = min(frames, budget)
+    share = budget // frames
+    if rows * columns > share:
+        # As square as the budget allows: 32 per frame become 5 x 6.
+        rows = min(rows, max(1, int(share**0.5)))
+        columns = min(columns, share // rows)
+    return frames, rows, columns
+
+
+def count_tokens(kind: Pooling, grid: Grid, budget: int) -> int:
+    """Language tokens that a clip of so many features becomes."""
+    frames, rows, columns = pooled_grid(kind, grid, budget)
+    return frames * rows * columns
+
+
+class GridPooling(nn.Module):
+    """Means over neighbouring patches or frames."""
+
+    def __init__(self, kind: Pooling, rows: int, columns: int, budget: int):
+        super().__init__()
+        self.kind, self.rows, self.columns, self.budget = kind, rows, columns, budget
+
+    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Pool clips.
+
+        Args:
+            features: [N, F, P, D]; P is rows * columns.
+            places: [N, F] places in time.
+
+        Returns:
+            Tokens [N, K, D], frame by frame and row by row; their places in time [N, K]; None.
+        """
+        n, frames, _, width = features.shape
+        grid = pooled_grid(self.kind, (frames, self.rows, self.columns), self.budget)
+        if grid != (frames, self.rows, self.columns):
+            volume = features.transpose(2, 3).reshape(n, frames, width, self.rows, self.columns)
+            pooled = nn.functional.adaptive_avg_pool3d(volume.transpose(1, 2), grid)
+            features = pooled.permute(0, 2, 3, 4, 1)
+            places = nn.functional.adaptive_avg_pool1d(places.float()[:, None], grid[0])[:, 0]
+        return features.reshape(n, -1, width), places.repeat_interleave(grid[1] * grid[2], dim=1), None
+
+
+class AttentivePooling(nn.Module):
+    """Learned queries look at all patches of all frames (perceiver resampler, Flamingo, arXiv 2204.14198)."""
+
+    def __init__(self, width: int, queries: int, heads: int):
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"The video tower's width {width} is not a multiple of translator_heads={heads}.")
+        self.queries = nn.Parameter(torch.randn(queries, width) * width**-0.5)
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+
+    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, None, Tensor]:
+        """Pool clips.
+
+        Args:
+            features: [N, F, P, D].
+            places: [N, F] places in time.
+
+        Returns:
+            Tokens [N, Q, D]; None, for they belong to no moment; the weights [N, heads, Q, F, P], which sum to 1 over
+            F and P.
+        """
+        n, frames, patches, width = features.shape
+        hidden = self.norm(features)
+        # Keys know where and when they are, values do not, as in the translator.
+        when = place_code(places.float(), width)[:, :, None]
+        where = place_code(torch.arange(patches, device=features.device), width)[None, None].flip(-1)
+        keys = hidden + (when + where).to(hidden.dtype)
+        queries = self.queries.expand(n, -1, -1).to(hidden.dtype)
+        flat = (keys.flatten(1, 2), hidden.flatten(1, 2))
+        pooled, weights = self.attention(queries, *flat, average_attn_weights=False)
+        return queries + pooled, None, weights.float().unflatten(-1, (frames, patches))
+
+
+def build_pooling(kind: Pooling, width: int, rows: int, columns: int, budget: int, heads: int) -> nn.Module:
+    """The pooling of that name; all take ``(features, places)`` and give ``(tokens, places or None, weights or
+    None)``.
+    """
+    if kind == "attentive":
+        return AttentivePooling(width, budget, heads)
+    return GridPooling(kind, rows, columns, budget)
+
+
+__all__ = ["AttentivePooling", "Grid", "GridPooling", "Pooling", "build_pooling", "count_tokens", "pooled_grid"]
