@@ -100,8 +100,8 @@ def test_key_frames_and_their_controls(tmp_path: Path) -> None:
 
 
 def test_videos_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such video"):
+    with pytest.raises(InputError, match="no such file"):
         Video(tmp_path / "none.mp4").key_frames()
     (tmp_path / "text.mp4").write_text("not a video")
-    with pytest.raises(InputError, match="cannot be decoded"):
+    with pytest.raises(InputError, match=r"text\.mp4"):
         Video(tmp_path / "text.mp4").key_frames()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vimonet.errors import InputError
-
 if TYPE_CHECKING:
     from PIL import Image
 
 CHANGES = ("", "mirrored", "reversed", "frozen")
+MAX_SIDE = 768
+"""Pixels of a key frame's longer side: more costs tokens and shows no more of a movement."""
 
 
 @dataclass(frozen=True)
@@ -40,45 +40,20 @@ class Video:
         return replace(self, change=change)
 
     def key_frames(self, number: int = 8) -> list[Image.Image]:
-        """Key frames spread evenly over the stretch, the middle of each of ``number`` equal parts (of the paper: 8).
+        """Key frames spread over the stretch as the paper samples them, as the control shows them.
 
         Raises:
             InputError: the file is missing or cannot be decoded.
         """
-        import av
+        from PIL import Image
 
-        try:
-            with av.open(str(self.path)) as container:
-                stream = container.streams.video[0]
-                length = container.duration / 1e6 if container.duration else 0.0
-                begin = self.start or 0.0
-                end = self.end if self.end is not None else max(begin, length)
-                wanted = [begin + (end - begin) * (k + 0.5) / number for k in range(number)]
-                if self.change == "frozen":
-                    wanted = [begin] * number
-                stream.thread_type = "AUTO"
-                container.seek(int(max(0.0, wanted[0] - 0.5) * 1e6))
-                found: list[Image.Image] = []
-                last = None
-                for frame in container.decode(stream):
-                    last, time = frame, float(frame.time or 0.0)
-                    while len(found) < number and time >= wanted[len(found)] - 1e-3:
-                        found.append(frame.to_image())
-                    if len(found) == number:
-                        break
-                if last is None:
-                    raise InputError(f"{self.path}: the video holds no frame between {begin:g} and {end:g} s.")
-                found += [last.to_image()] * (number - len(found))
-        except FileNotFoundError:
-            raise InputError(
-                f"{self.path}: there is no such video; check the folder the dataset was unpacked to."
-            ) from None
-        except (av.error.FFmpegError, IndexError, OSError) as error:
-            raise InputError(f"{self.path}: the video cannot be decoded ({error}).") from None
+        from vimonet.video import read
+
+        frames = read(self.path, number, start=self.start, end=self.end, max_side=MAX_SIDE).images
         if self.change == "reversed":
-            found.reverse()
-        if self.change == "mirrored":
-            from PIL import Image
-
-            found = [Image.fromarray(np.asarray(image)[:, ::-1]) for image in found]
-        return found
+            frames = frames[::-1]
+        elif self.change == "mirrored":
+            frames = frames[:, :, ::-1]
+        elif self.change == "frozen":
+            frames = np.repeat(frames[:1], len(frames), axis=0)
+        return [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
