@@ -37,6 +37,7 @@ def test_a_page_holds_the_rows_and_needs_nothing_else(folder, tmp_path):
     path = show(folder, tmp_path / "page.html", rows=3)
     shown = clips(path)
     assert len(shown) == 3 and len({clip["id"] for clip in shown}) == 3
+    assert len(clips(show(folder, tmp_path / "all.html"))) == 4  # fewer rows than asked for: all of them
     first = shown[0]
     assert first["frames"] == 40 and len(first["actions"]) == 2 and first["instructions"][0]["evidence"]
     text = path.read_text()

@@ -146,7 +146,8 @@ def _spread(shards: list[Path], rows: int) -> list[tuple[Path, int]]:
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
     chosen = []
-    for place in sorted({int((i + 0.5) * total / rows) for i in range(min(rows, total))}):
+    number = min(rows, total)
+    for place in (int((i + 0.5) * total / number) for i in range(number)):
         shard = int(np.searchsorted(ends, place, side="right"))
         chosen.append((shards[shard], place - int(ends[shard] - sizes[shard])))
     if not chosen:
