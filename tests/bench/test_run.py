@@ -166,7 +166,8 @@ def test_an_endpoint_sees_key_frames(tmp_path: Path) -> None:
 
 
 def test_choosing_by_likelihood(tmp_path: Path) -> None:
-    from tiny import tiny_model
+    import torch
+    from tiny import tiny_model, tiny_motion
 
     from vimonet.assistant import Assistant
 
@@ -179,11 +180,19 @@ def test_choosing_by_likelihood(tmp_path: Path) -> None:
     answers = [json.loads(line) for line in (out.out / "answers.jsonl").read_text().splitlines()]
     assert len(answers) == 2 and all(row["model"] in ("stand", "walk") for row in answers)
     assert all(0.5 <= row["confidence"] <= 1 for row in answers)
-    # Greedy text has no smaller likelihood than any option the model would have to be forced to.
-    text = assistant.ask("Which way?").text
-    if text:
-        said = model.choose_batch([("Which way?", None, (text, "to the left to the left to the left"))])
-        assert said[0].text == text
+    # The likelihood of an option is that of its tokens and the end, one after another.
+    ids = assistant.processor.tokenizer("left", add_special_tokens=False)["input_ids"]
+    ids.append(assistant.processor.tokenizer.eos_token_id)
+    prompt = assistant._inputs([("Which way?", tiny_motion(20))])
+    total = 0.0
+    for token in ids:
+        with torch.inference_mode():
+            logits = assistant.model(**prompt).logits[0, -1].double()
+        total += float(logits.log_softmax(dim=-1)[token])
+        prompt["input_ids"] = torch.cat([prompt["input_ids"], torch.tensor([[token]])], dim=1)
+        prompt["attention_mask"] = torch.ones_like(prompt["input_ids"])
+    found = model._log_likelihoods("Which way?", tiny_motion(20), ("left", "right"))
+    assert float(found[0]) == pytest.approx(total, abs=1e-4)
 
 
 def test_the_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
