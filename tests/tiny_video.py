@@ -1,0 +1,74 @@
+"""Random video backbones small enough for a test, saved to disk as their real ones are published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPVisionConfig,
+    Dinov2Config,
+    Dinov2Model,
+    Siglip2VisionConfig,
+    Siglip2VisionModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+    VideoMAEConfig,
+    VideoMAEModel,
+    VivitConfig,
+    VivitModel,
+    VJEPA2Config,
+    VJEPA2Model,
+)
+
+from vimonet.model import LanguageBindVideoConfig, LanguageBindVideoModel
+
+SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+FAMILIES = ["clip", "siglip", "siglip2", "dinov2", "videomae", "vjepa2", "vivit", "languagebind"]
+
+
+def tiny_backbone(family: str) -> Any:
+    """A whole random model of that family, patches of 8 pixels, pictures of 32."""
+    torch.manual_seed(0)
+    size = {"image_size": 32, "patch_size": 8}
+    if family == "clip":  # both halves, as published
+        text = {**SMALL, "vocab_size": 50, "max_position_embeddings": 8}
+        return CLIPModel(CLIPConfig(vision_config={**SMALL, **size}, text_config=text, projection_dim=16))
+    if family == "siglip":
+        return SiglipVisionModel(SiglipVisionConfig(**SMALL, **size))
+    if family == "siglip2":
+        return Siglip2VisionModel(Siglip2VisionConfig(**SMALL, patch_size=8, num_patches=16))
+    if family == "dinov2":
+        return Dinov2Model(Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, **size))
+    if family == "videomae":
+        return VideoMAEModel(VideoMAEConfig(**SMALL, **size, num_frames=8, tubelet_size=2))
+    if family == "vivit":
+        return VivitModel(VivitConfig(**SMALL, image_size=32, num_frames=8, tubelet_size=[2, 8, 8]))
+    if family == "vjepa2":
+        small = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "crop_size": 32, "patch_size": 8}
+        predictor = {"pred_hidden_size": 48, "pred_num_attention_heads": 4, "pred_num_hidden_layers": 1}
+        return VJEPA2Model(VJEPA2Config(**small, **predictor, frames_per_clip=8))
+    return LanguageBindVideoModel(LanguageBindVideoConfig(**SMALL, **size))
+
+
+def saved_backbone(family: str, folder: Path) -> Path:
+    """Folder of a saved tiny model."""
+    path = folder / family
+    if not path.is_dir():
+        tiny_backbone(family).save_pretrained(path)
+    return path
+
+
+def tiny_clip_config() -> CLIPVisionConfig:
+    """Config of a tiny video tower that takes any number of frames: 16 patches a frame."""
+    return CLIPVisionConfig(**SMALL, image_size=32, patch_size=8)
+
+
+def tiny_video(frames: int = 12, *, seed: int = 0, size: tuple[int, int] = (40, 60)) -> NDArray[np.uint8]:
+    """Random pictures uint8 [frames, H, W, 3]."""
+    return np.random.default_rng(seed).integers(0, 256, (frames, *size, 3), dtype=np.uint8)
