@@ -1,9 +1,10 @@
-"""The benchmark: questions with checkable answers, controls, intervals, baselines, and one report of all.
+"""ViMoNet-Bench: questions with checkable answers, controls, intervals, baselines, and one report of all.
 
-    report = vimonet.bench.evaluate(model, items, train_items=train, out="runs/eval")
-    report.score("cmu", "turn"), report.score("cmu", "turn", "blind")
+    from vimonet.bench import Options, run
+    report = run(Options("data/vimos-open", tasks=("sequence", "direction"), limit=500))
+    report.score("all", "sequence", measure="score"), report.cell("all", "sequence")["blind"]
 
-Importing it loads no torch.
+`evaluate` is the engine: items and an assistant in, a report out. Importing it loads no torch.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from vimonet.bench.config import EvaluationConfig, load_config, main
 from vimonet.bench.evaluate import CONTROLS, evaluate, select
 from vimonet.bench.metrics import caption_scores, exact_match, normalise
 from vimonet.bench.report import CombinedReport, Report, combine
+from vimonet.bench.run import Options, run
 
 __all__ = [
     "CONTROLS",
     "CombinedReport",
     "EvaluationConfig",
+    "Options",
     "Report",
     "caption_scores",
     "combine",
@@ -25,5 +28,6 @@ __all__ = [
     "load_config",
     "main",
     "normalise",
+    "run",
     "select",
 ]

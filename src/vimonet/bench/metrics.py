@@ -15,6 +15,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,7 @@ _INTEGER = re.compile(r"(?<![\d.])-?\d+(?![\d.]*\d)")
 # ---------------------------------------------------------------- answers
 
 
+@lru_cache(maxsize=1 << 16)  # a benchmark compares the same few thousand answers over and over
 def normalise(text: str) -> str:
     """Bring an answer into the form that is compared.
 
@@ -100,6 +102,7 @@ def exact_match(prediction: str, answer: str) -> bool:
     return canonical(prediction) == canonical(answer)
 
 
+@lru_cache(maxsize=1 << 16)
 def canonical(text: str) -> str:
     """The normalised answer with every wording of an abstention made one: the class an answer is counted under."""
     text = normalise(text)
