@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from vimonet.errors import InputError
 from vimonet.model.configuration_vimonet import ASSISTANT_TOKEN, END_TOKEN, KEYPOINT_TOKEN, MOTION_TOKEN, USER_TOKEN
 from vimonet.model.processing_vimonet import normalise_question
+from vimonet.motion import FPS
 from vimonet.training.data import Sample, cell_of
 from vimonet.training.objective import IGNORE
 
@@ -36,10 +37,12 @@ class Collator:
         fold_questions: as the processor's: questions are folded exactly as in use.
         supervise: 'answer' learns answer and <|end|>; 'all' also learns the question (language stage).
         max_tokens: longest row; questions that do not fit are left out, the first is cut.
+        phrases: action phrases by which motion tokens are labelled (`vimonet.training.alignment`); () for none.
 
     The batch: ``input_ids``, ``position_ids``, ``labels`` [B, L] int64 (labels not shifted, -100 = not learnt),
         ``attention_mask`` [B, 1, L, L] bool (True = may look), ``cells`` [B] int64 (index into CELLS), and where the
-        batch has clips ``motion_values`` [N, T, D], ``motion_mask`` [N, T], ``keypoint_values``, ``keypoint_mask``.
+        batch has clips ``motion_values`` [N, T, D], ``motion_mask`` [N, T], ``keypoint_values``, ``keypoint_mask``;
+        with `phrases` also ``motion_phrases``, ``keypoint_phrases`` [N, tokens], -100 where no action is named.
 
     Raises:
         InputError: a clip longer than the feature extractor's window.
@@ -50,6 +53,7 @@ class Collator:
     fold_questions: bool = True
     supervise: str = "answer"
     max_tokens: int = 1024
+    phrases: Sequence[str] = ()
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
     _blocks: dict[tuple[str | None, str, bool], Block] = field(default_factory=dict, repr=False)
 
@@ -84,7 +88,22 @@ class Collator:
             if clips:
                 values, mask = self.feature_extractor.pad(clips)
                 batch[f"{name}_values"], batch[f"{name}_mask"] = torch.from_numpy(values), torch.from_numpy(mask)
+                if self.phrases:
+                    spans = [sample.get("spans", ()) for sample, of in zip(samples, cells, strict=True) if of == cell]
+                    batch[f"{name}_phrases"] = self._phrases(spans, self.feature_extractor.num_tokens(values.shape[1]))
         return batch
+
+    def _phrases(self, clips: Sequence[Sequence[tuple[str, float, float]]], tokens: int) -> torch.Tensor:
+        """Index of the phrase that names what happens at each motion token: [N, tokens], `IGNORE` where none does."""
+        labels = np.full((len(clips), tokens), IGNORE, np.int64)
+        index = {phrase: number for number, phrase in enumerate(self.phrases)}
+        seconds = self.feature_extractor.ratio / FPS
+        middle = (np.arange(tokens) + 0.5) * seconds
+        for row, spans in zip(labels, clips, strict=True):
+            for phrase, start, end in spans:
+                if phrase in index:
+                    row[(start <= middle) & (middle < end)] = index[phrase]
+        return torch.from_numpy(labels)
 
     def features(self, sample: Sample) -> NDArray[np.float32]:
         """Normalised features [T', D] of the sample's clip."""

@@ -65,6 +65,7 @@ class TranslatorConfig:
 
     kind: str = "mlp"
     queries: int = 16
+    time: bool = True
 
 
 @dataclass
@@ -108,6 +109,7 @@ class ObjectiveConfig:
 
     weighting: str = "equal"
     cell_weights: dict[str, float] = field(default_factory=dict)
+    alignment: float = 0.0
 
 
 @dataclass

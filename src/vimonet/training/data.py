@@ -3,7 +3,10 @@
 Protocol of a dataset: map-style, ``len()`` and ``dataset[i]`` giving a sample::
 
     {"joints": float32 [T, 22, 3] or None, "confidence": [T, 22] or None, "dimensions": 3 or 2,
-     "turns": [(question, answer), ...], "source": str}
+     "turns": [(question, answer), ...], "source": str, "spans": [(action phrase, start s, end s), ...]}
+
+``spans`` may be absent; with them a dataset has ``actions``, all its phrases, and motion tokens can be aligned with
+words.
 
 Optional: ``lengths`` (frames per sample, 0 for text) and ``cells`` (index into CELLS per sample), which spare one
 pass over the data, and ``set_epoch(epoch)`` (for augmentation, which should depend on nothing but seed, epoch and
@@ -41,6 +44,7 @@ class Sample(TypedDict, total=False):
     dimensions: int
     turns: Sequence[tuple[str | None, str]]
     source: str
+    spans: Sequence[tuple[str, float, float]]
 
 
 def cell_of(sample: Sample) -> int:

@@ -18,6 +18,7 @@ from vimonet.model import (
     get_parts,
     lora_config,
 )
+from vimonet.training.alignment import PhraseAlignment
 from vimonet.training.collator import Collator
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data import TurnSampler, rng_of, seed_everything
@@ -77,6 +78,8 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
     schedule = config.schedule
     head = model.get_output_embeddings()
     assert head is not None
+    phrases = tuple(getattr(dataset, "actions", ())) if config.objective.alignment else ()
+    alignment = PhraseAlignment(model, processor.tokenizer, phrases) if phrases else None
     trainer = AnswerTrainer(
         config,
         whole,
@@ -90,7 +93,9 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
             processor.feature_extractor,
             fold_questions=processor.fold_questions,
             max_tokens=schedule.max_tokens,
+            phrases=phrases,
         ),
+        alignment=alignment,
         callbacks=run.callbacks(),
     )
     trainable = sum(p.numel() for p in whole.parameters() if p.requires_grad)
@@ -163,6 +168,7 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
         keypoint_config=vqvae_config(motion, _dimension("keypoints")) if motion.keypoints else None,
         translator=config.translator.kind,  # type: ignore[arg-type]
         translator_queries=config.translator.queries,
+        translator_time=config.translator.time,
     )
     model = build_model(settings, tokenizer, language_model=language_model, motion_tower=tower)
     return model, build_processor(model.config, tokenizer, extractor)

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from vimonet.errors import InputError
+from vimonet.training.alignment import PhraseAlignment, named_tokens
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data import CELLS, LengthGroupedSampler
 from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
@@ -211,12 +212,21 @@ class AnswerTrainer(StageTrainer):
     """Trains on packed answers: cross-entropy averaged in each modality cell, then weighted (DESIGN section 4).
 
     Means are over the learnt tokens of the whole optimiser step, across processes and accumulation, so that the loss
-    does not depend on how the batch is spread.
+    does not depend on how the batch is spread. With `alignment` the mean over named motion tokens is added, times
+    ``objective.alignment``.
     """
 
     def __init__(
-        self, config: TrainingConfig, model: nn.Module, folder: Path, *, head: nn.Module, **options: Any
+        self,
+        config: TrainingConfig,
+        model: nn.Module,
+        folder: Path,
+        *,
+        head: nn.Module,
+        alignment: PhraseAlignment | None = None,
+        **options: Any,
     ) -> None:
+        self._alignment = alignment
         super().__init__(config, model, folder, **options)
         self._keep: torch.Tensor | None = None
         # The head over the vocabulary is a large part of a small model's cost, and only answers are scored: give it
@@ -230,7 +240,7 @@ class AnswerTrainer(StageTrainer):
             attention = "eager" if self.args.device.type == "cpu" else "sdpa"
         self._additive = attention == "eager"
         _owner(model, head).set_attn_implementation(attention)
-        self._log_sums = torch.zeros(len(CELLS), 2, dtype=torch.float64, device=self.args.device)
+        self._log_sums = torch.zeros(len(CELLS) + 1, 2, dtype=torch.float64, device=self.args.device)
 
     def _only_scored(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         if self._keep is None:
@@ -238,8 +248,8 @@ class AnswerTrainer(StageTrainer):
         return (inputs[0][self._keep][None], *inputs[1:])
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Learnt tokens per cell."""
-        return cell_counts(batch["labels"], batch["cells"])
+        """Learnt tokens per cell, and named motion tokens."""
+        return torch.cat([cell_counts(batch["labels"], batch["cells"]), named_tokens(batch)[None]])
 
     def compute_loss(
         self,
@@ -252,11 +262,16 @@ class AnswerTrainer(StageTrainer):
         if model.training:
             self.keep_frozen()
         inputs = dict(inputs)
+        here = self.count(inputs)
         labels, cells = inputs.pop("labels"), inputs.pop("cells")
+        phrases: dict[str, torch.Tensor] = {
+            key: inputs.pop(key) for key in ("motion_phrases", "keypoint_phrases") if key in inputs
+        }
         if self._additive:
             inputs["attention_mask"] = _additive(inputs["attention_mask"])
         keep, targets = supervised(labels)
-        counts = cell_counts(labels, cells) if num_items_in_batch is None else num_items_in_batch
+        counts = here if num_items_in_batch is None else num_items_in_batch
+        counts, named = counts[:-1], counts[-1]
         self._keep = keep
         try:
             outputs = model(**inputs, use_cache=False)
@@ -264,14 +279,16 @@ class AnswerTrainer(StageTrainer):
             self._keep = None
         logits = outputs["logits"][0] if isinstance(outputs, dict) else outputs[0][0]
         sums = cell_sums(logits, targets, keep, cells)
+        aligned = self._alignment(phrases) if self._alignment is not None and model.training else sums.new_zeros(())
         told = sums.detach().double()
         if model.training:
-            self._log_sums += torch.stack([told, cell_counts(labels, cells)], dim=1)
+            self._log_sums += torch.stack([torch.cat([told, aligned.detach().double()[None]]), here], dim=1)
         if num_items_in_batch is not None:
             told = self.over_processes(told)
         factors = self.config.objective.cell_weights
         weights = cell_weights(self.config.objective.weighting, factors, counts, told)
         loss = (sums * (weights / counts.clamp(min=1)).to(sums)).sum()
+        loss = loss + self.config.objective.alignment * aligned / named.clamp(min=1).to(aligned)
         if num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
         return (loss, outputs) if return_outputs else loss
@@ -281,7 +298,7 @@ class AnswerTrainer(StageTrainer):
         if "loss" in logs:
             sums = self.over_processes(self._log_sums)
             self._log_sums = torch.zeros_like(sums)
-            for name, (total, count) in zip(CELLS, sums.tolist(), strict=True):
+            for name, (total, count) in zip((*CELLS, "alignment"), sums.tolist(), strict=True):
                 if count:
                     logs[f"loss_{name}"] = total / count
         super().log(logs, start_time)

@@ -4,48 +4,41 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vimonet.errors import InputError
 from vimonet.vimos import sources as real
-from vimonet.vimos.build import training_samples
-from vimonet.vimos.wordings import ask
+from vimonet.vimos.training_set import training_samples
 
 
 def text_corpus(
+    dataset: str = "data/vimos-open",
     *,
-    count: int = 24000,
     pairs: int = 60000,
-    sources: Sequence[str] | None = None,
     root: str | None = None,
+    kit: bool = True,
     seed: int = 0,
-    cache: str = "data/vimos",
 ) -> list[str | dict[str, str]]:
     """Sentences about movement and question-answer pairs without the movement.
 
     Args:
-        count: samples of the training set the questions come from (see `training_samples`).
+        dataset: folder of the VIMOS dataset whose questions are drawn.
         pairs: number of question-answer pairs.
-        sources: corpora, as for `training_samples`.
-        root: data folder, None for the one beside a working checkout.
+        root: data folder with the KIT captions, None for the one beside a working checkout.
+        kit: whether those captions are read too.
         seed: of the draw.
-        cache: folder of built sets.
 
     Returns:
         Sentences (KIT Motion-Language captions, MIT-licensed index) and ``{"question", "answer"}`` mappings.
     """
     rng = random.Random(seed)
     texts: list[str | dict[str, str]] = []
-    if sources is None or set(sources) != {"synthetic"}:
-        texts += _kit(real.default_root() if root is None else Path(root))
-    samples = training_samples("train", count=count, sources=sources, root=root, seed=seed, cache=cache)
-    for _ in range(pairs):
-        row = samples.rows[rng.randrange(len(samples.rows))]
-        form, answer, slots, _ = rng.choice(row["questions"])
-        texts.append({"question": ask(form, rng, **slots), "answer": answer})
-    return texts
+    if kit:
+        texts += _kit(real.data_folder(root))
+    samples = training_samples(dataset, "train", seed=seed)
+    pairs_drawn = (samples.draw_text(rng) for _ in range(pairs))
+    return texts + [{"question": question, "answer": answer} for question, answer in pairs_drawn]
 
 
 def _kit(folder: Path) -> list[str | dict[str, str]]:

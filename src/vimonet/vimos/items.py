@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from vimonet.vimos import sources as real
-from vimonet.vimos.build import clips_of
-from vimonet.vimos.questions import CANNOT_TELL
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES, YES_NO
 from vimonet.vimos.samples import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, Sample, make_sample
 from vimonet.vimos.schema import Clip, Item, Question
 from vimonet.vimos.wordings import ask
@@ -17,6 +16,47 @@ RECOGNITION = ("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit
 """Sources whose official task is to name the class of a clip."""
 
 _UNSEEN_SHARE = 0.4
+_OF_PARTS = frozenset(
+    (
+        *("yes_no", "part_time", "part_start", "part_end", "action_number", "choice", "choice_or_none"),
+        *("not_happening", "at_beginning", "at_end"),
+    )
+)
+"""Forms, beside those of order, that joined recordings are asked."""
+_OF_SUBJECT = ("fact_yes_no", "when", "when_or_never", "start_second", "end_second")
+_MOST, _MOST_FURTHER = 260, 60
+"""Items of one form and source: the rest would only cost time."""
+_WHOLE = ("recognition", "caption", "cannot_tell")
+"""Kinds of which every item is asked."""
+_ESTABLISHED = frozenset(
+    (
+        *(
+            "action",
+            "caption",
+            "yes_no",
+            "fact_yes_no",
+            "limb_moves",
+            "displacement",
+            "distance",
+            "turn",
+            "turn_amount",
+        ),
+        *(
+            "turn_amount",
+            "speed",
+            "raised_hand",
+            "more_active_arm",
+            "more_active_leg",
+            "arms_or_legs",
+            "posture_start",
+            "posture_end",
+        ),
+        *("posture", "count", "steps", "duration", "when", "first", "last", "after", "before", "order", "order_yes_no"),
+        "unknowable",
+    )
+)
+"""Forms reported by their own kind, which figures have been compared by from the beginning; the kind of every other
+form is ``further`` and its style."""
 
 
 def evaluation_items(
@@ -46,7 +86,7 @@ def evaluation_items(
     names = tuple(sources or ("bnr", "cmu", *RECOGNITION))
     items: list[Item] = []
     for name in names:
-        clips = [c for c in clips_of(split, (name,), root) if "@" not in c.id or c.source == "precog"]
+        clips = [c for c in real.clips_of(split, (name,), root) if "@" not in c.id or c.source == "precog"]
         clips.sort(key=lambda c: c.id)
         rng = random.Random(f"items/{name}/{split}/{seed}")
         if limit is not None and len(clips) > limit:
@@ -71,14 +111,21 @@ def evaluation_items(
 
 
 def _even(items: list[Item], rng: random.Random) -> list[Item]:
-    """As many "yes" as "no" for every yes/no form of a source; forms of which only one answer occurs are not asked."""
-    kept = [item for item in items if item.kind != "yes_no"]
-    forms: dict[str, dict[str, list[Item]]] = {}
+    """As many "yes" as "no" for every yes/no form of a source; forms of which only one answer occurs are not asked.
+
+    Of other forms the most that are worth the time.
+    """
+    kept: list[Item] = []
+    forms: dict[tuple[str, str], dict[str, list[Item]]] = {}
     for item in items:
-        if item.kind == "yes_no":
-            forms.setdefault(item.form, {}).setdefault(item.answer, []).append(item)
+        forms.setdefault((item.kind, item.form), {}).setdefault(item.answer, []).append(item)
     for answers in forms.values():
-        number = min(60, *(len(answers.get(answer, ())) for answer in ("yes", "no")))
+        every = [item for group in answers.values() for item in group]
+        most = _MOST_FURTHER if every[0].kind.startswith("further") else _MOST
+        if every[0].options != YES_NO or every[0].kind == "order":
+            kept += every if len(every) <= most or every[0].kind in _WHOLE else rng.sample(every, most)
+            continue
+        number = min(60 if most == _MOST else most // 2, *(len(answers.get(answer, ())) for answer in ("yes", "no")))
         for group in answers.values():
             kept += rng.sample(group, number)
     return sorted(kept, key=lambda item: item.id)
@@ -104,8 +151,8 @@ def _item(
         id=f"{clip.id}/{tag}",
         source=clip.source,
         recording=clip.recording,
-        kind=kind or question.kind,
-        form=f"{question.form}:{question.slots['do']}" if question.form in ("fact_yes_no", "when") else question.form,
+        kind=kind or (question.kind if question.form in _ESTABLISHED else f"further {STYLES[question.form]}"),
+        form=f"{question.form}:{question.slots['do']}" if question.form in _OF_SUBJECT else question.form,
         question=text,
         answer=question.answer,
         motion=motion_of.motion,
@@ -125,7 +172,7 @@ def _single(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
             outside = Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"})
             yield _item(clip, outside, clip, rng, "outside")
         return
-    sample = make_sample(pool, rng, clip, mode="single", augment=False)
+    sample = make_sample(pool, rng, clip, mode="single")
     if sample is None:
         return
     moved = replace(clip, motion=sample.motion if flat else clip.motion)
@@ -137,16 +184,16 @@ def _single(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
 
 
 def _composed(first: Clip, pool: Pool, rng: random.Random, index: int) -> Iterator[Item]:
-    sample = make_sample(pool, rng, first, mode="composed", augment=False)
+    sample = make_sample(pool, rng, first, mode="composed")
     if sample is None or len(sample.parts) < 2:
         return
     for number, question in enumerate(sample.questions):
-        if question.kind in ("order", "action_composed") or question.form == "yes_no":
+        if question.kind in ("order", "action_composed") or question.form in _OF_PARTS:
             yield _item(first, question, sample, rng, f"composed-{index}-{number}-{question.form}")
 
 
 def _hidden(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
-    sample = make_sample(pool, rng, clip, mode="hidden", augment=False)
+    sample = make_sample(pool, rng, clip, mode="hidden")
     if sample is None:
         return
     for number, question in enumerate(sample.questions):

@@ -8,21 +8,24 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from vimonet.errors import InputError
 from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.projection import detector_noise, project
-from vimonet.vimos.captions import caption
-from vimonet.vimos.compose import join, time_warp
-from vimonet.vimos.consistency import contradicts
-from vimonet.vimos.labels import mirrored
-from vimonet.vimos.questions import (
+from vimonet.vimos.annotators.kinematic import (
     CANNOT_TELL,
+    DEPTH_FORMS,
+    SIDED_FORMS,
     all_unknown,
     from_facts,
     from_parts,
     unknowable,
     verb_slots,
 )
+from vimonet.vimos.captions import caption
+from vimonet.vimos.compose import join, time_warp
+from vimonet.vimos.consistency import contradicts
+from vimonet.vimos.labels import mirrored
 from vimonet.vimos.schema import Clip, Part, Question
 
 MAX_FRAMES = 196
@@ -40,6 +43,26 @@ OUTSIDE_TEST = frozenset(f"make the letter {x} with the body" for x in "KPtX")
 """Classes never named in training: on the first the model learns to say "cannot tell", on the second it is asked."""
 
 
+@dataclass(frozen=True)
+class Variants:
+    """What is made of recordings beside themselves.
+
+    Attributes:
+        mirror: half of them with left and right exchanged, labels included.
+        warp: slower and faster, 0.75 to 1.35 times the length.
+        compose: two to four actions joined.
+        film: a fifth of the 3D ones projected to 2D keypoints as a camera and a detector would give them.
+    """
+
+    mirror: bool = True
+    warp: bool = True
+    compose: bool = True
+    film: bool = True
+
+
+AS_RECORDED = Variants(False, False, False, False)
+
+
 @dataclass
 class Sample:
     """A movement with everything that can be asked about it.
@@ -50,7 +73,8 @@ class Sample:
         parts: labelled stretches.
         source: corpus of its (first) recording, with ``+2d`` for a projected one.
         captions: sentences about it.
-        recording: recording of its first part.
+        recordings: the recordings it was made from, in order.
+        mode: how it was drawn, see `make_sample`.
         facts: what was measured, None where nothing can be.
     """
 
@@ -58,9 +82,15 @@ class Sample:
     questions: list[Question]
     parts: list[Part]
     source: str
-    recording: str = ""
+    recordings: tuple[str, ...]
+    mode: str
     captions: tuple[str, ...] = ()
     facts: Facts | None = field(default=None, repr=False)
+
+    @property
+    def recording(self) -> str:
+        """Recording of its first part."""
+        return self.recordings[0]
 
 
 class Pool:
@@ -117,28 +147,32 @@ def cut(clip: Clip, rng: random.Random, least: int = 40, most: int = MAX_FRAMES)
     return motion, action
 
 
-def single(clip: Clip, rng: random.Random, augment: bool = True) -> tuple[Motion, list[Part], tuple[str, ...]]:
+def single(
+    clip: Clip, rng: random.Random, variants: Variants = AS_RECORDED
+) -> tuple[Motion, list[Part], tuple[str, ...]]:
     """Motion, parts and captions of one clip."""
     motion, action = cut(clip, rng)
     captions = clip.captions if clip.source == "cmu" and motion is clip.motion else ()
-    if augment:
-        if rng.random() < 0.45:
-            factor = rng.uniform(0.75, 1.35)
-            if motion.frames * factor <= MAX_FRAMES:
-                motion = time_warp(motion, factor)
-        if rng.random() < 0.5:
-            motion, action = motion.mirrored(), None if action is None else mirrored(action)
-            captions = tuple(mirrored(text) for text in captions)
+    if variants.warp and rng.random() < 0.45:
+        factor = rng.uniform(0.75, 1.35)
+        if motion.frames * factor <= MAX_FRAMES:
+            motion = time_warp(motion, factor)
+    if variants.mirror and rng.random() < 0.5:
+        motion, action = motion.mirrored(), None if action is None else mirrored(action)
+        captions = tuple(mirrored(text) for text in captions)
     parts = [] if action is None else [Part(action, 0.0, motion.duration)]
     return motion, parts, captions
 
 
-def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) -> tuple[Motion, list[Part]] | None:
-    """Two to four actions joined within the window, or None when the drawn clips do not fit."""
+def composed(
+    pool: Pool, rng: random.Random, first: Clip, variants: Variants = AS_RECORDED
+) -> tuple[Motion, list[Part], tuple[str, ...]] | None:
+    """Two to four actions joined within the window, and their recordings; None when the drawn clips do not fit."""
     number = rng.choices((2, 3, 4), (0.7, 0.22, 0.08))[0]
     room = (MAX_FRAMES - 6 * (number - 1)) // number
     motions: list[Motion] = []
     actions: list[str] = []
+    recordings: list[str] = []
     source = first.source if rng.random() < 0.6 else None
     clip = first
     for _ in range(number):
@@ -150,11 +184,12 @@ def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) 
             ):
                 motion, action = cut(clip, rng, most=room)
                 if action and motion.frames >= 14:
-                    if augment and rng.random() < 0.5:
+                    if variants.mirror and rng.random() < 0.5:
                         motion, action = motion.mirrored(), mirrored(action)
                     if not actions or action != actions[-1]:
                         motions.append(motion)
                         actions.append(action)
+                        recordings.append(clip.recording)
                         clip = pool.draw(rng, source, dimensions=3)
                         break
             clip = pool.draw(rng, source, dimensions=3)
@@ -164,7 +199,7 @@ def composed(pool: Pool, rng: random.Random, first: Clip, augment: bool = True) 
     if joined.frames > MAX_FRAMES:
         return None
     parts = [Part(action, a / 20.0, b / 20.0) for action, (a, b) in zip(actions, spans, strict=True)]
-    return joined, parts
+    return joined, parts, tuple(recordings)
 
 
 def hide(motion: Motion, rng: random.Random) -> tuple[Motion, list[str]]:
@@ -187,7 +222,11 @@ def hide(motion: Motion, rng: random.Random) -> tuple[Motion, list[str]]:
 
 
 def make_sample(
-    pool: Pool, rng: random.Random, clip: Clip | None = None, mode: str | None = None, augment: bool = True
+    pool: Pool,
+    rng: random.Random,
+    clip: Clip | None = None,
+    mode: str | None = None,
+    variants: Variants = AS_RECORDED,
 ) -> Sample | None:
     """Draw one sample.
 
@@ -196,7 +235,7 @@ def make_sample(
         rng: source of chance; the same state gives the same sample.
         clip: first clip; drawn when None.
         mode: ``single``, ``composed``, ``short``, ``hidden``, ``chimera``; drawn when None.
-        augment: mirror and time-warp.
+        variants: what may be made of the recordings.
 
     Returns:
         The sample, or None when what was drawn cannot be used.
@@ -206,23 +245,27 @@ def make_sample(
     mode = mode or (
         "single"
         if flat
-        else rng.choices(("single", "composed", "short", "hidden", "chimera"), (0.5, 0.36, 0.025, 0.07, 0.025))[0]
+        else rng.choices(
+            ("single", "composed", "short", "hidden", "chimera"), (0.47, 0.4 * variants.compose, 0.025, 0.07, 0.025)
+        )[0]
     )
     outside = clip.action in OUTSIDE_TRAIN
     if clip.action in OUTSIDE_TEST:
         return None
     if mode == "composed" and not outside:
-        drawn = composed(pool, rng, clip, augment)
+        drawn = composed(pool, rng, clip, variants)
         if drawn is None:
             return None
-        motion, parts = drawn
+        motion, parts, recordings = drawn
         captions: tuple[str, ...] = ()
     else:
-        motion, parts, captions = single(clip, rng, augment)
+        motion, parts, captions = single(clip, rng, variants)
+        recordings = (clip.recording,)
     if mode == "short":
         start = rng.randint(0, max(0, motion.frames - 6))
         tiny = motion.window(start, start + rng.randint(1, 5))
-        return Sample(tiny, [*all_unknown("a clip of a few frames"), unknowable(rng)], [], clip.source, clip.recording)
+        questions = [*all_unknown("a clip of a few frames"), unknowable(rng)]
+        return Sample(tiny, questions, [], clip.source, recordings, mode)
     if mode == "chimera":
         return _chimera(pool, rng, clip, motion)
     if not flat:
@@ -253,10 +296,15 @@ def make_sample(
         questions.append(Question("caption", "caption", caption(parts, facts, rng)))
     questions.append(unknowable(rng))
     source = clip.source
-    if not flat and mode != "hidden" and rng.random() < 0.2 and augment:
-        motion, questions = _filmed(motion, questions, rng)
+    if hidden:
+        parts = []  # what a hidden limb does may be what the label names
+    if not flat and mode != "hidden" and variants.film and rng.random() < 0.2:
+        filmed = _filmed(motion, questions, rng)
+        if filmed is None:
+            return None
+        motion, questions = filmed
         source += "+2d"
-    return Sample(motion, questions, parts, source, clip.recording, captions, facts)
+    return Sample(motion, questions, parts, source, recordings, mode, captions, facts)
 
 
 def _count(action: str, facts: Facts) -> Question:
@@ -272,18 +320,22 @@ def _count(action: str, facts: Facts) -> Question:
     )
 
 
-def _filmed(motion: Motion, questions: list[Question], rng: random.Random) -> tuple[Motion, list[Question]]:
+def _filmed(motion: Motion, questions: list[Question], rng: random.Random) -> tuple[Motion, list[Question]] | None:
     azimuth, elevation = rng.uniform(-180, 180), rng.choice((0.0, 0.0, rng.uniform(-15, 40)))
-    film = project(motion, azimuth, elevation, rng.uniform(2.5, 7.0))
-    film = detector_noise(film, np.random.default_rng(rng.randrange(2**32)), rng.choice((0.005, 0.015, 0.03)))
+    distance, noise, level = rng.uniform(2.5, 7.0), rng.randrange(2**32), rng.choice((0.005, 0.015, 0.03))
+    try:
+        film = detector_noise(project(motion, azimuth, elevation, distance), np.random.default_rng(noise), level)
+    except InputError:  # lying along the line of sight: no torso to measure by, as with a real detector
+        return None
     # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
-    kept = [q for q in questions if q.form not in ("distance", "turn_amount")]
+    kept = [q for q in questions if q.form not in DEPTH_FORMS]
     return film, kept
 
 
 def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Sample | None:
     """Arms and head of one movement over the legs of another, played at odds: an action with no name."""
-    other, _ = cut(pool.draw(rng, dimensions=3), rng)
+    donor_clip = pool.draw(rng, dimensions=3)
+    other, _ = cut(donor_clip, rng)
     frames = min(motion.frames, other.frames)
     if frames < 16 or clip.motion.dimensions == 2:
         return None
@@ -301,22 +353,11 @@ def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Samp
         Question("cannot_tell", form, CANNOT_TELL, {}, (), {"reason": "scrambled limbs"})
         for form in ("action", "caption")
     ]
-    return Sample(
-        replace(motion, joints=joints, confidence=None), [*questions, unknowable(rng)], [], clip.source, clip.recording
-    )
-
-
-_SIDED_FORMS = (
-    "raised_hand",
-    "more_active_arm",
-    "more_active_leg",
-    "turn",
-    "turn_amount",
-    "displacement",
-    "limb_moves",
-)
+    scrambled = replace(motion, joints=joints, confidence=None)
+    recordings = (clip.recording, donor_clip.recording)
+    return Sample(scrambled, [*questions, unknowable(rng)], [], clip.source, recordings, "chimera")
 
 
 def _sided(question: Question) -> bool:
     words = question.slots.get("do", "").split()
-    return question.form in _SIDED_FORMS or "left" in words or "right" in words
+    return question.form in SIDED_FORMS or "left" in words or "right" in words

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from vimonet.errors import InputError
 from vimonet.motion import Motion, load
 from vimonet.vimos.labels import action_phrase
 from vimonet.vimos.schema import Clip
+from vimonet.vimos.synthetic import synthetic_clips
 
 SOURCES_3D = ("bnr", "cmu", "kinder_gator", "utd_mhad", "nw_ucla", "precog", "deepmimic", "ase_amp", "mimickit_parc")
 SOURCES_2D = ("penn_action_2d", "pushfit_2d")
@@ -56,6 +57,30 @@ def default_root() -> Path:
     return root
 
 
+def data_folder(root: Path | str | None = None) -> Path:
+    """`root`, or the folder beside a working checkout.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if root is None:
+        return default_root()
+    if not Path(root).is_dir():
+        raise InputError(f"{root}: no such folder; give the data folder, laid out as docs/training.md says.")
+    return Path(root)
+
+
+def clips_of(split: str, names: Sequence[str], root: Path | str | None = None) -> list[Clip]:
+    """Clips of a split of the named sources, the synthetic ones and the captioned windows of CMU included."""
+    recorded = tuple(name for name in names if name != "synthetic")
+    clips = [c for c in load_clips(root, recorded) if c.split == split] if recorded else []
+    if "cmu" in names:
+        clips += [c for c in captioned_windows(root) if c.split == split]
+    if "synthetic" in names:
+        clips += synthetic_clips(split)
+    return clips
+
+
 def load_clips(root: Path | str | None = None, sources: tuple[str, ...] = SOURCES_3D + SOURCES_2D) -> list[Clip]:
     """Every labelled clip of the named sources.
 
@@ -66,7 +91,7 @@ def load_clips(root: Path | str | None = None, sources: tuple[str, ...] = SOURCE
     Raises:
         InputError: an unknown source, or a folder without its files.
     """
-    folder = default_root() if root is None else Path(root)
+    folder = data_folder(root)
     clips: list[Clip] = []
     for source in sources:
         if source == "bnr":
@@ -138,7 +163,7 @@ def _cmu(folder: Path) -> Iterator[Clip]:
 
 def captioned_windows(root: Path | str | None = None) -> list[Clip]:
     """The CMU windows that people captioned (HumanML3D and KIT-ML), each as a clip of its own with its captions."""
-    folder = default_root() if root is None else Path(root)
+    folder = data_folder(root)
     whole = {clip.id: clip for clip in _cmu(folder)}
     clips = []
     for pair in _pairs(folder):

@@ -1,87 +1,68 @@
-"""The training set: many drawn samples kept in one file, served as (clip, a few questions) with answers balanced."""
+"""A VIMOS dataset as the trainer reads it: (clip, a few questions) with answers balanced, worded anew every epoch."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import multiprocessing
-import os
 import random
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from vimonet.errors import InputError
-from vimonet.vimos import sources as real
-from vimonet.vimos.questions import CANNOT_TELL
-from vimonet.vimos.samples import Pool, make_sample
-from vimonet.vimos.schema import Clip
-from vimonet.vimos.synthetic import synthetic_clips
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS
+from vimonet.vimos.reading import open_rows
+from vimonet.vimos.records import arrays_of
 from vimonet.vimos.wordings import ask
 
-FORMAT = 2
-"""Raised whenever samples would come out differently: a cache of another number is built anew."""
+Choice = tuple[str, str, Any, bool]
+"""Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed."""
 
-_MILLIMETRES = 1000.0 / 0.5  # int16 steps of half a millimetre reach 16 m
 
-FORM_WEIGHTS = {
-    **{"action": 5.0, "caption": 1.2, "yes_no": 3.0, "fact_yes_no": 2.0, "limb_moves": 0.4},
-    **{"displacement": 1.5, "distance": 0.5, "turn": 1.2, "turn_amount": 0.4, "speed": 1.2},
-    **{"raised_hand": 1.5, "more_active_arm": 2.5, "more_active_leg": 0.8, "arms_or_legs": 0.3},
-    **{"posture_start": 0.5, "posture_end": 0.5, "posture": 0.4},
-    **{"count": 1.2, "steps": 1.5, "duration": 0.3, "when": 1.0},
-    **{"first": 2.0, "last": 2.0, "after": 1.5, "before": 1.5, "order": 2.5, "order_yes_no": 1.5},
-    "unknowable": 0.4,
-}
-"""How often each form is asked, relative to the others."""
-
-Choice = tuple[str, str, dict[str, str], bool]  # form, answer, slots, closed set of answers
+_BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb_moves"))
+"""Forms whose answers are balanced for each action or limb by itself: else the question's words would tell."""
 
 
 class TrainingSet:
     """Map-style dataset of clips with questions (protocol of `vimonet.training.data`).
 
     Args:
-        joints: [N, 22, 3] int16, steps of half a millimetre: all clips one after another.
-        confidence: [N, 22] uint8, 0..255.
-        rows: per clip ``start``, ``frames``, ``dimensions``, ``source``, ``questions``.
+        rows: a split of a VIMOS dataset (`open_rows`): motion stays on disk.
         turns: questions drawn per clip and epoch.
         seed: of the draws.
         noise: whether sensor-like jitter is added to 3D joints.
+
+    Attributes:
+        lengths: frames per sample.
+        cells: 0 for 3D motion, 1 for 2D keypoints.
+        actions: every action phrase that labels a stretch, in alphabetical order.
     """
 
-    def __init__(
-        self,
-        joints: NDArray[np.int16],
-        confidence: NDArray[np.uint8],
-        rows: list[dict[str, Any]],
-        turns: int,
-        seed: int,
-        noise: bool,
-    ) -> None:
-        self.joints, self.confidence, self.rows = joints, confidence, rows
+    def __init__(self, rows: Any, turns: int, seed: int, noise: bool) -> None:
         self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
-        self.lengths = np.array([row["frames"] for row in rows])
-        self._weights = _balance(rows)
+        self._rows = rows.with_format("arrow")
+        self.lengths = np.asarray(rows.data.column("frames"))
+        self.cells = (np.asarray(rows.data.column("dimensions")) == 2).astype(np.int64)
+        self._questions = _questions(rows)
+        self._spans = [
+            [(a["action"], a["start"], a["end"]) for a in actions]
+            for actions in rows.data.column("actions").to_pylist()
+        ]
+        self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
+        self._weights = _balance(self._questions)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.lengths)
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the questions, wordings and noise of `epoch`."""
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self.rows[index]
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
-        span = slice(row["start"], row["start"] + row["frames"])
-        joints = self.joints[span].astype(np.float32) / np.float32(_MILLIMETRES)
-        confidence = self.confidence[span].astype(np.float32) / 255
+        row = self._row(index)
+        joints, confidence = arrays_of(row)
         if self.noise and row["dimensions"] == 3:
             joints = _jitter(joints, rng)
         # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
@@ -90,15 +71,58 @@ class TrainingSet:
         rng.shuffle(chosen)
         turns = []
         for i in chosen:
-            form, answer, slots, _ = row["questions"][i]
-            turns.append((ask(form, rng, **slots), answer))
+            form, answer, words, _ = self._questions[index][i]
+            turns.append((words if isinstance(words, str) else ask(form, rng, **words), answer))
         return {
             "joints": joints,
-            "confidence": None if confidence.min(initial=1.0) > 0.99 else confidence,
+            "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
             "dimensions": row["dimensions"],
             "turns": turns,
+            "spans": self._spans[index],
             "source": row["source"],
         }
+
+    def _row(self, index: int) -> dict[str, Any]:
+        table = self._rows[index]
+        row = {name: table[name][0].as_py() for name in ("id", "source", "frames", "scale", "dimensions")}
+        for name in ("joints", "confidence"):
+            values = table[name][0]
+            row[name] = values.values.to_numpy() if values.is_valid else None
+        return row
+
+    def draw_text(self, rng: random.Random) -> tuple[str, str]:
+        """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
+        form, answer, words, _ = rng.choice(self._questions[rng.randrange(len(self))])
+        return words if isinstance(words, str) else ask(form, rng, **words), answer
+
+
+def _questions(rows: Any) -> list[list[Choice]]:
+    """What can be asked of each row: its instructions, and a description where it has captions."""
+    found: list[list[Choice]] = []
+    captions = rows.data.column("captions").to_pylist()
+    for told, asked in zip(captions, _instructions(rows), strict=True):
+        questions: list[Choice] = []
+        for i in asked:
+            # Forms of our own are put into other words every time; what others wrote is asked as they wrote it.
+            words = json.loads(i["slots"]) if i["generator"] == "kinematic" else i["question"]
+            questions.append((i["form"], i["answer"], words, bool(i["options"])))
+        questions += [("caption", c["text"], {}, False) for c in told]
+        found.append(questions)
+    return found
+
+
+def _instructions(rows: Any) -> Any:
+    import pyarrow.compute as pc
+
+    names = ("form", "question", "answer", "options", "slots", "generator")
+    for chunk in rows.data.column("instructions").chunks:
+        flat = chunk.flatten()
+        columns = {name: pc.struct_field(flat, name).to_pylist() for name in names}
+        entries = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        start = 0
+        for length in pc.list_value_length(chunk).to_pylist():
+            yield entries[start : start + (length or 0)]
+            start += length or 0
 
 
 def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float32]:
@@ -110,22 +134,18 @@ def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float
     return joints + np.float32(level) * smooth
 
 
-def _balance(rows: list[dict[str, Any]]) -> list[list[float]]:
+def _balance(rows: list[list[Choice]]) -> list[list[float]]:
     """Weight of every question so that, form by form, no answer is right more often than it must be."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     closed: dict[tuple[str, str], bool] = {}
 
     def key_of(question: Choice) -> tuple[str, str]:
-        form, _, slots, _ = question
-        return form, slots.get("do", slots.get("limb", "")) if form in (
-            "yes_no",
-            "fact_yes_no",
-            "when",
-            "limb_moves",
-        ) else ""
+        form, _, words, _ = question
+        subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
+        return form, subject if form in _BY_SUBJECT else ""
 
     for row in rows:
-        for question in row["questions"]:
+        for question in row:
             key = key_of(question)
             counts.setdefault(key, Counter())[question[1]] += 1
             closed[key] = closed.get(key, False) or question[3]
@@ -139,8 +159,8 @@ def _balance(rows: list[dict[str, Any]]) -> list[list[float]]:
             mass = {answer: min(share, n if answer == CANNOT_TELL else 12.0 * n) for answer, n in counter.items()}
             # Where one answer is rare, the others are asked less rather than the rare clips worn out.
             limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
-            if key[0] in ("yes_no", "fact_yes_no") and len(counter) == 1:
-                limit = 0.0  # an action only ever denied (or affirmed) would teach the word, not the movement
+            if len(counter) == 1 and counter.keys() <= {"yes", "no"}:
+                limit = 0.0  # what is only ever denied (or affirmed) would teach the word, not the movement
             for answer, n in counter.items():
                 factor[key, answer] = min(mass[answer], limit) / n
         else:
@@ -149,120 +169,36 @@ def _balance(rows: list[dict[str, Any]]) -> list[list[float]]:
                 factor[key, answer] = min(6.0, (typical / n) ** 0.6)
     weights = []
     for row in rows:
-        per_form = Counter(question[0] for question in row["questions"])
-        weights.append([FORM_WEIGHTS[q[0]] * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5 for q in row["questions"]])
+        per_form = Counter(question[0] for question in row)
+        weights.append([FORM_WEIGHTS.get(q[0], 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5 for q in row])
     return weights
 
 
 def training_samples(
+    dataset: str = "data/vimos-open",
     split: str = "train",
     *,
-    count: int = 24000,
-    sources: Sequence[str] | None = None,
-    root: str | None = None,
-    seed: int = 0,
     turns: int = 8,
+    seed: int = 0,
     noise: bool = True,
-    cache: str = "data/vimos",
-    processes: int = 2,
+    limit: int = 0,
 ) -> TrainingSet:
-    """Draw `count` samples of a split, or read them from the cache of the same settings.
+    """A split of a VIMOS dataset as samples.
 
     Args:
-        split: ``train`` or ``val``.
-        count: number of samples.
-        sources: corpora to draw from; None for all that are there.
-        root: data folder, None for the one beside a working checkout.
-        seed: of the samples; the questions of an epoch are drawn with it too.
+        dataset: its folder (``vimonet data build`` makes one).
+        split: ``train`` or ``val``: nothing is trained on a test split.
         turns: questions per clip and epoch.
+        seed: of the draws.
         noise: jitter 3D joints as sensors do.
-        cache: folder of built sets.
-        processes: workers that build.
+        limit: only the first so many rows; 0 for all.
 
     Raises:
-        InputError: no data, or an unknown source or split.
+        InputError: no dataset, no such split, or a test split.
     """
-    if split not in ("train", "val"):
+    if split.startswith("test"):
         raise InputError(f"split '{split}' cannot be trained on; choose train or val.")
-    names = tuple(sources or (*real.SOURCES_3D, *real.SOURCES_2D, "synthetic"))
-    recorded = [name for name in names if name != "synthetic"]
-    folder = str(real.default_root()) if root is None and recorded else root
-    settings = {"format": FORMAT, "split": split, "count": count, "sources": sorted(names), "seed": seed}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    path = Path(cache) / f"{split}-{digest}"
-    if not (path / "rows.json").is_file():
-        _build(path, folder, names, split, count, seed, processes)
-    arrays = np.load(path / "arrays.npz", allow_pickle=False)
-    rows = json.loads((path / "rows.json").read_text(encoding="utf-8"))
-    for row in rows:
-        row["questions"] = [tuple(q) for q in row["questions"]]
-    return TrainingSet(arrays["joints"], arrays["confidence"], rows, turns, seed, noise)
-
-
-def clips_of(split: str, names: Sequence[str], root: str | None = None) -> list[Clip]:
-    """Clips of a split of the named sources, the synthetic ones included."""
-    recorded = tuple(name for name in names if name != "synthetic")
-    clips = [c for c in real.load_clips(root, recorded) if c.split == split] if recorded else []
-    if "cmu" in names:
-        clips += [c for c in real.captioned_windows(root) if c.split == split]
-    if "synthetic" in names:
-        clips += synthetic_clips(split)
-    return clips
-
-
-_POOL: Pool | None = None
-
-
-def _start(folder: str | None, names: tuple[str, ...], split: str) -> None:
-    global _POOL
-    os.environ["OMP_NUM_THREADS"] = "1"
-    _POOL = Pool(clips_of(split, names, folder))
-
-
-def _draw(index_seed: tuple[int, int]) -> tuple[NDArray[np.int16], NDArray[np.uint8], dict[str, Any]] | None:
-    index, seed = index_seed
-    assert _POOL is not None
-    rng = random.Random(f"vimos/{seed}/{index}")
-    sample = make_sample(_POOL, rng)
-    if sample is None or not sample.questions:
-        return None
-    motion = sample.motion
-    joints = motion.joints - motion.joints[:1, :1] * np.array([1, 0, 1], np.float32)
-    steps = np.clip(np.rint(joints * _MILLIMETRES), -32767, 32767).astype(np.int16)
-    seen = (
-        np.full(joints.shape[:2], 255, np.uint8)
-        if motion.confidence is None
-        else np.rint(motion.confidence * 255).astype(np.uint8)
-    )
-    questions = [(q.form, q.answer, q.slots, bool(q.options)) for q in sample.questions]
-    return (
-        steps,
-        seen,
-        {"frames": motion.frames, "dimensions": motion.dimensions, "source": sample.source, "questions": questions},
-    )
-
-
-def _build(
-    path: Path, folder: str | None, names: tuple[str, ...], split: str, count: int, seed: int, processes: int
-) -> None:
-    # What cannot be read is said here: a pool whose workers fail to start would start new ones for ever.
-    clips_of(split, names, folder)
-    joints, confidence, rows, start = [], [], [], 0
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (folder, names, split)) as workers:
-        drawn = workers.imap(_draw, ((i, seed) for i in range(count)), chunksize=50)
-        for sample in tqdm(drawn, total=count, desc=f"drawing {split} samples", unit="sample"):
-            if sample is None:
-                continue
-            steps, seen, row = sample
-            joints.append(steps)
-            confidence.append(seen)
-            rows.append({"start": start, **row})
-            start += row["frames"]
-    if not rows:
-        raise InputError(f"{folder}: no sample could be drawn from {', '.join(names)} ({split}).")
-    path.mkdir(parents=True, exist_ok=True)
-    part = path / "arrays.part.npz"
-    np.savez(part, joints=np.concatenate(joints), confidence=np.concatenate(confidence))
-    os.replace(part, path / "arrays.npz")
-    (path / "rows.part").write_text(json.dumps(rows), encoding="utf-8")
-    os.replace(path / "rows.part", path / "rows.json")  # written last: its presence says the cache is whole
+    rows = open_rows(dataset, split)
+    if limit and limit < len(rows):
+        rows = rows.select(range(limit)).flatten_indices()
+    return TrainingSet(rows, turns, seed, noise)

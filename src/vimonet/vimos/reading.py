@@ -1,0 +1,108 @@
+"""Opening a VIMOS dataset: memory-mapped rows through `datasets`, or one record after another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from vimonet.errors import InputError
+from vimonet.vimos.records import VERSION, Record, from_row
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def splits_of(folder: str | Path) -> dict[str, list[Path]]:
+    """Shards of a dataset by split, in order.
+
+    Raises:
+        InputError: no dataset is there, it is not finished, or of a newer format.
+    """
+    folder = Path(folder)
+    try:
+        facts = json.loads((folder / "vimos.json").read_text("utf-8"))
+        version = int(facts["vimos_version"])
+    except FileNotFoundError:
+        hint = (
+            "the build was interrupted: give its command again"
+            if (folder / "build.json").is_file()
+            else ("build one with 'vimonet data build'")
+        )
+        raise InputError(f"{folder}: no VIMOS dataset is here (no vimos.json); {hint}.") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{folder / 'vimos.json'}: not readable as the description of a VIMOS dataset.") from None
+    if version > VERSION:
+        raise InputError(f"{folder}: format version {version}; this vimonet reads up to {VERSION}, update it.")
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*/*.parquet")):
+        found.setdefault(path.parent.name, []).append(path)
+    return found
+
+
+def shards_of(folder: str | Path, split: str) -> list[Path]:
+    """Shards of one split.
+
+    Raises:
+        InputError: no dataset, or no such split.
+    """
+    found = splits_of(folder)
+    if split not in found:
+        raise InputError(f"{folder}: no split '{split}'; there are {', '.join(found) or 'none'}.")
+    return found[split]
+
+
+def read_records(folder: str | Path, split: str) -> Iterator[Record]:
+    """Records of a split, streamed: memory holds one row group.
+
+    Raises:
+        InputError: no dataset, no such split, or a damaged shard.
+    """
+    for path in shards_of(folder, split):
+        try:
+            yield from map(from_row, read_rows(path))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path}: not readable as a shard of a VIMOS dataset ({error}).") from error
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of one shard, or some of their columns, one after another; `joints` and `confidence` as flat NumPy arrays.
+
+    Raises:
+        OSError, pyarrow.ArrowException: the file cannot be read or decoded.
+    """
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=64, columns=columns):
+            arrays = [name for name in ("joints", "confidence") if name in batch.schema.names]
+            rows = batch.drop_columns(arrays).to_pylist()
+            for number, row in enumerate(rows):
+                for name in arrays:
+                    values = batch.column(name)[number]
+                    row[name] = values.values.to_numpy() if values.is_valid else None
+                yield row
+
+
+def open_rows(folder: str | Path, split: str) -> datasets.Dataset:
+    """Rows of a split with random access; `datasets` maps them from its cache on disk, so they need no memory.
+
+    Raises:
+        InputError: no dataset, no such split, or a damaged shard.
+    """
+    import datasets
+
+    files = [str(path) for path in shards_of(folder, split)]
+    bars = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        rows: Any = datasets.load_dataset("parquet", data_files={split: files}, split=split)
+    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
+        raise InputError(f"{folder}: a shard of split '{split}' cannot be read ({error}).") from error
+    finally:
+        if bars:
+            datasets.enable_progress_bars()
+    return rows

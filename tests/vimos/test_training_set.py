@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vimonet.errors import InputError
+from vimonet.vimos import text_corpus, training_samples
+from vimonet.vimos.build import build
+from vimonet.vimos.builders.open import OpenBuilder
+from vimonet.vimos.reading import read_records
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("vimos") / "open"
+    build(OpenBuilder(sources=("synthetic",), count=120, val=10, test=False), folder, processes=0, progress=False)
+    return str(folder)
+
+
+def test_samples_hold_what_the_dataset_holds(dataset: str) -> None:
+    samples = training_samples(dataset, "val", turns=5, noise=False)
+    records = list(read_records(dataset, "val"))
+    assert len(samples) == len(records) == len(samples.lengths) == len(samples.cells)
+    for index, record in enumerate(records):
+        sample, motion = samples[index], record.motion
+        assert motion is not None
+        np.testing.assert_array_equal(sample["joints"], motion.joints)
+        assert samples.lengths[index] == motion.frames and samples.cells[index] == int(motion.dimensions == 2)
+        assert [tuple(span) for span in sample["spans"]] == [(p.action, p.start, p.end) for p in record.actions]
+        known = {i.answer for i in record.instructions} | {c.text for c in record.captions}
+        assert 1 <= len(sample["turns"]) <= 5 and {answer for _, answer in sample["turns"]} <= known
+
+
+def test_draws_depend_on_seed_and_epoch_alone(dataset: str) -> None:
+    first, again = (training_samples(dataset, turns=5) for _ in range(2))
+    for index in (0, 7):
+        assert first[index]["turns"] == again[index]["turns"]
+        np.testing.assert_array_equal(first[index]["joints"], again[index]["joints"])
+    again.set_epoch(1)
+    assert first[0]["turns"] != again[0]["turns"]
+
+
+def test_drawn_answers_are_balanced(dataset: str) -> None:
+    samples = training_samples(dataset)
+    natural: Counter[str] = Counter()
+    weight: Counter[str] = Counter()
+    for row, weights in zip(samples._questions, samples._weights, strict=True):
+        for (form, answer, words, _), w in zip(row, weights, strict=True):
+            if form == "fact_yes_no" and words["do"] == "turn":
+                natural[answer] += 1
+                weight[answer] += w
+    assert natural["no"] > 2 * natural["yes"]
+    assert weight["no"] < 2.6 * weight["yes"]
+
+
+def test_text_without_movement(dataset: str) -> None:
+    texts = text_corpus(dataset, pairs=30, kit=False)
+    assert len(texts) == 30
+    assert all(set(text) == {"question", "answer"} for text in texts if isinstance(text, dict))
+    question, answer = training_samples(dataset).draw_text(random.Random(1))
+    assert question and answer
+
+
+def test_what_cannot_be_trained_on_is_said(dataset: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be trained on"):
+        training_samples(dataset, "test")
+    with pytest.raises(InputError, match="no split 'extra'; there are train, val"):
+        training_samples(dataset, "extra")
+    with pytest.raises(InputError, match=r"no VIMOS dataset .*vimonet data build"):
+        training_samples(str(tmp_path))
+    with pytest.raises(InputError, match="unknown source 'nonsense'"):
+        OpenBuilder(sources=("nonsense",)).shards()
