@@ -31,14 +31,13 @@ def draw_scores(cells: Sequence[Mapping[str, Any]], path: Path, *, title: str = 
         measure: ``score``, ``exact_match`` or ``balanced_accuracy``.
     """
     rows = [row for row in cells if row["form"] == "all" and row["wording"] == "all" and row["kind"] != "all"]
-    sources = sorted({row["source"] for row in rows})
-    if not sources:
+    panes = _panes(rows)
+    if not panes:
         return
-    widest = max(sum(row["source"] == source for row in rows) for source in sources)
-    figure = _figure(max(6.0, 1.6 + 0.95 * widest), 0.9 + 2.9 * len(sources))
-    panels = figure.subplots(len(sources), 1, squeeze=False)[:, 0]
-    for panel, source in zip(panels, sources, strict=True):
-        own = [row for row in rows if row["source"] == source]
+    widest = max(len(own) for _, own in panes)
+    figure = _figure(max(6.0, 1.6 + 0.95 * widest), 0.9 + 2.9 * len(panes))
+    panels = figure.subplots(len(panes), 1, squeeze=False)[:, 0]
+    for panel, (name_of_pane, own) in zip(panels, panes, strict=True):
         places = range(len(own))
         scores = [_of(row["systems"]["model"], measure) for row in own]
         heights = [score["value"] or 0.0 for score in scores]
@@ -56,11 +55,13 @@ def draw_scores(cells: Sequence[Mapping[str, Any]], path: Path, *, title: str = 
                 face = {"linewidths": 3 if marker == "_" else 1.6, "edgecolors": None if marker != "D" else "white"}
                 face = {k: v for k, v in face.items() if v is not None}
                 panel.scatter(x, y, s=size, marker=marker, color=colour, zorder=4, label=_NAMES.get(name, name), **face)
-        panel.set_xticks(list(places), [f"{row['kind'].replace('_', ' ')}\nn={row['n']}" for row in own], fontsize=9)
+        labels = [row["kind"] if row["source"] == name_of_pane else f"{row['source']}\n{row['kind']}" for row in own]
+        ticks = [f"{label.replace('_', ' ')}\nn={row['n']}" for label, row in zip(labels, own, strict=True)]
+        panel.set_xticks(list(places), ticks, fontsize=9)
         panel.set_ylim(0, 1.06)
         panel.set_xlim(-0.6, max(widest, 2) - 0.4)
         panel.set_ylabel(measure.replace("_", " "))
-        panel.set_title(source, loc="left", fontsize=11, fontweight="bold")
+        panel.set_title(name_of_pane, loc="left", fontsize=11, fontweight="bold")
         _tidy(panel)
     handles, labels = panels[0].get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda k: labels[k] != "model")
@@ -68,6 +69,16 @@ def draw_scores(cells: Sequence[Mapping[str, Any]], path: Path, *, title: str = 
     figure.legend(handles, labels, loc="outside upper right", ncols=4, frameon=False, fontsize=9, markerscale=0.7)
     figure.supxlabel(title, fontsize=8, color="#555555")
     _save(figure, path)
+
+
+def _panes(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Rows by source, ``all`` first; several sources of one kind each share a panel."""
+    sources = sorted({row["source"] for row in rows}, key=lambda source: (source != "all", source))
+    groups = [(source, [row for row in rows if row["source"] == source]) for source in sources]
+    single = [own[0] for _, own in groups if len(own) == 1]
+    if len(single) < 2:
+        return groups
+    return [*(group for group in groups if len(group[1]) > 1), ("sources of one kind", single)]
 
 
 def _of(scores: Mapping[str, Any], measure: str) -> Mapping[str, Any]:
