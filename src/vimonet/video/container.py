@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from vimonet.errors import InputError
 
-Source = str | Path | bytes
+Source = str | os.PathLike[str] | bytes
 
 SUFFIXES: Final[tuple[str, ...]] = tuple(
     [".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp"]

@@ -104,13 +104,13 @@ def read(
 
 
 def frames(
-    source: Source, *, max_rate: float | None = None, max_side: int | None = None, damage: Damage | None = None
+    source: Source, *, step: int = 1, max_side: int | None = None, damage: Damage | None = None
 ) -> Iterator[Shot]:
     """Every frame in order, one at a time in memory.
 
     Args:
         source: a path, or the bytes of a file.
-        max_rate: of a faster video every 2nd, 3rd ... frame is given, so that at most so many come per second.
+        step: give every frame (1), every 2nd (2) ...
         max_side: scale the longer side down to this many pixels.
         damage: counts what could not be read.
 
@@ -122,7 +122,6 @@ def frames(
     origin: int | None = None
     with opened(source) as (container, stream):
         fps = float(stream.average_rate or stream.guessed_rate or 25)
-        step = 1 if max_rate is None else max(1, int(np.ceil(fps / max_rate - 1e-3)))
         index = -1
         for frame in decode(container, stream, damage or Damage()):
             index += 1

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from vimonet import video
 from vimonet.errors import InputError
 from vimonet.motion.formats import amass, asf_amc, bvh, humanml3d, joints, keypoint_json, keypoints
 from vimonet.motion.formats.arrays import MAX_BYTES, Archive, read_limited, read_npy
@@ -114,11 +115,15 @@ def _read(source: Any, *, fps: float | None, format: str | None, name: str | Non
         title = path.name or str(path)
         if path.is_dir():
             return keypoint_json.read_folder(path, title, fps=fps, layout=layout), title
+        if format is None and video.is_video(path):
+            return _read_video(path, title, fps), title
         return _read_bytes(_bytes_of(path), title, path, fps, format, layout), title
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         title = name or "standard input"
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
         _check_length(len(data), title)
+        if format is None and video.is_video(data):
+            return _read_video(data, title, fps), title
         return _read_bytes(data, title, None, fps, format, layout), title
     title = name or "array"
     if hasattr(source, "detach"):  # a torch tensor, without importing torch
@@ -128,6 +133,13 @@ def _read(source: Any, *, fps: float | None, format: str | None, name: str | Non
     except ValueError:
         raise InputError(f"{title}: not a regular array; expected [frames, 22, 3].") from None
     return joints.read_array(array, title, fps=fps, layout=layout), title
+
+
+def _read_video(source: Path | bytes, name: str, fps: float | None) -> Recording:
+    """Keypoints of the person in a video."""
+    from vimonet.motion.pose import read_video
+
+    return read_video(source, name, fps=fps)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -176,7 +188,7 @@ def _sniff(data: bytes, name: str) -> str:
     if data.startswith(b"\x80"):
         raise InputError(f"{name}: it is a Python pickle, which is never loaded; save joints with numpy.savez.")
     if data[4:8] == b"ftyp" or data.startswith((b"\x1aE\xdf\xa3", b"RIFF")):
-        raise InputError(f"{name}: it is a video, which is not read as movement; {_EXPECTED}.")
+        raise InputError(f"{name}: it is a video; leave the format out, so that its keypoints are estimated.")
     kind = "a BVH, though its name says so" if name.lower().endswith(".bvh") else "a known recording"
     raise InputError(f"{name}: the file is not {kind}; {_EXPECTED}.")
 

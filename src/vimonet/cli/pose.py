@@ -1,0 +1,91 @@
+"""`vimonet pose`: the keypoints of a person in a video."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from vimonet.errors import InputError
+from vimonet.terminal import print_json
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    pose = commands.add_parser(
+        "pose",
+        help="keypoints of a person in a video",
+        description="Follow one person through a video and write the keypoints as JSON, which every command reads as a "
+        "recording. The other commands do this by themselves when they are given a video, and find here what was "
+        "estimated before: it is remembered for 30 days in the user's cache folder.",
+    )
+    pose.add_argument("video", metavar="VIDEO", help="MP4, MOV, MKV, WebM, AVI, GIF ...")
+    pose.add_argument("-o", "--output", metavar="OUT.json", help="file to write (default: VIDEO's name with .json)")
+    pose.add_argument(
+        "--person", type=int, default=1, metavar="N", help="1 the most prominent in view (default), 2 the next ..."
+    )
+    pose.add_argument(
+        "--estimator",
+        metavar="NAME",
+        help="mediapipe (default), or vitpose:MODEL[,DETECTOR] with folders or hub ids (default: $VIMONET_POSE)",
+    )
+    pose.add_argument("--max-rate", type=float, default=30.0, metavar="R", help="frames per second looked at (30)")
+    pose.add_argument("--no-cache", action="store_true", help="estimate anew and remember nothing")
+    pose.add_argument("--json", action="store_true", help="a summary as one JSON object on standard output")
+    pose.set_defaults(run=_pose)
+
+
+def _pose(args: argparse.Namespace) -> int:
+    from vimonet.motion.pose import keypoint_json
+
+    output = _output(args)
+    text = keypoint_json(
+        args.video,
+        args.estimator,
+        person=args.person,
+        max_rate=args.max_rate,
+        remember=not args.no_cache,
+        progress=True,
+    )
+    _write(output, text)
+    record = json.loads(text)
+    summary = {
+        "file": args.video,
+        "output": str(output),
+        "frames": len(record["frames"]),
+        **{key: record[key] for key in ("fps", "width", "height", "people", "seen", "gaps", "estimator", "notes")},
+    }
+    if args.json:
+        print_json(summary)
+        return 0
+    print(
+        f"{summary['frames']} frames at {record['fps']:g} frames/s, person {args.person} of {record['people']} "
+        f"seen in {100 * record['seen']:.0f} %"
+    )
+    for note in record["notes"]:
+        print(f"  {note}")
+    print(f"wrote {output}", file=sys.stderr)
+    return 0
+
+
+def _output(args: argparse.Namespace) -> Path:
+    """Where to write; told before the work when it cannot be."""
+    output = Path(args.output) if args.output else Path(args.video).with_suffix(".json")
+    if output.suffix.lower() != ".json":
+        raise InputError(f"{output}: keypoints are written as .json; give such a name.")
+    if output.is_dir() or not output.parent.is_dir():
+        raise InputError(f"{output}: it cannot be written there; give a file in a folder that exists.")
+    if not args.output and output.exists():
+        raise InputError(f"{output}: it exists already; give -o to say where to write.")
+    return output
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,188 @@
+"""Who is who from picture to picture, which of them the recording is about, and what to do where they are lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from vimonet.motion.pose.people import Person, apart
+
+_SAME = 0.1  # distance in body sizes up to which two pictures' people are taken for the same ...
+_PER_SECOND = 1.5  # ... plus what a person moves in the time between them (about 3 m/s) ...
+_FURTHEST = 0.7  # ... but no more than this: over a long gap it may be anybody
+_TAKEN_UP = 0.25  # as _SAME, where one track ends and nothing but the other can be its continuation
+_FORGET = 0.7  # seconds after which a track is closed; later appearances are joined afterwards
+_JOIN = 3.0  # longest gap, seconds, over which a closed track is taken up again
+_FILL = 0.3  # longest gap that is filled by interpolation
+
+
+@dataclass
+class Track:
+    """One person's way through a video: frame number to person."""
+
+    people: dict[int, Person] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        """First frame."""
+        return min(self.people)
+
+    @property
+    def last(self) -> int:
+        """Last frame."""
+        return max(self.people)
+
+
+class Tracker:
+    """Builds tracks from people given picture by picture.
+
+    Args:
+        fps: pictures per second.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self.fps = fps
+        self.tracks: list[Track] = []
+
+    def add(self, frame: int, people: list[Person]) -> None:
+        """The people of the next picture; each goes on with the nearest track, or begins one."""
+        open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
+        pairs = []
+        for number, person in enumerate(people):
+            for track in open_tracks:
+                distance = apart(track.people[track.last], person)
+                if distance <= _reach((frame - track.last) / self.fps):
+                    pairs.append((distance, number, track))
+        taken: set[int] = set()
+        busy: set[int] = set()
+        for _, number, track in sorted(pairs, key=lambda pair: pair[0]):
+            if number not in taken and id(track) not in busy:
+                track.people[frame] = people[number]
+                taken.add(number)
+                busy.add(id(track))
+        self.tracks += [Track({frame: person}) for number, person in enumerate(people) if number not in taken]
+
+    def ranked(self, width: int, height: int) -> list[Track]:
+        """Tracks of the same person joined over gaps, the most prominent (large, central, long in view) first."""
+        tracks = sorted(self.tracks, key=lambda track: -prominence(track, width, height))
+        joined: list[Track] = []
+        while tracks:
+            track = tracks.pop(0)
+            while (other := self._continuation(track, tracks)) is not None:
+                tracks.remove(other)
+                track = Track({**track.people, **other.people})
+            joined.append(track)
+        return joined
+
+    def _continuation(self, track: Track, others: list[Track]) -> Track | None:
+        """The nearest track that ends before this one, or begins after it, close enough to be the same person."""
+        best, nearest = None, float("inf")
+        for other in others:
+            early, late = (track, other) if track.last < other.first else (other, track)
+            gap = (late.first - early.last) / self.fps
+            if not 0 < gap <= _JOIN:
+                continue
+            a, b = early.people[early.last], late.people[late.first]
+            distance, sizes = apart(a, b), sorted((a.size, b.size))
+            alike = sizes[0] >= 0.6 * sizes[1]
+            if alike and distance <= max(_TAKEN_UP, _reach(gap)) and distance + gap < nearest:
+                best, nearest = other, distance + gap
+        return best
+
+
+def _reach(seconds: float) -> float:
+    return min(_SAME + _PER_SECOND * seconds, _FURTHEST)
+
+
+def prominence(track: Track, width: int, height: int) -> float:
+    """Sum over the frames of size x nearness to the middle x confidence."""
+    total = 0.0
+    for person in track.people.values():
+        box = person.box
+        middle = (box[:2] + box[2:]) / 2
+        off = np.linalg.norm((middle - (width / 2, height / 2)) / (width, height))  # 0 middle .. 0.71 corner
+        total += person.size / np.hypot(width, height) * max(0.1, 1 - float(off)) * float(person.confidence.mean())
+    return total
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One person through every frame.
+
+    Attributes:
+        points: float64 [T, K, 2] pixels; NaN in frames where the person is not seen.
+        confidence: float64 [T, K]; 0 where a joint is not seen.
+        gaps: (first frame, frame after the last) of stretches in which the person is lost, filled ones left out.
+        filled: frames given by interpolation.
+    """
+
+    points: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    gaps: tuple[tuple[int, int], ...]
+    filled: int
+
+
+def follow(track: Track, frames: int, fps: float) -> Followed:
+    """A track as arrays; short gaps are interpolated at half the confidence beside them, longer ones are reported."""
+    shape = next(iter(track.people.values())).points.shape
+    points, confidence = np.full((frames, *shape), np.nan), np.zeros((frames, shape[0]))
+    for frame, person in track.people.items():
+        points[frame], confidence[frame] = person.points, person.confidence
+    known = np.array(sorted(track.people))
+    gaps: list[tuple[int, int]] = []
+    filled = 0
+    edges = [-1, *known.tolist(), frames]
+    for before, after in pairwise(edges):
+        missing = after - before - 1
+        if not missing:
+            continue
+        if before < 0 or after == frames or missing > _FILL * fps:
+            gaps.append((before + 1, after))
+            continue
+        share = np.arange(1, missing + 1)[:, None, None] / (missing + 1)
+        points[before + 1 : after] = (1 - share) * points[before] + share * points[after]
+        confidence[before + 1 : after] = 0.5 * np.minimum(confidence[before], confidence[after])
+        filled += missing
+    return Followed(points, confidence, tuple(gaps), filled)
+
+
+def smooth(points: NDArray[np.float64], confidence: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Take a detector's frame-to-frame trembling away: a Gaussian over time of the joints where they are seen.
+
+    Args:
+        points: [T, K, 2], NaN where not known.
+        confidence: [T, K]; unseen joints neither move nor are moved.
+        sigma: width in frames; 0 changes nothing.
+    """
+    if sigma <= 0 or len(points) < 3:
+        return points
+    weight = np.where(np.isfinite(points[..., 0]), confidence, 0.0)[..., None]
+    total = gaussian_filter1d(np.nan_to_num(points) * weight, sigma, axis=0, mode="constant", truncate=3)
+    share = gaussian_filter1d(weight, sigma, axis=0, mode="constant", truncate=3)
+    return np.where(weight > 0, total / np.maximum(share, 1e-12), points)
+
+
+def to_even_times(
+    points: NDArray[np.float64], confidence: NDArray[np.float64], times: NDArray[np.float64], fps: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points at 0, 1/fps, 2/fps ... seconds from points at uneven times (variable frame rate).
+
+    A moment between two frames that show the person is interpolated between them; one beside a frame that does not is
+    unknown there. Confidence is that of the nearer frame.
+    """
+    wanted = np.arange(int(np.floor(times[-1] * fps + 1e-6)) + 1) / fps
+    after = np.clip(np.searchsorted(times, wanted, side="left"), 1, max(1, len(times) - 1))
+    if len(times) == 1:
+        return points, confidence
+    before = after - 1
+    share = np.clip((wanted - times[before]) / np.maximum(times[after] - times[before], 1e-9), 0, 1)[:, None, None]
+    nearer = np.where(share[:, 0, 0] < 0.5, before, after)
+    mixed = (1 - share) * points[before] + share * points[after]
+    lost = ~np.isfinite(mixed)
+    mixed[lost] = points[nearer][lost]
+    seen = np.where(np.isfinite(mixed[..., 0]), confidence[nearer], 0.0)
+    return mixed, seen
