@@ -3,9 +3,11 @@
     import vimonet
     model = vimonet.load()
     model.ask("Which arm is raised?", motion="walk.bvh").text
+    model.ask("What is in the hand?", motion="walk.bvh", video="walk.mp4").text
 
 Notable choices:
 
+- motion, video, both or neither: what is there is read, and an answer says what was (``answer.read``);
 - an answer carries its confidence, named as what it is: the mean probability of its tokens, calibrated on validation
   answers;
 - a recording longer than the model's window is asked about window by window, each answer with its times;
@@ -19,7 +21,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,11 +29,14 @@ import torch
 from vimonet.errors import InputError
 from vimonet.evidence import Evidence, examine
 from vimonet.loading import load_pretrained
-from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.prompts import Prompts, Query, as_query, split_windows
+
+if TYPE_CHECKING:
+    from vimonet.moments import Moments
 
 DEFAULT_MODEL = Path(__file__).parent / "weights" / "nano"
 MAX_QUESTION = 2000
@@ -49,6 +54,7 @@ class Answer:
         windows: the answers window by window; empty when one window held the recording.
         evidence: measured facts that bear on the question, held against the answer (of every window against its own
             stretch, in the recording's time); None when it was not asked for.
+        read: what the model read beside the question: ``motion``, ``video``, both or neither.
     """
 
     text: str
@@ -57,9 +63,12 @@ class Answer:
     end: float = 0.0
     windows: tuple[Answer, ...] = ()
     evidence: tuple[Evidence, ...] | None = None
+    read: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; ``windows`` only where there are several, ``evidence`` only where it was asked for."""
+        """JSON-ready; ``windows`` only where there are several, ``evidence`` only where it was asked for, ``read`` only
+        where a video was.
+        """
         plain: dict[str, Any] = {
             "text": self.text,
             "confidence": round(self.confidence, 4),
@@ -68,6 +77,8 @@ class Answer:
         }
         if self.evidence is not None:
             plain["evidence"] = [item.to_dict() for item in self.evidence]
+        if "video" in self.read:
+            plain["read"] = list(self.read)
         return {**plain, "windows": [window.to_dict() for window in self.windows]} if self.windows else plain
 
     def __str__(self) -> str:
@@ -106,8 +117,10 @@ class Assistant:
         self,
         question: str,
         motion: Any = None,
+        video: Any = None,
         *,
         fps: float | None = None,
+        frames: int | None = None,
         max_new_tokens: int = 48,
         evidence: bool = False,
     ) -> Answer:
@@ -115,37 +128,60 @@ class Assistant:
 
         Args:
             question: in the asker's words, at most 2,000 characters.
-            motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; None asks blind.
-            fps: frames per second of an array (20 where not given).
+            motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; a list of such for several clips in
+                one prompt; None for none.
+            video: a path, or pictures uint8 [N, H, W, 3]; likewise a list. Its time 0 is the motion's. A model without
+                a video tower reads the movement in it where no motion is given, and else answers from the motion.
+                With neither motion nor video the question is asked blind.
+            fps: frames per second of an array of joints (20 where not given).
+            frames: key frames of a video; None for the model's own number (8).
             max_new_tokens: longest answer.
             evidence: also measure what bears on the question: ``answer.evidence``.
 
         Raises:
-            InputError: an unusable question or recording.
+            InputError: an unusable question or recording; video given alone to a model that can make nothing of it.
         """
-        return self._ask([(question, motion)], fps=fps, max_new_tokens=max_new_tokens, evidence=evidence)[0]
+        prompts = Prompts(self.processor, self.config, self.name, fps=fps, frames=frames)
+        return self._ask([(question, motion, video)], prompts, max_new_tokens, evidence)[0]
 
-    def caption(self, motion: Any, *, fps: float | None = None, max_new_tokens: int = 64) -> Answer:
+    def caption(
+        self,
+        motion: Any = None,
+        video: Any = None,
+        *,
+        fps: float | None = None,
+        frames: int | None = None,
+        max_new_tokens: int = 64,
+    ) -> Answer:
         """Describe a movement: `ask` with the question captions were trained on."""
-        return self._ask([(self.config.caption_question, motion)], fps=fps, max_new_tokens=max_new_tokens)[0]
+        question = self.config.caption_question
+        return self.ask(question, motion, video, fps=fps, frames=frames, max_new_tokens=max_new_tokens)
 
     def ask_batch(
-        self, pairs: Sequence[tuple[str, Any]], *, max_new_tokens: int = 48, evidence: bool = False
+        self, pairs: Sequence[Sequence[Any]], *, max_new_tokens: int = 48, evidence: bool = False
     ) -> list[Answer]:
-        """Answer many (question, motion) pairs together, in order; each as `ask` would."""
-        return self._ask(list(pairs), fps=None, max_new_tokens=max_new_tokens, evidence=evidence)
+        """Answer many (question, motion) pairs or (question, motion, video) triples together, in order; each as `ask`
+        would.
+        """
+        return self._ask(pairs, Prompts(self.processor, self.config, self.name), max_new_tokens, evidence)
 
     def stream(
-        self, question: str, motion: Any = None, *, fps: float | None = None, max_new_tokens: int = 48
+        self,
+        question: str,
+        motion: Any = None,
+        video: Any = None,
+        *,
+        fps: float | None = None,
+        frames: int | None = None,
+        max_new_tokens: int = 48,
     ) -> Iterator[str]:
         """Pieces of the answer as they come, over one window: the recording, or the first of a longer one."""
         from threading import Thread
 
         from transformers import TextIteratorStreamer
 
-        clip = None if motion is None else as_motion(motion, fps=fps)
-        part = None if clip is None else clip.window(0, self.window_frames)
-        inputs = self._inputs([(self._check_question(question), part)])
+        prompts = Prompts(self.processor, self.config, self.name, fps=fps, frames=frames)
+        inputs = self._inputs([prompts.windows(self._check_question(question), motion, video)[0].query])
         streamer = TextIteratorStreamer(
             self.processor.tokenizer, skip_prompt=True, skip_special_tokens=True, timeout=120
         )
@@ -155,47 +191,64 @@ class Assistant:
         yield from streamer
         worker.join()
 
+    def moments(
+        self,
+        question: str,
+        motion: Any = None,
+        video: Any = None,
+        *,
+        fps: float | None = None,
+        frames: int | None = None,
+        max_new_tokens: int = 48,
+    ) -> list[Moments]:
+        """Which moments the answer looked at, for `vimonet.moments.draw_moments`; arguments as in `ask`.
+
+        Returns:
+            Per window and clip, weights [tokens, time] and the seconds they belong to: of an attentive translator's
+            queries, or else of the answer's tokens by the language model's attention.
+
+        Raises:
+            InputError: as `ask`, and for a question asked blind.
+        """
+        from vimonet.moments import answer_moments, translator_moments
+
+        prompts = Prompts(self.processor, self.config, self.name, fps=fps, frames=frames)
+        found: list[Moments] = []
+        for query, start, _ in prompts.windows(self._check_question(question), motion, video):
+            if not query.read:
+                raise InputError("a blind question looks at no moment; give a motion or a video.")
+            inputs = dict(self._inputs([query]))
+            with torch.inference_mode():
+                said = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)[0]
+                looked = self.model(**inputs, logits_to_keep=1).translator_attentions
+            said = said[inputs["input_ids"].shape[1] :]
+            answer = said[~self._is_end(said)]
+            found += translator_moments(looked, inputs, self.config.ratio, start)
+            if len(answer):
+                found += answer_moments(self.model, self.processor, inputs, answer, start)
+        return found
+
     def _ask(
-        self, pairs: list[tuple[str, Any]], *, fps: float | None, max_new_tokens: int, evidence: bool = False
+        self, asked: Sequence[Sequence[Any]], prompts: Prompts, max_new_tokens: int, evidence: bool = False
     ) -> list[Answer]:
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens is {max_new_tokens}; an answer needs at least 1.")
-        clips: dict[Any, Motion] = {}  # one recording asked many questions is read once
-        queries: list[tuple[str, Motion | None]] = []
-        spans: list[list[tuple[float, float]]] = []
-        for question, motion in pairs:
-            question = self._check_question(question)
-            if motion is None:
-                queries.append((question, None))
-                spans.append([(0.0, 0.0)])
-                continue
-            key = motion if isinstance(motion, (str, os.PathLike)) else id(motion)
-            if key not in clips:
-                clips[key] = as_motion(motion, fps=fps)
-            clip = clips[key]
-            self._check_kind(clip)
-            bounds = split_windows(clip.frames, self.window_frames)
-            queries += [(question, clip if len(bounds) == 1 else clip.window(*bound)) for bound in bounds]
-            spans.append([(start / clip.fps, end / clip.fps) for start, end in bounds])
-        said = self._generate(queries, max_new_tokens)
+        windows = [prompts.windows(self._check_question(question), *clips) for question, *clips in asked]
+        said = iter(self._generate([window.query for parts in windows for window in parts], max_new_tokens))
         measured: dict[int, Facts] = {}
-        answers, at = [], 0
-        for times in spans:
-            own = slice(at, at + len(times))
-            parts = [
-                Answer(text, confidence, start, end)
-                for (text, confidence), (start, end) in zip(said[own], times, strict=True)
-            ]
-            if evidence:
-                parts = [_examined(part, *query, measured) for part, query in zip(parts, queries[own], strict=True)]
-            at += len(times)
+        answers = []
+        for own in windows:
+            parts = []
+            for query, start, end in own:
+                text, confidence = next(said)
+                part = Answer(text, confidence, start, end, read=query.read)
+                parts.append(_examined(part, query, measured) if evidence else part)
             answers.append(parts[0] if len(parts) == 1 else join_windows(parts))
         return answers
 
-    def _generate(self, queries: list[tuple[str, Motion | None]], max_new_tokens: int) -> list[tuple[str, float]]:
+    def _generate(self, queries: list[Query], max_new_tokens: int) -> list[tuple[str, float]]:
         """Greedy answers and confidences, in order; clips of like length share a batch."""
-        frames = [0 if clip is None else clip.frames for _, clip in queries]
-        order = sorted(range(len(queries)), key=frames.__getitem__)
+        order = sorted(range(len(queries)), key=lambda i: queries[i].size)
         results: dict[int, tuple[str, float]] = {}
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
@@ -203,10 +256,10 @@ class Assistant:
             results.update(zip(chosen, self._generate_batch(inputs, max_new_tokens), strict=True))
         return [results[i] for i in range(len(queries))]
 
-    def _inputs(self, queries: Sequence[tuple[str, Motion | None]]) -> dict[str, torch.Tensor]:
-        chats = [self.processor.messages(question, clip) for question, clip in queries]
+    def _inputs(self, queries: Sequence[Sequence[Any]]) -> dict[str, torch.Tensor]:
+        asked = map(as_query, queries)
         return self.processor.apply_chat_template(
-            chats,
+            [self.processor.messages(query.question, query.motion, video=query.video) for query in asked],
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
@@ -248,14 +301,6 @@ class Assistant:
             raise InputError("the question is empty; ask something, such as 'what is the person doing?'.")
         return question
 
-    def _check_kind(self, clip: Motion) -> None:
-        part = self.config.keypoint_config if clip.dimensions == 2 else self.config.motion_config
-        if part is None:
-            other = "3D motion" if clip.dimensions == 2 else "2D keypoints"
-            raise InputError(
-                f"{clip.name}: a {clip.dimensions}D recording, but this model ({self.name}) only reads {other}."
-            )
-
 
 def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Assistant:
     """Load a model to ask.
@@ -275,20 +320,6 @@ def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.
         raise InputError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
-def split_windows(frames: int, longest: int) -> list[tuple[int, int]]:
-    """Cut a recording into windows that do not overlap: frame bounds (start, end).
-
-    All but the last two are full. A last window shorter than a quarter of one would hold too little to answer about:
-    the last two then share their frames evenly.
-    """
-    if frames <= longest:
-        return [(0, frames)]
-    starts = list(range(0, frames, longest))
-    if frames - starts[-1] < longest // 4:
-        starts[-1] = (starts[-2] + frames) // 2
-    return list(zip(starts, [*starts[1:], frames], strict=True))
-
-
 def join_windows(parts: Sequence[Answer]) -> Answer:
     """One answer of the windows' answers: equal neighbours merged, each with its times; confidence is their mean."""
     merged: list[Answer] = []
@@ -303,16 +334,19 @@ def join_windows(parts: Sequence[Answer]) -> Answer:
         text = "; ".join(f"{part.start:.1f}-{part.end:.1f} s: {part.text}" for part in merged)
     confidence = float(np.mean([part.confidence for part in parts]))
     found = None if parts[0].evidence is None else tuple(item for part in parts for item in part.evidence or ())
-    return Answer(text, confidence, parts[0].start, parts[-1].end, tuple(parts), found)
+    read = tuple(kind for kind in ("motion", "video") if any(kind in part.read for part in parts))
+    return Answer(text, confidence, parts[0].start, parts[-1].end, tuple(parts), found, read)
 
 
-def _examined(answer: Answer, question: str, clip: Motion | None, measured: dict[int, Facts]) -> Answer:
+def _examined(answer: Answer, query: Query, measured: dict[int, Facts]) -> Answer:
     """An answer with its evidence; ``measured`` keeps the facts of clips by id, for further questions about them."""
-    if clip is None:
-        return replace(answer, evidence=())
+    clip = query.motion
+    if not isinstance(clip, Motion):
+        return replace(answer, evidence=())  # nothing to measure, or several, of which no one knows which is meant
     if id(clip) not in measured:
         measured[id(clip)] = measure(clip)
-    return replace(answer, evidence=examine(question, answer.text, clip, facts=measured[id(clip)], offset=answer.start))
+    found = examine(query.question, answer.text, clip, facts=measured[id(clip)], offset=answer.start)
+    return replace(answer, evidence=found)
 
 
-__all__ = ["Answer", "Assistant", "load"]
+__all__ = ["Answer", "Assistant", "load", "split_windows"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from vimonet.errors import InputError
 from vimonet.model.configuration_vimonet import ViMoNetConfig
 from vimonet.model.pooling import count_tokens
 from vimonet.model.video_towers import clip_frames, family_of, feature_grid, image_side, tubelet
+from vimonet.motion.motion import FPS
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class Footage:
         images: uint8 [N, H, W, 3], RGB.
         times: float64 [N], seconds since the start of what is asked about (of the motion beside it, too).
         name: for messages.
+        duration: seconds of what they stand for.
     """
 
     images: NDArray[np.uint8]
     times: NDArray[np.float64]
     name: str = "video"
+    duration: float = 0.0
 
     def pick(self, count: int) -> Footage:
         """`count` frames spread evenly from first to last, some repeated where there are fewer."""
@@ -41,7 +44,7 @@ class Footage:
         if len(self.images) == count:
             return self
         chosen = key_frames(len(self.images), count)
-        return Footage(self.images[chosen], self.times[chosen], self.name)
+        return replace(self, images=self.images[chosen], times=self.times[chosen])
 
 
 @dataclass(frozen=True)
@@ -187,11 +190,12 @@ def as_footage(video: Any, frames: int, *, start: float | None = None, end: floa
     if isinstance(video, (str, bytes, os.PathLike)):
         source = video if isinstance(video, bytes) else Path(os.fsdecode(video))
         clip = reading.read(source, frames, start=start, end=end)
-        return Footage(clip.images, clip.times - first, clip.info.name)
+        stop = clip.info.duration if end is None else min(end, clip.info.duration)
+        return Footage(clip.images, clip.times - first, clip.info.name, stop - first)
     if isinstance(video, Footage):
         footage = video
     elif isinstance(video, reading.Clip):
-        footage = Footage(video.images, video.times, video.info.name)
+        footage = Footage(video.images, video.times, video.info.name, video.info.duration)
     else:
         images = np.asarray(video)
         if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
@@ -199,12 +203,13 @@ def as_footage(video: Any, frames: int, *, start: float | None = None, end: floa
                 f"a video of shape {list(images.shape)} and type {images.dtype}; expected pictures [N, H, W, 3] of "
                 "uint8, or a path."
             )
-        footage = Footage(images, np.arange(len(images)) / 20)
+        footage = Footage(images, np.arange(len(images)) / FPS, duration=len(images) / FPS)
     if start is not None or end is not None:
         inside = (footage.times >= first) & (footage.times <= (np.inf if end is None else end))
         if not inside.any():  # between two frames: the nearest
             inside[np.abs(footage.times - first).argmin()] = True
-        footage = Footage(footage.images[inside], footage.times[inside] - first, footage.name)
+        stop = footage.duration if end is None else min(end, footage.duration)
+        footage = Footage(footage.images[inside], footage.times[inside] - first, footage.name, stop - first)
     return footage.pick(frames)
 
 
