@@ -246,6 +246,28 @@ def test_unknown_estimators(tmp_path: Path) -> None:
             estimator_of(name)
 
 
+def test_pieces_of_a_track_are_joined() -> None:
+    """Three pieces of one person beside a person who stays, whose tracks hold the same frames."""
+    tracker = Tracker(10.0)
+    for frame in range(60):
+        others = [person(560, height=120)]
+        tracker.add(frame, others if 15 <= frame < 25 or 40 <= frame < 50 else [person(300 + frame), *others])
+    first, second = tracker.ranked(*SIZE)
+    assert sorted(first.people) == [f for f in range(60) if not (15 <= f < 25 or 40 <= f < 50)]
+    assert len(second.people) == 60
+
+
+def test_a_close_up_whose_joints_come_and_go_is_one_person() -> None:
+    rng = np.random.default_rng(0)
+    tracker = Tracker(25.0)
+    for frame in range(50):
+        whole = person(300)
+        seen = np.where(rng.random(17) < 0.4, 0.9, 0.0)
+        seen[:3] = 0.9
+        tracker.add(frame, [Person(whole.points + rng.normal(0, 15, (17, 2)), seen)])
+    assert len(tracker.tracks) == 1
+
+
 def test_tracker_ranks_and_follow_reports() -> None:
     tracker = Tracker(10.0)
     for frame in range(20):

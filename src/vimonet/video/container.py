@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -238,12 +238,24 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
     return Timeline(pts, np.unique(np.array(keys, dtype=np.int64)), stream.time_base, count, tail, rate, damage)
 
 
-def decode(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
-    """Frames from here on in the order they are shown; what is damaged is skipped and counted."""
+def decode(
+    container: Any, stream: Any, damage: Damage, wanted: Callable[[], int | None] = lambda: None
+) -> Iterator[Any]:
+    """Frames from here on in the order they are shown; what is damaged is skipped and counted.
+
+    Args:
+        container, stream: of ``opened``.
+        damage: counts.
+        wanted: time of the next frame that is needed: of those before it, frames that no other builds on (most
+            B-frames) are left out. None = every frame is needed.
+    """
     import av
 
     try:
         for packet in container.demux(stream):
+            needed = wanted()
+            early = needed is not None and packet.pts is not None and packet.pts < needed
+            stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
             try:
                 frames = packet.decode()
             except (av.FFmpegError, ValueError):

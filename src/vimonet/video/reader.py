@@ -206,6 +206,7 @@ class _Taker:
         self.container, self.stream = container, stream
         self._decoder: Iterator[Any] | None = None
         self._frame: Any = None
+        self._wanted = 0
 
     def take(self, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
         """Pictures at rising indices, by seeking; those that could not be reached so are left out."""
@@ -259,7 +260,8 @@ class _Taker:
                 self.container.seek(int(keys[attempt]), stream=self.stream)
             except (av.FFmpegError, OSError):
                 return None
-            self._decoder, self._frame = decode(self.container, self.stream, self.damage), None
+            self._frame = None
+            self._decoder = decode(self.container, self.stream, self.damage, lambda: self._wanted)
             frame = self._forward(pts)
             if frame is not None:
                 return frame
@@ -267,6 +269,7 @@ class _Taker:
 
     def _forward(self, pts: int) -> Any:
         assert self._decoder is not None
+        self._wanted = pts
         for frame in self._decoder:
             self._frame = frame
             if frame.pts is None or frame.pts > pts:

@@ -14,13 +14,14 @@ from vimonet.motion.pose.people import Person, apart
 _SAME = 0.1  # distance in body sizes up to which two pictures' people are taken for the same ...
 _PER_SECOND = 1.5  # ... plus what a person moves in the time between them (about 3 m/s) ...
 _FURTHEST = 0.7  # ... but no more than this: over a long gap it may be anybody
+_ALONE = 0.5  # as _SAME, where one person is in view and was before
 _TAKEN_UP = 0.25  # as _SAME, where one track ends and nothing but the other can be its continuation
 _FORGET = 0.7  # seconds after which a track is closed; later appearances are joined afterwards
 _JOIN = 3.0  # longest gap, seconds, over which a closed track is taken up again
 _FILL = 0.3  # longest gap that is filled by interpolation
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One person's way through a video: frame number to person."""
 
@@ -51,11 +52,13 @@ class Tracker:
     def add(self, frame: int, people: list[Person]) -> None:
         """The people of the next picture; each goes on with the nearest track, or begins one."""
         open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
+        # Nobody else it could be: a close-up's joints come and go, and the body with them.
+        alone = _ALONE if len(people) == len(open_tracks) == 1 else 0.0
         pairs = []
         for number, person in enumerate(people):
             for track in open_tracks:
                 distance = apart(track.people[track.last], person)
-                if distance <= _reach((frame - track.last) / self.fps):
+                if distance <= max(alone, _reach((frame - track.last) / self.fps)):
                     pairs.append((distance, number, track))
         taken: set[int] = set()
         busy: set[int] = set()
@@ -76,7 +79,7 @@ class Tracker:
                 tracks.remove(other)
                 track = Track({**track.people, **other.people})
             joined.append(track)
-        return joined
+        return sorted(joined, key=lambda track: -prominence(track, width, height))
 
     def _continuation(self, track: Track, others: list[Track]) -> Track | None:
         """The nearest track that ends before this one, or begins after it, close enough to be the same person."""
