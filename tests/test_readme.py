@@ -57,8 +57,43 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+BRIEFLY = {
+    "vimonet data build open": ["--sources", "synthetic", "--count", "12", "--val", "4", "--processes", "0"],
+    "vimonet data build folder": ["--processes", "0"],
+    "vimonet bench run": ["--limit", "24", "--control-limit", "6", "--samples", "100", "--train-rows", "12"],
+}
+"""What is added to commands that would take minutes, so that the tests run them on little."""
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
+    """The datasets, model and reports the pages speak of, small."""
+    from vimonet.vimos.build import build
+    from vimonet.vimos.builders.open import OpenBuilder
+
+    shelf = tmp_path_factory.mktemp("shelf")
+    for name in ("mine", "vimos-open"):
+        builder = OpenBuilder(sources=("synthetic",), count=40, val=5)
+        build(builder, shelf / "data" / name, processes=0, progress=False)
+    (shelf / "runs/nano").mkdir(parents=True)
+    (shelf / "runs/nano/final").symlink_to(model)
+    for name, asked in (("a", "majority"), ("b", "question-only")):
+        command = [
+            "bench",
+            "run",
+            "--dataset",
+            str(shelf / "data/mine"),
+            "-m",
+            asked,
+            "-o",
+            f"{shelf}/runs/bench/{name}",
+        ]
+        assert main([*command, "--limit", "40", "--samples", "100", "--controls", "none"]) == 0
+    return shelf
+
+
 @pytest.fixture
-def desk(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def desk(tmp_path: Path, model: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files the pages speak of, made from the embedded recordings."""
     from vimonet.demo import sample_path
     from vimonet.motion import load
@@ -72,6 +107,12 @@ def desk(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     coco = [15, 15, 15, 15, 15, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]
     points = walk.joints[:, coco] * [200, -200, 0] + [300, 500, 0.9]  # pixels, y down, confidence
     (tmp_path / "keypoints.json").write_text(repr(points.round(1).tolist()))
+    for folder in ("my_mocap", "mocap"):
+        shutil.copytree(tmp_path / "clips", tmp_path / folder)
+    table = "file,caption,split\nwalk.bvh,a person walks forward.,train\nwave_right.bvh,someone waves.,test\n"
+    (tmp_path / "captions.csv").write_text(table)
+    for name in ("data", "runs"):
+        shutil.copytree(shelf / name, tmp_path / name, symlinks=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIMONET_MODEL", str(model))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
@@ -98,18 +139,27 @@ def test_there_is_something_to_test() -> None:
     assert "vimonet demo" in OTHERS  # the README's first command
     assert len(OTHERS) >= 12 and len(TRAININGS) >= 5 and len(blocks("python")) >= 4
     assert {command.split()[1] for command in COMMANDS if command.startswith("vimonet")} >= {
-        *("ask", "caption", "inspect", "render", "train", "eval", "demo")
+        *("ask", "caption", "inspect", "render", "train", "eval", "demo", "data", "bench", "index", "search")
     }
 
 
 @pytest.mark.parametrize("command", OTHERS)
 def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    if command.startswith("vimonet data build"):
+        shutil.rmtree(desk / "data")
+    if command.startswith("vimonet search"):
+        assert main(["index", "mocap", "-o", "mocap.index"]) == 0
+        capsys.readouterr()
     before = {path.name for path in desk.iterdir()}
+    for beginning, options in BRIEFLY.items():
+        if command.startswith(beginning):
+            command = shlex.join([*shlex.split(command), *options])
     assert run(command, monkeypatch) == 0, capsys.readouterr().err
     named = ["vimonet-demo.png"] if command == "vimonet demo" else re.findall(r"(?:-o|--show|>) (\S+\.\w+)", command)
     for name in named:
         assert (desk / name).stat().st_size > 0
-    assert {path.name for path in desk.iterdir()} - before <= {*named, ".cache"}
+    others = {".cache", "data", "runs", "lmms_tasks"}
+    assert {path.name for path in desk.iterdir()} - before <= {*named, *others}
     if not named:
         assert capsys.readouterr().out
 
