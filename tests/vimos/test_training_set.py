@@ -32,6 +32,7 @@ def test_samples_hold_what_the_dataset_holds(dataset: str) -> None:
         assert samples.lengths[index] == motion.frames and samples.cells[index] == int(motion.dimensions == 2)
         assert [tuple(span) for span in sample["spans"]] == [(p.action, p.start, p.end) for p in record.actions]
         known = {i.answer for i in record.instructions} | {c.text for c in record.captions}
+        known |= {"before", "after", "yes", "no"}  # of twins
         assert 1 <= len(sample["turns"]) <= 5 and {answer for _, answer in sample["turns"]} <= known
 
 
@@ -74,3 +75,16 @@ def test_what_cannot_be_trained_on_is_said(dataset: str, tmp_path: Path) -> None
         training_samples(str(tmp_path))
     with pytest.raises(InputError, match="unknown source 'nonsense'"):
         OpenBuilder(sources=("nonsense",)).shards()
+
+
+def test_twins_stand_together(dataset: str) -> None:
+    from vimonet.vimos.training_set import _twin
+
+    order = ("order", "before", {"a": "walking", "b": "waving"}, True)
+    assert _twin(order, []) == [("order", "after", {"a": "waving", "b": "walking"}, True)]
+    left = ("fact_yes_no", "yes", {"do": "raise the left hand"}, True)
+    right = ("fact_yes_no", "no", {"do": "raise the right hand"}, True)
+    assert _twin(left, [left, right]) == [right] and _twin(left, [left]) == []
+    assert _twin(("fact_yes_no", "yes", {"do": "turn"}, True), [left, right]) == []
+    samples = training_samples(dataset, turns=4)
+    assert all(len(samples[i]["turns"]) <= 4 for i in range(len(samples)))

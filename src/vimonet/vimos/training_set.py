@@ -67,11 +67,18 @@ class TrainingSet:
             joints = _jitter(joints, rng)
         # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
         keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[index]]
-        chosen = sorted(range(len(keys)), key=lambda i: -keys[i])[: self.turns]
+        chosen: list[Choice] = []
+        for i in sorted(range(len(keys)), key=lambda i: -keys[i]):
+            if len(chosen) >= self.turns:
+                break
+            question = self._questions[index][i]
+            if question not in chosen:
+                # Twins stand together: what tells them apart is one word of the question and the movement.
+                chosen += [question, *_twin(question, self._questions[index])]
+        chosen = chosen[: self.turns]
         rng.shuffle(chosen)
         turns = []
-        for i in chosen:
-            form, answer, words, _ = self._questions[index][i]
+        for form, answer, words, _ in chosen:
             turns.append((words if isinstance(words, str) else ask(form, rng, **words), answer))
         return {
             "joints": joints,
@@ -94,6 +101,24 @@ class TrainingSet:
         """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
         form, answer, words, _ = rng.choice(self._questions[rng.randrange(len(self))])
         return words if isinstance(words, str) else ask(form, rng, **words), answer
+
+
+_FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
+_OTHER_SIDE = {"left": "right", "right": "left"}
+
+
+def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
+    """The same question with two actions exchanged, or about the other side where that is known: one, or none."""
+    form, answer, words, closed = question
+    if isinstance(words, str):
+        return []
+    if form in ("order", "order_yes_no") and answer in _FLIPPED:
+        return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
+    if form in _BY_SUBJECT:
+        other = {key: " ".join(_OTHER_SIDE.get(w, w) for w in text.split()) for key, text in words.items()}
+        if other != words:
+            return [twin for twin in asked if twin[0] == form and twin[2] == other][:1]
+    return []
 
 
 def _questions(rows: Any) -> list[list[Choice]]:

@@ -122,7 +122,7 @@ _ESTABLISHED = {
     **{"raised_hand": 1.5, "more_active_arm": 2.5, "more_active_leg": 0.8, "arms_or_legs": 0.3},
     **{"posture_start": 0.5, "posture_end": 0.5, "posture": 0.4},
     **{"count": 1.2, "steps": 1.5, "duration": 0.3, "when": 1.0},
-    **{"first": 2.0, "last": 2.0, "after": 1.5, "before": 1.5, "order": 3.5, "order_yes_no": 2.0},
+    **{"first": 2.0, "last": 2.0, "after": 1.5, "before": 1.5, "order": 4.5, "order_yes_no": 3.0},
     **{"part_start": 0.5, "part_end": 0.5, "unknowable": 0.4},
 }
 _OTHERS = 0.2
