@@ -125,7 +125,7 @@ class BlazePose:
             self._since *= not beat
         kept: list[tuple[Person, _Region]] = []
         for entry in found:
-            if entry is not None and all(apart(entry[0], other[0]) > 0.15 for other in kept):
+            if entry is not None and not any(_twice(entry[0], other[0]) for other in kept):
                 kept.append(entry)
         del kept[self.max_people :]
         self._regions = [region for _, region in kept]
@@ -191,6 +191,14 @@ class BlazePose:
         if not _SMALLEST <= following.side <= 8 * max(width, height):
             return None
         return Person(points, confidence), following
+
+
+def _twice(a: Person, b: Person) -> bool:
+    """Whether two bodies are the same person found twice: joints at the same places, or boxes that mostly overlap."""
+    p, q = a.box, b.box
+    common = np.prod(np.maximum(np.minimum(p[2:], q[2:]) - np.maximum(p[:2], q[:2]), 0.0))
+    union = np.prod(p[2:] - p[:2]) + np.prod(q[2:] - q[:2]) - common
+    return apart(a, b) <= 0.15 or bool(common > 0.4 * union)
 
 
 def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:

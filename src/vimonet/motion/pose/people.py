@@ -67,3 +67,12 @@ def apart(a: Person, b: Person) -> float:
     joints = np.linalg.norm(a.points[both] - b.points[both], axis=1).mean()
     corners = np.linalg.norm((a.box - b.box).reshape(2, 2), axis=1).mean()
     return float(min(joints, corners)) / max(a.size, b.size, 1.0)
+
+
+def relative_size(a: Person, b: Person) -> float:
+    """Size of the first / size of the second, by the joints seen in both; 0 when they are fewer than three."""
+    both = (a.confidence > 0) & (b.confidence > 0)
+    if np.count_nonzero(both) < 3:
+        return 0.0
+    spread_a, spread_b = (float(np.linalg.norm(person.points[both].std(axis=0))) for person in (a, b))
+    return spread_a / max(spread_b, 1e-9)

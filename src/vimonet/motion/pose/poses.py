@@ -128,7 +128,10 @@ def estimate(
     if max_rate <= 0 or person < 1:
         raise InputError(f"{info.name}: max_rate {max_rate:g} and person {person} must be positive.")
     step = max(1, int(np.ceil(info.fps / max_rate - 1e-3)))
-    found = (estimator or estimator_of)()
+    try:
+        found = (estimator or estimator_of)()
+    except InputError as error:
+        raise InputError(f"{info.name}: {error}") from error
     tracker, damage, size = Tracker(info.fps / step), Damage(), (info.width, info.height)
     times: list[float] = []
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from vimonet.motion.pose.people import Person, apart
+from vimonet.motion.pose.people import Person, apart, relative_size
 
 _SAME = 0.1  # distance in body sizes up to which two pictures' people are taken for the same ...
 _PER_SECOND = 1.5  # ... plus what a person moves in the time between them (about 3 m/s) ...
@@ -90,8 +90,8 @@ class Tracker:
             if not 0 < gap <= _JOIN:
                 continue
             a, b = early.people[early.last], late.people[late.first]
-            distance, sizes = apart(a, b), sorted((a.size, b.size))
-            alike = sizes[0] >= 0.6 * sizes[1]
+            distance = apart(a, b)
+            alike = 0.6 <= relative_size(a, b) <= 1 / 0.6
             if alike and distance <= max(_TAKEN_UP, _reach(gap)) and distance + gap < nearest:
                 best, nearest = other, distance + gap
         return best
