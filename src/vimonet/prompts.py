@@ -145,7 +145,7 @@ class Prompts:
         if motion is not None:
             return motion
         reason = "pictures hold no joints"
-        if all(isinstance(clip, (str, os.PathLike)) for clip in several(video, 4)):
+        if all(isinstance(clip, (str, bytes, os.PathLike)) for clip in several(video, 4)):
             try:
                 return [self._motion(clip) for clip in several(video, 4)]
             except InputError as error:

@@ -219,6 +219,31 @@ def test_a_trained_model_gets_a_video_tower_and_answers_as_before_on_motion(tmp_
     assert model.config.video_config is None
 
 
+@pytest.mark.parametrize("pooling", ["spatial", "attentive"])
+def test_bfloat16_and_autocast(pooling, tmp_path):
+    model, processor = tiny_model(video_config=tiny_clip_config(), video_pooling=pooling, video_tokens=24)
+    inputs = batch_of(processor, chat_of(processor, "both"))
+    model.save_pretrained(tmp_path)
+    half = ViMoNetForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.bfloat16).eval()
+    assert half.vimonet.video_tower.backbone.dtype == torch.bfloat16
+    with torch.no_grad():
+        logits = half(**inputs).logits
+        torch.testing.assert_close(logits.float(), model(**inputs).logits, rtol=0.1, atol=0.05)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model.train()(**inputs, labels=inputs["input_ids"]).loss
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_tower_s_own_preprocessor_settings_are_used(tmp_path):
+    model = tiny_model(video_config=tiny_clip_config())[0]
+    assert build_frame_processor(model.config, tmp_path).mean[0] == pytest.approx(0.48145466)
+    for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
+        (tmp_path / name).write_text(json.dumps({"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 1]}))
+        assert build_frame_processor(model.config, tmp_path).mean == (0.1, 0.2, 0.3)
+        (tmp_path / name).unlink()
+
+
 def test_lora_leaves_the_video_tower_alone():
     from peft import get_peft_model
 

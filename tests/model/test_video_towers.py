@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 from tiny_video import FAMILIES, SMALL, saved_backbone, tiny_backbone
-from transformers import BertConfig, TimesformerConfig
+from transformers import BertConfig, PreTrainedConfig, TimesformerConfig
 
 from vimonet.errors import InputError
 from vimonet.model import LanguageBindVideoModel, VideoTower, load_video_tower
@@ -113,9 +113,14 @@ def test_a_published_languagebind_folder_is_recognised(tmp_path):
 
 
 def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(InputError, match="owner/tower: neither a folder here nor a model the hub gives out"):
-        load_video_tower("owner/tower")
+    def refuse(*_args, **_kwargs):
+        raise OSError("We couldn't connect to the hub.\nCheck your connection.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PreTrainedConfig, "get_config_dict", refuse)
+        with pytest.raises(InputError, match="owner/tower: neither a folder here nor a model the hub") as caught:
+            load_video_tower("owner/tower")
+        assert "couldn't connect" in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no video tower can be loaded"):
         load_video_tower(tmp_path)
     folder = saved_backbone("siglip", tmp_path)

@@ -20,6 +20,8 @@ from vimonet.model.pooling import count_tokens
 from vimonet.model.video_towers import clip_frames, family_of, feature_grid, image_side, tubelet
 from vimonet.motion.motion import FPS
 
+_SETTINGS = ("video_preprocessor_config.json", "preprocessor_config.json")
+
 
 @dataclass(frozen=True)
 class Footage:
@@ -145,13 +147,13 @@ def build_frame_processor(config: ViMoNetConfig, source: str | os.PathLike[str] 
 
     Args:
         config: with a ``video_config``.
-        source: the tower's own folder; its ``preprocessor_config.json``, where there is one, gives mean and std.
+        source: the tower's own folder; its preprocessor settings, where it has any, give mean and std.
     """
     tower = config.video_config
     family = family_of(tower)
     mean, std = family.mean, family.std
-    path = None if source is None else Path(source) / "preprocessor_config.json"
-    if path is not None and path.is_file():
+    files = [] if source is None else [Path(source) / name for name in _SETTINGS]
+    if path := next((file for file in files if file.is_file()), None):
         settings = json.loads(path.read_text(encoding="utf-8"))
         mean, std = settings.get("image_mean", mean), settings.get("image_std", std)
     _, rows, columns = feature_grid(tower, 1)
