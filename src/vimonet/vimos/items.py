@@ -111,7 +111,7 @@ def evaluation_items(
 
 
 def _even(items: list[Item], rng: random.Random) -> list[Item]:
-    """As many "yes" as "no" for every yes/no form of a source; forms of which only one answer occurs are not asked.
+    """As many "yes" as "no" for every yes/no form of a source; closed forms with a single answer there are not asked.
 
     Of other forms the most that are worth the time.
     """
@@ -121,6 +121,8 @@ def _even(items: list[Item], rng: random.Random) -> list[Item]:
         forms.setdefault((item.kind, item.form), {}).setdefault(item.answer, []).append(item)
     for answers in forms.values():
         every = [item for group in answers.values() for item in group]
+        if every[0].options and len(answers) == 1 and every[0].kind not in _WHOLE:
+            continue
         most = _MOST_FURTHER if every[0].kind.startswith("further") else _MOST
         if every[0].options != YES_NO or every[0].kind == "order":
             kept += every if len(every) <= most or every[0].kind in _WHOLE else rng.sample(every, most)
