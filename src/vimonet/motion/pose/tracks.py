@@ -17,6 +17,7 @@ _FURTHEST = 0.7  # ... but no more than this: over a long gap it may be anybody
 _ALONE = 0.5  # as _SAME, where one person is in view and was before
 _TAKEN_UP = 0.25  # as _SAME, where one track ends and nothing but the other can be its continuation
 _FORGET = 0.7  # seconds after which a track is closed; later appearances are joined afterwards
+_SHARED = 0.15  # share of the shorter track's frames that two tracks of one person may both hold
 _JOIN = 3.0  # longest gap, seconds, over which a closed track is taken up again
 _FILL = 0.3  # longest gap that is filled by interpolation
 
@@ -48,9 +49,12 @@ class Tracker:
     def __init__(self, fps: float) -> None:
         self.fps = fps
         self.tracks: list[Track] = []
+        self._shown = self._crowded = 0  # frames that show anybody, and more than one
 
     def add(self, frame: int, people: list[Person]) -> None:
         """The people of the next picture; each goes on with the nearest track, or begins one."""
+        self._shown += len(people) > 0
+        self._crowded += len(people) > 1
         open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
         # Nobody else it could be: a close-up's joints come and go, and the body with them.
         alone = _ALONE if len(people) == len(open_tracks) == 1 else 0.0
@@ -77,22 +81,27 @@ class Tracker:
             track = tracks.pop(0)
             while (other := self._continuation(track, tracks)) is not None:
                 tracks.remove(other)
-                track = Track({**track.people, **other.people})
+                track = Track({**other.people, **track.people})
             joined.append(track)
         return sorted(joined, key=lambda track: -prominence(track, width, height))
 
     def _continuation(self, track: Track, others: list[Track]) -> Track | None:
-        """The nearest track that ends before this one, or begins after it, close enough to be the same person."""
+        """The nearest track that could be the same person before, after, or in the holes of this one."""
         best, nearest = None, float("inf")
+        # Where hardly a frame shows two people, another appearance is the same person.
+        limit, least = (_ALONE, 0.4) if self._crowded <= 0.1 * self._shown else (_TAKEN_UP, 0.6)
         for other in others:
-            early, late = (track, other) if track.last < other.first else (other, track)
-            gap = (late.first - early.last) / self.fps
-            if not 0 < gap <= _JOIN:
+            # A track that flickers at its end may share a few frames with the one that takes over.
+            shared = len(track.people.keys() & other.people.keys())
+            if shared > _SHARED * min(len(track.people), len(other.people)):
                 continue
-            a, b = early.people[early.last], late.people[late.first]
+            early, late = sorted((track, other), key=lambda one: one.first)
+            before = max((frame for frame in early.people if frame < late.first), default=early.first)
+            gap = (late.first - before) / self.fps
+            a, b = early.people[before], late.people[late.first]
             distance = apart(a, b)
-            alike = 0.6 <= relative_size(a, b) <= 1 / 0.6
-            if alike and distance <= max(_TAKEN_UP, _reach(gap)) and distance + gap < nearest:
+            alike = least <= relative_size(a, b) <= 1 / least
+            if alike and gap <= _JOIN and distance <= max(limit, _reach(gap)) and distance + gap < nearest:
                 best, nearest = other, distance + gap
         return best
 
