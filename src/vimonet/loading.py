@@ -54,8 +54,9 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
 
 
 def _load_direct(folder: Path, config: ViMoNetConfig) -> ViMoNetForConditionalGeneration | None:
-    """Load one file of float32 weights without `from_pretrained`, whose detour over the meta device imports a symbolic
-    algebra system.
+    """Load one file of float32 weights (or float16, as small models are shipped) without `from_pretrained`.
+
+    Its detour over the meta device imports a symbolic algebra system.
 
     None where the weights are split, of another type, or not named as the modules are: then `from_pretrained` knows
     what to do.
@@ -64,8 +65,9 @@ def _load_direct(folder: Path, config: ViMoNetConfig) -> ViMoNetForConditionalGe
     if not path.is_file():
         return None
     state = load_file(path)
-    if any(value.dtype != torch.float32 for value in state.values()):
+    if any(value.dtype not in (torch.float32, torch.float16) for value in state.values()):
         return None
+    state = {name: value.float() for name, value in state.items()}
     with no_init_weights():
         model = ViMoNetForConditionalGeneration(config)
     wanted = {name: value.shape for name, value in model.state_dict().items()}
