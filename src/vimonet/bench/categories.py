@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vimonet.bench import metrics
+from vimonet.bench.caption_retrieval import retrieval_rows
 from vimonet.bench.controls import MOTION
 from vimonet.bench.expected import expected_answer
 from vimonet.bench.formats import item_score, rule_of
@@ -14,6 +15,7 @@ from vimonet.bench.words import has_side, mirror_text
 
 if TYPE_CHECKING:
     from vimonet.bench.judge import Verdict
+    from vimonet.model.evaluator import Evaluator
     from vimonet.vimos.schema import Item
 
 CONTROLLED = ("mirrored", "reversed", "frozen")
@@ -26,11 +28,13 @@ class CategoryScorer(Scorer):
         contradictions: by item id, whether the model's answer contradicts what is measured; None: cannot be checked.
         truths: the same for the right answers, which shows how far the measures themselves can be trusted.
         verdicts: by item id, a judge's verdict on the model's answer; None: it gave none.
+        evaluator: ranks captions by the movements they fit; None: no retrieval section.
     """
 
     contradictions: Mapping[str, bool | None] = {}
     truths: Mapping[str, bool | None] = {}
     verdicts: Mapping[str, Verdict | None] = {}
+    evaluator: Evaluator | None = None
 
     def all(self) -> dict[str, Any]:
         """Every section of a report."""
@@ -40,6 +44,7 @@ class CategoryScorer(Scorer):
             "consistency": self.consistency(),
             "evidence": self.evidence(),
             "judge": self.judge(),
+            "retrieval": self.retrieval(),
         }
 
     def averages(self) -> list[dict[str, Any]]:
@@ -129,6 +134,13 @@ class CategoryScorer(Scorer):
             row["agreement"] = agreement(verdicts, own_rule).to_dict()
             found.append(row)
         return found
+
+    def retrieval(self) -> list[dict[str, Any]]:
+        """How well captions find their movements; see :func:`vimonet.bench.caption_retrieval.retrieval_rows`."""
+        if self.evaluator is None:
+            return []
+        captions = [item for item in self._items if is_caption(item)]
+        return retrieval_rows(self.evaluator, captions, self._systems, self._seed)
 
     def _larger_blind(self, systems: Mapping[str, Any], measure: str) -> str | None:
         names = [name for name in ("blind", "question_only") if name in systems]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vimonet.bench.caption_retrieval import MEASURES
 from vimonet.bench.markdown import show, table, value
 
 Row = Mapping[str, Any]
@@ -53,3 +54,19 @@ def judge(rows: Sequence[Row]) -> str:
         agree = ["–" if number is None else f"{number:.2f}" for number in (share, kappa)]
         body.append([r["source"], r["kind"], str(r["yes"]["n"]), show(r["yes"]), show(r["mean_score"]), *agree])
     return table(["source", "kind", "n", "right", "score of 5", "agreement", "kappa"], body)
+
+
+def retrieval(rows: Sequence[Row]) -> str:
+    """How well captions find their movements; random pairs beside the references and the model."""
+    body, lacking = [], []
+    for row in rows:
+        if row.get("lacking"):
+            lacking.append(f"{row['source']}: {row['lacking']}")
+        for name, scores in row["systems"].items():
+            line = [row["source"], str(row["n"]), str(row["clips"])]
+            body.append([*line, _NAMES.get(name, name), *(show(scores[key]) for key in MEASURES)])
+            if name in ("people", "references", "model"):
+                random = (show(scores[f"random_{key}"]) for key in MEASURES)
+                body.append([*line, f"{name}, random pairs", *random])
+    head = ["source", "n", "clips", "captions", "R-precision@1", "@2", "@3", "MM-Dist"]
+    return "\n\n".join([*([table(head, body)] if body else []), *lacking])

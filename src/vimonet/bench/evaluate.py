@@ -21,6 +21,7 @@ from vimonet.bench.report import Report, write_text
 from vimonet.bench.scores import RECOGNITION
 
 if TYPE_CHECKING:
+    from vimonet.model.evaluator import Evaluator
     from vimonet.vimos.schema import Item
 
 CONTROLS = ("blind", "mirrored", "shuffled", "frozen")
@@ -44,6 +45,7 @@ def evaluate(
     question_only: bool = False,
     evidence: bool = False,
     judge: Any = None,
+    evaluator: Evaluator | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Report:
     """Evaluate an assistant on items and write the report.
@@ -70,6 +72,7 @@ def evaluate(
             model that says "cannot tell" when it sees nothing.
         evidence: also count the answers that contradict what can be measured.
         judge: a :class:`vimonet.bench.judge.Judge` of the model's answers.
+        evaluator: measures how well captions find their movements.
         about: further facts for the report (dataset, its hash ...).
 
     Raises:
@@ -125,6 +128,9 @@ def evaluate(
     if judge is not None:
         scorer.verdicts = _verdicts(judge, asked, said[conditions.MOTION], progress)
         facts["judge"] = judge.describe()
+    if evaluator is not None:
+        scorer.evaluator = evaluator
+        facts["evaluator"] = evaluator.fingerprint
     sections = scorer.all()
     report = Report({**facts, "seconds": round(time.monotonic() - started, 1)}, sections)
     report.save(folder)

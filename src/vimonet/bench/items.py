@@ -134,7 +134,7 @@ def _caption(record: Record, task: Task, shown: Any) -> Iterator[BenchItem]:
         return
     texts = [caption.text for caption in told]
     lemmatised = [" ".join(t.rsplit("/", 1)[0] for t in caption.tokens.split()) for caption in told if caption.tokens]
-    references: dict[str, Any] = {"references": texts}
+    references: dict[str, Any] = {"references": texts, "writers": sorted({caption.generator for caption in told})}
     if len(lemmatised) == len(texts):
         references["references_lemmatised"] = lemmatised
     yield BenchItem(

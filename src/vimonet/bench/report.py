@@ -16,7 +16,7 @@ from vimonet.errors import InputError
 _IDENTITY = ("source", "kind", "form", "wording", "references", "control")
 SECTIONS = (
     *("cells", "averages", "consistency", "evidence", "judge"),
-    *("wording", "mirrored", "yes_no", "abstention", "calibration", "captions", "recognition"),
+    *("wording", "mirrored", "yes_no", "abstention", "calibration", "captions", "retrieval", "recognition"),
 )
 
 

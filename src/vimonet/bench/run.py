@@ -9,11 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vimonet.bench.caption_retrieval import find_evaluator
 from vimonet.bench.datasets import Source, open_dataset
 from vimonet.bench.evaluate import evaluate, select
 from vimonet.bench.items import BenchItem, gather, items_of
 from vimonet.bench.models import BASELINES, Adapter, BaselineModel, open_model
 from vimonet.bench.report import Report
+from vimonet.bench.scores import is_caption
 from vimonet.bench.tasks import GROUPS, Task, find_tasks
 from vimonet.errors import InputError
 
@@ -34,6 +36,8 @@ class Options:
         controls: conditions asked beside the movement itself.
         train_rows: rows of the train split that the baselines learn from; 0 = no baselines.
         evidence: count the answers that contradict what can be measured.
+        evaluator: folder of the evaluator that ranks captions by the movements they fit; None for the shipped one, and
+            for no such section where none is shipped.
         seed: of every draw.
         batch_size: questions per call.
         samples: bootstrap resamples behind an interval.
@@ -53,6 +57,7 @@ class Options:
     batch_size: int = 32
     samples: int = 2000
     progress: bool = True
+    evaluator: str | Path | None = None
 
 
 def run(
@@ -85,6 +90,8 @@ def run(
         raise InputError(f"{source.folder}: the task {empty[0]} finds nothing to ask there; leave it out")
     tasks = [task for task in tasks if task.name in found]
     items = select(items, options.limit or None, options.seed)  # type: ignore[assignment]
+    captions = any(is_caption(item) for item in items)
+    evaluator = find_evaluator(options.evaluator) if captions or options.evaluator else None
     learnt = training_items(source, tasks, options.train_rows)
     if adapter is None:
         if not learnt:
@@ -107,6 +114,7 @@ def run(
         question_only=True,
         evidence=options.evidence,
         judge=judge,
+        evaluator=evaluator if captions else None,
         about={
             "dataset": f"{source.folder.name} ({source.layout})",
             "dataset_sha256": source.sha256,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vimonet.bench import metrics, statistics
+from vimonet.bench.caption_retrieval import references_of
 from vimonet.bench.controls import MOTION
 from vimonet.bench.formats import EXACT, item_score, rule_of, topic_of
 from vimonet.bench.predictions import Prediction
@@ -300,8 +301,8 @@ class Scorer:
             for item in every:
                 clips.setdefault((item.form, id(item.motion)), []).append(item)
             own = [group[0] for group in clips.values()]
-            protocols = {"raw": [_references(group, "references") for group in clips.values()]}
-            lemmatised = [_references(group, "references_lemmatised") for group in clips.values()]
+            protocols = {"raw": [references_of(group) for group in clips.values()]}
+            lemmatised = [references_of(group, "references_lemmatised") for group in clips.values()]
             if all(lemmatised):
                 protocols["lemmatised"] = lemmatised
             for protocol, references in protocols.items():
@@ -418,11 +419,3 @@ def _base(form: str) -> str:
 
 def _known(number: float) -> float | None:
     return number if isinstance(number, int) else float(number) if np.isfinite(number) else None
-
-
-def _references(items: Sequence[Item], key: str) -> list[str]:
-    texts: list[str] = []
-    for item in items:
-        told = item.evidence.get(key) or ([item.answer] if key == "references" else [])
-        texts += [told] if isinstance(told, str) else map(str, told)
-    return list(dict.fromkeys(texts))

@@ -50,7 +50,17 @@ def combined_markdown(provenance: Sequence[Row], sections: Mapping[str, Sequence
 
 def _facts(provenance: Row) -> str:
     order: tuple[str, ...] = ("model", "checkpoint", "version", "seed", "dataset", "dataset_sha256", "split", "tasks")
-    order += ("items", "recordings", "train_items", "items_sha256", "controls", "control_limit", "seconds", "machine")
+    order += (
+        "items",
+        "recordings",
+        "train_items",
+        "items_sha256",
+        "evaluator",
+        "controls",
+        "control_limit",
+        "seconds",
+        "machine",
+    )
     lines = []
     for key in order:
         if provenance.get(key) is not None:
@@ -217,6 +227,14 @@ _SECTIONS = (
     ),
     ("calibration", "Calibration of the confidence", "", _calibration),
     ("captions", "Captions", "", _captions),
+    (
+        "retrieval",
+        "Captions find their movements",
+        "A caption among 31 of other clips that say something else, ranked by distance to the movement; chance is "
+        "k/32. MM-Dist: mean distance (less is better), comparable within one evaluator only. Random pairs: captions "
+        "dealt to recordings that they do not describe.",
+        category_tables.retrieval,
+    ),
     (
         "recognition",
         "Action recognition",
