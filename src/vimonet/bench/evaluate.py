@@ -21,6 +21,7 @@ from vimonet.bench.report import Report, write_text
 from vimonet.bench.scores import RECOGNITION
 
 if TYPE_CHECKING:
+    from vimonet.bench.similarity import Similarity
     from vimonet.model.evaluator import Evaluator
     from vimonet.vimos.schema import Item
 
@@ -46,6 +47,7 @@ def evaluate(
     evidence: bool = False,
     judge: Any = None,
     evaluator: Evaluator | None = None,
+    similarity: Similarity | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Report:
     """Evaluate an assistant on items and write the report.
@@ -73,6 +75,7 @@ def evaluate(
         evidence: also count the answers that contradict what can be measured.
         judge: a :class:`vimonet.bench.judge.Judge` of the model's answers.
         evaluator: measures how well captions find their movements.
+        similarity: measures captions by sentence embeddings beside BLEU, ROUGE-L and CIDEr.
         about: further facts for the report (dataset, its hash ...).
 
     Raises:
@@ -131,6 +134,9 @@ def evaluate(
     if evaluator is not None:
         scorer.evaluator = evaluator
         facts["evaluator"] = evaluator.fingerprint
+    if similarity is not None:
+        scorer.similarity = similarity
+        facts["similarity"] = similarity.describe()
     sections = scorer.all()
     report = Report({**facts, "seconds": round(time.monotonic() - started, 1)}, sections)
     report.save(folder)

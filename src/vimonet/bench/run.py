@@ -16,6 +16,7 @@ from vimonet.bench.items import BenchItem, gather, items_of
 from vimonet.bench.models import BASELINES, Adapter, BaselineModel, open_model
 from vimonet.bench.report import Report
 from vimonet.bench.scores import is_caption
+from vimonet.bench.similarity import Similarity
 from vimonet.bench.tasks import GROUPS, Task, find_tasks
 from vimonet.errors import InputError
 
@@ -38,6 +39,7 @@ class Options:
         evidence: count the answers that contradict what can be measured.
         evaluator: folder of the evaluator that ranks captions by the movements they fit; None for the shipped one, and
             for no such section where none is shipped.
+        similarity: folder or hub id of a sentence-transformers model that measures captions too; None for none.
         seed: of every draw.
         batch_size: questions per call.
         samples: bootstrap resamples behind an interval.
@@ -58,6 +60,7 @@ class Options:
     samples: int = 2000
     progress: bool = True
     evaluator: str | Path | None = None
+    similarity: str | Path | None = None
 
 
 def run(
@@ -92,6 +95,7 @@ def run(
     items = select(items, options.limit or None, options.seed)  # type: ignore[assignment]
     captions = any(is_caption(item) for item in items)
     evaluator = find_evaluator(options.evaluator) if captions or options.evaluator else None
+    similarity = Similarity(options.similarity, device) if options.similarity else None
     learnt = training_items(source, tasks, options.train_rows)
     if adapter is None:
         if not learnt:
@@ -115,6 +119,7 @@ def run(
         evidence=options.evidence,
         judge=judge,
         evaluator=evaluator if captions else None,
+        similarity=similarity if captions else None,
         about={
             "dataset": f"{source.folder.name} ({source.layout})",
             "dataset_sha256": source.sha256,

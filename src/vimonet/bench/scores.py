@@ -19,6 +19,7 @@ from vimonet.bench.predictions import Prediction
 from vimonet.bench.words import has_side, mirror_text
 
 if TYPE_CHECKING:
+    from vimonet.bench.similarity import Similarity
     from vimonet.vimos.schema import Item
 
 RECOGNITION = "recognition"
@@ -45,7 +46,12 @@ class Scorer:
         samples: resamples of an interval.
         labels: by source, action labels known beside those of the items (of the training items).
         order: kinds in the order of the report; those it does not name follow in alphabetical order.
+
+    Attributes:
+        similarity: measures captions by sentence embeddings too; None: it is not measured.
     """
+
+    similarity: Similarity | None = None
 
     def __init__(
         self,
@@ -293,7 +299,7 @@ class Scorer:
 
         References are ``evidence["references"]`` (else the answer), as raw text; items about one movement are one
         caption with the references of all. Where every item also has ``evidence["references_lemmatised"]`` the scores
-        against those are given as a row of their own.
+        against those are given as a row of their own. With a similarity, raw captions also have ``similarity``.
         """
         found = []
         for source, _, every in self._groups(is_caption, kinds=False, together=False):
@@ -311,6 +317,12 @@ class Scorer:
                     for name, answers in self._systems.items()
                     if all(item.id in answers for item in own)
                 }
+                measured: dict[str, Any] = {}
+                if self.similarity is not None and protocol == "raw":
+                    measured["similarity_model"] = self.similarity.describe()
+                    for name, scores in systems.items():
+                        said = [self._systems[name][item.id] for item in own]
+                        scores["similarity"] = self._mean(self.similarity(said, references), own)
                 found.append(
                     {
                         "source": source,
@@ -318,6 +330,7 @@ class Scorer:
                         "references_per_item": float(np.mean([len(group) for group in references])),
                         "tokeniser": metrics.TOKENISER,
                         "cider_scale": metrics.CIDER_SCALE,
+                        **measured,
                         "n": len(own),
                         "systems": systems,
                     }

@@ -169,13 +169,18 @@ def _calibration(rows: Sequence[Row]) -> str:
 
 
 def _captions(rows: Sequence[Row]) -> str:
+    model = next((row["similarity_model"] for row in rows if "similarity_model" in row), None)
+    names = {**_CAPTION_NAMES, **({"similarity": "similarity"} if model else {})}
     body = []
     for row in rows:
         for name, scores in row["systems"].items():
             line = [row["source"], row["references"], f"{row['references_per_item']:.1f}", str(row["n"])]
-            body.append([*line, _SYSTEM_NAMES.get(name, name), *(show(scores[key], 3) for key in _CAPTION_NAMES)])
-    rows_of = table(["source", "references", "per caption", "n", "system", *_CAPTION_NAMES.values()], body)
-    return f"{rows_of}\n\nTokeniser: {rows[0]['tokeniser']}. CIDEr: {rows[0]['cider_scale']}."
+            body.append([*line, _SYSTEM_NAMES.get(name, name), *(show(scores.get(key), 3) for key in names)])
+    rows_of = table(["source", "references", "per caption", "n", "system", *names.values()], body)
+    notes = f"Tokeniser: {rows[0]['tokeniser']}. CIDEr: {rows[0]['cider_scale']}."
+    if model:
+        notes += f" Similarity: cosine to the nearest reference in the sentence embeddings of {model}."
+    return f"{rows_of}\n\n{notes}"
 
 
 def _recognition(rows: Sequence[Row]) -> str:
