@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from bench_world import FakeAnswer, Observer
-from dataset_world import write_babel_qa, write_mvbench, write_vimos
+from dataset_world import write_babel_qa, write_mvbench, write_video, write_vimos
 
 from vimonet.bench.comparing import side_by_side
 from vimonet.bench.models import EndpointModel, MotionModel
 from vimonet.bench.report import Report
 from vimonet.bench.run import Options, default_out, run
+from vimonet.bench.video import Video
 from vimonet.cli import bench as command
 from vimonet.errors import InputError
 
@@ -193,6 +194,49 @@ def test_choosing_by_likelihood(tmp_path: Path) -> None:
         prompt["attention_mask"] = torch.ones_like(prompt["input_ids"])
     found = model._log_likelihoods("Which way?", tiny_motion(20), ("left", "right"))
     assert float(found[0]) == pytest.approx(total, abs=1e-4)
+
+
+def test_a_model_with_a_video_tower_reads_the_video_tasks(tmp_path: Path) -> None:
+    from tiny import tiny_model
+    from tiny_video import tiny_clip_config
+
+    from vimonet.assistant import Assistant
+
+    model = MotionModel(Assistant(*tiny_model(video_config=tiny_clip_config(), video_tokens=32)))
+    assert model.reads == {"motion", "video"} and MotionModel(Assistant(*tiny_model())).reads == {"motion"}
+    folder = write_mvbench(tmp_path / "mv")
+    out = run(Options(folder, out=tmp_path / "out", samples=50, progress=False), model)
+    assert out.provenance["tasks"] == ["action_prediction", "fine_grained_pose"]
+    assert out.cell("mvbench", "fine_grained_pose")["systems"]["frozen"]["score"]["n"] == 2
+    said = {}
+    for line in (out.out / "predictions.jsonl").read_text().splitlines()[1:]:
+        row = json.loads(line)
+        said[row["condition"], row["item"]] = row["confidence"]
+    item = next(name for condition, name in said if condition == "motion" and "action_prediction" in name)
+    # Pictures are looked at: without them, or held still, the model is otherwise sure of what it says.
+    assert len({said[condition, item] for condition in ("motion", "blind", "frozen")}) == 3
+
+
+def test_a_stretch_of_video_as_a_model_sees_it(tmp_path: Path) -> None:
+    from tiny import tiny_model
+    from tiny_video import tiny_clip_config
+
+    from vimonet.assistant import Assistant
+
+    model = MotionModel(Assistant(*tiny_model(video_config=tiny_clip_config(), video_tokens=32)))
+    video = Video(write_video(tmp_path / "grey.mp4", 2.0), 0.5, 1.5)
+    film, back, other = (model._footage(one) for one in (video, video.changed("reversed"), video.changed("mirrored")))
+    greys = [shown.images.mean((1, 2, 3)) for shown in (film, back)]
+    assert len(greys[0]) == 8 and greys[0][-1] - greys[0][0] > 40 and greys[1].tolist() == greys[0][::-1].tolist()
+    assert film.times.tolist() == back.times.tolist() and film.duration == pytest.approx(1)
+    assert -0.11 <= film.times[0] < film.times[-1] <= 1
+    assert film.images[0, :, :20].mean() > film.images[0, :, -20:].mean() + 30
+    assert other.images[0, :, :20].mean() < other.images[0, :, -20:].mean() - 30
+    asked = [("Which way?", video, ("left", "right")), ("Which way?", None, ("left", "right"))]
+    chosen, blind = model.choose_batch(asked)
+    assert chosen.text in ("left", "right") and chosen.confidence != blind.confidence
+    with pytest.raises(InputError, match="reads no video"):
+        MotionModel(Assistant(*tiny_model())).ask_batch([("Which way?", video)])
 
 
 def test_the_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

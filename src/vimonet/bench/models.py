@@ -18,6 +18,7 @@ from vimonet.bench.video import Video
 from vimonet.errors import InputError
 
 if TYPE_CHECKING:
+    from vimonet.model import Footage
     from vimonet.remote import RemoteAssistant
     from vimonet.vimos.schema import Item
 
@@ -48,31 +49,57 @@ class Adapter(Protocol):
 
 
 class MotionModel:
-    """A ViMoNet model.
+    """A ViMoNet model: it reads movements, and videos where it has a video tower.
 
     Args:
         assistant: from `vimonet.load`.
         directory: where its weights lie, for their hash; None: hashed from memory.
         name: in the report; the assistant's by default.
-    """
 
-    reads = frozenset({"motion"})
+    Attributes:
+        reads: ``motion``, ``video`` or both, as the model's config has towers for them.
+    """
 
     def __init__(self, assistant: Any, directory: str | Path | None = None, name: str | None = None) -> None:
         self.assistant, self.model = assistant, getattr(assistant, "model", None)
         self.directory = directory
         self.name = name or str(getattr(assistant, "name", "model"))
+        towers = {"motion": ("motion_config", "keypoint_config"), "video": ("video_config",)}
+        config = getattr(assistant, "config", None)
+        self.reads = frozenset({"motion"})
+        if config is not None:
+            self.reads = frozenset(
+                kind for kind, keys in towers.items() if any(getattr(config, key, None) is not None for key in keys)
+            )
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
         """Greedy answers.
 
         Raises:
-            InputError: a video is shown, which this model does not read.
+            InputError: a video is shown to a model without a video tower, or cannot be decoded.
         """
-        if any(isinstance(shown, Video) for _, shown in asked):
-            raise InputError(f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --via")
-        answers: Sequence[Any] = self.assistant.ask_batch(list(asked))
+        if not any(isinstance(shown, Video) for _, shown in asked):
+            answers: Sequence[Any] = self.assistant.ask_batch(list(asked))
+            return answers
+        films = {shown: self._footage(shown) for _, shown in asked if isinstance(shown, Video)}
+        answers = self.assistant.ask_batch(
+            [
+                (question, None, films[shown]) if isinstance(shown, Video) else (question, shown)
+                for question, shown in asked
+            ]
+        )
         return answers
+
+    def _footage(self, video: Video) -> Footage:
+        """The key frames of a video, as many as the model takes."""
+        from vimonet.model import Footage
+
+        if "video" not in self.reads:
+            raise InputError(f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --via")
+        clip = video.clip(self.assistant.processor.frame_processor.frames)
+        start, length = video.start or 0.0, clip.info.duration
+        end = length if video.end is None else min(video.end, length)
+        return Footage(clip.images, clip.times - start, clip.info.name, end - start)
 
     def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[Said]:
         """The likeliest option as the whole answer, its end included; confidence is its share among the options.
@@ -81,16 +108,18 @@ class MotionModel:
         """
         return [self._choose(*one) for one in asked]
 
-    def _choose(self, question: str, motion: Any, options: Sequence[str]) -> Said:
+    def _choose(self, question: str, shown: Any, options: Sequence[str]) -> Said:
         import torch
 
         from vimonet.assistant import split_windows
 
         assistant = self.assistant
-        windows = [None]
-        if motion is not None:
-            bounds = split_windows(motion.frames, assistant.window_frames)
-            windows = [motion if len(bounds) == 1 else motion.window(*bound) for bound in bounds]
+        windows: list[Any] = [None]
+        if isinstance(shown, Video):
+            windows = [self._footage(shown)]
+        elif shown is not None:
+            bounds = split_windows(shown.frames, assistant.window_frames)
+            windows = [shown if len(bounds) == 1 else shown.window(*bound) for bound in bounds]
         question = assistant.processor.normalise_question(question)
         total = torch.zeros(len(options), dtype=torch.float64)
         for window in windows:
@@ -99,14 +128,17 @@ class MotionModel:
         best = int(shares.argmax())
         return Said(options[best], float(shares[best]))
 
-    def _log_likelihoods(self, question: str, motion: Any, options: Sequence[str]) -> Any:
-        """log P(option and end | question, motion), float64 [len(options)]."""
+    def _log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
+        """log P(option and end | question, a Motion, a Footage or None), float64 [len(options)]."""
         import torch
+
+        from vimonet.model import Footage
 
         assistant, processor = self.assistant, self.assistant.processor
         tokenizer = processor.tokenizer
+        motion, video = (None, shown) if isinstance(shown, Footage) else (shown, None)
         inputs = processor.apply_chat_template(
-            [processor.messages(question, motion)],
+            [processor.messages(question, motion, video=video)],
             tokenize=True,
             return_dict=True,
             return_tensors="pt",

@@ -84,8 +84,9 @@ def run(
     if baseline is None:
         adapter = open_model(model, device) if model is None or isinstance(model, str) else model
     reads = adapter.reads if adapter is not None else frozenset(GROUPS)
-    if options.tasks and (unread := [task.name for task in tasks if task.group not in reads]):
-        raise InputError(f"{adapter.name if adapter else model} reads no video, which the task {unread[0]} shows")
+    if options.tasks and (unread := [task for task in tasks if task.group not in reads]):
+        name = adapter.name if adapter else model
+        raise InputError(f"{name} reads no {unread[0].group}, which the task {unread[0].name} shows")
     tasks = [task for task in tasks if task.group in reads]
     items = gather(source, tasks, options.split)
     found = {item.kind for item in items}

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
+    from vimonet.video import Clip
+
 CHANGES = ("", "mirrored", "reversed", "frozen")
 MAX_SIDE = 768
 """Pixels of a key frame's longer side: more costs tokens and shows no more of a movement."""
@@ -47,13 +49,22 @@ class Video:
         """
         from PIL import Image
 
+        return [Image.fromarray(frame) for frame in self.clip(number).images]
+
+    def clip(self, number: int = 8) -> Clip:
+        """The same frames with their times, which count from the file's beginning and rise whatever the control does.
+
+        Raises:
+            InputError: the file is missing or cannot be decoded.
+        """
         from vimonet.video import read
 
-        frames = read(self.path, number, start=self.start, end=self.end, max_side=MAX_SIDE).images
+        found = read(self.path, number, start=self.start, end=self.end, max_side=MAX_SIDE)
+        images = found.images
         if self.change == "reversed":
-            frames = frames[::-1]
+            images = images[::-1]
         elif self.change == "mirrored":
-            frames = frames[:, :, ::-1]
+            images = images[:, :, ::-1]
         elif self.change == "frozen":
-            frames = np.repeat(frames[:1], len(frames), axis=0)
-        return [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
+            images = np.repeat(images[:1], len(images), axis=0)
+        return replace(found, images=np.ascontiguousarray(images))
