@@ -141,11 +141,128 @@ def test_ask_reads_standard_input(
     assert record["file"] == "-" and record["end"] == 1.5
 
 
-def test_ask_shows_and_explains(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ask", "a.npy", "What?", "-m", str(model_dir), "--show", "answer.png", "--explain"]) == 0
+def test_ask_shows_and_tells_facts(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "a.npy", "What?", "-m", str(model_dir), "--show", "answer.png", "--facts"]) == 0
     out, err = capsys.readouterr()
     assert Path("answer.png").stat().st_size > 5000
     assert "net movement" in out and err.strip() == "wrote answer.png"
+
+
+def test_ask_explains_in_a_picture(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["ask", "a.npy", "-m", str(model_dir), "What?", "Where to?", "--explain"]
+    assert main([*command, "moments.png"]) == 0
+    out, err = capsys.readouterr()
+    assert Path("moments.png").read_bytes()[:4] == b"\x89PNG" and err == "wrote moments.png\n"
+    assert out.count("confidence") == 2
+    for wrong, said in (("moments.gif", "drawn as .png"), ("gone/m.png", "does not exist")):
+        assert main([*command, wrong]) == 2
+        assert said in capsys.readouterr().err
+    assert main([*command, "m.png", "--via", "http://127.0.0.1:9/v1", "--llm", "any"]) == 2
+    assert "does not say where it looked" in capsys.readouterr().err
+
+
+# --- ask with video ---
+
+
+@pytest.fixture(scope="session")
+def joint_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that sees."""
+    from tiny import tiny_model
+    from tiny_video import tiny_clip_config
+
+    folder = tmp_path_factory.mktemp("models") / "joint"
+    model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=32)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def poses(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Keypoints in place of a pose estimator's: what is asked for a file named here."""
+    known: dict[str, Any] = {}
+    usual = shared.load_motion
+
+    def load(args: Any, recording: str) -> Any:
+        found = known.get(recording)
+        if isinstance(found, Exception):
+            raise found
+        return usual(args, recording) if found is None else found
+
+    monkeypatch.setattr(shared, "load_motion", load)
+    return known
+
+
+def film(name: str) -> str:
+    from video_clips import make
+
+    make(Path(name), 30)
+    return name
+
+
+def test_ask_about_a_motion_and_its_video(
+    clips: Path, joint_dir: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film("a.mp4")
+    questions = ["Which way?", "Which arm?"]
+    for given in (["a.npy", "a.mp4"], ["a.mp4", "a.npy"]):
+        assert main(["ask", *given, *questions, "-m", str(joint_dir), "--json", "--explain", "m.png"]) == 0
+        first, second = lines_of(capsys.readouterr().out)
+        assert (first["file"], first["read"], second["question"]) == (given, ["motion", "video"], "Which arm?")
+        wanted = vimonet.load(joint_dir).ask("Which way?", "a.npy", "a.mp4")
+        assert first["confidence"] == pytest.approx(wanted.confidence, abs=1e-4)
+    assert Path("m.png").stat().st_size > 5000
+    assert main(["ask", "a.npy", "a.mp4", "Which way?", "-m", str(joint_dir), "--json", "--frames", "-4"]) == 2
+    assert "cannot take -4 of" in capsys.readouterr().err
+    # A model without a video tower leaves the video out, and says so.
+    assert main(["ask", "a.npy", "a.mp4", "Which way?", "-m", str(model_dir), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "read" not in lines_of(out)[0]
+    assert err == "vimonet: a.mp4: this model sees no video; it answered from the movement alone.\n"
+
+
+def test_ask_about_a_video_alone(
+    clips: Path, joint_dir: Path, model_dir: Path, poses: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tiny import tiny_motion
+
+    from vimonet.errors import InputError
+
+    film("a.mp4")
+    poses["a.mp4"] = tiny_motion(24, dimensions=2)
+    command = ["ask", "a.mp4", "Which way?", "--json", "-m"]
+    assert main([*command, str(model_dir)]) == 0  # as movement
+    assert "read" not in lines_of(capsys.readouterr().out)[0]
+    assert main([*command, str(joint_dir), "--show", "shown.png"]) == 0  # as both
+    assert lines_of(capsys.readouterr().out)[0]["read"] == ["motion", "video"]
+    poses["a.mp4"] = InputError("a.mp4: nobody is seen in its 30 frames; give a video that shows a person.")
+    assert main([*command, str(joint_dir)]) == 0  # as pictures
+    out, err = capsys.readouterr()
+    assert lines_of(out)[0]["read"] == ["video"]
+    assert "nobody is seen" in err and "from its pictures alone" in err and err.count("\n") == 1
+    assert main([*command, str(joint_dir), "--show", "none.png"]) == 2 and not Path("none.png").exists()
+    assert main([*command, str(model_dir)]) == 2
+    assert capsys.readouterr().err.count("nobody is seen") == 1
+    Path("bad.mp4").write_text("no video")
+    poses["bad.mp4"] = InputError("bad.mp4: not a readable video.")
+    assert main(["ask", "bad.mp4", "Which way?", "-m", str(joint_dir)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_recordings_come_before_questions(clips: Path, joint_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["ask", "-m", str(joint_dir), "--json"]
+    assert main([*command, "a.npy", "b.npy", "Which?"]) == 0  # two motions in one prompt
+    assert lines_of(capsys.readouterr().out)[0]["file"] == ["a.npy", "b.npy"]
+    assert main([*command, "a.npy", "Is it", "b.npy"]) == 0  # behind a question, a file's name is a question
+    assert [line["question"] for line in lines_of(capsys.readouterr().out)] == ["Is it", "b.npy"]
+    for given, said in (
+        (["a.npy", "b.npy"], "no question after b.npy"),
+        (["a.npy", "gone.mp4", "Which?"], "gone.mp4: no such file"),
+        (["-", "-", "Which?"], "one recording"),
+        (["a.npy", "b.npy", "Which?", "--show", "x.png"], "here are 2"),
+    ):
+        assert main([*command, *given]) == 2
+        assert said in capsys.readouterr().err
 
 
 class Says:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vimonet.cli import shared
 from vimonet.errors import InputError
@@ -13,15 +15,28 @@ from vimonet.terminal import one_line, print_json
 
 if TYPE_CHECKING:
     from vimonet.assistant import Assistant
+    from vimonet.motion import Motion
     from vimonet.remote import RemoteAssistant
+
+_FILE_NAME = re.compile(r"\S+\.(bvh|amc|asf|npy|npz|jsonl?|mp4|mov|mkv|webm|avi|gif|m4v)", re.IGNORECASE)
+"""What is meant as a file and not as a question."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the two commands."""
-    ask = commands.add_parser("ask", help="answer a question about a recording")
-    ask.add_argument("recording", metavar="RECORDING", help="file, '-' for standard input, or sample:NAME")
-    ask.add_argument("questions", nargs="+", metavar="QUESTION", help="one or more questions")
+    ask = commands.add_parser(
+        "ask",
+        help="answer a question about a recording",
+        usage="%(prog)s [options] RECORDING [RECORDING ...] QUESTION [QUESTION ...]",
+        description="Answer questions about a recording, or about several at once. Recordings come first: what names a "
+        "file, 'sample:NAME' or '-' is one. A video beside a motion is the same scene, with the same clock. A video "
+        "alone is read as pictures by a model that sees, and as the movement of the person in it.",
+    )
+    ask.add_argument("recording", metavar="RECORDING", help="motion or video file, '-' for standard input, sample:NAME")
+    ask.add_argument("questions", nargs="+", metavar="QUESTION", help="further recordings, then one or more questions")
+    ask.add_argument("--frames", type=int, metavar="N", help="key frames of a video (default: the model's own number)")
     ask.add_argument("--show", metavar="OUT.png", help="also draw it with question and answer (.png, .gif, .mp4)")
+    ask.add_argument("--explain", metavar="OUT.png", help="also draw which moments the (last) answer looked at")
     ask.add_argument(
         "--via",
         metavar="URL",
@@ -38,7 +53,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default="series",
         help="what it is told: measured facts with joint angles over time (default), or facts alone",
     )
-    ask.add_argument("--explain", action="store_true", help="also print what was measured on the recording")
+    ask.add_argument("--facts", action="store_true", help="also print what was measured on the recording")
     ask.add_argument(
         "--evidence",
         action="store_true",
@@ -65,35 +80,123 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _ask(args: argparse.Namespace) -> int:
-    show = None
-    if args.show is not None:
-        from vimonet.motion.render import check_output
-
-        show = check_output(args.show)
-    motion = shared.load_motion(args, args.recording)
-    assistant = _asked(args)
-    for question in args.questions:
-        # A model of another kind need not know evidence unless it is asked for.
-        answer = assistant.ask(question, motion, evidence=True) if args.evidence else assistant.ask(question, motion)
+    show, explain = _pictures(args)
+    recordings, questions = _split([args.recording, *args.questions])
+    clips = _read(args, recordings)
+    if show is not None and len(clips.motions) != 1:
+        raise InputError(f"--show draws one movement, and here are {len(clips.motions)}; leave it out.")
+    motion = clips.motions[0] if len(clips.motions) == 1 else clips.motions or None
+    options: dict[str, Any] = {}
+    if clips.videos:
+        options["video"] = clips.videos[0] if len(clips.videos) == 1 else clips.videos
+        options |= {} if args.frames is None else {"frames": args.frames}
+    # A model of another kind need not know evidence unless it is asked for.
+    evidence = {"evidence": True} if args.evidence else {}
+    named: Any = recordings[0] if len(recordings) == 1 else recordings
+    for question in questions:
+        answer = clips.assistant.ask(question, motion, **options, **evidence)
         if args.json:
-            print_json({"file": args.recording, "question": question, **answer.to_dict()})
+            print_json({"file": named, "question": question, **answer.to_dict()})
         else:
             shared.print_answer(answer)
-    if args.explain:
-        shared.print_facts(motion, to_stderr=args.json)
+    for note in clips.notes:
+        print(f"vimonet: {one_line(note)}", file=sys.stderr)
+    if args.facts:
+        for item in clips.motions:
+            shared.print_facts(item, to_stderr=args.json)
+        if not clips.motions:
+            print("nothing was measured: there is no movement", file=sys.stderr)
+    # Several questions: a picture carries the last one.
+    below = f"{answer.text}  ({shared.detail(answer)})"
     if show is not None:
-        # Several questions: the picture carries the last one.
-        below = f"{answer.text}  ({shared.detail(answer)})"
         if answer.evidence is not None:
             from vimonet.evidence.picture import draw
 
-            draw(motion, show, question, below, answer.evidence, progress=True)
+            draw(clips.motions[0], show, question, below, answer.evidence, progress=True)
         else:
             from vimonet.motion.render import render
 
-            render(motion, show, title=question, subtitle=below, window=(answer.start, answer.end), progress=True)
+            window = (answer.start, answer.end)
+            render(clips.motions[0], show, title=question, subtitle=below, window=window, progress=True)
         print(f"wrote {show}", file=sys.stderr)
+    if explain is not None:
+        from vimonet.moments import draw_moments
+
+        draw_moments(clips.assistant.moments(question, motion, **options), explain, title=question, subtitle=below)
+        print(f"wrote {explain}", file=sys.stderr)
     return 0
+
+
+class _Clips(NamedTuple):
+    """What the questions are about, and who is asked; notes say what could not be read of it."""
+
+    assistant: Any
+    motions: list[Motion]
+    videos: list[str]
+    notes: list[str]
+
+
+def _pictures(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """Where --show and --explain write, checked before any work."""
+    if args.show is None and args.explain is None:
+        return None, None
+    from vimonet.motion.render import check_output
+
+    show, explain = (None if path is None else check_output(path) for path in (args.show, args.explain))
+    if explain is not None and explain.suffix.lower() != ".png":
+        raise InputError(f"{explain}: the moments are drawn as .png; give such a name.")
+    if explain is not None and args.via:
+        raise InputError("--explain needs a model on this machine: an endpoint does not say where it looked.")
+    return show, explain
+
+
+def _split(given: list[str]) -> tuple[list[str], list[str]]:
+    """Recordings and questions: the first is a recording, and so is what names a file until the first that does
+    not.
+    """
+    count = 1
+    while count < len(given) and (
+        given[count] == "-" or given[count].startswith("sample:") or Path(given[count]).is_file()
+    ):
+        count += 1
+    recordings, questions = given[:count], given[count:]
+    if not questions:
+        raise InputError(f"there is no question after {recordings[-1]}; give one, in quotation marks.")
+    if _FILE_NAME.fullmatch(questions[0]):
+        raise InputError(f"{questions[0]}: no such file; questions follow the recordings.")
+    if recordings.count("-") > 1:
+        raise InputError("standard input holds one recording; give '-' once.")
+    return recordings, questions
+
+
+def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
+    """Recordings as the model wants them: a video as pictures where it sees, as movement where nothing else gives it.
+
+    Raises:
+        InputError: a recording that cannot be read.
+    """
+    from vimonet.video import is_video
+
+    films = [name for name in recordings if is_video(Path(shared.path_of(name)))]
+    motions = [shared.load_motion(args, name) for name in recordings if name not in films]
+    if args.via and len(recordings) - len(films) > 1:
+        raise InputError("an endpoint is told one movement; give one recording.")
+    assistant = _asked(args)
+    config = getattr(assistant, "config", None)
+    sees = getattr(config, "video_config", None) is not None
+    notes: list[str] = []
+    if films and motions and not sees:
+        notes.append(f"{films[0]}: this model sees no video; it answered from the movement alone.")
+    elif films and not motions:
+        if not sees:
+            motions = [shared.load_motion(args, name) for name in films]
+        elif getattr(config, "keypoint_config", None) is not None:
+            for name in films:
+                try:
+                    motions.append(shared.load_motion(args, name))
+                except InputError as error:
+                    notes.append(f"{str(error).rstrip('.')}; answered from its pictures alone.")
+    return _Clips(assistant, motions, [shared.path_of(name) for name in films] if sees else [], notes)
 
 
 def _asked(args: argparse.Namespace) -> Assistant | RemoteAssistant:
