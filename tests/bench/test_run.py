@@ -154,7 +154,7 @@ def test_an_endpoint_sees_key_frames(tmp_path: Path) -> None:
     remote.endpoint.settings = argparse.Namespace(model="seer")
     remote.ask_batch = lambda pairs: [FakeAnswer("B", None) for _ in pairs]
     pytest.importorskip("jsonschema")
-    pytest.importorskip("httpx")
+    pytest.importorskip("httpx2")
     folder = write_mvbench(tmp_path / "mv")
     out = run(
         Options(folder, out=tmp_path / "out", controls=("blind",), samples=50, progress=False), EndpointModel(remote, 3)

@@ -6,19 +6,18 @@ to other recordings show what chance gives. The measures: :mod:`vimonet.bench.re
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vimonet.bench.retrieval import POOL, TOP, Figure, Retrieval, retrieval_of_vectors
+from vimonet.bench.systems import ALL, as_score, recordings_of
 from vimonet.errors import InputError
 
 if TYPE_CHECKING:
     from vimonet.model.evaluator import Evaluator
     from vimonet.vimos.schema import Item
 
-ALL = "all"
 PEOPLE = "people"
 MEASURES = (*(f"r_precision@{k}" for k in TOP), "mm_dist")
 
@@ -88,7 +87,7 @@ def _row(
     told = [references_of(group) for group in clips]
     owner = [k for k, texts in enumerate(told) for _ in texts]
     texts = [text for group in told for text in group]
-    recordings = [(clips[k][0].source, clips[k][0].recording) for k in owner]
+    recordings = recordings_of([clips[k][0] for k in owner])
     movements = evaluator.motions([group[0].motion for group in clips])[owner]
     references = evaluator.texts(texts)
     writers = {writer for group in clips for item in group for writer in item.evidence.get("writers", ("",))}
@@ -119,15 +118,9 @@ def _scores(found: Retrieval) -> dict[str, dict[str, Any]]:
     figures["mm_dist"] = found.mm_dist
     figures |= {f"random_r_precision@{k}": figure for k, figure in found.random_r_precision.items()}
     figures["random_mm_dist"] = found.random_mm_dist
-    count = {"n": found.n, "recordings": found.recordings}
     return {
-        name: {"value": figure.value, "low": _known(figure.interval.low), "high": _known(figure.interval.high), **count}
-        for name, figure in figures.items()
+        name: as_score(figure.value, figure.interval, found.n, found.recordings) for name, figure in figures.items()
     }
-
-
-def _known(bound: float) -> float | None:
-    return None if math.isnan(bound) else bound
 
 
 def _readable(evaluator: Evaluator) -> set[int]:

@@ -10,7 +10,8 @@ from vimonet.bench.caption_retrieval import retrieval_rows
 from vimonet.bench.controls import MOTION
 from vimonet.bench.expected import expected_answer
 from vimonet.bench.formats import item_score, rule_of
-from vimonet.bench.scores import ALL, Scorer, is_caption
+from vimonet.bench.scores import Scorer
+from vimonet.bench.systems import ALL, is_caption
 from vimonet.bench.words import has_side, mirror_text
 
 if TYPE_CHECKING:

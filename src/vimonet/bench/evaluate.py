@@ -18,7 +18,7 @@ from vimonet.bench.categories import CategoryScorer
 from vimonet.bench.formats import item_score, topic_of
 from vimonet.bench.predictions import Prediction, PredictionLog, ask
 from vimonet.bench.report import Report, write_text
-from vimonet.bench.scores import RECOGNITION
+from vimonet.bench.set_scores import RECOGNITION
 
 if TYPE_CHECKING:
     from vimonet.bench.similarity import Similarity

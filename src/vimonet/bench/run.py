@@ -15,8 +15,8 @@ from vimonet.bench.evaluate import evaluate, select
 from vimonet.bench.items import BenchItem, gather, items_of
 from vimonet.bench.models import BASELINES, Adapter, BaselineModel, open_model
 from vimonet.bench.report import Report
-from vimonet.bench.scores import is_caption
 from vimonet.bench.similarity import Similarity
+from vimonet.bench.systems import is_caption
 from vimonet.bench.tasks import GROUPS, Task, find_tasks
 from vimonet.errors import InputError
 
