@@ -53,6 +53,22 @@ def test_categories_stand_beside_the_larger_blind_score(report: Report) -> None:
     assert timing["score"]["value"] == 1 and timing["exact_match"]["value"] == 0  # half a second is forgiven
 
 
+def test_one_table_of_categories(report: Report) -> None:
+    lines = report.categories(("there", "here")).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert rows[0][:4] == ["source", "task", "n", "score"] and rows[0][-3:] == ["mirrored", "majority", "nearest"]
+    assert [row[0] for row in rows[2:]] == ["there"] * 4 + ["here"] * 4
+    assert [row[1] for row in rows[6:]] == ["body_part", "reasoning", "timing", "all"]
+    body, cell = rows[6], report.cell("here", "body_part")
+    asked, alone = cell["n"], cell["systems"]["question_only"]["score"]["value"]
+    assert body[2] == str(asked) and body[3].startswith("1.00 (") and body[7] == f"1.00 of {asked}"
+    assert body[5] == f"{alone:.2f}*".lstrip("0")  # the model itself says "cannot tell": 0
+    assert body[4].startswith("1.00 (") and body[4].endswith("*)") and rows[7][7] == "–"  # yes and no have no side
+    assert report.categories() in (report.out / "report.md").read_text()
+    with pytest.raises(InputError, match="no questions about 'nowhere'; it has all, here, there"):
+        report.categories(("nowhere",))
+
+
 def test_micro_and_macro(report: Report) -> None:
     row = next(row for row in report.sections["averages"] if row["source"] == "all")
     kinds = [report.cell("all", kind)["systems"]["majority"]["score"]["value"] for kind in TASKS[:3]]

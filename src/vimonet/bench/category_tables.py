@@ -2,15 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from vimonet.bench.caption_retrieval import MEASURES
 from vimonet.bench.markdown import show, table, value
+from vimonet.errors import InputError
 
 Row = Mapping[str, Any]
 _SHOWN = ("model", "blind", "question_only", "shuffled", "frozen", "majority", "nearest")
 _NAMES = {"blind": "model, blind", "question_only": "question-only model", "nearest": "nearest neighbour"}
+
+_HEAD = ("source", "task", "n", "score", "balanced accuracy (blind)", "blind", "shuffled", "mirrored", "majority")
+CATEGORIES_NOTE = (
+    "In brackets behind a score: 95 % interval, bootstrap over recordings. Balanced accuracy: mean over the right "
+    "answers of the share found. Blind: the larger of the model without the movement and (*) a model trained on the "
+    "questions alone. Shuffled: with another recording's movement. Mirrored: of the answers that name a side, the "
+    "share that turn into the other side on the mirrored movement, and how many. Majority: the commonest training answer "
+    "of the form. Nearest: the answer of the nearest training clip."
+)
+
+
+def categories(sections: Mapping[str, Sequence[Row]], sources: Collection[str] = ()) -> str:
+    """One row per source and task with what its score must be read against; the last of a source is over all its tasks.
+
+    Args:
+        sections: of a report; ``cells`` and ``mirrored`` are shown.
+        sources: corpora to show; () for every one, and all together where there are several.
+
+    Raises:
+        InputError: nothing was asked about one of the sources.
+    """
+    cells = [row for row in sections["cells"] if row["form"] == row["wording"] == "all"]
+    mirrored = {(row["source"], row["kind"]): row["flipped"] for row in sections.get("mirrored", ())}
+    known = list(dict.fromkeys(row["source"] for row in cells))
+    if lacking := [source for source in sources if source not in known]:
+        raise InputError(f"the report has no questions about {lacking[0]!r}; it has {', '.join(known)}")
+    body = []
+    for source in sources or known:
+        # Stable: the tasks keep their order, and the row over all of them comes last.
+        for row in sorted((row for row in cells if row["source"] == source), key=lambda row: row["kind"] == "all"):
+            systems = {name: {"score": scores.get("exact_match"), **scores} for name, scores in row["systems"].items()}
+            scores = {name: measures["score"] for name, measures in systems.items()}
+            balanced = {name: measures["balanced_accuracy"] for name, measures in systems.items()}
+            flipped = mirrored.get((source, row["kind"]))
+            sides = f"{value(flipped)} of {flipped['n']}" if flipped and flipped["n"] else "–"
+            line = [source, row["kind"], str(row["n"]), show(scores["model"])]
+            line += [f"{value(balanced['model'])} ({_blind(balanced)})", _blind(scores), value(scores.get("shuffled"))]
+            body.append([*line, sides, value(scores.get("majority")), value(scores.get("nearest"))])
+    return table([*_HEAD, "nearest"], body)
+
+
+def _blind(scores: Mapping[str, Row]) -> str:
+    """The larger of the blind scores, marked where it is not the model's own."""
+    found = {name: scores[name] for name in ("blind", "question_only") if name in scores}
+    if not found:
+        return "–"
+    larger = max(found, key=lambda name: found[name].get("mean", found[name].get("value")) or 0.0)
+    return value(found[larger]) + ("*" if larger == "question_only" else "")
 
 
 def averages(rows: Sequence[Row]) -> str:

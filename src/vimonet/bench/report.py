@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vimonet.bench import statistics, tables
+from vimonet.bench import category_tables, statistics, tables
 from vimonet.errors import InputError
 
 _IDENTITY = ("source", "kind", "form", "wording", "references", "control")
@@ -57,6 +57,18 @@ class Report:
     def markdown(self, forms: bool = True) -> str:
         """The tables of the report, with or without the long one per question form."""
         return tables.report_markdown(self.provenance, self.sections, forms)
+
+    def categories(self, sources: Sequence[str] = ()) -> str:
+        """One Markdown table per source and task: n, score, balanced accuracy, blind, shuffled, mirrored, majority,
+        nearest.
+
+        Args:
+            sources: corpora to show, in this order; () for every one.
+
+        Raises:
+            InputError: nothing was asked about one of the sources.
+        """
+        return category_tables.categories(self.sections, sources)
 
     def save(self, out: str | Path) -> Path:
         """Write ``report.json``, ``report.md``, ``scores.png`` and ``reliability.png`` into a folder."""

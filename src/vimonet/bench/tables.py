@@ -28,7 +28,7 @@ def title(provenance: Row) -> str:
 
 def report_markdown(provenance: Row, sections: Mapping[str, Sequence[Row]], forms: bool = True) -> str:
     """The tables of one report, with or without the long one per question form."""
-    parts = ["# Evaluation", _facts(provenance)]
+    parts = ["# Evaluation", _facts(provenance), *_categories(sections)]
     for name, heading, note, build in _SECTIONS if forms else _SECTIONS[:-1]:
         if rows := sections.get(name):
             parts += [f"## {heading}", note, build(rows)]
@@ -41,11 +41,17 @@ def combined_markdown(provenance: Sequence[Row], sections: Mapping[str, Sequence
         f"# Evaluation over {len(provenance)} seeds",
         "Every figure: mean ± sample standard deviation over the seeds.",
     ]
-    parts += ["\n".join(f"- {title(one)}, code {one.get('version')}" for one in provenance)]
+    parts += ["\n".join(f"- {title(one)}, code {one.get('version')}" for one in provenance), *_categories(sections)]
     for name, heading, note, build in _SECTIONS if forms else _SECTIONS[:-1]:
         if rows := sections.get(name):
             parts += [f"## {heading}", note, build(rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _categories(sections: Mapping[str, Sequence[Row]]) -> list[str]:
+    if not sections.get("cells"):
+        return []
+    return ["## Categories", category_tables.CATEGORIES_NOTE, category_tables.categories(sections)]
 
 
 def _facts(provenance: Row) -> str:
