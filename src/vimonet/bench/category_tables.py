@@ -18,8 +18,8 @@ CATEGORIES_NOTE = (
     "In brackets behind a score: 95 % interval, bootstrap over recordings. Balanced accuracy: mean over the right "
     "answers of the share found. Blind: the larger of the model without the movement and (*) a model trained on the "
     "questions alone. Shuffled: with another recording's movement. Mirrored: of the answers that name a side, the "
-    "share that turn into the other side on the mirrored movement, and how many. Majority: the commonest training answer "
-    "of the form. Nearest: the answer of the nearest training clip."
+    "share that turn into the other side on the mirrored movement, and how many. Majority: the commonest training "
+    "answer of the form. Nearest: the answer of the nearest training clip."
 )
 
 
