@@ -1,0 +1,64 @@
+"""`vimonet compose`: an untrained model of parts that others trained."""
+
+from __future__ import annotations
+
+import argparse
+
+_CHATS = ("auto", "llama3", "qwen", "vicuna", "vimonet")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "compose",
+        help="join a language model, a video tower and a motion tokenizer into an untrained model",
+        description="Join trained parts (folders or hub ids); the translators between them are new and want training.",
+    )
+    parser.add_argument("--llm", required=True, metavar="NAME", help="causal language model")
+    parser.add_argument("--video", metavar="NAME", help="vision or video backbone, LanguageBind included")
+    parser.add_argument("--motion-tokenizer", metavar="NAME", help="motion VQ-VAE with its feature statistics")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
+    parser.add_argument("--chat", choices=_CHATS, default="auto", help="chat template (default: by the tokenizer)")
+    parser.add_argument("--system", default="", metavar="TEXT", help="what every conversation begins with")
+    parser.add_argument("--dtype", default="auto", help="float32, bfloat16 or float16 (default: the language model's)")
+    parser.add_argument("--seed", type=int, default=0, help="of the new parts (default: 0)")
+    between = parser.add_argument_group("translators")
+    between.add_argument("--translator", choices=("linear", "mlp", "attentive"), help="of motion (default: linear)")
+    between.add_argument("--translator-queries", type=int, metavar="N", help="tokens of an attentive one (default: 16)")
+    between.add_argument("--video-translator", choices=("mlp", "linear"), help="of video (default: mlp)")
+    between.add_argument(
+        "--video-pooling", choices=("spatial", "temporal", "attentive", "none"), help="default: spatial"
+    )
+    between.add_argument("--video-tokens", type=int, metavar="N", help="most tokens of a clip (default: 256)")
+    between.add_argument("--video-frames", type=int, metavar="N", help="key frames of a clip (default: 8)")
+    parser.set_defaults(run=_compose)
+
+
+def _compose(args: argparse.Namespace) -> int:
+    from vimonet.model.compose import compose
+    from vimonet.model.composition import count_parameters
+    from vimonet.model.importers.files import new_folder
+
+    names = ("translator", "translator_queries", "video_translator", "video_pooling", "video_tokens", "video_frames")
+    settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    with new_folder(args.out) as folder:
+        composed = compose(
+            args.llm,
+            video=args.video,
+            motion_tokenizer=args.motion_tokenizer,
+            chat=args.chat,
+            system=args.system,
+            dtype=args.dtype,
+            seed=args.seed,
+            **settings,
+        )
+        composed.save(folder)
+    for name, count in count_parameters(composed.model).items():
+        print(f"{name:>15}  {count:>15,} parameters{'  (new, untrained)' if name == 'translators' else ''}")
+    print(f"chat template: {composed.chat}; an answer ends with {composed.end}")
+    tokens = ", ".join(f"{token} {index}" for token, index in composed.added.items()) or "none"
+    print(f"tokens added: {tokens}; embeddings grew by {composed.grown} rows")
+    if frames := composed.processor.frame_processor:
+        print(f"a video is {frames.frames} frames and {frames.num_tokens(frames.frames)} tokens")
+    print(f"written: {args.out}")
+    return 0

@@ -1,0 +1,188 @@
+"""Composing: every family's form, all cells, saving and loading."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import TEXTS, tiny_motion
+from tiny_video import saved_backbone
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+import vimonet
+from vimonet.cli import main
+from vimonet.cli.compose import _CHATS
+from vimonet.errors import InputError
+from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
+from vimonet.model.chat_families import CHOICES
+from vimonet.model.compose import compose
+from vimonet.motion.body_features import BODY_DIM
+
+TOKENS = {
+    "vicuna": ["<unk>", "<s>", "</s>"],
+    "llama3": ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+    "qwen": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    "vimonet": ["<eos>"],
+}
+BOS = {"vicuna": "<s>", "llama3": "<|begin_of_text|>"}
+EOS = {"vicuna": "</s>", "llama3": "<|end_of_text|>", "qwen": "<|endoftext|>", "vimonet": "<eos>"}
+END = {"vicuna": "</s>", "llama3": "<|eot_id|>", "qwen": "<|im_end|>", "vimonet": "<|end|>"}
+SHAPE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+WANTED = {
+    "vicuna": "<s>Be brief. USER: <|motion|>\n<|video|>\nWhat is it? ASSISTANT: a walk</s>",
+    "llama3": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\n<|motion|>\n<|video|>\nWhat is it?<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\na walk<|eot_id|>",
+    "qwen": "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<|motion|>\n<|video|>\nWhat is it?<|im_end|>\n"
+    "<|im_start|>assistant\na walk<|im_end|>\n",
+}
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory):
+    """Tiny parts on disk: a language model per family, a video tower, a motion tokenizer."""
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("parts")
+    for family, special in TOKENS.items():
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        tokenizer.train_from_iterator(
+            TEXTS,
+            trainers.BpeTrainer(vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+        )
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS[family], bos_token=BOS.get(family))
+        kind, config = (Qwen2ForCausalLM, Qwen2Config) if family == "qwen" else (LlamaForCausalLM, LlamaConfig)
+        # Qwen's embeddings have rows to spare, as the real ones.
+        rows = 400 if family == "qwen" else len(fast)
+        model = kind(config(vocab_size=rows, num_key_value_heads=2, **SHAPE))
+        model.generation_config.eos_token_id = fast.eos_token_id
+        model.save_pretrained(root / family)
+        fast.save_pretrained(root / family)
+    sizes = {"width": 16, "code_dim": 24, "num_codes": 16, "depth": 1}
+    MotionVQVAE(MotionVQVAEConfig(input_dim=BODY_DIM, **sizes)).save_pretrained(root / "motion")
+    MotionFeatureExtractor(mean=np.zeros(BODY_DIM), std=np.ones(BODY_DIM)).save_pretrained(root / "motion")
+    saved_backbone("clip", root)
+    saved_backbone("languagebind", root)
+    return root
+
+
+def made(disk, family, **settings):
+    return compose(disk / family, video=disk / "clip", motion_tokenizer=disk / "motion", **settings)
+
+
+@pytest.mark.parametrize("family", TOKENS)
+def test_a_family_is_known_by_its_tokens_and_keeps_its_end(disk, family, tmp_path):
+    composed = made(disk, family, video_tokens=32)
+    tokenizer = composed.processor.tokenizer
+    assert (composed.chat, composed.end, tokenizer.eos_token) == (family, END[family], END[family])
+    assert {"<|motion|>", "<|video|>", "<|keypoints|>", "<|pad|>"} <= set(composed.added)
+    assert composed.grown == (0 if family == "qwen" else len(composed.added))
+    composed.save(tmp_path)
+    again = vimonet.load(tmp_path)
+    assert again.processor.tokenizer.eos_token == END[family]
+    stops = again.model.generation_config.eos_token_id
+    stops = stops if isinstance(stops, list) else [stops]
+    wanted = {END[family], EOS[family]}
+    assert set(tokenizer.convert_ids_to_tokens(stops)) == wanted
+    pictures = np.random.default_rng(0).integers(0, 255, (8, 40, 48, 3), np.uint8)
+    motion = tiny_motion()
+    for clips in ({}, {"motion": motion}, {"video": pictures}, {"motion": motion, "video": pictures}):
+        answer = again.ask("What is it?", **clips, max_new_tokens=3)
+        assert answer.read == tuple(clips)
+
+
+@pytest.mark.parametrize("family", WANTED)
+def test_templates_say_what_the_family_was_trained_on(disk, family):
+    composed = made(disk, family, system="Be brief.")
+    pictures = np.zeros((8, 32, 32, 3), np.uint8)
+    messages = composed.processor.messages("What is it?", tiny_motion(), "a walk", video=pictures)
+    assert composed.processor.apply_chat_template(messages, tokenize=False) == WANTED[family]
+    own = [{"role": "system", "content": "Be long."}, *messages[:1]]
+    asked = composed.processor.apply_chat_template(own, tokenize=False, add_generation_prompt=True)
+    answer = {"vicuna": " a walk</s>", "llama3": "a walk<|eot_id|>", "qwen": "a walk<|im_end|>\n"}[family]
+    assert asked == WANTED[family].removesuffix(answer).replace("brief", "long")
+    inputs = composed.processor.apply_chat_template(
+        messages, tokenize=True, return_dict=True, return_tensors="pt", return_assistant_tokens_mask=True
+    )
+    ids = inputs["input_ids"][0]
+    supervised = composed.processor.tokenizer.decode(ids[torch.as_tensor(inputs["assistant_masks"][0]).bool()])
+    assert supervised == answer.rstrip("\n")
+    bos = composed.processor.tokenizer.bos_token_id
+    assert bos is None or int((ids == bos).sum()) == 1
+
+
+def test_parts_keep_their_weights(disk):
+    composed = made(disk, "vicuna", video_pooling="none")
+    language = LlamaForCausalLM.from_pretrained(disk / "vicuna").state_dict()
+    ours = composed.model.language_model.state_dict()
+    for name, value in language.items():
+        assert torch.equal(ours[name][: len(value)], value), name
+    tower = MotionVQVAE.from_pretrained(disk / "motion").encoder.state_dict()
+    assert all(torch.equal(composed.model.vimonet.motion_tower.state_dict()[k], v) for k, v in tower.items())
+    assert composed.processor.frame_processor.num_tokens(8) == 8 * 16
+    again = made(disk, "vicuna", video_pooling="none")
+    theirs = again.model.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in composed.model.state_dict().items())
+    other = made(disk, "vicuna", seed=1).model.vimonet.translators.motion.linear.weight
+    assert not torch.equal(other, composed.model.vimonet.translators.motion.linear.weight)
+
+
+def test_half_precision_and_one_tower(disk, tmp_path):
+    composed = compose(disk / "vicuna", video=disk / "languagebind", dtype="bfloat16")
+    assert {parameter.dtype for parameter in composed.model.parameters()} == {torch.bfloat16}
+    assert composed.model.vimonet.motion_tower is None
+    composed.save(tmp_path)
+    again = vimonet.load(tmp_path)
+    assert again.model.dtype == torch.bfloat16
+    assert again.ask("What is it?", video=np.zeros((8, 32, 32, 3), np.uint8), max_new_tokens=2).read == ("video",)
+    with pytest.raises(InputError, match="only reads video"):
+        again.ask("What is it?", tiny_motion())
+
+
+def test_command(disk, tmp_path, capsys):
+    out = tmp_path / "out"
+    parts = ["--llm", str(disk / "qwen"), "--video", str(disk / "clip"), "--motion-tokenizer", str(disk / "motion")]
+    assert main(["compose", *parts, "-o", str(out), "--translator", "attentive", "--video-tokens", "64"]) == 0
+    printed = capsys.readouterr().out
+    assert "chat template: qwen; an answer ends with <|im_end|>" in printed
+    assert "a video is 8 frames and 64 tokens" in printed and "(new, untrained)" in printed
+    config = json.loads((out / "config.json").read_text())
+    assert config["translator"] == "attentive" and config["video_tokens"] == 64
+    assert main(["ask", "sample:walk", "What?", "-m", str(out)]) == 0
+
+
+def test_bad_parts_are_one_sentence(disk, tmp_path, capsys):
+    bare = tmp_path / "bare"
+    MotionVQVAE.from_pretrained(disk / "motion").save_pretrained(bare)
+    (tmp_path / "partial").mkdir()
+    for file in (disk / "llama3").iterdir():
+        (tmp_path / "partial" / file.name).write_bytes(file.read_bytes())
+    state = load_file(disk / "llama3" / "model.safetensors")
+    save_file({k: v for k, v in state.items() if "norm" not in k}, tmp_path / "partial" / "model.safetensors")
+    llm, clip, motion = str(disk / "llama3"), str(disk / "clip"), str(disk / "motion")
+    for arguments, message in (
+        (["--llm", llm], "name a video tower"),
+        (["--llm", llm, "--motion-tokenizer", str(bare)], "convert it again with --mean and --std"),
+        (["--llm", llm, "--motion-tokenizer", clip], "model type is 'clip'"),
+        (["--llm", str(tmp_path / "partial"), "--video", clip], "the weights lack 5 tensors"),
+        (["--llm", str(tmp_path), "--video", clip], "no language model can be loaded"),
+        (["--llm", llm, "--video", str(tmp_path)], "no video tower can be loaded"),
+        (["--llm", llm, "--video", clip, "--chat", "qwen"], "lacks <|im_start|>"),
+        (["--llm", llm, "--video", clip, "--dtype", "int8"], "dtype 'int8' is not known"),
+        (["--llm", llm, "--video", clip, "--video-tokens", "0"], "video_tokens is 0"),
+        (["--llm", str(disk / "vimonet"), "--motion-tokenizer", motion, "--system", "x"], "no system text"),
+    ):
+        assert main(["compose", *arguments, "-o", str(tmp_path / "out")]) == 2, message
+        error = capsys.readouterr().err
+        assert message in error and "Traceback" not in error
+        assert not list(tmp_path.glob("out*"))
+
+
+def test_choices_are_those_of_the_library():
+    assert _CHATS == CHOICES
