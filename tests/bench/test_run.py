@@ -269,6 +269,12 @@ def test_the_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "## Scores" in capsys.readouterr().out and (out / "report.json").is_file()
     assert call("report", str(out), "--out", str(tmp_path / "r.md")) == 0
     assert (tmp_path / "r.md").read_text().startswith("# Runs side by side")
+    assert call("report", str(out), "--readme", "--sources", "here") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("| here | all |")
+    with pytest.raises(InputError, match="belongs to --readme"):
+        call("report", str(out), "--sources", "here")
+    with pytest.raises(InputError, match="no evaluator is in this place"):
+        call("run", *common, "--evaluator", str(tmp_path / "none"), "-m", "majority")
     assert call("list", "--dataset", str(dataset)) == 0
     assert "12 of    12 recordings" in capsys.readouterr().out
     with pytest.raises(InputError, match="belong together"):

@@ -19,6 +19,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     report = actions.add_parser("report", help="put reports side by side, with a paired test on the items they share")
     report.add_argument("reports", nargs="+", metavar="REPORT", help="report.json files, or the folders they lie in")
     report.add_argument("-o", "--out", metavar="FILE.md", help="also write the tables to a file")
+    report.add_argument("--readme", action="store_true", help="print only the table of categories, one for each report")
+    report.add_argument("--sources", default="", help="with --readme: corpora to show, separated by commas")
     report.set_defaults(run=_report)
     listing = actions.add_parser("list", help="the tasks, and how many questions a dataset has for each")
     listing.add_argument("--dataset", metavar="DIR", help="count the questions of this dataset")
@@ -53,6 +55,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--train-rows", type=_count, default=2000, help="rows the baselines learn from; 0: no baselines")
     how.add_argument("--no-evidence", action="store_true", help="do not hold answers against what is measured")
+    how.add_argument("--evaluator", metavar="DIR", help="ranks captions by movement (default: the shipped one, if any)")
+    how.add_argument("--similarity", metavar="MODEL", help="sentence-transformers model that measures captions too")
     how.add_argument("--judge-via", metavar="URL", help="also have the answers judged by an endpoint")
     how.add_argument("--judge", metavar="NAME", help="model of the judge")
     how.add_argument("--seed", type=_count, default=0, help="of every draw (default: 0)")
@@ -84,6 +88,8 @@ def _run(args: argparse.Namespace) -> int:
         args.seed,
         args.batch_size,
         args.samples,
+        evaluator=args.evaluator,
+        similarity=args.similarity,
     )
     judge = None
     if args.judge_via:
@@ -109,9 +115,15 @@ def _report(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from vimonet.bench.comparing import side_by_side
-    from vimonet.bench.report import write_text
+    from vimonet.bench.report import Report, write_text
+    from vimonet.errors import InputError
 
-    text = side_by_side(args.reports)
+    if args.sources and not args.readme:
+        raise InputError("--sources belongs to --readme: it chooses the corpora of the table of categories.")
+    if args.readme:
+        text = "\n\n".join(Report.load(path).categories(_names(args.sources)) for path in args.reports)
+    else:
+        text = side_by_side(args.reports)
     if args.out:
         write_text(Path(args.out), text)
     print(text)
