@@ -37,6 +37,10 @@ def test_yaml_then_overrides(tmp_path: Path) -> None:
         ("learning_rate.translators=-1", "negative"),
         ("schedule.steps", "key=value"),
         ("lora.targets=q_proj", "list"),
+        ("video.pooling=mean", "attentive"),
+        ("video.fit=squash", "stretch"),
+        ("video.frames=0", "at least 1"),
+        ("objective.modality_dropout=1.5", "from 0 to 1"),
     ],
 )
 def test_mistakes_are_named(override: str, said: str) -> None:

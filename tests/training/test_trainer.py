@@ -47,14 +47,14 @@ def test_objective_averages_in_cells_then_weighs() -> None:
     assert targets.tolist() == [1, 2, 3, 1, 1, 1]
     sums = cell_sums(logits[keep], targets, keep, cells)
     counts = cell_counts(labels, cells)
-    assert counts.tolist() == [5, 1, 0]
+    assert counts.tolist() == [5, 1, 0, 0, 0]
     nll = -logits.log_softmax(-1)
     assert sums[1].item() == pytest.approx(nll[1, 1, 3].item(), rel=1e-5)
-    assert cell_weights("equal", {}, counts, sums).tolist() == [0.5, 0.5, 0]
-    assert cell_weights("equal", {"keypoint": 3}, counts, sums).tolist() == [0.25, 0.75, 0]
-    assert cell_weights("proportional", {}, counts, sums).tolist() == pytest.approx([5 / 6, 1 / 6, 0])
-    uncertain = cell_weights("uncertainty", {}, counts, torch.tensor([5.0, 3.0, 0.0]))
-    assert uncertain.tolist() == pytest.approx([0.75, 0.25, 0])
+    assert cell_weights("equal", {}, counts, sums).tolist() == [0.5, 0.5, 0, 0, 0]
+    assert cell_weights("equal", {"keypoint": 3}, counts, sums).tolist() == [0.25, 0.75, 0, 0, 0]
+    assert cell_weights("proportional", {}, counts, sums).tolist() == pytest.approx([5 / 6, 1 / 6, 0, 0, 0])
+    uncertain = cell_weights("uncertainty", {}, counts, torch.tensor([5.0, 3.0, 0.0, 0.0, 0.0]))
+    assert uncertain.tolist() == pytest.approx([0.75, 0.25, 0, 0, 0])
     with pytest.raises(InputError, match="videos"):
         cell_weights("equal", {"videos": 1.0}, counts, sums)
 

@@ -1,15 +1,14 @@
-"""Several questions about one clip in one row, behind a single copy of its motion tokens.
+"""Several questions about one clip in one row, behind a single copy of its motion and video tokens.
 
-A row is ``<|user|> motion | q1 <|assistant|> a1 <|end|> | q2 <|assistant|> a2 <|end|> | ...``. Every block sees the
-prefix and
-itself, never another block, and its positions count on from the prefix: so each block is, number for number, the
-sample ``<|user|> motion q <|assistant|> a <|end|>`` that the chat template writes for a single question, at a
-fraction of the cost.
+A row is ``<|user|> motion video | q1 <|assistant|> a1 <|end|> | q2 <|assistant|> a2 <|end|> | ...``. Every block sees
+the prefix and itself, never another block, and its positions count on from the prefix: so each block is, number for
+number, the sample ``<|user|> motion video q <|assistant|> a <|end|>`` that the chat template writes for a single
+question, at a fraction of the cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +17,19 @@ import torch
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
-from vimonet.model.configuration_vimonet import ASSISTANT_TOKEN, END_TOKEN, KEYPOINT_TOKEN, MOTION_TOKEN, USER_TOKEN
+from vimonet.model.configuration_vimonet import (
+    ASSISTANT_TOKEN,
+    END_TOKEN,
+    KEYPOINT_TOKEN,
+    MOTION_TOKEN,
+    USER_TOKEN,
+    VIDEO_TOKEN,
+)
+from vimonet.model.frame_processing import Footage, FrameProcessor
 from vimonet.model.processing_vimonet import normalise_question
 from vimonet.motion import FPS
-from vimonet.training.data import Sample, cell_of
+from vimonet.training.data import Sample, Video, cell_of
+from vimonet.training.frames import footage_of
 from vimonet.training.objective import IGNORE
 
 Block = tuple[list[int], list[bool]]
@@ -38,14 +46,18 @@ class Collator:
         supervise: 'answer' learns answer and <|end|>; 'all' also learns the question (language stage).
         max_tokens: longest row; questions that do not fit are left out, the first is cut.
         phrases: action phrases by which motion tokens are labelled (`vimonet.training.alignment`); () for none.
+        frame_processor: of the model's processor; None for a model that sees no video.
+        footage: gives the frames of a sample's video, such as a `FrameCache`; None to decode them every time.
 
     The batch: ``input_ids``, ``position_ids``, ``labels`` [B, L] int64 (labels not shifted, -100 = not learnt),
         ``attention_mask`` [B, 1, L, L] bool (True = may look), ``cells`` [B] int64 (index into CELLS), and where the
-        batch has clips ``motion_values`` [N, T, D], ``motion_mask`` [N, T], ``keypoint_values``, ``keypoint_mask``;
+        batch has clips ``motion_values`` [N, T, D], ``motion_mask`` [N, T], ``keypoint_values``, ``keypoint_mask``,
+        ``video_values`` [N, F, 3, H, W], ``video_mask``, ``video_times`` [N, F];
         with `phrases` also ``motion_phrases``, ``keypoint_phrases`` [N, tokens], -100 where no action is named.
 
     Raises:
-        InputError: a clip longer than the feature extractor's window.
+        InputError: a clip longer than the feature extractor's window, a video that cannot be read or that the model
+            does not see, or clips that leave no room for a question.
     """
 
     tokenizer: Any
@@ -54,19 +66,23 @@ class Collator:
     supervise: str = "answer"
     max_tokens: int = 1024
     phrases: Sequence[str] = ()
+    frame_processor: FrameProcessor | None = None
+    footage: Callable[[Video], Footage] | None = None
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
     _blocks: dict[tuple[str | None, str, bool], Block] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        for token in (USER_TOKEN, ASSISTANT_TOKEN, END_TOKEN, MOTION_TOKEN, KEYPOINT_TOKEN):
+        video = () if self.frame_processor is None else (VIDEO_TOKEN,)
+        for token in (USER_TOKEN, ASSISTANT_TOKEN, END_TOKEN, MOTION_TOKEN, KEYPOINT_TOKEN, *video):
             self._ids[token] = int(self.tokenizer.convert_tokens_to_ids(token))
         self._pad = int(self.tokenizer.pad_token_id)
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
         """Pack `samples` (see the class)."""
         cells = [cell_of(sample) for sample in samples]
-        features = [None if cell == 2 else self.features(sample) for sample, cell in zip(samples, cells, strict=True)]
-        rows = [self._row(*row) for row in zip(samples, cells, features, strict=True)]
+        features = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
+        footage = [self._footage(sample) for sample in samples]
+        rows = [self._row(*row) for row in zip(samples, features, footage, strict=True)]
         length = max(len(row[0]) for row in rows)
         # Multiples of 8 spare the allocator and the kernels a new shape for every batch.
         length += -length % 8
@@ -83,14 +99,22 @@ class Collator:
             "labels": torch.from_numpy(labels),
             "cells": torch.tensor(cells),
         }
-        for cell, name in enumerate(("motion", "keypoint")):
-            clips = [values for values, of in zip(features, cells, strict=True) if of == cell and values is not None]
+        for name, flat in (("motion", False), ("keypoint", True)):
+            clips = [
+                (values, sample)
+                for values, sample in zip(features, samples, strict=True)
+                if values is not None and _is_flat(sample) == flat
+            ]
             if clips:
-                values, mask = self.feature_extractor.pad(clips)
+                values, mask = self.feature_extractor.pad([clip for clip, _ in clips])
                 batch[f"{name}_values"], batch[f"{name}_mask"] = torch.from_numpy(values), torch.from_numpy(mask)
                 if self.phrases:
-                    spans = [sample.get("spans", ()) for sample, of in zip(samples, cells, strict=True) if of == cell]
+                    spans = [sample.get("spans", ()) for _, sample in clips]
                     batch[f"{name}_phrases"] = self._phrases(spans, self.feature_extractor.num_tokens(values.shape[1]))
+        shown = [frames for frames in footage if frames is not None]
+        if shown:
+            assert self.frame_processor is not None
+            batch |= {name: torch.from_numpy(values) for name, values in self.frame_processor(shown).items()}
         return batch
 
     def _phrases(self, clips: Sequence[Sequence[tuple[str, float, float]]], tokens: int) -> torch.Tensor:
@@ -118,12 +142,26 @@ class Collator:
             np.asarray(joints, np.float32), sample.get("confidence"), sample.get("dimensions", 3)
         )
 
-    def prefix(self, cell: int, frames: int) -> list[int]:
-        """Token ids every question of a clip shares: ``<|user|>`` and the motion placeholders; none for text alone."""
-        if cell == 2:
-            return []
-        placeholder = self._ids[MOTION_TOKEN if cell == 0 else KEYPOINT_TOKEN]
-        return [self._ids[USER_TOKEN]] + [placeholder] * self.feature_extractor.num_tokens(frames)
+    def prefix(self, sample: Sample, frames: int, pictures: int = 0) -> list[int]:
+        """Token ids every question of a sample shares: ``<|user|>`` and the placeholders of a motion of so many frames,
+        then of a video of so many pictures, as `ViMoNetProcessor.messages` puts them; none for text alone.
+        """
+        placeholders: list[int] = []
+        if frames:
+            token = self._ids[KEYPOINT_TOKEN if _is_flat(sample) else MOTION_TOKEN]
+            placeholders += [token] * self.feature_extractor.num_tokens(frames)
+        if pictures:
+            assert self.frame_processor is not None
+            placeholders += [self._ids[VIDEO_TOKEN]] * self.frame_processor.num_tokens(pictures)
+        return [self._ids[USER_TOKEN], *placeholders] if placeholders else []
+
+    def _footage(self, sample: Sample) -> Footage | None:
+        clip = sample.get("video")
+        if clip is None:
+            return None
+        if self.frame_processor is None:
+            raise InputError(f"{clip[0]}: a sample has this video, and the model sees none; set video.checkpoint.")
+        return footage_of(clip, self.frame_processor) if self.footage is None else self.footage(clip)
 
     def block(self, question: str | None, answer: str, *, with_user: bool) -> Block:
         """Token ids of one question with its answer, and which of them are learnt.
@@ -155,13 +193,19 @@ class Collator:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _row(
-        self, sample: Sample, cell: int, features: NDArray[np.float32] | None
+        self, sample: Sample, features: NDArray[np.float32] | None, footage: Footage | None
     ) -> tuple[list[int], list[int], list[int], list[int]]:
-        prefix = self.prefix(cell, 0 if features is None else len(features))
+        pictures = 0 if footage is None else len(footage.images)
+        prefix = self.prefix(sample, 0 if features is None else len(features), pictures)
+        if len(prefix) + 2 > self.max_tokens:
+            raise InputError(
+                f"the clips of a sample of source {sample.get('source', '?')!r} become {len(prefix)} tokens, and "
+                f"schedule.max_tokens is {self.max_tokens}: no question fits behind them."
+            )
         ids, labels = list(prefix), [IGNORE] * len(prefix)
         positions, blocks = list(range(len(prefix))), [0] * len(prefix)
         for number, (question, answer) in enumerate(sample["turns"], start=1):
-            tokens, learnt = self.block(question, answer, with_user=cell == 2)
+            tokens, learnt = self.block(question, answer, with_user=not prefix)
             room = self.max_tokens - len(ids)
             if len(tokens) > room:
                 if number > 1:
@@ -172,6 +216,10 @@ class Collator:
             positions += range(len(prefix), len(prefix) + len(tokens))
             blocks += [number] * len(tokens)
         return ids, labels, positions, blocks
+
+
+def _is_flat(sample: Sample) -> bool:
+    return sample.get("dimensions", 3) == 2
 
 
 def block_mask(blocks: torch.Tensor) -> torch.Tensor:

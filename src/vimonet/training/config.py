@@ -60,6 +60,18 @@ class MotionConfig:
 
 
 @dataclass
+class VideoConfig:
+    """The tower that sees: an existing vision or video model, and how much of it the language model reads."""
+
+    checkpoint: str = ""
+    frames: int = 8
+    pooling: str = "spatial"
+    tokens: int = 256
+    fit: str = "auto"
+    cache: str = ""
+
+
+@dataclass
 class TranslatorConfig:
     """What turns tower features into language-model inputs."""
 
@@ -99,17 +111,19 @@ class LearningRates:
 
     motion_tower: float = 0.0
     keypoint_tower: float = 0.0
+    video_tower: float = 0.0
     translators: float = 1e-3
     language_model: float = 0.0
 
 
 @dataclass
 class ObjectiveConfig:
-    """How the losses of the modality cells (motion, keypoint, text) are put together."""
+    """How the losses of the modality cells (motion, keypoint, text, video, paired) are put together."""
 
     weighting: str = "equal"
     cell_weights: dict[str, float] = field(default_factory=dict)
     alignment: float = 0.0
+    modality_dropout: float = 0.0
 
 
 @dataclass
@@ -150,6 +164,7 @@ class TrainingConfig:
     validation: dict[str, Any] = field(default_factory=dict)
     language: LanguageConfig = field(default_factory=LanguageConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
+    video: VideoConfig = field(default_factory=VideoConfig)
     translator: TranslatorConfig = field(default_factory=TranslatorConfig)
     evaluator: EvaluatorConfig = field(default_factory=EvaluatorConfig)
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -166,6 +181,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "language.supervise": ("all", "answer"),
     "motion.features": ("body", "humanml3d"),
     "motion.quantizer": ("ema_reset", "ema", "residual", "fsq"),
+    "video.pooling": ("spatial", "temporal", "attentive", "none"),
+    "video.fit": ("auto", "crop", "stretch", "pad"),
     "translator.kind": ("linear", "mlp", "attentive"),
     "objective.weighting": ("equal", "proportional", "uncertainty"),
     "schedule.decay": ("cosine", "linear", "constant"),
@@ -182,6 +199,8 @@ _POSITIVE = [
     "schedule.save_every",
     "motion.window",
     "motion.max_frames",
+    "video.frames",
+    "video.tokens",
     "language.hidden_size",
     "language.layers",
     "language.heads",
@@ -303,6 +322,8 @@ def _validate(config: TrainingConfig, origin: str) -> None:
     for name in dataclasses.asdict(config.learning_rate):
         if _get(config, f"learning_rate.{name}") < 0:
             raise InputError(f"{origin}: 'learning_rate.{name}' is negative; give 0 to freeze the part.")
+    if not 0 <= config.objective.modality_dropout <= 1:
+        raise InputError(f"{origin}: 'objective.modality_dropout' is a probability; it must be from 0 to 1.")
     schedule = config.schedule
     if schedule.save_every % schedule.log_every:
         # Otherwise the first logged mean after a resume would cover other steps than without the interruption.

@@ -3,10 +3,12 @@
 Protocol of a dataset: map-style, ``len()`` and ``dataset[i]`` giving a sample::
 
     {"joints": float32 [T, 22, 3] or None, "confidence": [T, 22] or None, "dimensions": 3 or 2,
-     "turns": [(question, answer), ...], "source": str, "spans": [(action phrase, start s, end s), ...]}
+     "turns": [(question, answer), ...], "source": str, "spans": [(action phrase, start s, end s), ...],
+     "video": (path, start s, end s) or None}
 
 ``spans`` may be absent; with them a dataset has ``actions``, all its phrases, and motion tokens can be aligned with
-words.
+words. ``video`` may be absent; with it a dataset has ``videos``, all its clips, and frames are decoded only once. The
+video of a sample with joints shows the same seconds: its ``start`` is the motion's time 0.
 
 Optional: ``lengths`` (frames per sample, 0 for text) and ``cells`` (index into CELLS per sample), which spare one
 pass over the data, and ``set_epoch(epoch)`` (for augmentation, which should depend on nothing but seed, epoch and
@@ -30,8 +32,13 @@ from torch.utils.data import Dataset, Sampler
 
 from vimonet.errors import InputError
 
-CELLS = ("motion", "keypoint", "text")
-"""Modality cells a sample can belong to, in the order of their indices; a later stage adds video and paired."""
+CELLS = ("motion", "keypoint", "text", "video", "paired")
+"""Modality cells a sample can belong to, in the order of their indices; paired is video beside motion, 3D or 2D."""
+
+TEXT, VIDEO, PAIRED = 2, 3, 4
+
+Video = tuple[str, float | None, float | None]
+"""A video file, and the seconds of it that are meant (None: from its beginning, to its end)."""
 
 TOKENS_PER_TURN = 20
 
@@ -45,12 +52,17 @@ class Sample(TypedDict, total=False):
     turns: Sequence[tuple[str | None, str]]
     source: str
     spans: Sequence[tuple[str, float, float]]
+    video: Video | None
 
 
 def cell_of(sample: Sample) -> int:
-    """Index into CELLS: 0 for 3D motion, 1 for 2D keypoints, 2 for text without a clip."""
+    """Index into CELLS: 0 for 3D motion, 1 for 2D keypoints, 2 for text without a clip, 3 for video, 4 for video beside
+    motion.
+    """
+    if sample.get("video") is not None:
+        return VIDEO if sample.get("joints") is None else PAIRED
     if sample.get("joints") is None:
-        return 2
+        return TEXT
     return 1 if sample.get("dimensions", 3) == 2 else 0
 
 
@@ -60,10 +72,14 @@ def rng_of(*key: int | str) -> np.random.Generator:
 
 
 class TurnSampler(Dataset[Sample]):
-    """View of a dataset that draws at most `turns` questions per clip, anew each epoch, in random order."""
+    """View of a dataset that draws at most `turns` questions per clip, anew each epoch, in random order.
 
-    def __init__(self, dataset: Any, turns: int, seed: int) -> None:
-        self.dataset, self.turns, self.seed, self.epoch = dataset, turns, seed, 0
+    With `dropout`, a paired sample loses its motion or its video (one as often as the other) with that probability, by
+    a draw from seed, epoch and index: a model that always had both would lean on one, and be lost without it.
+    """
+
+    def __init__(self, dataset: Any, turns: int, seed: int, dropout: float = 0.0) -> None:
+        self.dataset, self.turns, self.seed, self.dropout, self.epoch = dataset, turns, seed, dropout, 0
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -75,10 +91,16 @@ class TurnSampler(Dataset[Sample]):
             self.dataset.set_epoch(epoch)
 
     def __getitem__(self, index: int) -> Sample:
-        sample = self.dataset[index]
+        sample: Sample = self.dataset[index]
         turns = sample["turns"]
         order = rng_of(self.seed, self.epoch, index, "turns").permutation(len(turns))[: self.turns]
-        return {**sample, "turns": [turns[i] for i in order]}  # type: ignore[typeddict-item]
+        sample = {**sample, "turns": [turns[i] for i in order]}  # type: ignore[typeddict-item]
+        if self.dropout and cell_of(sample) == PAIRED:
+            chance, coin = rng_of(self.seed, self.epoch, index, "modality").random(2)
+            if chance < self.dropout:
+                lost: Sample = {"video": None} if coin < 0.5 else {"joints": None, "confidence": None, "spans": ()}
+                sample = {**sample, **lost}
+        return sample
 
     def lengths(self) -> NDArray[np.int64]:
         """Rough number of tokens of each sample, for batches that need little padding."""
@@ -136,7 +158,7 @@ class TextDataset(Dataset[Sample]):
 
     def cells(self) -> NDArray[np.int64]:
         """All text."""
-        return np.full(len(self), 2)
+        return np.full(len(self), TEXT)
 
     def __getitem__(self, index: int) -> Sample:
         chosen = self.order[index * self.turns : (index + 1) * self.turns]

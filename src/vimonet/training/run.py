@@ -28,7 +28,10 @@ from vimonet.errors import InputError
 from vimonet.training.config import TrainingConfig
 
 # May differ between an interrupted run and its continuation: they do not change a single number.
-_FREE_KEYS = {"output", "overwrite", "resume", "schedule.workers", "schedule.threads", "schedule.save_every"}
+_FREE_KEYS = {
+    *("output", "overwrite", "resume", "video.cache"),
+    *("schedule.workers", "schedule.threads", "schedule.save_every"),
+}
 _PACKAGES = ("torch", "transformers", "accelerate", "peft", "numpy", "tokenizers", "vector-quantize-pytorch")
 
 
@@ -70,7 +73,10 @@ class Run:
         if not settings.exists() or not self._checkpoints():
             return
         before, now = _flat(json.loads(settings.read_text("utf-8"))), _flat(self._settings())
-        changed = sorted(k for k in before | now if before.get(k) != now.get(k) and k not in _FREE_KEYS)
+        # A key that came after the run was begun had its default then.
+        usual = _flat(TrainingConfig().to_dict())
+        before = {k: before.get(k, usual.get(k)) for k in before | now}
+        changed = sorted(k for k in before if before[k] != now.get(k) and k not in _FREE_KEYS)
         if changed:
             key = changed[0]
             raise InputError(

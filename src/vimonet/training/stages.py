@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from vimonet.model import (
     ViMoNetConfig,
     ViMoNetForConditionalGeneration,
     ViMoNetProcessor,
+    add_video,
+    build_frame_processor,
     build_model,
     build_processor,
     count_parameters,
@@ -22,6 +26,7 @@ from vimonet.training.alignment import PhraseAlignment
 from vimonet.training.collator import Collator
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data import TurnSampler, rng_of, seed_everything
+from vimonet.training.frames import FrameCache
 from vimonet.training.language import check_folder, load_or_make_language_model
 from vimonet.training.run import Run
 from vimonet.training.tokenizer import fit_feature_extractor, samples_of, vqvae_config
@@ -86,7 +91,9 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         run.folder,
         head=head,
         parts={name: [part] for name, part in get_parts(whole).items()},
-        train_dataset=TurnSampler(dataset, schedule.turns_per_clip, config.seed),
+        train_dataset=TurnSampler(
+            dataset, schedule.turns_per_clip, config.seed, dropout=config.objective.modality_dropout
+        ),
         eval_dataset=TurnSampler(validation, schedule.turns_per_clip, config.seed) if validation is not None else None,
         data_collator=Collator(
             processor.tokenizer,
@@ -94,6 +101,8 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
             fold_questions=processor.fold_questions,
             max_tokens=schedule.max_tokens,
             phrases=phrases,
+            frame_processor=processor.frame_processor,
+            footage=_frames(config, run, processor, dataset, validation),
         ),
         alignment=alignment,
         callbacks=run.callbacks(),
@@ -111,8 +120,27 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
 
 
+def _frames(
+    config: TrainingConfig, run: Run, processor: ViMoNetProcessor, dataset: Any, validation: Any
+) -> FrameCache | None:
+    """The frames of the samples' videos, where they have any."""
+    clips = [clip for samples in (dataset, validation) for clip in getattr(samples, "videos", ())]
+    if not clips:
+        return None
+    if processor.frame_processor is None:
+        raise InputError(
+            "the data has video and the model sees none: set video.checkpoint to a vision or video model, or "
+            "data.streams=motion."
+        )
+    return FrameCache(config.video.cache or run.folder / "frames", clips, processor.frame_processor)
+
+
 def _check_parts(config: TrainingConfig) -> None:
     """Look for the folders that are named before any data is read: that can take minutes."""
+    if config.video.checkpoint:
+        check_folder(
+            config.video.checkpoint, "video.checkpoint", "a vision or video model of transformers, or a hub id"
+        )
     if config.model:
         check_folder(config.model, "model", "the output of stage align or instruct")
         return
@@ -137,7 +165,9 @@ def _with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) -
 
 
 def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
-    """The model to be trained and its processor: ``config.model`` as it is, or language model and tower joined.
+    """The model to be trained and its processor: ``config.model`` as it is, or language model and towers joined.
+
+    A ``config.model`` without a video tower gets that of ``video.checkpoint``, if there is one.
 
     Args:
         config: settings.
@@ -148,7 +178,18 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
     """
     if config.model:
         model = _load(ViMoNetForConditionalGeneration, config.model, "model", "the output of stage align or instruct")
-        return model, _load(ViMoNetProcessor, config.model, "model", "the output of stage align or instruct")
+        processor = _load(ViMoNetProcessor, config.model, "model", "the output of stage align or instruct")
+        if not config.video.checkpoint or model.config.video_config is not None:
+            return model, processor
+        with _sentences("video"):
+            model = add_video(model, processor.tokenizer, config.video.checkpoint, **_video_settings(config))
+        return model, build_processor(
+            model.config,
+            processor.tokenizer,
+            processor.feature_extractor,
+            fold_questions=processor.fold_questions,
+            frames=build_frame_processor(model.config, config.video.checkpoint),
+        )
     texts = None if config.language.checkpoint else turns_of(dataset, config.motion.statistics_clips, config.seed)
     language_model, tokenizer = load_or_make_language_model(config, texts)
     motion = config.motion
@@ -169,9 +210,36 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
         translator=config.translator.kind,  # type: ignore[arg-type]
         translator_queries=config.translator.queries,
         translator_time=config.translator.time,
+        **_video_settings(config),
     )
-    model = build_model(settings, tokenizer, language_model=language_model, motion_tower=tower)
-    return model, build_processor(model.config, tokenizer, extractor)
+    source = config.video.checkpoint or None
+    with _sentences("video"):
+        model = build_model(settings, tokenizer, language_model=language_model, motion_tower=tower, video_tower=source)
+    frames = build_frame_processor(model.config, source) if source else None
+    return model, build_processor(model.config, tokenizer, extractor, frames=frames)
+
+
+def _video_settings(config: TrainingConfig) -> dict[str, Any]:
+    """Fields of the model's config about video."""
+    video = config.video
+    fit = None if video.fit == "auto" else video.fit
+    return {
+        "video_frames": video.frames,
+        "video_pooling": video.pooling,
+        "video_tokens": video.tokens,
+        "video_fit": fit,
+    }
+
+
+@contextlib.contextmanager
+def _sentences(branch: str) -> Iterator[None]:
+    """What cannot be put together is the user's to mend: their settings do not fit each other."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{branch}: {str(error).splitlines()[0]}") from error
 
 
 def turns_of(dataset: Any, clips: int, seed: int) -> list[dict[str, str]]:

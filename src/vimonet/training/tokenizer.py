@@ -16,7 +16,7 @@ from vimonet.errors import InputError
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.motion_vqvae import MotionVQVAE, MotionVQVAEConfig
 from vimonet.training.config import MotionConfig, TrainingConfig
-from vimonet.training.data import Sample, ask_data, cell_of, rng_of, seed_everything
+from vimonet.training.data import Sample, ask_data, rng_of, seed_everything
 from vimonet.training.run import Run
 from vimonet.training.trainer import StageTrainer
 
@@ -118,12 +118,12 @@ def fit_feature_extractor(motion: MotionConfig, dataset: Any, seed: int) -> Moti
     found: dict[int, list[NDArray[np.float32]]] = {0: [], 1: []}
     for index in order:
         sample = dataset[int(index)]
-        cell = cell_of(sample)
-        if cell < 2:
+        if sample.get("joints") is not None:
+            flat = int(sample.get("dimensions", 3) == 2)
             joints = np.asarray(sample["joints"], np.float32)[: motion.max_frames]
             confidence = sample.get("confidence")
             confidence = None if confidence is None else confidence[: motion.max_frames]
-            found[cell].append(plain.extract_joints(joints, confidence, sample.get("dimensions", 3)))
+            found[flat].append(plain.extract_joints(joints, confidence, sample.get("dimensions", 3)))
     mean, std = _statistics(found[0])
     keypoint_mean, keypoint_std = _statistics(found[1])
     return MotionFeatureExtractor(
@@ -188,7 +188,7 @@ class MotionClips(Dataset[NDArray[np.float32]]):
         """The sample at `index`, or the next one in 3D."""
         for step in range(len(self.dataset)):
             sample = self.dataset[(index + step) % len(self.dataset)]
-            if cell_of(sample) == 0:
+            if sample.get("joints") is not None and sample.get("dimensions", 3) == 3:
                 return sample
         raise InputError(
             "the motion tokenizer learns from 3D clips, and the data has none; name a source with 3D motion under data."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ Choice = tuple[str, str, Any, bool]
 """Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed."""
 
 
+STREAMS = ("all", "motion", "video", "unpaired")
+
 _BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb_moves"))
 """Forms whose answers are balanced for each action or limb by itself: else the question's words would tell."""
 
@@ -32,18 +35,31 @@ class TrainingSet:
         turns: questions drawn per clip and epoch.
         seed: of the draws.
         noise: whether sensor-like jitter is added to 3D joints.
+        folder: of the dataset, where its videos lie.
+        streams: what is given of a row with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one of
+            them, the other in the next epoch.
 
     Attributes:
-        lengths: frames per sample.
-        cells: 0 for 3D motion, 1 for 2D keypoints.
+        lengths: frames per sample, 0 without motion.
+        cells: index into `vimonet.training.data.CELLS`: 3D motion, 2D keypoints, text, video, paired.
         actions: every action phrase that labels a stretch, in alphabetical order.
+        videos: the clips that are given, (path, start s, end s) each.
     """
 
-    def __init__(self, rows: Any, turns: int, seed: int, noise: bool) -> None:
+    def __init__(
+        self, rows: Any, turns: int, seed: int, noise: bool, folder: str | Path = "", streams: str = "all"
+    ) -> None:
         self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
+        self.streams = streams
         self._rows = rows.with_format("arrow")
-        self.lengths = np.asarray(rows.data.column("frames"))
-        self.cells = (np.asarray(rows.data.column("dimensions")) == 2).astype(np.int64)
+        self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
+        self.videos = [clip for clip in self._videos if clip is not None]
+        self.lengths, dimensions = (rows.data.column(name).fill_null(0).to_numpy() for name in ("frames", "dimensions"))
+        if streams == "video":
+            dimensions = np.where([clip is not None for clip in self._videos], 0, dimensions)
+        self.cells = np.array(
+            [_cell(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)], np.int64
+        )
         self._questions = _questions(rows)
         self._spans = [
             [(a["action"], a["start"], a["end"]) for a in actions]
@@ -61,10 +77,17 @@ class TrainingSet:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
-        row = self._row(index)
-        joints, confidence = arrays_of(row)
-        if self.noise and row["dimensions"] == 3:
-            joints = _jitter(joints, rng)
+        row, video = self._row(index), self._videos[index]
+        joints = confidence = None
+        if row["joints"] is not None:
+            joints, confidence = arrays_of(row)
+            if self.noise and row["dimensions"] == 3:
+                joints = _jitter(joints, rng)
+        if joints is not None and video is not None and self.streams != "all":
+            if self.streams == "video" or (index + self.epoch) % 2:
+                joints = confidence = None
+            else:
+                video = None
         # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
         keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[index]]
         chosen: list[Choice] = []
@@ -87,6 +110,7 @@ class TrainingSet:
             "turns": turns,
             "spans": self._spans[index],
             "source": row["source"],
+            "video": video,
         }
 
     def _row(self, index: int) -> dict[str, Any]:
@@ -119,6 +143,23 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
         if other != words:
             return [twin for twin in asked if twin[0] == form and twin[2] == other][:1]
     return []
+
+
+def _cell(dimensions: int, video: bool) -> int:
+    """Index into the trainer's CELLS."""
+    if video:
+        return 4 if dimensions else 3
+    return {3: 0, 2: 1}.get(dimensions, 2)
+
+
+def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | None] | None]:
+    """Path, start and end (s) of the video of each row; None for a row without."""
+    columns = (rows.data.column(name).to_pylist() for name in ("video", "video_span"))
+    found: list[tuple[str, float | None, float | None] | None] = []
+    for path, span in zip(*columns, strict=True):
+        start, end = (span["start"], span["end"]) if span else (None, None)
+        found.append(None if path is None else (str(folder / path), start, end))
+    return found
 
 
 def _questions(rows: Any) -> list[list[Choice]]:
@@ -207,6 +248,7 @@ def training_samples(
     seed: int = 0,
     noise: bool = True,
     limit: int = 0,
+    streams: str = "all",
 ) -> TrainingSet:
     """A split of a VIMOS dataset as samples.
 
@@ -217,13 +259,27 @@ def training_samples(
         seed: of the draws.
         noise: jitter 3D joints as sensors do.
         limit: only the first so many rows; 0 for all.
+        streams: what is given of rows with motion and video: ``all`` of it, ``motion``, ``video``, or ``unpaired``: one
+            of them, the other in the next epoch. Rows that only have what is not given are left out.
 
     Raises:
-        InputError: no dataset, no such split, or a test split.
+        InputError: no dataset, no such split, a test split, or nothing left in it.
     """
     if split.startswith("test"):
         raise InputError(f"split '{split}' cannot be trained on; choose train or val.")
     rows = open_rows(dataset, split)
     if limit and limit < len(rows):
         rows = rows.select(range(limit)).flatten_indices()
-    return TrainingSet(rows, turns, seed, noise)
+    if streams not in STREAMS:
+        raise InputError(f"data.streams is {streams!r}; it can be {', '.join(STREAMS)}.")
+    if streams in ("motion", "video"):
+        rows = _with(rows, "joints" if streams == "motion" else "video")
+        if not len(rows):
+            raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
+    return TrainingSet(rows, turns, seed, noise, dataset, streams)
+
+
+def _with(rows: Any, column: str) -> Any:
+    """The rows that have a value in a column."""
+    there = np.flatnonzero(rows.data.column(column).is_valid().to_numpy())
+    return rows if len(there) == len(rows) else rows.select(there).flatten_indices()
