@@ -25,7 +25,7 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     parts = data.add_subparsers(dest="part", required=True, metavar="PART")
     build = parts.add_parser("build", help="make a dataset of a source", description=_BUILD)
     sources = build.add_subparsers(dest="source", required=True, metavar="SOURCE")
-    for add_source in (_add_open, _add_folder, _add_humanml3d, _add_motionx, _add_babel):
+    for add_source in (_add_open, _add_paired, _add_folder, _add_humanml3d, _add_motionx, _add_babel):
         add_source(sources)
 
     validate = parts.add_parser(
@@ -52,7 +52,7 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
 def _source(sources: Parsers[argparse.ArgumentParser], name: str, help: str, root: str) -> argparse.ArgumentParser:
     """The parser of a source with what all of them have."""
     parser = sources.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}. {_BUILD}")
-    parser.add_argument("--root", required=name != "open", metavar="DIR", help=root)
+    parser.add_argument("--root", required=name not in ("open", "paired"), metavar="DIR", help=root)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the dataset")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="workers, 0 for none (default: 2)")
     parser.add_argument("--overwrite", action="store_true", help="replace a dataset of other settings in --out")
@@ -85,6 +85,33 @@ def _open(args: argparse.Namespace) -> Builder:
     if min(args.count, args.val) < 0:
         raise InputError("--count and --val are numbers of rows; give 0 or more.")
     return OpenBuilder(args.root, args.count, args.val, tuple(args.sources), args.seed, not args.no_test, variants)
+
+
+def _add_paired(sources: Parsers[argparse.ArgumentParser]) -> None:
+    parser = _source(
+        sources,
+        "paired",
+        "movement and rendered video of the same moments (extra render3d)",
+        "folder of the recordings",
+    )
+    for split, number in (("count", 2000), ("val", 100), ("test", 300)):
+        what = "train" if split == "count" else split
+        parser.add_argument(
+            f"--{split}", type=int, default=number, metavar="N", help=f"rows of {what} (default: {number})"
+        )
+    parser.add_argument(
+        "--sources", nargs="+", default=(), metavar="NAME", help="corpora of 3D movement (default: all)"
+    )
+    parser.add_argument("--pictures", type=int, default=16, metavar="N", help="pictures per video (default: 16)")
+    parser.add_argument("--size", type=int, default=224, metavar="N", help="pixels of a picture's side (default: 224)")
+    parser.set_defaults(builder=_paired)
+
+
+def _paired(args: argparse.Namespace) -> Builder:
+    from vimonet.vimos.builders.paired import PairedBuilder
+
+    numbers = (args.count, args.val, args.test)
+    return PairedBuilder(args.root, *numbers, tuple(args.sources), args.seed, args.pictures, args.size)
 
 
 def _add_folder(sources: Parsers[argparse.ArgumentParser]) -> None:
