@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from vimonet.cli import main
+from vimonet.cli import build_parser, main
 from vimonet.cli.convert import SOURCES
 
 
@@ -66,3 +69,13 @@ def test_names_are_those_of_the_library():
     from vimonet.model import importers
 
     assert SOURCES == importers.SOURCES
+
+
+def test_commands_of_the_page_are_understood():
+    """They need weights that are not here, so they are parsed only."""
+    page = (Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^vimonet (.+)$", page, re.MULTILINE)
+    assert len(commands) >= 7
+    for command in commands:
+        args = build_parser().parse_args(shlex.split(command))
+        assert args.command in ("compose", "convert")
