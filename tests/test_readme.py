@@ -183,7 +183,11 @@ def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, caps
         if command.startswith(beginning):
             command = shlex.join([*shlex.split(command), *options])
     assert run(command, monkeypatch) == 0, capsys.readouterr().err
-    named = ["vimonet-demo.png"] if command == "vimonet demo" else re.findall(r"(?:-o|--show|>) (\S+\.\w+)", command)
+    named = (
+        ["vimonet-demo.png"]
+        if command == "vimonet demo"
+        else re.findall(r"(?:-o|--show|--explain|>) (\S+\.\w+)", command)
+    )
     for name in named:
         assert (desk / name).stat().st_size > 0
     others = {".cache", "data", "runs", "lmms_tasks"}
