@@ -50,9 +50,9 @@ RECIPE = 1
 
 _ROWS = 25
 _TRIES = 60
-_MODES = ("sequence", "mirrored", "reversed")
-_SHARES = (0.5, 0.25, 0.25)
-_WIDEST = {"sequence": 2.0, "mirrored": 0.9, "reversed": 0.9}
+_SHARES = {"sequence": 0.35, "single": 0.2, "mirrored": 0.2, "reversed": 0.25}
+"""Rows of one person with two or three actions, or one; of two people who mirror or reverse each other."""
+_WIDEST = {"sequence": 2.0, "single": 2.0, "mirrored": 0.9, "reversed": 0.9}
 """Metres of ground a movement may cover: a camera that shows more shows people too small."""
 
 _PICTURE, _MOTION, _BOTH = 5, 6, 6
@@ -123,7 +123,8 @@ class PairedBuilder:
             for index in shard.keys:
                 name = f"{shard.split}/{index:06d}"
                 rng = random.Random(f"paired/{self.seed}/{name}")
-                made = next(filter(None, (_draw(pool, rng, shard.split == "test") for _ in range(_TRIES))), None)
+                mode, test = rng.choices(list(_SHARES), list(_SHARES.values()))[0], shard.split == "test"
+                made = next(filter(None, (_draw(pool, rng, mode, test) for _ in range(_TRIES))), None)
                 if made is None:
                     yield Skipped(name, f"no scene that shows all it asks about in {_TRIES} draws.")
                     continue
@@ -176,10 +177,9 @@ def _usable(clip: Clip) -> bool:
     return action not in OUTSIDE_TRAIN | OUTSIDE_TEST and clip.motion.frames >= 24
 
 
-def _draw(pool: Pool, rng: random.Random, test: bool) -> _Made | None:
+def _draw(pool: Pool, rng: random.Random, mode: str, test: bool) -> _Made | None:
     """One try: movements, then a scene for them, then whether there is something to ask of both."""
-    mode = rng.choices(_MODES, _SHARES)[0]
-    number = 1 if mode == "mirrored" else 2 if mode == "reversed" else rng.choice((2, 2, 3))
+    number = {"reversed": 2, "sequence": rng.choice((2, 2, 3))}.get(mode, 1)
     clips, motions, actions = _actions(pool, rng, number)
     if len(set(actions)) < number:
         return None
