@@ -20,6 +20,7 @@ from vimonet.errors import InputError
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.chat_families import CHOICES
 from vimonet.model.compose import compose
+from vimonet.model.importers import convert
 from vimonet.motion.body_features import BODY_DIM
 
 TOKENS = {
@@ -131,6 +132,88 @@ def test_parts_keep_their_weights(disk):
     assert all(torch.equal(value, theirs[name]) for name, value in composed.model.state_dict().items())
     other = made(disk, "vicuna", seed=1).model.vimonet.translators.motion.linear.weight
     assert not torch.equal(other, composed.model.vimonet.translators.motion.linear.weight)
+
+
+def test_released_video_branch_runs_and_gives_its_numbers(disk, shared, tmp_path, capsys):
+    """LanguageBind, projector and language model joined as MotionLLM joins them: 8 frames, every patch, no norm."""
+    golden = shared / "golden"
+    (tmp_path / "lb").mkdir()
+    state = {f"vision_model.{k}": v for k, v in load_file(golden / "lb_video_tiny.safetensors").items()}
+    state = {k.replace("vision_model.vision_model.", "vision_model."): v for k, v in state.items()}
+    save_file(state, tmp_path / "lb" / "model.safetensors")
+    vision = {"add_time_attn": True, "hidden_act": "gelu", "num_attention_heads": 4, "layer_norm_eps": 1e-5}
+    (tmp_path / "lb" / "config.json").write_text(json.dumps({"vision_config": vision}))
+    projector = load_file(golden / "projector_tiny.safetensors")
+    convert("video-llava", [golden / "projector_tiny.safetensors"], tmp_path / "llava")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(disk / "vicuna")
+    sizes = {**SHAPE, "hidden_size": 96}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path / "llm")
+    tokenizer.save_pretrained(tmp_path / "llm")
+    parts = ["--llm", str(tmp_path / "llm"), "--video", str(tmp_path / "lb"), "--video-projector"]
+    out = tmp_path / "out"
+    assert main(["compose", *parts, str(tmp_path / "llava"), "--chat", "motionllm", "-o", str(out)]) == 0
+    assert "new, untrained" not in capsys.readouterr().out
+    model = vimonet.load(out)
+    io = np.load(golden / "lb_video_tiny_io.npz")
+    with torch.no_grad():
+        got, _ = model.model.vimonet.get_video_features(torch.from_numpy(io["input"]).transpose(1, 2))
+        linear = torch.nn.functional.linear
+        hidden = linear(
+            torch.from_numpy(io["gelu/selected_patch"][0]),
+            projector["mm_projector.0.weight"],
+            projector["mm_projector.0.bias"],
+        )
+        wanted = linear(
+            torch.nn.functional.gelu(hidden), projector["mm_projector.2.weight"], projector["mm_projector.2.bias"]
+        )
+    assert got.shape == (8 * 16, 96)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5)
+    pictures = np.random.default_rng(0).integers(0, 255, (8, 60, 60, 3), np.uint8)
+    assert model.ask("What is done?", video=pictures, max_new_tokens=2).read == ("video",)
+    messages = model.processor.messages("What is done?", video=pictures)
+    asked = model.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert asked == "<s>USER: What is done? \n INPUT_VIDEO: <|video|>. ASSISTANT: "
+    blind = model.processor.apply_chat_template(
+        model.processor.messages("What?"), tokenize=False, add_generation_prompt=True
+    )
+    assert blind == "<s>USER: What? ASSISTANT: "
+
+    with pytest.raises(InputError, match="does not fit between"):
+        compose(disk / "vicuna", video=tmp_path / "lb", video_projector=tmp_path / "llava")
+    with pytest.raises(InputError, match=r"no projector\.safetensors"):
+        compose(disk / "vicuna", video=tmp_path / "lb", video_projector=disk)
+    with pytest.raises(InputError, match="no video tower"):
+        compose(disk / "vicuna", motion_tokenizer=disk / "motion", video_projector=tmp_path / "llava")
+
+
+def test_motionllm_in_one_command(disk, tmp_path, capsys):
+    torch.manual_seed(0)
+    llm = LlamaForCausalLM.from_pretrained(disk / "vicuna")
+    lora = {}
+    for layer in range(2):
+        lora[f"transformer.h.{layer}.attn.attn.lora_A"] = torch.randn(4, 32)
+        lora[f"transformer.h.{layer}.attn.attn.lora_B"] = torch.randn(64, 2)
+    shapes = {"0.weight": (32, 32), "0.bias": (32,), "2.weight": (32, 32), "2.bias": (32,)}
+    projector = {name: torch.randn(shape) for name, shape in shapes.items()}
+    torch.save(lora, tmp_path / "lora.pth")
+    torch.save(projector, tmp_path / "mlp.pth")
+    llm.config.num_key_value_heads = 4
+    base = LlamaForCausalLM(llm.config)
+    base.save_pretrained(tmp_path / "base")
+    PreTrainedTokenizerFast.from_pretrained(disk / "vicuna").save_pretrained(tmp_path / "base")
+    files = [str(tmp_path / "lora.pth"), str(tmp_path / "mlp.pth")]
+    command = ["convert", "motionllm", *files, "--video", str(disk / "languagebind"), "-o", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "name Vicuna's folder" in capsys.readouterr().err
+    assert main([*command, "--base", str(tmp_path / "base"), "--system", "Be kind."]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.t*")) == ["conversion.txt"]
+    model = vimonet.load(tmp_path / "out")
+    ours = model.model.vimonet.translators.video.translator.state_dict()
+    assert torch.equal(ours["linear_2.weight"], projector["2.weight"])
+    pictures = np.random.default_rng(0).integers(0, 255, (8, 60, 60, 3), np.uint8)
+    assert model.ask("What is done?", video=pictures, max_new_tokens=2).read == ("video",)
+    asked = model.processor.apply_chat_template(model.processor.messages("Q?"), tokenize=False)
+    assert asked == "<s>Be kind. USER: Q? "
 
 
 def test_half_precision_and_one_tower(disk, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-_CHATS = ("auto", "llama3", "qwen", "vicuna", "vimonet")
+_CHATS = ("auto", "llama3", "qwen", "vicuna", "motionllm", "vimonet")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,6 +17,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--llm", required=True, metavar="NAME", help="causal language model")
     parser.add_argument("--video", metavar="NAME", help="vision or video backbone, LanguageBind included")
     parser.add_argument("--motion-tokenizer", metavar="NAME", help="motion VQ-VAE with its feature statistics")
+    parser.add_argument("--video-projector", metavar="DIR", help="released projector, made by 'vimonet convert'")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
     parser.add_argument("--chat", choices=_CHATS, default="auto", help="chat template (default: by the tokenizer)")
     parser.add_argument("--system", default="", metavar="TEXT", help="what every conversation begins with")
@@ -46,6 +47,7 @@ def _compose(args: argparse.Namespace) -> int:
             args.llm,
             video=args.video,
             motion_tokenizer=args.motion_tokenizer,
+            video_projector=args.video_projector,
             chat=args.chat,
             system=args.system,
             dtype=args.dtype,
@@ -54,7 +56,8 @@ def _compose(args: argparse.Namespace) -> int:
         )
         composed.save(folder)
     for name, count in count_parameters(composed.model).items():
-        print(f"{name:>15}  {count:>15,} parameters{'  (new, untrained)' if name == 'translators' else ''}")
+        new = name == "translators" and (args.video_projector is None or args.motion_tokenizer is not None)
+        print(f"{name:>15}  {count:>15,} parameters{'  (new, untrained)' if new else ''}")
     print(f"chat template: {composed.chat}; an answer ends with {composed.end}")
     tokens = ", ".join(f"{token} {index}" for token, index in composed.added.items()) or "none"
     print(f"tokens added: {tokens}; embeddings grew by {composed.grown} rows")

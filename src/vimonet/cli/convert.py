@@ -24,6 +24,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     language.add_argument("--base", metavar="DIR", help="folder of Vicuna-7B v1.5, where no lit_model.pth is given")
     language.add_argument("--tokenizer", metavar="DIR", help="folder of Vicuna's tokenizer (default: --base)")
     language.add_argument("--adapter", action="store_true", help="keep the LoRA as a PEFT adapter, do not merge it")
+    language.add_argument(
+        "--video", metavar="NAME", help="LanguageBind's folder or hub id: make one model that is asked"
+    )
+    language.add_argument("--system", metavar="TEXT", help="with --video: what stands before USER: in its prompts")
     language.add_argument("--lora-alpha", type=float, default=None, metavar="A", help="of the LoRA (default: 16)")
     language.add_argument("--heads", type=int, default=None, help="attention heads (default: of 128 numbers each)")
     motion = parser.add_argument_group("t2m-gpt, motiongpt")
@@ -42,6 +46,8 @@ def _convert(args: argparse.Namespace) -> int:
         "adapter": args.adapter or None,
         "alpha": args.lora_alpha,
         "heads": args.heads,
+        "video": args.video,
+        "system": args.system,
         "mean": args.mean,
         "std": args.std,
     }
@@ -50,7 +56,14 @@ def _convert(args: argparse.Namespace) -> int:
     allowed = {"motionllm": options.keys() - statistics, **dict.fromkeys(_MOTION, statistics)}
     if wrong := sorted(options.keys() - allowed.get(args.source, set())):
         raise InputError(f"--{wrong[0].replace('alpha', 'lora-alpha')} has no meaning for {args.source}.")
-    conversion = convert(args.source, args.files, args.out, **options)
+    if "video" in options:
+        from vimonet.model.importers.whole import import_motionllm
+
+        conversion = import_motionllm(args.files, options.pop("video"), args.out, **options)
+    else:
+        if "system" in options:
+            raise InputError("--system goes with --video.")
+        conversion = convert(args.source, args.files, args.out, **options)
     for line in conversion.lines(keys=args.keys):
         print(line)
     if args.source in _MOTION and "mean" not in options:

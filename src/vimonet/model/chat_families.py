@@ -29,6 +29,8 @@ class ChatFamily:
         prompt: what an answer is asked for with.
         lead: what the answer itself begins with, learned with it.
         after: what follows the end of an answer.
+        clips: what stands before and after the clips of a message, which then come behind its text; None for clips
+            on lines of their own where they are given.
     """
 
     name: str
@@ -39,11 +41,16 @@ class ChatFamily:
     prompt: str
     lead: str = ""
     after: str = ""
+    clips: tuple[str, str] | None = None
 
     def template(self, system: str = "") -> str:
         """The Jinja template; `system` is said where a conversation brings no system message."""
         q = json.dumps
+        said = _IN_PLACE
+        if self.clips is not None:
+            said = _BEHIND.format(before=q(self.clips[0]), after=q(self.clips[1]))
         return _TEMPLATE.format(
+            said=said,
             default=q(system),
             system_before=q(self.system[0]),
             system_after=q(self.system[1]),
@@ -76,24 +83,34 @@ FAMILIES = (
         after="\n",
     ),
     ChatFamily("vicuna", ("<s>", "</s>"), "</s>", ("", " "), ("USER: ", " "), "ASSISTANT:", lead=" "),
+    # Never found, for its tokenizer is Vicuna's. The peer encodes "INPUT_VIDEO: " apart, which puts a space before it.
+    ChatFamily(
+        "motionllm",
+        ("<s>", "</s>"),
+        "</s>",
+        ("", " "),
+        ("USER: ", " "),
+        "ASSISTANT: ",
+        clips=(" \n INPUT_VIDEO: ", "."),
+    ),
 )
 """In the order in which they are looked for."""
 
 CHOICES = ("auto", *(family.name for family in FAMILIES), "vimonet")
 
 _TEMPLATE = """\
+{{%- macro clip(part, end) -%}}
+{{%- if part['type'] == 'motion' -%}}{{{{- '<|motion|>' + end -}}}}
+{{%- elif part['type'] == 'keypoints' -%}}{{{{- '<|keypoints|>' + end -}}}}
+{{%- elif part['type'] == 'video' -%}}{{{{- '<|video|>' + end -}}}}
+{{%- elif part['type'] != 'text' -%}}
+{{{{- raise_exception("The type of a content is " + part['type'] + "; expected text, motion or video.") -}}}}
+{{%- endif -%}}
+{{%- endmacro -%}}
 {{%- macro said(content) -%}}
 {{%- if content is string -%}}{{{{- content -}}}}
 {{%- else -%}}
-{{%- for part in content -%}}
-{{%- if part['type'] == 'text' -%}}{{{{- part['text'] -}}}}
-{{%- elif part['type'] == 'motion' -%}}{{{{- '<|motion|>\\n' -}}}}
-{{%- elif part['type'] == 'keypoints' -%}}{{{{- '<|keypoints|>\\n' -}}}}
-{{%- elif part['type'] == 'video' -%}}{{{{- '<|video|>\\n' -}}}}
-{{%- else -%}}
-{{{{- raise_exception("The type of a content is " + part['type'] + "; expected text, motion or video.") -}}}}
-{{%- endif -%}}
-{{%- endfor -%}}
+{said}
 {{%- endif -%}}
 {{%- endmacro -%}}
 {{{{- bos_token if bos_token is defined and bos_token else '' -}}}}
@@ -114,6 +131,17 @@ _TEMPLATE = """\
 {{%- endfor -%}}
 {{%- if add_generation_prompt -%}}{{{{- {prompt} -}}}}{{%- endif -%}}
 """
+
+
+_IN_PLACE = """\
+{%- for part in content -%}
+{%- if part['type'] == 'text' -%}{{- part['text'] -}}{%- else -%}{{- clip(part, '\\n') -}}{%- endif -%}
+{%- endfor -%}"""
+_BEHIND = """\
+{{%- for part in content if part['type'] == 'text' -%}}{{{{- part['text'] -}}}}{{%- endfor -%}}
+{{%- for part in content if part['type'] != 'text' -%}}
+{{{{- ({before} if loop.first else '') + clip(part, '') + ({after} if loop.last else '') -}}}}
+{{%- endfor -%}}"""
 
 
 def choose_chat(tokenizer: PreTrainedTokenizerBase, choice: str = "auto", system: str = "") -> tuple[str, str, str]:

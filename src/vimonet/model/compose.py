@@ -23,6 +23,7 @@ from vimonet.model.composition import build_model
 from vimonet.model.configuration_vimonet import ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.frame_processing import build_frame_processor
+from vimonet.model.importers.projector import load_projector
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.motion_vqvae import MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.processing_vimonet import ViMoNetProcessor, build_processor
@@ -61,6 +62,7 @@ def compose(
     *,
     video: Place | None = None,
     motion_tokenizer: Place | None = None,
+    video_projector: Place | None = None,
     chat: str = "auto",
     system: str = "",
     dtype: str = "auto",
@@ -74,6 +76,8 @@ def compose(
         video: of a vision or video backbone (see `load_video_tower`); None for a model that sees no video.
         motion_tokenizer: of a VQ-VAE with its feature extractor (``vimonet train tokenizer``, or ``vimonet convert
             t2m-gpt --mean --std``); None for a model that reads no motion.
+        video_projector: of a released projector (``vimonet convert motionllm`` or ``video-llava``), which becomes the
+            video's translator; every patch a token (``video_pooling`` ``none``) unless said otherwise.
         chat, system: see `choose_chat`.
         dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto``: the language model's.
         seed: of the new parts.
@@ -87,6 +91,12 @@ def compose(
     # The small parts first: what is wrong with them should not cost the time a large one takes to load.
     tower, extractor = (None, None) if motion_tokenizer is None else _load_motion(motion_tokenizer)
     backbone = None if video is None else load_video_tower(video)
+    projector = None
+    if video_projector is not None:
+        if video is None:
+            raise InputError("a video projector was named, and no video tower whose features it reads.")
+        projector, kind = load_projector(video_projector)
+        settings = {"video_pooling": "none", **settings, "video_translator": kind, "video_translator_norm": False}
     language_model, tokenizer = _load_language_model(llm, dtype)
     name, template, end = choose_chat(tokenizer, chat, system)
     before, rows, ends = set(tokenizer.get_vocab()), int(language_model.config.vocab_size), _ends(language_model)
@@ -97,6 +107,10 @@ def compose(
             model = build_model(
                 config, tokenizer, language_model=language_model, motion_tower=tower, video_tower=backbone
             )
+        if projector is not None:
+            model.vimonet.translators.video.translator.load_state_dict(projector)  # type: ignore[union-attr]
+    except RuntimeError as error:
+        raise InputError(f"{video_projector}: does not fit between {video} and {llm} ({_shapes(error)}).") from None
     except (ValueError, StrictDataclassError) as error:
         raise InputError(f"the parts cannot be joined: {_first(error.__cause__ or error)}") from None
     for parameter in model.parameters():
@@ -185,6 +199,11 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+def _shapes(error: RuntimeError) -> str:
+    """The line about the first tensor that does not fit."""
+    return next((line.strip() for line in str(error).splitlines() if "size mismatch" in line), _first(error))
 
 
 def _first(error: BaseException) -> str:

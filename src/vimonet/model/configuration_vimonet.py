@@ -56,6 +56,7 @@ class ViMoNetConfig(PreTrainedConfig):
         video_pooling: ``spatial``, ``temporal``, ``attentive``, or ``none`` (the paper's line: every patch a token).
         video_tokens: most tokens of a clip; exactly so many with attentive pooling; without meaning for ``none``.
         video_translator: ``mlp`` (paper) or ``linear``.
+        video_translator_norm: whether it normalises its input first; released projectors do not.
         video_token_id: placeholder that one translated video feature replaces.
         confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
         caption_question: what ``caption`` asks; the wording captions were trained on.
@@ -86,6 +87,7 @@ class ViMoNetConfig(PreTrainedConfig):
     video_pooling: Pooling = "spatial"
     video_tokens: int = 256
     video_translator: VideoTranslator = "mlp"
+    video_translator_norm: bool = True
     video_token_id: int | None = None
     confidence_temperature: float = 1.0
     caption_question: str = "Describe the movement."

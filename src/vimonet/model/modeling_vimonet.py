@@ -102,6 +102,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         _, rows, columns = feature_grid(tower.config, 1)
         return {
             "kind": config.video_translator,
+            "norm": config.video_translator_norm,
             "input_dim": tower.dim,
             "pooling": config.video_pooling,
             "rows": rows,
@@ -174,7 +175,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
             rows = [row for row, frames in enumerate(counts) if frames == count]
             features = self.video_tower(values[rows, :count])
             moments = nn.functional.adaptive_avg_pool1d(places[rows, None, :count], features.shape[1])[:, 0]
-            features = features.to(self.translators.video.translator.norm.weight.dtype)  # type: ignore[union-attr]
+            features = features.to(next(self.translators.video.parameters()).dtype)  # type: ignore[union-attr]
             translated, looked = self.translators(features, "video", places=moments)
             tokens.update(zip(rows, translated, strict=True))
             if looked is not None:

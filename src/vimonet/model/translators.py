@@ -6,7 +6,7 @@ queries, so a long clip costs no more than a short one, and its weights say whic
 (Flamingo, arXiv 2204.14198).
 
 Every translator first normalises its input: the features come before quantisation, where their scale is whatever
-training left.
+training left. (Released projectors of video do not, and can be had without.)
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _CLOCK = 32
 class LinearTranslator(nn.Module):
     """One linear map per feature: [N, L, D] -> [N, L, H]."""
 
-    def __init__(self, input_dim: int, output_dim: int):
+    def __init__(self, input_dim: int, output_dim: int, *, norm: bool = True):
         super().__init__()
-        self.norm = nn.LayerNorm(input_dim)
+        self.norm = nn.LayerNorm(input_dim) if norm else nn.Identity()
         self.linear = nn.Linear(input_dim, output_dim)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, None]:
@@ -39,9 +39,9 @@ class LinearTranslator(nn.Module):
 class MLPTranslator(nn.Module):
     """Two layers with GELU (LLaVA-1.5, arXiv 2310.03744): [N, L, D] -> [N, L, H]."""
 
-    def __init__(self, input_dim: int, output_dim: int):
+    def __init__(self, input_dim: int, output_dim: int, *, norm: bool = True):
         super().__init__()
-        self.norm = nn.LayerNorm(input_dim)
+        self.norm = nn.LayerNorm(input_dim) if norm else nn.Identity()
         self.linear_1 = nn.Linear(input_dim, output_dim)
         self.act = nn.GELU()
         self.linear_2 = nn.Linear(output_dim, output_dim)
@@ -101,16 +101,19 @@ class AttentiveTranslator(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-def build_translator(kind: str, input_dim: int, output_dim: int, *, queries: int = 16, heads: int = 8) -> nn.Module:
-    """Make the translator of that name; all take ``(features, mask)`` and return ``(tokens, weights or None)``.
+def build_translator(
+    kind: str, input_dim: int, output_dim: int, *, queries: int = 16, heads: int = 8, norm: bool = True
+) -> nn.Module:
+    """Make the translator of that name; all take ``(features, mask)`` and return ``(tokens, weights or None)``. Without
+    `norm` a ``linear`` or ``mlp`` one reads features as they come.
 
     Raises:
         ValueError: unknown kind.
     """
     if kind == "linear":
-        return LinearTranslator(input_dim, output_dim)
+        return LinearTranslator(input_dim, output_dim, norm=norm)
     if kind == "mlp":
-        return MLPTranslator(input_dim, output_dim)
+        return MLPTranslator(input_dim, output_dim, norm=norm)
     if kind == "attentive":
         return AttentiveTranslator(input_dim, output_dim, queries, heads)
     raise ValueError(f"translator is {kind!r}; expected 'linear', 'mlp' or 'attentive'.")
@@ -121,6 +124,7 @@ class VideoTranslator(nn.Module):
 
     Args:
         kind: ``linear`` or ``mlp`` (the paper's, for video).
+        norm: whether the pooled features are normalised before they are translated.
         input_dim, output_dim: widths of tower and language model.
         pooling, rows, columns, budget, heads: see `vimonet.model.pooling`.
     """
@@ -131,6 +135,7 @@ class VideoTranslator(nn.Module):
         input_dim: int,
         output_dim: int,
         *,
+        norm: bool = True,
         pooling: Any = "spatial",
         rows: int,
         columns: int,
@@ -139,7 +144,7 @@ class VideoTranslator(nn.Module):
     ):
         super().__init__()
         self.pooling = build_pooling(pooling, input_dim, rows, columns, budget, heads)
-        self.translator = build_translator(kind, input_dim, output_dim)
+        self.translator = build_translator(kind, input_dim, output_dim, norm=norm)
 
     def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Translate clips.

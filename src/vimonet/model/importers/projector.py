@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vimonet.errors import InputError
-from vimonet.model.checkpoints import ImportReport
+from vimonet.model.checkpoints import ImportReport, read_state_dict
 
 PROJECTOR = "projector.safetensors"
 _FORMS = (
@@ -71,6 +71,23 @@ def save_projector(projector: Mapping[str, Tensor], report: ImportReport, folder
     return path
 
 
+def load_projector(folder: str | os.PathLike[str]) -> tuple[dict[str, Tensor], str]:
+    """The tensors and the kind (``mlp`` or ``linear``) of a projector that `save_projector` wrote.
+
+    Args:
+        folder: with ``projector.safetensors``, itself or in its folder ``projector``.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    places = [Path(folder) / PROJECTOR, Path(folder) / "projector" / PROJECTOR]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise InputError(f"{folder}: no {PROJECTOR}; give the output of 'vimonet convert motionllm' or 'video-llava'.")
+    projector = read_state_dict(path)
+    return projector, "linear" if "linear.weight" in projector else "mlp"
+
+
 def _form(names: Collection[str]) -> tuple[str | None, dict[str, str]]:
     """The kind of projector that has just these names, and theirs -> ours."""
     for kind, layers in _FORMS:
@@ -107,4 +124,4 @@ def _check(projector: Mapping[str, Tensor], sizes: Mapping[str, Any], source: st
             raise InputError(f"{source}: {name} of the projector is {list(value.shape)}; expected {list(wanted)}.")
 
 
-__all__ = ["PROJECTOR", "convert_projector", "save_projector"]
+__all__ = ["PROJECTOR", "convert_projector", "load_projector", "save_projector"]
