@@ -155,9 +155,7 @@ def _split(given: list[str]) -> tuple[list[str], list[str]]:
     not.
     """
     count = 1
-    while count < len(given) and (
-        given[count] == "-" or given[count].startswith("sample:") or Path(given[count]).is_file()
-    ):
+    while count < len(given) and (given[count] == "-" or given[count].startswith("sample:") or _is_file(given[count])):
         count += 1
     recordings, questions = given[:count], given[count:]
     if not questions:
@@ -210,6 +208,13 @@ def _asked(args: argparse.Namespace) -> Assistant | RemoteAssistant:
 
     endpoint = Endpoint(Settings(args.via, args.llm, key_env=args.key_env, cache=default_cache()))
     return RemoteAssistant(endpoint, level=args.level)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a question too long, or with characters no file name has
+        return False
 
 
 def _caption(args: argparse.Namespace) -> int:
