@@ -89,7 +89,7 @@ class TrainingSet:
             else:
                 video = None
         # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
-        keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[index]]
+        keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[index].tolist()]
         chosen: list[Choice] = []
         for i in sorted(range(len(keys)), key=lambda i: -keys[i]):
             if len(chosen) >= self.turns:
@@ -165,13 +165,18 @@ def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | No
 def _questions(rows: Any) -> list[list[Choice]]:
     """What can be asked of each row: its instructions, and a description where it has captions."""
     found: list[list[Choice]] = []
+    # The same question with the same answer stands in hundreds of rows: one object serves them all.
+    known: dict[tuple[Any, ...], Choice] = {}
     captions = rows.data.column("captions").to_pylist()
     for told, asked in zip(captions, _instructions(rows), strict=True):
         questions: list[Choice] = []
         for i in asked:
             # Forms of our own are put into other words every time; what others wrote is asked as they wrote it.
-            words = json.loads(i["slots"]) if i["generator"] == "kinematic" else i["question"]
-            questions.append((i["form"], i["answer"], words, bool(i["options"])))
+            ours = i["generator"] == "kinematic"
+            key = (i["form"], i["answer"], i["slots"] if ours else i["question"], bool(i["options"]), ours)
+            if key not in known:
+                known[key] = (key[0], key[1], json.loads(i["slots"]) if ours else i["question"], key[3])
+            questions.append(known[key])
         questions += [("caption", c["text"], {}, False) for c in told]
         found.append(questions)
     return found
@@ -200,7 +205,7 @@ def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float
     return joints + np.float32(level) * smooth
 
 
-def _balance(rows: list[list[Choice]]) -> list[list[float]]:
+def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     """Weight of every question so that, form by form, no answer is right more often than it must be."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     closed: dict[tuple[str, str], bool] = {}
@@ -236,7 +241,8 @@ def _balance(rows: list[list[Choice]]) -> list[list[float]]:
     weights = []
     for row in rows:
         per_form = Counter(question[0] for question in row)
-        weights.append([FORM_WEIGHTS.get(q[0], 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5 for q in row])
+        shares = [FORM_WEIGHTS.get(q[0], 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5 for q in row]
+        weights.append(np.array(shares))
     return weights
 
 
