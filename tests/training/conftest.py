@@ -8,7 +8,7 @@ import torch
 from training_world import TEXTS, Clips, tiny
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
