@@ -93,3 +93,16 @@ def tiny_motion(frames: int = 40, *, dimensions: int = 3, seed: int = 0, name: s
     if dimensions == 2:
         joints[..., 2] = 0
     return Motion(joints, name=name, dimensions=dimensions)
+
+
+def batch_of(processor: Any, *chats: Any, answer: bool = False, **kwargs: Any) -> Any:
+    """Chats as one padded batch of tensors."""
+    return processor.apply_chat_template(
+        list(chats),
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+        add_generation_prompt=not answer,
+        processor_kwargs={"padding": True},
+        **kwargs,
+    )

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any
 
 import vimonet
+from vimonet.cache import cache_folder
 from vimonet.errors import InputError
 
 RECORDINGS = (".bvh", ".amc", ".npz", ".npy", ".json")
@@ -90,17 +91,6 @@ def _code_fingerprint() -> str:
         status = file.stat()
         digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/vimonet``, or the platform's usual place for caches."""
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "vimonet"
-    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
-        return Path(os.environ["LOCALAPPDATA"]) / "vimonet" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "vimonet"
-    return Path.home() / ".cache" / "vimonet"
 
 
 class Journal:

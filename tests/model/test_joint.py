@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_model, tiny_motion, tiny_tokenizer
+from tiny import batch_of, tiny_model, tiny_motion, tiny_tokenizer
 from tiny_video import saved_backbone, tiny_backbone, tiny_clip_config, tiny_video
 from transformers import AutoProcessor
 
@@ -35,18 +35,6 @@ CELLS = {"motion": (True, False), "video": (False, True), "both": (True, True), 
 def joint():
     """A tiny model with a CLIP tower pooled to 32 tokens; tests must not change it."""
     return tiny_model(video_config=tiny_clip_config(), video_tokens=32, translator_time=True)
-
-
-def batch_of(processor, *chats, answer=False, **kwargs):
-    return processor.apply_chat_template(
-        list(chats),
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
-        add_generation_prompt=not answer,
-        processor_kwargs={"padding": True},
-        **kwargs,
-    )
 
 
 def chat_of(processor, cell, seed=0, answer=None):

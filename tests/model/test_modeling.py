@@ -4,7 +4,7 @@ import threading
 
 import pytest
 import torch
-from tiny import tiny_config, tiny_model, tiny_motion, tiny_tokenizer
+from tiny import batch_of, tiny_config, tiny_model, tiny_motion, tiny_tokenizer
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -23,18 +23,6 @@ from vimonet.model import (
     get_parts,
     lora_config,
 )
-
-
-def batch_of(processor, *chats, answer=False, **kwargs):
-    return processor.apply_chat_template(
-        list(chats),
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
-        add_generation_prompt=not answer,
-        processor_kwargs={"padding": True},
-        **kwargs,
-    )
 
 
 def three_chats(processor):

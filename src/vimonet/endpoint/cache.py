@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from vimonet.cache import cache_folder
+
 _FORMAT = 1
 
 
 def default_cache() -> Path:
     """Where answers are kept when no folder is named: ``endpoint`` in the user's cache folder of ViMoNet."""
-    from vimonet.captioning import cache_folder
-
     return cache_folder() / "endpoint"
 
 

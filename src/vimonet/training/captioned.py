@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from vimonet.errors import InputError
 from vimonet.training.data import rng_of
 from vimonet.vimos.labels import participle, third_person
-from vimonet.vimos.reading import open_rows
+from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.records import arrays_of
 
 _SUBJECTS = ("a person", "the person", "someone", "a man", "a woman")
@@ -118,7 +118,7 @@ class CaptionedClips(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """``joints`` [T, 22, 3], ``confidence`` [T, 22] or None, ``dimensions``, ``text``, ``told``: all that holds."""
-        row = self._row(self._index[index])
+        row = motion_row(self._rows, self._index[index])
         joints, confidence = arrays_of(row)
         said = self.told[index]
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
@@ -143,14 +143,6 @@ class CaptionedClips(Dataset[dict[str, Any]]):
             start = rng.randint(0, max(0, frames - length))
             end = start + length
         return start, min(end, start + self.max_frames)
-
-    def _row(self, index: int) -> dict[str, Any]:
-        table = self._rows[index]
-        row = {name: table[name][0].as_py() for name in ("id", "frames", "fps", "scale", "dimensions")}
-        for name in ("joints", "confidence"):
-            values = table[name][0]
-            row[name] = values.values.to_numpy() if values.is_valid else None
-        return row
 
 
 def captioned_clips(

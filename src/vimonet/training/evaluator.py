@@ -170,8 +170,5 @@ class PairTrainer(StageTrainer):
         if model.training:
             self.keep_frozen()
         output = model(**inputs)
-        loss = output["loss"]
-        if num_items_in_batch is not None:
-            share = len(inputs["input_ids"]) / float(num_items_in_batch)
-            loss = loss * share * self.accelerator.num_processes
+        loss = self.share_of_step(output["loss"], len(inputs["input_ids"]), num_items_in_batch)
         return (loss, output) if return_outputs else loss

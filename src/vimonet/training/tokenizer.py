@@ -228,9 +228,7 @@ class TokenizerTrainer(StageTrainer):
         both = inputs["mask"][:, 1:] & inputs["mask"][:, :-1]
         drawn, true = output["reconstruction"].diff(dim=1)[both], inputs["motion_values"].diff(dim=1)[both]
         loss = output["loss"] + self.config.motion.velocity_weight * F.smooth_l1_loss(drawn.float(), true)
-        if num_items_in_batch is not None:
-            share = (inputs["mask"].sum() / num_items_in_batch).to(loss)
-            loss = loss * share * self.accelerator.num_processes
+        loss = self.share_of_step(loss, inputs["mask"].sum(), num_items_in_batch)
         return (loss, output) if return_outputs else loss
 
 

@@ -195,6 +195,19 @@ class StageTrainer(Trainer):
             return values
         return self.accelerator.reduce(values.clone(), reduction="sum")
 
+    def share_of_step(self, loss: torch.Tensor, own: float | torch.Tensor, total: Any) -> torch.Tensor:
+        """A micro-batch's mean loss as its part of the whole step's mean.
+
+        Args:
+            loss: mean over what the micro-batch counts.
+            own: its count.
+            total: count of the step, over micro-batches and processes; None outside a step: the loss as it is.
+        """
+        if total is None:
+            return loss
+        # Gradients are averaged over processes.
+        return loss * torch.as_tensor(own / total).to(loss) * self.accelerator.num_processes
+
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What the losses of `batch` are means over, as a tensor that adds up over batches."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vimonet.errors import InputError
 from vimonet.video.container import Damage, Source, Timeline, VideoInfo, decode, name_of, opened, scan
 from vimonet.video.picture import Geometry, geometry, to_rgb
-from vimonet.video.sampling import key_frames, nearest_earlier, times_at_rate
+from vimonet.video.sampling import key_frames, middles, nearest_earlier, times_at_rate
 
 _MAX_BYTES = 4 * 2**30
 
@@ -79,7 +79,8 @@ def read(
         rate: frames per second instead of a count.
         start, end: seconds; the stretch to sample.
         by: 'frames' spreads evenly over the frames as the paper does; 'time' evenly over the seconds, which differs
-            where the frame rate varies.
+            where the frame rate varies; 'parts' takes the middle of each of `count` equal parts of the whole, and of a
+            shorter video each frame once.
         max_side: scale the longer side down to this many pixels.
 
     Raises:
@@ -154,8 +155,10 @@ def _choose(
     first, last = 0.0 if start is None else start, duration if end is None else min(end, duration)
     if not 0 <= first < last:
         raise InputError(f"{name}: {first:g}-{last:g} s holds none of its {duration:.1f} s; give 0 <= start < end.")
-    if by not in ("frames", "time"):
-        raise InputError(f"by is {by!r}; expected 'frames' or 'time'.")
+    if by not in ("frames", "time", "parts"):
+        raise InputError(f"by is {by!r}; expected 'frames', 'time' or 'parts'.")
+    if by == "parts" and (rate, start, end) != (None, None, None):
+        raise InputError("by='parts' is of the whole video; leave rate, start and end out.")
     if rate is not None:
         return nearest_earlier(times, times_at_rate(first, last, rate))
     if by == "time":
@@ -163,6 +166,8 @@ def _choose(
             raise InputError(f"cannot take {count} frames; give at least 1.")
         spread = np.linspace(first, last, count) if count > 1 else np.array([(first + last) / 2])
         return nearest_earlier(times, spread)
+    if by == "parts":
+        return middles(timeline.count, count)
     if start is None and end is None:
         return key_frames(timeline.count, count)
     return key_frames(timeline.count, count, fps=timeline.count / duration, start=first, end=last)

@@ -43,6 +43,25 @@ def key_frames(
     return first + np.arange(count, dtype=np.int64) * (last - first) // (count - 1)
 
 
+def middles(frames: int, count: int) -> NDArray[np.int64]:
+    """Indices of the middle frame of each of ``count`` equal parts, which together cover all of a clip's time.
+
+    Args:
+        frames: frames of the clip.
+        count: how many are wanted; a shorter clip gives each of its frames once.
+
+    Returns:
+        int64 [at most count], rising.
+
+    Raises:
+        InputError: nothing to sample.
+    """
+    if frames < 1 or count < 1:
+        raise InputError(f"cannot take {count} of {frames} frames; both must be at least 1.")
+    wanted = ((np.arange(count) + 0.5) * (frames / count)).astype(np.int64)
+    return np.unique(np.minimum(wanted, frames - 1))
+
+
 def times_at_rate(start: float, end: float, rate: float) -> NDArray[np.float64]:
     """Times start, start + 1/rate, ... before ``end``, in seconds; at least one.
 

@@ -87,6 +87,21 @@ def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str
                 yield row
 
 
+def motion_row(rows: datasets.Dataset, index: int) -> dict[str, Any]:
+    """One row of `open_rows` in arrow format, as far as `arrays_of` reads it: joints and confidence stay in the map.
+
+    Args:
+        rows: ``open_rows(...).with_format("arrow")``.
+        index: of the row.
+    """
+    table: Any = rows[index]
+    row = {name: table[name][0].as_py() for name in ("id", "source", "frames", "fps", "scale", "dimensions")}
+    for name in ("joints", "confidence"):
+        values = table[name][0]
+        row[name] = values.values.to_numpy() if values.is_valid else None
+    return row
+
+
 def open_rows(folder: str | Path, split: str) -> datasets.Dataset:
     """Rows of a split with random access; `datasets` maps them from its cache on disk, so they need no memory.
 

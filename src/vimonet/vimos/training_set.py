@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vimonet.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS
-from vimonet.vimos.reading import open_rows
+from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.records import arrays_of
 from vimonet.vimos.wordings import ask
 
@@ -77,7 +77,7 @@ class TrainingSet:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
-        row, video = self._row(index), self._videos[index]
+        row, video = motion_row(self._rows, index), self._videos[index]
         joints = confidence = None
         if row["joints"] is not None:
             joints, confidence = arrays_of(row)
@@ -112,14 +112,6 @@ class TrainingSet:
             "source": row["source"],
             "video": video,
         }
-
-    def _row(self, index: int) -> dict[str, Any]:
-        table = self._rows[index]
-        row = {name: table[name][0].as_py() for name in ("id", "source", "frames", "scale", "dimensions")}
-        for name in ("joints", "confidence"):
-            values = table[name][0]
-            row[name] = values.values.to_numpy() if values.is_valid else None
-        return row
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
         """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""

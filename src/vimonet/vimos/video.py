@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vimonet.errors import InputError
+from vimonet.video.container import opened
 
 
 def video_duration(path: str | Path) -> float:
@@ -15,20 +16,17 @@ def video_duration(path: str | Path) -> float:
     """
     import av
 
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{Path(path).name}: it has no picture; expected a video such as MP4.")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            frames, last = 0, 0.0
+    with opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        frames, last = 0, 0.0
+        try:
             for frame in container.decode(stream):
                 frames += 1
                 last = max(last, float(frame.time or 0.0))
-            rate = float(stream.average_rate or 25)
-            told = stream.frames
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{Path(path).name}: not a readable video ({' '.join(str(error).split())}).") from error
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(f"{Path(path).name}: not a readable video ({' '.join(str(error).split())}).") from error
+        rate = float(stream.average_rate or 25)
+        told = stream.frames
     if not frames:
         raise InputError(f"{Path(path).name}: the video has no frame.")
     if frames < 0.98 * told:

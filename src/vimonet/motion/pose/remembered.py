@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from vimonet.cache import cache_folder
 from vimonet.motion.pose.poses import MAX_RATE, estimate, estimator_of
 from vimonet.video import Source, probe
 
@@ -54,8 +55,6 @@ def keypoint_json(
 
 def _place(source: Source, estimator: str, person: int, max_rate: float) -> Path | None:
     """The file under which the poses of a video's content are kept."""
-    from vimonet.captioning import cache_folder
-
     if isinstance(source, bytes):
         digest = hashlib.sha256(source)
     else:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.vimos.annotators.caption import from_captions
-from vimonet.vimos.annotators.kinematic import SIDED_FORMS, STYLES, from_facts, from_parts, unknowable
+from vimonet.vimos.annotators.kinematic import STYLES, from_facts, from_parts, unknowable
 from vimonet.vimos.annotators.kinematic.answers import YES_NO, verb_slots
 from vimonet.vimos.annotators.kinematic.reasoning import absent_actions
 from vimonet.vimos.captions import caption
@@ -55,8 +55,6 @@ def questions_of(
     parts: Sequence[Part],
     rng: random.Random,
     others: Sequence[str] = (),
-    *,
-    side_known: bool = True,
 ) -> tuple[list[Question], Facts | None]:
     """Questions that measures and labels answer, and the measures.
 
@@ -65,7 +63,6 @@ def questions_of(
         parts: labelled stretches in order of time, in seconds of the clip; they may overlap.
         rng: source of chance.
         others: action phrases of the same source, from which absent ones are drawn.
-        side_known: False where left and right of the source cannot be trusted.
 
     Returns:
         Questions (of a clip under 8 frames none, and no measures). Order is asked where the stretches are all verb
@@ -76,8 +73,7 @@ def questions_of(
     facts = measure(motion)
     parts = [part for part in parts if part.action not in NO_ACTION]
     happening = {part.action for part in parts}
-    questions = [q for q in from_facts(facts) if side_known or q.form not in SIDED_FORMS]
-    questions = [q for q in questions if not contradicts(q, happening)]
+    questions = [q for q in from_facts(facts) if not contradicts(q, happening)]
     drawn = sorted({other for other in others if askable(other)})
     told = [part for part in parts if askable(part.action)]
     if told and in_sequence(parts):
@@ -108,17 +104,16 @@ def annotate(
     others: Sequence[str] = (),
     *,
     test: bool = False,
-    side_known: bool = True,
 ) -> tuple[tuple[Instruction, ...], tuple[Caption, ...]]:
     """Instructions about a clip (generators ``kinematic`` and ``caption``), and its captions with one made from labels
     and measures where labels tell enough.
 
     Args:
-        motion, parts, rng, others, side_known: as in :func:`questions_of`.
+        motion, parts, rng, others: as in :func:`questions_of`.
         captions: what the source says, kept as it is and first.
         test: whether two fifths of the questions are worded as training never words them.
     """
-    questions, facts = questions_of(motion, parts, rng, others, side_known=side_known)
+    questions, facts = questions_of(motion, parts, rng, others)
     instructions = []
     for question in questions:
         if question.form == "caption":

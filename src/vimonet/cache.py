@@ -1,0 +1,18 @@
+"""Where things are remembered between runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/vimonet``, or the platform's usual place for caches."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "vimonet"
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"]) / "vimonet" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "vimonet"
+    return Path.home() / ".cache" / "vimonet"
