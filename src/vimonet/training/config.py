@@ -26,6 +26,7 @@ class LanguageConfig:
     """The language model: an existing checkpoint, or a new one of the shape given here."""
 
     checkpoint: str = ""
+    dtype: str = "float32"
     architecture: str = "llama"
     hidden_size: int = 256
     layers: int = 6
@@ -96,13 +97,17 @@ class EvaluatorConfig:
 
 @dataclass
 class LoraSettings:
-    """Low-rank adapters on the language model (arXiv 2106.09685); rank 0 trains it in full."""
+    """Low-rank adapters on the language model (arXiv 2106.09685); rank 0 trains it in full.
+
+    With ``quantize`` the language model beneath them is held in 4 bits (QLoRA, arXiv 2305.14314).
+    """
 
     rank: int = 0
     alpha: int = 16
     dropout: float = 0.05
     targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"])
     merge: bool = False
+    quantize: str = "none"
 
 
 @dataclass
@@ -135,6 +140,7 @@ class ScheduleConfig:
     accumulation: int = 1
     turns_per_clip: int = 8
     max_tokens: int = 1024
+    packing: str = "questions"
     warmup: float = 0.05
     decay: str = "cosine"
     weight_decay: float = 0.01
@@ -142,6 +148,7 @@ class ScheduleConfig:
     beta2: float = 0.99
     bf16: bool = True
     attention: str = "auto"
+    gradient_checkpointing: bool = False
     group_by_length: bool = True
     workers: int = 0
     threads: int = 0
@@ -149,6 +156,7 @@ class ScheduleConfig:
     save_every: int = 500
     eval_every: int = 0
     device: str = "auto"
+    report: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -179,6 +187,8 @@ class TrainingConfig:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "language.supervise": ("all", "answer"),
+    "language.dtype": ("float32", "bfloat16", "float16"),
+    "lora.quantize": ("none", "nf4"),
     "motion.features": ("body", "humanml3d"),
     "motion.quantizer": ("ema_reset", "ema", "residual", "fsq"),
     "video.pooling": ("spatial", "temporal", "attentive", "none"),
@@ -187,8 +197,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "objective.weighting": ("equal", "proportional", "uncertainty"),
     "schedule.decay": ("cosine", "linear", "constant"),
     "schedule.device": ("auto", "cpu"),
-    "schedule.attention": ("auto", "eager", "sdpa"),
+    "schedule.attention": ("auto", "eager", "sdpa", "flash"),
+    "schedule.packing": ("questions", "rows", "none"),
 }
+_REPORTS = ("tensorboard", "wandb")
 _POSITIVE = [
     "schedule.steps",
     "schedule.batch_size",
@@ -325,6 +337,18 @@ def _validate(config: TrainingConfig, origin: str) -> None:
     if not 0 <= config.objective.modality_dropout <= 1:
         raise InputError(f"{origin}: 'objective.modality_dropout' is a probability; it must be from 0 to 1.")
     schedule = config.schedule
+    for name in schedule.report:
+        if name not in _REPORTS:
+            raise InputError(f"{origin}: 'schedule.report' has {name!r}; it can hold {', '.join(_REPORTS)}.")
+    if schedule.attention == "flash" and schedule.packing != "none":
+        raise InputError(
+            f"{origin}: 'schedule.attention' flash has no mask for rows that several questions share; set "
+            "schedule.packing=none, or schedule.attention=sdpa."
+        )
+    if config.lora.quantize != "none" and not config.lora.rank:
+        raise InputError(f"{origin}: 'lora.quantize' needs adapters to train; set lora.rank above 0.")
+    if config.lora.quantize != "none" and config.lora.merge:
+        raise InputError(f"{origin}: 'lora.merge' would add adapters into 4-bit weights; set lora.merge=false.")
     if schedule.save_every % schedule.log_every:
         # Otherwise the first logged mean after a resume would cover other steps than without the interruption.
         raise InputError(
