@@ -86,5 +86,10 @@ def test_twins_stand_together(dataset: str) -> None:
     right = ("fact_yes_no", "no", {"do": "raise the right hand"}, True)
     assert _twin(left, [left, right]) == [right] and _twin(left, [left]) == []
     assert _twin(("fact_yes_no", "yes", {"do": "turn"}, True), [left, right]) == []
+    walk, wave = ({"do": do, "doing": doing} for do, doing in (("walk", "walking"), ("wave", "waving")))
+    clip = [("yes_no", "yes", walk, True), ("yes_no", "yes", wave, True), ("first", "walking", {}, False)]
+    assert _twin(("at_beginning", "yes", walk, True), clip) == [("at_beginning", "no", wave, True)]
+    assert _twin(("at_beginning", "no", {"do": "kick"}, True), clip) == [("at_beginning", "yes", walk, True)]
+    assert _twin(("at_end", "yes", wave, True), clip) == []  # what happens last is not known
     samples = training_samples(dataset, turns=4)
     assert all(len(samples[i]["turns"]) <= 4 for i in range(len(samples)))

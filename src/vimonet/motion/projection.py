@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from vimonet.motion.motion import Motion
@@ -16,6 +17,12 @@ TORSO = 0.5
 # COCO and its kin have neither spine nor collars nor toes: a 2D motion never shows them.
 _UNSEEN = [
     INDEX[name] for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar", "left_foot", "right_foot")
+]
+
+_LIMBS = [
+    [INDEX[f"{side}_{name}"] for name in names]
+    for side in ("left", "right")
+    for names in (("elbow", "wrist"), ("knee", "ankle", "foot"))
 ]
 
 
@@ -54,7 +61,10 @@ def project(motion: Motion, azimuth: float = 0.0, elevation: float = 0.0, distan
 
 
 def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02) -> Motion:
-    """Errors of a pose estimator: jitter that is correlated in time, moments of lost joints, rare exchanged sides.
+    """Errors of a pose estimator on a video taken by hand.
+
+    Jitter that is correlated in time, a lasting offset of every joint (estimators disagree on where a hip is), moments
+    of lost joints and of a lost arm or leg, rare exchanged sides, a camera that drifts and whose zoom breathes.
 
     Args:
         motion: 2D motion.
@@ -64,15 +74,35 @@ def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02
     joints = motion.joints.copy()
     frames = len(joints)
     slow = gaussian_filter1d(rng.standard_normal((frames, 22, 2)), 4.0, axis=0, mode="nearest") * 3.5
-    joints[..., :2] += (level * (0.6 * slow + 0.4 * rng.standard_normal((frames, 22, 2)))).astype(np.float32)
+    lasting = rng.standard_normal((1, 22, 2))
+    fast = rng.standard_normal((frames, 22, 2))
+    joints[..., :2] += (level * (0.6 * slow + 0.4 * fast + 0.5 * lasting)).astype(np.float32)
     confidence = (motion.confidence if motion.confidence is not None else np.ones((frames, 22), np.float32)).copy()
     for _ in range(rng.poisson(1.0)):
-        joint, length = int(rng.integers(1, 22)), int(rng.integers(2, 15))
-        start = int(rng.integers(0, max(1, frames - length)))
-        confidence[start : start + length, joint] = 0
+        _lose(confidence, [int(rng.integers(1, 22))], rng, 2, 15)
+    if rng.random() < 0.2:
+        _lose(confidence, _LIMBS[rng.integers(len(_LIMBS))], rng, 8, 50)
     if rng.random() < 0.1:
         start, length = int(rng.integers(0, frames)), int(rng.integers(1, 5))
         for left, right in LEFT_RIGHT:
             swap = slice(start, start + length)
             joints[swap, left], joints[swap, right] = joints[swap, right].copy(), joints[swap, left].copy()
+    if rng.random() < 0.4:
+        joints = _handheld(joints, rng)
     return replace(motion, joints=joints, confidence=confidence)
+
+
+def _lose(confidence: NDArray[np.float32], joints: list[int], rng: np.random.Generator, least: int, most: int) -> None:
+    """Set the confidence of joints to 0 for a moment of `least` to `most` frames."""
+    length = int(rng.integers(least, most))
+    start = int(rng.integers(0, max(1, len(confidence) - length)))
+    confidence[start : start + length, joints] = 0
+
+
+def _handheld(joints: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """2D joints [T, 22, 3] under a camera that drifts by some 5 % of a body and zooms by some 3 %, within seconds."""
+    drift = gaussian_filter1d(rng.standard_normal((len(joints), 3)), 15.0, axis=0, mode="nearest") * 7.0
+    moved = joints.copy()
+    moved[..., :2] *= (1 + 0.03 * drift[:, None, 2:]).astype(np.float32)
+    moved[..., :2] += (0.05 * drift[:, None, :2]).astype(np.float32)
+    return moved

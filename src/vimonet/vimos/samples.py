@@ -22,6 +22,7 @@ from vimonet.vimos.annotators.kinematic import (
     unknowable,
     verb_slots,
 )
+from vimonet.vimos.annotators.kinematic.reasoning import kind_of
 from vimonet.vimos.captions import caption
 from vimonet.vimos.compose import join, time_warp
 from vimonet.vimos.consistency import contradicts
@@ -29,6 +30,8 @@ from vimonet.vimos.labels import mirrored
 from vimonet.vimos.schema import Clip, Part, Question
 
 MAX_FRAMES = 196
+FILMED = 0.35
+"""Share of the drawn 3D samples that are seen by a virtual camera."""
 LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "right leg": (5, 8, 11)}
 
 WEIGHTS = {
@@ -51,7 +54,7 @@ class Variants:
         mirror: half of them with left and right exchanged, labels included.
         warp: slower and faster, 0.75 to 1.35 times the length.
         compose: two to four actions joined.
-        film: a fifth of the 3D ones projected to 2D keypoints as a camera and a detector would give them.
+        film: a third of the 3D ones projected to 2D keypoints as a camera and a detector would give them.
     """
 
     mirror: bool = True
@@ -246,7 +249,7 @@ def make_sample(
         "single"
         if flat
         else rng.choices(
-            ("single", "composed", "short", "hidden", "chimera"), (0.47, 0.4 * variants.compose, 0.025, 0.07, 0.025)
+            ("single", "composed", "short", "hidden", "chimera"), (0.45, 0.4 * variants.compose, 0.025, 0.085, 0.04)
         )[0]
     )
     outside = clip.action in OUTSIDE_TRAIN
@@ -266,8 +269,10 @@ def make_sample(
         tiny = motion.window(start, start + rng.randint(1, 5))
         questions = [*all_unknown("a clip of a few frames"), unknowable(rng)]
         return Sample(tiny, questions, [], clip.source, recordings, mode)
+    filmed = not flat and variants.film and rng.random() < FILMED
     if mode == "chimera":
-        return _chimera(pool, rng, clip, motion)
+        scrambled = _chimera(pool, rng, clip, motion)
+        return _filmed(scrambled, rng) if scrambled is not None and filmed else scrambled
     if not flat:
         motion = replace(motion, joints=retarget(motion.joints), fps=20.0)
     hidden: list[str] = []
@@ -280,7 +285,7 @@ def make_sample(
             Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"})
         )
         parts = []
-    elif parts and not hidden:
+    elif parts and _shown(parts, hidden):
         happening = {part.action for part in parts}
         questions = [q for q in questions if not contradicts(q, happening)]
         questions += from_parts(parts, rng, pool.others(rng, clip.source), facts)
@@ -295,16 +300,17 @@ def make_sample(
         questions += [Question("caption", "caption", text.lower().rstrip(".") + ".") for text in said]
         questions.append(Question("caption", "caption", caption(parts, facts, rng)))
     questions.append(unknowable(rng))
-    source = clip.source
-    if hidden:
+    if not _shown(parts, hidden):
         parts = []  # what a hidden limb does may be what the label names
-    if not flat and mode != "hidden" and variants.film and rng.random() < 0.2:
-        filmed = _filmed(motion, questions, rng)
-        if filmed is None:
-            return None
-        motion, questions = filmed
-        source += "+2d"
-    return Sample(motion, questions, parts, source, recordings, mode, captions, facts)
+    sample = Sample(motion, questions, parts, clip.source, recordings, mode, captions, facts)
+    return _filmed(sample, rng) if filmed else sample
+
+
+def _shown(parts: Sequence[Part], hidden: Sequence[str]) -> bool:
+    """Whether labels can be trusted though limbs are hidden: gestures need no legs."""
+    return not hidden or (
+        all("leg" in limb for limb in hidden) and all(kind_of(part.action) == "gesture" for part in parts)
+    )
 
 
 def _count(action: str, facts: Facts) -> Question:
@@ -320,16 +326,18 @@ def _count(action: str, facts: Facts) -> Question:
     )
 
 
-def _filmed(motion: Motion, questions: list[Question], rng: random.Random) -> tuple[Motion, list[Question]] | None:
-    azimuth, elevation = rng.uniform(-180, 180), rng.choice((0.0, 0.0, rng.uniform(-15, 40)))
-    distance, noise, level = rng.uniform(2.5, 7.0), rng.randrange(2**32), rng.choice((0.005, 0.015, 0.03))
+def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
+    """A 3D sample as a camera and a pose estimator would give it, with what one camera can answer."""
+    azimuth, elevation = rng.uniform(-180, 180), rng.choice((0.0, 0.0, rng.uniform(-25, 45)))
+    distance, noise = rng.uniform(2.2, 7.0), np.random.default_rng(rng.randrange(2**32))
+    level = rng.choice((0.005, 0.015, 0.03, 0.045))
     try:
-        film = detector_noise(project(motion, azimuth, elevation, distance), np.random.default_rng(noise), level)
+        film = detector_noise(project(sample.motion, azimuth, elevation, distance), noise, level)
     except InputError:  # lying along the line of sight: no torso to measure by, as with a real detector
         return None
     # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
-    kept = [q for q in questions if q.form not in DEPTH_FORMS]
-    return film, kept
+    kept = [q for q in sample.questions if q.form not in DEPTH_FORMS]
+    return replace(sample, motion=film, questions=kept, source=sample.source + "+2d")
 
 
 def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Sample | None:

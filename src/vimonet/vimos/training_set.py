@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vimonet.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS
+from vimonet.vimos.consistency import absent_from
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.records import arrays_of
 from vimonet.vimos.wordings import ask
@@ -119,6 +120,9 @@ class TrainingSet:
         return words if isinstance(words, str) else ask(form, rng, **words), answer
 
 
+_ENDS = {"at_beginning": "first", "at_end": "last"}
+"""Forms about an end of the clip, and the form whose answer is what happens there."""
+
 _FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
@@ -134,7 +138,20 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
         other = {key: " ".join(_OTHER_SIDE.get(w, w) for w in text.split()) for key, text in words.items()}
         if other != words:
             return [twin for twin in asked if twin[0] == form and twin[2] == other][:1]
+    if form in _ENDS:
+        return _other_end(form, answer, closed, asked)
     return []
+
+
+def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> list[Choice]:
+    """Of "does it begin with X?" (or end): the same about an action that happens elsewhere, or about the right one."""
+    happens = {q[2]["doing"]: q[2] for q in asked if q[0] == "yes_no" and q[1] == "yes" and isinstance(q[2], dict)}
+    there = next((happens[q[1]] for q in asked if q[0] == _ENDS[form] and q[1] in happens), None)
+    if there is None:
+        return []
+    if answer == "no":
+        return [(form, "yes", there, closed)]
+    return [(form, "no", other, closed) for other in happens.values() if absent_from(other["do"], {there["do"]})][:1]
 
 
 def _cell(dimensions: int, video: bool) -> int:
@@ -189,12 +206,15 @@ def _instructions(rows: Any) -> Any:
 
 
 def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float32]:
+    """Joints as a sensor gives them: trembling, each joint a little beside where another sensor puts it."""
     level = rng.choice((0.0, 0.0, 0.004, 0.008, 0.015))
-    if level == 0:
-        return joints
-    noise = np.random.default_rng(rng.randrange(2**32)).standard_normal(joints.shape).astype(np.float32)
+    draw = np.random.default_rng(rng.randrange(2**32))
+    lasting = draw.standard_normal((1, *joints.shape[1:])).astype(np.float32) * np.float32(
+        rng.choice((0.0, 0.01, 0.02))
+    )
+    noise = draw.standard_normal(joints.shape).astype(np.float32)
     smooth = (noise + np.roll(noise, 1, 0) + np.roll(noise, 2, 0)) / 1.7
-    return joints + np.float32(level) * smooth
+    return joints + lasting + np.float32(level) * smooth
 
 
 def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
