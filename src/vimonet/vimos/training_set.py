@@ -209,9 +209,8 @@ def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float
     """Joints as a sensor gives them: trembling, each joint a little beside where another sensor puts it."""
     level = rng.choice((0.0, 0.0, 0.004, 0.008, 0.015))
     draw = np.random.default_rng(rng.randrange(2**32))
-    lasting = draw.standard_normal((1, *joints.shape[1:])).astype(np.float32) * np.float32(
-        rng.choice((0.0, 0.01, 0.02))
-    )
+    beside = np.float32(rng.choice((0.0, 0.01, 0.02)))
+    lasting = beside * draw.standard_normal((1, *joints.shape[1:])).astype(np.float32)
     noise = draw.standard_normal(joints.shape).astype(np.float32)
     smooth = (noise + np.roll(noise, 1, 0) + np.roll(noise, 2, 0)) / 1.7
     return joints + lasting + np.float32(level) * smooth

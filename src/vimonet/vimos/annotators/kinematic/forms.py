@@ -124,14 +124,8 @@ _ESTABLISHED = {
     **{"count": 1.2, "steps": 1.5, "duration": 0.3, "when": 1.0},
     **{"first": 5.0, "last": 5.0, "after": 4.0, "before": 4.0, "order": 7.0, "order_yes_no": 5.0},
     **{"part_start": 0.5, "part_end": 0.5, "unknowable": 0.3},
-    **{
-        "choice": 0.8,
-        "choice_or_none": 1.5,
-        "not_happening": 1.5,
-        "at_beginning": 1.5,
-        "at_end": 1.5,
-        "used_hand": 0.8,
-    },
+    **{"choice": 0.8, "choice_or_none": 1.5, "not_happening": 1.5, "used_hand": 0.8},
+    **{"at_beginning": 1.5, "at_end": 1.5},
     **{"second_action": 1.5, "third_action": 1.5, "between": 1.5, "last_of_two": 1.5, "action_number": 0.6},
     **{"when_or_never": 1.0, "start_second": 0.5, "end_second": 0.5, "part_time": 0.4, "turn_time": 0.4},
 }
