@@ -148,6 +148,7 @@ class ScheduleConfig:
     beta2: float = 0.99
     bf16: bool = True
     attention: str = "auto"
+    compile: bool = False
     gradient_checkpointing: bool = False
     group_by_length: bool = True
     workers: int = 0
