@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import TEXTS, tiny_motion
+from tiny import tiny_motion
+from tiny_language import EOS, SHAPE, TOKENS, saved_language_model
 from tiny_video import saved_backbone
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import vimonet
 from vimonet.cli import main
@@ -23,16 +23,7 @@ from vimonet.model.compose import compose
 from vimonet.model.importers import convert
 from vimonet.motion.body_features import BODY_DIM
 
-TOKENS = {
-    "vicuna": ["<unk>", "<s>", "</s>"],
-    "llama3": ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
-    "qwen": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-    "vimonet": ["<eos>"],
-}
-BOS = {"vicuna": "<s>", "llama3": "<|begin_of_text|>"}
-EOS = {"vicuna": "</s>", "llama3": "<|end_of_text|>", "qwen": "<|endoftext|>", "vimonet": "<eos>"}
 END = {"vicuna": "</s>", "llama3": "<|eot_id|>", "qwen": "<|im_end|>", "vimonet": "<|end|>"}
-SHAPE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 WANTED = {
     "vicuna": "<s>Be brief. USER: <|motion|>\n<|video|>\nWhat is it? ASSISTANT: a walk</s>",
     "llama3": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
@@ -48,23 +39,8 @@ def disk(tmp_path_factory):
     """Tiny parts on disk: a language model per family, a video tower, a motion tokenizer."""
     torch.manual_seed(0)
     root = tmp_path_factory.mktemp("parts")
-    for family, special in TOKENS.items():
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        tokenizer.train_from_iterator(
-            TEXTS,
-            trainers.BpeTrainer(vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
-        )
-        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS[family], bos_token=BOS.get(family))
-        kind, config = (Qwen2ForCausalLM, Qwen2Config) if family == "qwen" else (LlamaForCausalLM, LlamaConfig)
-        # Qwen's embeddings have rows to spare, as the real ones.
-        rows = 400 if family == "qwen" else len(fast)
-        model = kind(config(vocab_size=rows, num_key_value_heads=2, **SHAPE))
-        model.generation_config.eos_token_id = fast.eos_token_id
-        model.save_pretrained(root / family)
-        fast.save_pretrained(root / family)
+    for family in TOKENS:
+        saved_language_model(family, root)
     sizes = {"width": 16, "code_dim": 24, "num_codes": 16, "depth": 1}
     MotionVQVAE(MotionVQVAEConfig(input_dim=BODY_DIM, **sizes)).save_pretrained(root / "motion")
     MotionFeatureExtractor(mean=np.zeros(BODY_DIM), std=np.ones(BODY_DIM)).save_pretrained(root / "motion")

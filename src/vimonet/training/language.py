@@ -52,7 +52,12 @@ def run_language(
         parts={"language_model": [model]},
         train_dataset=TextDataset(texts, turns, config.seed),
         eval_dataset=TextDataset(validation, turns, config.seed) if validation else None,
-        data_collator=Collator(tokenizer, supervise=config.language.supervise, max_tokens=config.schedule.max_tokens),
+        data_collator=Collator(
+            tokenizer,
+            supervise=config.language.supervise,
+            max_tokens=config.schedule.max_tokens,
+            packing=config.schedule.packing,
+        ),
         callbacks=run.callbacks(),
     )
     run.train(trainer)

@@ -28,15 +28,19 @@ def supervised(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def cell_counts(labels: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Learnt tokens in each cell of a batch: labels [B, L], cells [B] -> [len(CELLS)] float."""
-    per_row = (labels[:, 1:] != IGNORE).sum(1).to(torch.float64)
-    return torch.zeros(len(CELLS), dtype=torch.float64, device=labels.device).index_add_(0, cells, per_row)
+    """Learnt tokens in each cell of a batch: labels [B, L], cells [B] or [B, L] -> [len(CELLS)] float."""
+    learnt = (labels[:, 1:] != IGNORE).to(torch.float64)
+    learnt, cells = (learnt.sum(1), cells) if cells.ndim == 1 else (learnt.flatten(), cells[:, 1:].flatten())
+    return torch.zeros(len(CELLS), dtype=torch.float64, device=labels.device).index_add_(0, cells, learnt)
 
 
 def cell_sums(logits: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Summed cross-entropy (nats) of each cell: logits [N, V], targets [N], keep [B, L], cells [B] -> [len(CELLS)]."""
+    """Summed cross-entropy (nats) of each cell: logits [N, V], targets [N], keep [B, L], cells [B] or [B, L] ->
+    [len(CELLS)].
+    """
     nll = F.cross_entropy(logits.float(), targets, reduction="none")
-    of_token = cells[:, None].expand_as(keep)[keep]
+    # A position and the next, which it predicts, are of one question: of one cell.
+    of_token = (cells[:, None].expand_as(keep) if cells.ndim == 1 else cells)[keep]
     return torch.zeros(len(CELLS), dtype=nll.dtype, device=nll.device).index_add(0, of_token, nll)
 
 

@@ -284,7 +284,7 @@ class AnswerTrainer(StageTrainer):
         phrases: dict[str, torch.Tensor] = {
             key: inputs.pop(key) for key in ("motion_phrases", "keypoint_phrases") if key in inputs
         }
-        if self._additive:
+        if self._additive and inputs["attention_mask"].ndim == 4:
             inputs["attention_mask"] = _additive(inputs["attention_mask"])
         keep, targets = supervised(labels)
         counts = here if num_items_in_batch is None else num_items_in_batch
