@@ -18,38 +18,52 @@ import sqlite3
 import stat
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import vimonet
 from vimonet.cache import cache_folder
 from vimonet.errors import InputError
+from vimonet.recordings import load_recording, path_of
 
-RECORDINGS = (".bvh", ".amc", ".npz", ".npy", ".json")
+if TYPE_CHECKING:
+    from vimonet.assistant import Assistant
+
 _KEEP_DAYS = 30
 _WHOLE = 256 * 2**20  # larger files are identified by size and time: hashing 14 GB would cost more than a few captions
 
 
-def find_recordings(paths: Iterable[str]) -> list[str]:
-    """Files as given, and the recordings inside folders (at any depth, sorted); each once, in the order given.
+class Captioner:
+    """Captions recordings by name: what `vimonet caption` does with each, in one process or in many.
 
-    Raises:
-        InputError: a folder without a recording.
+    Args:
+        assistant: who is asked.
+        loading: the options of reading a recording, as `vimonet.motion.load` takes them.
     """
-    found: dict[str, None] = {}
-    for path in paths:
-        # A folder of one JSON per frame, as OpenPose writes it, is one recording.
-        if not os.path.isdir(path) or any(Path(path).glob("*_keypoints.json")):
-            found[path] = None
-            continue
-        files = (file for file in Path(path).rglob("*") if file.suffix.lower() in RECORDINGS and file.is_file())
-        inside = sorted(str(file) for file in files)
-        if not inside:
-            raise InputError(f"{path}: no recording in this folder; expected files ending in {', '.join(RECORDINGS)}.")
-        found.update(dict.fromkeys(inside))
-    return list(found)
+
+    def __init__(self, assistant: Assistant, loading: Mapping[str, Any]) -> None:
+        self.assistant, self.loading = assistant, dict(loading)
+
+    @classmethod
+    def load(cls, model: str | None, device: str | None, loading: Mapping[str, Any]) -> Captioner:
+        """One with a model of its own; arguments as `vimonet.load` takes them.
+
+        Raises:
+            InputError: the model is missing or damaged.
+        """
+        from vimonet.assistant import load
+
+        return cls(load(model, device), loading)
+
+    def __call__(self, name: str) -> dict[str, Any]:
+        """The answer for one recording, JSON-ready.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return self.assistant.caption(load_recording(name, **self.loading)).to_dict()
 
 
 def model_fingerprint(model: str | os.PathLike[str]) -> str | None:
@@ -119,10 +133,11 @@ class Journal:
         except (OSError, sqlite3.Error):
             self._database = None
 
-    def _key(self, path: str) -> str | None:
+    def _key(self, name: str) -> str | None:
         try:
+            path = path_of(name)
             status = os.stat(path)
-        except OSError:
+        except (InputError, OSError):  # nobody's sample; not there, or behind an address
             return None
         if not stat.S_ISREG(status.st_mode):  # a pipe is read once; a folder's time does not tell of its files
             return None
@@ -132,9 +147,9 @@ class Journal:
         what = [os.path.abspath(path), status.st_size, status.st_mtime_ns, beside, self._context]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
-    def get(self, path: str) -> dict[str, Any] | None:
+    def get(self, name: str) -> dict[str, Any] | None:
         """The finished answer for a recording that has not changed since, or None."""
-        key = self._key(path)
+        key = self._key(name)
         if key is None or self._database is None:
             return None
         try:
@@ -143,9 +158,9 @@ class Journal:
         except (sqlite3.Error, ValueError):
             return None
 
-    def put(self, path: str, answer: Mapping[str, Any]) -> None:
+    def put(self, name: str, answer: Mapping[str, Any]) -> None:
         """Remember an answer (JSON-ready)."""
-        key = self._key(path)
+        key = self._key(name)
         if key is None or self._database is None:
             return
         try:

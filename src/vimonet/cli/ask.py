@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import re
 import sys
+from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vimonet.cli import shared
 from vimonet.errors import InputError
+from vimonet.recordings import path_of
 from vimonet.terminal import one_line, print_json
 
 if TYPE_CHECKING:
@@ -68,13 +73,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="describe recordings in a sentence each",
         description="Describe each recording in a sentence. Finished captions are remembered for 30 days in the user's "
         "cache folder, so an interrupted run continues where it stopped when the same command is given again, also "
-        "with '> file'. With -o the file itself tells what is done and only the rest is appended.",
+        "with '> file'. With -o the file itself tells what is done and only the rest is appended; recordings behind an "
+        "address are remembered only there.",
     )
-    caption.add_argument("recordings", nargs="+", metavar="RECORDING", help="files, folders, '-', or sample:NAME")
+    caption.add_argument(
+        "recordings",
+        nargs="+",
+        metavar="RECORDING",
+        help="files, folders, addresses of either (s3://bucket/clips), '-', or sample:NAME",
+    )
     caption.add_argument(
         "-o", "--output", metavar="FILE.jsonl", help="append JSON lines, skipping recordings already there"
     )
     caption.add_argument("--no-resume", action="store_true", help="do everything anew, remember nothing, replace -o")
+    many = caption.add_argument_group("many processes or machines")
+    many.add_argument(
+        "--ray",
+        action="store_true",
+        help="by Ray: on all cores of this machine, or on the cluster of $RAY_ADDRESS (extra: ray)",
+    )
+    many.add_argument(
+        "--workers", type=int, metavar="N", help="processes, each with a model (default and most: one per core)"
+    )
+    caption.add_argument("--device", help="cpu, cuda ... (default: cpu); with --ray and cuda, a worker has a GPU")
     shared.add_common(caption, shared.PER_RECORDING)
     caption.set_defaults(run=_caption)
 
@@ -175,7 +196,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     """
     from vimonet.video import is_video
 
-    films = [name for name in recordings if is_video(Path(shared.path_of(name)))]
+    films = [name for name in recordings if is_video(Path(path_of(name)))]
     motions = [shared.load_motion(args, name) for name in recordings if name not in films]
     if args.via and len(recordings) - len(films) > 1:
         raise InputError("an endpoint is told one movement; give one recording.")
@@ -194,7 +215,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
                     motions.append(shared.load_motion(args, name))
                 except InputError as error:
                     notes.append(f"{str(error).rstrip('.')}; answered from its pictures alone.")
-    return _Clips(assistant, motions, [shared.path_of(name) for name in films] if sees else [], notes)
+    return _Clips(assistant, motions, [path_of(name) for name in films] if sees else [], notes)
 
 
 def _asked(args: argparse.Namespace) -> Assistant | RemoteAssistant:
@@ -220,36 +241,40 @@ def _is_file(text: str) -> bool:
 def _caption(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from vimonet.captioning import CaptionFile, Journal, find_recordings, model_fingerprint
+    from vimonet.captioning import CaptionFile, Journal, model_fingerprint
+    from vimonet.recordings import find_recordings
 
+    if args.ray and "-" in args.recordings:
+        raise InputError("standard input cannot be read by other processes; leave out '-' or --ray.")
+    if args.workers is not None and not args.ray:
+        raise InputError("--workers are processes of Ray; give --ray as well.")
     recordings = find_recordings(args.recordings)
     name = shared.model_name(args.model)
     fingerprint = model_fingerprint(name)
-    loading = shared.loading(args)
-    journal = Journal(None if args.no_resume else fingerprint, loading)
+    options = {**shared.loading(args), **({"device": args.device} if args.device else {})}
+    journal = Journal(None if args.no_resume else fingerprint, options)
     output = CaptionFile(args.output, fingerprint, resume=not args.no_resume) if args.output else None
     waiting = [path for path in recordings if output is None or path not in output.done]
-    assistant: Assistant | None = None
+    remembered = {path: found for path in waiting if (found := journal.get(path)) is not None}
     failed = 0
-    done = len(recordings) - len(waiting)
-    with tqdm(total=len(recordings), initial=done, unit="clip", desc="caption", disable=None) as bar:
+    with (
+        tqdm(
+            total=len(recordings), initial=len(recordings) - len(waiting), unit="clip", desc="caption", disable=None
+        ) as bar,
+        contextlib.closing(_captions(args, [path for path in waiting if path not in remembered])) as captions,
+    ):
         for path in waiting:
-            record = journal.get(shared.path_of(path))
-            if record is None and assistant is None:
-                assistant = shared.assistant(args)  # loaded late: a rerun that finds everything done needs no model
-            try:
-                if record is None:
-                    assert assistant is not None
-                    record = assistant.caption(shared.load_motion(args, path)).to_dict()
-                    journal.put(shared.path_of(path), record)
-            except InputError as error:
+            record: dict[str, Any] | InputError = remembered[path] if path in remembered else next(captions)
+            if isinstance(record, InputError):
                 failed += 1
-                bar.write(f"vimonet: {one_line(str(error))}", file=sys.stderr)
+                bar.write(f"vimonet: {one_line(str(record))}", file=sys.stderr)
             else:
+                if path not in remembered:
+                    journal.put(path, record)
                 line = {"file": path, **record, "model": fingerprint or name}
                 if output is not None:
                     output.write(line)
-                if output is None:
+                else:
                     text = f"{path}\t{record['text']}" if len(recordings) > 1 else record["text"]
                     bar.write(json.dumps(line, ensure_ascii=False) if args.json else text, file=sys.stdout)
                     sys.stdout.flush()
@@ -258,3 +283,18 @@ def _caption(args: argparse.Namespace) -> int:
     if output is not None:
         output.close()
     return 2 if failed else 0
+
+
+def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict[str, Any] | InputError]:
+    """The answer for every recording in order, or why there is none; a model is loaded when the first is due."""
+    from vimonet.captioning import Captioner
+    from vimonet.spread import in_process, on_ray
+
+    if args.ray:
+        # The shipped model lies elsewhere on another machine: only one that was named is named to the workers.
+        model = args.model or os.environ.get("VIMONET_MODEL")
+        model = os.path.abspath(model) if model and os.path.isdir(model) else model
+        make = partial(Captioner.load, model, args.device, shared.loading(args))
+        gpu = (args.device or "cpu").startswith("cuda")
+        return on_ray(make, recordings, workers=args.workers, gpu=gpu)
+    return in_process(lambda: Captioner(shared.assistant(args), shared.loading(args)), recordings)

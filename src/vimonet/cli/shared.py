@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vimonet
-from vimonet.errors import InputError
 from vimonet.terminal import bold, dim
 
 if TYPE_CHECKING:
@@ -37,15 +36,6 @@ def add_common(parser: argparse.ArgumentParser, json_help: str) -> None:
     add_loading(parser)
 
 
-def path_of(recording: str) -> str:
-    """The file behind a recording's name; ``sample:NAME`` is one of the embedded ones."""
-    if not recording.startswith("sample:"):
-        return recording
-    from vimonet.demo import sample_path
-
-    return str(sample_path(recording.removeprefix("sample:")))
-
-
 def loading(args: argparse.Namespace) -> dict[str, Any]:
     """The options of reading as `vimonet.motion.load` takes them."""
     return {"fps": args.fps, "up": args.up, "unit": args.unit, "format": args.format}
@@ -57,17 +47,9 @@ def load_motion(args: argparse.Namespace, recording: str) -> Motion:
     Raises:
         InputError: it cannot be read.
     """
-    from vimonet.motion import load
+    from vimonet.recordings import load_recording
 
-    path = path_of(recording)
-    try:
-        return load(path, **loading(args))
-    except InputError as error:
-        # The library names the file; among many, the same name may occur in several folders.
-        text, name = str(error), os.path.basename(path)
-        if recording in text or path == "-" or not text.startswith(name):
-            raise
-        raise InputError(recording + text.removeprefix(name)) from None
+    return load_recording(recording, **loading(args))
 
 
 def model_name(model: str | None) -> str:
@@ -76,7 +58,7 @@ def model_name(model: str | None) -> str:
 
 
 def assistant(args: argparse.Namespace) -> Assistant:
-    """Load the model of ``--model``.
+    """Load the model of ``--model``, onto ``--device`` where the command has it.
 
     Raises:
         InputError: it is missing or damaged.
@@ -87,7 +69,7 @@ def assistant(args: argparse.Namespace) -> Assistant:
         quick_imports()
     from vimonet.assistant import load
 
-    return load(args.model)
+    return load(args.model, getattr(args, "device", None))
 
 
 def detail(answer: Answer | RemoteAnswer) -> str:
