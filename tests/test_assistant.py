@@ -12,8 +12,11 @@ from tiny import tiny_model, tiny_motion
 
 import vimonet
 from vimonet.assistant import Answer, Assistant, join_windows, load, split_windows
+from vimonet.demo import sample_path
 from vimonet.errors import InputError
+from vimonet.evidence import describe
 from vimonet.loading import check_safetensors
+from vimonet.motion import load as load_motion
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,7 @@ def test_ask_gives_text_confidence_and_times(assistant):
         "confidence": round(answer.confidence, 4),
         "start": 0.0,
         "end": 2.0,
+        "source": "model",
     }
 
 
@@ -62,6 +66,30 @@ def test_confidence_is_the_mean_probability_of_the_answer_s_tokens(assistant):
     length = len(said) if said[-1] != assistant.processor.tokenizer.eos_token_id else len(said) - 1
     start = inputs["input_ids"].shape[1] - 1
     assert answer.confidence == pytest.approx(float(chances[start : start + length].mean()), rel=1e-4)
+
+
+def test_an_unlikely_action_gives_way_to_what_is_measured(folder):
+    plain, strict = load(folder), load(folder)
+    strict.config.action_floor = 1.0
+    clip = load_motion(sample_path("squats")).window(0, 60)
+    own = plain.ask("What is the person doing?", clip)
+    assert (own.source, own.said, own.own) == ("model", "", own.text)
+    answer = strict.ask("What is the person doing?", clip)
+    assert answer.text == describe(clip) and (answer.source, answer.own) == ("measured", own.text)
+    assert answer.confidence == own.confidence and answer.to_dict()["said"] == own.text
+    assert strict.caption(clip).source == "measured"
+    assert strict.ask_batch([("What is the person doing?", clip)])[0] == answer
+    for question, movement in (("Which way does the person turn?", clip), ("What is the person doing?", None)):
+        assert strict.ask(question, movement) == plain.ask(question, movement)
+    examined = strict.ask("What is the person doing?", clip, evidence=True)
+    assert "contradicts" not in {item.verdict for item in examined.evidence}
+
+
+def test_windows_answered_from_several_sources():
+    parts = [Answer("walking", 0.8, 0, 5), Answer("stands", 0.2, 5, 10, source="measured", said="dancing")]
+    joined = join_windows(parts)
+    assert joined.source == "mixed" and joined.own == "0.0-5.0 s: walking; 5.0-10.0 s: dancing"
+    assert join_windows(parts[1:] * 2).source == "measured" and join_windows(parts[:1] * 2).said == ""
 
 
 def test_the_temperature_changes_confidence_and_not_the_answer(folder):

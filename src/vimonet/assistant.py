@@ -11,6 +11,7 @@ Notable choices:
 - an answer carries its confidence, named as what it is: the mean probability of its tokens, calibrated on validation
   answers;
 - a recording longer than the model's window is asked about window by window, each answer with its times;
+- an action that is not likely is not named: what the joints do is said instead, and marked as measured (``source``);
 - with ``evidence=True`` an answer comes with the measured facts that bear on the question, and whether they agree;
 - everything is a batch: windows, and many questions at once, run through one padded `generate`.
 """
@@ -28,6 +29,7 @@ import torch
 
 from vimonet.errors import InputError
 from vimonet.evidence import Evidence, examine
+from vimonet.evidence.instead import MODEL, instead
 from vimonet.loading import load_pretrained
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
@@ -49,12 +51,17 @@ class Answer:
 
     Attributes:
         text: the answer; for a recording of several windows, the distinct consecutive answers with their times.
-        confidence: mean probability the model gave the answer's tokens, 0..1; over several windows, their mean.
+        confidence: mean probability the model gave the tokens of its own words, 0..1, also where they were put aside;
+            over several windows, their mean.
         start, end: seconds of the recording that were looked at; 0 and 0 without one.
         windows: the answers window by window; empty when one window held the recording.
         evidence: measured facts that bear on the question, held against the answer (of every window against its own
             stretch, in the recording's time); None when it was not asked for.
         read: what the model read beside the question: ``motion``, ``video``, both or neither.
+        source: where the text comes from: ``model``, or what stands in for its words where they named no likely action:
+            ``measured`` on the joints, or ``withheld`` for "cannot tell" (`vimonet.evidence.instead`); ``mixed`` over
+            windows that differ.
+        said: the model's own words where they were put aside, else empty.
     """
 
     text: str
@@ -64,17 +71,27 @@ class Answer:
     windows: tuple[Answer, ...] = ()
     evidence: tuple[Evidence, ...] | None = None
     read: tuple[str, ...] = ()
+    source: str = MODEL
+    said: str = ""
+
+    @property
+    def own(self) -> str:
+        """The model's own words, whatever stands in for them: what a benchmark of the model scores."""
+        return self.said or self.text
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; ``windows`` only where there are several, ``evidence`` only where it was asked for, ``read`` only
-        where a video was.
+        where a video was, ``said`` only where the text is not the model's.
         """
         plain: dict[str, Any] = {
             "text": self.text,
             "confidence": round(self.confidence, 4),
             "start": round(self.start, 3),
             "end": round(self.end, 3),
+            "source": self.source,
         }
+        if self.said:
+            plain["said"] = self.said
         if self.evidence is not None:
             plain["evidence"] = [item.to_dict() for item in self.evidence]
         if "video" in self.read:
@@ -241,10 +258,18 @@ class Assistant:
             parts = []
             for query, start, end in own:
                 text, confidence = next(said)
-                part = Answer(text, confidence, start, end, read=query.read)
+                part = self._likely(Answer(text, confidence, start, end, read=query.read), query)
                 parts.append(_examined(part, query, measured) if evidence else part)
             answers.append(parts[0] if len(parts) == 1 else join_windows(parts))
         return answers
+
+    def _likely(self, answer: Answer, query: Query) -> Answer:
+        """The answer, or what stands in for the name of an action that is not likely; of one movement, seen alone."""
+        clip = query.motion
+        if not isinstance(clip, Motion) or query.videos:
+            return answer
+        found = instead(query.question, answer.text, answer.confidence, clip, self.config.action_floor)
+        return answer if found is None else replace(answer, text=found[0], source=found[1], said=answer.text)
 
     def _generate(self, queries: list[Query], max_new_tokens: int) -> list[tuple[str, float]]:
         """Greedy answers and confidences, in order; clips of like length share a batch."""
@@ -322,20 +347,31 @@ def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.
 
 def join_windows(parts: Sequence[Answer]) -> Answer:
     """One answer of the windows' answers: equal neighbours merged, each with its times; confidence is their mean."""
-    merged: list[Answer] = []
-    for part in parts:
-        if merged and merged[-1].text == part.text:
-            merged[-1] = Answer(part.text, 0.0, merged[-1].start, part.end)
-        else:
-            merged.append(part)
-    if len(merged) == 1:
-        text = merged[0].text
-    else:
-        text = "; ".join(f"{part.start:.1f}-{part.end:.1f} s: {part.text}" for part in merged)
     confidence = float(np.mean([part.confidence for part in parts]))
     found = None if parts[0].evidence is None else tuple(item for part in parts for item in part.evidence or ())
     read = tuple(kind for kind in ("motion", "video") if any(kind in part.read for part in parts))
-    return Answer(text, confidence, parts[0].start, parts[-1].end, tuple(parts), found, read)
+    sources = {part.source for part in parts}
+    return Answer(
+        _joined([(part.text, part.start, part.end) for part in parts]),
+        confidence,
+        parts[0].start,
+        parts[-1].end,
+        tuple(parts),
+        found,
+        read,
+        source=sources.pop() if len(sources) == 1 else "mixed",
+        said=_joined([(part.own, part.start, part.end) for part in parts]) if any(part.said for part in parts) else "",
+    )
+
+
+def _joined(texts: Sequence[tuple[str, float, float]]) -> str:
+    """Texts with their times; the text alone where all are equal."""
+    merged: list[tuple[str, float, float]] = []
+    for text, start, end in texts:
+        if merged and merged[-1][0] == text:
+            start = merged.pop()[1]
+        merged.append((text, start, end))
+    return merged[0][0] if len(merged) == 1 else "; ".join(f"{a:.1f}-{b:.1f} s: {text}" for text, a, b in merged)
 
 
 def _examined(answer: Answer, query: Query, measured: dict[int, Facts]) -> Answer:

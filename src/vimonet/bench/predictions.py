@@ -154,7 +154,8 @@ def ask(
             made: list[Prediction] = []
             for group, answer in zip(batch, answers, strict=True):
                 confidence = None if answer.confidence is None else float(answer.confidence)
-                made += record(group, str(answer.text), confidence)
+                # A measured description that stands in for the model's words says nothing about the model.
+                made += record(group, str(getattr(answer, "own", answer.text)), confidence)
             log.add(made)
             bar.update(len(batch))
     found = {query.item.id: log.get(condition, query.item.id) for query in asked}

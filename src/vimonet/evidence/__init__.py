@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from vimonet.evidence.description import describe
 from vimonet.evidence.query import Query, finding
 from vimonet.evidence.record import (
     AGREES,
@@ -40,6 +41,7 @@ __all__ = [
     "Span",
     "contradicted",
     "contradiction",
+    "describe",
     "examine",
 ]
 

@@ -141,6 +141,18 @@ _NOT_ITS_ACTION = re.compile(
 )
 
 
+_ASKS_ACTION = (
+    r"\b(doing|done|going on|action|activity|exercise|practi[sc]\w+|perform\w*|carr\w+ out|busy with|up to"
+    r"|describ\w+|description|caption|summari\w+|sum up|recogni\w+|classify|in(to)? words|(a|one) sentence|one line"
+    r"|call (it|this movement)|(kind|sort) of (movement|motion)|which (movement|motion)"
+    r"|what (does|do|did) (the |this )?\w+( \w+){0,2} do)\b"
+    r"|^what ((movement|motion)|is the (movement|motion)|act|happens|is happening|is shown|can be seen)\b|^say what\b"
+)
+_ASKS_PART = (
+    r"\b(late|middle|part|half|first|second|third|last|initial|final|number (one|two|three)|having|is over|separates)\b"
+)
+_NOT_THE_ACTION = r"\b(how (many|often|long|fast)|(which|what) (hand|arm|leg|foot)|pace|speed|postures?)\b"
+
 _DONE = r"\b(?!mov|us|do|dur|be)\w+ing\b"
 """A participle that names an action, not a mere moving or using."""
 
@@ -153,6 +165,19 @@ def denies(question: str) -> bool:
 def is_open(question: str) -> bool:
     """Whether a (normalised) question asks what happens, so that the answer's own claims are what can be checked."""
     return _has("open", question) and not _has("absence", question)
+
+
+def asks_action(question: str) -> bool:
+    """Whether a (normalised) question is answered by the name of an action: what is done, in the whole or in a part."""
+    if _has("yes or no", question) and not re.match(r"(can|could|would) you\b", question):
+        return False
+    named = re.search(_ASKS_ACTION, question) and not re.search(_NOT_THE_ACTION, question)
+    return bool(named) and not denies(question)
+
+
+def asks_part(question: str) -> bool:
+    """Whether a (normalised) question of what is done asks about a part of the time, or an order."""
+    return _has("order", question) or _has("edge", question) or bool(re.search(_ASKS_PART, question))
 
 
 def of_question(question: str) -> list[str]:

@@ -23,6 +23,7 @@ SHOULDER = {"left": 16, "right": 17}
 ELBOW = {"left": 18, "right": 19}
 WRIST = {"left": 20, "right": 21}
 SIDES = ("left", "right")
+VISIBLE = 0.1  # confidence above which a joint counts as seen
 LIMBS = ("left arm", "right arm", "left leg", "right leg", "head")
 END_JOINT = {"left arm": 20, "right arm": 21, "left leg": 7, "right leg": 8, "head": HEAD}
 # Joints without which nothing can be said about a limb; feet and heads are missing from many skeletons.
@@ -77,11 +78,9 @@ def prepare(motion: Motion) -> Body:
     """Prepare a Motion for measuring: see :class:`Body`."""
     joints: Array = np.asarray(motion.joints, dtype=np.float64)
     confidence = motion.confidence
-    seen = dict.fromkeys(LIMBS, True)
+    seen = limbs_seen(confidence)
     if confidence is not None:
-        visible = np.asarray(confidence) > 0.1
-        seen = {limb: bool((visible[:, list(ids)].all(axis=1)).mean() >= 0.5) for limb, ids in _LIMB_JOINTS.items()}
-        joints = _fill(joints, visible)
+        joints = _fill(joints, np.asarray(confidence) > VISIBLE)
     joints = smooth(_median3(joints), 0.075, motion.fps)
     leg = float(np.mean([_length(joints, HIP[s], KNEE[s], ANKLE[s]) for s in SIDES]))
     arm = float(np.mean([_length(joints, SHOULDER[s], ELBOW[s], WRIST[s]) for s in SIDES]))
@@ -92,6 +91,14 @@ def prepare(motion: Motion) -> Body:
     return Body(
         joints, float(motion.fps), max(leg, 1e-3), max(arm, 1e-3), floor, max(stand, 1e-3), seen, motion.dimensions
     )
+
+
+def limbs_seen(confidence: NDArray[np.float32] | None) -> dict[str, bool]:
+    """Limb -> whether its joints are seen together in half of the frames or more, of confidences [T, 22] or none."""
+    if confidence is None:
+        return dict.fromkeys(LIMBS, True)
+    visible = np.asarray(confidence) > VISIBLE
+    return {limb: bool(visible[:, list(ids)].all(axis=1).mean() >= 0.5) for limb, ids in _LIMB_JOINTS.items()}
 
 
 def _length(joints: Array, a: int, b: int, c: int) -> float:

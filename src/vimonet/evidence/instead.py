@@ -1,0 +1,96 @@
+"""What is answered where the model's words cannot be taken: what is measured, or that it cannot be told.
+
+A model trained to name actions names one for whatever it is shown. Its words are put aside
+
+- where they name an action and it was less sure than the floor of its config (chosen on validation answers:
+  `vimonet.bench.calibration`), or where it declined to;
+- where the recording does not show the limbs that make the action, or that the question is about.
+
+A question of what is done in the whole recording is then answered by `describe`, any other by "cannot tell".
+"""
+
+from __future__ import annotations
+
+import re
+
+from vimonet.evidence.description import describe
+from vimonet.evidence.topics import asks_action, asks_part, of_question
+from vimonet.evidence.words import ARM, LEG, declines, normalise, polarity, side_of_limb
+from vimonet.motion import Motion
+from vimonet.motion.kinematics.body import SIDES, limbs_seen
+
+MODEL, MEASURED, WITHHELD = "model", "measured", "withheld"
+"""Where the text of an answer comes from: the model's words, the joints, or words put aside for "cannot tell"."""
+CANNOT_TELL = "cannot tell"
+
+_OF_ARMS = (
+    r"(wav|clap|beckon|point|show|answer|rais|swip|draw|throw|catch|punch|box|(push|pull)(?!\w* up)|knock|strum|play|curl|drink|reach"
+    r"|serv|swing|slash|sign|salut|hold|conduct)\w*"
+)
+_OF_LEGS = r"(walk|run|sprint|jog|step|kick|hop|jump|march|climb|squat|lung)\w*"
+_OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "arms", "legs"}
+"""Topics that the trunk shows, or that ask for their limbs by name."""
+_ACTION = re.compile(r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) \w+s\b|\w+(?<!th)ing\b")
+
+
+def instead(
+    question: str, answer: str, confidence: float, motion: Motion, floor: float = 0.0
+) -> tuple[str, str] | None:
+    """What stands in for the model's words.
+
+    Args:
+        question, answer: in the asker's and in the model's words.
+        confidence: of the answer, 0..1.
+        motion: the movement that was asked about.
+        floor: confidence below which an action is not taken from the model.
+
+    Returns:
+        Text and where it comes from (MEASURED or WITHHELD); None where the model's words are to stand.
+    """
+    asked, said = normalise(question), normalise(answer)
+    seen = limbs_seen(motion.confidence)
+    yes = polarity(said)
+    if declines(said):
+        likely = False
+    elif any(not seen[limb] for limb in _limbs_asked(asked)):
+        return CANNOT_TELL, WITHHELD
+    elif yes is not None or re.search(r"\bor\b", asked):
+        # A choice among answers; "yes" to an action is a name for it all the same.
+        hidden = yes and not set(of_question(asked)) & _OF_TRUNK and not _made_by_seen(asked, seen)
+        return (CANNOT_TELL, WITHHELD) if hidden else None
+    elif asks_action(asked) or (_ACTION.match(said) and of_question(asked) not in (["posture"], ["speed"])):
+        likely = confidence >= floor and _made_by_seen(said, seen)
+    else:
+        return None
+    if likely:
+        return None
+    described = describe(motion) if asks_action(asked) and not asks_part(asked) else None
+    if described is not None:
+        return described, MEASURED
+    return None if declines(said) else (CANNOT_TELL, WITHHELD)
+
+
+def _limbs_asked(asked: str) -> list[str]:
+    """The limbs without which a (normalised) question about limbs has no answer."""
+    topic = next(iter(of_question(asked)), "")
+    limb, pattern = ("arm", ARM) if topic in ("raised hand", "arms") else ("leg", LEG)
+    if topic == "arms or legs":
+        return [f"{side} {limb}" for limb in ("arm", "leg") for side in SIDES]
+    if topic == "limb" and side_of_limb(asked, ARM) in SIDES:
+        limb, pattern = "arm", ARM
+    if topic not in ("raised hand", "arms", "legs", "steps", "limb"):
+        return []
+    one = side_of_limb(asked, pattern)
+    return [f"{side} {limb}" for side in ((one,) if one in SIDES else SIDES)]
+
+
+def _made_by_seen(action: str, seen: dict[str, bool]) -> bool:
+    """Whether an action can be told by the limbs in view: without arms only one of legs, without legs one of arms."""
+    arms, legs = (any(seen[f"{side} {limb}"] for side in SIDES) for limb in ("arm", "leg"))
+    if arms and legs:
+        return True
+    made_by = _OF_ARMS if arms else _OF_LEGS if legs else None
+    return made_by is not None and bool(re.search(rf"\b{made_by}", action))
+
+
+__all__ = ["CANNOT_TELL", "MEASURED", "MODEL", "WITHHELD", "instead"]
