@@ -56,14 +56,14 @@ def sentencepiece_tokenizer(legacy: bool = False) -> LlamaTokenizer:
     return LlamaTokenizer(vocab={name: index for index, name in enumerate(names)}, merges=merges, legacy=legacy)
 
 
-def saved_language_model(family: str, folder: Path, *, tokenizer: Any = None) -> Path:
+def saved_language_model(family: str, folder: Path, *, tokenizer: Any = None, **shape: Any) -> Path:
     """Folder of a saved tiny model: Llama-shaped, or Qwen-shaped with rows of embeddings to spare, as the real ones."""
     path = folder / family
     tokenizer = tokenizer or byte_level_tokenizer(family)
     torch.manual_seed(0)
     kind, config = (Qwen2ForCausalLM, Qwen2Config) if family == "qwen" else (LlamaForCausalLM, LlamaConfig)
     rows = 400 if family == "qwen" else len(tokenizer)
-    model = kind(config(vocab_size=rows, num_key_value_heads=2, **SHAPE))
+    model = kind(config(vocab_size=rows, num_key_value_heads=2, **{**SHAPE, **shape}))
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)

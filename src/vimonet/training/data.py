@@ -131,6 +131,58 @@ class TurnSampler(Dataset[Sample]):
         return np.asarray(found, np.int64)
 
 
+class ReadableSamples(Dataset[Sample]):
+    """The samples of a dataset as far as a model can read them.
+
+    Motions of which it has no tower are taken off; what then has no clip left is left out.
+
+    Args:
+        dataset: see the module.
+        motion, keypoints: whether the model reads 3D motion, 2D keypoints.
+
+    Raises:
+        InputError: nothing is left.
+    """
+
+    def __init__(self, dataset: Any, *, motion: bool, keypoints: bool) -> None:
+        self.dataset, self._reads = dataset, {2: keypoints, 3: motion}
+        view = TurnSampler(dataset, 1, 0)
+        cells = view.cells()
+        kept = np.ones(len(cells), bool)
+        kept[cells == CELLS.index("motion")] = motion
+        kept[cells == CELLS.index("keypoint")] = keypoints
+        self._rows = np.flatnonzero(kept)
+        if not len(self._rows):
+            kinds = "3D motion" if keypoints else "2D keypoints" if motion else "motion"
+            raise InputError(f"the data holds nothing but {kinds}, and the model has no tower for it.")
+        self._cells, self._lengths = cells[self._rows], 4 * view.lengths()[self._rows]  # in frames again
+        self.videos = getattr(dataset, "videos", ())
+        self.actions = getattr(dataset, "actions", ())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Pass the epoch on."""
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Frames of each, roughly."""
+        return self._lengths
+
+    def cells(self) -> NDArray[np.int64]:
+        """Index into CELLS of each, before motions are taken off."""
+        return self._cells
+
+    def __getitem__(self, index: int) -> Sample:
+        sample: Sample = self.dataset[int(self._rows[index])]
+        if sample.get("joints") is not None and not self._reads[2 if sample.get("dimensions") == 2 else 3]:
+            lost: Sample = {"joints": None, "confidence": None, "spans": ()}
+            return {**sample, **lost}
+        return sample
+
+
 class TextDataset(Dataset[Sample]):
     """Text alone, as samples of several turns, so that short texts share a row of the batch.
 

@@ -8,6 +8,7 @@ always whole.
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
+from transformers.utils import is_flash_attn_2_available
 from transformers.utils import logging as transformers_logging
 
 import vimonet
@@ -30,8 +32,9 @@ from vimonet.training.config import TrainingConfig
 # May differ between an interrupted run and its continuation: they do not change a single number.
 _FREE_KEYS = {
     *("output", "overwrite", "resume", "video.cache"),
-    *("schedule.workers", "schedule.threads", "schedule.save_every"),
+    *("schedule.workers", "schedule.threads", "schedule.save_every", "schedule.report"),
 }
+_INSTALL = {"tensorboard": "install vimonet[tensorboard]", "wandb": "pip install wandb"}
 _PACKAGES = ("torch", "transformers", "accelerate", "peft", "numpy", "tokenizers", "vector-quantize-pytorch")
 
 
@@ -43,7 +46,7 @@ class Run:
         stage: name of the stage, recorded.
 
     Raises:
-        InputError: no output, an output that exists, or an interrupted run with other settings.
+        InputError: no output, an output that exists, an interrupted run with other settings, or a missing package.
     """
 
     def __init__(self, config: TrainingConfig, stage: str) -> None:
@@ -63,6 +66,11 @@ class Run:
             raise InputError(
                 f"{self.output}: this folder exists already; give another output, or overwrite=true to replace it."
             )
+        for name in config.schedule.report:
+            if importlib.util.find_spec(name) is None:
+                raise InputError(f"schedule.report has {name}, which is missing: {_INSTALL[name]}, or take it out.")
+        if config.schedule.attention == "flash" and not is_flash_attn_2_available():
+            raise InputError("schedule.attention=flash needs a GPU and the package flash-attn; set it to sdpa.")
         self.checkpoint: Path | None = None
         self.log: LogFile | None = None
         if self.main and config.resume:
@@ -99,7 +107,23 @@ class Run:
         if not self.main:
             return []
         self.log = LogFile(self.log_file, self._step(self.checkpoint))
-        return [Progress(self.stage), self.log]
+        return [Progress(self.stage), self.log, *self._reports()]
+
+    def _reports(self) -> list[TrainerCallback]:
+        """Further places for the curves, ``schedule.report``."""
+        from transformers.integrations import TensorBoardCallback, WandbCallback
+
+        found: list[TrainerCallback] = []
+        for name in self.config.schedule.report:
+            if name == "tensorboard":
+                board = TensorBoardCallback()
+                board.logging_dir = str(self.folder / name)
+                found.append(board)
+            else:
+                os.environ.setdefault("WANDB_PROJECT", "vimonet")
+                os.environ.setdefault("WANDB_NAME", self.output.name)
+                found.append(WandbCallback())
+        return found
 
     def _settings(self) -> dict[str, Any]:
         return {"stage": self.stage, **self.config.to_dict()}
@@ -136,6 +160,8 @@ class Run:
         save(saving)
         records = self.log.records if self.log else []
         (saving / "training_log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
+        if (self.folder / "tensorboard").is_dir():
+            shutil.copytree(self.folder / "tensorboard", saving / "tensorboard")
         draw_curves(records, saving / "loss_curve.png", title=f"{self.stage}: {self.output.name}")
         write_json(saving / "training.json", self._record(records, results or {}))
         if self.output.exists():

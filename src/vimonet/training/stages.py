@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import PreTrainedModel
+
 from vimonet.errors import InputError
 from vimonet.model import (
     MotionFeatureExtractor,
@@ -25,9 +28,10 @@ from vimonet.model import (
 from vimonet.training.alignment import PhraseAlignment
 from vimonet.training.collator import Collator
 from vimonet.training.config import TrainingConfig
-from vimonet.training.data import TurnSampler, rng_of, seed_everything
+from vimonet.training.data import ReadableSamples, TurnSampler, rng_of, seed_everything
 from vimonet.training.frames import FrameCache
 from vimonet.training.language import check_folder, load_or_make_language_model
+from vimonet.training.precision import hold, quantization
 from vimonet.training.run import Run
 from vimonet.training.tokenizer import fit_feature_extractor, samples_of, vqvae_config
 from vimonet.training.trainer import AnswerTrainer
@@ -74,11 +78,17 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         raise InputError(
             "an adapter needs the model it adapts: set model to the output of stage align, or lora.merge=true."
         )
+    if config.lora.quantize != "none" and not (lora and config.model):
+        raise InputError(
+            "lora.quantize is for adapters on a whole model: stage instruct, with model and lora.rank set."
+        )
     _check_parts(config)
     run = Run(config, stage)
     seed_everything(config.seed)
     dataset, validation = samples_of(config, dataset, validation)
     model, processor = assemble(config, dataset)
+    hold(model, config, adapted=lora)
+    dataset, validation = _readable(model, dataset), _readable(model, validation)
     whole: Any = _with_lora(config, model) if lora else model
     schedule = config.schedule
     head = model.get_output_embeddings()
@@ -109,17 +119,45 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         alignment=alignment,
         callbacks=run.callbacks(),
     )
+    if trainer.spread and lora and config.lora.merge:
+        raise InputError(
+            "lora.merge: adapters cannot be merged into weights that are spread over processes; set it to false."
+        )
     trainable = sum(p.numel() for p in whole.parameters() if p.requires_grad)
     parameters = count_parameters(whole)
     run.train(trainer)
+    state = trainer.consolidated_state()  # by all processes; the main one writes
     if lora and config.lora.merge:
         whole = whole.merge_and_unload()
 
     def save(folder: Path) -> None:
-        whole.save_pretrained(folder)
+        save_model(whole, folder, state)
         processor.save_pretrained(folder)
 
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
+
+
+def _readable(model: ViMoNetForConditionalGeneration, samples: Any) -> Any:
+    """`samples` as far as the model has towers for their motions."""
+    reads = {"motion": model.vimonet.motion_tower is not None, "keypoints": model.vimonet.keypoint_tower is not None}
+    return samples if samples is None or all(reads.values()) else ReadableSamples(samples, **reads)
+
+
+def save_model(model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
+    """Write a model folder, all in the dtype of its language model, as `compose` does; or an adapter's, as it is.
+
+    Args:
+        model: a `ViMoNetForConditionalGeneration`, or PEFT's with an adapter on it.
+        folder: to write into.
+        state: the whole of its weights, where it is spread over processes; None: its own.
+    """
+    if isinstance(model, PreTrainedModel):
+        language_model: Any = model.language_model
+        dtype = language_model.dtype
+        state = model.state_dict() if state is None else state
+        state = {name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()}
+        model.config.dtype = dtype
+    model.save_pretrained(folder, state_dict=state)
 
 
 def _frames(
@@ -179,8 +217,9 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
         InputError: a folder that holds no such part.
     """
     if config.model:
-        model = _load(ViMoNetForConditionalGeneration, config.model, "model", "the output of stage align or instruct")
-        processor = _load(ViMoNetProcessor, config.model, "model", "the output of stage align or instruct")
+        wanted = "the output of stage align or instruct, or of 'vimonet compose'"
+        model = _load(ViMoNetForConditionalGeneration, config.model, "model", wanted, **quantization(config))
+        processor = _load(ViMoNetProcessor, config.model, "model", wanted)
         if not config.video.checkpoint or model.config.video_config is not None:
             return model, processor
         with _sentences("video"):
@@ -259,9 +298,9 @@ def _dimension(features: str) -> int:
     return BODY_DIM if features == "body" else KEYPOINT_DIM
 
 
-def _load(kind: Any, path: str, key: str, wanted: str) -> Any:
+def _load(kind: Any, path: str, key: str, wanted: str, **options: Any) -> Any:
     try:
-        return kind.from_pretrained(path)
+        return kind.from_pretrained(path, **options)
     except (OSError, ValueError, KeyError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{key} {path!r} cannot be loaded ({first}); it should be {wanted}.") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from vimonet.errors import InputError
 from vimonet.training.alignment import PhraseAlignment, named_tokens
+from vimonet.training.blocks import blocks_of, compile_blocks, recompute_blocks
+from vimonet.training.checkpoints import FILE, load_trained, save_trained
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data import CELLS, LengthGroupedSampler
 from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
@@ -103,6 +104,7 @@ class StageTrainer(Trainer):
         self._frozen = [m for name, modules in self.parts.items() if not self.rates[name] for m in modules]
         for module in self._frozen:
             module.requires_grad_(False)
+        self._recomputed: list[nn.Module] = []
         self._sampler: LengthGroupedSampler | None = None
         super().__init__(
             model=model,
@@ -115,6 +117,7 @@ class StageTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.loss_is_scaled_for_ga = True
+        self._shard_as([])
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
@@ -167,6 +170,10 @@ class StageTrainer(Trainer):
         """Put frozen parts back into eval mode; ``model.train()`` woke them."""
         for module in self._frozen:
             module.eval()
+        for block in self._recomputed:
+            # Gradients pass through a frozen language model too, and its blocks ask this flag whether to keep
+            # activations; what is inside them stays in eval mode.
+            block.training = True
 
     def prediction_step(
         self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
@@ -176,19 +183,40 @@ class StageTrainer(Trainer):
             loss: Any = self.compute_loss(model, self._prepare_inputs(inputs))
             return loss.detach(), None, None
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        """Restore weights through ``from_pretrained``, strictly.
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """A checkpoint: what is trained (see `vimonet.training.checkpoints`); of PEFT, the adapter."""
+        inner = self.accelerator.unwrap_model(self.model)
+        if not isinstance(inner, PreTrainedModel):
+            super()._save(output_dir, state_dict)
+        elif self.args.should_save:
+            save_trained(inner, self._frozen, output_dir or str(self.args.output_dir), state_dict)
 
-        transformers loads the file as it is and skips what does not fit; but ``save_pretrained`` renames weights of a
-        model that was itself loaded (5.23: a language model inside another), and the run would silently go on from
-        the weights it began with.
-        """
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         inner = self.accelerator.unwrap_model(self.model if model is None else model)
-        if not isinstance(inner, PreTrainedModel) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+        if (Path(resume_from_checkpoint) / FILE).is_file() and not self.is_fsdp_enabled:
+            load_trained(inner, self._frozen, resume_from_checkpoint)
+        else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
-            return
-        saved = type(inner).from_pretrained(resume_from_checkpoint, dtype=torch.float32)
-        inner.load_state_dict(saved.state_dict())
+
+    @property
+    def spread(self) -> bool:
+        """Whether the weights are spread over processes (FSDP, ZeRO)."""
+        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
+
+    def consolidated_state(self) -> dict[str, torch.Tensor] | None:
+        """All weights on the CPU of the main process, where they are spread over processes; None where each has them.
+        Every process must call it.
+        """
+        return self.accelerator.get_state_dict(self.model_wrapped) if self.spread else None
+
+    def _shard_as(self, blocks: list[str]) -> None:
+        """Under FSDP, gather modules of these classes one by one, and everything else at the beginning of a step.
+
+        Towers and translators must be among the latter: a process whose batch has no video would not take part in
+        gathering the tower, and the others would wait for it.
+        """
+        if self.is_fsdp_enabled:
+            self.accelerator.state.fsdp_plugin.transformer_cls_names_to_wrap = blocks
 
     def over_processes(self, values: torch.Tensor) -> torch.Tensor:
         """Sum over processes."""
@@ -254,9 +282,13 @@ class AnswerTrainer(StageTrainer):
             attention = "eager" if self.args.device.type == "cpu" else "sdpa"
         self._additive = attention == "eager"
         language_model = _owner(model, head)
-        language_model.set_attn_implementation(attention)
+        language_model.set_attn_implementation("flash_attention_2" if attention == "flash" else attention)
+        self._shard_as(sorted({type(block).__name__ for block in blocks_of(language_model)}))
+        if config.schedule.gradient_checkpointing:
+            trained = self.parts["video_tower"] if self.rates.get("video_tower") else []
+            self._recomputed = recompute_blocks(language_model, *trained)
         if config.schedule.compile:
-            _compile_blocks(language_model, self.args.device)
+            compile_blocks(language_model, self.args.device)
         self._log_sums = torch.zeros(len(CELLS) + 1, 2, dtype=torch.float64, device=self.args.device)
 
     def _only_scored(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
@@ -327,30 +359,22 @@ def _owner(model: nn.Module, head: nn.Module) -> Any:
     return model.get_submodule(name.rpartition(".")[0])
 
 
-def _compile_blocks(language_model: Any, device: torch.device) -> None:
-    """Compile each transformer block in place, for rows of any length (names of weights stay as they are).
-
-    Raises:
-        InputError: on a CPU without a C++ compiler.
-    """
-    if device.type == "cpu" and not shutil.which(os.environ.get("CXX", "g++")):
-        raise InputError("schedule.compile needs a C++ compiler on a CPU: install g++, or set schedule.compile=false.")
-    blocks = set(language_model._no_split_modules or ())
-    for module in language_model.modules():
-        if type(module).__name__ in blocks:
-            module.compile(dynamic=True)
-
-
 def _additive(mask: torch.Tensor) -> torch.Tensor:
     """Boolean mask as the numbers eager attention adds: 0 where one may look, the lowest float32 elsewhere."""
     return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
 
 
 class _Epochs(TrainerCallback):
-    """Tells data and sampler the epoch before its first batch is drawn."""
+    """Tells data and sampler the epoch before its first batch is drawn, and FSDP that batches differ."""
 
     def __init__(self, trainer: StageTrainer) -> None:
         self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Let processes reduce gradients that only some of them have: a batch may lack a kind of clip."""
+        if self.trainer.is_fsdp_enabled:
+            wrapped: Any = self.trainer.model_wrapped
+            wrapped.set_reduce_scatter_unused_params(True)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.trainer.set_epoch(int(state.epoch or 0))
