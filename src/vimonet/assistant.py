@@ -31,6 +31,7 @@ from vimonet.errors import InputError
 from vimonet.evidence import Evidence, examine
 from vimonet.evidence.instead import MODEL, instead
 from vimonet.loading import load_pretrained
+from vimonet.model.generation import without_repeats
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.motion import Motion
@@ -308,7 +309,7 @@ class Assistant:
             # An empty answer is still a choice: the model's, to end at once.
             confidence = float(chances[row, : max(length, 1)].mean())
             text = self.processor.decode(tokens[row, :length], skip_special_tokens=True).strip()
-            results.append((text, confidence))
+            results.append((without_repeats(text), confidence))
         return results
 
     def _is_end(self, tokens: torch.Tensor) -> torch.Tensor:
