@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vimonet.bench.calibration import fit_temperature
+from vimonet.bench.calibration import fit_floor, fit_temperature
 from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import T_POSE
@@ -48,3 +48,30 @@ def test_an_overconfident_model_is_cooled_to_its_accuracy() -> None:
 def test_nothing_to_calibrate_on() -> None:
     with pytest.raises(InputError, match="no validation item"):
         fit_temperature(Overconfident(), [])
+
+
+class Namer:
+    """Says what it is told to, as sure as it is told to be."""
+
+    def __init__(self, said: list[tuple[str, float]]) -> None:
+        self.config = SimpleNamespace(action_floor=0.0)
+        self.said = said
+
+    def ask_batch(self, pairs: list) -> list[Said]:
+        return [Said(*said) for said in self.said]
+
+
+def test_the_floor_parts_names_that_are_mostly_right_from_those_mostly_wrong() -> None:
+    wrong, right = [("no", 0.1 * k) for k in range(1, 6)], [("yes", 0.1 * k) for k in range(6, 10)]
+    assistant = Namer([*wrong, ("yes", 0.35), *right, ("no", 0.75), ("cannot tell", 0.2)])
+    found = fit_floor(assistant, items(12))
+    assert 0.5 < found["floor"] == assistant.config.action_floor < 0.6
+    assert found["n"] == 11 and found["right"]["above"] == {"n": 5, "share": 0.8}
+    assert found["right"]["below"]["share"] == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize(("said", "floor"), [("yes", 0.0), ("no", 0.85), ("cannot tell", 0.0)])
+def test_the_floor_of_a_model_that_is_always_right_or_always_wrong(said: str, floor: float) -> None:
+    assert fit_floor(Namer([(said, 0.3), (said, 0.7)]), items(2))["floor"] == pytest.approx(floor)
+    with pytest.raises(InputError, match="no validation item"):
+        fit_floor(Namer([]), [])

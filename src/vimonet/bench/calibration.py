@@ -1,8 +1,9 @@
-"""Making confidence mean what it says: one temperature, chosen on validation items (Guo et al., arXiv 1706.04599).
+"""Making confidence mean what it says, on validation items: a temperature, and a floor for names of actions.
 
     python -m vimonet.bench.calibration MODEL_FOLDER
 
-writes `confidence_temperature` into the folder's config.json. Greedy answers do not change with it.
+writes `confidence_temperature` (Guo et al., arXiv 1706.04599) and `action_floor` into the folder's config.json. The
+model's own words do not change with them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ import numpy as np
 
 from vimonet.bench import metrics, statistics
 from vimonet.errors import InputError
+from vimonet.evidence.instead import CANNOT_TELL
 
 if TYPE_CHECKING:
     from vimonet.vimos.schema import Item
@@ -50,7 +53,7 @@ def fit_temperature(
         assistant.config.confidence_temperature = temperature
         answers = assistant.ask_batch([(item.question, item.motion) for item in items])
         right = [
-            float(metrics.exact_match(answer.text, item.answer)) for answer, item in zip(answers, items, strict=True)
+            float(metrics.exact_match(_own(answer), item.answer)) for answer, item in zip(answers, items, strict=True)
         ]
         rows[temperature] = statistics.expected_calibration_error([answer.confidence for answer in answers], right)
     best = min(rows, key=lambda t: rows[t].brier)
@@ -63,8 +66,81 @@ def fit_temperature(
     }
 
 
+def fit_floor(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
+    """The confidence from which on naming an action does more good than harm.
+
+    Of all thresholds the one with the most right names above it less the wrong ones, a wrong name costing what a right
+    one gains (Chow's rule, IEEE Trans. Information Theory 16, 1970): under it names are mostly wrong. Answers that
+    decline name nothing.
+
+    Args:
+        assistant: a `vimonet.Assistant`, its temperature fitted; its config is left with the floor.
+        items: validation items that ask what is done, some of them of actions without a name.
+
+    Returns:
+        ``floor``, ``n`` names, and ``right``, the share of right ones, ``above`` and ``below`` it.
+
+    Raises:
+        InputError: no items.
+    """
+    if not items:
+        raise InputError("there is no validation item that asks for an action.")
+    answers = assistant.ask_batch([(item.question, item.motion) for item in items])
+    named = [
+        (float(answer.confidence), metrics.exact_match(_own(answer), item.answer))
+        for answer, item in zip(answers, items, strict=True)
+        if not metrics.exact_match(_own(answer), CANNOT_TELL)
+    ]
+    named.sort()
+    sure = np.array([confidence for confidence, _ in named])
+    gain = np.array([1.0 if right else -1.0 for _, right in named])
+    # gains[k]: names k and above are taken, those before are not.
+    gains = np.append(np.cumsum(gain[::-1])[::-1], 0.0)
+    first = int(np.argmax(gains))
+    edges = np.concatenate(([0.0], sure, [1.0]))
+    floor = 0.0 if first == 0 else round(float(edges[first] + edges[first + 1]) / 2, 3)
+    assistant.config.action_floor = floor
+    right = {
+        name: {"n": len(part), "share": float((part > 0).mean()) if len(part) else None}
+        for name, part in (("above", gain[first:]), ("below", gain[:first]))
+    }
+    return {"floor": floor, "n": len(named), "right": right}
+
+
+def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> list[Item]:
+    """Validation items that ask what is done, in 3D and from a drawn view: half as many unnamed actions as named ones.
+
+    An unnamed action is the arms of one recording over the legs of another, played at odds (`make_sample`, "chimera").
+    """
+    from vimonet.bench.views import VIEWS, filmed
+    from vimonet.vimos import evaluation_items
+    from vimonet.vimos.samples import Pool, make_sample
+    from vimonet.vimos.sources import clips_of
+
+    rng = random.Random(seed)
+    named = [item for item in evaluation_items("val", root=root) if item.form == "action"]
+    named = rng.sample(named, min(limit, len(named)))
+    clips = clips_of("val", tuple(sorted({item.source for item in named if item.motion.dimensions == 3})), root)
+    pool = Pool(clips)
+    samples = [make_sample(pool, rng, clip, mode="chimera") for clip in rng.sample(clips, min(limit // 2, len(clips)))]
+    unnamed = [
+        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=CANNOT_TELL)
+        for number, (sample, item) in enumerate(zip(samples, named, strict=False))
+        if sample is not None
+    ]
+    solid = [item for item in (*named, *unnamed) if item.motion.dimensions == 3]
+    views = [rng.choice(sorted(VIEWS)) for _ in solid]
+    flat = [film for item, view in zip(solid, views, strict=True) for film in filmed([item], view, seed)]
+    return [*named, *unnamed, *(replace(item, id=f"{item.id}/2d") for item in flat)]
+
+
+def _own(answer: Any) -> str:
+    """The model's own words."""
+    return str(getattr(answer, "own", answer.text))
+
+
 def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | None = None) -> dict[str, Any]:
-    """Fit the temperature of a model folder on validation items, and write it into the folder's config.json.
+    """Fit temperature and floor of a model folder on validation items, and write them into the folder's config.json.
 
     Args:
         folder: a model folder.
@@ -73,17 +149,20 @@ def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | N
         root: data folder; None for the one beside a working checkout.
 
     Returns:
-        What `fit_temperature` found.
+        What `fit_temperature` found, and under ``actions`` what `fit_floor` did.
     """
     import vimonet
     from vimonet.vimos import evaluation_items
 
     items = [item for item in evaluation_items("val", root=root) if item.kind != "caption"]
     items = random.Random(seed).sample(items, min(limit, len(items)))
-    found = fit_temperature(vimonet.load(folder), items)
+    assistant = vimonet.load(folder)
+    found = fit_temperature(assistant, items)
+    found["actions"] = fit_floor(assistant, action_items(root, seed=seed))
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["confidence_temperature"] = found["temperature"]
+    config["action_floor"] = found["actions"]["floor"]
     part = path.with_suffix(".part")
     part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)

@@ -76,7 +76,14 @@ def detail(answer: Answer | RemoteAnswer) -> str:
     """How sure the model was and what it looked at, in words; of an endpoint's answer, where it comes from."""
     if answer.confidence is None:
         return f"{answer.source}, no confidence"
-    return f"confidence {answer.confidence:.2f}, looked at {answer.start:.1f}-{answer.end:.1f} s"
+    return f"{_sure(answer)}, looked at {answer.start:.1f}-{answer.end:.1f} s"
+
+
+def _sure(answer: Answer | RemoteAnswer) -> str:
+    """The confidence, and whose words the text is where it is not the model's."""
+    said = getattr(answer, "said", "")
+    own = f'{answer.source}, not the model\'s own "{said}" of ' if said else ""
+    return f"{own}confidence {answer.confidence:.2f}"
 
 
 def print_answer(answer: Answer | RemoteAnswer) -> None:
@@ -84,7 +91,7 @@ def print_answer(answer: Answer | RemoteAnswer) -> None:
     if answer.windows:
         for part in answer.windows:
             when = f"{part.start:.1f}-{part.end:.1f} s"
-            print(f"{when:>14}  {part.text}  {dim(f'confidence {part.confidence:.2f}')}", flush=True)
+            print(f"{when:>14}  {part.text}  {dim(_sure(part))}", flush=True)
             print_evidence(part, indent=16)
         return
     print(answer.text)
