@@ -12,8 +12,12 @@ from transformers import (
     CLIPConfig,
     CLIPModel,
     CLIPVisionConfig,
+    ConvNextV2Config,
+    ConvNextV2Model,
     Dinov2Config,
     Dinov2Model,
+    ResNetConfig,
+    ResNetModel,
     Siglip2VisionConfig,
     Siglip2VisionModel,
     SiglipVisionConfig,
@@ -29,7 +33,8 @@ from transformers import (
 from vimonet.model import LanguageBindVideoConfig, LanguageBindVideoModel
 
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-FAMILIES = ["clip", "siglip", "siglip2", "dinov2", "videomae", "vjepa2", "vivit", "languagebind"]
+IMAGES = ["clip", "siglip", "siglip2", "dinov2", "resnet", "convnextv2"]
+FAMILIES = [*IMAGES, "videomae", "vjepa2", "vivit", "languagebind"]
 
 
 def tiny_backbone(family: str) -> Any:
@@ -45,6 +50,12 @@ def tiny_backbone(family: str) -> Any:
         return Siglip2VisionModel(Siglip2VisionConfig(**SMALL, patch_size=8, num_patches=16))
     if family == "dinov2":
         return Dinov2Model(Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, **size))
+    if family == "resnet":
+        stages = {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "layer_type": "basic"}
+        return ResNetModel(ResNetConfig(**stages, image_size=32))
+    if family == "convnextv2":
+        stages = {"hidden_sizes": [16, 32], "depths": [1, 1], "num_stages": 2}
+        return ConvNextV2Model(ConvNextV2Config(**stages, image_size=32, patch_size=4))
     if family == "videomae":
         return VideoMAEModel(VideoMAEConfig(**SMALL, **size, num_frames=8, tubelet_size=2))
     if family == "vivit":

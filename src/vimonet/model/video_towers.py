@@ -1,8 +1,8 @@
 """Video towers: any vision or video backbone of transformers, and LanguageBind, behind one output shape.
 
-An image backbone (CLIP, SigLIP, SigLIP2, DINOv2 ...) reads every frame alone; a video backbone (VideoMAE, V-JEPA 2,
-ViViT, LanguageBind) reads the clip. Class and register tokens are left out: a feature belongs to a place in the picture
-and a moment.
+An image backbone (CLIP, SigLIP, SigLIP2, DINOv2, ResNet, ConvNeXt ...) reads every frame alone; a video backbone
+(VideoMAE, V-JEPA 2, ViViT, LanguageBind) reads the clip. Class and register tokens are left out: a feature belongs to a
+place in the picture and a moment.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Family:
     Attributes:
         video: reads whole clips rather than single pictures.
         exact: the frames of a clip are fixed by its position embeddings.
+        convolutional: gives a map of features [N, D, rows, columns].
         layer: hidden state that is taken; None for the output.
         mean, std: of its pictures.
         fit, resample, antialias: how pictures are brought to its size, see `FrameProcessor`.
@@ -42,6 +43,7 @@ class Family:
 
     video: bool = False
     exact: bool = False
+    convolutional: bool = False
     layer: int | None = None
     mean: tuple[float, ...] = _IMAGENET[0]
     std: tuple[float, ...] = _IMAGENET[1]
@@ -51,9 +53,14 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "resnet": Family(convolutional=True),
+    "convnext": Family(convolutional=True),
+    "convnextv2": Family(convolutional=True),
     # The last layer but one, as LLaVA, Video-LLaVA and MotionLLM read CLIP's towers.
     "clip_vision_model": Family(layer=-2, mean=_CLIP[0], std=_CLIP[1]),
-    "languagebind_video": Family(True, True, -2, *_CLIP, resample="bilinear", antialias=False),
+    "languagebind_video": Family(
+        True, True, layer=-2, mean=_CLIP[0], std=_CLIP[1], resample="bilinear", antialias=False
+    ),
     "siglip_vision_model": Family(mean=_HALF[0], std=_HALF[1], fit="stretch", resample="bilinear"),
     "siglip2_vision_model": Family(mean=_HALF[0], std=_HALF[1], fit="stretch", resample="bilinear"),
     "videomae": Family(True, True, resample="bilinear"),
@@ -106,8 +113,16 @@ def clip_frames(config: PreTrainedConfig) -> int | None:
     return int(config.num_frames) if family_of(config).exact else None
 
 
+def _convolutional(config: PreTrainedConfig) -> bool:
+    return FAMILIES.get(config.model_type, Family()).convolutional
+
+
 def _patch(config: PreTrainedConfig) -> int:
     size: Any = getattr(config, "patch_size", None)
+    if _convolutional(config):
+        # Pixels per feature: the stem's stride (4 in a ResNet), doubled by every stage after the first.
+        halvings = len(config.hidden_sizes) - (not getattr(config, "downsample_in_first_stage", False))
+        return int(size or 4) * 2**halvings
     if size is None and isinstance(getattr(config, "tubelet_size", None), (list, tuple)):
         size = config.tubelet_size[-1]
     return int(size[-1] if isinstance(size, (list, tuple)) else size or 0)
@@ -117,6 +132,8 @@ def _side(config: PreTrainedConfig) -> int | None:
     if not _patch(config):
         return None
     size: Any = getattr(config, "image_size", None) or getattr(config, "crop_size", None)
+    if size is None and _convolutional(config):
+        size = 224  # any will do; ImageNet's is what such weights were trained on
     if size is None and config.model_type == "siglip2_vision_model":
         size = int(config.num_patches**0.5) * _patch(config)
     return None if size is None else int(size[0] if isinstance(size, (list, tuple)) else size)
@@ -145,7 +162,7 @@ class VideoTower(nn.Module):
     @property
     def dim(self) -> int:
         """Width of a feature."""
-        return int(self.config.hidden_size)
+        return int(self.config.hidden_sizes[-1] if self.family.convolutional else self.config.hidden_size)
 
     @property
     def frozen(self) -> bool:
@@ -194,6 +211,10 @@ class VideoTower(nn.Module):
             inputs = self._naflex(values.flatten(0, 1))
         else:
             inputs = {"pixel_values": values if self.family.video else values.flatten(0, 1)}
+        if self.family.convolutional:
+            # The layout in which convolutions are fastest, on a CPU as on a GPU.
+            inputs["pixel_values"] = inputs["pixel_values"].contiguous(memory_format=torch.channels_last)
+            return self.backbone(**inputs).last_hidden_state.flatten(2).transpose(1, 2)
         if self.layer is None or self.layer == -1:
             return self.backbone(**inputs).last_hidden_state
         return self.backbone(**inputs, output_hidden_states=True).hidden_states[self.layer]
