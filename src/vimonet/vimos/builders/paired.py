@@ -29,7 +29,7 @@ from vimonet.vimos.builders.clips import centred
 from vimonet.vimos.compose import join
 from vimonet.vimos.labels import mirrored
 from vimonet.vimos.records import Instruction, Record
-from vimonet.vimos.samples import OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, cut
+from vimonet.vimos.samples import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, cut
 from vimonet.vimos.scene import camera as pinhole
 from vimonet.vimos.scene.captions import captions_of
 from vimonet.vimos.scene.draw import draw_scene
@@ -45,7 +45,7 @@ from vimonet.vimos.scene.questions import (
 )
 from vimonet.vimos.schema import Clip, Part, Question
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever rows come out differently, so that a build begun with another recipe is not continued."""
 
 _ROWS = 25
@@ -184,6 +184,8 @@ def _draw(pool: Pool, rng: random.Random, mode: str, test: bool) -> _Made | None
     if len(set(actions)) < number:
         return None
     one, parts = _joined(motions, actions)
+    if one.frames > MAX_FRAMES:
+        return None
     people, told = [one], [parts]
     if mode == "mirrored":
         people.append(one.mirrored())
