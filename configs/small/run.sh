@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A model for one GPU of 24 GB: Qwen2.5-1.5B and SigLIP2 from the hub, the motion tokenizer trained here on the same data.
+# A model meant for one GPU of 24 GB: Qwen2.5-1.5B and SigLIP2 from the hub, the motion tokenizer trained here on the same data.
 #   bash configs/small/run.sh
 # An interrupted run goes on where it stopped.
 set -euo pipefail

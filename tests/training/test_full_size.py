@@ -219,33 +219,24 @@ def test_a_checkpoint_holds_what_is_trained_and_a_killed_run_continues_on_the_sa
 def test_fsdp_over_two_processes_gives_the_losses_and_the_model_of_one(
     rank: int, composed: Callable[[str], Path], dataset: Path, tmp_path: Path
 ) -> None:
-    stage = ["instruct", "--config", str(CONFIGS / "paper" / "instruct.yaml")]
-    options = [
-        f"model={composed('paper')}",
-        f"data.dataset={dataset}",
-        *FEW,
-        f"lora.rank={rank}",
-        "schedule.bf16=false",
-    ]
-    options += ["schedule.accumulation=1", "language.dtype=float32", "lora.dropout=0", "objective.modality_dropout=0"]
-    options += ["schedule.batch_size=8", "validation={}", "learning_rate.language_model=1e-2"]
-    launch = ["-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / "accelerate" / "cpu2_fsdp2.yaml")]
-    command = [sys.executable, *launch, "--main_process_port", "0", "-m", "vimonet", "train", *stage]
-    environment = {**os.environ, "PYTHONPATH": str(CONFIGS.parent / "src"), "OMP_NUM_THREADS": "1"}
-
-    def spread(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, *options, f"output={tmp_path / 'two'}", *more],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    done = spread()
+    config = CONFIGS / "paper" / "instruct.yaml"
+    exact = ["schedule.bf16=false", "language.dtype=float32", "lora.dropout=0", "objective.modality_dropout=0"]
+    options = [f"model={composed('paper')}", f"data.dataset={dataset}", *FEW, *exact, f"lora.rank={rank}"]
+    options += ["schedule.batch_size=8", "schedule.accumulation=1", "schedule.device=cpu", "schedule.warmup=0"]
+    options += ["learning_rate.language_model=1e-2"]
+    launch = ["-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / "accelerate" / "fsdp2.yaml")]
+    launch += ["--num_processes", "2", "--main_process_port", "0", str(Path(__file__).with_name("fsdp_on_cpu.py"))]
+    done = subprocess.run(
+        [sys.executable, *launch, "train", "instruct", "--config", str(config), *options, f"output={tmp_path / 'two'}"],
+        env={**os.environ, "PYTHONPATH": str(CONFIGS.parent / "src"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    one = train("instruct", CONFIGS / "paper" / "instruct.yaml", [*options, f"output={tmp_path / 'one'}"])
+    assert done.stdout.count("sharded by FSDP2: True") == 2
+    one = train("instruct", config, [*options, f"output={tmp_path / 'one'}"])
     assert json.loads((tmp_path / "two" / "training.json").read_text())["processes"] == 2
     assert losses(tmp_path / "two") == pytest.approx(losses(one), rel=1e-4)
     pictures = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), np.uint8)

@@ -6,7 +6,7 @@ some tens of MB. Names are those of the model's modules, whatever `save_pretrain
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -16,22 +16,18 @@ from torch import nn
 FILE = "trained.safetensors"
 
 
-def save_trained(
-    model: nn.Module, frozen: Iterable[nn.Module], folder: str | Path, state: Mapping[str, torch.Tensor] | None = None
-) -> None:
+def save_trained(model: nn.Module, frozen: Iterable[nn.Module], folder: str | Path) -> None:
     """Write the parameters and buffers of `model` that lie outside the `frozen` modules.
 
     Args:
         model: bare, not wrapped.
         frozen: modules of it.
         folder: made where it is not there.
-        state: its whole state, where another process holds parts of it; None: its own.
     """
-    state = model.state_dict() if state is None else state
     left_out = _names(model, frozen)
     kept: dict[str, torch.Tensor] = {}
     seen: set[tuple[int, torch.Size]] = set()
-    for name, value in state.items():
+    for name, value in model.state_dict().items():
         place = (value.data_ptr(), value.shape)
         if name in left_out or (value.numel() and place in seen):
             continue  # tied weights are written once

@@ -119,10 +119,8 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         alignment=alignment,
         callbacks=run.callbacks(),
     )
-    if trainer.spread and lora and config.lora.merge:
-        raise InputError(
-            "lora.merge: adapters cannot be merged into weights that are spread over processes; set it to false."
-        )
+    if trainer.spread:
+        _check_spread(config)
     trainable = sum(p.numel() for p in whole.parameters() if p.requires_grad)
     parameters = count_parameters(whole)
     run.train(trainer)
@@ -190,6 +188,20 @@ def _check_parts(config: TrainingConfig) -> None:
         )
     if config.motion.checkpoint:
         check_folder(config.motion.checkpoint, "motion.checkpoint", "the output of 'vimonet train tokenizer'")
+
+
+def _check_spread(config: TrainingConfig) -> None:
+    """Refuse what needs whole weights in every process, which FSDP and ZeRO do not have."""
+    asked = {
+        "lora.merge": config.lora.rank and config.lora.merge,
+        "lora.quantize": config.lora.quantize != "none",
+        "objective.alignment": config.objective.alignment,
+    }
+    for key, value in asked.items():
+        if value:
+            raise InputError(
+                f"{key} cannot be had with weights spread over processes; use configs/accelerate/gpu.yaml."
+            )
 
 
 def _with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) -> Any:

@@ -184,16 +184,18 @@ class StageTrainer(Trainer):
             return loss.detach(), None, None
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """A checkpoint: what is trained (see `vimonet.training.checkpoints`); of PEFT, the adapter."""
+        """A checkpoint: what is trained (see `vimonet.training.checkpoints`); of PEFT, the adapter. FSDP and ZeRO write
+        files of their own.
+        """
         inner = self.accelerator.unwrap_model(self.model)
         if not isinstance(inner, PreTrainedModel):
             super()._save(output_dir, state_dict)
-        elif self.args.should_save:
-            save_trained(inner, self._frozen, output_dir or str(self.args.output_dir), state_dict)
+        elif self.args.should_save and not self.spread:
+            save_trained(inner, self._frozen, output_dir or str(self.args.output_dir))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         inner = self.accelerator.unwrap_model(self.model if model is None else model)
-        if (Path(resume_from_checkpoint) / FILE).is_file() and not self.is_fsdp_enabled:
+        if (Path(resume_from_checkpoint) / FILE).is_file():
             load_trained(inner, self._frozen, resume_from_checkpoint)
         else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)

@@ -8,7 +8,6 @@ which no tokenizer merges across, so the cut changes no token.
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,17 +45,19 @@ class TurnWriter:
     supervise: str = "answer"
     _blocks: dict[tuple[str | None, str, Clips], Block] = field(default_factory=dict, repr=False)
     _heads: dict[tuple[str, ...], str | None] = field(default_factory=dict, repr=False)
+    _prefixes: dict[Clips, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._special = dict(self.tokenizer.special_tokens_map)
-        self.prefix = functools.cache(self._prefix)
 
-    def _prefix(self, clips: Clips) -> tuple[int, ...]:
+    def prefix(self, clips: Clips) -> list[int]:
         """Token ids that every question about `clips` begins with; empty without clips, or where the template says the
         question before them.
         """
-        head = self._head(tuple(token for token, _ in clips))
-        return () if head is None else tuple(self._encode(_expanded(head, clips))["input_ids"])
+        if clips not in self._prefixes:
+            head = self._head(tuple(token for token, _ in clips))
+            self._prefixes[clips] = [] if head is None else self._encode(_expanded(head, clips))["input_ids"]
+        return self._prefixes[clips]
 
     def block(self, question: str | None, answer: str, clips: Clips = ()) -> Block:
         """What follows the prefix: one question with its answer, or an answer alone.
