@@ -78,49 +78,63 @@ def on_ray(
     if not names:
         return
     with _ray() as ray:
-        from ray.data import ActorPoolStrategy, DataContext, from_items
         from ray.exceptions import RayActorError
-        from ray.util.annotations import RayDeprecationWarning
 
-        kind = "GPU" if gpu else "CPU"
-        there = int(ray.cluster_resources().get(kind, 0))
-        if there == 0:
-            raise InputError(f"the Ray cluster has no {kind} to work with.")
-        most = min(workers or there, there, len(names))
-        context = DataContext.get_current()
-        context.execution_options.preserve_order = True
-        context.enable_progress_bars = context.print_on_execution_start = False
-        # What Ray expects of a result until it has seen one; the usual 128 MiB would fill the store.
-        context.target_max_block_size = 2**20
-        blocks = from_items([{"name": name} for name in names], override_num_blocks=min(len(names), _MAX_BLOCKS))
-        with warnings.catch_warnings():
-            # Ray 2.64 takes this option away: pyproject.toml stays below it.
-            warnings.simplefilter("ignore", RayDeprecationWarning)
-            done = blocks.map(
-                _Worker,  # type: ignore[arg-type]  # a class is built once per process; Ray's annotation forgets it
-                fn_constructor_args=(make, os.getcwd()),
-                # Workers of a lost machine need not come back: the rest of the pool goes on.
-                compute=ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
-                num_cpus=0 if gpu else 1,
-                num_gpus=1 if gpu else 0,
-                max_task_retries=_RETRIES,
-            )
-        # Nothing is fetched ahead: what is finished is seen at once.
-        tables: Any = done.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow")
-        rows = (row for table in tables for row in table.to_pylist())
-        try:
-            for name, row in zip(names, rows, strict=True):
-                if row["name"] != name:
-                    raise RuntimeError(f"{row['name']} came in the place of {name}")
-                yield _outcome(json.loads(row["outcome"]))
-        except RayActorError as error:
-            last = str(error).strip().splitlines()[-1]
-            if "creation task" in str(error):
-                raise InputError(f"a worker cannot start ({last}); every machine needs the same vimonet.") from None
-            raise InputError(
-                f"a worker process died {_RETRIES + 1} times over the same recordings (out of memory?); "
-                "give fewer --workers, or leave out the recordings that follow the last one finished."
-            ) from None
+        done = 0
+        while done < len(names):
+            begun = done
+            try:
+                for outcome in _pass(ray, make, names[done:], workers, gpu):
+                    done += 1
+                    yield outcome
+            except RayActorError as error:
+                if "creation task" in str(error):
+                    last = str(error).strip().splitlines()[-1]
+                    raise InputError(f"a worker cannot start ({last}); every machine needs the same vimonet.") from None
+                # A lost machine takes its workers with it: go on with those that are left. But not in circles.
+                if done == begun:
+                    raise InputError(
+                        f"worker processes keep dying at or after {names[done]} (out of memory?); "
+                        "give fewer --workers, or leave out the recording that does it."
+                    ) from None
+
+
+def _pass(
+    ray: Any, make: Callable[[], Work], names: Sequence[str], workers: int | None, gpu: bool
+) -> Generator[Any | InputError]:
+    """Outcomes by one pool of workers, as large as Ray's machines allow now."""
+    from ray.data import ActorPoolStrategy, DataContext, from_items
+    from ray.util.annotations import RayDeprecationWarning
+
+    kind = "GPU" if gpu else "CPU"
+    there = int(ray.cluster_resources().get(kind, 0))
+    if there == 0:
+        raise InputError(f"the Ray cluster has no {kind} to work with.")
+    most = min(workers or there, there, len(names))
+    context = DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = context.print_on_execution_start = False
+    # What Ray expects of a result until it has seen one; the usual 128 MiB would fill the store.
+    context.target_max_block_size = 2**20
+    blocks = from_items([{"name": name} for name in names], override_num_blocks=min(len(names), _MAX_BLOCKS))
+    with warnings.catch_warnings():
+        # Ray 2.64 takes this option away: pyproject.toml stays below it.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        done = blocks.map(
+            _Worker,  # type: ignore[arg-type]  # a class is built once per process; Ray's annotation forgets it
+            fn_constructor_args=(make, os.getcwd()),
+            compute=ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
+            num_cpus=0 if gpu else 1,
+            num_gpus=1 if gpu else 0,
+            max_task_retries=_RETRIES,
+        )
+    # Nothing is fetched ahead: what is finished is seen at once.
+    tables: Any = done.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow")
+    rows = (row for table in tables for row in table.to_pylist())
+    for name, row in zip(names, rows, strict=True):
+        if row["name"] != name:
+            raise RuntimeError(f"{row['name']} came in the place of {name}")
+        yield _outcome(json.loads(row["outcome"]))
 
 
 class _Worker:
