@@ -145,6 +145,7 @@ def predict(overrides: list[str]) -> int:
     """Bytes of the plan."""
     from vimonet.training import stages
     from vimonet.training.collator import Collator
+    from vimonet.training.data import TurnSampler
     from vimonet.training.plan import Devices, how, prepare
     from vimonet.training.plan_memory import Batch, cost_of
     from vimonet.training.plan_shapes import build_on_meta, describe
@@ -163,7 +164,8 @@ def predict(overrides: list[str]) -> int:
         max_tokens=config.schedule.max_tokens,
         packing=config.schedule.packing,
     )
-    samples = [Clips(words)[i] for i in range(32)]
+    drawn = TurnSampler(Clips(words), config.schedule.turns_per_clip, config.seed)
+    samples = [drawn[i] for i in range(32)]
     size = config.schedule.batch_size
     batches = [Batch.of(collate(samples[i : i + size])) for i in range(0, 32, size)]
     largest = max(batches, key=lambda batch: batch.rows * batch.tokens)

@@ -80,7 +80,7 @@ class Step:
     """How a step is run.
 
     Attributes:
-        attention: ``eager`` or ``sdpa``.
+        attention: ``eager``, ``sdpa`` or ``flash``.
         bf16: autocast.
         accumulating: whether gradients of earlier micro-batches are there.
         shares: part of `WEIGHTS`, `GRADIENTS` and `OPTIMISER` that lies on one device; 1 where absent.
@@ -262,12 +262,16 @@ def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
         get_parts(model) if hasattr(model, "vimonet") or hasattr(model, "peft_config") else {"language_model": model}
     )
     language: Any = parts["language_model"]
+    # FlashAttention keeps what the other fused kernels keep, but for the bias.
+    language.set_attn_implementation("eager" if step.attention == "eager" else "sdpa")
     with ledger.under(INPUTS):
         ids = torch.empty(batch.rows, batch.tokens, dtype=torch.long)
-        positions, labels = torch.empty_like(ids), torch.empty_like(ids)
-        mask = torch.empty(batch.rows, 1, batch.tokens, batch.tokens, dtype=torch.bool)
-        if step.attention == "eager":
-            mask = torch.zeros(mask.shape).masked_fill_(~mask, torch.finfo(torch.float32).min)
+        positions = torch.empty_like(ids)
+        mask: Tensor | None = torch.empty(batch.rows, 1, batch.tokens, batch.tokens, dtype=torch.bool)
+        if step.attention == "flash":
+            mask = None
+        elif step.attention == "eager":
+            mask = torch.zeros(mask.shape).masked_fill_(~mask, torch.finfo(torch.float32).min)  # type: ignore[union-attr]
         scored = torch.empty(batch.scored, dtype=torch.long)
         targets = torch.empty(batch.scored, dtype=torch.long)
     with ledger.under(TOWERS):
@@ -292,7 +296,6 @@ def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
     del output
     loss = F.cross_entropy(logits, targets, reduction="none").sum()
     ledger.label = LANGUAGE
-    del labels
     return loss
 
 

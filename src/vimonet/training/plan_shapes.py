@@ -1,8 +1,8 @@
 """A model of the shape a config describes, on the meta device: no weights are read, none need be there.
 
 Parts are looked for where training would find them. What is not there yet is known by other means: the output of an
-earlier stage by that stage's config beside this one, a composed model by the command in ``run.sh`` there, a model of the
-hub by its published shape.
+earlier stage by that stage's config beside this one, a composed model by the command in ``run.sh`` there, a model of
+the hub by its published shape.
 """
 
 from __future__ import annotations
