@@ -95,6 +95,16 @@ def test_looking_and_drawing_do_not_import_torch(clips: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
 
 
+def test_importing_the_package_is_quick_and_needs_no_torch() -> None:
+    code = (
+        "import sys, time; start = time.process_time(); import vimonet, vimonet.cli\n"
+        "spent = time.process_time() - start\n"
+        "bad = {'torch', 'transformers', 'scipy', 'pyarrow'} & set(sys.modules); assert not bad, bad\n"
+        "assert spent < 1.0, spent"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 # --- ask ---
 
 

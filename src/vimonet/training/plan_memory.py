@@ -267,11 +267,11 @@ def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
     with ledger.under(INPUTS):
         ids = torch.empty(batch.rows, batch.tokens, dtype=torch.long)
         positions = torch.empty_like(ids)
-        mask: Tensor | None = torch.empty(batch.rows, 1, batch.tokens, batch.tokens, dtype=torch.bool)
-        if step.attention == "flash":
-            mask = None
-        elif step.attention == "eager":
-            mask = torch.zeros(mask.shape).masked_fill_(~mask, torch.finfo(torch.float32).min)  # type: ignore[union-attr]
+        may_look = torch.empty(batch.rows, 1, batch.tokens, batch.tokens, dtype=torch.bool)
+        mask: Tensor | None = None if step.attention == "flash" else may_look
+        if step.attention == "eager":
+            mask = torch.zeros(may_look.shape).masked_fill_(~may_look, torch.finfo(torch.float32).min)
+        del may_look
         scored = torch.empty(batch.scored, dtype=torch.long)
         targets = torch.empty(batch.scored, dtype=torch.long)
     with ledger.under(TOWERS):

@@ -173,12 +173,12 @@ class _Stages:
 
 def _composed(options: dict[str, str]) -> ViMoNetConfig:
     """Config of a model that `vimonet compose` will make with these options."""
-    tokenizer = options.get("--motion-tokenizer")
-    known = tokenizer is not None and (Path(tokenizer) / "config.json").is_file()
+    tokenizer = options.get("--motion-tokenizer", "")
+    known = bool(tokenizer) and (Path(tokenizer) / "config.json").is_file()
     motion = MotionVQVAEConfig.from_pretrained(tokenizer) if known else MotionVQVAEConfig(input_dim=_HUMANML3D_DIM)
     described = ViMoNetConfig(
         text_config=_shape(options["--llm"], LANGUAGE_MODELS, "--llm of vimonet compose"),
-        motion_config=None if tokenizer is None else motion,
+        motion_config=motion if tokenizer else None,
         translator=options.get("--translator", "linear"),  # type: ignore[arg-type]
         video_translator=options.get("--video-translator", "mlp"),  # type: ignore[arg-type]
     )
