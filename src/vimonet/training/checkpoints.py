@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from vimonet.errors import InputError
+
 FILE = "trained.safetensors"
 
 
@@ -41,8 +43,11 @@ def load_trained(model: nn.Module, frozen: Iterable[nn.Module], folder: str | Pa
     """Restore what `save_trained` wrote.
 
     Raises:
+        InputError: a checkpoint that an earlier version wrote.
         RuntimeError: the file lacks something that is trained, or holds something else.
     """
+    if not (Path(folder) / FILE).is_file():
+        raise InputError(f"{folder}: holds no {FILE}, so an earlier version wrote it; give resume=false to start anew.")
     found = load_file(Path(folder) / FILE)
     missing, unexpected = model.load_state_dict(found, strict=False)
     tied = _aliases(model)

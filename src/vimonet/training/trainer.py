@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from vimonet.errors import InputError
 from vimonet.training.alignment import PhraseAlignment, named_tokens
 from vimonet.training.blocks import blocks_of, compile_blocks, recompute_blocks
-from vimonet.training.checkpoints import FILE, load_trained, save_trained
+from vimonet.training.checkpoints import load_trained, save_trained
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data import CELLS, LengthGroupedSampler
 from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
@@ -195,7 +195,7 @@ class StageTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         inner = self.accelerator.unwrap_model(self.model if model is None else model)
-        if (Path(resume_from_checkpoint) / FILE).is_file():
+        if isinstance(inner, PreTrainedModel) and not self.spread:
             load_trained(inner, self._frozen, resume_from_checkpoint)
         else:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
