@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import secrets
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -180,7 +181,7 @@ def _ray() -> Iterator[Any]:
     for key, value in settings.items():
         os.environ.setdefault(key, value)
     address = os.environ.get("RAY_ADDRESS")
-    if address is None:
+    if address is None and "ray" not in sys.modules:  # it reads this when it is imported
         # Ray listens on every interface, and who reaches it can run programs: a key known to its own processes only.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
