@@ -31,6 +31,7 @@ from vimonet.evidence import describe, examine
 from vimonet.evidence.words import declines, normalise, polarity
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics.body import limbs_seen
 from vimonet.motion.kinematics.plane import image_plane
 
 JUDGEMENTS = Path(__file__).with_suffix(".yaml")
@@ -166,7 +167,10 @@ RULES: tuple[tuple[str, str, Callable[[Motion, Facts], Any]], ...] = (
 
 
 def named(assistant: Any, motions: dict[str, Motion], by: Judgements) -> list[Check]:
-    """Questions of yes or no about actions that evidently do not, or do, happen; "yes" of any window counts."""
+    """Questions of yes or no about actions that evidently do not, or do, happen; "yes" of any window counts.
+
+    As answered, and in the model's own words, of which some are withheld.
+    """
     asked = [
         (topic, name, f"Does the person {action}?")
         for name in motions
@@ -179,10 +183,16 @@ def named(assistant: Any, motions: dict[str, Motion], by: Judgements) -> list[Ch
     answers = assistant.ask_batch([(question, motions[name]) for _, name, question in asked])
     checks = []
     for (topic, name, question), answer in zip(asked, answers, strict=True):
-        parts = [normalise(part.text) for part in answer.windows or (answer,)]
-        yes = any(polarity(part) for part in parts)
-        checks.append(Check(topic, name, float(yes), all(map(declines, parts)), answer.text, question))
+        parts = answer.windows or (answer,)
+        for of, texts in ((topic, [part.text for part in parts]), (topic + OWN, [part.own for part in parts])):
+            said = [normalise(text) for text in texts]
+            checks.append(
+                Check(of, name, float(any(map(polarity, said))), all(map(declines, said)), texts[0], question)
+            )
     return checks
+
+
+OWN = ", model's own words"
 
 
 def _not_asked(by: Judgements, clip: str) -> list[str]:
@@ -190,20 +200,21 @@ def _not_asked(by: Judgements, clip: str) -> list[str]:
 
 
 def unseen(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
-    """Questions about limbs of which the recording does not show a whole one: "cannot tell" is right."""
+    """Questions about limbs not all seen: "cannot tell" is right; as answered, and in the model's own words."""
     asked = []
     for name, motion in motions.items():
         for window in windows(motion):
-            seen = measure(window).seen
+            seen = limbs_seen(window.confidence)
             for limb, ask in UNSEEN.items():
-                if not seen[f"left {limb}"] and not seen[f"right {limb}"]:
+                if not (seen[f"left {limb}"] and seen[f"right {limb}"]):
                     asked += [(limb, name, window, question) for question in ask]
     answers = assistant.ask_batch([(question, window) for _, _, window, question in asked])
-    return [
-        Check(f"{limb}s not seen", name, float(declined), declined, answer.text, question)
-        for (limb, name, _, question), answer in zip(asked, answers, strict=True)
-        for declined in [declines(normalise(answer.text))]
-    ]
+    checks = []
+    for (limb, name, _, question), answer in zip(asked, answers, strict=True):
+        for of, text in (("", answer.text), (OWN, answer.own)):
+            declined = declines(normalise(text))
+            checks.append(Check(f"{limb}s not seen{of}", name, float(declined), declined, text, question))
+    return checks
 
 
 UNSEEN = {

@@ -89,6 +89,13 @@ def test_the_largest_and_most_central_is_followed_whatever_the_order(tmp_path: P
         estimate(tmp_path / "clip.mp4", lambda: Fake(scene), person=4)
 
 
+def test_a_hand_taken_for_a_body_does_not_go_on_as_the_person(tmp_path: Path) -> None:
+    """From one picture to the next the body collapses onto a place inside it, as estimators do on close-ups."""
+    poses, _ = run(tmp_path, lambda n: [person(300) if n < 35 else person(310, height=60, foot=280)])
+    assert poses.gaps == ((1.4, 2.0),) and np.isnan(poses.points[35:]).all()
+    assert np.isfinite(poses.points[:35]).all()
+
+
 def test_two_who_cross_keep_their_identity(tmp_path: Path) -> None:
     """They pass each other at different heights in the picture, detected in changing order."""
 

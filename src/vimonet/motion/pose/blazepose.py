@@ -52,6 +52,7 @@ node {
 """
 _SMALLEST: Final = 16  # pixels; no person can be seen in less
 _LARGER: Final = (1.0, 1.3, 1.7)
+_SHRINKS: Final = 0.6  # least size of a body against the picture before; real ones keep over 0.8
 _MARGIN: Final = 1.25  # of the region around the circle that encloses a person, as MediaPipe has it
 
 
@@ -117,7 +118,7 @@ class BlazePose:
         height, width = image.shape[:2]
         if min(height, width) < _SMALLEST:
             return []
-        found = [self._person(image, region) for region in self._regions]
+        found = [self._followed(image, region) for region in self._regions]
         self._since += 1
         beat = self._since >= self.every
         if beat or not any(found):
@@ -166,6 +167,11 @@ class BlazePose:
             if found is not None:
                 return found
         return None
+
+    def _followed(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
+        """The person of the frame before; None, too, where the body shrinks at once: the model has slid onto a hand."""
+        found = self._person(image, region)
+        return found if found is None or found[1].side > _SHRINKS * region.side else None
 
     def _person(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
         """The person in a region and the region for the next frame; None when there is none."""

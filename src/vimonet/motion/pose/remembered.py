@@ -14,7 +14,7 @@ from vimonet.cache import cache_folder
 from vimonet.motion.pose.poses import MAX_RATE, estimate, estimator_of
 from vimonet.video import Source, probe
 
-_VERSION = 1  # of how poses are made: those of another version are not used
+_VERSION = 2  # of how poses are made: those of another version are not used
 _KEEP_DAYS = 30
 
 

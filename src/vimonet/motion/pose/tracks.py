@@ -16,6 +16,7 @@ _PER_SECOND = 1.5  # ... plus what a person moves in the time between them (abou
 _FURTHEST = 0.7  # ... but no more than this: over a long gap it may be anybody
 _ALONE = 0.5  # as _SAME, where one person is in view and was before
 _TAKEN_UP = 0.25  # as _SAME, where one track ends and nothing but the other can be its continuation
+_SHRINKS = 0.5  # least size against the last seen, either way
 _FORGET = 0.7  # seconds after which a track is closed; later appearances are joined afterwards
 _SHARED = 0.15  # share of the shorter track's frames that two tracks of one person may both hold
 _JOIN = 3.0  # longest gap, seconds, over which a closed track is taken up again
@@ -61,7 +62,11 @@ class Tracker:
         pairs = []
         for number, person in enumerate(people):
             for track in open_tracks:
-                distance = apart(track.people[track.last], person)
+                before = track.people[track.last]
+                # A body of half the size at once is a hand that was taken for one, or somebody else.
+                if 0 < relative_size(person, before) < _SHRINKS or 0 < relative_size(before, person) < _SHRINKS:
+                    continue
+                distance = apart(before, person)
                 if distance <= max(alone, _reach((frame - track.last) / self.fps)):
                     pairs.append((distance, number, track))
         taken: set[int] = set()
