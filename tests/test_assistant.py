@@ -70,7 +70,7 @@ def test_confidence_is_the_mean_probability_of_the_answer_s_tokens(assistant):
 
 def test_an_unlikely_action_gives_way_to_what_is_measured(folder):
     plain, strict = load(folder), load(folder)
-    strict.config.action_floor = 1.0
+    strict.config.action_floor = strict.config.caption_floor = 1.0
     clip = load_motion(sample_path("squats")).window(0, 60)
     own = plain.ask("What is the person doing?", clip)
     assert (own.source, own.said, own.own) == ("model", "", own.text)

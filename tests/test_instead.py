@@ -104,7 +104,7 @@ def test_what_is_not_seen_is_said_and_nothing_is_made_up_of_it() -> None:
 
 
 def stands_in(question: str, answer: str, confidence: float = 0.9, motion: Motion | None = None, floor: float = 0.6):
-    return instead(question, answer, confidence, sample("squats") if motion is None else motion, floor)
+    return instead(question, answer, confidence, sample("squats") if motion is None else motion, floor, floor)
 
 
 def test_a_likely_answer_stands() -> None:
@@ -121,6 +121,12 @@ def test_of_an_unlikely_action_the_measures_are_said(question: str) -> None:
     assert stands_in(question, "dancing", 0.59) == (describe(sample("squats")), MEASURED)
     assert stands_in(question, "a person dances.", 0.59) == (describe(sample("squats")), MEASURED)
     assert stands_in(question, "cannot tell", 0.99) == (describe(sample("squats")), MEASURED)
+
+
+def test_names_and_sentences_have_floors_of_their_own() -> None:
+    clip, question = sample("squats"), "Describe the movement."
+    assert instead(question, "a person squats.", 0.5, clip, 0.8, 0.4) is None
+    assert instead(question, "squatting", 0.5, clip, 0.8, 0.4) == (describe(clip), MEASURED)
 
 
 def test_of_a_part_or_of_more_than_joints_tell_nothing_is_said() -> None:

@@ -269,7 +269,8 @@ class Assistant:
         clip = query.motion
         if not isinstance(clip, Motion) or query.videos:
             return answer
-        found = instead(query.question, answer.text, answer.confidence, clip, self.config.action_floor)
+        floors = self.config.action_floor, self.config.caption_floor
+        found = instead(query.question, answer.text, answer.confidence, clip, *floors)
         return answer if found is None else replace(answer, text=found[0], source=found[1], said=answer.text)
 
     def _generate(self, queries: list[Query], max_new_tokens: int) -> list[tuple[str, float]]:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from vimonet.bench.calibration import fit_floor, fit_temperature
+from vimonet.bench.calibration import fit_floor, fit_temperature, share_named
 from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import T_POSE
@@ -54,24 +54,51 @@ class Namer:
     """Says what it is told to, as sure as it is told to be."""
 
     def __init__(self, said: list[tuple[str, float]]) -> None:
-        self.config = SimpleNamespace(action_floor=0.0)
-        self.said = said
+        self.said, self.questions = said, []
 
     def ask_batch(self, pairs: list) -> list[Said]:
+        self.questions = [question for question, _ in pairs]
         return [Said(*said) for said in self.said]
 
 
+def waves(number: int) -> list[Item]:
+    return [replace(item, evidence={"parts": [("wave", 0.0, 1.0)]}) for item in items(number)]
+
+
 def test_the_floor_parts_names_that_are_mostly_right_from_those_mostly_wrong() -> None:
-    wrong, right = [("no", 0.1 * k) for k in range(1, 6)], [("yes", 0.1 * k) for k in range(6, 10)]
-    assistant = Namer([*wrong, ("yes", 0.35), *right, ("no", 0.75), ("cannot tell", 0.2)])
-    found = fit_floor(assistant, items(12))
-    assert 0.5 < found["floor"] == assistant.config.action_floor < 0.6
+    wrong, right = [("bowing", 0.1 * k) for k in range(1, 6)], [("waving", 0.1 * k) for k in range(6, 10)]
+    assistant = Namer([*wrong, ("waving", 0.35), *right, ("bowing", 0.75), ("cannot tell", 0.2)])
+    found = fit_floor(assistant, waves(12))
+    assert 0.5 < found["floor"] < 0.6
     assert found["n"] == 11 and found["right"]["above"] == {"n": 5, "share": 0.8}
-    assert found["right"]["below"]["share"] == pytest.approx(1 / 6)
+    assert found["right"]["below"]["share"] == pytest.approx(1 / 6, abs=0.001)
+    fit_floor(assistant, waves(12), "Describe it.")
+    assert set(assistant.questions) == {"Describe it."}
 
 
-@pytest.mark.parametrize(("said", "floor"), [("yes", 0.0), ("no", 0.85), ("cannot tell", 0.0)])
+@pytest.mark.parametrize(("said", "floor"), [("waving", 0.0), ("bowing", 0.85), ("cannot tell", 0.0)])
 def test_the_floor_of_a_model_that_is_always_right_or_always_wrong(said: str, floor: float) -> None:
-    assert fit_floor(Namer([(said, 0.3), (said, 0.7)]), items(2))["floor"] == pytest.approx(floor)
+    assert fit_floor(Namer([(said, 0.3), (said, 0.7)]), waves(2))["floor"] == pytest.approx(floor)
     with pytest.raises(InputError, match="no validation item"):
         fit_floor(Namer([]), [])
+
+
+def test_an_action_without_a_name_makes_every_name_wrong() -> None:
+    assert fit_floor(Namer([("waving", 0.7)] * 2), items(2))["right"]["below"]["share"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "actions", "share"),
+    [
+        ("waving the left hand", ["wave the left hand"], 1.0),
+        ("waving", ["wave the left hand"], 0.0),
+        ("walking, then bowing", ["walk", "kick"], 0.5),
+        ("walking, then walking", ["walk"], 0.5),
+        ("walking", ["walk", "bow"], 0.5),
+        ("a person walks forward slowly, then bows.", ["walk", "bow"], 1.0),
+        ("Someone bows.", ["walk"], 0.0),
+        ("walking", [], 0.0),
+    ],
+)
+def test_the_share_of_actions_named_right(said: str, actions: list[str], share: float) -> None:
+    assert share_named(said, actions) == share

@@ -1,9 +1,9 @@
-"""Making confidence mean what it says, on validation items: a temperature, and a floor for names of actions.
+"""Making confidence mean what it says, on validation items: a temperature, and floors for names of actions.
 
     python -m vimonet.bench.calibration MODEL_FOLDER
 
-writes `confidence_temperature` (Guo et al., arXiv 1706.04599) and `action_floor` into the folder's config.json. The
-model's own words do not change with them.
+writes `confidence_temperature` (Guo et al., arXiv 1706.04599), `action_floor` and `caption_floor` into the folder's
+config.json. The model's own words do not change with them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ import numpy as np
 from vimonet.bench import metrics, statistics
 from vimonet.errors import InputError
 from vimonet.evidence.instead import CANNOT_TELL
+from vimonet.vimos.labels import participle, third_person
 
 if TYPE_CHECKING:
     from vimonet.vimos.schema import Item
@@ -66,45 +68,67 @@ def fit_temperature(
     }
 
 
-def fit_floor(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
+def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict[str, Any]:
     """The confidence from which on naming an action does more good than harm.
 
-    Of all thresholds the one with the most right names above it less the wrong ones, a wrong name costing what a right
-    one gains (Chow's rule, IEEE Trans. Information Theory 16, 1970): under it names are mostly wrong. Answers that
-    decline name nothing.
+    Of all thresholds the one with the most gain above it, a wrong name costing what a right one gains (Chow's rule,
+    IEEE Trans. Information Theory 16, 1970): under it names are mostly wrong. Of several actions in a row each counts
+    for its share. Answers that decline name nothing.
 
     Args:
-        assistant: a `vimonet.Assistant`, its temperature fitted; its config is left with the floor.
-        items: validation items that ask what is done, some of them of actions without a name.
+        assistant: a `vimonet.Assistant`, its temperature fitted.
+        items: validation items that ask what is done; ``evidence["parts"]`` holds the actions, none for one without a
+            name.
+        question: asked instead of the items' own, for captions.
 
     Returns:
-        ``floor``, ``n`` names, and ``right``, the share of right ones, ``above`` and ``below`` it.
+        ``floor``, ``n`` answers that name something, and ``right``: how many are ``above`` and ``below`` the floor, and
+        what share of the actions in them is right.
 
     Raises:
         InputError: no items.
     """
     if not items:
         raise InputError("there is no validation item that asks for an action.")
-    answers = assistant.ask_batch([(item.question, item.motion) for item in items])
-    named = [
-        (float(answer.confidence), metrics.exact_match(_own(answer), item.answer))
+    answers = assistant.ask_batch([(question or item.question, item.motion) for item in items])
+    named = sorted(
+        (float(answer.confidence), share_named(_own(answer), [part[0] for part in item.evidence.get("parts", ())]))
         for answer, item in zip(answers, items, strict=True)
         if not metrics.exact_match(_own(answer), CANNOT_TELL)
-    ]
-    named.sort()
-    sure = np.array([confidence for confidence, _ in named])
-    gain = np.array([1.0 if right else -1.0 for _, right in named])
-    # gains[k]: names k and above are taken, those before are not.
-    gains = np.append(np.cumsum(gain[::-1])[::-1], 0.0)
+    )
+    sure, share = (np.array([pair[k] for pair in named]) for k in (0, 1))
+    # gains[k]: answers k and above are taken, those before are not.
+    gains = np.append(np.cumsum((2 * share - 1)[::-1])[::-1], 0.0)
     first = int(np.argmax(gains))
     edges = np.concatenate(([0.0], sure, [1.0]))
-    floor = 0.0 if first == 0 else round(float(edges[first] + edges[first + 1]) / 2, 3)
-    assistant.config.action_floor = floor
     right = {
-        name: {"n": len(part), "share": float((part > 0).mean()) if len(part) else None}
-        for name, part in (("above", gain[first:]), ("below", gain[:first]))
+        name: {"n": len(part), "share": round(float(part.mean()), 3) if len(part) else None}
+        for name, part in (("above", share[first:]), ("below", share[:first]))
     }
+    floor = 0.0 if first == 0 else round(float(edges[first] + edges[first + 1]) / 2, 3)
     return {"floor": floor, "n": len(named), "right": right}
+
+
+_SUBJECT = re.compile(r"^(?:(?:a|the) (?:person|man|woman)|someone|he|she) ")
+
+
+def share_named(said: str, actions: Sequence[str]) -> float:
+    """What share of what is said, or of what is done where that is more, are actions named right.
+
+    Args:
+        said: "waving, then bowing" or "a person waves, then bows."
+        actions: what is done, in the base form.
+    """
+    text = said.strip().lower().rstrip(".")
+    inflect = third_person if _SUBJECT.match(text) else participle
+    parts = _SUBJECT.sub("", text).split(", then ")
+    left = list(parts)
+    for action in map(inflect, actions):
+        # A sentence may go on: "walks" is named by "walks forward slowly".
+        found = next((part for part in left if part == action or part.startswith(f"{action} ")), None)
+        if found is not None:
+            left.remove(found)
+    return (len(parts) - len(left)) / max(len(parts), len(actions))
 
 
 def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> list[Item]:
@@ -124,7 +148,7 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
     pool = Pool(clips)
     samples = [make_sample(pool, rng, clip, mode="chimera") for clip in rng.sample(clips, min(limit // 2, len(clips)))]
     unnamed = [
-        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=CANNOT_TELL)
+        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=CANNOT_TELL, evidence={})
         for number, (sample, item) in enumerate(zip(samples, named, strict=False))
         if sample is not None
     ]
@@ -140,7 +164,7 @@ def _own(answer: Any) -> str:
 
 
 def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | None = None) -> dict[str, Any]:
-    """Fit temperature and floor of a model folder on validation items, and write them into the folder's config.json.
+    """Fit temperature and floors of a model folder on validation items, and write them into the folder's config.json.
 
     Args:
         folder: a model folder.
@@ -149,7 +173,7 @@ def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | N
         root: data folder; None for the one beside a working checkout.
 
     Returns:
-        What `fit_temperature` found, and under ``actions`` what `fit_floor` did.
+        What `fit_temperature` found, and under ``actions`` and ``captions`` what `fit_floor` did.
     """
     import vimonet
     from vimonet.vimos import evaluation_items
@@ -158,11 +182,13 @@ def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | N
     items = random.Random(seed).sample(items, min(limit, len(items)))
     assistant = vimonet.load(folder)
     found = fit_temperature(assistant, items)
-    found["actions"] = fit_floor(assistant, action_items(root, seed=seed))
+    asked = action_items(root, seed=seed)
+    found["actions"] = fit_floor(assistant, asked)
+    found["captions"] = fit_floor(assistant, asked, assistant.config.caption_question)
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["confidence_temperature"] = found["temperature"]
-    config["action_floor"] = found["actions"]["floor"]
+    config["action_floor"], config["caption_floor"] = found["actions"]["floor"], found["captions"]["floor"]
     part = path.with_suffix(".part")
     part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)

@@ -24,17 +24,23 @@ MODEL, MEASURED, WITHHELD = "model", "measured", "withheld"
 CANNOT_TELL = "cannot tell"
 
 _OF_ARMS = (
-    r"(wav|clap|beckon|point|show|answer|rais|swip|draw|throw|catch|punch|box|(push|pull)(?!\w* up)|knock|strum|play|curl|drink|reach"
-    r"|serv|swing|slash|sign|salut|hold|conduct)\w*"
+    r"(wav|clap|beckon|point|show|answer|rais|swip|draw|throw|catch|punch|box|(push|pull)(?!\w* up)|knock|strum|play"
+    r"|curl|drink|reach|serv|swing|slash|sign|salut|hold|conduct)\w*"
 )
 _OF_LEGS = r"(walk|run|sprint|jog|step|kick|hop|jump|march|climb|squat|lung)\w*"
 _OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "arms", "legs"}
 """Topics that the trunk shows, or that ask for their limbs by name."""
-_ACTION = re.compile(r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) \w+s\b|\w+(?<!th)ing\b")
+_SENTENCE = re.compile(r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) \w+s\b")
+_NAME = re.compile(r"\w+(?<!th)ing\b")
 
 
 def instead(
-    question: str, answer: str, confidence: float, motion: Motion, floor: float = 0.0
+    question: str,
+    answer: str,
+    confidence: float,
+    motion: Motion,
+    action_floor: float = 0.0,
+    caption_floor: float = 0.0,
 ) -> tuple[str, str] | None:
     """What stands in for the model's words.
 
@@ -42,7 +48,7 @@ def instead(
         question, answer: in the asker's and in the model's words.
         confidence: of the answer, 0..1.
         motion: the movement that was asked about.
-        floor: confidence below which an action is not taken from the model.
+        action_floor, caption_floor: confidence below which a name of an action, a sentence about one, is not taken.
 
     Returns:
         Text and where it comes from (MEASURED or WITHHELD); None where the model's words are to stand.
@@ -58,7 +64,8 @@ def instead(
         # A choice among answers; "yes" to an action is a name for it all the same.
         hidden = yes and not set(of_question(asked)) & _OF_TRUNK and not _made_by_seen(asked, seen)
         return (CANNOT_TELL, WITHHELD) if hidden else None
-    elif asks_action(asked) or (_ACTION.match(said) and of_question(asked) not in (["posture"], ["speed"])):
+    elif asks_action(asked) or _names(asked, said):
+        floor = caption_floor if _SENTENCE.match(said) else action_floor
         likely = confidence >= floor and _made_by_seen(said, seen)
     else:
         return None
@@ -68,6 +75,11 @@ def instead(
     if described is not None:
         return described, MEASURED
     return None if declines(said) else (CANNOT_TELL, WITHHELD)
+
+
+def _names(asked: str, said: str) -> bool:
+    """Whether an answer names an action: "standing" and "running" also answer questions of posture and pace."""
+    return bool(_SENTENCE.match(said) or _NAME.match(said)) and of_question(asked) not in (["posture"], ["speed"])
 
 
 def _limbs_asked(asked: str) -> list[str]:

@@ -59,8 +59,8 @@ class ViMoNetConfig(PreTrainedConfig):
         video_translator_norm: whether it normalises its input first; released projectors do not.
         video_token_id: placeholder that one translated video feature replaces.
         confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
-        action_floor: confidence below which the name of an action is not taken from the model; likewise fitted, 0 takes
-            every one.
+        action_floor, caption_floor: confidence below which the name of an action, or a sentence about one, is not taken
+            from the model; likewise fitted, 0 takes every one.
         caption_question: what ``caption`` asks; the wording captions were trained on.
         tie_word_embeddings: follows the language model.
     """
@@ -93,6 +93,7 @@ class ViMoNetConfig(PreTrainedConfig):
     video_token_id: int | None = None
     confidence_temperature: float = 1.0
     action_floor: float = 0.0
+    caption_floor: float = 0.0
     caption_question: str = "Describe the movement."
     tie_word_embeddings: bool = False
 
@@ -121,8 +122,9 @@ class ViMoNetConfig(PreTrainedConfig):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.confidence_temperature <= 0:
             raise ValueError(f"confidence_temperature is {self.confidence_temperature}; it must be positive.")
-        if not 0 <= self.action_floor <= 1:
-            raise ValueError(f"action_floor is {self.action_floor}; it must lie between 0 and 1.")
+        for name in ("action_floor", "caption_floor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
         if self.motion_config and self.keypoint_config and self.motion_config.ratio != self.keypoint_config.ratio:
             raise ValueError(
                 f"The motion tower makes one token of {self.motion_config.ratio} frames and the keypoint tower of "
