@@ -182,7 +182,7 @@ def test_caption_goes_on_by_ray_and_outlives_a_worker(
     murderer = threading.Thread(target=kill)
     murderer.start()
     try:
-        assert main(["caption", address, "-o", "ray.jsonl", "--ray"]) == 2
+        assert main(["caption", address, "-o", "ray.jsonl", "--ray", "--workers", "1"]) == 2
     finally:
         stop.set()
         murderer.join()
