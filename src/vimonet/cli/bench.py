@@ -26,6 +26,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing.add_argument("--dataset", metavar="DIR", help="count the questions of this dataset")
     listing.add_argument("--split", help="split to count in (default: the one each task names)")
     listing.set_defaults(run=_list)
+    _add_fusion(
+        actions.add_parser("fusion", help="what joining movement and video gives: arms of models, shown either or both")
+    )
     export = actions.add_parser("export-lmms", help="write the tasks as a task folder for lmms-eval")
     export.add_argument("folder", metavar="DIR", help="new folder")
     export.add_argument("--dataset", required=True, metavar="DIR", help="dataset whose questions are exported")
@@ -64,6 +67,46 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     how.add_argument("--samples", type=_positive, default=2000, help="resamples of an interval (default: 2000)")
     how.add_argument("-o", "--out", metavar="DIR", help="folder of the report; an interrupted run continues there")
     run.set_defaults(run=_run)
+
+
+def _add_fusion(fusion: argparse.ArgumentParser) -> None:
+    fusion.add_argument("--dataset", required=True, metavar="DIR", help="paired dataset (vimonet data build paired)")
+    fusion.add_argument(
+        *("--arm", "-a"),
+        dest="arms",
+        action="append",
+        nargs="+",
+        required=True,
+        metavar="NAME DIR",
+        help="a way of training and its models, one a seed; motion and video name the specialists",
+    )
+    fusion.add_argument("--split", default="test", help="split to ask (default: test)")
+    fusion.add_argument("--seed", type=_count, default=0, help="of the resampling (default: 0)")
+    fusion.add_argument("--samples", type=_positive, default=4000, help="resamples of an interval (default: 4000)")
+    fusion.add_argument("--device", default="", help="cpu, cuda ... (default: a GPU where there is one)")
+    fusion.add_argument("-o", "--out", required=True, metavar="DIR", help="an interrupted run continues there")
+    fusion.set_defaults(run=_fusion)
+
+
+def _fusion(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from vimonet.bench.fusion import scores_of
+    from vimonet.bench.fusion_table import FusionTable
+    from vimonet.errors import InputError
+
+    if bare := next((name for name, *models in args.arms if not models), None):
+        raise InputError(f"--arm {bare}: name its models too, one a seed.")
+    out = Path(args.out)
+    runs = {
+        name: [scores_of(model, args.dataset, args.split, out=out, device=args.device) for model in models]
+        for name, *models in args.arms
+    }
+    table = FusionTable(runs, args.seed, args.samples)
+    table.save(out)
+    print(table.markdown())
+    print(f"written to {out}")
+    return 0
 
 
 def _run(args: argparse.Namespace) -> int:
