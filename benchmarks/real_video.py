@@ -24,10 +24,12 @@ from typing import Any
 import yaml
 
 import vimonet
+from vimonet.bench.metrics import exact_match
 from vimonet.bench.provenance import assistant_sha256
 from vimonet.bench.statistics import bootstrap_interval
 from vimonet.errors import InputError
 from vimonet.evidence import describe, examine
+from vimonet.evidence.instead import CANNOT_TELL
 from vimonet.evidence.words import declines, normalise, polarity
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
@@ -85,7 +87,7 @@ class Judgements:
     def verdict(self, clip: str, question: str, expected: str, answer: str) -> str:
         """One of VERDICTS: by itself where the answer allows it, else as settled by hand."""
         parts = [normalise(part.split(" s: ")[-1]) for part in answer.split("; ")]
-        if all(declines(part) for part in parts):
+        if all(exact_match(part, CANNOT_TELL) for part in parts):
             return "abstained"
         truth, said = polarity(normalise(expected)), [polarity(part) for part in parts]
         if truth is not None and None not in said:
@@ -268,7 +270,7 @@ def markdown(
         "about the movement": [row for row in rows if not row.beyond],
         "about what no keypoints show": [row for row in rows if row.beyond],
         "answered by the model": [row for row in rows if row.source == "model"],
-        "answered by the measured description": [row for row in rows if row.source != "model"],
+        "measured, withheld or mixed": [row for row in rows if row.source != "model"],
     }
     for name, group in groups.items():
         count = Counter(row.verdict for row in group)

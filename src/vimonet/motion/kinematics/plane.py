@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TRUNK = (1, 2, 16, 17)  # hips and shoulders
 STAYS, TRAVELS = 0.4, 1.0  # torsos between start and end; 0.25 and 0.6 of a standing leg of 1.7 torsos
 SAME_SIZE, OTHER_SIZE = 1.12, 1.35  # ratio of the body's sizes at start and end, either way
-FRONT, HELD = 0.25, 0.3  # torsos that left lies beside right; s
+FRONT, HELD = 0.25, 0.6  # torsos that left lies beside right; s
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,11 @@ class ImagePlane:
     Attributes:
         across: net way of the trunk over the picture from start to end, torsos, + to the picture's right.
         rise: the same upward.
-        nearer: size of the trunk at the end / at the start: over 1, the person came towards the camera.
-        travels: True or False; None where it is near a threshold. A camera that pans looks like a way.
-        turns: True where the trunk shows its front and its back for 0.3 s each; False where it shows the same side at
+        nearer: size of the trunk at the end / at the start: over 1, the person came towards the camera, or the shot
+            changed.
+        travels: True where the trunk leaves its place, or changes in size little by little; False where it does
+            neither; None where it is near a threshold. A camera that pans looks like a way.
+        turns: True where the trunk shows its front and its back for 0.6 s each; False where it shows the same side at
             nearly the same width throughout (a turn under some 45 degrees is not seen); None in between.
         shows: 'front', 'back' or 'side' for most of the time; None where none of them holds.
     """
@@ -61,7 +63,8 @@ def image_plane(motion: Motion) -> ImagePlane | None:
     widths = _widths(joints, fps) / torso
     change = max(nearer, 1.0 / max(nearer, 1e-6))
     way = float(np.hypot(across, rise))
-    travels = True if way > TRAVELS or change > OTHER_SIZE else False if way < STAYS and change < SAME_SIZE else None
+    approach = change > OTHER_SIZE and _gradual(trunk)
+    travels = True if way > TRAVELS or approach else False if way < STAYS and change < SAME_SIZE else None
     return ImagePlane(across, rise, nearer, travels, _turns(widths, fps), _shows(widths))
 
 
@@ -73,6 +76,17 @@ def _start(x: Array) -> Array:
 def _end(x: Array) -> Array:
     """As :func:`_start`, of the last sixth."""
     return _start(x[::-1])
+
+
+def _gradual(size: Array) -> bool:
+    """Whether the middle lies between start and end: a cut to another shot, or a body lost, changes at once."""
+    start, middle, end = np.log([max(float(part(size)), 1e-6) for part in (_start, _middle, _end)])
+    return bool(0.2 < (middle - start) / ((end - start) or 1.0) < 0.8)
+
+
+def _middle(x: Array) -> Array:
+    """As :func:`_start`, of the sixth around the middle."""
+    return np.median(x[len(x) * 5 // 12 : max(1, len(x) * 7 // 12)], axis=0)
 
 
 def _widths(joints: Array, fps: float) -> Array:
