@@ -19,7 +19,7 @@ Notable choices:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,24 +253,31 @@ class Assistant:
             raise InputError(f"max_new_tokens is {max_new_tokens}; an answer needs at least 1.")
         windows = [prompts.windows(self._check_question(question), *clips) for question, *clips in asked]
         said = iter(self._generate([window.query for parts in windows for window in parts], max_new_tokens))
-        measured: dict[int, Facts] = {}
+        known: dict[int, Facts] = {}
+
+        def facts(clip: Motion) -> Facts:
+            """Of a clip, measured once however many questions are about it."""
+            if id(clip) not in known:
+                known[id(clip)] = measure(clip)
+            return known[id(clip)]
+
         answers = []
         for own in windows:
             parts = []
             for query, start, end in own:
                 text, confidence = next(said)
-                part = self._likely(Answer(text, confidence, start, end, read=query.read), query)
-                parts.append(_examined(part, query, measured) if evidence else part)
+                part = self._likely(Answer(text, confidence, start, end, read=query.read), query, facts)
+                parts.append(_examined(part, query, facts) if evidence else part)
             answers.append(parts[0] if len(parts) == 1 else join_windows(parts))
         return answers
 
-    def _likely(self, answer: Answer, query: Query) -> Answer:
+    def _likely(self, answer: Answer, query: Query, facts: Callable[[Motion], Facts]) -> Answer:
         """The answer, or what stands in for the name of an action that is not likely; of one movement, seen alone."""
         clip = query.motion
         if not isinstance(clip, Motion) or query.videos:
             return answer
         floors = self.config.action_floor, self.config.caption_floor
-        found = instead(query.question, answer.text, answer.confidence, clip, *floors)
+        found = instead(query.question, answer.text, answer.confidence, clip, *floors, facts)
         return answer if found is None else replace(answer, text=found[0], source=found[1], said=answer.text)
 
     def _generate(self, queries: list[Query], max_new_tokens: int) -> list[tuple[str, float]]:
@@ -376,14 +383,12 @@ def _joined(texts: Sequence[tuple[str, float, float]]) -> str:
     return merged[0][0] if len(merged) == 1 else "; ".join(f"{a:.1f}-{b:.1f} s: {text}" for text, a, b in merged)
 
 
-def _examined(answer: Answer, query: Query, measured: dict[int, Facts]) -> Answer:
-    """An answer with its evidence; ``measured`` keeps the facts of clips by id, for further questions about them."""
+def _examined(answer: Answer, query: Query, facts: Callable[[Motion], Facts]) -> Answer:
+    """An answer with its evidence."""
     clip = query.motion
     if not isinstance(clip, Motion):
         return replace(answer, evidence=())  # nothing to measure, or several, of which no one knows which is meant
-    if id(clip) not in measured:
-        measured[id(clip)] = measure(clip)
-    found = examine(query.question, answer.text, clip, facts=measured[id(clip)], offset=answer.start)
+    found = examine(query.question, answer.text, clip, facts=facts(clip), offset=answer.start)
     return replace(answer, evidence=found)
 
 

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vimonet.bench import metrics, statistics
+from vimonet.bench.predictions import own_words
 from vimonet.errors import InputError
-from vimonet.evidence.instead import CANNOT_TELL
+from vimonet.evidence.words import SUBJECT
 from vimonet.vimos.labels import participle, third_person
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def fit_temperature(
         assistant.config.confidence_temperature = temperature
         answers = assistant.ask_batch([(item.question, item.motion) for item in items])
         right = [
-            float(metrics.exact_match(_own(answer), item.answer)) for answer, item in zip(answers, items, strict=True)
+            float(metrics.exact_match(own_words(answer), item.answer))
+            for answer, item in zip(answers, items, strict=True)
         ]
         rows[temperature] = statistics.expected_calibration_error([answer.confidence for answer in answers], right)
     best = min(rows, key=lambda t: rows[t].brier)
@@ -92,9 +94,9 @@ def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict
         raise InputError("there is no validation item that asks for an action.")
     answers = assistant.ask_batch([(question or item.question, item.motion) for item in items])
     named = sorted(
-        (float(answer.confidence), share_named(_own(answer), [part[0] for part in item.evidence.get("parts", ())]))
+        (float(answer.confidence), share_named(own_words(answer), [part[0] for part in item.evidence.get("parts", ())]))
         for answer, item in zip(answers, items, strict=True)
-        if not metrics.exact_match(_own(answer), CANNOT_TELL)
+        if not metrics.exact_match(own_words(answer), metrics.ABSTENTION)
     )
     sure, share = (np.array([pair[k] for pair in named]) for k in (0, 1))
     # gains[k]: answers k and above are taken, those before are not.
@@ -109,9 +111,6 @@ def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict
     return {"floor": floor, "n": len(named), "right": right}
 
 
-_SUBJECT = re.compile(r"^(?:(?:a|the) (?:person|man|woman)|someone|he|she) ")
-
-
 def share_named(said: str, actions: Sequence[str]) -> float:
     """What share of what is said, or of what is done where that is more, are actions named right.
 
@@ -120,8 +119,8 @@ def share_named(said: str, actions: Sequence[str]) -> float:
         actions: what is done, in the base form.
     """
     text = said.strip().lower().rstrip(".")
-    inflect = third_person if _SUBJECT.match(text) else participle
-    parts = _SUBJECT.sub("", text).split(", then ")
+    inflect = third_person if re.match(SUBJECT, text) else participle
+    parts = re.sub(f"^{SUBJECT}", "", text).split(", then ")
     left = list(parts)
     for action in map(inflect, actions):
         # A sentence may go on: "walks" is named by "walks forward slowly".
@@ -148,7 +147,7 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
     pool = Pool(clips)
     samples = [make_sample(pool, rng, clip, mode="chimera") for clip in rng.sample(clips, min(limit // 2, len(clips)))]
     unnamed = [
-        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=CANNOT_TELL, evidence={})
+        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=metrics.ABSTENTION, evidence={})
         for number, (sample, item) in enumerate(zip(samples, named, strict=False))
         if sample is not None
     ]
@@ -156,11 +155,6 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
     views = [rng.choice(sorted(VIEWS)) for _ in solid]
     flat = [film for item, view in zip(solid, views, strict=True) for film in filmed([item], view, seed)]
     return [*named, *unnamed, *(replace(item, id=f"{item.id}/2d") for item in flat)]
-
-
-def _own(answer: Any) -> str:
-    """The model's own words."""
-    return str(getattr(answer, "own", answer.text))
 
 
 def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | None = None) -> dict[str, Any]:

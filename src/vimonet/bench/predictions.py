@@ -154,12 +154,16 @@ def ask(
             made: list[Prediction] = []
             for group, answer in zip(batch, answers, strict=True):
                 confidence = None if answer.confidence is None else float(answer.confidence)
-                # A measured description that stands in for the model's words says nothing about the model.
-                made += record(group, str(getattr(answer, "own", answer.text)), confidence)
+                made += record(group, own_words(answer), confidence)
             log.add(made)
             bar.update(len(batch))
     found = {query.item.id: log.get(condition, query.item.id) for query in asked}
     return {item: prediction for item, prediction in found.items() if prediction is not None}
+
+
+def own_words(answer: Any) -> str:
+    """What the model itself said: a measured description that stands in for its words says nothing about the model."""
+    return str(getattr(answer, "own", answer.text))
 
 
 def _answers(assistant: Any, batch: Sequence[Query]) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vimonet.bench.metrics import exact_match
+from vimonet.bench.predictions import own_words
 from vimonet.bench.statistics import Interval, bootstrap_interval, bootstrap_statistic
 from vimonet.bench.words import has_side, mirror_text
 from vimonet.errors import InputError
@@ -136,7 +137,7 @@ def _right(assistant: Any, items: Sequence[Item]) -> list[float]:
 
 def _said(assistant: Any, asked: Sequence[tuple[str, Motion]]) -> list[str]:
     """The model's own words."""
-    return [str(getattr(answer, "own", answer.text)) for answer in assistant.ask_batch(asked)]
+    return [own_words(answer) for answer in assistant.ask_batch(asked)]
 
 
 __all__ = ["KINEMATIC", "VIEWS", "ViewScore", "compare_views", "film", "filmed"]

@@ -255,7 +255,8 @@ def _caption(args: argparse.Namespace) -> int:
     journal = Journal(None if args.no_resume else fingerprint, options)
     output = CaptionFile(args.output, fingerprint, resume=not args.no_resume) if args.output else None
     waiting = [path for path in recordings if output is None or path not in output.done]
-    remembered = {path: found for path in waiting if (found := journal.get(path)) is not None}
+    looked = tqdm(waiting, desc="remembered", unit="clip", leave=False, disable=None)  # a file is read to know it
+    remembered = {path: found for path in looked if (found := journal.get(path)) is not None}
     failed = 0
     with (
         tqdm(

@@ -27,6 +27,7 @@ from vimonet.motion.kinematics.body import (
     Array,
     norm,
     prepare,
+    share_seen,
 )
 from vimonet.motion.kinematics.limbs import own_frame, trunk_inclination
 from vimonet.motion.kinematics.plane import TRAVELS, TRUNK, ImagePlane, image_plane
@@ -65,7 +66,7 @@ def describe(motion: Motion, facts: Facts | None = None) -> str | None:
         half of the frames nor a whole arm of somebody who is in view for most of the time.
     """
     facts = facts or measure(motion)
-    trunk = _share_seen(motion, TRUNK) >= 0.5
+    trunk = share_seen(motion.confidence, TRUNK) >= 0.5
     arms = [side for side in SIDES if facts.seen[f"{side} arm"]]
     if not trunk and not (arms and _in_view(motion) >= COVERED):
         return None
@@ -80,11 +81,6 @@ def describe(motion: Motion, facts: Facts | None = None) -> str | None:
         *_not_seen(facts),
     ]
     return ", ".join(clauses) or None
-
-
-def _share_seen(motion: Motion, joints: tuple[int, ...]) -> float:
-    """Share of the frames in which all of the joints are seen."""
-    return 1.0 if motion.confidence is None else float((motion.confidence[:, joints] > VISIBLE).all(axis=1).mean())
 
 
 def _in_view(motion: Motion) -> float:

@@ -12,11 +12,13 @@ A question of what is done in the whole recording is then answered by `describe`
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from vimonet.evidence.description import describe
 from vimonet.evidence.topics import asks_action, asks_part, of_question
-from vimonet.evidence.words import ARM, LEG, declines, normalise, polarity, side_of_limb
+from vimonet.evidence.words import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
 from vimonet.motion import Motion
+from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.body import SIDES, limbs_seen
 
 MODEL, MEASURED, WITHHELD = "model", "measured", "withheld"
@@ -30,7 +32,7 @@ _OF_ARMS = (
 _OF_LEGS = r"(walk|run|sprint|jog|step|kick|hop|jump|march|climb|squat|lung)\w*"
 _OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "arms", "legs"}
 """Topics that the trunk shows, or that ask for their limbs by name."""
-_SENTENCE = re.compile(r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) \w+s\b")
+_SENTENCE = re.compile(SUBJECT + r"\w+s\b")
 _NAME = re.compile(r"\w+(?<!th)ing\b")
 
 
@@ -41,6 +43,7 @@ def instead(
     motion: Motion,
     action_floor: float = 0.0,
     caption_floor: float = 0.0,
+    facts: Callable[[Motion], Facts] = measure,
 ) -> tuple[str, str] | None:
     """What stands in for the model's words.
 
@@ -49,6 +52,7 @@ def instead(
         confidence: of the answer, 0..1.
         motion: the movement that was asked about.
         action_floor, caption_floor: confidence below which a name of an action, a sentence about one, is not taken.
+        facts: measures a movement; called only where its words are needed.
 
     Returns:
         Text and where it comes from (MEASURED or WITHHELD); None where the model's words are to stand.
@@ -71,7 +75,7 @@ def instead(
         return None
     if likely:
         return None
-    described = describe(motion) if asks_action(asked) and not asks_part(asked) else None
+    described = describe(motion, facts(motion)) if asks_action(asked) and not asks_part(asked) else None
     if described is not None:
         return described, MEASURED
     return None if declines(said) else (CANNOT_TELL, WITHHELD)

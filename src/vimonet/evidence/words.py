@@ -21,6 +21,9 @@ _DECLINES = re.compile(
 )
 _NEGATION = re.compile(r"\b(not|no|without|never|nothing|none|neither|nor)\b")
 
+SUBJECT = r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) "
+"""Pattern of what a sentence about a movement begins with."""
+
 
 def normalise(text: str) -> str:
     """Lower case, contractions written out, hyphens and line breaks as spaces, question words untouched."""

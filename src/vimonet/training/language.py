@@ -12,7 +12,7 @@ from vimonet.errors import InputError
 from vimonet.model.processing_vimonet import add_special_tokens, normalise_question
 from vimonet.training.bpe import train_bpe
 from vimonet.training.collator import Collator
-from vimonet.training.config import TrainingConfig
+from vimonet.training.config import LanguageConfig, TrainingConfig
 from vimonet.training.data import TextDataset, ask_data, seed_everything
 from vimonet.training.run import Run
 from vimonet.training.trainer import AnswerTrainer
@@ -69,13 +69,36 @@ def run_language(
     return run.finish(save, {"texts": len(texts), "vocabulary": len(tokenizer), "parameters": model.num_parameters()})
 
 
+def language_shape(language: LanguageConfig, vocab_size: int, **tokens: int | None) -> Any:
+    """Config of a new language model; `tokens` are the ids of its special ones.
+
+    Raises:
+        ValueError: an architecture that transformers does not know, or a shape it refuses.
+    """
+    from transformers import AutoConfig
+
+    return AutoConfig.for_model(
+        language.architecture,
+        vocab_size=vocab_size,
+        hidden_size=language.hidden_size,
+        num_hidden_layers=language.layers,
+        num_attention_heads=language.heads,
+        num_key_value_heads=language.kv_heads,
+        intermediate_size=language.intermediate_size,
+        max_position_embeddings=language.max_positions,
+        attention_dropout=language.dropout,
+        tie_word_embeddings=True,
+        **tokens,
+    )
+
+
 def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | None = None) -> tuple[Any, Any]:
     """Model and tokenizer of ``config.language``: its checkpoint, or a new one with a vocabulary made from `texts`.
 
     Raises:
         InputError: a checkpoint that cannot be loaded, or neither checkpoint nor texts.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     language = config.language
     if language.checkpoint:
@@ -100,17 +123,9 @@ def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | N
         )
     tokenizer = train_bpe(corpus_strings(texts), language.vocab_size, lowercase=language.lowercase)
     try:
-        shape = AutoConfig.for_model(
-            language.architecture,
+        shape = language_shape(
+            language,
             vocab_size=len(tokenizer),
-            hidden_size=language.hidden_size,
-            num_hidden_layers=language.layers,
-            num_attention_heads=language.heads,
-            num_key_value_heads=language.kv_heads,
-            intermediate_size=language.intermediate_size,
-            max_position_embeddings=language.max_positions,
-            attention_dropout=language.dropout,
-            tie_word_embeddings=True,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,

@@ -21,6 +21,7 @@ from vimonet.training.config import TrainingConfig
 from vimonet.training.data import TOKENS_PER_TURN
 from vimonet.training.plan_memory import GRADIENTS, OPTIMISER, WEIGHTS, Batch, Cost, Step, cost_of
 from vimonet.training.plan_shapes import build_on_meta, describe
+from vimonet.training.trainer import clips_of_process
 
 GIB = 2**30
 
@@ -198,7 +199,7 @@ def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
     """A model on the meta device as its stage trains it: adapters, frozen parts, dtypes, checkpointing."""
     from vimonet.training.plan_quantised import quantise
     from vimonet.training.precision import hold
-    from vimonet.training.stages import _with_lora
+    from vimonet.training.stages import with_lora
 
     rates = config.learning_rate
     whole = model
@@ -207,7 +208,7 @@ def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
         hold(model, config, adapted=lora)
         if lora and config.lora.quantize != "none":
             quantise(model.language_model)
-        whole = _with_lora(config, model) if lora else model
+        whole = with_lora(config, model) if lora else model
         for name, part in get_parts(whole).items():
             if not getattr(rates, name):
                 part.requires_grad_(False)
@@ -242,12 +243,7 @@ def how(config: TrainingConfig, devices: Devices) -> Step:
 def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: Rows, stage: str) -> Batch:
     """Shape of a micro-batch: lengths as given, else the most that the config lets through."""
     schedule = config.schedule
-    samples, rest = divmod(schedule.batch_size, devices.count * schedule.accumulation)
-    if rest or not samples:
-        raise InputError(
-            f"schedule.batch_size is {schedule.batch_size}; it must be a multiple of devices x accumulation "
-            f"({devices.count} x {schedule.accumulation})."
-        )
+    samples = clips_of_process(schedule, devices.count)
     frames = min(rows.frames or config.motion.max_frames, config.motion.max_frames)
     clips: dict[str, tuple[int, int]] = {}
     taken = 0

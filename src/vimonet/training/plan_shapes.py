@@ -25,11 +25,9 @@ from vimonet.model import (
 )
 from vimonet.model.languagebind import is_languagebind
 from vimonet.model.video_towers import clip_frames
-from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM
-from vimonet.training.config import STAGES, MotionConfig, TrainingConfig, VideoConfig, load_config
-from vimonet.training.tokenizer import vqvae_config
-
-_HUMANML3D_DIM = 263
+from vimonet.training.config import STAGES, TrainingConfig, VideoConfig, load_config
+from vimonet.training.language import language_shape
+from vimonet.training.tokenizer import feature_dim, vqvae_config
 
 
 def _llama(width: int, inner: int, layers: int, heads: int, kv_heads: int, vocabulary: int, **more: Any) -> Any:
@@ -123,11 +121,12 @@ def describe(config: TrainingConfig, config_path: str | Path | None = None, stag
     if (Path(motion.checkpoint) / "config.json").is_file() and motion.checkpoint:
         tower = MotionVQVAEConfig.from_pretrained(motion.checkpoint)
     else:
-        tower = vqvae_config(*_tower(motion if made is None else made.motion))
+        shape = motion if made is None else made.motion
+        tower = vqvae_config(shape, feature_dim(shape.features))
     described = ViMoNetConfig(
         text_config=_language(config, stages),
         motion_config=tower,
-        keypoint_config=vqvae_config(motion, KEYPOINT_DIM) if motion.keypoints else None,
+        keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
         translator=config.translator.kind,  # type: ignore[arg-type]
         translator_queries=config.translator.queries,
         translator_time=config.translator.time,
@@ -175,7 +174,8 @@ def _composed(options: dict[str, str]) -> ViMoNetConfig:
     """Config of a model that `vimonet compose` will make with these options."""
     tokenizer = options.get("--motion-tokenizer", "")
     known = bool(tokenizer) and (Path(tokenizer) / "config.json").is_file()
-    motion = MotionVQVAEConfig.from_pretrained(tokenizer) if known else MotionVQVAEConfig(input_dim=_HUMANML3D_DIM)
+    dim = feature_dim("humanml3d")
+    motion = MotionVQVAEConfig.from_pretrained(tokenizer) if known else MotionVQVAEConfig(input_dim=dim)
     described = ViMoNetConfig(
         text_config=_shape(options["--llm"], LANGUAGE_MODELS, "--llm of vimonet compose"),
         motion_config=motion if tokenizer else None,
@@ -189,10 +189,6 @@ def _composed(options: dict[str, str]) -> ViMoNetConfig:
         tokens=int(options.get("--video-tokens", 256)),
     )
     return _with_video(described, video)
-
-
-def _tower(motion: MotionConfig) -> tuple[MotionConfig, int]:
-    return motion, {"body": BODY_DIM, "humanml3d": _HUMANML3D_DIM}[motion.features]
 
 
 def _with_video(described: ViMoNetConfig, video: VideoConfig) -> ViMoNetConfig:
@@ -212,18 +208,7 @@ def _language(config: TrainingConfig, stages: _Stages) -> Any:
         if made is None or (Path(language.checkpoint) / "config.json").is_file():
             return _shape(language.checkpoint, LANGUAGE_MODELS, "language.checkpoint")
         language = made.language
-    return AutoConfig.for_model(
-        language.architecture,
-        vocab_size=language.vocab_size,
-        hidden_size=language.hidden_size,
-        num_hidden_layers=language.layers,
-        num_attention_heads=language.heads,
-        num_key_value_heads=language.kv_heads,
-        intermediate_size=language.intermediate_size,
-        max_position_embeddings=language.max_positions,
-        attention_dropout=language.dropout,
-        tie_word_embeddings=True,
-    )
+    return language_shape(language, language.vocab_size)
 
 
 def _shape(source: str, known: dict[str, dict[str, Any]], key: str) -> Any:

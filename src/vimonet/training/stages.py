@@ -33,7 +33,7 @@ from vimonet.training.frames import FrameCache
 from vimonet.training.language import check_folder, load_or_make_language_model
 from vimonet.training.precision import hold, quantization
 from vimonet.training.run import Run
-from vimonet.training.tokenizer import fit_feature_extractor, samples_of, vqvae_config
+from vimonet.training.tokenizer import feature_dim, fit_feature_extractor, samples_of, vqvae_config
 from vimonet.training.trainer import AnswerTrainer
 
 
@@ -89,7 +89,7 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
     model, processor = assemble(config, dataset)
     hold(model, config, adapted=lora)
     dataset, validation = _readable(model, dataset), _readable(model, validation)
-    whole: Any = _with_lora(config, model) if lora else model
+    whole: Any = with_lora(config, model) if lora else model
     schedule = config.schedule
     head = model.get_output_embeddings()
     assert head is not None
@@ -204,12 +204,12 @@ def _check_spread(config: TrainingConfig) -> None:
             )
 
 
-def _with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) -> Any:
+def with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) -> Any:
+    """`model` under the adapters of ``lora``; parts that train in full beside them are saved with them."""
     from peft import get_peft_model
 
     rates = config.learning_rate
     settings = lora_config(config.lora.rank, config.lora.alpha, config.lora.dropout, targets=config.lora.targets)
-    # Parts that train in full beside the adapter are saved with it.
     settings.modules_to_save = [
         name for name in get_parts(model) if name != "language_model" and getattr(rates, name)
     ] or None
@@ -258,8 +258,8 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
         extractor = fitted
     settings = ViMoNetConfig(
         text_config=language_model.config,
-        motion_config=tower.config if tower is not None else vqvae_config(motion, _dimension(motion.features)),
-        keypoint_config=vqvae_config(motion, _dimension("keypoints")) if motion.keypoints else None,
+        motion_config=tower.config if tower is not None else vqvae_config(motion, feature_dim(motion.features)),
+        keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
         translator=config.translator.kind,  # type: ignore[arg-type]
         translator_queries=config.translator.queries,
         translator_time=config.translator.time,
@@ -300,14 +300,6 @@ def turns_of(dataset: Any, clips: int, seed: int) -> list[dict[str, str]]:
     order = rng_of(seed, "vocabulary").permutation(len(dataset))[:clips]
     turns = [turn for index in order for turn in dataset[int(index)]["turns"]]
     return [{"question": question or "", "answer": answer} for question, answer in turns]
-
-
-def _dimension(features: str) -> int:
-    if features == "humanml3d":
-        return 263
-    from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM
-
-    return BODY_DIM if features == "body" else KEYPOINT_DIM
 
 
 def _load(kind: Any, path: str, key: str, wanted: str, **options: Any) -> Any:

@@ -87,6 +87,15 @@ def samples_of(config: TrainingConfig, dataset: Any, validation: Any) -> tuple[A
     return dataset, validation
 
 
+def feature_dim(features: str) -> int:
+    """Numbers per frame of ``body``, ``humanml3d`` or ``keypoints`` features."""
+    if features == "humanml3d":
+        return 263
+    from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM
+
+    return BODY_DIM if features == "body" else KEYPOINT_DIM
+
+
 def vqvae_config(motion: MotionConfig, input_dim: int) -> MotionVQVAEConfig:
     """Shape of the tower that reads features of `input_dim` numbers per frame; ``motion.options`` goes on top."""
     options = dict(motion.options)

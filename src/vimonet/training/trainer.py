@@ -17,7 +17,7 @@ from vimonet.errors import InputError
 from vimonet.training.alignment import PhraseAlignment, named_tokens
 from vimonet.training.blocks import blocks_of, compile_blocks, recompute_blocks
 from vimonet.training.checkpoints import load_trained, save_trained
-from vimonet.training.config import TrainingConfig
+from vimonet.training.config import ScheduleConfig, TrainingConfig
 from vimonet.training.data import CELLS, LengthGroupedSampler
 from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
 
@@ -29,16 +29,26 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def training_arguments(config: TrainingConfig, folder: Path) -> TrainingArguments:
-    """Settings of the transformers Trainer; ``batch_size`` is of the whole step, over processes and accumulation."""
-    schedule = config.schedule
-    processes = world_size()
-    per_device, rest = divmod(schedule.batch_size, processes * schedule.accumulation)
-    if rest or not per_device:
+def clips_of_process(schedule: ScheduleConfig, processes: int) -> int:
+    """Clips of one micro-batch of one process (of a device).
+
+    Raises:
+        InputError: a batch that does not divide.
+    """
+    clips, rest = divmod(schedule.batch_size, processes * schedule.accumulation)
+    if rest or not clips:
         raise InputError(
             f"schedule.batch_size is {schedule.batch_size}; it must be a multiple of processes x accumulation "
             f"({processes} x {schedule.accumulation})."
         )
+    return clips
+
+
+def training_arguments(config: TrainingConfig, folder: Path) -> TrainingArguments:
+    """Settings of the transformers Trainer; ``batch_size`` is of the whole step, over processes and accumulation."""
+    schedule = config.schedule
+    processes = world_size()
+    per_device = clips_of_process(schedule, processes)
     on_cpu = schedule.device == "cpu" or not torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(folder),

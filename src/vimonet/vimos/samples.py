@@ -278,6 +278,7 @@ def make_sample(
     hidden: list[str] = []
     if mode == "hidden":
         motion, hidden = hide(motion, rng)
+    shown = _shown(parts, hidden)
     facts = measure(motion)
     questions = [q for q in from_facts(facts) if clip.side_known or not _sided(q)]
     if outside:
@@ -285,7 +286,7 @@ def make_sample(
             Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"})
         )
         parts = []
-    elif parts and _shown(parts, hidden):
+    elif parts and shown:
         happening = {part.action for part in parts}
         questions = [q for q in questions if not contradicts(q, happening)]
         questions += from_parts(parts, rng, pool.others(rng, clip.source), facts)
@@ -300,7 +301,7 @@ def make_sample(
         questions += [Question("caption", "caption", text.lower().rstrip(".") + ".") for text in said]
         questions.append(Question("caption", "caption", caption(parts, facts, rng)))
     questions.append(unknowable(rng))
-    if not _shown(parts, hidden):
+    if not shown:
         parts = []  # what a hidden limb does may be what the label names
     sample = Sample(motion, questions, parts, clip.source, recordings, mode, captions, facts)
     return _filmed(sample, rng) if filmed else sample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,12 +94,16 @@ def prepare(motion: Motion) -> Body:
     )
 
 
+def share_seen(confidence: NDArray[np.float32] | None, joints: Sequence[int]) -> float:
+    """Share of the frames in which all of the joints are seen, of confidences [T, 22] or none."""
+    if confidence is None:
+        return 1.0
+    return float((np.asarray(confidence)[:, list(joints)] > VISIBLE).all(axis=1).mean())
+
+
 def limbs_seen(confidence: NDArray[np.float32] | None) -> dict[str, bool]:
     """Limb -> whether its joints are seen together in half of the frames or more, of confidences [T, 22] or none."""
-    if confidence is None:
-        return dict.fromkeys(LIMBS, True)
-    visible = np.asarray(confidence) > VISIBLE
-    return {limb: bool(visible[:, list(ids)].all(axis=1).mean() >= 0.5) for limb, ids in _LIMB_JOINTS.items()}
+    return {limb: share_seen(confidence, _LIMB_JOINTS[limb]) >= 0.5 for limb in LIMBS}
 
 
 def _length(joints: Array, a: int, b: int, c: int) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vimonet.motion.kinematics.body import NECK, PELVIS, VISIBLE, Array, norm, prepare, runs, smooth
+from vimonet.motion.kinematics.body import NECK, PELVIS, Array, norm, prepare, runs, share_seen, smooth
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
@@ -52,7 +52,7 @@ def image_plane(motion: Motion) -> ImagePlane | None:
     None where hips and shoulders are seen together in less than half of the frames: nothing else tells where the body
     is and how large.
     """
-    if motion.confidence is not None and (motion.confidence[:, TRUNK] > VISIBLE).all(axis=1).mean() < 0.5:
+    if share_seen(motion.confidence, TRUNK) < 0.5:
         return None
     joints, fps = prepare(motion).joints, motion.fps
     trunk = norm(joints[:, NECK] - joints[:, PELVIS])
