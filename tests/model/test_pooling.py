@@ -57,8 +57,11 @@ def test_attentive_weights_sum_to_one_and_see_time_and_place():
     features = torch.randn(2, 3, 6, 16)
     places = torch.tensor([[0.0, 4.0, 8.0], [0.0, 4.0, 8.0]])
     tokens, token_places, weights = pooling(features, places)
-    assert tokens.shape == (2, 5, 16) and token_places is None and weights.shape == (2, 4, 5, 3, 6)
+    assert tokens.shape == (2, 5, 16) and weights.shape == (2, 4, 5, 3, 6)
     torch.testing.assert_close(weights.sum((-1, -2)), torch.ones(2, 4, 5))
+    looked = (weights.mean(1).sum(-1) * places[:, None]).sum(-1)
+    torch.testing.assert_close(token_places, looked, msg="a token's moment is where it looked")
+    assert token_places.min() > 0 and token_places.max() < 8 and len(set(token_places.flatten().tolist())) > 1
     for moved in (
         pooling(features, places + 3)[0],
         pooling(features.flip(2), places)[0],

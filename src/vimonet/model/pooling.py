@@ -85,7 +85,7 @@ class AttentivePooling(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
 
-    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, None, Tensor]:
+    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pool clips.
 
         Args:
@@ -93,25 +93,26 @@ class AttentivePooling(nn.Module):
             places: [N, F] places in time.
 
         Returns:
-            Tokens [N, Q, D]; None, for they belong to no moment; the weights [N, heads, Q, F, P], which sum to 1 over
-            F and P.
+            Tokens [N, Q, D]; the moments they looked at, [N, Q]: the mean place in time under their weights; the
+            weights [N, heads, Q, F, P], which sum to 1 over F and P.
         """
         n, frames, patches, width = features.shape
         hidden = self.norm(features)
-        # Keys know where and when they are, values do not, as in the translator.
-        when = place_code(places.float(), width)[:, :, None]
-        where = place_code(torch.arange(patches, device=features.device), width)[None, None].flip(-1)
-        keys = hidden + (when + where).to(hidden.dtype)
+        # Keys know where and when they are. Values know where: "left of the chair" must be sayable; but not when, as in
+        # the translator.
+        when = place_code(places.float(), width)[:, :, None].to(hidden.dtype)
+        where = place_code(torch.arange(patches, device=features.device), width)[None, None].flip(-1).to(hidden.dtype)
+        hidden = hidden + where
         queries = self.queries.expand(n, -1, -1).to(hidden.dtype)
-        flat = (keys.flatten(1, 2), hidden.flatten(1, 2))
+        flat = ((hidden + when).flatten(1, 2), hidden.flatten(1, 2))
         pooled, weights = self.attention(queries, *flat, average_attn_weights=False)
-        return queries + pooled, None, weights.float().unflatten(-1, (frames, patches))
+        weights = weights.float().unflatten(-1, (frames, patches))
+        looked = torch.einsum("nhqfp,nf->nq", weights, places.float()) / weights.shape[1]
+        return queries + pooled, looked, weights
 
 
 def build_pooling(kind: Pooling, width: int, rows: int, columns: int, budget: int, heads: int) -> nn.Module:
-    """The pooling of that name; all take ``(features, places)`` and give ``(tokens, places or None, weights or
-    None)``.
-    """
+    """The pooling of that name; all take ``(features, places)`` and give ``(tokens, places, weights or None)``."""
     if kind == "attentive":
         return AttentivePooling(width, budget, heads)
     return GridPooling(kind, rows, columns, budget)

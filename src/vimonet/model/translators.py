@@ -146,7 +146,7 @@ class VideoTranslator(nn.Module):
         self.pooling = build_pooling(pooling, input_dim, rows, columns, budget, heads)
         self.translator = build_translator(kind, input_dim, output_dim, norm=norm)
 
-    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Translate clips.
 
         Args:
@@ -154,8 +154,8 @@ class VideoTranslator(nn.Module):
             places: [N, F] places in time.
 
         Returns:
-            Tokens [N, K, H]; their places [N, K], None for attentive pooling; its weights [N, heads, K, F, P], None for
-            the others.
+            Tokens [N, K, H]; their places in time [N, K]; the weights of attentive pooling [N, heads, K, F, P], None
+            for the others.
         """
         pooled, token_places, weights = self.pooling(features, places)
         return self.translator(pooled)[0], token_places, weights
@@ -202,10 +202,13 @@ class Translators(nn.Module):
         """
         if name == "video":
             tokens, places, weights = self.get_submodule(name)(features, places)
-            code = None if places is None else place_code(places, _CLOCK)
         else:
             tokens, weights = self.get_submodule(name)(features, mask)
-            code = sinusoids(tokens.shape[1], _CLOCK, tokens.device)
-        if self.clock is not None and code is not None:
-            tokens = tokens + self.clock(code.to(tokens.dtype))
-        return tokens, weights
+            places = torch.arange(tokens.shape[1], device=tokens.device)
+        return tokens + self.time_code(places).to(tokens.dtype), weights
+
+    def time_code(self, places: Tensor) -> Tensor:
+        """What a token carries of its place in time: [...] to [..., H], or 0 in a model without `time`."""
+        if self.clock is None:
+            return torch.zeros((), device=places.device)
+        return self.clock(place_code(places, _CLOCK).to(self.clock.weight.dtype))

@@ -19,6 +19,7 @@ from vimonet.vimos.annotators.kinematic import (
     all_unknown,
     from_facts,
     from_parts,
+    from_picture,
     unknowable,
     verb_slots,
 )
@@ -37,7 +38,7 @@ LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "r
 WEIGHTS = {
     **{"bnr": 0.27, "cmu": 0.17, "kinder_gator": 0.13, "utd_mhad": 0.10, "nw_ucla": 0.08, "precog": 0.04},
     **{"deepmimic": 0.05, "ase_amp": 0.04, "mimickit_parc": 0.03, "synthetic": 0.13},
-    **{"penn_action_2d": 0.08, "pushfit_2d": 0.012},
+    **{"penn_action_2d": 0.12, "pushfit_2d": 0.02},
 }
 """Share of each source among drawn clips: between its number of clips and equal, to spare small corpora."""
 
@@ -54,7 +55,8 @@ class Variants:
         mirror: half of them with left and right exchanged, labels included.
         warp: slower and faster, 0.75 to 1.35 times the length.
         compose: two to four actions joined.
-        film: a third of the 3D ones projected to 2D keypoints as a camera and a detector would give them.
+        film: a third of the 3D ones projected to 2D keypoints as a camera and a detector would give them; half of the
+            tracked 2D ones with more of a detector's errors.
     """
 
     mirror: bool = True
@@ -245,13 +247,10 @@ def make_sample(
     """
     clip = clip or pool.draw(rng)
     flat = clip.motion.dimensions == 2
-    mode = mode or (
-        "single"
-        if flat
-        else rng.choices(
-            ("single", "composed", "short", "hidden", "chimera"), (0.45, 0.4 * variants.compose, 0.025, 0.085, 0.04)
-        )[0]
-    )
+    shares = {"single": 0.45, "composed": 0.4 * variants.compose, "short": 0.025, "hidden": 0.085, "chimera": 0.04}
+    if flat:  # one camera's joints are not joined with another's
+        shares = {"single": 0.85, "hidden": 0.15}
+    mode = mode or rng.choices(list(shares), list(shares.values()))[0]
     outside = clip.action in OUTSIDE_TRAIN
     if clip.action in OUTSIDE_TEST:
         return None
@@ -280,7 +279,10 @@ def make_sample(
         motion, hidden = hide(motion, rng)
     shown = _shown(parts, hidden)
     facts = measure(motion)
-    questions = [q for q in from_facts(facts) if clip.side_known or not _sided(q)]
+    # What is measured on tracked joints is true of these joints, whatever side the source's labels mean.
+    questions = [q for q in from_facts(facts) if clip.side_known or flat or not _sided(q)]
+    if flat:
+        questions += from_picture(motion)
     if outside:
         questions.append(
             Question("cannot_tell", "action", CANNOT_TELL, {}, (), {"reason": "an action outside the data"})
@@ -303,6 +305,8 @@ def make_sample(
     questions.append(unknowable(rng))
     if not shown:
         parts = []  # what a hidden limb does may be what the label names
+    if flat and variants.film and rng.random() < 0.5:
+        motion = detector_noise(motion, np.random.default_rng(rng.randrange(2**32)), rng.choice((0.005, 0.015)))
     sample = Sample(motion, questions, parts, clip.source, recordings, mode, captions, facts)
     return _filmed(sample, rng) if filmed else sample
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.vimos.annotators.caption import from_captions
-from vimonet.vimos.annotators.kinematic import STYLES, from_facts, from_parts, unknowable
+from vimonet.vimos.annotators.kinematic import STYLES, from_facts, from_parts, from_picture, unknowable
 from vimonet.vimos.annotators.kinematic.answers import YES_NO, verb_slots
 from vimonet.vimos.annotators.kinematic.reasoning import absent_actions
 from vimonet.vimos.captions import caption
@@ -73,7 +73,8 @@ def questions_of(
     facts = measure(motion)
     parts = [part for part in parts if part.action not in NO_ACTION]
     happening = {part.action for part in parts}
-    questions = [q for q in from_facts(facts) if not contradicts(q, happening)]
+    measured = [*from_facts(facts), *(from_picture(motion) if motion.dimensions == 2 else ())]
+    questions = [q for q in measured if not contradicts(q, happening)]
     drawn = sorted({other for other in others if askable(other)})
     told = [part for part in parts if askable(part.action)]
     if told and in_sequence(parts):

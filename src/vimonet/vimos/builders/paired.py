@@ -23,26 +23,17 @@ from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.vimos import sources as real
 from vimonet.vimos.annotators.annotate import askable, questions_of
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, from_facts
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
 from vimonet.vimos.builders.clips import centred
 from vimonet.vimos.compose import join
 from vimonet.vimos.labels import mirrored
-from vimonet.vimos.records import Instruction, Record
+from vimonet.vimos.records import Record
 from vimonet.vimos.samples import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, cut
 from vimonet.vimos.scene import camera as pinhole
 from vimonet.vimos.scene.captions import captions_of
 from vimonet.vimos.scene.draw import draw_scene
-from vimonet.vimos.scene.questions import (
-    Asker,
-    Filmed,
-    by_form,
-    drawn,
-    of_one,
-    of_picture,
-    of_two,
-    shirt_of,
-)
+from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, drawn, of_both, of_picture
 from vimonet.vimos.schema import Clip, Part, Question
 
 RECIPE = 2
@@ -153,14 +144,6 @@ class _Made:
     filmed: Filmed
     measured: list[Question]
 
-    def of_both(self, rng: random.Random) -> list[tuple[Question, int]]:
-        """Questions that need movement and picture, with the person asked about."""
-        filmed = self.filmed
-        if len(filmed.bodies) == 1:
-            return [(question, 0) for question in of_one(filmed, rng)]
-        one, other = (by_form(filmed, n, list(from_facts(facts))) for n, facts in enumerate(filmed.facts))
-        return list(of_two(one, other))
-
 
 @lru_cache(maxsize=3)
 def _pool(split: str, names: tuple[str, ...], root: str | None) -> tuple[Pool, dict[str, str]]:
@@ -208,7 +191,7 @@ def _draw(pool: Pool, rng: random.Random, mode: str, test: bool) -> _Made | None
     measured, _ = questions_of(one, parts, rng, pool.others(rng, clips[0].source))
     asked = [q for q in measured if q.answer != CANNOT_TELL]
     made = _Made(mode, tuple(people), tuple(clips), filmed, asked)
-    return made if made.of_both(random.Random(0)) else None
+    return made if of_both(filmed, random.Random(0)) else None
 
 
 def _actions(pool: Pool, rng: random.Random, number: int) -> tuple[list[Clip], list[Motion], list[str]]:
@@ -250,7 +233,7 @@ def _record(made: _Made, name: str, split: str, video: str, licences: dict[str, 
     for question in drawn(made.measured, _MOTION, rng):
         asked = asker.motion(question, filmed.who(), "motion")
         told += [] if asked is None else [asked]
-    told += _both(made, asker, rng)
+    told += ask_both(filmed, asker, _BOTH)
     recordings = list(dict.fromkeys(clip.recording for clip in made.clips))
     licence = "; ".join(dict.fromkeys(licences[clip.source] for clip in made.clips))
     return Record(
@@ -273,24 +256,6 @@ def _record(made: _Made, name: str, split: str, video: str, licences: dict[str, 
             "actions": [[[p.action, round(p.start, 2), round(p.end, 2)] for p in parts] for parts in filmed.parts],
         },
     )
-
-
-def _both(made: _Made, asker: Asker, rng: random.Random) -> list[Instruction]:
-    """Some of the questions that need movement and picture, in words."""
-    filmed, questions = made.filmed, made.of_both(rng)
-    told: list[Instruction] = []
-    for question, person in rng.sample(questions, min(_BOTH, len(questions))):
-        if len(filmed.bodies) == 1:
-            told.append(asker.scene(question, "both"))
-            continue
-        whose = shirt_of(filmed, question, person)
-        if whose is not None and rng.random() < 0.4:
-            told.append(asker.scene(whose, "both", filmed.side()))
-            continue
-        who = f"the person in the {filmed.scene.people[person].shirt} shirt"
-        asked = asker.motion(question, who, "both", filmed.side())
-        told += [] if asked is None else [asked]
-    return told
 
 
 _CARD = """\

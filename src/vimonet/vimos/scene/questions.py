@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.kinematics import Facts, heading
 from vimonet.vimos.annotators.annotate import UNSEEN_SHARE
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, SIDED_FORMS, STYLES
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, SIDED_FORMS, STYLES, from_facts
 from vimonet.vimos.annotators.kinematic.answers import YES_NO
 from vimonet.vimos.annotators.kinematic.forms import FORM_WEIGHTS
 from vimonet.vimos.labels import participle
@@ -286,6 +286,32 @@ def by_form(filmed: Filmed, person: int, measured: list[Question]) -> dict[Any, 
     else:
         found = [q for q in measured if q.form in SIDED_FORMS and q.options and q.answer not in _NO_SIDE]
     return {(q.form, tuple(sorted(q.slots.items()))): q for q in found}
+
+
+def of_both(filmed: Filmed, rng: random.Random) -> list[tuple[Question, int]]:
+    """All questions that need movement and picture, each with the number of the person asked about."""
+    if len(filmed.bodies) == 1:
+        return [(question, 0) for question in of_one(filmed, rng)]
+    one, other = (by_form(filmed, n, list(from_facts(facts))) for n, facts in enumerate(filmed.facts))
+    return list(of_two(one, other))
+
+
+def ask_both(filmed: Filmed, asker: Asker, number: int) -> list[Instruction]:
+    """At most `number` of the questions that need movement and picture, in words; of two people some turned round."""
+    rng, told = asker.rng, []
+    questions = of_both(filmed, rng)
+    for question, person in rng.sample(questions, min(number, len(questions))):
+        if len(filmed.bodies) == 1:
+            told.append(asker.scene(question, "both"))
+            continue
+        whose = shirt_of(filmed, question, person)
+        if whose is not None and rng.random() < 0.4:
+            told.append(asker.scene(whose, "both", filmed.side()))
+            continue
+        who = f"the person in the {filmed.scene.people[person].shirt} shirt"
+        asked = asker.motion(question, who, "both", filmed.side())
+        told += [] if asked is None else [asked]
+    return told
 
 
 _NO_SIDE = ("both equally", "both hands", "neither hand", "does not turn", "stays in place", "both arms", "whole body")

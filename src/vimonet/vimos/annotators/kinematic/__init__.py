@@ -13,6 +13,7 @@ from vimonet.vimos.annotators.kinematic.answers import CANNOT_TELL, NEVER, WHEN,
 from vimonet.vimos.annotators.kinematic.events import events
 from vimonet.vimos.annotators.kinematic.forms import DEPTH_FORMS, FORM_WEIGHTS, SIDED_FORMS, STYLES
 from vimonet.vimos.annotators.kinematic.limbs import limbs
+from vimonet.vimos.annotators.kinematic.picture import from_picture
 from vimonet.vimos.annotators.kinematic.posture import posture
 from vimonet.vimos.annotators.kinematic.reasoning import from_chance
 from vimonet.vimos.annotators.kinematic.sequence import from_parts
@@ -33,6 +34,7 @@ __all__ = [
     "from_chance",
     "from_facts",
     "from_parts",
+    "from_picture",
     "unknowable",
     "verb_slots",
 ]

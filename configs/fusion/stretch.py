@@ -1,0 +1,292 @@
+"""An arm's long stretch: movements and scenes in exact tokens, the scenes coloured anew every time.
+
+    python configs/fusion/stretch.py configs/fusion/instruct.yaml runs/fusion/paired --arm paired
+
+3,000 filmed clips are learnt by heart before a small language model has learnt to join what two streams tell. So an arm
+first sees the movements of the training clips beside their scenes as `lookup.told` says them, with colours and things
+exchanged at every draw, and is asked about both; only then the films themselves (instruct.yaml). Each arm is given what
+its name says, here as there: motion alone, scenes alone, one or the other, or both (of which a share loses one).
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, steps_on_the_way, told
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, IterableDataset
+from tower import labels_of
+
+from vimonet.model.configuration_vimonet import MOTION_TOKEN, VIDEO_TOKEN
+from vimonet.motion import FPS
+from vimonet.motion.kinematics import Facts, measure
+from vimonet.training.collator import Collator
+from vimonet.training.config import load_config
+from vimonet.training.data import seed_everything
+from vimonet.training.packing import Piece, block_mask, write_rows
+from vimonet.training.stages import assemble
+from vimonet.training.turns import TurnWriter
+from vimonet.vimos.reading import read_records
+from vimonet.vimos.records import Record
+from vimonet.vimos.scene import camera as pinhole
+from vimonet.vimos.scene.description import (
+    CLOTHES,
+    FLOORS,
+    HAIR,
+    KINDS,
+    LAMP,
+    OBJECTS,
+    WALLS,
+    Camera,
+    Lamp,
+    Light,
+    Person,
+    Prop,
+    Room,
+    Scene,
+)
+from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, of_picture
+from vimonet.vimos.schema import Part
+
+ARMS = ("motion", "video", "unpaired", "paired")
+_LOST = 0.3
+"""Share of the paired clips that lose one stream, as objective.modality_dropout of instruct.yaml."""
+
+
+def scene_of(told: dict[str, Any]) -> Scene:
+    """The scene that a record's provenance describes."""
+
+    def ground(values: dict[str, Any]) -> dict[str, Any]:
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+    lamp = told["lamp"]
+    return Scene(
+        tuple(Person(**ground(person)) for person in told["people"]),
+        tuple(Prop(**ground(prop)) for prop in told["props"]),
+        Lamp(tuple(lamp["place"]), tuple((float(at), name) for at, name in lamp["colours"])),
+        Room(**ground(told["room"])),
+        Light(**told["light"]),
+        Camera(**ground(told["camera"])),
+    )
+
+
+def recoloured(scene: Scene, rng: random.Random) -> Scene:
+    """The scene with every name exchanged for another of its kind: what differs stays different."""
+
+    def other(names: Any) -> dict[str, str]:
+        names = list(names)
+        return dict(zip(names, rng.sample(names, len(names)), strict=True))
+
+    cloth, hair, kind, paint, shade = (other(names) for names in (CLOTHES, HAIR, KINDS, OBJECTS, LAMP))
+    people = tuple(
+        replace(who, shirt=cloth[who.shirt], trousers=cloth[who.trousers], hair=hair[who.hair]) for who in scene.people
+    )
+    props = tuple(replace(prop, kind=kind[prop.kind], colour=paint[prop.colour]) for prop in scene.props)
+    assert scene.lamp is not None
+    lamp = replace(scene.lamp, colours=tuple((at, shade[name]) for at, name in scene.lamp.colours))
+    room = replace(scene.room, colour=rng.choice(list(WALLS)), floor=rng.choice(FLOORS))
+    return replace(scene, people=people, props=props, lamp=lamp, room=room)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A training clip as far as questions about it need it; of a second person only measures and place."""
+
+    record: Record
+    scene: Scene
+    facts: tuple[Facts, ...]
+    parts: tuple[tuple[Part, ...], ...]
+    bodies: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def of(cls, record: Record) -> Taken:
+        """Measure a record's movement, and what the second person does."""
+        assert record.motion is not None
+        scene = scene_of(record.provenance["scene"])
+        parts = tuple(tuple(Part(*part) for part in person) for person in record.provenance["actions"])
+        motions = [record.motion]
+        if len(scene.people) == 2:
+            motions.append(record.motion.mirrored())
+        bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, motions, strict=True))
+        return cls(record, scene, tuple(measure(motion) for motion in motions), parts, bodies)
+
+    def asked(self, rng: random.Random) -> tuple[Scene, list[tuple[str, str]]]:
+        """Another colouring of the scene, and questions about it with their answers."""
+        scene = recoloured(self.scene, rng)
+        reverse = self.record.provenance["mode"] == "reversed"
+        filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
+        asker = Asker(rng, test=False)
+        picture = list(of_picture(filmed, rng))
+        chosen = [asker.scene(question, "picture") for question in rng.sample(picture, 2)]
+        motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
+        chosen += [*rng.sample(motion, min(2, len(motion))), *ask_both(filmed, asker, 6)]
+        turns = [(one.question, one.answer) for one in chosen]
+        turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 1))
+        return scene, turns
+
+
+def said_of(scene: Scene, record: Record) -> Told:
+    """What a scene's exact tokens say."""
+    assert record.motion is not None
+    times = np.linspace(0, record.motion.frames / FPS, FRAMES)
+    return told(labels_of(scene.to_dict(), times, record.motion.joints), times)
+
+
+@dataclass
+class Rows:
+    """Rows of a batch, and what stands in the place of their clips."""
+
+    writer: TurnWriter
+    moved: list[torch.Tensor]
+    """Tokens of each record's movement, [n, H]."""
+
+    def __call__(self, drawn: list[tuple[int, str, Told, list[tuple[str, str]]]]) -> dict[str, Any]:
+        """Of (record, cell, what the scene says, turns): a batch for `lookup.Reader`."""
+        rows, said, moved = [], [], []
+        for number, cell, scene, turns in drawn:
+            clips: tuple[tuple[str, int], ...] = ()
+            if cell in ("motion", "both"):
+                clips += ((MOTION_TOKEN, len(self.moved[number])),)
+                moved.append(self.moved[number])
+            if cell in ("video", "both"):
+                clips += ((VIDEO_TOKEN, len(SLOTS)),)
+                said.append(scene)
+            blocks = [self.writer.block(question, answer, clips) for question, answer in turns]
+            rows.append([Piece(0, self.writer.prefix(clips), blocks)])
+        arrays = write_rows(rows, int(self.writer.tokenizer.pad_token_id))
+        batch = {
+            "input_ids": torch.from_numpy(arrays["ids"]),
+            "attention_mask": block_mask(torch.from_numpy(arrays["blocks"])),
+            "position_ids": torch.from_numpy(arrays["positions"]),
+            "labels": torch.from_numpy(arrays["labels"]),
+        }
+        if said:
+            batch |= clips_of(said)
+        if moved:
+            batch["moved"] = torch.cat(moved)
+        return batch
+
+
+@dataclass
+class Draws(IterableDataset[Any]):
+    """Batches without end for an arm."""
+
+    taken: list[Taken]
+    rows: Rows
+    arm: str
+    batch: int
+    seed: int
+
+    def __iter__(self) -> Any:
+        rng = random.Random(f"{self.seed}/{self.arm}")
+        while True:
+            drawn = []
+            for _ in range(self.batch):
+                number = rng.randrange(len(self.taken))
+                scene, turns = self.taken[number].asked(rng)
+                cell = self._cell(rng)
+                drawn.append((number, cell, said_of(scene, self.taken[number].record), turns))
+            yield self.rows(drawn)
+
+    def _cell(self, rng: random.Random) -> str:
+        if self.arm in ("motion", "video"):
+            return self.arm
+        alone = self.arm == "unpaired" or rng.random() < _LOST
+        return rng.choice(("motion", "video")) if alone else "both"
+
+
+def tokens_of(model: Any, collate: Collator, records: list[Record]) -> list[torch.Tensor]:
+    """The movement of each record as the language model reads it: [n, H] each."""
+    found = []
+    for record in records:
+        assert record.motion is not None
+        values = collate.features({"joints": record.motion.joints, "confidence": record.motion.confidence})
+        padded, mask = collate.feature_extractor.pad([values])
+        with torch.no_grad():
+            tokens, _ = model.vimonet.get_motion_features(torch.from_numpy(padded), torch.from_numpy(mask), "motion")
+        found.append(tokens.float())
+    return found
+
+
+def main() -> None:
+    """Train an arm's language model, and save the model."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("config")
+    ask.add_argument("out")
+    ask.add_argument("--arm", choices=ARMS, default="paired")
+    ask.add_argument("--start", default="runs/fusion/start", help="what align.py made")
+    ask.add_argument("--steps", type=int, default=1000)
+    ask.add_argument("--batch", type=int, default=32)
+    ask.add_argument("--rate", type=float, default=1e-3)
+    ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
+    ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = ask.parse_args()
+    if Path(args.out).exists():
+        return
+    config = load_config(args.config, [f"model={args.start}"])
+    seed_everything(args.seed)
+    model, processor = assemble(config, None)
+    writer = TurnWriter(processor.tokenizer, str(processor.chat_template), processor.fold_questions)
+    collate = Collator(processor.tokenizer, processor.feature_extractor, fold_questions=processor.fold_questions)
+    train, held = (list(read_records(config.data["dataset"], split)) for split in ("train", "val"))
+    model.eval()
+    rows = Rows(writer, tokens_of(model, collate, train))
+    taken = [Taken.of(record) for record in train]
+    model.to(args.device).train()
+    reader = Reader(model, Spelling(processor.tokenizer))
+    val = {
+        cell: Rows(writer, tokens_of(model.cpu(), collate, held))(
+            [
+                (
+                    n,
+                    cell,
+                    said_of(scene_of(r.provenance["scene"]), r),
+                    [(i.question, i.answer) for i in r.instructions],
+                )
+                for n, r in enumerate(held)
+            ]
+        )
+        for cell in (("both", "motion", "video") if args.arm in ("unpaired", "paired") else (args.arm,))
+    }
+    model.to(args.device)
+    needs = np.array([one.evidence["needs"] for record in held for one in record.instructions])
+    draws = iter(DataLoader(Draws(taken, rows, args.arm, args.batch, args.seed), batch_size=None, num_workers=1))
+    optimiser = torch.optim.AdamW(model.language_model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
+    shape = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda n: min(1, (n + 1) / 50))
+    if shutil.which("g++"):
+        model.language_model.base_model.compile(dynamic=True)
+    began = time.time()
+    for step in range(args.steps):
+        with torch.autocast(args.device.split(":")[0], torch.bfloat16):
+            logits, targets = reader(next(draws), args.blur)
+        loss = torch.nn.functional.cross_entropy(logits.float(), targets)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.language_model.parameters(), 1.0)
+        optimiser.step()
+        shape.step()
+        if step % 100 == 0 or step == args.steps - 1:
+            right = {cell: np.array(reader.right(batch)) for cell, batch in val.items()}
+            share = {
+                cell: {need: round(float(good[needs == need].mean()), 3) for need in ("picture", "motion", "both")}
+                for cell, good in right.items()
+            }
+            print(f"{step}/{args.steps} loss {loss.item():.3f} val {share} {time.time() - began:.0f} s", flush=True)
+    folder = Path(args.out)
+    part = folder.with_name(folder.name + ".part")
+    model.cpu().save_pretrained(part)
+    processor.save_pretrained(part)
+    part.rename(folder)
+
+
+if __name__ == "__main__":
+    main()
