@@ -24,6 +24,7 @@ from vimonet.evidence import (
 )
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.projection import project
 from vimonet.motion.skeleton import INDEX
 from vimonet.motion.synthesis import generate
 
@@ -180,10 +181,40 @@ def test_a_walk_around_a_bend_may_be_called_forward() -> None:
 
 def test_two_dimensions_tell_less() -> None:
     flat = sample("squats_coco17")
-    for question in ("Which way does he turn?", "How far does he go?", "What is the posture?", "Does he jump?"):
+    for question in ("How far does he go?", "What is the posture?", "Does he jump?"):
         (found,) = examine(question, "left", flat)
         assert found.verdict == NOT_MEASURABLE and found.measured.startswith("not measurable")
     assert contradiction("How often is it repeated?", "5", flat) is False
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "name", "azimuth", "wanted"),
+    [
+        ("Which way does he move?", "stays in place", "walk", 90.0, True),
+        ("Which way does he move?", "stays in place", "squats", 0.0, False),
+        ("Which way does he move?", "forward", "squats", 0.0, True),
+        ("Which way does he move?", "backward", "walk", 90.0, None),  # which way along the body, a picture leaves open
+        ("Does he move to another place?", "no", "walk", 90.0, True),
+        ("Does he move to another place?", "no", "squats", 0.0, False),
+        ("Does he walk forward?", "yes", "squats", 0.0, True),
+        ("Does he stay in place?", "no", "squats", 0.0, None),  # not asked as a way
+        ("Which way does he turn?", "left", "wave_right", 0.0, True),
+        ("Does he turn?", "no", "wave_right", 0.0, False),
+        ("Does he turn?", "yes", "wave_right", 90.0, None),  # from the side the widths tell nothing
+    ],
+)
+def test_a_picture_tells_of_way_and_turn(
+    question: str, answer: str, name: str, azimuth: float, wanted: bool | None
+) -> None:
+    film = project(sample(name), azimuth, 0.0, 8.0)
+    assert contradiction(question, answer, film) is wanted
+
+
+def test_what_a_picture_tells_is_said_as_of_the_picture() -> None:
+    (found,) = examine("Which way does she move?", "forward", project(sample("walk"), 90.0, 0.0, 8.0))
+    assert found.measured.startswith("in the picture the trunk ends") and found.truth == (
+        "moves across the picture to the left"
+    )
 
 
 def test_limbs_that_are_not_seen() -> None:

@@ -49,6 +49,9 @@ SLOTS = [f"{what}_{n}" for what in WORN for n in (0, 1)]
 SLOTS += [*KINDS, "wall", "floor", "people", "way", *(f"lamp_{n}" for n in range(FRAMES))]
 """What each of the tokens of a clip tells; people are counted from the left of the picture, the lamp by frame."""
 
+LOUD = 12.0
+"""How many times its embedding a word is in a token: else the time that every token carries would drown it."""
+
 NEW_WORDS = sorted({*CLOTHES, *HAIR, *WALLS, *LAMP, *FLOORS, *KINDS, "lamp", "shirt", "trousers", "hair", "floor"})
 """What nano's tokenizer would spell in pieces that other words share."""
 
@@ -126,7 +129,7 @@ class Spelling:
         """Shares of words [..., WORDS] of moments [...], s, as inputs of the model's language model [..., H]."""
         embeddings = model.get_input_embeddings().weight
         words = self.shares.to(shares) @ embeddings[self.ids.to(embeddings.device)]
-        return shares @ words + model.vimonet.translators.time_code(when * (FPS / model.config.ratio))
+        return LOUD * (shares @ words) + model.vimonet.translators.time_code(when * (FPS / model.config.ratio))
 
 
 def with_words(model: Any, tokenizer: Any) -> None:
@@ -175,8 +178,8 @@ class DrawnScenes(IterableDataset[Any]):
             filmed = Filmed(scene, placed, ((), ())[: len(bodies)], ())
             asker = Asker(rng, test=False)
             asked = [asker.scene(question, "picture") for question in of_picture(filmed, rng)]
-            turns = [(one.question, one.answer) for one in rng.sample(asked, min(len(asked), 8))]
-            turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 4))
+            turns = [(one.question, one.answer) for one in rng.sample(asked, min(len(asked), 7))]
+            turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 3))
             times = np.linspace(0, ends, FRAMES)
             return piece_of(turns, self.writer), told(
                 labels_of(scene.to_dict(), times, np.repeat(bodies[0][:1], 200, 0)), times
@@ -286,8 +289,8 @@ def main() -> None:
     ask.add_argument("--nano", default="src/vimonet/weights/nano")
     ask.add_argument("--tower", default="runs/fusion/tower")
     ask.add_argument("--movements", default="data/vimos-open", help="nano's training set")
-    ask.add_argument("--steps", type=int, default=1000)
-    ask.add_argument("--batch", type=int, default=32)
+    ask.add_argument("--steps", type=int, default=700)
+    ask.add_argument("--batch", type=int, default=24)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
     ask.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -224,7 +224,7 @@ def main() -> None:
     ask.add_argument("--arm", choices=ARMS, default="paired")
     ask.add_argument("--start", default="runs/fusion/start", help="what align.py made")
     ask.add_argument("--steps", type=int, default=1000)
-    ask.add_argument("--batch", type=int, default=32)
+    ask.add_argument("--batch", type=int, default=24)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
     ask.add_argument("--seed", type=int, default=0)

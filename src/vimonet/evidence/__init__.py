@@ -29,6 +29,7 @@ from vimonet.evidence.topics import CHECKS, denies, is_open, of_claims, of_quest
 from vimonet.evidence.words import negated, polarity
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics.plane import image_plane
 
 __all__ = [
     "AGREES",
@@ -63,14 +64,15 @@ def examine(
     """
     facts = motion if isinstance(motion, Facts) else facts or measure(motion)
     bend_at = None if isinstance(motion, Facts) else _most_bent(motion, facts)
-    query = Query.read(question, answer, facts, offset, bend_at)
+    plane = image_plane(motion) if isinstance(motion, Motion) and motion.dimensions == 2 else None
+    query = Query.read(question, answer, facts, offset, bend_at, plane)
     topics = of_question(query.question)
     names_action = bool(re.match(r"(\w+(?<!th)ing)\b", query.answer)) and topics not in (["posture"], ["speed"])
     found = [] if names_action else [CHECKS[topic](query) for topic in topics]
     if not found and query.yes is None and not denies(query.question) and (is_open(query.question) or names_action):
         # What was asked can be anything: the answer's own claims are asked back, as if it had been "yes" to each.
         if query.answer and not negated(query.answer + query.question) and polarity(query.answer) is None:
-            claims = replace(Query.read(query.answer, "yes", facts, offset, bend_at), claim=True)
+            claims = replace(Query.read(query.answer, "yes", facts, offset, bend_at, plane), claim=True)
             found = [CHECKS[topic](claims) for topic in of_claims(claims.question)]
         found = [item for item in found if item is not None] or [_movement(query)]
     if query.yes is False and len(found) > 1:

@@ -30,7 +30,7 @@ from vimonet.motion.kinematics.body import (
     share_seen,
 )
 from vimonet.motion.kinematics.limbs import own_frame, trunk_inclination
-from vimonet.motion.kinematics.plane import TRAVELS, TRUNK, ImagePlane, image_plane
+from vimonet.motion.kinematics.plane import TRUNK, ImagePlane, image_plane
 from vimonet.motion.kinematics.trajectory import heading
 
 MOST = 0.6  # share of the time that makes a place of the hands, or a posture, the one that is kept
@@ -255,15 +255,8 @@ def _way(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
 
 
 def _way_in_picture(plane: ImagePlane) -> Iterator[str]:
-    if plane.travels is False:
-        yield "stays in place"
-    elif plane.travels:
-        if abs(plane.across) > TRAVELS:
-            yield f"moves across the picture to the {'right' if plane.across > 0 else 'left'}"
-        elif plane.nearer > 1.35:
-            yield "comes nearer to the camera"
-        elif plane.nearer < 1 / 1.35:
-            yield "goes away from the camera"
+    if way := plane.way():
+        yield way
     if plane.turns:
         yield "turns"
 

@@ -9,11 +9,11 @@ import re
 
 from vimonet.evidence.query import Query, finding
 from vimonet.evidence.record import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence, Span, compare, compare_numbers
+from vimonet.evidence.seen import AWAY, direction_seen, turn_seen
 from vimonet.evidence.words import ARM, LEG, number, side, side_of_turn, way
 from vimonet.motion.kinematics import Turn
 
 FLAT = "not measurable: 2D keypoints do not show the ground"
-AWAY = r"\b(another place|somewhere else|away|from (its|the|his|her) place)\b"
 _GO = r"\b(walk|run|step|shuffl|jog|mov|go|travel|crawl|sneak|hop|march|stride|strid|head|slid)\w*"
 _PLACE = r"\b(in place|on the spot|nowhere|not (travel|move|go)|stays?|still)\b"
 
@@ -22,7 +22,7 @@ def direction(q: Query) -> Evidence | None:
     """Which way the body goes, from where it faces at the start; the way it faces underway is told as well."""
     facts = q.facts
     if facts.displacement is None or facts.leg_length is None or facts.displacement_angle is None:
-        return finding("direction", FLAT, NOT_MEASURABLE)
+        return direction_seen(q)
     ratio, angle = facts.displacement / facts.leg_length, facts.displacement_angle
     truth = None
     if ratio < 0.25:
@@ -161,7 +161,7 @@ def turn(q: Query) -> Evidence | None:
     """Which way the body turns, and by how much where that is asked or said."""
     net, turns = q.facts.net_turn, q.facts.turns
     if net is None or turns is None:
-        return finding("turn", "not measurable: 2D keypoints do not show the heading", NOT_MEASURABLE)
+        return turn_seen(q)
     sides = {_side(turn.degrees) for turn in turns}
     truth = None
     if abs(net) < 15 and not turns:

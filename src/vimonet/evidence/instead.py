@@ -4,9 +4,12 @@ A model trained to name actions names one for whatever it is shown. Its words ar
 
 - where they name an action and it was less sure than the floor of its config (chosen on validation answers:
   `vimonet.bench.calibration`), or where it declined to;
-- where the recording does not show the limbs that make the action, or that the question is about.
+- where the recording does not show the limbs that make the action, or that the question is about;
+- where joints tracked in a picture plainly deny them: which hand is up, which arm moves more, whether somebody leaves
+  the place or turns (`seen_otherwise`).
 
-A question of what is done in the whole recording is then answered by `describe`, any other by "cannot tell".
+A question of what is done in the whole recording is then answered by `describe`, what the joints deny by what they
+show, any other by "cannot tell".
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence.description import describe
+from vimonet.evidence import CONTRADICTS, describe, examine
 from vimonet.evidence.topics import asks_action, asks_part, of_question
 from vimonet.evidence.words import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
 from vimonet.motion import Motion
@@ -32,6 +35,8 @@ _OF_ARMS = (
 _OF_LEGS = r"(walk|run|sprint|jog|step|kick|hop|jump|march|climb|squat|lung)\w*"
 _OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "arms", "legs"}
 """Topics that the trunk shows, or that ask for their limbs by name."""
+_SHOWN = {"raised hand", "arms", "direction", "turn"}
+"""Topics on which `seen_otherwise` lets the joints speak."""
 _SENTENCE = re.compile(SUBJECT + r"\w+s\b")
 _NAME = re.compile(r"\w+(?<!th)ing\b")
 
@@ -60,6 +65,9 @@ def instead(
     asked, said = normalise(question), normalise(answer)
     seen = limbs_seen(motion.confidence)
     yes = polarity(said)
+    otherwise = seen_otherwise(question, answer, motion, facts)
+    if otherwise is not None:
+        return otherwise, MEASURED
     if declines(said):
         likely = False
     elif any(not seen[limb] for limb in _limbs_asked(asked)):
@@ -79,6 +87,25 @@ def instead(
     if described is not None:
         return described, MEASURED
     return None if declines(said) else (CANNOT_TELL, WITHHELD)
+
+
+def seen_otherwise(
+    question: str, answer: str, motion: Motion, facts: Callable[[Motion], Facts] = measure
+) -> str | None:
+    """What joints tracked in a picture (2D) show where they deny an answer about hands, arms, way or turn; else None.
+
+    One camera tells these plainly or not at all, while a model trained on projected recordings sees depth in them that
+    it can only guess.
+    """
+    if motion.dimensions != 2 or not set(of_question(normalise(question))) & _SHOWN:
+        return None
+    for item in examine(question, answer, motion, facts=facts(motion)):
+        if item.verdict == CONTRADICTS and item.topic in _SHOWN | {"more active arm"}:
+            said = polarity(normalise(answer))
+            if said is not None and not re.search(r"\bor\b", normalise(question)):
+                return "no" if said else "yes"
+            return item.truth or None
+    return None
 
 
 def _names(asked: str, said: str) -> bool:
@@ -109,4 +136,4 @@ def _made_by_seen(action: str, seen: dict[str, bool]) -> bool:
     return made_by is not None and bool(re.search(rf"\b{made_by}", action))
 
 
-__all__ = ["CANNOT_TELL", "MEASURED", "MODEL", "WITHHELD", "instead"]
+__all__ = ["CANNOT_TELL", "MEASURED", "MODEL", "WITHHELD", "instead", "seen_otherwise"]

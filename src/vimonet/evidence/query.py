@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from vimonet.evidence.record import Evidence, Span
 from vimonet.evidence.words import declines, negated, normalise, polarity
 from vimonet.motion.kinematics import Facts
+from vimonet.motion.kinematics.plane import ImagePlane
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Query:
         offset: where the stretch begins in the recording, s.
         claim: the question is an open answer asked back: said in passing, not asked for.
         bend_at: second of the stretch at which the trunk is bent most; None where it is not known.
+        plane: what the picture tells of a 2D movement; None for 3D, or where the trunk is not seen.
     """
 
     facts: Facts
@@ -31,16 +33,25 @@ class Query:
     offset: float = 0.0
     bend_at: float | None = None
     claim: bool = False
+    plane: ImagePlane | None = None
 
     @classmethod
-    def read(cls, question: str, answer: str, facts: Facts, offset: float = 0.0, bend_at: float | None = None) -> Query:
+    def read(
+        cls,
+        question: str,
+        answer: str,
+        facts: Facts,
+        offset: float = 0.0,
+        bend_at: float | None = None,
+        plane: ImagePlane | None = None,
+    ) -> Query:
         """Read a question and an answer as people and models write them."""
         question, answer = normalise(question).replace(", yes or no", ""), normalise(answer)
         if declines(answer) or answer.startswith("none of"):
             answer = ""
         # "Left or right?" is not answered by yes.
         yes = None if re.search(r"\bor\b", question) else polarity(answer)
-        return cls(facts, question, answer, yes, offset, bend_at)
+        return cls(facts, question, answer, yes, offset, bend_at, plane=plane)
 
     def claims(self, pattern: str) -> bool | None:
         """Whether the answer says that what ``pattern`` names happens; None where it does not say."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence import body, events, going
+from vimonet.evidence import body, events, going, seen
 from vimonet.evidence.query import Query
 from vimonet.evidence.record import Evidence
 from vimonet.evidence.words import ARM, LEG, TURN
@@ -126,7 +126,7 @@ _PREDICATES: dict[str, str] = {
     ),
     "posture": r"\b(sit|sits|sitting|crouch\w*|squat\w*|kneel\w*|lie|lies|lying|on all fours)\b",
     "direction": (
-        going.AWAY
+        seen.AWAY
         + r"|\b(walk|run|step|mov|go|jog|travel)\w* ((?!turn)\w+ ){0,2}?"
         + r"(forwards?|backwards?|to the (left|right)|left|right)\b"
     ),

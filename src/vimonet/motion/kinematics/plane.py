@@ -45,6 +45,18 @@ class ImagePlane:
     turns: bool | None
     shows: str | None
 
+    def way(self) -> str:
+        """How the trunk goes over the picture, in words; empty where that is not plain."""
+        if self.travels is False:
+            return "stays in place"
+        if not self.travels:
+            return ""
+        if abs(self.across) > TRAVELS:
+            return f"moves across the picture to the {'right' if self.across > 0 else 'left'}"
+        if not 1 / OTHER_SIZE <= self.nearer <= OTHER_SIZE:
+            return "comes nearer to the camera" if self.nearer > 1 else "goes away from the camera"
+        return ""
+
 
 def image_plane(motion: Motion) -> ImagePlane | None:
     """Measure a 2D Motion (x to the right of the picture, y up): see :class:`ImagePlane`.

@@ -1,0 +1,178 @@
+"""configs/fusion: what tokens say of a scene, scenes coloured anew, and every script run for a step or two."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import tiny_tokenizer
+
+from vimonet.demo import sample_path
+from vimonet.motion import load
+from vimonet.motion.kinematics import measure
+from vimonet.vimos.scene import camera as pinhole
+from vimonet.vimos.scene.description import KINDS
+from vimonet.vimos.scene.draw import draw_scene
+from vimonet.vimos.scene.questions import Asker, Filmed, lateral, of_picture
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "configs" / "fusion"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripts() -> Any:
+    sys.path.insert(0, str(SCRIPTS))
+    yield
+    sys.path.remove(str(SCRIPTS))
+
+
+def filmed(seed: int, people: int = 1) -> Filmed:
+    """Somebody who waves in a scene of their own, or two."""
+    motion = load(sample_path("wave_right"))
+    motions = [motion, motion.mirrored()][:people]
+    rng = random.Random(seed)
+    while True:
+        scene = draw_scene([m.joints for m in motions], [motion.duration / 2], rng)
+        if scene is not None:
+            bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, motions, strict=True))
+            return Filmed(scene, bodies, ((),) * people, tuple(measure(m) for m in motions))
+
+
+def words_of(scene: Filmed) -> dict[str, dict[str, float]]:
+    """What each token says: word -> share."""
+    import lookup
+    from tower import labels_of
+
+    joints = load(sample_path("wave_right")).joints
+    times = np.linspace(0, len(joints) / 20, lookup.FRAMES)
+    shares, when = lookup.told(labels_of(scene.scene.to_dict(), times, joints), times)
+    assert when[-lookup.FRAMES :].tolist() == pytest.approx(times.tolist()) and when[0] == pytest.approx(times.mean())
+    return {
+        slot: {word: float(share) for word, share in zip(lookup.WORDS, row, strict=True) if share}
+        for slot, row in zip(lookup.SLOTS, shares, strict=True)
+    }
+
+
+@pytest.mark.parametrize("people", [1, 2])
+def test_tokens_say_what_the_scene_holds(people: int) -> None:
+    scene = filmed(3, people)
+    said = words_of(scene)
+    assert said["people"] == {"people": 1.0, str(people): 1.0}
+    for person, who in enumerate(scene.scene.people):
+        slot = 0 if people == 1 or scene.side(person) == "left" else 1
+        side = {} if people == 1 else {scene.side(person): 1.0}
+        assert said[f"shirt_{slot}"] == {"shirt": 1.0, who.shirt: 1.0, **side}
+    if people == 1:
+        assert said["hair_1"] == {"no": 1.0, "hair": 1.0}
+    there = {prop.kind: prop.colour for prop in scene.scene.props}
+    for kind in KINDS:
+        if kind in there:
+            assert said[kind][there[kind]] == 1.0
+            assert said[kind]["left"] == -said[kind]["right"]
+        else:
+            assert said[kind] == {"no": 1.0, kind: 1.0}
+    assert scene.scene.lamp is not None
+    (_, first), (_, last) = scene.scene.lamp.colours
+    assert said["lamp_0"] == {"lamp": 1.0, "beginning": 1.0, first: 1.0}
+    assert said["lamp_4"] == {"lamp": 1.0, "end": 1.0, last: 1.0}
+
+
+def test_coloured_anew_what_differs_still_differs_and_answers_follow() -> None:
+    from stretch import recoloured, scene_of
+
+    scene = filmed(5, 2)
+    assert scene_of(scene.scene.to_dict()) == scene.scene
+    other = recoloured(scene.scene, random.Random(1))
+    assert other != scene.scene and other.camera == scene.scene.camera
+    assert [p.place for p in other.props] == [p.place for p in scene.scene.props]
+    assert len({p.shirt for p in other.people}) == 2 and len({p.kind for p in other.props}) == 2
+    answers = {(q.form, *q.slots.values()): q.answer for q in of_picture(replace(scene, scene=other), random.Random(0))}
+    assert {answers["prop_colour", p.kind] for p in other.props} == {p.colour for p in other.props}
+
+
+def test_steps_on_the_way_are_true() -> None:
+    from lookup import steps_on_the_way
+
+    scene = filmed(7, 2)
+    turns = steps_on_the_way(scene, Asker(random.Random(0), test=False))
+    shirts = {scene.side(n): who.shirt for n, who in enumerate(scene.scene.people)}
+    for question, answer in turns:
+        side = "left" if "on the left" in question else "right"
+        assert answer == shirts[side] if "What colour" in question else (shirts[side] in question) == (answer == "yes")
+    assert {answer for _, answer in turns} >= {"yes", "no"}
+    scene = filmed(8)
+    aside = {prop.kind: float(lateral(scene.bodies[0], prop).mean()) for prop in scene.scene.props}
+    for question, answer in steps_on_the_way(scene, Asker(random.Random(0), test=False)):
+        kind = next(kind for kind in KINDS if f"the {kind}," in question)
+        assert answer == ("left" if aside[kind] > 0 else "right")
+
+
+def test_a_scene_s_words_are_tokens_in_question_and_answer() -> None:
+    from lookup import LOUD, NEW_WORDS, Spelling, with_words
+    from tiny import tiny_model
+
+    model, _ = tiny_model()
+    tokenizer = tiny_tokenizer()
+    before = tokenizer("reduced to the left", add_special_tokens=False)["input_ids"]
+    with_words(model, tokenizer)
+    red = tokenizer.convert_tokens_to_ids("red")
+    for text in ("red", "is it red", "the red box?"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert red in ids and tokenizer.decode(ids) == text
+    assert tokenizer("reduced to the left", add_special_tokens=False)["input_ids"] == before
+    assert model.get_input_embeddings().weight.shape[0] >= len(tokenizer)
+    spelling = Spelling(tokenizer)
+    only = torch.zeros(1, len(spelling.shares))
+    only[0, NEW_WORDS.index("red")] = 1
+    said = spelling(only, torch.zeros(1), model)[0]
+    torch.testing.assert_close(said, LOUD * model.get_input_embeddings().weight[red])
+
+
+def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """From pairs to an arm that is scored: tower, look-up, stage 1, long stretch, films."""
+    pytest.importorskip("panda3d", reason="the extra render3d is not installed")
+    import align
+    import lookup
+    import stretch
+    import tower
+
+    from vimonet.bench.fusion import score_cells
+    from vimonet.cli import main
+    from vimonet.vimos.build import build
+    from vimonet.vimos.builders.open import OpenBuilder
+    from vimonet.vimos.builders.paired import PairedBuilder
+
+    monkeypatch.setattr(shutil, "which", lambda name: None)  # compiling takes longer than all of this
+    small = PairedBuilder(count=6, val=3, test=0, sources=("synthetic",), pictures=5, size=96)
+    pairs = build(small, tmp_path / "pairs", processes=0, progress=False).folder
+    moves = OpenBuilder(count=12, val=2, sources=("synthetic",), test=False)
+    opened = build(moves, tmp_path / "open", processes=0, progress=False).folder
+    text = (SCRIPTS / "instruct.yaml").read_text("utf-8")
+    config = tmp_path / "instruct.yaml"
+    config.write_text(
+        text.replace("data/vimos-paired", str(pairs)).replace("runs/fusion/frames", str(tmp_path / "frames")), "utf-8"
+    )
+
+    def run(module: Any, *words: str) -> None:
+        monkeypatch.setattr(sys, "argv", [module.__name__, *words])
+        module.main()
+
+    made = {name: str(tmp_path / name) for name in ("tower", "reader", "start", "long", "arm")}
+    run(tower, str(pairs), made["tower"], "--epochs", "0.1", "--batch", "4", "--cache", str(tmp_path / "frames"))
+    steps = ("--steps", "2", "--batch", "3")
+    movements = ("--movements", str(opened))
+    run(lookup, str(config), made["reader"], "--tower", made["tower"], *movements, *steps)
+    run(align, str(config), made["start"], "--reader", made["reader"], *steps)
+    run(stretch, str(config), made["long"], "--start", made["start"], "--arm", "paired", *steps)
+    options = [f"model={made['long']}", f"output={made['arm']}", "data.streams=all", "schedule.steps=1"]
+    options += ["schedule.batch_size=2", "schedule.save_every=25", "validation={}"]
+    assert main(["train", "instruct", "--config", str(config), *options]) == 0
+    scores = score_cells(made["arm"], pairs, "val", cache=tmp_path / "scored", progress=False)
+    assert {score.needs for score in scores} == {"picture", "motion", "both"}
+    assert "val" in capsys.readouterr().out
