@@ -118,16 +118,19 @@ def windows(motion: Motion) -> list[Motion]:
 
 
 def agreement(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
-    """Answers held against rules on the landmarks, where the rules are sure."""
+    """Answers held against rules on the landmarks, where the rules are sure: as answered, where the landmarks may have
+    spoken for themselves (`vimonet.evidence.instead.seen_otherwise`), and in the model's own words.
+    """
     asked = [(name, window, measure(window)) for name, motion in motions.items() for window in windows(motion)]
     checks = []
     for topic, question, rule in RULES:
         sure = [(name, window, truth) for name, window, facts in asked if (truth := rule(window, facts)) is not None]
         answers = assistant.ask_batch([(question, window) for _, window, _ in sure])
         for (name, _, truth), answer in zip(sure, answers, strict=True):
-            said = normalise(answer.text)
-            agrees = said in (truth if isinstance(truth, tuple) else (truth,))
-            checks.append(Check(topic, name, float(agrees), declines(said), said, str(truth)))
+            for of, text in ((topic, answer.text), (topic + OWN, answer.own)):
+                said = normalise(text)
+                agrees = said in (truth if isinstance(truth, tuple) else (truth,))
+                checks.append(Check(of, name, float(agrees), declines(said), said, str(truth)))
     return checks
 
 
@@ -148,7 +151,15 @@ def _travels(window: Motion, facts: Facts) -> str | None:
 
 def _way(window: Motion, facts: Facts) -> str | tuple[str, ...] | None:
     moved = _travels(window, facts)
-    return None if moved is None else "stays in place" if moved == "no" else ("forward", "backward", "left", "right")
+    if moved is None:
+        return None
+    return "stays in place" if moved == "no" else ("forward", "backward", "left", "right", _in_picture(window))
+
+
+def _in_picture(window: Motion) -> str:
+    """The way over the picture in words: what is said where the model's words are denied."""
+    plane = image_plane(window)
+    return plane.way() if plane is not None and plane.way() else "forward"
 
 
 def _turns(window: Motion, facts: Facts) -> str | None:
@@ -226,12 +237,16 @@ UNSEEN = {
 
 
 def shares(checks: Sequence[Check]) -> list[dict[str, Any]]:
-    """Per topic, and over the four topics of agreement: mean, 95 % interval over clips, n."""
+    """Per topic, and over the topics of agreement: mean, 95 % interval over clips, n."""
     topics = list(dict.fromkeys(check.topic for check in checks))
     groups = [(topic, [check for check in checks if check.topic == topic]) for topic in topics]
-    rules = [check for check in checks if check.topic in {topic for topic, _, _ in RULES}]
+    asked = {topic for topic, _, _ in RULES}
+    every = [
+        (f"all rules{of}", [check for check in checks if check.topic in {topic + of for topic in asked}])
+        for of in ("", OWN)
+    ]
     result = []
-    for topic, group in [("all rules", rules), *groups]:
+    for topic, group in [*every, *groups]:
         if group:
             values = [check.value for check in group]
             interval = bootstrap_interval(values, [check.clip for check in group])
