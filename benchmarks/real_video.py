@@ -119,7 +119,7 @@ def windows(motion: Motion) -> list[Motion]:
 
 def agreement(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
     """Answers held against rules on the landmarks, where the rules are sure: as answered, where the landmarks may have
-    spoken for themselves (`vimonet.evidence.instead.seen_otherwise`), and in the model's own words.
+    spoken for themselves (`vimonet.evidence.instead.in_picture`), and in the model's own words.
     """
     asked = [(name, window, measure(window)) for name, motion in motions.items() for window in windows(motion)]
     checks = []

@@ -195,3 +195,16 @@ def test_joints_in_a_picture_deny_what_they_do_not_show() -> None:
     assert stands_in("Which way does the person move?", "backward", motion=walk) is None, "a picture leaves it open"
     recorded = sample("wave_right")
     assert stands_in("Which hand is raised?", "left hand", motion=recorded) is None, "in 3D the model's words stand"
+
+
+def test_a_guess_about_joints_in_a_picture_is_not_taken() -> None:
+    def guess(question: str, answer: str, confidence: float = 0.2, motion: Motion | None = None) -> object:
+        return instead(question, answer, confidence, motion or filmed("wave_right"), picture_floor=0.3)
+
+    assert guess("Which comes first, the plank or the dog?", "left foot") == (CANNOT_TELL, WITHHELD)
+    assert guess("Is she happy?", "yes") == (CANNOT_TELL, WITHHELD)
+    assert guess("Is she happy?", "no", 0.4) is None
+    assert guess("Which hand is raised?", "right hand") is None, "the joints bear it out"
+    assert guess("How many times is it repeated?", "4") is None, "a number can be nearly right"
+    assert guess("What is the person doing?", "waving the right hand") is None, "that has a floor of its own"
+    assert guess("Is she happy?", "yes", motion=sample("wave_right")) is None, "in 3D the words stand"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lookup import SLOTS, Spelling, clips_of, told
+from lookup import SLOTS, Spelling, clips_of, save, told
 from tower import labels_of
 
 from vimonet.motion import FPS
@@ -92,11 +92,7 @@ def main() -> None:
                 f"{step}/{args.steps} loss {loss.item():.3f}, unexplained on val {left}, {time.time() - began:.0f} s",
                 flush=True,
             )
-    folder = Path(args.out)
-    part = folder.with_name(folder.name + ".part")
-    model.cpu().save_pretrained(part)
-    processor.save_pretrained(part)
-    part.rename(folder)
+    save(model, processor, Path(args.out))
 
 
 if __name__ == "__main__":

@@ -281,6 +281,14 @@ class Reader:
         return found
 
 
+def save(model: Any, processor: Any, folder: Path) -> None:
+    """Write a model's folder, whole or not at all."""
+    part = folder.with_name(folder.name + ".part")
+    model.cpu().save_pretrained(part)
+    processor.save_pretrained(part)
+    part.rename(folder)
+
+
 def main() -> None:
     """Teach the look-up, and save the model."""
     ask = argparse.ArgumentParser(description=__doc__)
@@ -352,11 +360,7 @@ def main() -> None:
                 f"val {np.mean(right):.3f} {by} {time.time() - began:.0f} s",
                 flush=True,
             )
-    folder = Path(args.out)
-    part = folder.with_name(folder.name + ".part")
-    model.cpu().save_pretrained(part)
-    processor.save_pretrained(part)
-    part.rename(folder)
+    save(model, processor, Path(args.out))
 
 
 if __name__ == "__main__":

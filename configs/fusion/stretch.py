@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, steps_on_the_way, told
+from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, steps_on_the_way, told
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 from tower import labels_of
@@ -281,11 +281,7 @@ def main() -> None:
                 for cell, good in right.items()
             }
             print(f"{step}/{args.steps} loss {loss.item():.3f} val {share} {time.time() - began:.0f} s", flush=True)
-    folder = Path(args.out)
-    part = folder.with_name(folder.name + ".part")
-    model.cpu().save_pretrained(part)
-    processor.save_pretrained(part)
-    part.rename(folder)
+    save(model, processor, Path(args.out))
 
 
 if __name__ == "__main__":

@@ -276,7 +276,8 @@ class Assistant:
         clip = query.motion
         if not isinstance(clip, Motion) or query.videos:
             return answer
-        floors = self.config.action_floor, self.config.caption_floor
+        config = self.config
+        floors = config.action_floor, config.caption_floor, config.picture_floor
         found = instead(query.question, answer.text, answer.confidence, clip, *floors, facts)
         return answer if found is None else replace(answer, text=found[0], source=found[1], said=answer.text)
 

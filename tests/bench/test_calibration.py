@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vimonet.bench.calibration import fit_floor, fit_temperature, share_named
+from vimonet.bench.calibration import fit_floor, fit_picture_floor, fit_temperature, share_named
 from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import T_POSE
@@ -81,6 +81,15 @@ def test_the_floor_of_a_model_that_is_always_right_or_always_wrong(said: str, fl
     assert fit_floor(Namer([(said, 0.3), (said, 0.7)]), waves(2))["floor"] == pytest.approx(floor)
     with pytest.raises(InputError, match="no validation item"):
         fit_floor(Namer([]), [])
+
+
+def test_the_floor_of_pictures_leaves_numbers_out() -> None:
+    asked = [replace(item, answer="left") for item in items(6)]
+    said = [("right", 0.2), ("right", 0.3), ("left", 0.5), ("left", 0.6), ("7", 0.9), ("cannot tell", 0.95)]
+    found = fit_picture_floor(Namer(said), asked)
+    assert found["n"] == 4 and 0.3 < found["floor"] < 0.5
+    with pytest.raises(InputError, match="no validation item about a 2D motion"):
+        fit_picture_floor(Namer([]), [])
 
 
 def test_an_action_without_a_name_makes_every_name_wrong() -> None:

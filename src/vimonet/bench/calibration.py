@@ -2,8 +2,8 @@
 
     python -m vimonet.bench.calibration MODEL_FOLDER
 
-writes `confidence_temperature` (Guo et al., arXiv 1706.04599), `action_floor` and `caption_floor` into the folder's
-config.json. The model's own words do not change with them.
+writes `confidence_temperature` (Guo et al., arXiv 1706.04599), `action_floor`, `caption_floor` and `picture_floor` into
+the folder's config.json. The model's own words do not change with them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from vimonet.bench import metrics, statistics
 from vimonet.bench.predictions import own_words
 from vimonet.errors import InputError
+from vimonet.evidence.instead import numeric
 from vimonet.evidence.words import SUBJECT
 from vimonet.vimos.labels import participle, third_person
 
@@ -98,7 +99,39 @@ def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict
         for answer, item in zip(answers, items, strict=True)
         if not metrics.exact_match(own_words(answer), metrics.ABSTENTION)
     )
-    sure, share = (np.array([pair[k] for pair in named]) for k in (0, 1))
+    return _floor(named)
+
+
+def fit_picture_floor(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
+    """The confidence from which on an answer about joints in a picture does more good than harm, as in `fit_floor`;
+    numbers are left out, for they can be nearly right.
+
+    Args:
+        assistant: a `vimonet.Assistant`, its temperature fitted.
+        items: validation items about 2D motions that do not ask for an action (`picture_items`).
+
+    Returns:
+        As `fit_floor`.
+
+    Raises:
+        InputError: no items.
+    """
+    if not items:
+        raise InputError("there is no validation item about a 2D motion.")
+    answers = assistant.ask_batch([(item.question, item.motion) for item in items])
+    pairs = [(float(answer.confidence), own_words(answer), item) for answer, item in zip(answers, items, strict=True)]
+    return _floor(
+        sorted(
+            (confidence, float(metrics.exact_match(said, item.answer)))
+            for confidence, said, item in pairs
+            if not metrics.exact_match(said, metrics.ABSTENTION) and not numeric(said)
+        )
+    )
+
+
+def _floor(answers: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Chow's threshold of (confidence, share right), in order of confidence."""
+    sure, share = (np.array([pair[k] for pair in answers]) for k in (0, 1))
     # gains[k]: answers k and above are taken, those before are not.
     gains = np.append(np.cumsum((2 * share - 1)[::-1])[::-1], 0.0)
     first = int(np.argmax(gains))
@@ -108,7 +141,7 @@ def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict
         for name, part in (("above", share[first:]), ("below", share[:first]))
     }
     floor = 0.0 if first == 0 else round(float(edges[first] + edges[first + 1]) / 2, 3)
-    return {"floor": floor, "n": len(named), "right": right}
+    return {"floor": floor, "n": len(answers), "right": right}
 
 
 def share_named(said: str, actions: Sequence[str]) -> float:
@@ -157,6 +190,19 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
     return [*named, *unnamed, *(replace(item, id=f"{item.id}/2d") for item in flat)]
 
 
+def picture_items(root: str | None = None, limit: int = 600, seed: int = 0) -> list[Item]:
+    """Validation items about tracked joints, and 3D ones from a drawn view, that ask for anything but the action."""
+    from vimonet.bench.views import VIEWS, filmed
+    from vimonet.vimos import evaluation_items
+
+    rng = random.Random(seed)
+    items = [i for i in evaluation_items("val", root=root) if i.kind != "caption" and i.form != "action"]
+    items = rng.sample(items, min(limit, len(items)))
+    solid = [item for item in items if item.motion.dimensions == 3]
+    flat = [item for item in items if item.motion.dimensions == 2]
+    return [*flat, *(film for item in solid for film in filmed([item], rng.choice(sorted(VIEWS)), seed))]
+
+
 def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | None = None) -> dict[str, Any]:
     """Fit temperature and floors of a model folder on validation items, and write them into the folder's config.json.
 
@@ -167,7 +213,8 @@ def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | N
         root: data folder; None for the one beside a working checkout.
 
     Returns:
-        What `fit_temperature` found, and under ``actions`` and ``captions`` what `fit_floor` did.
+        What `fit_temperature` found, and under ``actions``, ``captions`` and ``pictures`` what `fit_floor` and
+            `fit_picture_floor` did.
     """
     import vimonet
     from vimonet.vimos import evaluation_items
@@ -179,10 +226,12 @@ def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | N
     asked = action_items(root, seed=seed)
     found["actions"] = fit_floor(assistant, asked)
     found["captions"] = fit_floor(assistant, asked, assistant.config.caption_question)
+    found["pictures"] = fit_picture_floor(assistant, picture_items(root, limit, seed))
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["confidence_temperature"] = found["temperature"]
-    config["action_floor"], config["caption_floor"] = found["actions"]["floor"], found["captions"]["floor"]
+    for name in ("action", "caption", "picture"):
+        config[f"{name}_floor"] = found[f"{name}s"]["floor"]
     part = path.with_suffix(".part")
     part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)

@@ -6,7 +6,8 @@ A model trained to name actions names one for whatever it is shown. Its words ar
   `vimonet.bench.calibration`), or where it declined to;
 - where the recording does not show the limbs that make the action, or that the question is about;
 - where joints tracked in a picture plainly deny them: which hand is up, which arm moves more, whether somebody leaves
-  the place or turns (`seen_otherwise`).
+  the place or turns (`in_picture`);
+- where an answer about joints in a picture is less sure than its floor, and they do not bear it out.
 
 A question of what is done in the whole recording is then answered by `describe`, what the joints deny by what they
 show, any other by "cannot tell".
@@ -17,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence import CONTRADICTS, describe, examine
+from vimonet.evidence import AGREES, CONTRADICTS, describe, examine
 from vimonet.evidence.topics import asks_action, asks_part, of_question
 from vimonet.evidence.words import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
 from vimonet.motion import Motion
@@ -36,7 +37,9 @@ _OF_LEGS = r"(walk|run|sprint|jog|step|kick|hop|jump|march|climb|squat|lung)\w*"
 _OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "arms", "legs"}
 """Topics that the trunk shows, or that ask for their limbs by name."""
 _SHOWN = {"raised hand", "arms", "direction", "turn"}
-"""Topics on which `seen_otherwise` lets the joints speak."""
+"""Topics on which `in_picture` lets the joints speak."""
+_MEASURED = {"raised hand", "more active arm", "direction", "turn"}
+"""The same, as evidence names them."""
 _SENTENCE = re.compile(SUBJECT + r"\w+s\b")
 _NAME = re.compile(r"\w+(?<!th)ing\b")
 
@@ -48,6 +51,7 @@ def instead(
     motion: Motion,
     action_floor: float = 0.0,
     caption_floor: float = 0.0,
+    picture_floor: float = 0.0,
     facts: Callable[[Motion], Facts] = measure,
 ) -> tuple[str, str] | None:
     """What stands in for the model's words.
@@ -57,6 +61,8 @@ def instead(
         confidence: of the answer, 0..1.
         motion: the movement that was asked about.
         action_floor, caption_floor: confidence below which a name of an action, a sentence about one, is not taken.
+        picture_floor: the same for any other answer about joints in a picture (2D), unless these bear it out or it is
+            a number.
         facts: measures a movement; called only where its words are needed.
 
     Returns:
@@ -65,12 +71,14 @@ def instead(
     asked, said = normalise(question), normalise(answer)
     seen = limbs_seen(motion.confidence)
     yes = polarity(said)
-    otherwise = seen_otherwise(question, answer, motion, facts)
-    if otherwise is not None:
-        return otherwise, MEASURED
+    shown = in_picture(question, answer, motion, facts)
+    if isinstance(shown, str):
+        return shown, MEASURED
     if declines(said):
         likely = False
-    elif any(not seen[limb] for limb in _limbs_asked(asked)):
+    elif any(not seen[limb] for limb in _limbs_asked(asked)) or (
+        (motion.dimensions == 2 and confidence < picture_floor) and not (shown or numeric(said) or asks_action(asked))
+    ):
         return CANNOT_TELL, WITHHELD
     elif yes is not None or re.search(r"\bor\b", asked):
         # A choice among answers; "yes" to an action is a name for it all the same.
@@ -89,23 +97,32 @@ def instead(
     return None if declines(said) else (CANNOT_TELL, WITHHELD)
 
 
-def seen_otherwise(
-    question: str, answer: str, motion: Motion, facts: Callable[[Motion], Facts] = measure
-) -> str | None:
-    """What joints tracked in a picture (2D) show where they deny an answer about hands, arms, way or turn; else None.
+def in_picture(question: str, answer: str, motion: Motion, facts: Callable[[Motion], Facts] = measure) -> str | bool:
+    """What joints tracked in a picture (2D) show of an answer about hands, arms, way or turn.
 
     One camera tells these plainly or not at all, while a model trained on projected recordings sees depth in them that
     it can only guess.
+
+    Returns:
+        What they show where they deny the answer; True where they bear it out, False where they leave it open.
     """
-    if motion.dimensions != 2 or not set(of_question(normalise(question))) & _SHOWN:
-        return None
-    for item in examine(question, answer, motion, facts=facts(motion)):
-        if item.verdict == CONTRADICTS and item.topic in _SHOWN | {"more active arm"}:
+    asked = normalise(question)
+    if motion.dimensions != 2 or not set(of_question(asked)) & _SHOWN:
+        return False
+    found = [item for item in examine(question, answer, motion, facts=facts(motion)) if item.topic in _MEASURED]
+    for item in found:
+        if item.verdict == CONTRADICTS:
             said = polarity(normalise(answer))
-            if said is not None and not re.search(r"\bor\b", normalise(question)):
+            if said is not None and not re.search(r"\bor\b", asked):
                 return "no" if said else "yes"
-            return item.truth or None
-    return None
+            if item.truth:
+                return item.truth
+    return any(item.verdict == AGREES for item in found)
+
+
+def numeric(said: str) -> bool:
+    """Whether an answer is a count, a length or a time: these can be nearly right, and their confidence says so."""
+    return bool(re.search(r"\d", said))
 
 
 def _names(asked: str, said: str) -> bool:
@@ -136,4 +153,4 @@ def _made_by_seen(action: str, seen: dict[str, bool]) -> bool:
     return made_by is not None and bool(re.search(rf"\b{made_by}", action))
 
 
-__all__ = ["CANNOT_TELL", "MEASURED", "MODEL", "WITHHELD", "instead", "seen_otherwise"]
+__all__ = ["CANNOT_TELL", "MEASURED", "MODEL", "WITHHELD", "in_picture", "instead", "numeric"]

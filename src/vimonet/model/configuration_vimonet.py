@@ -61,6 +61,7 @@ class ViMoNetConfig(PreTrainedConfig):
         confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
         action_floor, caption_floor: confidence below which the name of an action, or a sentence about one, is not taken
             from the model; likewise fitted, 0 takes every one.
+        picture_floor: the same for any other answer about joints tracked in a picture.
         caption_question: what ``caption`` asks; the wording captions were trained on.
         tie_word_embeddings: follows the language model.
     """
@@ -94,6 +95,7 @@ class ViMoNetConfig(PreTrainedConfig):
     confidence_temperature: float = 1.0
     action_floor: float = 0.0
     caption_floor: float = 0.0
+    picture_floor: float = 0.0
     caption_question: str = "Describe the movement."
     tie_word_embeddings: bool = False
 
@@ -122,7 +124,7 @@ class ViMoNetConfig(PreTrainedConfig):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.confidence_temperature <= 0:
             raise ValueError(f"confidence_temperature is {self.confidence_temperature}; it must be positive.")
-        for name in ("action_floor", "caption_floor"):
+        for name in ("action_floor", "caption_floor", "picture_floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
         if self.motion_config and self.keypoint_config and self.motion_config.ratio != self.keypoint_config.ratio:
