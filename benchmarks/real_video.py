@@ -150,16 +150,11 @@ def _travels(window: Motion, facts: Facts) -> str | None:
 
 
 def _way(window: Motion, facts: Facts) -> str | tuple[str, ...] | None:
-    moved = _travels(window, facts)
-    if moved is None:
-        return None
-    return "stays in place" if moved == "no" else ("forward", "backward", "left", "right", _in_picture(window))
-
-
-def _in_picture(window: Motion) -> str:
-    """The way over the picture in words: what is said where the model's words are denied."""
     plane = image_plane(window)
-    return plane.way() if plane is not None and plane.way() else "forward"
+    if plane is None or plane.travels is None:
+        return None
+    # What is said where the model's words are denied is the way over the picture.
+    return ("forward", "backward", "left", "right", plane.way()) if plane.travels else "stays in place"
 
 
 def _turns(window: Motion, facts: Facts) -> str | None:

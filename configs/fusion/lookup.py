@@ -27,12 +27,13 @@ from tokenizers import AddedToken
 from torch.utils.data import DataLoader, IterableDataset
 from tower import HEADS, PLACES, WORN, labels_of
 
+from vimonet.bench.fusion import by_answer
 from vimonet.model.configuration_vimonet import VIDEO_TOKEN
 from vimonet.motion import FPS
 from vimonet.training.collator import Collator
 from vimonet.training.config import load_config
 from vimonet.training.data import seed_everything
-from vimonet.training.objective import IGNORE, supervised
+from vimonet.training.objective import supervised
 from vimonet.training.packing import Piece, block_mask, write_rows
 from vimonet.training.stages import assemble, samples_of
 from vimonet.training.turns import TurnWriter
@@ -272,13 +273,10 @@ class Reader:
     def right(self, batch: dict[str, torch.Tensor]) -> list[bool]:
         """Whether each answer would be given word for word, in the order of the questions."""
         logits, targets = self(dict(batch))
-        same = iter((logits.argmax(-1) == targets).tolist())
-        found = []
-        for row in batch["labels"]:
-            learnt = np.flatnonzero(row.numpy() != IGNORE)
-            for answer in np.split(learnt, np.flatnonzero(np.diff(learnt) > 1) + 1):
-                found.append(all([next(same) for _ in answer]))
-        return found
+        learnt, _ = supervised(batch["labels"])
+        same = np.zeros(learnt.shape, bool)
+        same[learnt.numpy()] = (logits.argmax(-1) == targets).cpu().numpy()
+        return by_answer(same, learnt.numpy())
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:

@@ -37,45 +37,13 @@ from vimonet.training.turns import TurnWriter
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.records import Record
 from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene.description import (
-    CLOTHES,
-    FLOORS,
-    HAIR,
-    KINDS,
-    LAMP,
-    OBJECTS,
-    WALLS,
-    Camera,
-    Lamp,
-    Light,
-    Person,
-    Prop,
-    Room,
-    Scene,
-)
+from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Scene
 from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, of_picture
 from vimonet.vimos.schema import Part
 
 ARMS = ("motion", "video", "unpaired", "paired")
 _LOST = 0.3
 """Share of the paired clips that lose one stream, as objective.modality_dropout of instruct.yaml."""
-
-
-def scene_of(told: dict[str, Any]) -> Scene:
-    """The scene that a record's provenance describes."""
-
-    def ground(values: dict[str, Any]) -> dict[str, Any]:
-        return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-    lamp = told["lamp"]
-    return Scene(
-        tuple(Person(**ground(person)) for person in told["people"]),
-        tuple(Prop(**ground(prop)) for prop in told["props"]),
-        Lamp(tuple(lamp["place"]), tuple((float(at), name) for at, name in lamp["colours"])),
-        Room(**ground(told["room"])),
-        Light(**told["light"]),
-        Camera(**ground(told["camera"])),
-    )
 
 
 def recoloured(scene: Scene, rng: random.Random) -> Scene:
@@ -110,7 +78,7 @@ class Taken:
     def of(cls, record: Record) -> Taken:
         """Measure a record's movement, and what the second person does."""
         assert record.motion is not None
-        scene = scene_of(record.provenance["scene"])
+        scene = Scene.from_dict(record.provenance["scene"])
         parts = tuple(tuple(Part(*part) for part in person) for person in record.provenance["actions"])
         motions = [record.motion]
         if len(scene.people) == 2:
@@ -249,7 +217,7 @@ def main() -> None:
                 (
                     n,
                     cell,
-                    said_of(scene_of(r.provenance["scene"]), r),
+                    said_of(Scene.from_dict(r.provenance["scene"]), r),
                     [(i.question, i.answer) for i in r.instructions],
                 )
                 for n, r in enumerate(held)

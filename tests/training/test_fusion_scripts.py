@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sys
@@ -18,7 +19,7 @@ from vimonet.demo import sample_path
 from vimonet.motion import load
 from vimonet.motion.kinematics import measure
 from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene.description import KINDS
+from vimonet.vimos.scene.description import KINDS, Scene
 from vimonet.vimos.scene.draw import draw_scene
 from vimonet.vimos.scene.questions import Asker, Filmed, lateral, of_picture
 
@@ -84,10 +85,10 @@ def test_tokens_say_what_the_scene_holds(people: int) -> None:
 
 
 def test_coloured_anew_what_differs_still_differs_and_answers_follow() -> None:
-    from stretch import recoloured, scene_of
+    from stretch import recoloured
 
     scene = filmed(5, 2)
-    assert scene_of(scene.scene.to_dict()) == scene.scene
+    assert Scene.from_dict(json.loads(json.dumps(scene.scene.to_dict()))) == scene.scene
     other = recoloured(scene.scene, random.Random(1))
     assert other != scene.scene and other.camera == scene.scene.camera
     assert [p.place for p in other.props] == [p.place for p in scene.scene.props]

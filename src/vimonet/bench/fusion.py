@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from vimonet.bench.datasets import open_dataset
@@ -180,9 +181,16 @@ def _right(model: Any, batch: dict[str, torch.Tensor], device: str, bf16: bool) 
         logits = model(**{name: values.to(device) for name, values in batch.items()}, use_cache=False).logits
     learnt = labels[:, 1:] != IGNORE
     same = (logits[:, :-1].argmax(-1).cpu() == labels[:, 1:]) | ~learnt
+    return by_answer(same.numpy(), learnt.numpy())
+
+
+def by_answer(same: NDArray[np.bool_], learnt: NDArray[np.bool_]) -> list[bool]:
+    """Whether all of an answer's tokens are the same, of rows of tokens [B, L], row by row and answer by answer.
+
+    Every question stands between two answers: an answer is a run of learnt tokens.
+    """
     found: list[bool] = []
-    for row, mask in zip(same.numpy(), learnt.numpy(), strict=True):
-        # Every question stands between two answers: an answer is a run of learnt tokens.
+    for row, mask in zip(same, learnt, strict=True):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
         found += [bool(row[start:end].all()) for start, end in zip(edges[::2], edges[1::2], strict=True)]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -129,3 +130,20 @@ class Scene:
     def to_dict(self) -> dict[str, Any]:
         """The scene as JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Scene:
+        """The scene that `to_dict` told, also out of JSON, where tuples have become lists."""
+
+        def fields(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+        lamp = told["lamp"]
+        return cls(
+            tuple(Person(**fields(person)) for person in told["people"]),
+            tuple(Prop(**fields(prop)) for prop in told["props"]),
+            None if lamp is None else Lamp(tuple(lamp["place"]), tuple((float(at), to) for at, to in lamp["colours"])),
+            Room(**fields(told["room"])),
+            Light(**told["light"]),
+            Camera(**fields(told["camera"])),
+        )

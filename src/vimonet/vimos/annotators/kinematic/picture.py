@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from vimonet.motion import Motion
+from vimonet.motion.kinematics.body import ANKLE, HIP, KNEE, NECK, PELVIS
+from vimonet.motion.kinematics.body import SIDES as BODY_SIDES
 from vimonet.motion.kinematics.plane import OTHER_SIZE, SAME_SIZE, TRAVELS, ImagePlane, image_plane
 from vimonet.vimos.annotators.kinematic.answers import DIRECTIONS, SIDES, YES_NO, verb_slots
 from vimonet.vimos.schema import Question
 
-_LEGS = ((1, 4, 7), (2, 5, 8))  # hip, knee, ankle
 _BENT = 0.06  # torsos that knees stand out to one side, on average
 
 
@@ -56,9 +57,10 @@ def _way(plane: ImagePlane, motion: Motion) -> str | None:
 def _ahead(motion: Motion) -> int:
     """Of somebody seen from the side: 1 where knees bend to the picture's right, -1 to its left, 0 if not plain."""
     joints = motion.joints[..., :2]
-    torso = max(float(np.median(np.linalg.norm(joints[:, 12] - joints[:, 0], axis=-1))), 1e-6)
+    torso = max(float(np.median(np.linalg.norm(joints[:, NECK] - joints[:, PELVIS], axis=-1))), 1e-6)
     out = []
-    for hip, knee, ankle in _LEGS:
+    for side in BODY_SIDES:
+        hip, knee, ankle = HIP[side], KNEE[side], ANKLE[side]
         seen = slice(None) if motion.confidence is None else motion.confidence[:, [hip, knee, ankle]].min(axis=1) > 0.3
         out.append((joints[seen, knee, 0] - 0.5 * (joints[seen, hip, 0] + joints[seen, ankle, 0])) / torso)
     bent = np.concatenate(out)
