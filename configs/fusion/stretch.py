@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, steps_on_the_way, told
+from lessons import lessons_of, some
+from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, told
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 from tower import labels_of
 
+from vimonet.bench.fusion import family_of
 from vimonet.model.configuration_vimonet import MOTION_TOKEN, VIDEO_TOKEN
 from vimonet.motion import FPS
 from vimonet.motion.kinematics import Facts, measure
@@ -34,6 +36,7 @@ from vimonet.training.data import seed_everything
 from vimonet.training.packing import Piece, block_mask, write_rows
 from vimonet.training.stages import assemble
 from vimonet.training.turns import TurnWriter
+from vimonet.vimos.labels import participle
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.records import Record
 from vimonet.vimos.scene import camera as pinhole
@@ -86,7 +89,7 @@ class Taken:
         bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, motions, strict=True))
         return cls(record, scene, tuple(measure(motion) for motion in motions), parts, bodies)
 
-    def asked(self, rng: random.Random) -> tuple[Scene, list[tuple[str, str]]]:
+    def asked(self, rng: random.Random, doings: list[str]) -> tuple[Scene, list[tuple[str, str]]]:
         """Another colouring of the scene, and questions about it with their answers."""
         scene = recoloured(self.scene, rng)
         reverse = self.record.provenance["mode"] == "reversed"
@@ -97,8 +100,8 @@ class Taken:
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
         chosen += [*rng.sample(motion, min(2, len(motion))), *ask_both(filmed, asker, 6)]
         turns = [(one.question, one.answer) for one in chosen]
-        turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 1))
-        return scene, turns
+        helping = [one for one in lessons_of(filmed, rng, doings) if one.kind not in ("picture", "is it red")]
+        return scene, turns + [(one.question, one.answer) for one in some(helping, 3, rng)]
 
 
 def said_of(scene: Scene, record: Record) -> Told:
@@ -148,6 +151,7 @@ class Draws(IterableDataset[Any]):
     """Batches without end for an arm."""
 
     taken: list[Taken]
+    doings: list[str]
     rows: Rows
     arm: str
     batch: int
@@ -159,7 +163,7 @@ class Draws(IterableDataset[Any]):
             drawn = []
             for _ in range(self.batch):
                 number = rng.randrange(len(self.taken))
-                scene, turns = self.taken[number].asked(rng)
+                scene, turns = self.taken[number].asked(rng, self.doings)
                 cell = self._cell(rng)
                 drawn.append((number, cell, said_of(scene, self.taken[number].record), turns))
             yield self.rows(drawn)
@@ -209,6 +213,7 @@ def main() -> None:
     model.eval()
     rows = Rows(writer, tokens_of(model, collate, train))
     taken = [Taken.of(record) for record in train]
+    doings = sorted({participle(part.action) for record in train for part in record.actions})
     model.to(args.device).train()
     reader = Reader(model, Spelling(processor.tokenizer))
     val = {
@@ -226,8 +231,12 @@ def main() -> None:
         for cell in (("both", "motion", "video") if args.arm in ("unpaired", "paired") else (args.arm,))
     }
     model.to(args.device)
-    needs = np.array([one.evidence["needs"] for record in held for one in record.instructions])
-    draws = iter(DataLoader(Draws(taken, rows, args.arm, args.batch, args.seed), batch_size=None, num_workers=1))
+    asked = [(one.evidence["needs"], one.form) for record in held for one in record.instructions]
+    needs = np.array([need for need, _ in asked])
+    families = np.array([family_of(need, form) if need == "both" else need for need, form in asked])
+    draws = iter(
+        DataLoader(Draws(taken, doings, rows, args.arm, args.batch, args.seed), batch_size=None, num_workers=1)
+    )
     optimiser = torch.optim.AdamW(model.language_model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
     shape = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda n: min(1, (n + 1) / 50))
     if shutil.which("g++"):
@@ -245,7 +254,13 @@ def main() -> None:
         if step % 100 == 0 or step == args.steps - 1:
             right = {cell: np.array(reader.right(batch)) for cell, batch in val.items()}
             share = {
-                cell: {need: round(float(good[needs == need].mean()), 3) for need in ("picture", "motion", "both")}
+                cell: {
+                    **{need: round(float(good[needs == need].mean()), 3) for need in ("picture", "motion", "both")},
+                    **{
+                        name: round(float(good[families == name].mean()), 2)
+                        for name in sorted({*families[needs == "both"]})
+                    },
+                }
                 for cell, good in right.items()
             }
             print(f"{step}/{args.steps} loss {loss.item():.3f} val {share} {time.time() - began:.0f} s", flush=True)

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -200,7 +201,12 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     motions = [shared.load_motion(args, name) for name in recordings if name not in films]
     if args.via and len(recordings) - len(films) > 1:
         raise InputError("an endpoint is told one movement; give one recording.")
-    assistant = _asked(args)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(_asked, args)
+        # Following somebody takes as long as loading torch and the model: both at once, where it is needed anyhow.
+        early = films and not motions and shared.sees_nothing(args)
+        followed = [shared.load_motion(args, name) for name in films] if early else []
+        assistant = loading.result()
     config = getattr(assistant, "config", None)
     sees = getattr(config, "video_config", None) is not None
     notes: list[str] = []
@@ -208,7 +214,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
         notes.append(f"{films[0]}: this model sees no video; it answered from the movement alone.")
     elif films and not motions:
         if not sees:
-            motions = [shared.load_motion(args, name) for name in films]
+            motions = followed or [shared.load_motion(args, name) for name in films]
         elif getattr(config, "keypoint_config", None) is not None:
             for name in films:
                 try:

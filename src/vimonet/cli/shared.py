@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -55,6 +56,15 @@ def load_motion(args: argparse.Namespace, recording: str) -> Motion:
 def model_name(model: str | None) -> str:
     """The model that is asked: the given one, ``$VIMONET_MODEL``, else the shipped nano."""
     return model or os.environ.get("VIMONET_MODEL") or str(Path(vimonet.__file__).parent / "weights" / "nano")
+
+
+def sees_nothing(args: argparse.Namespace) -> bool:
+    """Whether the model of ``--model`` is known to have no video tower, by its folder alone, before it is loaded."""
+    try:
+        config = json.loads((Path(model_name(args.model)) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("video_config") is None
 
 
 def assistant(args: argparse.Namespace) -> Assistant:
