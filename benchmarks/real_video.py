@@ -26,7 +26,6 @@ import yaml
 import vimonet
 from vimonet.bench.metrics import exact_match
 from vimonet.bench.provenance import assistant_sha256
-from vimonet.bench.statistics import bootstrap_interval
 from vimonet.errors import InputError
 from vimonet.evidence import describe, examine
 from vimonet.evidence.instead import CANNOT_TELL
@@ -35,6 +34,7 @@ from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.body import limbs_seen
 from vimonet.motion.kinematics.plane import image_plane
+from vimonet.statistics import bootstrap_interval
 
 JUDGEMENTS = Path(__file__).with_suffix(".yaml")
 MARKER = "<!-- below: written by benchmarks/real_video.py -->"

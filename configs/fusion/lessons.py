@@ -10,8 +10,10 @@ from __future__ import annotations
 import random
 from typing import Any, NamedTuple
 
+from vimonet.vimos.labels import participle
+from vimonet.vimos.records import Instruction
 from vimonet.vimos.scene.description import CLOTHES, OBJECTS
-from vimonet.vimos.scene.questions import WORDINGS, Asker, Filmed, lateral, of_picture
+from vimonet.vimos.scene.questions import WORDINGS, Asker, Filmed, lateral, of_both, of_picture
 from vimonet.vimos.schema import Question
 
 Turns = list[tuple[str, str]]
@@ -159,9 +161,39 @@ def told_in_words(filmed: Filmed, asker: Asker, doings: list[str]) -> Turns:
         if made is not None:
             lead = rng.choice(WORDINGS["given"]["seen"]).format(side=filmed.side(given))
             besides = f", the one on the {filmed.side(1 - given)} {turned}" if rng.random() < 0.3 else ""
-            words, answer = made.question, made.answer
-            if rng.random() < 0.4:
-                words = f"Is that {who}, and {words[:1].lower()}{words[1:]}"
-                answer = f"{'yes' if asked == given else 'no'}, {answer}"
-            found.append((f"{lead} That person {said}{besides}. {words}", answer))
+            told = f"{lead} That person {said}{besides}."
+            two = rng.random() < 0.4
+            found.append(
+                _two_steps(told, who, made, asked == given) if two else (f"{told} {made.question}", made.answer)
+            )
     return found
+
+
+def while_it_shines(filmed: Filmed, rng: random.Random) -> Turns:
+    """What the one person does while the lamp has a colour, with no actions to choose from."""
+    lamp, doing = filmed.scene.lamp, [participle(part.action) for part in filmed.parts[0]]
+    if lamp is None or len(filmed.bodies) > 1 or len(lamp.colours) < 2 or len(set(doing)) != len(lamp.colours):
+        return []
+    words = (
+        "What does the person do while the lamp is {}?",
+        "While the lamp is {}, what happens?",
+        "What is the person doing when the lamp shines {}?",
+    )
+    return [(rng.choice(words).format(colour), done) for (_, colour), done in zip(lamp.colours, doing, strict=True)]
+
+
+def in_two_steps(filmed: Filmed, asker: Asker) -> Turns:
+    """Of two people, what the dataset asks of either, with the step between: is it the one whose movement is given?"""
+    found = []
+    for question, person in of_both(filmed, asker.rng):
+        who = f"the person in the {filmed.scene.people[person].shirt} shirt"
+        made = asker.motion(question, who, "both")
+        if made is not None:
+            lead = asker.rng.choice(WORDINGS["given"]["seen"]).format(side=filmed.side())
+            found.append(_two_steps(lead, who, made, person == 0))
+    return found
+
+
+def _two_steps(lead: str, who: str, made: Instruction, same: bool) -> tuple[str, str]:
+    words = made.question[:1].lower() + made.question[1:]
+    return f"{lead} Is that {who}, and {words}", f"{'yes' if same else 'no'}, {made.answer}"

@@ -297,7 +297,7 @@ def main() -> None:
     ask.add_argument("--movements", default="data/vimos-open", help="nano's training set")
     ask.add_argument("--layers", type=int, default=2, help="more layers of the language model")
     ask.add_argument("--plain", type=int, default=700, help="steps of the first part")
-    ask.add_argument("--steps", type=int, default=900, help="steps of the second part")
+    ask.add_argument("--steps", type=int, default=700, help="steps of the second part")
     ask.add_argument("--batch", type=int, default=24)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vimonet.bench import metrics, statistics
+from vimonet import statistics
+from vimonet.bench import metrics
 from vimonet.bench.predictions import own_words
 from vimonet.errors import InputError
 from vimonet.evidence.instead import numeric

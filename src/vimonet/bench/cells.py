@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vimonet.bench import metrics, statistics
+from vimonet import statistics
+from vimonet.bench import metrics
 from vimonet.bench.formats import EXACT, item_score, rule_of
 from vimonet.bench.systems import ALL, Systems, as_score, is_caption, recordings_of
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from vimonet.bench import statistics
+from vimonet import statistics
 from vimonet.bench.markdown import show, table
 from vimonet.bench.report import Report
 from vimonet.errors import InputError

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vimonet.bench import category_tables, statistics, tables
+from vimonet import statistics
+from vimonet.bench import category_tables, tables
 from vimonet.errors import InputError
 
 _IDENTITY = ("source", "kind", "form", "wording", "references", "control")

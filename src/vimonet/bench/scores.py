@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vimonet.bench import metrics, statistics
+from vimonet import statistics
+from vimonet.bench import metrics
 from vimonet.bench.cells import CellScorer
 from vimonet.bench.controls import MOTION
 from vimonet.bench.formats import item_score, topic_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vimonet.bench import statistics
+from vimonet import statistics
 from vimonet.bench.controls import MOTION
 from vimonet.bench.formats import rule_of
 from vimonet.bench.predictions import Prediction

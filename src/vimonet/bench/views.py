@@ -11,11 +11,11 @@ import numpy as np
 
 from vimonet.bench.metrics import exact_match
 from vimonet.bench.predictions import own_words
-from vimonet.bench.statistics import Interval, bootstrap_interval, bootstrap_statistic
 from vimonet.bench.words import has_side, mirror_text
 from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.projection import detector_noise, project
+from vimonet.statistics import Interval, bootstrap_interval, bootstrap_statistic
 from vimonet.vimos.schema import Item
 
 VIEWS: dict[str, tuple[float, float]] = {

@@ -11,6 +11,7 @@ import torch
 
 from vimonet.errors import InputError
 from vimonet.model.evaluator import Evaluator, MotionTextConfig, MotionTextModel, may_describe
+from vimonet.model.evaluator.retrieval import retrieval
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.motion import Motion
 from vimonet.training.bpe import train_bpe
@@ -80,8 +81,6 @@ def run_evaluator(
 
 def report(evaluator: Evaluator, clips: CaptionedClips, seed: int = 0, limit: int = 2000) -> dict[str, Any] | None:
     """Retrieval figures on (at most `limit`) clips with their first caption; None where they are too few for a pool."""
-    from vimonet.bench.retrieval import retrieval
-
     samples = [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(limit, len(clips))).round()]
     motions = [
         Motion(s["joints"], name=str(i), confidence=s["confidence"], dimensions=s["dimensions"])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vimonet.bench import statistics
-from vimonet.bench.statistics import (
+from vimonet import statistics
+from vimonet.statistics import (
     balanced_accuracy,
     bootstrap_interval,
     bootstrap_statistic,

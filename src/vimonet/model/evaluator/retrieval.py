@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.bench.statistics import Interval, bootstrap_interval
 from vimonet.errors import InputError
+from vimonet.statistics import Interval, bootstrap_interval
 
 if TYPE_CHECKING:
     from vimonet.model.evaluator import Evaluator
