@@ -208,3 +208,10 @@ def test_a_guess_about_joints_in_a_picture_is_not_taken() -> None:
     assert guess("How many times is it repeated?", "4") is None, "a number can be nearly right"
     assert guess("What is the person doing?", "waving the right hand") is None, "that has a floor of its own"
     assert guess("Is she happy?", "yes", motion=sample("wave_right")) is None, "in 3D the words stand"
+    way = "Which way does the person move?"
+    (told, source), (other, _) = (guess(way, "forward", motion=filmed("walk", a)) for a in (90.0, 270.0))
+    assert {told, other} == {
+        f"moves across the picture to the {side}" for side in ("left", "right")
+    } and source == MEASURED, "the picture shows a way"
+    assert guess(way, "forward", 0.4, motion=filmed("walk", 90.0)) is None
+    assert guess("Does the person move forward?", "yes", motion=filmed("walk", 90.0)) == (CANNOT_TELL, WITHHELD)

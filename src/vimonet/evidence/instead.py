@@ -9,8 +9,8 @@ A model trained to name actions names one for whatever it is shown. Its words ar
   the place or turns (`in_picture`);
 - where an answer about joints in a picture is less sure than its floor, and they do not bear it out.
 
-A question of what is done in the whole recording is then answered by `describe`, what the joints deny by what they
-show, any other by "cannot tell".
+A question of what is done in the whole recording is then answered by `describe`, what joints in a picture show by what
+they show, any other by "cannot tell".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence import AGREES, CONTRADICTS, describe, examine
+from vimonet.evidence import AGREES, CONTRADICTS, Evidence, describe, examine
 from vimonet.evidence.topics import asks_action, asks_part, of_question
 from vimonet.evidence.words import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
 from vimonet.motion import Motion
@@ -76,10 +76,12 @@ def instead(
         return shown, MEASURED
     if declines(said):
         likely = False
-    elif any(not seen[limb] for limb in _limbs_asked(asked)) or (
-        (motion.dimensions == 2 and confidence < picture_floor) and not (shown or numeric(said) or asks_action(asked))
-    ):
+    elif any(not seen[limb] for limb in _limbs_asked(asked)):
         return CANNOT_TELL, WITHHELD
+    elif (motion.dimensions == 2 and confidence < picture_floor) and not (shown or numeric(said) or asks_action(asked)):
+        # "Forward" is neither borne out nor denied by a picture, in which somebody plainly moves to the right.
+        truths = [item.truth for item in _of_picture(question, answer, motion, facts) if item.truth and yes is None]
+        return (truths[0], MEASURED) if truths else (CANNOT_TELL, WITHHELD)
     elif yes is not None or re.search(r"\bor\b", asked):
         # A choice among answers; "yes" to an action is a name for it all the same.
         hidden = yes and not set(of_question(asked)) & _OF_TRUNK and not _made_by_seen(asked, seen)
@@ -106,10 +108,7 @@ def in_picture(question: str, answer: str, motion: Motion, facts: Callable[[Moti
     Returns:
         What they show where they deny the answer; True where they bear it out, False where they leave it open.
     """
-    asked = normalise(question)
-    if motion.dimensions != 2 or not set(of_question(asked)) & _SHOWN:
-        return False
-    found = [item for item in examine(question, answer, motion, facts=facts(motion)) if item.topic in _MEASURED]
+    asked, found = normalise(question), _of_picture(question, answer, motion, facts)
     for item in found:
         if item.verdict == CONTRADICTS:
             said = polarity(normalise(answer))
@@ -118,6 +117,13 @@ def in_picture(question: str, answer: str, motion: Motion, facts: Callable[[Moti
             if item.truth:
                 return item.truth
     return any(item.verdict == AGREES for item in found)
+
+
+def _of_picture(question: str, answer: str, motion: Motion, facts: Callable[[Motion], Facts]) -> list[Evidence]:
+    """What joints tracked in a picture (2D) say on the topics that one camera shows."""
+    if motion.dimensions != 2 or not set(of_question(normalise(question))) & _SHOWN:
+        return []
+    return [item for item in examine(question, answer, motion, facts=facts(motion)) if item.topic in _MEASURED]
 
 
 def numeric(said: str) -> bool:
