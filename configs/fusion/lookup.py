@@ -51,10 +51,15 @@ from vimonet.vimos.scene.questions import Filmed
 FRAMES = 5
 """Of every clip, over the whole of it, as `video.frames` of instruct.yaml says."""
 
-SLOTS = [f"{what}_{n}" for what in WORN for n in (0, 1)]
-SLOTS += [*KINDS, "hand_left", "hand_right", "wall", "floor", "people", "way", *(f"lamp_{n}" for n in range(FRAMES))]
+_LASTING = [f"{what}_{n}" for what in WORN for n in (0, 1)]
+_LASTING += [*KINDS, "hand_left", "hand_right", "wall", "floor", "people", "way"]
+_EACH = len(_LASTING) / (FRAMES - 1)
+SLOTS = ["lamp_0"]
+for n in range(1, FRAMES):
+    SLOTS += [*_LASTING[round((n - 1) * _EACH) : round(n * _EACH)], f"lamp_{n}"]
 """What each of the tokens of a clip tells; people are counted from the left of the picture, the lamp by frame. The
-hands tell what stands on that side of the one person, whose left is the picture's left only if seen from behind.
+hands tell what stands on that side of the one person, whose left is the picture's left only if seen from behind. The
+lamp's tokens are as far apart as its frames: a movement's tokens stand between them (`model.chat`).
 """
 
 LOUD = 12.0
@@ -77,7 +82,7 @@ def told(labels: dict[str, NDArray[Any]], times: NDArray[np.float64]) -> Told:
     seen_at = [{name: int(value) for name, value in zip(HEADS, row, strict=True)} for row in labels["classes"]]
     first, middle = seen_at[0], FRAMES // 2
     when = np.full(len(SLOTS), np.mean(times), np.float32)
-    when[-FRAMES:] = times
+    when[[SLOTS.index(f"lamp_{n}") for n in range(FRAMES)]] = times
     two = first["people"] == 1
     found = np.zeros((len(SLOTS), len(WORDS)), np.float32)
 
