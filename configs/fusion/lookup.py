@@ -5,16 +5,13 @@
 Nano's language model has read of movements alone: it has no words for a scene, and never had to find one token among
 many by a word of the question, which every pretrained language model can. Both are given here. The names of colours and
 things become tokens. Then scenes are drawn without end and nothing is rendered: their clips are the exact tokens that
-align.py will draw the translator to (`told`). First what the picture answers is asked, in few wordings; then, with two
-more layers and in all wordings, also what has a colour, whether something has it, and whose movement is whose
-(lessons.py): comparing is learnt once looking up is, and hardly before. The movements of nano's own training set keep
-it from forgetting. No movement is ever given with a scene here, so that no arm has an advantage.
+align.py will draw the translator to (`told`), and what is asked is what the picture answers. The movements of nano's
+own training set keep it from forgetting. No movement is ever given with a scene here, so that no arm has an advantage.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import random
 import shutil
 import time
@@ -25,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lessons import ASIDE, Lesson, lessons_of, plain_lessons
 from numpy.typing import NDArray
 from tokenizers import AddedToken
 from torch.utils.data import DataLoader, IterableDataset
@@ -41,26 +37,18 @@ from vimonet.training.objective import supervised
 from vimonet.training.packing import Piece, block_mask, write_rows
 from vimonet.training.stages import assemble, samples_of
 from vimonet.training.turns import TurnWriter
-from vimonet.vimos.labels import participle
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.scene import camera as pinhole
 from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS
 from vimonet.vimos.scene.draw import draw_scene
-from vimonet.vimos.scene.questions import Filmed
+from vimonet.vimos.scene.questions import WORDINGS, Asker, Filmed, lateral, of_picture
 
 FRAMES = 5
 """Of every clip, over the whole of it, as `video.frames` of instruct.yaml says."""
 
-_LASTING = [f"{what}_{n}" for what in WORN for n in (0, 1)]
-_LASTING += [*KINDS, "hand_left", "hand_right", "wall", "floor", "people", "way"]
-_EACH = len(_LASTING) / (FRAMES - 1)
-SLOTS = ["lamp_0"]
-for n in range(1, FRAMES):
-    SLOTS += [*_LASTING[round((n - 1) * _EACH) : round(n * _EACH)], f"lamp_{n}"]
-"""What each of the tokens of a clip tells; people are counted from the left of the picture, the lamp by frame. The
-hands tell what stands on that side of the one person, whose left is the picture's left only if seen from behind. The
-lamp's tokens are as far apart as its frames: a movement's tokens stand between them (`model.chat`).
-"""
+SLOTS = [f"{what}_{n}" for what in WORN for n in (0, 1)]
+SLOTS += [*KINDS, "wall", "floor", "people", "way", *(f"lamp_{n}" for n in range(FRAMES))]
+"""What each of the tokens of a clip tells; people are counted from the left of the picture, the lamp by frame."""
 
 LOUD = 12.0
 """How many times its embedding a word is in a token: else the time that every token carries would drown it."""
@@ -68,10 +56,11 @@ LOUD = 12.0
 NEW_WORDS = sorted({*CLOTHES, *HAIR, *WALLS, *LAMP, *FLOORS, *KINDS, "lamp", "shirt", "trousers", "hair", "floor"})
 """What nano's tokenizer would spell in pieces that other words share."""
 
-WORDS = [*NEW_WORDS, "wall", "people", "no", "1", "2", "left", "right", "beginning", "end", "facing", "toward", "hand"]
+WORDS = [*NEW_WORDS, "wall", "people", "no", "1", "2", "left", "right", "beginning", "end", "facing", "toward"]
 """What tokens are made of."""
 
 _NAMES = {**{what: list(names) for what, names in WORN.items()}, "wall": list(WALLS), "floor": list(FLOORS)}
+
 
 Told = tuple[NDArray[np.float32], NDArray[np.float32]]
 """What the tokens of a clip say: shares of words [slots, WORDS], and of which moment, s [slots]."""
@@ -82,7 +71,7 @@ def told(labels: dict[str, NDArray[Any]], times: NDArray[np.float64]) -> Told:
     seen_at = [{name: int(value) for name, value in zip(HEADS, row, strict=True)} for row in labels["classes"]]
     first, middle = seen_at[0], FRAMES // 2
     when = np.full(len(SLOTS), np.mean(times), np.float32)
-    when[[SLOTS.index(f"lamp_{n}") for n in range(FRAMES)]] = times
+    when[-FRAMES:] = times
     two = first["people"] == 1
     found = np.zeros((len(SLOTS), len(WORDS)), np.float32)
 
@@ -102,9 +91,6 @@ def told(labels: dict[str, NDArray[Any]], times: NDArray[np.float64]) -> Told:
                 say(row, slot, list(OBJECTS)[first[f"colour_{slot}"]], left=-2 * across, right=2 * across)
             else:
                 say(row, "no", slot)
-        elif what == "hand":
-            to = np.clip(np.nan_to_num(labels["aside"]).mean(0) * (1 if which == "left" else -1) / ASIDE, 0, 1)
-            say(row, "no", "hand") if two else say(row, "hand", which, **dict(zip(KINDS, to.tolist(), strict=True)))
         elif what == "lamp":
             end = {0: ["beginning"], FRAMES - 1: ["end"]}.get(int(which), [])
             say(row, "lamp", *end, list(LAMP)[seen_at[int(which)]["lamp"]])
@@ -158,22 +144,6 @@ def with_words(model: Any, tokenizer: Any) -> None:
             weight[tokenizer.convert_tokens_to_ids(word)] = weight[pieces].mean(0)
 
 
-def deepen(model: Any, layers: int) -> None:
-    """Put more layers on top of the language model, which begin by adding nothing.
-
-    Nano has a movement's answer in its last layers only, and what needs both streams goes on from there.
-    """
-    base = model.language_model.base_model
-    for _ in range(layers):
-        layer = copy.deepcopy(base.layers[-1])
-        layer.self_attn.layer_idx = len(base.layers)
-        for last in (layer.self_attn.o_proj, layer.mlp.down_proj):
-            torch.nn.init.zeros_(last.weight)
-        base.layers.append(layer)
-    for config in (base.config, model.config.text_config):
-        config.num_hidden_layers = len(base.layers)
-
-
 @dataclass
 class DrawnScenes(IterableDataset[Any]):
     """Scenes without end, each with its questions in a row of its own.
@@ -181,29 +151,25 @@ class DrawnScenes(IterableDataset[Any]):
     Attributes:
         writer: puts questions into tokens.
         stances: joints [T, 22, 3] of somebody who stands about there.
-        doings: actions, as participles.
         batch: clips.
         seed: of the draws.
-        plain: only what the picture answers, in the first wordings of each form.
     """
 
     writer: TurnWriter
     stances: list[NDArray[np.float32]]
-    doings: list[str]
     batch: int
     seed: int
-    plain: bool = False
 
     def __iter__(self) -> Iterator[Any]:
         worker = torch.utils.data.get_worker_info()
         rng = random.Random(f"{self.seed}/{0 if worker is None else worker.id}")
         while True:
-            yield batch_of([self.one(rng) for _ in range(self.batch)], self.writer)
+            drawn = [self._one(rng) for _ in range(self.batch)]
+            yield batch_of([piece for piece, _ in drawn], [said for _, said in drawn], self.writer)
 
-    def one(self, rng: random.Random) -> tuple[list[Lesson], Told]:
-        """A scene's lessons, and what its tokens say."""
+    def _one(self, rng: random.Random) -> tuple[Piece, Told]:
         while True:
-            bodies = rng.sample(self.stances, rng.choice((1, 2, 2)))
+            bodies = rng.sample(self.stances, rng.choice((1, 2)))
             ends = rng.uniform(2.0, 8.0)
             changes = sorted(rng.uniform(0.3, ends - 0.3) for _ in range(rng.choice((1, 2))))
             scene = draw_scene(bodies, changes, rng)
@@ -211,27 +177,56 @@ class DrawnScenes(IterableDataset[Any]):
                 continue
             placed = tuple(pinhole.place(p, body) for p, body in zip(scene.people, bodies, strict=True))
             filmed = Filmed(scene, placed, ((), ())[: len(bodies)], ())
-            asked = plain_lessons(filmed, rng) if self.plain else lessons_of(filmed, rng, self.doings)
+            asker = Asker(rng, test=False)
+            asked = [asker.scene(question, "picture") for question in of_picture(filmed, rng)]
+            turns = [(one.question, one.answer) for one in rng.sample(asked, min(len(asked), 7))]
+            turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 3))
             times = np.linspace(0, ends, FRAMES)
-            return asked, told(labels_of(scene.to_dict(), times, np.repeat(bodies[0][:1], 200, 0)), times)
+            return piece_of(turns, self.writer), told(
+                labels_of(scene.to_dict(), times, np.repeat(bodies[0][:1], 200, 0)), times
+            )
 
 
-def batch_of(drawn: list[tuple[list[Lesson], Told]], writer: TurnWriter) -> dict[str, torch.Tensor]:
-    """Rows for the language model, each of questions behind one copy of a clip's tokens, and what stands in the
-    place of these: ``told`` [N, slots, WORDS] and ``when`` [N, slots].
+def steps_on_the_way(filmed: Filmed, asker: Asker) -> list[tuple[str, str]]:
+    """Questions that what needs both streams rests on, and that the picture alone answers: whose movement is given, on
+    which side of somebody a thing stands. The dataset does not ask them.
     """
-    clips = ((VIDEO_TOKEN, len(SLOTS)),)
-    pieces = [
-        Piece(0, writer.prefix(clips), [writer.block(one.question, one.answer, clips) for one in asked])
-        for asked, _ in drawn
+    rng, scene = asker.rng, filmed.scene
+    if len(filmed.bodies) == 2:
+        place = rng.choice((0, 1))
+        lead = rng.choice(WORDINGS["given"]["seen"]).format(side=filmed.side(place))
+        shirts = [person.shirt for person in scene.people]
+        rng.shuffle(shirts)
+        found = [
+            (f"{lead} Is that the person in the {shirt} shirt?", "yes" if scene.people[place].shirt == shirt else "no")
+            for shirt in shirts
+        ]
+        return [*found, (f"{lead} What colour is the shirt of that person?", scene.people[place].shirt)]
+    aside = [(prop.kind, float(lateral(filmed.bodies[0], prop).mean())) for prop in scene.props]
+    return [
+        (f"On which hand of the person is the {kind}, left or right?", "left" if away > 0 else "right")
+        for kind, away in aside
+        if abs(away) > 0.3
     ]
+
+
+def piece_of(turns: list[tuple[str, str]], writer: TurnWriter) -> Piece:
+    """Questions about a scene, behind one copy of its tokens."""
+    clips = ((VIDEO_TOKEN, len(SLOTS)),)
+    return Piece(0, writer.prefix(clips), [writer.block(question, answer, clips) for question, answer in turns])
+
+
+def batch_of(pieces: list[Piece], said: list[Told], writer: TurnWriter) -> dict[str, torch.Tensor]:
+    """Rows for the language model, and what stands in the place of the clips' tokens: ``told`` [N, slots, WORDS] and
+    ``when`` [N, slots].
+    """
     arrays = write_rows([[piece] for piece in pieces], int(writer.tokenizer.pad_token_id))
     return {
         "input_ids": torch.from_numpy(arrays["ids"]),
         "attention_mask": block_mask(torch.from_numpy(arrays["blocks"])),
         "position_ids": torch.from_numpy(arrays["positions"]),
         "labels": torch.from_numpy(arrays["labels"]),
-        **clips_of([said for _, said in drawn]),
+        **clips_of(said),
     }
 
 
@@ -300,9 +295,7 @@ def main() -> None:
     ask.add_argument("--nano", default="src/vimonet/weights/nano")
     ask.add_argument("--tower", default="runs/fusion/tower")
     ask.add_argument("--movements", default="data/vimos-open", help="nano's training set")
-    ask.add_argument("--layers", type=int, default=2, help="more layers of the language model")
-    ask.add_argument("--plain", type=int, default=700, help="steps of the first part")
-    ask.add_argument("--steps", type=int, default=700, help="steps of the second part")
+    ask.add_argument("--steps", type=int, default=700)
     ask.add_argument("--batch", type=int, default=24)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
@@ -318,58 +311,53 @@ def main() -> None:
     model.to(args.device)
     writer = TurnWriter(processor.tokenizer, str(processor.chat_template), processor.fold_questions)
     reader = Reader(model, Spelling(processor.tokenizer))
-    train = list(read_records(config.data["dataset"], "train"))
-    stances = [record.motion.joints[:1] for record in train[:500]]
-    doings = sorted({participle(part.action) for record in train for part in record.actions})
+    held = list(read_records(config.data["dataset"], "val"))
+    asked = {key: [] for key in ("labels", "turns", "forms")}
+    for record in held:
+        picture = [told for told in record.instructions if told.evidence["needs"] == "picture"]
+        times = np.linspace(0, record.motion.frames / FPS, FRAMES)
+        asked["labels"].append(told(labels_of(record.provenance["scene"], times, record.motion.joints), times))
+        asked["turns"].append(piece_of([(one.question, one.answer) for one in picture], writer))
+        asked["forms"] += [one.form for one in picture]
+    val = batch_of(asked["turns"], asked["labels"], writer)
+    stances = [record.motion.joints[:1] for record in read_records(config.data["dataset"], "train")][:500]
+    scenes = iter(DataLoader(DrawnScenes(writer, stances, args.batch, 0), batch_size=None, num_workers=1))
     rehearsal = load_config(args.config, [f"data.dataset={args.movements}", "data.streams=motion", "data.turns=8"])
     moved, _ = samples_of(rehearsal, None, None)
     collate = Collator(
         processor.tokenizer, processor.feature_extractor, fold_questions=processor.fold_questions, max_tokens=384
     )
-
-    def drawn(plain: bool, seed: int) -> DrawnScenes:
-        return DrawnScenes(writer, stances, doings, args.batch, seed, plain)
-
-    rng = random.Random("held")
-    held = [drawn(False, 1).one(rng) for _ in range(72)]
-    kinds = [lesson.kind for asked, _ in held for lesson in asked]
-    val = batch_of(held, writer)
-
-    def teach(steps: int, plain: bool) -> None:
-        """Some steps at one rate."""
-        scenes = iter(DataLoader(drawn(plain, 0), batch_size=None, num_workers=1))
-        language = model.language_model
-        optimiser = torch.optim.AdamW(language.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
-        shape = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda n: min(1, (n + 1) / 50))
-        if shutil.which("g++"):
-            language.base_model.compile(dynamic=True)
-        began = time.time()
-        for step in range(steps):
-            optimiser.zero_grad()
-            losses = []
-            chosen = np.random.default_rng([step, 7]).integers(0, len(moved), 4)
-            for batch in (next(scenes), collate([moved[int(i)] for i in chosen])):
-                with torch.autocast(args.device.split(":")[0], torch.bfloat16):
-                    logits, targets = reader(dict(batch), args.blur)
-                losses.append(torch.nn.functional.cross_entropy(logits.float(), targets))
-            sum(losses).backward()
-            torch.nn.utils.clip_grad_norm_(language.parameters(), 1.0)
-            optimiser.step()
-            shape.step()
-            if step % 50 == 0 or step == steps - 1:
-                right: dict[str, list[bool]] = {}
-                for kind, good in zip(kinds, reader.right(val), strict=True):
-                    right.setdefault(kind, []).append(good)
-                shares = {kind: round(float(np.mean(values)), 2) for kind, values in right.items()}
-                print(
-                    f"{step}/{steps} scenes {losses[0].item():.3f} movements {losses[1].item():.3f} held {shares} "
-                    f"{time.time() - began:.0f} s",
-                    flush=True,
-                )
-
-    teach(args.plain, plain=True)
-    deepen(model, args.layers)
-    teach(args.steps, plain=False)
+    optimiser = torch.optim.AdamW(model.language_model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
+    warm, falls = 50, args.steps * 3 // 4
+    shape = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda n: min(1, (n + 1) / warm, (args.steps - n) / (args.steps - falls))
+    )
+    if shutil.which("g++"):
+        model.language_model.base_model.compile(dynamic=True)
+    began = time.time()
+    for step in range(args.steps):
+        optimiser.zero_grad()
+        losses = []
+        chosen = np.random.default_rng([step, 7]).integers(0, len(moved), 4)
+        for batch in (next(scenes), collate([moved[int(i)] for i in chosen])):
+            with torch.autocast(args.device.split(":")[0], torch.bfloat16):
+                logits, targets = reader(dict(batch), args.blur)
+            losses.append(torch.nn.functional.cross_entropy(logits.float(), targets))
+        sum(losses).backward()
+        torch.nn.utils.clip_grad_norm_(model.language_model.parameters(), 1.0)
+        optimiser.step()
+        shape.step()
+        if step % 50 == 0 or step == args.steps - 1:
+            right = reader.right(val)
+            forms: dict[str, list[bool]] = {}
+            for form, good in zip(asked["forms"], right, strict=True):
+                forms.setdefault(form, []).append(good)
+            by = {form: round(float(np.mean(values)), 2) for form, values in sorted(forms.items())}
+            print(
+                f"{step}/{args.steps} scenes {losses[0].item():.3f} movements {losses[1].item():.3f} "
+                f"val {np.mean(right):.3f} {by} {time.time() - began:.0f} s",
+                flush=True,
+            )
     save(model, processor, Path(args.out))
 
 

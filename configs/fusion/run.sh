@@ -18,7 +18,9 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" MKL_NUM_THREADS="${MKL_NUM_THREAD
 train() { # train ARM
     local arm=$1 streams=$1
     [ "$arm" = paired ] && streams=all
-    python configs/fusion/stretch.py "$config" "runs/fusion/$arm" --arm "$arm"
+    python configs/fusion/stretch.py "$config" "runs/fusion/$arm-long" --arm "$arm"
+    python configs/fusion/stretch.py "$config" "runs/fusion/$arm" --arm "$arm" --start "runs/fusion/$arm-long" \
+        --steps 250 --seed 1 --falling
     for seed in "${seeds[@]}"; do
         local output="runs/fusion/$arm-s$seed"
         [ -f "$output/training.json" ] || vimonet train instruct --config "$config" model="runs/fusion/$arm" \

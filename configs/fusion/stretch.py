@@ -20,13 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from lessons import in_two_steps, some, while_it_shines
-from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, told
+from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, steps_on_the_way, told
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 from tower import labels_of
 
-from vimonet.bench.fusion import family_of
 from vimonet.model.configuration_vimonet import MOTION_TOKEN, VIDEO_TOKEN
 from vimonet.motion import FPS
 from vimonet.motion.kinematics import Facts, measure
@@ -44,8 +42,6 @@ from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, of_picture
 from vimonet.vimos.schema import Part
 
 ARMS = ("motion", "video", "unpaired", "paired")
-_TWO = 0.25
-"""Share of clips of two people: what is asked of these is hardly learnt in so few steps."""
 _LOST = 0.3
 """Share of the paired clips that lose one stream, as objective.modality_dropout of instruct.yaml."""
 
@@ -90,24 +86,19 @@ class Taken:
         bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, motions, strict=True))
         return cls(record, scene, tuple(measure(motion) for motion in motions), parts, bodies)
 
-    def asked(self, rng: random.Random, whole: bool) -> tuple[Scene, list[tuple[str, str]]]:
-        """Another colouring of the scene, and questions about it with their answers; few that need both streams where
-        `whole` says that one is lost.
-        """
+    def asked(self, rng: random.Random) -> tuple[Scene, list[tuple[str, str]]]:
+        """Another colouring of the scene, and questions about it with their answers."""
         scene = recoloured(self.scene, rng)
         reverse = self.record.provenance["mode"] == "reversed"
         filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
         asker = Asker(rng, test=False)
-        alone, both = (1, 9) if whole else (3, 2)
+        picture = list(of_picture(filmed, rng))
+        chosen = [asker.scene(question, "picture") for question in rng.sample(picture, 2)]
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
-        chosen = [asker.scene(question, "picture") for question in some(list(of_picture(filmed, rng)), alone, rng)]
-        chosen += [*some(motion, alone, rng), *ask_both(filmed, asker, both)]
+        chosen += [*rng.sample(motion, min(2, len(motion))), *ask_both(filmed, asker, 6)]
         turns = [(one.question, one.answer) for one in chosen]
-        if not whole:
-            return scene, turns
-        if len(filmed.bodies) == 1:
-            return scene, turns + some(while_it_shines(filmed, rng), 2, rng)
-        return scene, turns + some(in_two_steps(filmed, asker), 2, rng)
+        turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 1))
+        return scene, turns
 
 
 def said_of(scene: Scene, record: Record) -> Told:
@@ -164,13 +155,12 @@ class Draws(IterableDataset[Any]):
 
     def __iter__(self) -> Any:
         rng = random.Random(f"{self.seed}/{self.arm}")
-        every = range(len(self.taken))
-        by_people = [[n for n in every if len(self.taken[n].bodies) == people] or every for people in (1, 2)]
         while True:
             drawn = []
             for _ in range(self.batch):
-                number, cell = rng.choice(by_people[rng.random() < _TWO]), self._cell(rng)
-                scene, turns = self.taken[number].asked(rng, cell == "both" or self.arm in ("motion", "video"))
+                number = rng.randrange(len(self.taken))
+                scene, turns = self.taken[number].asked(rng)
+                cell = self._cell(rng)
                 drawn.append((number, cell, said_of(scene, self.taken[number].record), turns))
             yield self.rows(drawn)
 
@@ -201,7 +191,8 @@ def main() -> None:
     ask.add_argument("out")
     ask.add_argument("--arm", choices=ARMS, default="paired")
     ask.add_argument("--start", default="runs/fusion/start", help="what align.py made")
-    ask.add_argument("--steps", type=int, default=650)
+    ask.add_argument("--steps", type=int, default=1000)
+    ask.add_argument("--falling", action="store_true", help="let the rate fall from the first third on")
     ask.add_argument("--batch", type=int, default=24)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
@@ -236,12 +227,12 @@ def main() -> None:
         for cell in (("both", "motion", "video") if args.arm in ("unpaired", "paired") else (args.arm,))
     }
     model.to(args.device)
-    asked = [(one.evidence["needs"], one.form) for record in held for one in record.instructions]
-    needs = np.array([need for need, _ in asked])
-    families = np.array([family_of(need, form) if need == "both" else need for need, form in asked])
+    needs = np.array([one.evidence["needs"] for record in held for one in record.instructions])
     draws = iter(DataLoader(Draws(taken, rows, args.arm, args.batch, args.seed), batch_size=None, num_workers=1))
     optimiser = torch.optim.AdamW(model.language_model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
-    shape = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda n: min(1, (n + 1) / 50, 1.5 * (1 - n / args.steps)))
+    shape = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda n: min(1, (n + 1) / 50, 1.5 * (1 - n / args.steps) if args.falling else 1)
+    )
     if shutil.which("g++"):
         model.language_model.base_model.compile(dynamic=True)
     began = time.time()
@@ -257,13 +248,7 @@ def main() -> None:
         if step % 100 == 0 or step == args.steps - 1:
             right = {cell: np.array(reader.right(batch)) for cell, batch in val.items()}
             share = {
-                cell: {
-                    **{need: round(float(good[needs == need].mean()), 3) for need in ("picture", "motion", "both")},
-                    **{
-                        name: round(float(good[families == name].mean()), 2)
-                        for name in sorted(set(families[needs == "both"].tolist()))
-                    },
-                }
+                cell: {need: round(float(good[needs == need].mean()), 3) for need in ("picture", "motion", "both")}
                 for cell, good in right.items()
             }
             print(f"{step}/{args.steps} loss {loss.item():.3f} val {share} {time.time() - began:.0f} s", flush=True)

@@ -40,10 +40,7 @@ from vimonet.vimos.scene.description import (
     OBJECTS,
     WALLS,
     Camera,
-    Person,
-    Prop,
 )  # fmt: skip
-from vimonet.vimos.scene.questions import lateral
 
 SIDE, FRAMES, ABSENT = 128, 8, -100
 WORN = {"shirt": CLOTHES, "trousers": CLOTHES, "hair": HAIR}
@@ -62,8 +59,7 @@ def labels_of(
     scene: dict[str, Any], times: NDArray[np.float64], joints: NDArray[np.float32]
 ) -> dict[str, NDArray[Any]]:
     """Labels of the frames of one video: ``classes`` [F, heads], ``places`` [F, places, 2], ``facing`` [F, 2] (sine and
-    cosine against the line of sight, NaN where two people are seen) and ``aside`` [F, kinds] (how far to the left of
-    the one person a thing stands, m; NaN where it does not, or two people are seen). The last is not taught here.
+    cosine against the line of sight, NaN where two people are seen).
     """
     camera, people = Camera(**scene["camera"]), scene["people"]
     spots = np.array([[p["place"][0], 0.9, p["place"][1]] for p in people])
@@ -90,15 +86,11 @@ def labels_of(
     shines = [[name for start, name in lamp["colours"] if start <= t + 1e-6][-1] for t in times]
     classes[:, list(HEADS).index("lamp")] = [list(LAMP).index(name) for name in shines]
     facing = np.full((len(times), 2), np.nan, np.float32)
-    aside = np.full((len(times), len(KINDS)), np.nan, np.float32)
     if len(people) == 1:
         frames = np.minimum(np.rint(times * 20).astype(int), len(joints) - 1)
         off = heading(joints)[frames] + math.radians(people[0]["turn"]) - math.radians(camera.azimuth)
         facing = np.stack([np.sin(off), np.cos(off)], axis=1).astype(np.float32)
-        body = pinhole.place(Person(**people[0]), joints)[frames]
-        for prop in scene["props"]:
-            aside[:, KINDS.index(prop["kind"])] = lateral(body, Prop(**prop))
-    return {"classes": classes, "places": places, "facing": facing, "aside": aside}
+    return {"classes": classes, "places": places, "facing": facing}
 
 
 class Reader(nn.Module):

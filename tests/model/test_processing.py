@@ -9,7 +9,6 @@ from tiny import tiny_config, tiny_motion, tiny_tokenizer
 from transformers import AutoProcessor
 
 from vimonet.model import MotionFeatureExtractor, ViMoNetProcessor, build_processor, normalise_question
-from vimonet.model.chat import replacements
 
 
 def supervised(processor, chats, **kwargs):
@@ -184,13 +183,3 @@ def test_a_tokenizer_without_the_tokens_is_refused():
     tokenizer = type(tokenizer)(tokenizer_object=type(tokenizer.backend_tokenizer).from_str(text))
     with pytest.raises(ValueError, match=r"lacks <\|keypoints\|>"):
         ViMoNetProcessor(MotionFeatureExtractor(), tokenizer)
-
-
-def test_a_motion_and_its_video_are_dealt_in_the_order_of_time() -> None:
-    m, v, k = "<|motion|>", "<|video|>", "<|keypoints|>"
-    assert replacements(f"a{m}{v}b", [(m, 5), (v, 3)]) == [m + v + m + m + v + m + m + v, ""]
-    assert replacements(f"{k}{v}", [(k, 1), (v, 2)]) == [k + v + v, ""]
-    apart = [(f"{m} and {v}", [m, v]), (f"{v}{m}", [v, m]), (f"{m}{m}{v}", [m, m, v]), (f"{m}{v}{v}", [m, v, v])]
-    for text, tokens in apart:
-        counts = [(token, 2) for token in tokens]
-        assert replacements(text, counts) == [token * 2 for token in tokens], "not one scene of one clock"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, SPECIAL_TOKENS, VIDEO_TOKEN
+from vimonet.model.configuration_vimonet import SPECIAL_TOKENS, VIDEO_TOKEN
 
 CHAT_TEMPLATE = """\
 {%- for message in messages -%}
@@ -40,40 +39,6 @@ CHAT_TEMPLATE = """\
 """
 
 _SPECIAL = re.compile("|".join(map(re.escape, (*SPECIAL_TOKENS, VIDEO_TOKEN))), re.IGNORECASE)
-PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN, VIDEO_TOKEN))))
-"""One placeholder of a clip."""
-
-
-def replacements(text: str, counts: Sequence[tuple[str, int]]) -> list[str]:
-    """What each placeholder of a text becomes.
-
-    A motion with a video right behind it, and no other clip beside the two, is one scene with one clock: their tokens
-    are dealt evenly, in the order of time, as Qwen2.5-Omni does with sound and picture (arXiv 2503.20215). The first of
-    the two placeholders becomes them all, the second nothing.
-
-    Args:
-        text: with one placeholder per clip.
-        counts: of each, the token it is repeated as and how often.
-    """
-    found = [token * number for token, number in counts]
-    at = [match.span() for match in PLACEHOLDER.finditer(text)]
-    runs: list[list[int]] = []
-    for n, (start, _) in enumerate(at):
-        if n and at[n - 1][1] == start:
-            runs[-1].append(n)
-        else:
-            runs.append([n])
-    for run in runs:
-        if len(run) == 2 and [counts[n][0] == VIDEO_TOKEN for n in run] == [False, True]:
-            first, second = run
-            found[first], found[second] = _dealt(counts[first], counts[second]), ""
-    return found
-
-
-def _dealt(*clips: tuple[str, int]) -> str:
-    """Tokens of two clips that begin and end together, by time."""
-    timed = [(n / max(number - 1, 1), order) for order, (_, number) in enumerate(clips) for n in range(number)]
-    return "".join(clips[order][0] for _, order in sorted(timed))
 
 
 def normalise_question(text: str, *, fold: bool = True) -> str:

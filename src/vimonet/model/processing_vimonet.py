@@ -12,6 +12,7 @@ Notable choices:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from transformers.processing_utils import ProcessorMixin
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from vimonet.errors import InputError
-from vimonet.model.chat import CHAT_TEMPLATE, PLACEHOLDER, add_special_tokens, normalise_question, replacements
+from vimonet.model.chat import CHAT_TEMPLATE, add_special_tokens, normalise_question
 from vimonet.model.configuration_vimonet import (
     KEYPOINT_TOKEN,
     MOTION_TOKEN,
@@ -31,6 +32,8 @@ from vimonet.model.configuration_vimonet import (
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor, as_motion
 from vimonet.model.frame_processing import Footage, FrameProcessor, as_footage, build_frame_processor
 from vimonet.motion import Motion
+
+_PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN, VIDEO_TOKEN))))
 
 
 class ViMoNetProcessor(ProcessorMixin):
@@ -226,7 +229,7 @@ class ViMoNetProcessor(ProcessorMixin):
         self, texts: list[str], clips: list[Motion], footage: list[Footage]
     ) -> tuple[list[str], dict[str, Any], list[list[dict[str, Any]]]]:
         """Replace each placeholder by as many as its clip becomes tokens."""
-        wanted = [match for text in texts for match in PLACEHOLDER.findall(text)]
+        wanted = [match for text in texts for match in _PLACEHOLDER.findall(text)]
         for kind, found, given in (
             ("motion", sum(token != VIDEO_TOKEN for token in wanted), len(clips)),
             ("video", wanted.count(VIDEO_TOKEN), len(footage)),
@@ -242,22 +245,21 @@ class ViMoNetProcessor(ProcessorMixin):
         rows = {2: iter(data.get("keypoint_mask", ())), 3: iter(data.get("motion_mask", ()))}
         motions, videos = iter(clips), iter(footage)
 
-        def count_of(placeholder: str) -> tuple[str, int]:
+        def replacement_of(placeholder: str) -> str:
             if placeholder == VIDEO_TOKEN:
                 assert self.frame_processor is not None
-                return VIDEO_TOKEN, self.frame_processor.num_tokens(len(next(videos).images))
+                return VIDEO_TOKEN * self.frame_processor.num_tokens(len(next(videos).images))
             clip = next(motions)
             token = KEYPOINT_TOKEN if clip.dimensions == 2 else MOTION_TOKEN
-            return token, self.feature_extractor.num_tokens(int(next(rows[clip.dimensions]).sum()))
+            return token * self.feature_extractor.num_tokens(int(next(rows[clip.dimensions]).sum()))
 
         expanded, offsets = [], []
         for text in texts:
             pieces: list[str] = []
             spans: list[dict[str, Any]] = []
             last = grown = 0
-            matches = list(PLACEHOLDER.finditer(text))
-            become = replacements(text, [count_of(match.group()) for match in matches])
-            for match, replacement in zip(matches, become, strict=True):
+            for match in _PLACEHOLDER.finditer(text):
+                replacement = replacement_of(match.group())
                 start, end = match.span()
                 pieces += [text[last:start], replacement]
                 new_span = (start + grown, start + grown + len(replacement))

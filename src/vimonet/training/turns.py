@@ -8,12 +8,13 @@ which no tokenizer merges across, so the cut changes no token.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from vimonet.model.chat import CHAT_TEMPLATE, PLACEHOLDER, normalise_question, replacements
+from vimonet.model.chat import CHAT_TEMPLATE, normalise_question
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
 
 Block = tuple[list[int], list[bool]]
@@ -23,6 +24,7 @@ Clips = tuple[tuple[str, int], ...]
 """Placeholder and number of tokens of each clip of a question, in the order of `ViMoNetProcessor.messages`."""
 
 _TYPES = {MOTION_TOKEN: "motion", KEYPOINT_TOKEN: "keypoints", VIDEO_TOKEN: "video"}
+_PLACEHOLDER = re.compile("|".join(map(re.escape, _TYPES)))
 _REMEMBERED = 200_000
 
 
@@ -98,7 +100,7 @@ class TurnWriter:
             if kinds:
                 text, _ = self._render("one", "answer", kinds)
                 other, _ = self._render("other", "answer", kinds)
-                head = text[: [match.end() for match in PLACEHOLDER.finditer(text)][-1]]
+                head = text[: [match.end() for match in _PLACEHOLDER.finditer(text)][-1]]
                 self._heads[kinds] = head if other.startswith(head) else None
         return self._heads[kinds]
 
@@ -124,14 +126,14 @@ class TurnWriter:
 
 def _expanded(text: str, clips: Clips) -> str:
     """`text` with each placeholder as often as its clip becomes tokens."""
-    found = iter(replacements(text, clips))
-    return PLACEHOLDER.sub(lambda _: next(found), text)
+    counts = iter(clips)
+    return _PLACEHOLDER.sub(lambda match: match.group() * next(counts)[1], text)
 
 
 def _growth(text: str, clips: Clips) -> Any:
     """Function from a position in `text` to the one in its expanded form."""
     steps = [
-        (match.end(), len(replacement) - len(match.group()))
-        for match, replacement in zip(PLACEHOLDER.finditer(text), replacements(text, clips), strict=True)
+        (match.end(), len(token) * (count - 1))
+        for match, (token, count) in zip(_PLACEHOLDER.finditer(text), clips, strict=True)
     ]
     return lambda position: position + sum(grown for end, grown in steps if end <= position)
