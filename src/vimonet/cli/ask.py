@@ -9,14 +9,15 @@ import os
 import re
 import sys
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vimonet.cli import shared
 from vimonet.errors import InputError
-from vimonet.recordings import path_of
+from vimonet.recordings import load_recording, path_of
 from vimonet.terminal import one_line, print_json
 
 if TYPE_CHECKING:
@@ -201,12 +202,12 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     motions = [shared.load_motion(args, name) for name in recordings if name not in films]
     if args.via and len(recordings) - len(films) > 1:
         raise InputError("an endpoint is told one movement; give one recording.")
-    with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(_asked, args)
-        # Following somebody takes as long as loading torch and the model: both at once, where it is needed anyhow.
-        early = films and not motions and shared.sees_nothing(args)
-        followed = [shared.load_motion(args, name) for name in films] if early else []
-        assistant = loading.result()
+    # Following somebody takes as long as loading torch and the model: both at once, where it is needed anyhow.
+    early = args.own_process and films and not motions and shared.sees_nothing(args)
+    with ProcessPoolExecutor(1, get_context("spawn")) if early else contextlib.nullcontext() as pool:
+        tracked = [] if pool is None else [pool.submit(load_recording, name, **shared.loading(args)) for name in films]
+        assistant = _asked(args)
+        followed = [one.result() for one in tracked]
     config = getattr(assistant, "config", None)
     sees = getattr(config, "video_config", None) is not None
     notes: list[str] = []
