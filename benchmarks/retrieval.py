@@ -3,7 +3,7 @@
     python benchmarks/retrieval.py --dataset data/vimos-open --split test [--evaluator DIR] [--words people] [--json]
 
 ``--words people`` takes the captions written by people, ``actions`` a sentence made of the labelled action of each clip
-that has one. Pools of 32, intervals over recordings: see vimonet/model/evaluator/retrieval.py.
+that has one. Pools of 32, intervals over recordings: see vimonet/retrieval.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 
 from vimonet.errors import InputError
 from vimonet.model.evaluator import Evaluator
-from vimonet.model.evaluator.retrieval import retrieval
+from vimonet.retrieval import retrieval
 from vimonet.vimos.labels import third_person
 from vimonet.vimos.reading import read_records
 

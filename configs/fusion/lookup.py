@@ -43,6 +43,8 @@ from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, 
 from vimonet.vimos.scene.draw import draw_scene
 from vimonet.vimos.scene.questions import WORDINGS, Asker, Filmed, lateral, of_picture
 
+FEW = 3
+"""Wordings of each form until the end of the long stretch: looking up is learnt later with more of them."""
 FRAMES = 5
 """Of every clip, over the whole of it, as `video.frames` of instruct.yaml says."""
 
@@ -177,7 +179,7 @@ class DrawnScenes(IterableDataset[Any]):
                 continue
             placed = tuple(pinhole.place(p, body) for p, body in zip(scene.people, bodies, strict=True))
             filmed = Filmed(scene, placed, ((), ())[: len(bodies)], ())
-            asker = Asker(rng, test=False)
+            asker = Asker(rng, test=False, most=FEW)
             asked = [asker.scene(question, "picture") for question in of_picture(filmed, rng)]
             turns = [(one.question, one.answer) for one in rng.sample(asked, min(len(asked), 7))]
             turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 3))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lookup import FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, steps_on_the_way, told
+from lookup import FEW, FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, steps_on_the_way, told
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 from tower import labels_of
@@ -86,12 +86,12 @@ class Taken:
         bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, motions, strict=True))
         return cls(record, scene, tuple(measure(motion) for motion in motions), parts, bodies)
 
-    def asked(self, rng: random.Random) -> tuple[Scene, list[tuple[str, str]]]:
-        """Another colouring of the scene, and questions about it with their answers."""
+    def asked(self, rng: random.Random, most: int | None) -> tuple[Scene, list[tuple[str, str]]]:
+        """Another colouring of the scene, and questions about it with their answers, in the `most` first wordings."""
         scene = recoloured(self.scene, rng)
         reverse = self.record.provenance["mode"] == "reversed"
         filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
-        asker = Asker(rng, test=False)
+        asker = Asker(rng, test=False, most=most)
         picture = list(of_picture(filmed, rng))
         chosen = [asker.scene(question, "picture") for question in rng.sample(picture, 2)]
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
@@ -152,6 +152,7 @@ class Draws(IterableDataset[Any]):
     arm: str
     batch: int
     seed: int
+    most: int | None
 
     def __iter__(self) -> Any:
         rng = random.Random(f"{self.seed}/{self.arm}")
@@ -159,7 +160,7 @@ class Draws(IterableDataset[Any]):
             drawn = []
             for _ in range(self.batch):
                 number = rng.randrange(len(self.taken))
-                scene, turns = self.taken[number].asked(rng)
+                scene, turns = self.taken[number].asked(rng, self.most)
                 cell = self._cell(rng)
                 drawn.append((number, cell, said_of(scene, self.taken[number].record), turns))
             yield self.rows(drawn)
@@ -192,7 +193,7 @@ def main() -> None:
     ask.add_argument("--arm", choices=ARMS, default="paired")
     ask.add_argument("--start", default="runs/fusion/start", help="what align.py made")
     ask.add_argument("--steps", type=int, default=1000)
-    ask.add_argument("--falling", action="store_true", help="let the rate fall from the first third on")
+    ask.add_argument("--falling", action="store_true", help="the end: all wordings, at a falling rate")
     ask.add_argument("--batch", type=int, default=24)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
@@ -228,7 +229,8 @@ def main() -> None:
     }
     model.to(args.device)
     needs = np.array([one.evidence["needs"] for record in held for one in record.instructions])
-    draws = iter(DataLoader(Draws(taken, rows, args.arm, args.batch, args.seed), batch_size=None, num_workers=1))
+    endless = Draws(taken, rows, args.arm, args.batch, args.seed, None if args.falling else FEW)
+    draws = iter(DataLoader(endless, batch_size=None, num_workers=1))
     optimiser = torch.optim.AdamW(model.language_model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
     shape = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda n: min(1, (n + 1) / 50, 1.5 * (1 - n / args.steps) if args.falling else 1)

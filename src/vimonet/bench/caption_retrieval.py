@@ -1,7 +1,7 @@
 """How well captions find their own movements: the retrieval section of a report.
 
 People's captions show what the evaluator can tell apart, the model's are ranked in the same pools, and captions dealt
-to other recordings show what chance gives. The measures: :mod:`vimonet.model.evaluator.retrieval`.
+to other recordings show what chance gives. The measures: :mod:`vimonet.retrieval`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vimonet.bench.systems import ALL, as_score, recordings_of
 from vimonet.errors import InputError
-from vimonet.model.evaluator.retrieval import POOL, TOP, Figure, Retrieval, retrieval_of_vectors
+from vimonet.retrieval import POOL, TOP, Figure, Retrieval, retrieval_of_vectors
 
 if TYPE_CHECKING:
     from vimonet.model.evaluator import Evaluator

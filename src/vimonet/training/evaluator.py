@@ -11,9 +11,9 @@ import torch
 
 from vimonet.errors import InputError
 from vimonet.model.evaluator import Evaluator, MotionTextConfig, MotionTextModel, may_describe
-from vimonet.model.evaluator.retrieval import retrieval
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.motion import Motion
+from vimonet.retrieval import retrieval
 from vimonet.training.bpe import train_bpe
 from vimonet.training.captioned import CaptionedClips, captioned_clips
 from vimonet.training.config import TrainingConfig

@@ -73,17 +73,22 @@ class Filmed:
 
 
 class Asker:
-    """Puts questions into words: of the test some in wordings that training never uses."""
+    """Puts questions into words: of the test some in wordings that training never uses.
 
-    def __init__(self, rng: random.Random, test: bool) -> None:
-        self.rng, self.test = rng, test
+    Args:
+        rng: source of chance.
+        test: whether the questions are the test's.
+        most: so many of a scene's wordings of each form are used, the first ones; None for all.
+    """
+
+    def __init__(self, rng: random.Random, test: bool, most: int | None = None) -> None:
+        self.rng, self.test, self.most = rng, test, most
 
     def scene(self, question: Question, needs: str, given: str | None = None) -> Instruction:
         """A question of a form of this package's wordings; `given` is the side of the person whose movement it is."""
         wording = self._wording()
-        words = self.rng.choice(WORDINGS[question.form][wording]).format(**question.slots)
-        lead = "" if given is None else self.rng.choice(WORDINGS["given"][wording]).format(side=given) + " "
-        return self._made(question, lead + words[:1].upper() + words[1:], needs, needs, wording)
+        words = self.rng.choice(WORDINGS[question.form][wording][: self.most]).format(**question.slots)
+        return self._made(question, self._lead(given, wording) + words[:1].upper() + words[1:], needs, needs, wording)
 
     def motion(self, question: Question, who: str, needs: str, given: str | None = None) -> Instruction | None:
         """A question of a form about movement, of `who`; None where no wording names a person."""
@@ -99,9 +104,14 @@ class Asker:
                 break
         else:
             return None
-        lead = "" if given is None else self.rng.choice(WORDINGS["given"][wording]).format(side=given) + " "
+        lead = self._lead(given, wording)
         style = needs if needs == "both" else STYLES[question.form]
         return self._made(question, lead + words, needs, style, wording, plain=who == "the person")
+
+    def _lead(self, given: str | None, wording: str) -> str:
+        if given is None:
+            return ""
+        return self.rng.choice(WORDINGS["given"][wording][: self.most]).format(side=given) + " "
 
     def _wording(self) -> str:
         return "unseen" if self.test and self.rng.random() < UNSEEN_SHARE else "seen"

@@ -6,7 +6,7 @@ from tiny import tiny_motion
 from tiny_evaluator import tiny_evaluator
 
 from vimonet.errors import InputError
-from vimonet.model.evaluator.retrieval import retrieval, retrieval_of_vectors
+from vimonet.retrieval import retrieval, retrieval_of_vectors
 
 N = 60
 WORDS = ("walks", "jumps", "kicks", "bows", "waves", "sits", "turns", "crawls", "climbs", "throws")
