@@ -6,12 +6,16 @@ A made-up estimator reads people out of the pictures' numbers, so that every tru
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from video_clips import make, number_of
 
+import vimonet
 import vimonet.motion.pose.remembered as remembered
 from vimonet.cli import main
 from vimonet.errors import InputError
@@ -357,3 +361,18 @@ def test_vitpose_reads_the_peak_of_its_heatmaps(tiny_vitpose: Path) -> None:
     np.testing.assert_allclose(found.points[:, 0], x, atol=5)  # a quarter cell
     np.testing.assert_allclose(found.points[:, 1], -20 + 8 / 15 * 200, atol=1)
     assert estimator._following(120, 160)[2] < 150  # from now on around the joints
+
+
+def test_ask_follows_in_a_process_of_its_own(shared: Path, tmp_path: Path) -> None:
+    """The command line alone does so: the same answer as in one process, and a film without anybody is told of."""
+    pytest.importorskip("mediapipe")
+    clip = shared / "video" / "clips" / "mllm_COBRA_PUSH_UPS_clip2.mp4"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "vimonet", "ask", "--json"]
+    question = "Does the person turn around?"
+    done = subprocess.run([*command, str(clip), question], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["text"] == vimonet.load().ask(question, str(clip)).text
+    nobody = tmp_path / "nobody.mp4"
+    make(nobody, 8)
+    done = subprocess.run([*command, str(nobody), question], env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "nobody is seen" in done.stderr and "Traceback" not in done.stderr
