@@ -214,7 +214,8 @@ def test_of_two_people_one_answer_is_the_others_opposite(rows: list[Record]) -> 
     for row in two:
         shirts = [person["shirt"] for person in row.provenance["scene"]["people"]]
         asked = [i for i in row.instructions if i.evidence["needs"] == "both"]
-        assert asked and all(row.provenance["given"].removeprefix("the ") in i.question for i in asked)
+        side = row.provenance["given"].removeprefix("the person ")
+        assert asked and all(f" {side}" in i.question for i in asked)
         if row.provenance["mode"] == "reversed":
             mine, other = ([action for action, _, _ in actions] for actions in row.provenance["actions"])
             assert mine == other[::-1]
