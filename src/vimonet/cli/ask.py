@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vimonet.cli import shared
 from vimonet.errors import InputError
-from vimonet.recordings import load_recording, path_of
+from vimonet.recordings import path_of
 from vimonet.terminal import one_line, print_json
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     # Following somebody takes as long as loading torch and the model: both at once, where it is needed anyhow.
     early = args.own_process and films and not motions and shared.sees_nothing(args)
     with ProcessPoolExecutor(1, get_context("spawn")) if early else contextlib.nullcontext() as pool:
-        tracked = [] if pool is None else [pool.submit(load_recording, name, **shared.loading(args)) for name in films]
+        tracked = [] if pool is None else [pool.submit(shared.load_motion, args, name) for name in films]
         assistant = _asked(args)
         followed = [one.result() for one in tracked]
     config = getattr(assistant, "config", None)

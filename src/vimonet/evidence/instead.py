@@ -71,7 +71,8 @@ def instead(
     asked, said = normalise(question), normalise(answer)
     seen = limbs_seen(motion.confidence)
     yes = polarity(said)
-    shown = in_picture(question, answer, motion, facts)
+    found = _of_picture(question, answer, motion, facts)
+    shown = in_picture(found, asked, said)
     if isinstance(shown, str):
         return shown, MEASURED
     if declines(said):
@@ -80,7 +81,7 @@ def instead(
         return CANNOT_TELL, WITHHELD
     elif (motion.dimensions == 2 and confidence < picture_floor) and not (shown or numeric(said) or asks_action(asked)):
         # "Forward" is neither borne out nor denied by a picture, in which somebody plainly moves to the right.
-        truths = [item.truth for item in _of_picture(question, answer, motion, facts) if item.truth and yes is None]
+        truths = [item.truth for item in found if item.truth and yes is None]
         return (truths[0], MEASURED) if truths else (CANNOT_TELL, WITHHELD)
     elif yes is not None or re.search(r"\bor\b", asked):
         # A choice among answers; "yes" to an action is a name for it all the same.
@@ -99,21 +100,24 @@ def instead(
     return None if declines(said) else (CANNOT_TELL, WITHHELD)
 
 
-def in_picture(question: str, answer: str, motion: Motion, facts: Callable[[Motion], Facts] = measure) -> str | bool:
+def in_picture(found: list[Evidence], asked: str, said: str) -> str | bool:
     """What joints tracked in a picture (2D) show of an answer about hands, arms, way or turn.
 
     One camera tells these plainly or not at all, while a model trained on projected recordings sees depth in them that
     it can only guess.
 
+    Args:
+        found: what they say (`_of_picture`).
+        asked, said: question and answer, normalised.
+
     Returns:
         What they show where they deny the answer; True where they bear it out, False where they leave it open.
     """
-    asked, found = normalise(question), _of_picture(question, answer, motion, facts)
+    yes = polarity(said)
     for item in found:
         if item.verdict == CONTRADICTS:
-            said = polarity(normalise(answer))
-            if said is not None and not re.search(r"\bor\b", asked):
-                return "no" if said else "yes"
+            if yes is not None and not re.search(r"\bor\b", asked):
+                return "no" if yes else "yes"
             if item.truth:
                 return item.truth
     return any(item.verdict == AGREES for item in found)
