@@ -40,6 +40,7 @@ from vimonet.vimos.scene import camera as pinhole
 from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Scene
 from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, of_picture
 from vimonet.vimos.schema import Part
+from vimonet.vimos.steps import with_steps
 
 ARMS = ("motion", "video", "unpaired", "paired")
 _LOST = 0.3
@@ -96,7 +97,7 @@ class Taken:
         chosen = [asker.scene(question, "picture") for question in rng.sample(picture, 2)]
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
         chosen += [*rng.sample(motion, min(2, len(motion))), *ask_both(filmed, asker, 6)]
-        turns = [(one.question, one.answer) for one in chosen]
+        turns = [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
         turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 1))
         return scene, turns
 
@@ -220,7 +221,7 @@ def main() -> None:
                     n,
                     cell,
                     said_of(Scene.from_dict(r.provenance["scene"]), r),
-                    [(i.question, i.answer) for i in r.instructions],
+                    [(i.question, with_steps(i.answer, i.evidence)) for i in r.instructions],
                 )
                 for n, r in enumerate(held)
             ]

@@ -3,6 +3,7 @@
 An answer counts as right where greedy decoding gives it word for word. That is read from one pass over the right
 answer: decoding says exactly these tokens if and only if each of them is the likeliest after the ones before it. So all
 questions about a clip share one copy of its tokens, as in training, at a fifteenth of the cost of writing answers out.
+Questions whose answers may come behind steps (`vimonet.vimos.steps`) are answered in full: the result alone is judged.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from vimonet.training.objective import IGNORE
 from vimonet.vimos.annotators.kinematic import SIDED_FORMS, STYLES
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.records import Instruction, Record
+from vimonet.vimos.steps import STEPS, result_of
 
 CELLS = ("motion", "video", "both", "neither")
 NEEDS = ("picture", "motion", "both")
@@ -139,6 +141,7 @@ def score_cells(
             chosen = range(start, min(start + batch, len(rows)))
             samples = [_sample(rows[i], clips[i], cell) for i in chosen]
             found += _right(loaded.model, collate(samples), place, bf16)
+        _write_out(loaded, rows, clips, cell, found, batch, progress)
     if frames is None:
         right |= {"video": right["neither"], "both": right["motion"]}
     asked = [(row, number, told) for row in rows for number, told in enumerate(row.instructions)]
@@ -171,6 +174,32 @@ def _sample(row: Record, clip: tuple[str, None, None], cell: str) -> Sample:
         "source": row.source,
         "video": clip if cell in ("video", "both") else None,
     }
+
+
+def _write_out(
+    model: Any,
+    rows: list[Record],
+    clips: list[tuple[str, None, None]],
+    cell: str,
+    right: list[bool],
+    size: int,
+    bar: bool,
+) -> None:
+    """Judge anew, in place, the questions with steps: what the model comes to when it answers in full."""
+    asked = [(told, row, clip) for row, clip in zip(rows, clips, strict=True) for told in row.instructions]
+    stepped = [n for n, (told, *_) in enumerate(asked) if told.evidence.get(STEPS)]
+    for start in tqdm(range(0, len(stepped), 8 * size), desc=f"{cell}, in steps", unit="batch", disable=not bar):
+        chosen = stepped[start : start + 8 * size]
+        triples = [
+            (
+                asked[n][0].question,
+                asked[n][1].motion if cell in ("motion", "both") else None,
+                asked[n][2][0] if cell in ("video", "both") else None,
+            )
+            for n in chosen
+        ]
+        for n, answer in zip(chosen, model.ask_batch(triples), strict=True):
+            right[n] = result_of(answer.own) == asked[n][0].answer
 
 
 @torch.inference_mode()

@@ -16,10 +16,13 @@ from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS
 from vimonet.vimos.consistency import absent_from
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.records import arrays_of
+from vimonet.vimos.steps import with_steps
 from vimonet.vimos.wordings import ask
 
-Choice = tuple[str, str, Any, bool]
-"""Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed."""
+Choice = tuple[str, str, Any, bool, str]
+"""Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed, and
+what is learnt: the answer, or its steps and the answer.
+"""
 
 
 STREAMS = ("all", "motion", "video", "unpaired")
@@ -39,6 +42,7 @@ class TrainingSet:
         folder: of the dataset, where its videos lie.
         streams: what is given of a row with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one of
             them, the other in the next epoch.
+        steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.steps`).
 
     Attributes:
         lengths: frames per sample, 0 without motion.
@@ -48,7 +52,14 @@ class TrainingSet:
     """
 
     def __init__(
-        self, rows: Any, turns: int, seed: int, noise: bool, folder: str | Path = "", streams: str = "all"
+        self,
+        rows: Any,
+        turns: int,
+        seed: int,
+        noise: bool,
+        folder: str | Path = "",
+        streams: str = "all",
+        steps: bool = False,
     ) -> None:
         self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
         self.streams = streams
@@ -61,7 +72,7 @@ class TrainingSet:
         self.cells = np.array(
             [_cell(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)], np.int64
         )
-        self._questions = _questions(rows)
+        self._questions = _questions(rows, steps)
         self._spans = [
             [(a["action"], a["start"], a["end"]) for a in actions]
             for actions in rows.data.column("actions").to_pylist()
@@ -102,8 +113,8 @@ class TrainingSet:
         chosen = chosen[: self.turns]
         rng.shuffle(chosen)
         turns = []
-        for form, answer, words, _ in chosen:
-            turns.append((words if isinstance(words, str) else ask(form, rng, **words), answer))
+        for form, _, words, _, said in chosen:
+            turns.append((words if isinstance(words, str) else ask(form, rng, **words), said))
         return {
             "joints": joints,
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
@@ -116,8 +127,8 @@ class TrainingSet:
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
         """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
-        form, answer, words, _ = rng.choice(self._questions[rng.randrange(len(self))])
-        return words if isinstance(words, str) else ask(form, rng, **words), answer
+        form, _, words, _, said = rng.choice(self._questions[rng.randrange(len(self))])
+        return words if isinstance(words, str) else ask(form, rng, **words), said
 
 
 _ENDS = {"at_beginning": "first", "at_end": "last"}
@@ -129,11 +140,11 @@ _OTHER_SIDE = {"left": "right", "right": "left"}
 
 def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
     """The same question with two actions exchanged, or about the other side where that is known: one, or none."""
-    form, answer, words, closed = question
+    form, answer, words, closed, _ = question
     if isinstance(words, str):
         return []
     if form in ("order", "order_yes_no") and answer in _FLIPPED:
-        return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
+        return [_choice(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
     if form in _BY_SUBJECT:
         other = {key: " ".join(_OTHER_SIDE.get(w, w) for w in text.split()) for key, text in words.items()}
         if other != words:
@@ -143,6 +154,11 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
     return []
 
 
+def _choice(form: str, answer: str, words: Any, closed: bool) -> Choice:
+    """A question whose bare answer is learnt."""
+    return form, answer, words, closed, answer
+
+
 def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> list[Choice]:
     """Of "does it begin with X?" (or end): the same about an action that happens elsewhere, or about the right one."""
     happens = {q[2]["doing"]: q[2] for q in asked if q[0] == "yes_no" and q[1] == "yes" and isinstance(q[2], dict)}
@@ -150,8 +166,9 @@ def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> lis
     if there is None:
         return []
     if answer == "no":
-        return [(form, "yes", there, closed)]
-    return [(form, "no", other, closed) for other in happens.values() if absent_from(other["do"], {there["do"]})][:1]
+        return [_choice(form, "yes", there, closed)]
+    elsewhere = [other for other in happens.values() if absent_from(other["do"], {there["do"]})]
+    return [_choice(form, "no", other, closed) for other in elsewhere[:1]]
 
 
 def _cell(dimensions: int, video: bool) -> int:
@@ -171,30 +188,31 @@ def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | No
     return found
 
 
-def _questions(rows: Any) -> list[list[Choice]]:
+def _questions(rows: Any, steps: bool) -> list[list[Choice]]:
     """What can be asked of each row: its instructions, and a description where it has captions."""
     found: list[list[Choice]] = []
     # The same question with the same answer stands in hundreds of rows: one object serves them all.
     known: dict[tuple[Any, ...], Choice] = {}
     captions = rows.data.column("captions").to_pylist()
-    for told, asked in zip(captions, _instructions(rows), strict=True):
+    for told, asked in zip(captions, _instructions(rows, steps), strict=True):
         questions: list[Choice] = []
         for i in asked:
             # Forms of our own are put into other words every time; what others wrote is asked as they wrote it.
             ours = i["generator"] == "kinematic"
-            key = (i["form"], i["answer"], i["slots"] if ours else i["question"], bool(i["options"]), ours)
+            said = with_steps(i["answer"], json.loads(i["evidence"])) if steps else i["answer"]
+            key = (i["form"], i["answer"], i["slots"] if ours else i["question"], bool(i["options"]), ours, said)
             if key not in known:
-                known[key] = (key[0], key[1], json.loads(i["slots"]) if ours else i["question"], key[3])
+                known[key] = (key[0], key[1], json.loads(i["slots"]) if ours else i["question"], key[3], said)
             questions.append(known[key])
-        questions += [("caption", c["text"], {}, False) for c in told]
+        questions += [_choice("caption", c["text"], {}, False) for c in told]
         found.append(questions)
     return found
 
 
-def _instructions(rows: Any) -> Any:
+def _instructions(rows: Any, steps: bool) -> Any:
     import pyarrow.compute as pc
 
-    names = ("form", "question", "answer", "options", "slots", "generator")
+    names = ("form", "question", "answer", "options", "slots", "generator", *(("evidence",) if steps else ()))
     for chunk in rows.data.column("instructions").chunks:
         flat = chunk.flatten()
         columns = {name: pc.struct_field(flat, name).to_pylist() for name in names}
@@ -222,7 +240,7 @@ def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     closed: dict[tuple[str, str], bool] = {}
 
     def key_of(question: Choice) -> tuple[str, str]:
-        form, _, words, _ = question
+        form, _, words, *_ = question
         subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
         return form, subject if form in _BY_SUBJECT else ""
 
@@ -266,6 +284,7 @@ def training_samples(
     noise: bool = True,
     limit: int = 0,
     streams: str = "all",
+    steps: bool = False,
 ) -> TrainingSet:
     """A split of a VIMOS dataset as samples.
 
@@ -278,6 +297,7 @@ def training_samples(
         limit: only the first so many rows; 0 for all.
         streams: what is given of rows with motion and video: ``all`` of it, ``motion``, ``video``, or ``unpaired``: one
             of them, the other in the next epoch. Rows that only have what is not given are left out.
+        steps: whether answers say their steps, where the dataset has some.
 
     Raises:
         InputError: no dataset, no such split, a test split, or nothing left in it.
@@ -293,7 +313,7 @@ def training_samples(
         rows = _with(rows, "joints" if streams == "motion" else "video")
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
-    return TrainingSet(rows, turns, seed, noise, dataset, streams)
+    return TrainingSet(rows, turns, seed, noise, dataset, streams, steps)
 
 
 def _with(rows: Any, column: str) -> Any:

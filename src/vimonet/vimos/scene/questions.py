@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -28,8 +28,10 @@ from vimonet.vimos.annotators.kinematic.forms import FORM_WEIGHTS
 from vimonet.vimos.labels import participle
 from vimonet.vimos.records import Instruction
 from vimonet.vimos.scene import camera as pinhole
+from vimonet.vimos.scene import steps
 from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Prop, Scene
 from vimonet.vimos.schema import Part, Question
+from vimonet.vimos.steps import STEPS
 from vimonet.vimos.wordings import ask as ask_motion
 
 Array = NDArray[np.float64]
@@ -156,6 +158,12 @@ def _seen(form: str, answer: str, options: Any, **slots: str) -> Question:
     return Question("picture", form, answer, slots, tuple(options), {"scene": form})
 
 
+def left_in_picture(scene: Scene) -> list[bool]:
+    """Whether each of two props is left of the other in the picture."""
+    x = [_in_picture(scene, prop)[0] for prop in scene.props]
+    return [bool(x[0] < x[1]), bool(x[1] < x[0])]
+
+
 def _in_picture(scene: Scene, prop: Prop) -> Array:
     return pinhole.project(scene.camera, np.array([prop.place[0], 0.3, prop.place[1]]))
 
@@ -177,6 +185,7 @@ def _by_lamp(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
         for n, part in enumerate(parts):
             colour = lamp.colours[n][1]
             span = {"start": part.start, "end": part.end, "lamp": [list(c) for c in lamp.colours]}
+            span[STEPS] = steps.by_lamp(lamp, colour)
             yield Question("lamp", "lamp_during", colour, {"doing": doing[n]}, tuple(LAMP), span)
             one, other = sorted((doing[n], rng.choice([d for d in doing if d != doing[n]])), key=lambda _: rng.random())
             slots = {"doing": one, "other": other, "colour": colour}
@@ -191,6 +200,7 @@ def _by_lamp(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
     told: dict[str, Any] = {"raises": [(r.side, round(r.start, 2), round(r.end, 2)) for r in facts.raised_hands]}
     told["lamp"] = [list(c) for c in lamp.colours]
     for side, colour in by_side.items():
+        told = {**told, STEPS: steps.by_lamp(lamp, colour)}
         yield Question("lamp", "lamp_at_raise", colour, {"hand": f"{side} hand"}, tuple(LAMP), told)
         if len(set(by_side.values())) == len(by_side):
             yield Question(
@@ -209,6 +219,7 @@ def _by_hand(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
     """The movement tells the hand, the picture what stands on its side."""
     facts, props = filmed.facts[0], list(filmed.scene.props)
     aside = [lateral(filmed.bodies[0], prop) for prop in props]
+    left = left_in_picture(filmed.scene)
     rng.shuffle(order := [0, 1])
     p, q = (props[i].kind for i in order)
 
@@ -217,10 +228,13 @@ def _by_hand(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
         spans = [a[first : last + 1] for a in aside]
         if min(float(np.abs(span).min()) for span in spans) < 0.3 or (np.sign(spans[0]) == np.sign(spans[1])).any():
             return None
-        left = 0 if spans[0][0] > 0 else 1
+        on_left = 0 if spans[0][0] > 0 else 1
         if any(len(np.unique(np.sign(span))) > 1 for span in spans):
             return None
-        return {"left": props[left].kind, "right": props[1 - left].kind}
+        return {"left": props[on_left].kind, "right": props[1 - on_left].kind}
+
+    def stands(i: int, side: str, of: str, frame: int) -> str:
+        return steps.by_hand(side, of, props[i], "left" if aside[i][frame] > 0 else "right", left[i])
 
     raises = [r for r in facts.raised_hands if r.height > 0.12]
     if raises and len({r.side for r in facts.raised_hands}) == 1:
@@ -228,13 +242,14 @@ def _by_hand(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
         around, side = sides(first, last), raises[0].side
         if around is not None:
             span = {"hand": side, "props": around, "start": raises[0].start, "end": raises[-1].end}
+            span[STEPS] = stands(order[0], side, "hand", first)
             yield Question("prop_hand", "prop_of_hand", around[side], {"p": p, "q": q}, (p, q), span)
             yield Question("prop_hand", "hand_of_prop", "yes" if around[side] == p else "no", {"p": p}, YES_NO, span)
     activity = {side: facts.limb_activity.get(f"{side} arm", 0.0) for side in ("left", "right")}
     more = max(activity, key=lambda side: activity[side])
     around = sides(0, len(aside[0]))
     if around is not None and activity[more] > max(0.2, 1.5 * min(activity.values())):
-        measured = {"activity_m_s": activity, "props": around}
+        measured = {"activity_m_s": activity, "props": around, STEPS: stands(order[0], more, "arm", 0)}
         yield Question("prop_hand", "prop_of_arm", around[more], {"p": p, "q": q}, (p, q), measured)
 
 
@@ -254,28 +269,36 @@ def _by_way(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
         off.append((float(wrapped[0]), float(wrapped[-1])))
         distance = np.linalg.norm(away, axis=1)
         gone.append((float(distance[0]), float(distance[-1])))
+    hands = ["left" if lateral(body, prop)[0] > 0 else "right" for prop in props]
+    left = left_in_picture(filmed.scene)
+
+    def stands(near: int) -> str:
+        return steps.by_hand(hands[order[near]], "way", props[order[0]], hands[order[0]], left[order[0]])
+
     near = 0 if off[0][1] < off[1][1] else 1
     one_way = len({turn.degrees > 0 for turn in facts.turns or ()}) == 1
     if one_way and off[near][1] < 45 and off[1 - near][1] > 90 and off[near][0] - off[near][1] > 30:
         told = {"off_facing_deg": dict(zip(kinds, off, strict=True)), "net_turn_deg": facts.net_turn}
+        told[STEPS] = stands(near)
         yield Question("prop_way", "prop_of_turn", kinds[near], slots, kinds, told)
     near = 0 if gone[0][1] < gone[1][1] else 1
     if gone[near][0] - gone[near][1] > 0.25 and gone[1 - near][1] - gone[near][1] > 0.4:
-        yield Question(
-            "prop_way", "prop_of_way", kinds[near], slots, kinds, {"metres": dict(zip(kinds, gone, strict=True))}
-        )
+        told = {"metres": dict(zip(kinds, gone, strict=True)), STEPS: stands(near)}
+        yield Question("prop_way", "prop_of_way", kinds[near], slots, kinds, told)
 
 
 def of_two(one: Mapping[Any, Question], other: Mapping[Any, Question]) -> Iterator[tuple[Question, int]]:
     """Questions that have another answer for each of two people, with the number of the person asked about.
 
     Args:
-        one, other: what can be asked of each (see `by_form`).
+        one, other: what can be asked of each (see `by_form`); the evidence gains ``given``, the answer for the first.
     """
     for key in one:
         pair = [found[key] for found in (one, other) if key in found]
         if len(pair) == 2 and pair[0].answer != pair[1].answer and CANNOT_TELL not in (pair[0].answer, pair[1].answer):
-            yield from ((question, n) for n, question in enumerate(pair))
+            for n, question in enumerate(pair):
+                told = {**question.evidence, "given": pair[0].answer}
+                yield replace(question, evidence=told), n
 
 
 def by_form(filmed: Filmed, person: int, measured: list[Question]) -> dict[Any, Question]:
@@ -318,6 +341,8 @@ def ask_both(filmed: Filmed, asker: Asker, number: int) -> list[Instruction]:
         if whose is not None and rng.random() < 0.4:
             told.append(asker.scene(whose, "both", filmed.side()))
             continue
+        told_steps = steps.by_person(filmed.scene, person, question.evidence["given"])
+        question = replace(question, evidence={**question.evidence, STEPS: told_steps})
         who = f"the person in the {filmed.scene.people[person].shirt} shirt"
         asked = asker.motion(question, who, "both", filmed.side())
         told += [] if asked is None else [asked]
@@ -342,7 +367,9 @@ def shirt_of(filmed: Filmed, question: Question, person: int) -> Question | None
         return None
     shirts = tuple(who.shirt for who in filmed.scene.people)
     does = {"does": _DOES[question.form].format(question.answer)}
-    return Question("shirt_of", "shirt_of", shirts[person], does, tuple(sorted(shirts)), question.evidence)
+    told = steps.by_shirt(person, question.evidence["given"], question.answer, filmed.side())
+    evidence = {**question.evidence, STEPS: told}
+    return Question("shirt_of", "shirt_of", shirts[person], does, tuple(sorted(shirts)), evidence)
 
 
 def drawn(questions: list[Question], number: int, rng: random.Random) -> list[Question]:
