@@ -156,6 +156,16 @@ def test_a_file_that_breaks_off_is_answered_as_far_as_it_goes(tmp_path: Path, pe
     assert 1.5 < answer(path, model, capsys)["end"] < 3.5
 
 
+def test_what_was_not_seen_is_said_beside_the_answer(tmp_path: Path, people, model, capsys) -> None:
+    people.append(person(140, 50))
+    path = make(tmp_path / "clip.mp4", 100, size=SIZE, container={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    assert main(["ask", str(path), QUESTION, "-m", str(model)]) == 0
+    said = capsys.readouterr().err
+    assert f"vimonet: {path}: the file breaks off: it holds " in said and " of 100 frames." in said
+    assert f"vimonet: {path}: 2 people in view: person 1 by size, place and time in view is followed." in said
+
+
 def test_twenty_thousand_frames(tmp_path: Path, people, model, capsys) -> None:
     path = many(tmp_path / "long.mp4")
     clip = read(path)

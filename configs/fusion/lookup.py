@@ -39,11 +39,9 @@ from vimonet.training.stages import assemble, samples_of
 from vimonet.training.turns import TurnWriter
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene import steps
 from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS
 from vimonet.vimos.scene.draw import draw_scene
-from vimonet.vimos.scene.questions import WORDINGS, Asker, Filmed, lateral, left_in_picture, of_picture
-from vimonet.vimos.steps import SO
+from vimonet.vimos.scene.questions import WORDINGS, Asker, Filmed, lateral, of_picture
 
 FEW = 3
 """Wordings of each form until the end of the long stretch: looking up is learnt later with more of them."""
@@ -192,30 +190,26 @@ class DrawnScenes(IterableDataset[Any]):
 
 
 def steps_on_the_way(filmed: Filmed, asker: Asker) -> list[tuple[str, str]]:
-    """Questions that what needs both streams rests on, and that the picture alone answers, with the steps that their
-    answers share with it: whose movement is given, on which hand of somebody a thing stands. The dataset does not ask
-    them.
+    """Questions that what needs both streams rests on, and that the picture alone answers: whose movement is given, on
+    which side of somebody a thing stands. The dataset does not ask them.
     """
     rng, scene = asker.rng, filmed.scene
     if len(filmed.bodies) == 2:
         place = rng.choice((0, 1))
         lead = rng.choice(WORDINGS["given"]["seen"]).format(side=filmed.side(place))
+        shirts = [person.shirt for person in scene.people]
+        rng.shuffle(shirts)
         found = [
-            (
-                f"{lead} Is that the person in the {scene.people[who].shirt} shirt?",
-                f"{steps.same_person(scene, who, place)}{SO}{'yes' if who == place else 'no'}",
-            )
-            for who in rng.sample((0, 1), 2)
+            (f"{lead} Is that the person in the {shirt} shirt?", "yes" if scene.people[place].shirt == shirt else "no")
+            for shirt in shirts
         ]
         return [*found, (f"{lead} What colour is the shirt of that person?", scene.people[place].shirt)]
-    found = []
-    for prop, left in zip(scene.props, left_in_picture(scene), strict=True):
-        away = float(lateral(filmed.bodies[0], prop).mean())
-        hand = "left" if away > 0 else "right"
-        asked = f"On which hand of the person is the {prop.kind}, left or right?"
-        if abs(away) > 0.3:
-            found.append((asked, f"{steps.on_hand(prop, hand, left)}{SO}{hand}"))
-    return found
+    aside = [(prop.kind, float(lateral(filmed.bodies[0], prop).mean())) for prop in scene.props]
+    return [
+        (f"On which hand of the person is the {kind}, left or right?", "left" if away > 0 else "right")
+        for kind, away in aside
+        if abs(away) > 0.3
+    ]
 
 
 def piece_of(turns: list[tuple[str, str]], writer: TurnWriter) -> Piece:

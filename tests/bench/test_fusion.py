@@ -22,12 +22,15 @@ from vimonet.training.collator import Collator
 from vimonet.training.objective import supervised
 from vimonet.vimos.build import Shard, build, chunk
 from vimonet.vimos.records import Instruction, Record
+from vimonet.vimos.steps import result_of, with_steps
 
 ASKED = {
     "which arm is raised": "motion",
     "which way does the person turn": "both",
     "what is the person doing": "picture",
 }
+EVIDENCE = {needs: {"needs": needs} for needs in ASKED.values()}
+EVIDENCE["both"]["steps"] = "seen from the front, turning"
 SAID = ["to the left", "the left arm", "walking forward and waving", "to the right"]
 
 
@@ -127,7 +130,7 @@ class PairedRows:
     def records(self, shard: Shard):  # type: ignore[no-untyped-def]
         for index in shard.keys:
             told = tuple(
-                Instruction(needs, "first", question, SAID[(n + index) % len(SAID)], evidence={"needs": needs})
+                Instruction(needs, "first", question, SAID[(n + index) % len(SAID)], evidence=EVIDENCE[needs])
                 for n, (question, needs) in enumerate(ASKED.items())
             )
             film = f"video/{index}.mp4"
@@ -160,7 +163,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
-    """A tiny model that was taught the first row's answers, seen with both."""
+    """A tiny model that was taught the first row's answers, with their steps, seen with both."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=16, video_frames=4)
@@ -172,7 +175,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
         chat_template=str(processor.chat_template),
         frame_processor=processor.frame_processor,
     )
-    batch = collate([fusion._sample(rows[0], (str(dataset / rows[0].video), None, None), "both")])  # type: ignore[operator]
+    sample = fusion._sample(rows[0], (str(dataset / rows[0].video), None, None), "both")  # type: ignore[operator]
+    sample["turns"] = [(told.question, with_steps(told.answer, told.evidence)) for told in rows[0].instructions]
+    batch = collate([sample])
     labels, _ = batch.pop("labels"), batch.pop("cells")
     keep, targets = supervised(labels)
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
@@ -197,7 +202,10 @@ def test_right_is_what_the_model_says(folder: Path, dataset: Path, tmp_path: Pat
         shown = {"motion": row.motion, "video": dataset / str(row.video)}
         for cell in CELLS:
             given = {name: clip for name, clip in shown.items() if cell in (name, "both")}
-            assert score.right[cell] == (model.ask(told.question, **given).own == told.answer), (score.id, cell)
+            said = model.ask(told.question, **given).own
+            assert score.right[cell] == (result_of(said) == told.answer), (score.id, cell)
+            if cell == "both" and row is rows[0] and "steps" in told.evidence:
+                assert said == f"seen from the front, turning, so {told.answer}"
     assert all(score.right["both"] for score in found[:3])
     assert not all(score.right["both"] for score in found[3:])
 

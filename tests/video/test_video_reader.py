@@ -219,6 +219,16 @@ def test_a_file_that_breaks_off(tmp_path: Path) -> None:
     assert numbers == sorted(numbers) and numbers[0] == 0 and 25 <= numbers[-1] < 55
 
 
+def test_a_file_that_holds_less_than_its_header_names(tmp_path: Path) -> None:
+    path = make(tmp_path / "clip.mp4", 60, container={"movflags": "faststart"})
+    assert probe(path).missing == 0 and read(path).notes == ()
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    info = probe(path)
+    assert 5 < info.frames < 55 and info.frames + info.missing == 60
+    assert read(path).notes[0] == f"the file breaks off: it holds {info.frames} of 60 frames"
+
+
 def test_bytes_as_source(tmp_path: Path) -> None:
     path = make(tmp_path / "clip.mp4", 20)
     np.testing.assert_array_equal(read(path.read_bytes()).images, read(path).images)

@@ -216,13 +216,22 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     elif films and not motions:
         if not sees:
             motions = followed or [shared.load_motion(args, name) for name in films]
+            notes += _unseen(films, motions)
         elif getattr(config, "keypoint_config", None) is not None:
             for name in films:
                 try:
                     motions.append(shared.load_motion(args, name))
+                    notes += _unseen([name], motions[-1:])
                 except InputError as error:
                     notes.append(f"{str(error).rstrip('.')}; answered from its pictures alone.")
     return _Clips(assistant, motions, [path_of(name) for name in films] if sees else [], notes)
+
+
+def _unseen(films: list[str], motions: list[Motion]) -> list[str]:
+    """What of some films could not be seen of the people followed in them."""
+    from vimonet.motion.pose import unseen
+
+    return [f"{film}: {note}." for film, one in zip(films, motions, strict=True) for note in unseen(one.notes)]
 
 
 def _asked(args: argparse.Namespace) -> Assistant | RemoteAssistant:

@@ -49,6 +49,7 @@ class VideoInfo:
         alpha: whether it has transparency.
         codec, container: names of FFmpeg.
         size: width and height as stored.
+        missing: frames that the header names and the file does not hold: it breaks off.
     """
 
     name: str
@@ -63,6 +64,13 @@ class VideoInfo:
     codec: str
     container: str
     size: tuple[int, int]
+    missing: int = 0
+
+    def notes(self) -> tuple[str, ...]:
+        """A phrase where the file breaks off."""
+        if not self.missing:
+            return ()
+        return (f"the file breaks off: it holds {self.frames} of {self.frames + self.missing} frames",)
 
 
 @dataclass
@@ -96,6 +104,7 @@ class Timeline:
         time_base: seconds per tick.
         count: N.
         tail: ticks that the last picture lasts; 0 when not told.
+        missing: pictures that the header names beyond these.
     """
 
     pts: NDArray[np.int64]
@@ -104,6 +113,7 @@ class Timeline:
     count: int
     tail: int = 0
     rate: float = 25.0
+    missing: int = 0
     damage: Damage = field(default_factory=Damage)
 
     @property
@@ -209,12 +219,13 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
 
     times: list[int] = []
     keys: list[int] = []
-    count, untimed, tail = 0, 0, 0
+    count, untimed, tail, passed = 0, 0, 0, 0
     latest: int | None = None
     damage = Damage()
     try:
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
+                passed += packet.pts is not None  # without a time it only says that this is the end
                 continue
             count += 1
             if packet.pts is None:
@@ -235,7 +246,9 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
         keys = []
     if len(pts) != count:  # two pictures at one time, or none given: only the order counts
         pts = np.array([], dtype=np.int64)
-    return Timeline(pts, np.unique(np.array(keys, dtype=np.int64)), stream.time_base, count, tail, rate, damage)
+    starts = np.unique(np.array(keys, dtype=np.int64))
+    missing = max(0, stream.frames - count - passed)
+    return Timeline(pts, starts, stream.time_base, count, tail, rate, missing, damage)
 
 
 def decode(

@@ -100,7 +100,7 @@ def read(
             taker.restart(container, stream)
             images |= taker.in_order(missing)
     assert taker.info is not None
-    notes = tuple(dict.fromkeys((*timeline.damage.notes(), *taker.damage.notes())))
+    notes = tuple(dict.fromkeys((*taker.info.notes(), *timeline.damage.notes(), *taker.damage.notes())))
     return Clip(np.stack([images[index] for index in wanted.tolist()]), wanted, times[wanted], taker.info, notes)
 
 
@@ -191,6 +191,7 @@ def _info(name: str, container: Any, stream: Any, frame: Any, timeline: Timeline
         codec=stream.codec_context.name,
         container=container.format.name,
         size=(frame.width, frame.height),
+        missing=timeline.missing,
     )
 
 

@@ -1,8 +1,9 @@
 """Answers that say the steps to the result: "given blue, asked red, other, given left, so right".
 
-A small model does not learn to compare two things and turn an answer round within one word, but it can look up one thing
-after the other. The steps of an instruction, where it has some, stand in its evidence; what is judged is the result
-alone. These are chains of thought (Wei et al., 2022, arXiv 2201.11903), written by the generator of the question.
+A small model does not learn to compare two things and turn an answer round within one word, but it can look up one
+thing after the other. The steps of an instruction, where it has some, stand in its evidence; what is judged is the
+result alone. These are chains of thought (Wei et al., 2022, arXiv 2201.11903), written by the generator of the
+question.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import json
 
 from vimonet.motion.formats.recording import Recording
 from vimonet.motion.pose.people import Person, PoseEstimator
-from vimonet.motion.pose.poses import MAX_RATE, Poses, estimate, estimator_of
+from vimonet.motion.pose.poses import MAX_RATE, Poses, estimate, estimator_of, unseen
 from vimonet.motion.pose.remembered import keypoint_json
 from vimonet.motion.pose.tracks import Followed, Track, Tracker, follow
 from vimonet.video import Source
@@ -50,4 +50,5 @@ __all__ = [
     "follow",
     "keypoint_json",
     "read_video",
+    "unseen",
 ]

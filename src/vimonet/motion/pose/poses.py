@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -144,7 +144,15 @@ def estimate(
             times.append(shot.time)
     finally:
         found.close()
-    return _one_person(tracker, np.array(times), info, size, found, person, damage.notes())
+    return _one_person(tracker, np.array(times), info, size, found, person, (*info.notes(), *damage.notes()))
+
+
+def unseen(notes: Iterable[str]) -> list[str]:
+    """Of the notes of a recording, those that say what of the video was not seen, rather than how it was followed."""
+    return [note for note in notes if any(mark in note for mark in _UNSEEN)]
+
+
+_UNSEEN = ("breaks off", "damaged", "not seen at", "people in view")
 
 
 def _one_person(
