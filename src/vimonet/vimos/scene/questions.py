@@ -278,7 +278,7 @@ def _by_way(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
     near = 0 if off[0][1] < off[1][1] else 1
     one_way = len({turn.degrees > 0 for turn in facts.turns or ()}) == 1
     if one_way and off[near][1] < 45 and off[1 - near][1] > 90 and off[near][0] - off[near][1] > 30:
-        told = {"off_facing_deg": dict(zip(kinds, off, strict=True)), "net_turn_deg": facts.net_turn}
+        told: dict[str, Any] = {"off_facing_deg": dict(zip(kinds, off, strict=True)), "net_turn_deg": facts.net_turn}
         told[STEPS] = stands(near)
         yield Question("prop_way", "prop_of_turn", kinds[near], slots, kinds, told)
     near = 0 if gone[0][1] < gone[1][1] else 1
