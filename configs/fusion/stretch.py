@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lookup import FEW, FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, steps_on_the_way, told
+from lookup import FEW, FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, told
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 from tower import labels_of
@@ -94,12 +94,10 @@ class Taken:
         filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
         asker = Asker(rng, test=False, most=most)
         picture = list(of_picture(filmed, rng))
-        chosen = [asker.scene(question, "picture") for question in rng.sample(picture, 2)]
+        chosen = [asker.scene(question, "picture") for question in rng.sample(picture, 1)]
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
-        chosen += [*rng.sample(motion, min(2, len(motion))), *ask_both(filmed, asker, 6)]
-        turns = [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
-        turns += rng.sample(helping := steps_on_the_way(filmed, asker), min(len(helping), 1))
-        return scene, turns
+        chosen += [*rng.sample(motion, min(1, len(motion))), *ask_both(filmed, asker, 4)]
+        return scene, [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
 
 
 def said_of(scene: Scene, record: Record) -> Told:
@@ -193,9 +191,9 @@ def main() -> None:
     ask.add_argument("out")
     ask.add_argument("--arm", choices=ARMS, default="paired")
     ask.add_argument("--start", default="runs/fusion/start", help="what align.py made")
-    ask.add_argument("--steps", type=int, default=1000)
+    ask.add_argument("--steps", type=int, default=900)
     ask.add_argument("--falling", action="store_true", help="the end: all wordings, at a falling rate")
-    ask.add_argument("--batch", type=int, default=24)
+    ask.add_argument("--batch", type=int, default=16)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
     ask.add_argument("--seed", type=int, default=0)

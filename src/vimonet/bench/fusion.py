@@ -38,6 +38,9 @@ NEEDS = ("picture", "motion", "both")
 _ROOM = 4096
 """Tokens of a row: no question is left out."""
 
+_TOGETHER = 64
+"""Questions that are answered in full at a time."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -141,7 +144,8 @@ def score_cells(
             chosen = range(start, min(start + batch, len(rows)))
             samples = [_sample(rows[i], clips[i], cell) for i in chosen]
             found += _right(loaded.model, collate(samples), place, bf16)
-        _write_out(loaded, rows, clips, cell, found, batch, progress)
+        with torch.autocast(place.partition(":")[0], torch.bfloat16, enabled=bf16):
+            _write_out(loaded, rows, cell, found, Path(dataset), progress)
     if frames is None:
         right |= {"video": right["neither"], "both": right["motion"]}
     asked = [(row, number, told) for row in rows for number, told in enumerate(row.instructions)]
@@ -176,28 +180,16 @@ def _sample(row: Record, clip: tuple[str, None, None], cell: str) -> Sample:
     }
 
 
-def _write_out(
-    model: Any,
-    rows: list[Record],
-    clips: list[tuple[str, None, None]],
-    cell: str,
-    right: list[bool],
-    size: int,
-    bar: bool,
-) -> None:
+def _write_out(model: Any, rows: list[Record], cell: str, right: list[bool], folder: Path, bar: bool) -> None:
     """Judge anew, in place, the questions with steps: what the model comes to when it answers in full."""
-    asked = [(told, row, clip) for row, clip in zip(rows, clips, strict=True) for told in row.instructions]
-    stepped = [n for n, (told, *_) in enumerate(asked) if told.evidence.get(STEPS)]
-    for start in tqdm(range(0, len(stepped), 8 * size), desc=f"{cell}, in steps", unit="batch", disable=not bar):
-        chosen = stepped[start : start + 8 * size]
-        triples = [
-            (
-                asked[n][0].question,
-                asked[n][1].motion if cell in ("motion", "both") else None,
-                asked[n][2][0] if cell in ("video", "both") else None,
-            )
-            for n in chosen
-        ]
+    asked = [(told, row) for row in rows for told in row.instructions]
+    stepped = [n for n, (told, _) in enumerate(asked) if told.evidence.get(STEPS)]
+    for start in tqdm(range(0, len(stepped), _TOGETHER), desc=f"{cell}, in steps", unit="batch", disable=not bar):
+        chosen, triples = stepped[start : start + _TOGETHER], []
+        for told, row in (asked[n] for n in chosen):
+            motion = row.motion if cell in ("motion", "both") else None
+            video = str(folder / str(row.video)) if cell in ("video", "both") else None
+            triples.append((told.question, motion, video))
         for n, answer in zip(chosen, model.ask_batch(triples), strict=True):
             right[n] = result_of(answer.own) == asked[n][0].answer
 
