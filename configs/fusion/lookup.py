@@ -297,7 +297,7 @@ def main() -> None:
     ask.add_argument("--nano", default="src/vimonet/weights/nano")
     ask.add_argument("--tower", default="runs/fusion/tower")
     ask.add_argument("--movements", default="data/vimos-open", help="nano's training set")
-    ask.add_argument("--steps", type=int, default=700)
+    ask.add_argument("--steps", type=int, default=480)
     ask.add_argument("--batch", type=int, default=24)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")

@@ -20,7 +20,7 @@ train() { # train ARM
     [ "$arm" = paired ] && streams=all
     python configs/fusion/stretch.py "$config" "runs/fusion/$arm-long" --arm "$arm"
     python configs/fusion/stretch.py "$config" "runs/fusion/$arm" --arm "$arm" --start "runs/fusion/$arm-long" \
-        --steps 250 --seed 1 --falling
+        --steps 200 --seed 1 --falling
     for seed in "${seeds[@]}"; do
         local output="runs/fusion/$arm-s$seed"
         [ -f "$output/training.json" ] || vimonet train instruct --config "$config" model="runs/fusion/$arm" \

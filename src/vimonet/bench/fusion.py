@@ -137,18 +137,20 @@ def score_cells(
         footage=None if frames is None else FrameCache(cache, clips, frames),
     )
     own = ("motion", "neither") if frames is None else CELLS
+    asked = [(row, number, told) for row in rows for number, told in enumerate(row.instructions)]
     right: dict[str, list[bool]] = {}
     for cell in own:
-        found = right.setdefault(cell, [])
-        for start in tqdm(range(0, len(rows), batch), desc=cell, unit="batch", disable=not progress):
-            chosen = range(start, min(start + batch, len(rows)))
-            samples = [_sample(rows[i], clips[i], cell) for i in chosen]
-            found += _right(loaded.model, collate(samples), place, bf16)
+        samples = [_sample(row, clip, cell) for row, clip in zip(rows, clips, strict=True)]
+        samples = [sample for sample in samples if sample["turns"]]
+        read: list[bool] = []
+        for start in tqdm(range(0, len(samples), batch), desc=cell, unit="batch", disable=not progress):
+            read += _right(loaded.model, collate(samples[start : start + batch]), place, bf16)
         with torch.autocast(place.partition(":")[0], torch.bfloat16, enabled=bf16):
-            _write_out(loaded, rows, cell, found, Path(dataset), progress)
+            written = _written_out(loaded, rows, cell, Path(dataset), progress)
+        one, other = iter(read), iter(written)
+        right[cell] = [next(other if _stepped(told) else one) for _, _, told in asked]
     if frames is None:
         right |= {"video": right["neither"], "both": right["motion"]}
-    asked = [(row, number, told) for row in rows for number, told in enumerate(row.instructions)]
     return [
         _scored(row, number, told, {cell: right[cell][k] for cell in CELLS})
         for k, (row, number, told) in enumerate(asked)
@@ -174,24 +176,30 @@ def _sample(row: Record, clip: tuple[str, None, None], cell: str) -> Sample:
         "joints": row.motion.joints if seen else None,
         "confidence": row.motion.confidence if seen else None,
         "dimensions": row.motion.dimensions,
-        "turns": [(told.question, told.answer) for told in row.instructions],
+        "turns": [(told.question, told.answer) for told in row.instructions if not _stepped(told)],
         "source": row.source,
         "video": clip if cell in ("video", "both") else None,
     }
 
 
-def _write_out(model: Any, rows: list[Record], cell: str, right: list[bool], folder: Path, bar: bool) -> None:
-    """Judge anew, in place, the questions with steps: what the model comes to when it answers in full."""
-    asked = [(told, row) for row in rows for told in row.instructions]
-    stepped = [n for n, (told, _) in enumerate(asked) if told.evidence.get(STEPS)]
-    for start in tqdm(range(0, len(stepped), _TOGETHER), desc=f"{cell}, in steps", unit="batch", disable=not bar):
-        chosen, triples = stepped[start : start + _TOGETHER], []
-        for told, row in (asked[n] for n in chosen):
+def _stepped(told: Instruction) -> bool:
+    """Whether an answer may come behind steps: then it is written out."""
+    return bool(told.evidence.get(STEPS))
+
+
+def _written_out(model: Any, rows: list[Record], cell: str, folder: Path, bar: bool) -> list[bool]:
+    """Of the questions with steps: whether the model comes to the answer when it answers in full."""
+    asked = [(told, row) for row in rows for told in row.instructions if _stepped(told)]
+    found: list[bool] = []
+    for start in tqdm(range(0, len(asked), _TOGETHER), desc=f"{cell}, in steps", unit="batch", disable=not bar):
+        chosen, triples = asked[start : start + _TOGETHER], []
+        for told, row in chosen:
             motion = row.motion if cell in ("motion", "both") else None
             video = str(folder / str(row.video)) if cell in ("video", "both") else None
             triples.append((told.question, motion, video))
-        for n, answer in zip(chosen, model.ask_batch(triples), strict=True):
-            right[n] = result_of(answer.own) == asked[n][0].answer
+        answers = model.ask_batch(triples)
+        found += [result_of(said.own) == told.answer for said, (told, _) in zip(answers, chosen, strict=True)]
+    return found
 
 
 @torch.inference_mode()

@@ -263,7 +263,7 @@ Movement and video of the same moments: recorded and generated movements in bodi
 filmed by a software renderer (Panda3D). Everything in the picture is known exactly and stands in `provenance`.
 
 Questions are of three kinds, named in their evidence (`needs`): `picture` (colours, props, room, lamp, who), `motion`
-(measured, as in vimos-open), `both` (their evidence has the `steps` to the answer). Of two people the movement of one is given and the question says whose; the other
-does the opposite (the actions in the other order, or left for right), so that a question about "the person in the red
-shirt" is a guess without the picture and without the movement. `test` has recordings, seeds, body shapes and rooms that
-`train` has not."""
+(measured, as in vimos-open), `both` (their evidence has the `steps` to the answer). Of two people the movement of one
+is given and the question says whose; the other does the opposite (the actions in the other order, or left for right),
+so that a question about "the person in the red shirt" is a guess without the picture and without the movement. `test`
+has recordings, seeds, body shapes and rooms that `train` has not."""
