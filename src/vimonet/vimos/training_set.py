@@ -19,10 +19,8 @@ from vimonet.vimos.records import arrays_of
 from vimonet.vimos.steps import with_steps
 from vimonet.vimos.wordings import ask
 
-Choice = tuple[str, str, Any, bool, str]
-"""Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed, and
-what is learnt: the answer, or its steps and the answer.
-"""
+Choice = tuple[str, str, Any, bool]
+"""Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed."""
 
 
 STREAMS = ("all", "motion", "video", "unpaired")
@@ -72,7 +70,8 @@ class TrainingSet:
         self.cells = np.array(
             [_cell(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)], np.int64
         )
-        self._questions = _questions(rows, steps)
+        self._questions = _questions(rows)
+        self._said = _in_steps(rows) if steps else [{}] * len(rows)
         self._spans = [
             [(a["action"], a["start"], a["end"]) for a in actions]
             for actions in rows.data.column("actions").to_pylist()
@@ -113,8 +112,11 @@ class TrainingSet:
         chosen = chosen[: self.turns]
         rng.shuffle(chosen)
         turns = []
-        for form, _, words, _, said in chosen:
-            turns.append((words if isinstance(words, str) else ask(form, rng, **words), said))
+        for form, answer, words, _ in chosen:
+            if isinstance(words, str):
+                turns.append((words, self._said[index].get((words, answer), answer)))
+            else:
+                turns.append((ask(form, rng, **words), answer))
         return {
             "joints": joints,
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
@@ -127,8 +129,11 @@ class TrainingSet:
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
         """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
-        form, _, words, _, said = rng.choice(self._questions[rng.randrange(len(self))])
-        return words if isinstance(words, str) else ask(form, rng, **words), said
+        index = rng.randrange(len(self))
+        form, answer, words, _ = rng.choice(self._questions[index])
+        if isinstance(words, str):
+            return words, self._said[index].get((words, answer), answer)
+        return ask(form, rng, **words), answer
 
 
 _ENDS = {"at_beginning": "first", "at_end": "last"}
@@ -140,11 +145,11 @@ _OTHER_SIDE = {"left": "right", "right": "left"}
 
 def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
     """The same question with two actions exchanged, or about the other side where that is known: one, or none."""
-    form, answer, words, closed, _ = question
+    form, answer, words, closed = question
     if isinstance(words, str):
         return []
     if form in ("order", "order_yes_no") and answer in _FLIPPED:
-        return [_choice(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
+        return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
     if form in _BY_SUBJECT:
         other = {key: " ".join(_OTHER_SIDE.get(w, w) for w in text.split()) for key, text in words.items()}
         if other != words:
@@ -154,11 +159,6 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
     return []
 
 
-def _choice(form: str, answer: str, words: Any, closed: bool) -> Choice:
-    """A question whose bare answer is learnt."""
-    return form, answer, words, closed, answer
-
-
 def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> list[Choice]:
     """Of "does it begin with X?" (or end): the same about an action that happens elsewhere, or about the right one."""
     happens = {q[2]["doing"]: q[2] for q in asked if q[0] == "yes_no" and q[1] == "yes" and isinstance(q[2], dict)}
@@ -166,9 +166,8 @@ def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> lis
     if there is None:
         return []
     if answer == "no":
-        return [_choice(form, "yes", there, closed)]
-    elsewhere = [other for other in happens.values() if absent_from(other["do"], {there["do"]})]
-    return [_choice(form, "no", other, closed) for other in elsewhere[:1]]
+        return [(form, "yes", there, closed)]
+    return [(form, "no", other, closed) for other in happens.values() if absent_from(other["do"], {there["do"]})][:1]
 
 
 def _cell(dimensions: int, video: bool) -> int:
@@ -188,31 +187,40 @@ def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | No
     return found
 
 
-def _questions(rows: Any, steps: bool) -> list[list[Choice]]:
+def _questions(rows: Any) -> list[list[Choice]]:
     """What can be asked of each row: its instructions, and a description where it has captions."""
     found: list[list[Choice]] = []
     # The same question with the same answer stands in hundreds of rows: one object serves them all.
     known: dict[tuple[Any, ...], Choice] = {}
     captions = rows.data.column("captions").to_pylist()
-    for told, asked in zip(captions, _instructions(rows, steps), strict=True):
+    for told, asked in zip(captions, _instructions(rows), strict=True):
         questions: list[Choice] = []
         for i in asked:
             # Forms of our own are put into other words every time; what others wrote is asked as they wrote it.
             ours = i["generator"] == "kinematic"
-            said = with_steps(i["answer"], json.loads(i["evidence"])) if steps else i["answer"]
-            key = (i["form"], i["answer"], i["slots"] if ours else i["question"], bool(i["options"]), ours, said)
+            key = (i["form"], i["answer"], i["slots"] if ours else i["question"], bool(i["options"]), ours)
             if key not in known:
-                known[key] = (key[0], key[1], json.loads(i["slots"]) if ours else i["question"], key[3], said)
+                known[key] = (key[0], key[1], json.loads(i["slots"]) if ours else i["question"], key[3])
             questions.append(known[key])
-        questions += [_choice("caption", c["text"], {}, False) for c in told]
+        questions += [("caption", c["text"], {}, False) for c in told]
         found.append(questions)
     return found
 
 
-def _instructions(rows: Any, steps: bool) -> Any:
+def _in_steps(rows: Any) -> list[dict[tuple[str, str], str]]:
+    """Of each row, (question as it was written, answer) -> the answer with its steps."""
+    return [
+        {(i["question"], i["answer"]): with_steps(i["answer"], json.loads(i["evidence"] or "{}")) for i in asked}
+        for asked in _instructions(rows, ("question", "answer", "evidence"))
+    ]
+
+
+_ASKED = ("form", "question", "answer", "options", "slots", "generator")
+
+
+def _instructions(rows: Any, names: tuple[str, ...] = _ASKED) -> Any:
     import pyarrow.compute as pc
 
-    names = ("form", "question", "answer", "options", "slots", "generator", *(("evidence",) if steps else ()))
     for chunk in rows.data.column("instructions").chunks:
         flat = chunk.flatten()
         columns = {name: pc.struct_field(flat, name).to_pylist() for name in names}
@@ -240,7 +248,7 @@ def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     closed: dict[tuple[str, str], bool] = {}
 
     def key_of(question: Choice) -> tuple[str, str]:
-        form, _, words, *_ = question
+        form, _, words, _ = question
         subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
         return form, subject if form in _BY_SUBJECT else ""
 
