@@ -111,17 +111,11 @@ class TrainingSet:
                 chosen += [question, *_twin(question, self._questions[index])]
         chosen = chosen[: self.turns]
         rng.shuffle(chosen)
-        turns = []
-        for form, answer, words, _ in chosen:
-            if isinstance(words, str):
-                turns.append((words, self._said[index].get((words, answer), answer)))
-            else:
-                turns.append((ask(form, rng, **words), answer))
         return {
             "joints": joints,
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
             "dimensions": row["dimensions"],
-            "turns": turns,
+            "turns": [self._worded(index, question, rng) for question in chosen],
             "spans": self._spans[index],
             "source": row["source"],
             "video": video,
@@ -130,7 +124,11 @@ class TrainingSet:
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
         """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
         index = rng.randrange(len(self))
-        form, answer, words, _ = rng.choice(self._questions[index])
+        return self._worded(index, rng.choice(self._questions[index]), rng)
+
+    def _worded(self, index: int, question: Choice, rng: random.Random) -> tuple[str, str]:
+        """A question of a row in words, and what is learnt as its answer."""
+        form, answer, words, _ = question
         if isinstance(words, str):
             return words, self._said[index].get((words, answer), answer)
         return ask(form, rng, **words), answer

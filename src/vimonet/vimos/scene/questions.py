@@ -144,8 +144,7 @@ def of_picture(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
         yield _seen("prop_colour", prop.colour, OBJECTS, p=prop.kind)
         yield _seen("prop_of_colour", prop.kind, KINDS, colour=prop.colour)
     p, q = rng.sample(scene.props, 2)
-    x = [_in_picture(scene, prop)[0] for prop in (p, q)]
-    yield _seen("prop_side", "left" if x[0] < x[1] else "right", ("left", "right"), p=p.kind, q=q.kind)
+    yield _seen("prop_side", _side_of(p, q, scene), ("left", "right"), p=p.kind, q=q.kind)
     yield _seen("floor", scene.room.floor, FLOORS)
     yield _seen("wall_colour", scene.room.colour, WALLS)
     yield _seen("people", str(len(scene.people)), ("1", "2"))
@@ -158,14 +157,10 @@ def _seen(form: str, answer: str, options: Any, **slots: str) -> Question:
     return Question("picture", form, answer, slots, tuple(options), {"scene": form})
 
 
-def left_in_picture(scene: Scene) -> list[bool]:
-    """Whether each of two props is left of the other in the picture."""
-    x = [_in_picture(scene, prop)[0] for prop in scene.props]
-    return [bool(x[0] < x[1]), bool(x[1] < x[0])]
-
-
-def _in_picture(scene: Scene, prop: Prop) -> Array:
-    return pinhole.project(scene.camera, np.array([prop.place[0], 0.3, prop.place[1]]))
+def _side_of(prop: Prop, other: Prop, scene: Scene) -> str:
+    """On which side of another a prop is in the picture."""
+    x = [pinhole.project(scene.camera, np.array([p.place[0], 0.3, p.place[1]]))[0] for p in (prop, other)]
+    return "left" if x[0] < x[1] else "right"
 
 
 def of_one(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
@@ -219,22 +214,21 @@ def _by_hand(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
     """The movement tells the hand, the picture what stands on its side."""
     facts, props = filmed.facts[0], list(filmed.scene.props)
     aside = [lateral(filmed.bodies[0], prop) for prop in props]
-    left = left_in_picture(filmed.scene)
     rng.shuffle(order := [0, 1])
-    p, q = (props[i].kind for i in order)
+    one, other = (props[i] for i in order)
+    p, q = one.kind, other.kind
 
     def sides(first: int, last: int) -> dict[str, str] | None:
         """Which prop stands on which side throughout these frames."""
         spans = [a[first : last + 1] for a in aside]
         if min(float(np.abs(span).min()) for span in spans) < 0.3 or (np.sign(spans[0]) == np.sign(spans[1])).any():
             return None
-        on_left = 0 if spans[0][0] > 0 else 1
+        left = 0 if spans[0][0] > 0 else 1
         if any(len(np.unique(np.sign(span))) > 1 for span in spans):
             return None
-        return {"left": props[on_left].kind, "right": props[1 - on_left].kind}
+        return {"left": props[left].kind, "right": props[1 - left].kind}
 
-    def stands(i: int, side: str, of: str, frame: int) -> str:
-        return steps.by_hand(side, of, props[i], "left" if aside[i][frame] > 0 else "right", left[i])
+    in_picture = _side_of(one, other, filmed.scene)
 
     raises = [r for r in facts.raised_hands if r.height > 0.12]
     if raises and len({r.side for r in facts.raised_hands}) == 1:
@@ -242,48 +236,52 @@ def _by_hand(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
         around, side = sides(first, last), raises[0].side
         if around is not None:
             span = {"hand": side, "props": around, "start": raises[0].start, "end": raises[-1].end}
-            span[STEPS] = stands(order[0], side, "hand", first)
+            span[STEPS] = steps.by_thing(f"{side} hand", p, _hand(around, p), in_picture)
             yield Question("prop_hand", "prop_of_hand", around[side], {"p": p, "q": q}, (p, q), span)
             yield Question("prop_hand", "hand_of_prop", "yes" if around[side] == p else "no", {"p": p}, YES_NO, span)
     activity = {side: facts.limb_activity.get(f"{side} arm", 0.0) for side in ("left", "right")}
     more = max(activity, key=lambda side: activity[side])
     around = sides(0, len(aside[0]))
     if around is not None and activity[more] > max(0.2, 1.5 * min(activity.values())):
-        measured = {"activity_m_s": activity, "props": around, STEPS: stands(order[0], more, "arm", 0)}
+        measured = {"activity_m_s": activity, "props": around}
+        measured[STEPS] = steps.by_thing(f"{more} arm", p, _hand(around, p), in_picture)
         yield Question("prop_hand", "prop_of_arm", around[more], {"p": p, "q": q}, (p, q), measured)
+
+
+def _hand(around: dict[str, str], kind: str) -> str:
+    """The hand of the person on which a thing stands."""
+    return next(hand for hand, there in around.items() if there == kind)
 
 
 def _by_way(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
     """The movement tells where someone turns or goes, the picture what stands there."""
     facts, body, props = filmed.facts[0], filmed.bodies[0], list(filmed.scene.props)
-    rng.shuffle(order := [0, 1])
-    kinds = tuple(props[i].kind for i in order)
+    rng.shuffle(props)
+    kinds = tuple(prop.kind for prop in props)
     slots = {"p": kinds[0], "q": kinds[1]}
     facing = heading(body.astype(np.float32))
     off: list[tuple[float, float]] = []
     gone: list[tuple[float, float]] = []
-    for i in order:
-        away = np.array(props[i].place) - body[:, 0, [0, 2]]
+    for prop in props:
+        away = np.array(prop.place) - body[:, 0, [0, 2]]
         angle = np.arctan2(away[:, 0], away[:, 1]) - facing
         wrapped = np.abs(np.degrees(np.arctan2(np.sin(angle), np.cos(angle))))
         off.append((float(wrapped[0]), float(wrapped[-1])))
         distance = np.linalg.norm(away, axis=1)
         gone.append((float(distance[0]), float(distance[-1])))
     hands = ["left" if lateral(body, prop)[0] > 0 else "right" for prop in props]
-    left = left_in_picture(filmed.scene)
-
-    def stands(near: int) -> str:
-        return steps.by_hand(hands[order[near]], "way", props[order[0]], hands[order[0]], left[order[0]])
+    in_picture = _side_of(props[0], props[1], filmed.scene)
 
     near = 0 if off[0][1] < off[1][1] else 1
     one_way = len({turn.degrees > 0 for turn in facts.turns or ()}) == 1
     if one_way and off[near][1] < 45 and off[1 - near][1] > 90 and off[near][0] - off[near][1] > 30:
         told: dict[str, Any] = {"off_facing_deg": dict(zip(kinds, off, strict=True)), "net_turn_deg": facts.net_turn}
-        told[STEPS] = stands(near)
+        told[STEPS] = steps.by_thing(f"{hands[near]} way", kinds[0], hands[0], in_picture)
         yield Question("prop_way", "prop_of_turn", kinds[near], slots, kinds, told)
     near = 0 if gone[0][1] < gone[1][1] else 1
     if gone[near][0] - gone[near][1] > 0.25 and gone[1 - near][1] - gone[near][1] > 0.4:
-        told = {"metres": dict(zip(kinds, gone, strict=True)), STEPS: stands(near)}
+        told = {"metres": dict(zip(kinds, gone, strict=True))}
+        told[STEPS] = steps.by_thing(f"{hands[near]} way", kinds[0], hands[0], in_picture)
         yield Question("prop_way", "prop_of_way", kinds[near], slots, kinds, told)
 
 

@@ -4,7 +4,7 @@ turns round two words that were said.
 
 from __future__ import annotations
 
-from vimonet.vimos.scene.description import Lamp, Prop, Scene
+from vimonet.vimos.scene.description import Lamp, Scene
 
 _OTHER = {"left": "right", "right": "left"}
 
@@ -17,33 +17,23 @@ def by_lamp(lamp: Lamp, colour: str) -> str:
     return "at the end" if number == len(lamp.colours) - 1 else "in the middle"
 
 
-def by_hand(side: str, of: str, prop: Prop, hand: str, left_in_picture: bool) -> str:
-    """Which limb or way it is, and on which hand of the person a prop stands.
+def by_thing(limb: str, kind: str, hand: str, in_picture: str) -> str:
+    """Which limb or way it is, and on which hand of the person a thing stands.
 
     Args:
-        side: ``left`` or ``right``: what the movement tells.
-        of: what is left or right: ``hand``, ``arm``, ``way``.
-        prop, hand: a prop, and the hand of the person on which it stands.
-        left_in_picture: whether the prop is left of the other one in the picture.
+        limb: what the movement tells: ``left hand``, ``right arm``, ``left way``.
+        kind: of a thing.
+        hand: of the person, on which it stands.
+        in_picture: the side on which it is in the picture: the other one for who is seen from the front.
     """
-    return f"{side} {of}, {on_hand(prop, hand, left_in_picture)}, {prop.kind} on the {hand} hand"
-
-
-def on_hand(prop: Prop, hand: str, left_in_picture: bool) -> str:
-    """Why a prop is on that hand: who is seen from the front has to the left what stands right in the picture."""
-    side = "left" if left_in_picture else "right"
-    return f"seen from the {'back' if side == hand else 'front'}, {prop.kind} {side}"
-
-
-def same_person(scene: Scene, person: int, of: int = 0) -> str:
-    """Whether the person with number `of` is the one asked about by the colour of the shirt."""
-    given, asked = scene.people[of].shirt, scene.people[person].shirt
-    return f"given {given}, asked {asked}, {'same' if person == of else 'other'}"
+    seen = "back" if in_picture == hand else "front"
+    return f"{limb}, seen from the {seen}, {kind} {in_picture}, {kind} on the {hand} hand"
 
 
 def by_person(scene: Scene, person: int, given: str) -> str:
-    """Who is asked about, and the answer for the person whose movement is given."""
-    return f"{same_person(scene, person)}, given {given}"
+    """Whether the person asked about is the one whose movement is given, and the answer for that one."""
+    shirts = [who.shirt for who in scene.people]
+    return f"{_compared(shirts[0], shirts[person], person)}, given {given}"
 
 
 def by_shirt(person: int, given: str, asked: str, side: str) -> str:
@@ -56,4 +46,8 @@ def by_shirt(person: int, given: str, asked: str, side: str) -> str:
         side: of the picture on which the person with the given movement stands.
     """
     where = side if person == 0 else _OTHER[side]
-    return f"given {given}, asked {asked}, {'same' if person == 0 else 'other'}, on the {where}"
+    return f"{_compared(given, asked, person)}, on the {where}"
+
+
+def _compared(given: str, asked: str, person: int) -> str:
+    return f"given {given}, asked {asked}, {'same' if person == 0 else 'other'}"
