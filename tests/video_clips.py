@@ -46,8 +46,9 @@ def make(
     container: dict[str, str] | None = None,
     draw: Callable[[int], np.ndarray] | None = None,
     format: str | None = None,
+    sound: float = 0.0,
 ) -> Path:
-    """Write a clip; ``times`` are ticks of 1/1000 s for a variable rate."""
+    """Write a clip; ``times`` are ticks of 1/1000 s for a variable rate, ``sound`` seconds of silence beside it."""
     with av.open(str(path), "w", format=format, container_options=container or {}) as file:
         stream = file.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pixels
@@ -58,6 +59,8 @@ def make(
             stream.set_display_rotation(rotation)
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
+        if sound:
+            _add_silence(file, file.add_stream("libopus", rate=48000), int(sound * 50))
         for number in range(frames):
             image = draw(number) if draw else picture(number, *size)
             frame = av.VideoFrame.from_ndarray(image, format="rgba" if image.shape[2] == 4 else "rgb24")
@@ -74,11 +77,15 @@ def make(
 def make_sound(path: Path) -> Path:
     """A second of silence without a picture."""
     with av.open(str(path), "w") as file:
-        stream = file.add_stream("aac", rate=16000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 16000
-        for number in range(16):
-            frame.pts = number * 1024
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+        _add_silence(file, file.add_stream("aac", rate=16000), 16)
     return path
+
+
+def _add_silence(file: av.container.OutputContainer, stream: av.AudioStream, packets: int) -> None:
+    samples = stream.codec_context.sample_rate // 50 if stream.codec_context.name == "libopus" else 1024
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, samples), np.float32), format="flt", layout="mono")
+    frame.sample_rate = stream.codec_context.sample_rate
+    for number in range(packets):
+        frame.pts = number * samples
+        file.mux(stream.encode(frame))
+    file.mux(stream.encode(None))

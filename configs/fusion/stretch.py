@@ -35,14 +35,18 @@ from vimonet.training.packing import Piece, block_mask, write_rows
 from vimonet.training.stages import assemble
 from vimonet.training.turns import TurnWriter
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.records import Record
+from vimonet.vimos.records import Instruction, Record
 from vimonet.vimos.scene import camera as pinhole
 from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Scene
 from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, of_picture
 from vimonet.vimos.schema import Part
 from vimonet.vimos.steps import with_steps
+from vimonet.vimos.wordings import ask as ask_motion
 
 ARMS = ("motion", "video", "unpaired", "paired")
+_ASKED = {"long": (1, 1, 4), "end": (3, 3, 3)}
+"""Questions a clip is asked that need the picture, the movement, both: what needs both takes longest to learn."""
+
 _LOST = 0.3
 """Share of the paired clips that lose one stream, as objective.modality_dropout of instruct.yaml."""
 
@@ -88,16 +92,30 @@ class Taken:
         return cls(record, scene, tuple(measure(motion) for motion in motions), parts, bodies)
 
     def asked(self, rng: random.Random, most: int | None) -> tuple[Scene, list[tuple[str, str]]]:
-        """Another colouring of the scene, and questions about it with their answers, in the `most` first wordings."""
+        """Another colouring of the scene, and questions about it with their answers.
+
+        Args:
+            rng: source of chance.
+            most: so many wordings of a scene's forms are used, the first ones; None, at the end, for all.
+        """
         scene = recoloured(self.scene, rng)
         reverse = self.record.provenance["mode"] == "reversed"
         filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
         asker = Asker(rng, test=False, most=most)
-        picture = list(of_picture(filmed, rng))
-        chosen = [asker.scene(question, "picture") for question in rng.sample(picture, 1)]
+        of_scene, of_movement, of_both = _ASKED["end" if most is None else "long"]
+        picture = rng.sample(list(of_picture(filmed, rng)), of_scene)
+        chosen = [*(asker.scene(question, "picture") for question in picture), *ask_both(filmed, asker, of_both)]
+        turns = [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
-        chosen += [*rng.sample(motion, min(1, len(motion))), *ask_both(filmed, asker, 4)]
-        return scene, [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
+        motion = rng.sample(motion, min(of_movement, len(motion)))
+        return scene, turns + [(_anew(one, rng), one.answer) for one in motion]
+
+
+def _anew(told: Instruction, rng: random.Random) -> str:
+    """A question about movement in other words, unless its words name one of two people."""
+    if told.generator != "kinematic":
+        return told.question
+    return ask_motion(told.form, rng, plain=True, **told.slots)
 
 
 def said_of(scene: Scene, record: Record) -> Told:

@@ -229,6 +229,21 @@ def test_a_file_that_holds_less_than_its_header_names(tmp_path: Path) -> None:
     assert read(path).notes[0] == f"the file breaks off: it holds {info.frames} of 60 frames"
 
 
+@pytest.mark.parametrize("sound", [0.0, 4.0])
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_a_matroska_file_that_ends_before_its_header_says(tmp_path: Path, suffix: str, sound: float) -> None:
+    """Its header names seconds, not frames; sound that goes on behind the last picture is no sign of a cut."""
+    path = make(tmp_path / f"clip{suffix}", 60, codec="libvpx" if suffix == ".webm" else "libx264", sound=sound)
+    assert probe(path).missing == 0 and read(path).notes == ()
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    info = probe(path)
+    assert 5 < info.frames < 55
+    if not sound:
+        assert abs(info.frames + info.missing - 60) <= 1
+    assert info.missing > 10 and read(path).notes[0].startswith(f"the file breaks off: it holds {info.frames} of ")
+
+
 def test_bytes_as_source(tmp_path: Path) -> None:
     path = make(tmp_path / "clip.mp4", 20)
     np.testing.assert_array_equal(read(path.read_bytes()).images, read(path).images)

@@ -78,13 +78,17 @@ def test_steps_of_the_lamp_and_of_things(asked: list[tuple[Record, Instruction]]
             assert colours[place] == colour
             seen.add("lamp")
         elif told.kind in ("prop_hand", "prop_way"):
-            limb, seen_from, in_picture, on = steps.split(", ")
+            limb, seen_from, in_picture, on, *beside = steps.split(", ")
             side, (kind, where) = limb.split()[0], in_picture.split()
             hand = on.split()[-2]
             assert (seen_from == "seen from the front") == (where != hand) and on.startswith(kind)
             assert kind in told.question and (told.answer in ("yes", kind)) == (side == hand)
-            scene = row.provenance["scene"]
-            assert kind in {prop["kind"] for prop in scene["props"]}
+            kinds = {prop["kind"] for prop in row.provenance["scene"]["props"]}
+            assert kind in kinds
+            if told.answer in kinds:
+                assert beside == [f"{(kinds - {kind}).pop()} on the {OTHER[hand]} hand"]
+            else:
+                assert told.answer in ("yes", "no") and not beside
             seen.add("thing")
     assert seen == {"lamp", "thing"}
 

@@ -236,15 +236,16 @@ def _by_hand(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
         around, side = sides(first, last), raises[0].side
         if around is not None:
             span = {"hand": side, "props": around, "start": raises[0].start, "end": raises[-1].end}
-            span[STEPS] = steps.by_thing(f"{side} hand", p, _hand(around, p), in_picture)
+            span[STEPS] = steps.by_thing(f"{side} hand", (p, q), _hand(around, p), in_picture)
             yield Question("prop_hand", "prop_of_hand", around[side], {"p": p, "q": q}, (p, q), span)
+            span = {**span, STEPS: steps.by_thing(f"{side} hand", (p,), _hand(around, p), in_picture)}
             yield Question("prop_hand", "hand_of_prop", "yes" if around[side] == p else "no", {"p": p}, YES_NO, span)
     activity = {side: facts.limb_activity.get(f"{side} arm", 0.0) for side in ("left", "right")}
     more = max(activity, key=lambda side: activity[side])
     around = sides(0, len(aside[0]))
     if around is not None and activity[more] > max(0.2, 1.5 * min(activity.values())):
         measured = {"activity_m_s": activity, "props": around}
-        measured[STEPS] = steps.by_thing(f"{more} arm", p, _hand(around, p), in_picture)
+        measured[STEPS] = steps.by_thing(f"{more} arm", (p, q), _hand(around, p), in_picture)
         yield Question("prop_hand", "prop_of_arm", around[more], {"p": p, "q": q}, (p, q), measured)
 
 
@@ -276,12 +277,12 @@ def _by_way(filmed: Filmed, rng: random.Random) -> Iterator[Question]:
     one_way = len({turn.degrees > 0 for turn in facts.turns or ()}) == 1
     if one_way and off[near][1] < 45 and off[1 - near][1] > 90 and off[near][0] - off[near][1] > 30:
         told: dict[str, Any] = {"off_facing_deg": dict(zip(kinds, off, strict=True)), "net_turn_deg": facts.net_turn}
-        told[STEPS] = steps.by_thing(f"{hands[near]} way", kinds[0], hands[0], in_picture)
+        told[STEPS] = steps.by_thing(f"{hands[near]} way", kinds, hands[0], in_picture)
         yield Question("prop_way", "prop_of_turn", kinds[near], slots, kinds, told)
     near = 0 if gone[0][1] < gone[1][1] else 1
     if gone[near][0] - gone[near][1] > 0.25 and gone[1 - near][1] - gone[near][1] > 0.4:
         told = {"metres": dict(zip(kinds, gone, strict=True))}
-        told[STEPS] = steps.by_thing(f"{hands[near]} way", kinds[0], hands[0], in_picture)
+        told[STEPS] = steps.by_thing(f"{hands[near]} way", kinds, hands[0], in_picture)
         yield Question("prop_way", "prop_of_way", kinds[near], slots, kinds, told)
 
 

@@ -4,6 +4,8 @@ turns round two words that were said.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vimonet.vimos.scene.description import Lamp, Scene
 
 _OTHER = {"left": "right", "right": "left"}
@@ -17,17 +19,18 @@ def by_lamp(lamp: Lamp, colour: str) -> str:
     return "at the end" if number == len(lamp.colours) - 1 else "in the middle"
 
 
-def by_thing(limb: str, kind: str, hand: str, in_picture: str) -> str:
-    """Which limb or way it is, and on which hand of the person a thing stands.
+def by_thing(limb: str, kinds: Sequence[str], hand: str, in_picture: str) -> str:
+    """Which limb or way it is, and on which hand of the person the things asked about stand.
 
     Args:
         limb: what the movement tells: ``left hand``, ``right arm``, ``left way``.
-        kind: of a thing.
-        hand: of the person, on which it stands.
-        in_picture: the side on which it is in the picture: the other one for who is seen from the front.
+        kinds: of one thing, or of the two that are to choose from.
+        hand: of the person, on which the first stands; the second stands on the other.
+        in_picture: the side on which the first is in the picture: the other one for who is seen from the front.
     """
     seen = "back" if in_picture == hand else "front"
-    return f"{limb}, seen from the {seen}, {kind} {in_picture}, {kind} on the {hand} hand"
+    hands = (f"{kind} on the {side} hand" for kind, side in zip(kinds, (hand, _OTHER[hand]), strict=False))
+    return ", ".join((limb, f"seen from the {seen}", f"{kinds[0]} {in_picture}", *hands))
 
 
 def by_person(scene: Scene, person: int, given: str) -> str:
