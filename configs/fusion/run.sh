@@ -16,11 +16,14 @@ config=configs/fusion/instruct.yaml
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" MKL_NUM_THREADS="${MKL_NUM_THREADS:-1}"
 
 train() { # train ARM
-    local arm=$1 streams=$1
-    [ "$arm" = paired ] && streams=all
-    python configs/fusion/stretch.py "$config" "runs/fusion/$arm-long" --arm "$arm"
-    python configs/fusion/stretch.py "$config" "runs/fusion/$arm" --arm "$arm" --start "runs/fusion/$arm-long" \
-        --steps 200 --seed 1 --falling
+    local arm=$1 streams=$1 long=runs/fusion/$1-long end=runs/fusion/$1
+    [ "$arm" = paired ] && streams=all end=runs/fusion/paired-end
+    python configs/fusion/stretch.py "$config" "$long" --arm "$arm"
+    python configs/fusion/stretch.py "$config" "$end" --arm "$arm" --start "$long" \
+        --steps 600 --seed 1 --falling --asked 3 3 3
+    # Joining costs the movement something: this arm is asked more about it before the films.
+    [ "$arm" != paired ] || python configs/fusion/stretch.py "$config" runs/fusion/paired --arm paired --start "$end" \
+        --steps 300 --seed 2 --falling --rate 5e-4 --asked 2 5 2
     for seed in "${seeds[@]}"; do
         local output="runs/fusion/$arm-s$seed"
         [ -f "$output/training.json" ] || vimonet train instruct --config "$config" model="runs/fusion/$arm" \

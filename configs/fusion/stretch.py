@@ -44,9 +44,6 @@ from vimonet.vimos.steps import with_steps
 from vimonet.vimos.wordings import ask as ask_motion
 
 ARMS = ("motion", "video", "unpaired", "paired")
-_ASKED = {"long": (1, 1, 4), "end": (3, 3, 3)}
-"""Questions a clip is asked that need the picture, the movement, both: what needs both takes longest to learn."""
-
 _LOST = 0.3
 """Share of the paired clips that lose one stream, as objective.modality_dropout of instruct.yaml."""
 
@@ -91,18 +88,21 @@ class Taken:
         bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, motions, strict=True))
         return cls(record, scene, tuple(measure(motion) for motion in motions), parts, bodies)
 
-    def asked(self, rng: random.Random, most: int | None) -> tuple[Scene, list[tuple[str, str]]]:
+    def asked(
+        self, rng: random.Random, most: int | None, numbers: tuple[int, int, int]
+    ) -> tuple[Scene, list[tuple[str, str]]]:
         """Another colouring of the scene, and questions about it with their answers.
 
         Args:
             rng: source of chance.
-            most: so many wordings of a scene's forms are used, the first ones; None, at the end, for all.
+            most: so many wordings of a scene's forms are used, the first ones; None for all.
+            numbers: questions that need the picture, the movement, both.
         """
         scene = recoloured(self.scene, rng)
         reverse = self.record.provenance["mode"] == "reversed"
         filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
         asker = Asker(rng, test=False, most=most)
-        of_scene, of_movement, of_both = _ASKED["end" if most is None else "long"]
+        of_scene, of_movement, of_both = numbers
         picture = rng.sample(list(of_picture(filmed, rng)), of_scene)
         chosen = [*(asker.scene(question, "picture") for question in picture), *ask_both(filmed, asker, of_both)]
         turns = [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
@@ -170,6 +170,7 @@ class Draws(IterableDataset[Any]):
     batch: int
     seed: int
     most: int | None
+    numbers: tuple[int, int, int]
 
     def __iter__(self) -> Any:
         rng = random.Random(f"{self.seed}/{self.arm}")
@@ -177,7 +178,7 @@ class Draws(IterableDataset[Any]):
             drawn = []
             for _ in range(self.batch):
                 number = rng.randrange(len(self.taken))
-                scene, turns = self.taken[number].asked(rng, self.most)
+                scene, turns = self.taken[number].asked(rng, self.most, self.numbers)
                 cell = self._cell(rng)
                 drawn.append((number, cell, said_of(scene, self.taken[number].record), turns))
             yield self.rows(drawn)
@@ -211,6 +212,14 @@ def main() -> None:
     ask.add_argument("--start", default="runs/fusion/start", help="what align.py made")
     ask.add_argument("--steps", type=int, default=900)
     ask.add_argument("--falling", action="store_true", help="the end: all wordings, at a falling rate")
+    ask.add_argument(
+        "--asked",
+        nargs=3,
+        type=int,
+        default=(1, 1, 4),
+        metavar=("PICTURE", "MOVEMENT", "BOTH"),
+        help="questions a clip that need each (1 1 4: what needs both takes longest to learn)",
+    )
     ask.add_argument("--batch", type=int, default=16)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
@@ -246,7 +255,8 @@ def main() -> None:
     }
     model.to(args.device)
     needs = np.array([one.evidence["needs"] for record in held for one in record.instructions])
-    endless = Draws(taken, rows, args.arm, args.batch, args.seed, None if args.falling else FEW)
+    most = None if args.falling else FEW
+    endless = Draws(taken, rows, args.arm, args.batch, args.seed, most, tuple(args.asked))
     draws = iter(DataLoader(endless, batch_size=None, num_workers=1))
     optimiser = torch.optim.AdamW(model.language_model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
     shape = torch.optim.lr_scheduler.LambdaLR(
