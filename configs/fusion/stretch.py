@@ -103,7 +103,8 @@ class Taken:
         filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
         asker = Asker(rng, test=False, most=most)
         of_scene, of_movement, of_both = numbers
-        picture = rng.sample(list(of_picture(filmed, rng)), of_scene)
+        picture = list(of_picture(filmed, rng))
+        picture = rng.sample(picture, min(of_scene, len(picture)))
         chosen = [*(asker.scene(question, "picture") for question in picture), *ask_both(filmed, asker, of_both)]
         turns = [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]

@@ -170,24 +170,11 @@ def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     movements = ("--movements", str(opened))
     run(lookup, str(config), made["reader"], "--tower", made["tower"], *movements, *steps)
     run(align, str(config), made["start"], "--reader", made["reader"], *steps)
-    run(
-        stretch,
-        str(config),
-        made["long"],
-        "--start",
-        made["start"],
-        "--arm",
-        "paired",
-        "--falling",
-        "--asked",
-        "1",
-        "2",
-        "1",
-        *steps,
-    )
-    options = [f"model={made['long']}", f"output={made['arm']}", "data.streams=all", "schedule.steps=1"]
-    options += ["schedule.batch_size=2", "schedule.save_every=25", "validation={}"]
-    assert main(["train", "instruct", "--config", str(config), *options]) == 0
+    options = ("--start", made["start"], "--arm", "paired", "--falling", "--asked", "1", "2", "1")
+    run(stretch, str(config), made["long"], *options, *steps)
+    settings = [f"model={made['long']}", f"output={made['arm']}", "data.streams=all", "schedule.steps=1"]
+    settings += ["schedule.batch_size=2", "schedule.save_every=25", "validation={}"]
+    assert main(["train", "instruct", "--config", str(config), *settings]) == 0
     scores = score_cells(made["arm"], pairs, "val", cache=tmp_path / "scored", progress=False)
     assert {score.needs for score in scores} == {"picture", "motion", "both"}
     assert "val" in capsys.readouterr().out

@@ -244,6 +244,20 @@ def test_a_matroska_file_that_ends_before_its_header_says(tmp_path: Path, suffix
     assert info.missing > 10 and read(path).notes[0].startswith(f"the file breaks off: it holds {info.frames} of ")
 
 
+def test_a_last_picture_that_stays_is_no_cut(tmp_path: Path) -> None:
+    source, path = make(tmp_path / "clip.mp4", 30), tmp_path / "stays.mkv"
+    with av.open(str(source)) as read_from, av.open(str(path), "w") as file:
+        stream = file.add_stream_from_template(read_from.streams.video[0])
+        packets = [packet for packet in read_from.demux(video=0) if packet.size]
+        last = max(packets, key=lambda packet: packet.pts)
+        last.duration = int(4 / last.time_base)
+        for packet in packets:
+            packet.stream = stream
+            file.mux(packet)
+    info = probe(path)
+    assert info.duration == pytest.approx(29 / 25 + 4, abs=0.1) and info.missing == 0 and read(path).notes == ()
+
+
 def test_bytes_as_source(tmp_path: Path) -> None:
     path = make(tmp_path / "clip.mp4", 20)
     np.testing.assert_array_equal(read(path.read_bytes()).images, read(path).images)

@@ -32,7 +32,7 @@ _DEMUXERS: Final = (
 )
 _MAGIC: Final = (b"\x1aE\xdf\xa3", b"GIF87a", b"GIF89a", b"FLV\x01", b"\x00\x00\x01\xba")
 _CUT: Final = 0.5
-"""Seconds by which the end that a Matroska header names lies behind the last packet of a file that was cut."""
+"""Seconds by which the end that a Matroska header names lies behind the end of what a cut file holds."""
 _NEVER_SEEK: Final = ("gif", "apng")  # each picture is drawn over the one before
 
 
@@ -249,23 +249,26 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
     if len(pts) != count:  # two pictures at one time, or none given: only the order counts
         pts = np.array([], dtype=np.int64)
     starts = np.unique(np.array(keys, dtype=np.int64))
-    missing = max(0, stream.frames - count - passed) or _cut_from_matroska(container, stream, latest, rate)
+    end = None if latest is None else float((latest + tail) * stream.time_base)
+    missing = max(0, stream.frames - count - passed) or _cut_from_matroska(container, end, rate)
     return Timeline(pts, starts, stream.time_base, count, tail, rate, missing, damage)
 
 
-def _cut_from_matroska(container: Any, stream: Any, latest: int | None, rate: float) -> int:
-    """About how many frames lie between the last packet and the end that a Matroska header names; it counts none."""
+def _cut_from_matroska(container: Any, end: float | None, rate: float) -> int:
+    """About how many frames lie between the end of the last one, s, and that which a Matroska header names; it counts
+    none.
+    """
     import av
 
-    if "matroska" not in container.format.name or container.duration is None or latest is None:
+    if "matroska" not in container.format.name or container.duration is None or end is None:
         return 0
     named = container.duration / av.time_base
-    lacking = named - float(latest * stream.time_base)
-    if lacking > _CUT and len(container.streams) > 1:  # sound may go on longer than the picture
-        container.seek(int(latest * stream.time_base * av.time_base))
-        heard = [float(packet.pts * packet.time_base) for packet in _packets(container) if packet.pts is not None]
-        lacking = named - max(heard, default=0.0)
-    return round(lacking * rate) - 1 if lacking > _CUT else 0
+    if named - end > _CUT and len(container.streams) > 1:  # sound or subtitles may go on longer than the picture
+        container.seek(0)
+        timed = (packet for packet in _packets(container) if packet.pts is not None)
+        end = max((float((packet.pts + (packet.duration or 0)) * packet.time_base) for packet in timed), default=end)
+    lacking = named - end
+    return round(lacking * rate) if lacking > _CUT else 0
 
 
 def _packets(container: Any) -> Iterator[Any]:
