@@ -9,6 +9,7 @@ import pytest
 
 from vimonet.errors import InputError
 from vimonet.vimos import text_corpus, training_samples
+from vimonet.vimos.annotators.kinematic import DEPTH_FORMS
 from vimonet.vimos.build import build
 from vimonet.vimos.builders.open import OpenBuilder
 from vimonet.vimos.reading import read_records
@@ -43,6 +44,22 @@ def test_draws_depend_on_seed_and_epoch_alone(dataset: str) -> None:
         np.testing.assert_array_equal(first[index]["joints"], again[index]["joints"])
     again.set_epoch(1)
     assert first[0]["turns"] != again[0]["turns"]
+
+
+def test_everything_can_be_filmed(dataset: str) -> None:
+    filmed, plain = training_samples(dataset, turns=50, film=True), training_samples(dataset, turns=50)
+    again = training_samples(dataset, turns=50, film=True)
+    again.set_epoch(1)
+    assert (filmed.cells == 1).all() and (plain.cells == 0).any()
+    for index in np.flatnonzero(plain.cells == 0)[:20]:
+        sample = filmed[index]
+        assert sample["dimensions"] == 2 and sample["joints"].shape == plain[index]["joints"].shape
+        assert not sample["joints"][..., 2].any()
+        assert not np.array_equal(sample["joints"], again[index]["joints"])
+        np.testing.assert_array_equal(sample["joints"], filmed[index]["joints"])
+        forms = {form for form, *_ in filmed._questions[index]}
+        assert not forms & DEPTH_FORMS
+    assert any(form in DEPTH_FORMS for asked in plain._questions for form, *_ in asked)
 
 
 def test_drawn_answers_are_balanced(dataset: str) -> None:

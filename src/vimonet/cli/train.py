@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-STAGES = ("language", "tokenizer", "align", "instruct", "evaluator")
+STAGES = ("language", "tokenizer", "align", "lift", "instruct", "evaluator")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -10,7 +10,7 @@ from transformers.models.auto.feature_extraction_auto import AutoFeatureExtracto
 from transformers.models.auto.modeling_auto import AutoModel, AutoModelForCausalLM, AutoModelForMultimodalLM
 from transformers.models.auto.processing_auto import AutoProcessor
 
-from vimonet.model.composition import add_video, build_model, count_parameters, get_parts, lora_config
+from vimonet.model.composition import add_lifter, add_video, build_model, count_parameters, get_parts, lora_config
 from vimonet.model.configuration_vimonet import SPECIAL_TOKENS, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.frame_processing import Footage, FrameProcessor, build_frame_processor
@@ -47,6 +47,7 @@ __all__ = [
     "ViMoNetModel",
     "ViMoNetProcessor",
     "VideoTower",
+    "add_lifter",
     "add_special_tokens",
     "add_video",
     "build_frame_processor",

@@ -13,10 +13,13 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN, ViMoNetConfig
+from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
+from vimonet.model.lifting import KeypointEncoder, keypoint_encoder
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
-from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE
+from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.processing_vimonet import add_special_tokens
 from vimonet.model.video_towers import VideoTower, clip_frames, load_video_tower
+from vimonet.motion.body_features import BODY_DIM
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -146,6 +149,45 @@ def add_video(
     kept = {name: value for name, value in model.state_dict().items() if ".language_model." not in name}
     grown.load_state_dict(kept, strict=False)
     return grown.train(model.training)
+
+
+def add_lifter(
+    model: ViMoNetForConditionalGeneration, extractor: MotionFeatureExtractor, width: int
+) -> ViMoNetForConditionalGeneration:
+    """Let the model read 2D keypoints as the 3D motion they look like: see `vimonet.model.lifting`.
+
+    The keypoint tower becomes a copy of the motion tower behind a lifter, which is untrained; its translator becomes a
+    copy of the motion's. Nothing else changes.
+
+    Args:
+        model: with both towers; changed in place. One that has a lifter is left as it is.
+        extractor: of the model; body features are normalised as it does.
+        width: channels of the lifter's convolutions.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: a tower is missing, or that of 3D motion reads no body features.
+    """
+    inner, config = model.vimonet, model.config
+    if inner.keypoint_tower is None or inner.motion_tower is None:
+        raise ValueError("Lifting needs a tower of 3D motion and one of 2D keypoints, and the model lacks one.")
+    if config.motion_config.input_dim != BODY_DIM:
+        raise ValueError("Keypoints are lifted to body features, and the model's 3D tower reads others.")
+    if isinstance(inner.keypoint_tower, KeypointEncoder):
+        return model
+    shape = {**config.motion_config.to_dict(), "input_dim": config.keypoint_config.input_dim, "lift_width": width}
+    config.keypoint_config = MotionVQVAEConfig.from_dict(shape)
+    tower = keypoint_encoder(config.keypoint_config).to(inner.motion_tower.input.weight)
+    tower.apply(model._init_weights)
+    tower.load_state_dict(inner.motion_tower.state_dict(), strict=False)
+    if extractor.mean is not None and extractor.std is not None:
+        tower.body_mean.copy_(torch.from_numpy(extractor.mean))  # type: ignore[operator]
+        tower.body_std.copy_(torch.from_numpy(extractor.std))  # type: ignore[operator]
+    inner.keypoint_tower = tower.train(model.training)
+    inner.translators.add_module("keypoint", copy.deepcopy(inner.translators.get_submodule("motion")))
+    return model
 
 
 def get_parts(model: nn.Module) -> dict[str, nn.Module]:

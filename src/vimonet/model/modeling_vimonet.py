@@ -24,6 +24,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from vimonet.model.configuration_vimonet import ViMoNetConfig
 from vimonet.model.generation import ClipGenerationMixin
+from vimonet.model.lifting import KeypointEncoder, keypoint_encoder
 from vimonet.model.motion_vqvae import MotionEncoder, init_motion_weights
 from vimonet.model.pooling import AttentivePooling
 from vimonet.model.translators import AttentiveTranslator, Translators
@@ -69,6 +70,10 @@ class ViMoNetPreTrainedModel(PreTrainedModel):
         elif isinstance(module, nn.MultiheadAttention):
             init.xavier_uniform_(module.in_proj_weight)
             init.zeros_(module.in_proj_bias)
+        elif isinstance(module, KeypointEncoder):
+            init.zeros_(module.keypoints.weight)
+            init.zeros_(module.body_mean)
+            init.ones_(module.body_std)
 
 
 class ViMoNetModel(ViMoNetPreTrainedModel):
@@ -79,7 +84,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
     def __init__(self, config: ViMoNetConfig):
         super().__init__(config)
         self.motion_tower = MotionEncoder(config.motion_config) if config.motion_config else None
-        self.keypoint_tower = MotionEncoder(config.keypoint_config) if config.keypoint_config else None
+        self.keypoint_tower = keypoint_encoder(config.keypoint_config) if config.keypoint_config else None
         self.video_tower = VideoTower(config.video_config, config.video_layer) if config.video_config else None
         towers = {"motion": config.motion_config, "keypoint": config.keypoint_config}
         self.translators = Translators(

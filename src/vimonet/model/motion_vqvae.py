@@ -42,6 +42,7 @@ class MotionVQVAEConfig(PretrainedConfig):
         commitment_weight, position_weight: of the loss terms.
         position_channels: [start, stop) of the local joint positions in a frame, which the loss counts once more;
             default [4, 67] for HumanML3D's 263 features, none for others.
+        lift_width: channels of the lifter of a keypoint tower (`vimonet.model.lifting`); 0 for none.
 
     Raises:
         InputError: an unknown activation or quantizer, an odd stride_t.
@@ -66,6 +67,7 @@ class MotionVQVAEConfig(PretrainedConfig):
     commitment_weight: float = 0.02
     position_weight: float = 0.5
     position_channels: list[int] | None = None
+    lift_width: int = 0
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.activation not in _ACTIVATIONS:
@@ -101,7 +103,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` [B, C, T] with zeros where ``mask`` [B, 1, T] is False; so is the result."""
-        return _zero(x + self.conv2(self.activation(self.conv1(self.activation(x)))), mask)
+        return zero(x + self.conv2(self.activation(self.conv1(self.activation(x)))), mask)
 
 
 def _blocks(config: MotionVQVAEConfig) -> nn.ModuleList:
@@ -118,7 +120,7 @@ class _DownStage(nn.Module):
         self.blocks = _blocks(config)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        x = _zero(self.down(x), mask)
+        x = zero(self.down(x), mask)
         for block in self.blocks:
             x = block(x, mask)
         return x
@@ -134,7 +136,7 @@ class _UpStage(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, next_mask: Tensor | None) -> Tensor:
         for block in self.blocks:
             x = block(x, mask)
-        return _zero(self.up(F.interpolate(x, scale_factor=self.stride, mode="nearest")), next_mask)
+        return zero(self.up(F.interpolate(x, scale_factor=self.stride, mode="nearest")), next_mask)
 
 
 class MotionEncoder(nn.Module):
@@ -158,12 +160,16 @@ class MotionEncoder(nn.Module):
         x, lengths = pad_frames(x, mask, self.config.ratio)
         level = x.shape[1]
         valid = _level_mask(lengths, level, 1)
-        x = self.activation(_zero(self.input(_zero(x.transpose(1, 2), valid)), valid))
+        x = self.activation(zero(self.embed(zero(x.transpose(1, 2), valid), valid), valid))
         for i, stage in enumerate(self.stages):
             step = self.config.stride_t ** (i + 1)
             valid = _level_mask(lengths, level, step)
             x = stage(x, valid)
-        return _zero(self.output(x), valid).transpose(1, 2)
+        return zero(self.output(x), valid).transpose(1, 2)
+
+    def embed(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        """What the first blocks read of frames ``x`` [B, input_dim, T], zero where ``valid`` [B, 1, T] is False."""
+        return self.input(x)
 
     def token_mask(self, mask: Tensor) -> Tensor:
         """Frame mask [B, T] to token mask [B, ceil(T / ratio)]: a token is real when at least one of its frames is."""
@@ -186,12 +192,12 @@ class MotionDecoder(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Decode ``tokens`` [B, N, code_dim] to [B, N * ratio, input_dim]; ``mask`` bool [B, N], True if real."""
         valid = None if mask is None else mask[:, None]
-        x = self.activation(_zero(self.input(_zero(tokens.transpose(1, 2), valid)), valid))
+        x = self.activation(zero(self.input(zero(tokens.transpose(1, 2), valid)), valid))
         for stage in self.stages:
             upsampled = None if valid is None else valid.repeat_interleave(self.config.stride_t, -1)
             x, valid = stage(x, valid, upsampled), upsampled
-        x = self.activation(_zero(self.hidden(x), valid))
-        return _zero(self.output(x), valid).transpose(1, 2)
+        x = self.activation(zero(self.hidden(x), valid))
+        return zero(self.output(x), valid).transpose(1, 2)
 
 
 @dataclass
@@ -344,7 +350,8 @@ def _level_mask(lengths: Tensor | None, frames: int, step: int) -> Tensor | None
     return (torch.arange(frames // step, device=lengths.device)[None] < (lengths // step)[:, None])[:, None]
 
 
-def _zero(x: Tensor, mask: Tensor | None) -> Tensor:
+def zero(x: Tensor, mask: Tensor | None) -> Tensor:
+    """``x`` [B, C, T] with zeros where ``mask`` bool [B, 1, T] is False; as it is without a mask."""
     return x if mask is None else x.masked_fill(~mask, 0.0)
 
 

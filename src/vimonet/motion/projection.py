@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import random
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,39 @@ def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02
     if rng.random() < 0.4:
         joints = _handheld(joints, rng)
     return replace(motion, joints=joints, confidence=confidence)
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera and a pose estimator, drawn at random.
+
+    Attributes:
+        azimuth, elevation, distance: of the camera, degrees and m (see `project`).
+        level: of the estimator's errors (`detector_noise`).
+        seed: of these errors.
+    """
+
+    azimuth: float
+    elevation: float
+    distance: float
+    level: float
+    seed: int
+
+    @classmethod
+    def draw(cls, rng: random.Random) -> View:
+        """A view from any side, mostly level."""
+        azimuth, elevation = rng.uniform(-180, 180), rng.choice((0.0, 0.0, rng.uniform(-25, 45)))
+        distance, seed = rng.uniform(2.2, 7.0), rng.randrange(2**32)
+        return cls(azimuth, elevation, distance, rng.choice((0.005, 0.015, 0.03, 0.045)), seed)
+
+    def film(self, motion: Motion) -> Motion:
+        """The keypoints of a 3D motion in this view.
+
+        Raises:
+            InputError: the body lies along the line of sight: no torso to measure by, as with a real detector.
+        """
+        flat = project(motion, self.azimuth, self.elevation, self.distance)
+        return detector_noise(flat, np.random.default_rng(self.seed), self.level)
 
 
 def _lose(confidence: NDArray[np.float32], joints: list[int], rng: np.random.Generator, least: int, most: int) -> None:

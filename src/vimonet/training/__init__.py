@@ -1,4 +1,4 @@
-"""Training: one configuration, five stages, each from a YAML file to a folder that loads.
+"""Training: one configuration, six stages, each from a YAML file to a folder that loads.
 
 ``language`` (the nano's language model, on text alone), ``tokenizer`` (the motion VQ-VAE), ``align`` (translators),
 ``instruct`` (translators with LoRA or the whole language model), ``evaluator`` (motion and text in one space). On the
@@ -19,7 +19,7 @@ def main(stage: str, config_path: str | Path, overrides: Iterable[str] = ()) -> 
     """Run one stage.
 
     Args:
-        stage: ``language``, ``tokenizer``, ``align``, ``instruct`` or ``evaluator``.
+        stage: ``language``, ``tokenizer``, ``align``, ``lift``, ``instruct`` or ``evaluator``.
         config_path: YAML file (see configs/).
         overrides: ``dotted.key=value`` on top of it.
 
@@ -43,6 +43,10 @@ def main(stage: str, config_path: str | Path, overrides: Iterable[str] = ()) -> 
         from vimonet.training.tokenizer import run_tokenizer
 
         return run_tokenizer(config)
+    if stage == "lift":
+        from vimonet.training.lifting import run_lift
+
+        return run_lift(config)
     if stage == "evaluator":
         from vimonet.training.evaluator import run_evaluator
 

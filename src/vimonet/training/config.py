@@ -18,7 +18,7 @@ import yaml
 
 from vimonet.errors import InputError
 
-STAGES = ("language", "tokenizer", "align", "instruct", "evaluator")
+STAGES = ("language", "tokenizer", "align", "lift", "instruct", "evaluator")
 
 
 @dataclass
@@ -54,6 +54,7 @@ class MotionConfig:
     down_t: int = 2
     quantizer: str = "ema_reset"
     keypoints: bool = True
+    lift_width: int = 128
     window: int = 64
     velocity_weight: float = 0.5
     statistics_clips: int = 2000
@@ -212,6 +213,7 @@ _POSITIVE = [
     "schedule.save_every",
     "motion.window",
     "motion.max_frames",
+    "motion.lift_width",
     "video.frames",
     "video.tokens",
     "language.hidden_size",

@@ -230,8 +230,8 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
     """
     if config.model:
         wanted = "the output of stage align or instruct, or of 'vimonet compose'"
-        model = _load(ViMoNetForConditionalGeneration, config.model, "model", wanted, **quantization(config))
-        processor = _load(ViMoNetProcessor, config.model, "model", wanted)
+        model = load_part(ViMoNetForConditionalGeneration, config.model, "model", wanted, **quantization(config))
+        processor = load_part(ViMoNetProcessor, config.model, "model", wanted)
         if not config.video.checkpoint or model.config.video_config is not None:
             return model, processor
         with _sentences("video"):
@@ -250,8 +250,8 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
     fitted = fit_feature_extractor(motion, dataset, config.seed)
     if motion.checkpoint:
         wanted = "the output of 'vimonet train tokenizer'"
-        tower = _load(MotionVQVAE, motion.checkpoint, "motion.checkpoint", wanted)
-        extractor = _load(MotionFeatureExtractor, motion.checkpoint, "motion.checkpoint", wanted)
+        tower = load_part(MotionVQVAE, motion.checkpoint, "motion.checkpoint", wanted)
+        extractor = load_part(MotionFeatureExtractor, motion.checkpoint, "motion.checkpoint", wanted)
         if extractor.keypoint_mean is None:
             extractor.keypoint_mean, extractor.keypoint_std = fitted.keypoint_mean, fitted.keypoint_std
     else:
@@ -302,7 +302,12 @@ def turns_of(dataset: Any, clips: int, seed: int) -> list[dict[str, str]]:
     return [{"question": question or "", "answer": answer} for question, answer in turns]
 
 
-def _load(kind: Any, path: str, key: str, wanted: str, **options: Any) -> Any:
+def load_part(kind: Any, path: str, key: str, wanted: str, **options: Any) -> Any:
+    """Load a model, processor or tokenizer of class `kind`.
+
+    Raises:
+        InputError: `path`, which the setting `key` names, does not hold what is `wanted`.
+    """
     try:
         return kind.from_pretrained(path, **options)
     except (OSError, ValueError, KeyError) as error:

@@ -11,7 +11,7 @@ import numpy as np
 from vimonet.errors import InputError
 from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import Facts, measure
-from vimonet.motion.projection import detector_noise, project
+from vimonet.motion.projection import View, detector_noise
 from vimonet.vimos.annotators.kinematic import (
     CANNOT_TELL,
     DEPTH_FORMS,
@@ -331,17 +331,20 @@ def _count(action: str, facts: Facts) -> Question:
     )
 
 
+def one_camera_tells(form: str) -> bool:
+    """Whether a question form can be answered from one camera: depth is gone, and with it the way along the line of
+    sight and small turns.
+    """
+    return form not in DEPTH_FORMS
+
+
 def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
     """A 3D sample as a camera and a pose estimator would give it, with what one camera can answer."""
-    azimuth, elevation = rng.uniform(-180, 180), rng.choice((0.0, 0.0, rng.uniform(-25, 45)))
-    distance, noise = rng.uniform(2.2, 7.0), np.random.default_rng(rng.randrange(2**32))
-    level = rng.choice((0.005, 0.015, 0.03, 0.045))
     try:
-        film = detector_noise(project(sample.motion, azimuth, elevation, distance), noise, level)
-    except InputError:  # lying along the line of sight: no torso to measure by, as with a real detector
+        film = View.draw(rng).film(sample.motion)
+    except InputError:
         return None
-    # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
-    kept = [q for q in sample.questions if q.form not in DEPTH_FORMS]
+    kept = [q for q in sample.questions if one_camera_tells(q.form)]
     return replace(sample, motion=film, questions=kept, source=sample.source + "+2d")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
+from vimonet.motion import Motion
+from vimonet.motion.projection import View
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS
 from vimonet.vimos.consistency import absent_from
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.records import arrays_of
+from vimonet.vimos.samples import one_camera_tells
 from vimonet.vimos.steps import with_steps
 from vimonet.vimos.wordings import ask
 
@@ -41,6 +45,7 @@ class TrainingSet:
         streams: what is given of a row with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one of
             them, the other in the next epoch.
         steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.steps`).
+        film: whether 3D motion is given as keypoints, in another random view every epoch.
 
     Attributes:
         lengths: frames per sample, 0 without motion.
@@ -58,9 +63,10 @@ class TrainingSet:
         folder: str | Path = "",
         streams: str = "all",
         steps: bool = False,
+        film: bool = False,
     ) -> None:
         self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
-        self.streams = streams
+        self.streams, self.film = streams, film
         self._rows = rows.with_format("arrow")
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
         self.videos = [clip for clip in self._videos if clip is not None]
@@ -70,7 +76,14 @@ class TrainingSet:
         self.cells = np.array(
             [_cell(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)], np.int64
         )
+        if film:
+            self.cells[self.cells == 0] = 1
         self._questions = _questions(rows)
+        if film:
+            self._questions = [
+                [q for q in asked if n != 3 or one_camera_tells(q[0])]
+                for asked, n in zip(self._questions, dimensions.tolist(), strict=True)
+            ]
         self._said = _in_steps(rows) if steps else [{}] * len(rows)
         self._spans = [
             [(a["action"], a["start"], a["end"]) for a in actions]
@@ -90,9 +103,15 @@ class TrainingSet:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
         row, video = motion_row(self._rows, index), self._videos[index]
         joints = confidence = None
+        dimensions = row["dimensions"]
         if row["joints"] is not None:
             joints, confidence = arrays_of(row)
-            if self.noise and row["dimensions"] == 3:
+            if self.film and dimensions == 3:
+                try:
+                    joints, confidence, dimensions = *_film(joints, confidence, rng), 2
+                except InputError:  # scrambled limbs without a torso
+                    return self[(index + 1) % len(self)]
+            elif self.noise and dimensions == 3:
                 joints = _jitter(joints, rng)
         if joints is not None and video is not None and self.streams != "all":
             if self.streams == "video" or (index + self.epoch) % 2:
@@ -114,7 +133,7 @@ class TrainingSet:
         return {
             "joints": joints,
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
-            "dimensions": row["dimensions"],
+            "dimensions": dimensions,
             "turns": [self._worded(index, question, rng) for question in chosen],
             "spans": self._spans[index],
             "source": row["source"],
@@ -240,6 +259,23 @@ def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float
     return joints + lasting + np.float32(level) * smooth
 
 
+def _film(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, rng: random.Random
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """3D joints [T, 22, 3] as a camera and a pose estimator would give them, and how sure these are [T, 22].
+
+    Raises:
+        InputError: from nowhere do they look like a body.
+    """
+    motion, view = Motion(joints, name="film", confidence=confidence), View.draw(rng)
+    try:
+        film = view.film(motion)
+    except InputError:  # it comes too near, or lies along the line of sight
+        film = replace(view, distance=20.0, azimuth=view.azimuth + 90, elevation=0.0).film(motion)
+    assert film.confidence is not None
+    return film.joints, film.confidence
+
+
 def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     """Weight of every question so that, form by form, no answer is right more often than it must be."""
     counts: dict[tuple[str, str], Counter[str]] = {}
@@ -291,6 +327,7 @@ def training_samples(
     limit: int = 0,
     streams: str = "all",
     steps: bool = False,
+    film: bool = False,
 ) -> TrainingSet:
     """A split of a VIMOS dataset as samples.
 
@@ -304,6 +341,7 @@ def training_samples(
         streams: what is given of rows with motion and video: ``all`` of it, ``motion``, ``video``, or ``unpaired``: one
             of them, the other in the next epoch. Rows that only have what is not given are left out.
         steps: whether answers say their steps, where the dataset has some.
+        film: give 3D motion as keypoints, in another random view every epoch; asked is what one camera tells.
 
     Raises:
         InputError: no dataset, no such split, a test split, or nothing left in it.
@@ -319,7 +357,7 @@ def training_samples(
         rows = _with(rows, "joints" if streams == "motion" else "video")
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
-    return TrainingSet(rows, turns, seed, noise, dataset, streams, steps)
+    return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film)
 
 
 def _with(rows: Any, column: str) -> Any:
