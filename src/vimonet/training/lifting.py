@@ -20,6 +20,7 @@ from vimonet.motion import FPS, Motion
 from vimonet.motion.body_features import ROOT_DIM, body_features
 from vimonet.motion.kinematics import heading
 from vimonet.motion.projection import View
+from vimonet.motion.skeleton import INDEX
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data import TurnSampler, seed_everything
 from vimonet.training.run import Run
@@ -29,6 +30,20 @@ from vimonet.training.trainer import StageTrainer
 
 _FEWEST = 8
 """Frames below which a clip teaches nothing."""
+_LOST = 0.3
+"""Share of clips of which something is out of view throughout: real video seldom shows the whole body."""
+_OUT_OF_VIEW = tuple(
+    [INDEX[f"{side}_{name}"] for side in sides for name in names]
+    for sides, names in (
+        (("left", "right"), ("ankle", "foot")),
+        (("left", "right"), ("knee", "ankle", "foot")),
+        (("left", "right"), ("elbow", "wrist")),
+        (("left",), ("elbow", "wrist")),
+        (("right",), ("elbow", "wrist")),
+        (("left",), ("elbow", "wrist", "knee", "ankle", "foot")),
+        (("right",), ("elbow", "wrist", "knee", "ankle", "foot")),
+    )
+)
 _WEIGHTS = {"facing": 2.0, "root": 1.0, "joints": 8.0, "velocities": 1.0}
 """Of squared errors in the loss, for what is of like deviation: vectors of length 1; m and m/s; m; m/s."""
 
@@ -101,7 +116,10 @@ def pose_of(joints: NDArray[np.float32], view: View) -> NDArray[np.float32]:
 
 
 class FilmedPoses(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
-    """The 3D clips of a dataset, each in another random view every epoch: keypoint features [T, D], poses [T, POSE]."""
+    """The 3D clips of a dataset, each in another random view every epoch: keypoint features [T, D], poses [T, POSE].
+
+    Of some a part of the body is out of view; the poses are whole.
+    """
 
     def __init__(self, dataset: Any, extractor: MotionFeatureExtractor, seed: int) -> None:
         self.dataset, self.extractor, self.seed, self.epoch = dataset, extractor, seed, 0
@@ -138,7 +156,10 @@ class FilmedPoses(Dataset[tuple[NDArray[np.float32], NDArray[np.float32]]]):
                 film = view.film(Motion(joints, name="film", confidence=confidence))
             except InputError:  # the body lies along the line of sight
                 continue
-            return self.extractor.extract_joints(film.joints, film.confidence, 2), pose_of(joints, view)
+            seen = np.ones(joints.shape[:2], np.float32) if film.confidence is None else film.confidence.copy()
+            if rng.random() < _LOST:
+                seen[:, rng.choice(_OUT_OF_VIEW)] = 0
+            return self.extractor.extract_joints(film.joints, seen, 2), pose_of(joints, view)
         raise InputError("not one clip of the data can be filmed.")
 
 
