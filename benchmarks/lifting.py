@@ -1,4 +1,4 @@
-"""What the shipped model's lifter sees in depth: facing, turn and joints of held-out recordings, filmed from five sides.
+"""What the shipped model's lifter sees in depth: facing, turn and joints of held-out recordings from five sides.
 
     python benchmarks/lifting.py [-m MODEL] [--split val] [--sources bnr cmu] [--limit 200] [--json OUT.json]
 
@@ -99,12 +99,15 @@ def table(title: str, rows: list[dict[str, Any]]) -> str:
     lines[-1] += " joints, mm off | mean pose |"
     lines += ["|---|--:|---|--:|---|--:|---|--:|"]
     for row in rows:
-        facing, turned, joints = (row[key] for key in ("facing", "turn", "joints"))
-        lines.append(
-            f"| {row['view']} | {row['n']} | {facing[0]:.1f} ({facing[1]:.1f} to {facing[2]:.1f}) | {row['rule'][0]:.1f} "
-            f"| {turned[0]:.2f} ({turned[1]:.2f} to {turned[2]:.2f}) | {row['turn_rule'][0]:.2f} "
-            f"| {joints[0]:.0f} ({joints[1]:.0f} to {joints[2]:.0f}) | {row['mean'][0]:.0f} |"
-        )
+        cells = [
+            f"{form} ({form} to {form}) | {form}".format(*row[key], row[rule][0])
+            for key, rule, form in (
+                ("facing", "rule", "{:.1f}"),
+                ("turn", "turn_rule", "{:.2f}"),
+                ("joints", "mean", "{:.0f}"),
+            )
+        ]
+        lines.append(f"| {row['view']} | {row['n']} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 

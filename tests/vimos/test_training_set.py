@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from vimonet.errors import InputError
+from vimonet.motion.skeleton import INDEX
 from vimonet.vimos import text_corpus, training_samples
 from vimonet.vimos.annotators.kinematic import DEPTH_FORMS
 from vimonet.vimos.build import build
@@ -60,6 +62,22 @@ def test_everything_can_be_filmed(dataset: str) -> None:
         forms = {form for form, *_ in filmed._questions[index]}
         assert not forms & DEPTH_FORMS
     assert any(form in DEPTH_FORMS for asked in plain._questions for form, *_ in asked)
+
+
+def test_legs_out_of_the_picture(dataset: str) -> None:
+    filmed, plain = (training_samples(dataset, turns=50, film=film, limit=60) for film in (True, False))
+    whole = [i for i in range(60) if plain[i]["dimensions"] == 3 and plain[i]["confidence"] is None]
+    ankles = [INDEX["left_ankle"], INDEX["right_ankle"]]
+    legless = 0
+    for epoch in range(4):
+        filmed.set_epoch(epoch)
+        for sample in (filmed[i] for i in whole):
+            assert sample["confidence"] is not None and sample["confidence"][:, INDEX["left_wrist"]].any()
+            if not sample["confidence"][:, ankles].any():
+                legless += 1
+                asked = " ".join(question for question, _ in sample["turns"])
+                assert sample["spans"] == [] and not re.search(r"\b(legs?|foot|feet|knees?|steps)\b", asked)
+    assert 0.2 < legless / (4 * len(whole)) < 0.4
 
 
 def test_drawn_answers_are_balanced(dataset: str) -> None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.projection import View
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS
+from vimonet.motion.skeleton import INDEX
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS, needs_no_legs
 from vimonet.vimos.consistency import absent_from
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.records import arrays_of
@@ -28,6 +29,13 @@ Choice = tuple[str, str, Any, bool]
 
 
 STREAMS = ("all", "motion", "video", "unpaired")
+
+LEGLESS = 0.3
+"""Share of whole bodies that are filmed with their legs out of the picture, and asked what trunk and arms tell."""
+_LEGS = (
+    [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("ankle", "foot")],
+    [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle", "foot")],
+)
 
 _BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb_moves"))
 """Forms whose answers are balanced for each action or limb by itself: else the question's words would tell."""
@@ -103,14 +111,19 @@ class TrainingSet:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
         row, video = motion_row(self._rows, index), self._videos[index]
         joints = confidence = None
-        dimensions = row["dimensions"]
+        dimensions, spans, questions = row["dimensions"], self._spans[index], list(range(len(self._questions[index])))
         if row["joints"] is not None:
             joints, confidence = arrays_of(row)
             if self.film and dimensions == 3:
+                whole = confidence is None
                 try:
                     joints, confidence, dimensions = *_film(joints, confidence, rng), 2
                 except InputError:  # scrambled limbs without a torso
                     return self[(index + 1) % len(self)]
+                told = [i for i in questions if _without_legs(self._questions[index][i])]
+                if whole and told and rng.random() < LEGLESS:
+                    confidence[:, rng.choice(_LEGS)] = 0
+                    spans, questions = [], told
             elif self.noise and dimensions == 3:
                 joints = _jitter(joints, rng)
         if joints is not None and video is not None and self.streams != "all":
@@ -121,7 +134,7 @@ class TrainingSet:
         # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
         keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[index].tolist()]
         chosen: list[Choice] = []
-        for i in sorted(range(len(keys)), key=lambda i: -keys[i]):
+        for i in sorted(questions, key=lambda i: -keys[i]):
             if len(chosen) >= self.turns:
                 break
             question = self._questions[index][i]
@@ -135,7 +148,7 @@ class TrainingSet:
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
             "dimensions": dimensions,
             "turns": [self._worded(index, question, rng) for question in chosen],
-            "spans": self._spans[index],
+            "spans": spans,
             "source": row["source"],
             "video": video,
         }
@@ -257,6 +270,12 @@ def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float
     noise = draw.standard_normal(joints.shape).astype(np.float32)
     smooth = (noise + np.roll(noise, 1, 0) + np.roll(noise, 2, 0)) / 1.7
     return joints + lasting + np.float32(level) * smooth
+
+
+def _without_legs(question: Choice) -> bool:
+    """Whether trunk and arms alone tell the answer."""
+    form, _, words, _ = question
+    return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
 
 
 def _film(

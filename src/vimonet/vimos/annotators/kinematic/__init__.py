@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from vimonet.motion.kinematics import Facts
 from vimonet.vimos.annotators.kinematic.answers import CANNOT_TELL, NEVER, WHEN, YES_NO, verb_slots
 from vimonet.vimos.annotators.kinematic.events import events
-from vimonet.vimos.annotators.kinematic.forms import DEPTH_FORMS, FORM_WEIGHTS, SIDED_FORMS, STYLES
+from vimonet.vimos.annotators.kinematic.forms import DEPTH_FORMS, FORM_WEIGHTS, SIDED_FORMS, STYLES, needs_no_legs
 from vimonet.vimos.annotators.kinematic.limbs import limbs
 from vimonet.vimos.annotators.kinematic.picture import from_picture
 from vimonet.vimos.annotators.kinematic.posture import posture
@@ -35,6 +35,7 @@ __all__ = [
     "from_facts",
     "from_parts",
     "from_picture",
+    "needs_no_legs",
     "unknowable",
     "verb_slots",
 ]

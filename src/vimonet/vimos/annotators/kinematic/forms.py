@@ -151,3 +151,17 @@ SIDED_FORMS = frozenset(
     )
 )
 """Forms whose answer names a side: not asked where left and right of a source cannot be trusted."""
+
+_LEGLESS_FORMS = frozenset(
+    (
+        *("displacement", "turn", "first_half", "second_half", "first_turn", "last_turn", "turn_time", "unknowable"),
+        *("raised_hand", "more_active_arm", "higher_hand", "hand_over_head", "first_hand_up", "arms_alike"),
+        *("raise_count", "hand_up_time"),
+    )
+)
+_LEGLESS_FACTS = ("move", "turn", "raise", "bend")
+
+
+def needs_no_legs(form: str, do: str = "") -> bool:
+    """Whether trunk and arms alone tell the answer to a form; `do` is what a question of yes or no asks about."""
+    return form in _LEGLESS_FORMS or (form == "fact_yes_no" and do.startswith(_LEGLESS_FACTS))
