@@ -126,6 +126,13 @@ def test_weights_gradients_and_moments_in_full_training() -> None:
     assert sum(cost.parts.values()) == pytest.approx(cost.peak, rel=1e-6)
 
 
+def test_filmed_clips_go_through_the_keypoint_tower_alone() -> None:
+    rates = [f"learning_rate.{part}=0" for part in ("language_model", "translators")]
+    plan = planned("motion.keypoints=true", "data.film=true", "learning_rate.keypoint_tower=1e-3", *rates)
+    assert plan.batch.keypoint[0] == 4 and plan.batch.motion == (0, 0)
+    assert 0 < plan.cost.trainable < plan.cost.parameters / 2
+
+
 def test_adapters_are_all_that_is_trained_of_the_language_model() -> None:
     frozen = planned("learning_rate.language_model=0").cost
     cost = planned("lora.rank=4", "model=", "lora.merge=true").cost

@@ -250,8 +250,9 @@ def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: 
     copies = schedule.turns_per_clip if schedule.packing == "none" else 1
     if isinstance(described, ViMoNetConfig):
         streams = config.data.get("streams", "all")
-        if described.motion_config is not None and streams != "video":
-            clips["motion"] = (samples * copies, frames)
+        filmed = bool(config.data.get("film")) and described.keypoint_config is not None
+        if (filmed or described.motion_config is not None) and streams != "video":
+            clips["keypoint" if filmed else "motion"] = (samples * copies, frames)
             attentive = described.translator == "attentive"
             taken += described.translator_queries if attentive else -(-frames // described.ratio)
         if described.video_config is not None and streams != "motion":
