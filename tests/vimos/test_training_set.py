@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from vimonet.errors import InputError
-from vimonet.motion.skeleton import INDEX
+from vimonet.motion import Motion
+from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX
 from vimonet.vimos import text_corpus, training_samples
 from vimonet.vimos.annotators.kinematic import DEPTH_FORMS
 from vimonet.vimos.build import build
 from vimonet.vimos.builders.open import OpenBuilder
 from vimonet.vimos.reading import read_records
+from vimonet.vimos.records import VERSION, Instruction, Record, to_row, to_table
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +132,25 @@ def test_twins_stand_together(dataset: str) -> None:
     assert _twin(("at_end", "yes", wave, True), clip) == []  # what happens last is not known
     samples = training_samples(dataset, turns=4)
     assert all(len(samples[i]["turns"]) <= 4 for i in range(len(samples)))
+
+
+def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
+    flat = Motion(np.zeros((30, 22, 3), np.float32) + rest(), name="flat", dimensions=2)
+    rows = [
+        Record(
+            f"r{n}", source, f"r{n}", "train", "none", motion, instructions=(Instruction("a", "a", "What?", "that"),)
+        )
+        for n, (source, motion) in enumerate(
+            [("tracked", flat), ("bnr+2d", flat), ("bnr", Motion(flat.joints + rest(), name="solid"))]
+        )
+    ]
+    (tmp_path / "train").mkdir()
+    pq.write_table(to_table(map(to_row, rows)), tmp_path / "train" / "00000.parquet")
+    (tmp_path / "vimos.json").write_text(json.dumps({"vimos_version": VERSION}))
+    samples = training_samples(str(tmp_path), tracked=3)
+    assert [samples[index]["source"] for index in range(len(samples))] == [*["tracked"] * 3, "bnr+2d", "bnr"]
+
+
+def rest() -> np.ndarray:
+    """A standing body [22, 3], flat enough for a picture of it."""
+    return np.stack([CANONICAL_OFFSETS[j] * [1, 1, 0] + [0, 0.1 * j, 0] for j in range(22)]).astype(np.float32)

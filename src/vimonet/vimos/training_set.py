@@ -347,6 +347,7 @@ def training_samples(
     streams: str = "all",
     steps: bool = False,
     film: bool = False,
+    tracked: int = 1,
 ) -> TrainingSet:
     """A split of a VIMOS dataset as samples.
 
@@ -361,6 +362,7 @@ def training_samples(
             of them, the other in the next epoch. Rows that only have what is not given are left out.
         steps: whether answers say their steps, where the dataset has some.
         film: give 3D motion as keypoints, in another random view every epoch; asked is what one camera tells.
+        tracked: how often in an epoch 2D rows of real video are seen, of which there are few.
 
     Raises:
         InputError: no dataset, no such split, a test split, or nothing left in it.
@@ -376,6 +378,10 @@ def training_samples(
         rows = _with(rows, "joints" if streams == "motion" else "video")
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
+    if tracked > 1:
+        sources, dimensions = (rows.data.column(name).to_pylist() for name in ("source", "dimensions"))
+        real = [d == 2 and not s.endswith("+2d") for s, d in zip(sources, dimensions, strict=True)]
+        rows = rows.select(np.repeat(np.arange(len(rows)), np.where(real, tracked, 1))).flatten_indices()
     return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film)
 
 
