@@ -19,6 +19,7 @@ from vimonet.vimos.build import build
 from vimonet.vimos.builders.open import OpenBuilder
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.records import VERSION, Instruction, Record, to_row, to_table
+from vimonet.vimos.schema import Part
 
 
 @pytest.fixture(scope="module")
@@ -136,19 +137,20 @@ def test_twins_stand_together(dataset: str) -> None:
 
 def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
     flat = Motion(np.zeros((30, 22, 3), np.float32) + rest(), name="flat", dimensions=2)
+    asked = (Instruction("a", "a", "What?", "that"),)
+    bows = (Part("bow", 0.0, 1.0),)
+    solid = Motion(flat.joints + rest(), name="solid")
+    told = [("tracked", flat, bows), ("bnr+2d", flat, ()), ("bnr", solid, bows)]
     rows = [
-        Record(
-            f"r{n}", source, f"r{n}", "train", "none", motion, instructions=(Instruction("a", "a", "What?", "that"),)
-        )
-        for n, (source, motion) in enumerate(
-            [("tracked", flat), ("bnr+2d", flat), ("bnr", Motion(flat.joints + rest(), name="solid"))]
-        )
+        Record(f"r{n}", source, f"r{n}", "train", "none", motion, actions=actions, instructions=asked)
+        for n, (source, motion, actions) in enumerate(told)
     ]
     (tmp_path / "train").mkdir()
     pq.write_table(to_table(map(to_row, rows)), tmp_path / "train" / "00000.parquet")
     (tmp_path / "vimos.json").write_text(json.dumps({"vimos_version": VERSION}))
     samples = training_samples(str(tmp_path), tracked=3)
     assert [samples[index]["source"] for index in range(len(samples))] == [*["tracked"] * 3, "bnr+2d", "bnr"]
+    assert len(training_samples(str(tmp_path), tracked=3, often={"bow": 2, "kick": 5})) == 6 + 1 + 2
 
 
 def rest() -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -348,6 +349,7 @@ def training_samples(
     steps: bool = False,
     film: bool = False,
     tracked: int = 1,
+    often: Mapping[str, int] | None = None,
 ) -> TrainingSet:
     """A split of a VIMOS dataset as samples.
 
@@ -363,6 +365,7 @@ def training_samples(
         steps: whether answers say their steps, where the dataset has some.
         film: give 3D motion as keypoints, in another random view every epoch; asked is what one camera tells.
         tracked: how often in an epoch 2D rows of real video are seen, of which there are few.
+        often: action phrase -> how often (times that) rows are seen in which it happens.
 
     Raises:
         InputError: no dataset, no such split, a test split, or nothing left in it.
@@ -378,11 +381,21 @@ def training_samples(
         rows = _with(rows, "joints" if streams == "motion" else "video")
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
-    if tracked > 1:
-        sources, dimensions = (rows.data.column(name).to_pylist() for name in ("source", "dimensions"))
-        real = [d == 2 and not s.endswith("+2d") for s, d in zip(sources, dimensions, strict=True)]
-        rows = rows.select(np.repeat(np.arange(len(rows)), np.where(real, tracked, 1))).flatten_indices()
+    if tracked > 1 or often:
+        rows = rows.select(np.repeat(np.arange(len(rows)), _times(rows, tracked, often or {}))).flatten_indices()
     return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film)
+
+
+def _times(rows: Any, tracked: int, often: Mapping[str, int]) -> NDArray[np.int64]:
+    """How often each row is seen in an epoch."""
+    columns = (rows.data.column(name).to_pylist() for name in ("source", "dimensions", "actions"))
+    return np.array(
+        [
+            (tracked if dimensions == 2 and not source.endswith("+2d") else 1)
+            * max((often.get(part["action"], 1) for part in actions), default=1)
+            for source, dimensions, actions in zip(*columns, strict=True)
+        ]
+    )
 
 
 def _with(rows: Any, column: str) -> Any:
