@@ -21,17 +21,14 @@ from numpy.typing import NDArray
 
 import vimonet
 from vimonet.bench.evaluate import select
-from vimonet.bench.views import DISTANCE, NOISE, VIEWS, film
+from vimonet.bench.views import VIEWS, film
 from vimonet.errors import InputError
-from vimonet.model.lifting import FACING, POSE, ROOT, KeypointEncoder
+from vimonet.model.lifting import KeypointEncoder
 from vimonet.motion import Motion
-from vimonet.motion.projection import View
 from vimonet.motion.skeleton import INDEX
 from vimonet.statistics import bootstrap_interval
-from vimonet.training.lifting import pose_of
+from vimonet.training.lifting import angle_errors, facing_of, joint_errors, pose_of
 from vimonet.vimos import evaluation_items
-
-_JOINTS = slice(FACING + ROOT, (FACING + ROOT + POSE) // 2)
 
 
 def by_shoulders(flat: Motion) -> NDArray[np.float64]:
@@ -43,19 +40,8 @@ def by_shoulders(flat: Motion) -> NDArray[np.float64]:
     return np.arccos(cosine) * np.where(ahead > 0, 1, -1)
 
 
-def off(said: NDArray[Any], true: NDArray[Any]) -> NDArray[Any]:
-    """Degrees between two angles in radians."""
-    return np.degrees(np.abs(np.angle(np.exp(1j * (said - true)))))
-
-
-def turn(angle: NDArray[Any]) -> float:
-    """Degrees from the first frame to the last, turns added up."""
-    whole = np.unwrap(angle)
-    return float(np.degrees(whole[-1] - whole[0]))
-
-
 @torch.no_grad()
-def measure(assistant: Any, motions: dict[str, Motion], view: str) -> dict[str, Any]:
+def measure(assistant: Any, motions: dict[str, Motion], view: str, seed: int) -> dict[str, Any]:
     """Errors over recordings (name -> motion of at most a window) in a view."""
     tower = assistant.model.vimonet.keypoint_tower
     extractor = assistant.processor.feature_extractor
@@ -63,34 +49,27 @@ def measure(assistant: Any, motions: dict[str, Motion], view: str) -> dict[str, 
     names: list[str] = []
     poses: list[NDArray[np.float32]] = []
     for name, motion in motions.items():
-        flat = film(motion, view)
+        flat = film(motion, view, seed)
         if flat is None:
             continue
-        azimuth, elevation = VIEWS[view]
-        true = pose_of(motion.joints, View(azimuth, elevation, DISTANCE, NOISE, 0))
+        true = pose_of(motion.joints, VIEWS[view][0])
         values = torch.from_numpy(extractor.extract(flat))[None].to(tower.lifter.input.weight)
         said = tower.lifter.of_rows(values)[0, : motion.frames].float().cpu().numpy()
-        angle, found, rule = np.arctan2(*true[:, :2].T), np.arctan2(*said[:, :2].T), by_shoulders(flat)
-        rows["facing"].append(float(np.median(off(found, angle))))
-        rows["rule"].append(float(np.median(off(rule, angle))))
-        rows["turn"].append(abs(turn(found) - turn(angle)) < 45)
-        rows["turn_rule"].append(abs(turn(rule) - turn(angle)) < 45)
-        rows["joints"].append(_apart(said, true))
+        for facing, turn, angle in (("facing", "turn", facing_of(said)), ("rule", "turn_rule", by_shoulders(flat))):
+            off, turned = angle_errors(angle, facing_of(true))
+            rows[facing].append(float(np.median(off)))
+            rows[turn].append(turned < 45)
+        rows["joints"].append(float(joint_errors(said, true).mean()))
         poses.append(true)
         names.append(name)
     mean = np.concatenate(poses).mean(0, keepdims=True)
-    rows["mean"] = [_apart(np.broadcast_to(mean, pose.shape), pose) for pose in poses]
-    intervals = {key: bootstrap_interval(np.array(values, float), names, 0, 500) for key, values in rows.items()}
+    rows["mean"] = [float(joint_errors(np.broadcast_to(mean, pose.shape), pose).mean()) for pose in poses]
+    intervals = {key: bootstrap_interval(np.array(values, float), names, seed, 500) for key, values in rows.items()}
     return {
         "view": view,
         "n": len(names),
         **{key: (float(np.mean(rows[key])), i.low, i.high) for key, i in intervals.items()},
     }
-
-
-def _apart(said: NDArray[Any], true: NDArray[Any]) -> float:
-    """Mean distance of a joint to where it is from the pelvis, mm."""
-    return float(1000 * np.linalg.norm((said - true)[:, _JOINTS].reshape(len(true), -1, 3), axis=-1).mean())
 
 
 def table(title: str, rows: list[dict[str, Any]]) -> str:
@@ -130,7 +109,7 @@ def main() -> None:
         chosen = select(list(whole.values()), options.limit or None, options.seed)
         window = assistant.processor.feature_extractor.max_frames
         motions = {i.recording: i.motion.window(0, min(window, i.motion.frames)) for i in chosen}
-        results[source] = [measure(assistant, motions, view) for view in VIEWS]
+        results[source] = [measure(assistant, motions, view, options.seed) for view in VIEWS]
         print(table(f"{source}, {options.split}", results[source]), flush=True)
     if options.json:
         options.json.write_text(json.dumps({"split": options.split, **results}, indent=1), encoding="utf-8")

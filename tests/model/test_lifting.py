@@ -12,7 +12,6 @@ from tiny import tiny_model, tiny_motion
 from vimonet.model import MotionVQVAEConfig, ViMoNetForConditionalGeneration, add_lifter
 from vimonet.model.lifting import KeypointEncoder, body_of
 from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM, body_features
-from vimonet.motion.projection import View
 from vimonet.motion.skeleton import retarget
 from vimonet.training.lifting import pose_of
 
@@ -101,7 +100,7 @@ def test_a_true_pose_is_laid_out_as_the_features_of_its_motion() -> None:
     confidence = np.ones((60, 22), np.float32)
     confidence[20:40, 20] = 0
     expected = body_features(joints, confidence)
-    pose = torch.from_numpy(pose_of(joints, View(70.0, 10.0, 4.0, 0.01, 0)).T[None])
+    pose = torch.from_numpy(pose_of(joints, 70.0).T[None])
     flags = torch.from_numpy(expected[:, -15:].T[None])
     found = body_of(pose, flags)[0].T.numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -151,6 +151,9 @@ def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
     samples = training_samples(str(tmp_path), tracked=3)
     assert [samples[index]["source"] for index in range(len(samples))] == [*["tracked"] * 3, "bnr+2d", "bnr"]
     assert len(training_samples(str(tmp_path), tracked=3, often={"bow": 2, "kick": 5})) == 6 + 1 + 2
+    for wrong in ({"tracked": 0}, {"often": {"bow": 0}}):
+        with pytest.raises(InputError, match="at least 1"):
+            training_samples(str(tmp_path), **wrong)
 
 
 def rest() -> np.ndarray:

@@ -23,6 +23,8 @@ POSE = FACING + ROOT + 3 * _J + 3 * _J
 """What is lifted of a frame: sine and cosine of the facing (0: toward the camera); pelvis height (m), its velocity up,
 forward and to the left (m/s), turning rate (rad/s); joints from the pelvis in the facing (m); their velocities
 (m/s)."""
+JOINTS = slice(FACING + ROOT, FACING + ROOT + 3 * _J)
+"""Where the joints stand among these."""
 
 
 class Lifter(nn.Module):

@@ -1,8 +1,9 @@
 """Training: one configuration, six stages, each from a YAML file to a folder that loads.
 
 ``language`` (the nano's language model, on text alone), ``tokenizer`` (the motion VQ-VAE), ``align`` (translators),
-``instruct`` (translators with LoRA or the whole language model), ``evaluator`` (motion and text in one space). On the
-transformers Trainer throughout: run it under ``accelerate launch`` for several processes, with nothing else changed.
+``lift`` (keypoints in depth), ``instruct`` (translators with LoRA or the whole language model), ``evaluator`` (motion
+and text in one space). On the transformers Trainer throughout: run it under ``accelerate launch`` for several
+processes, with nothing else changed.
 """
 
 from __future__ import annotations

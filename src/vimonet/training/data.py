@@ -131,6 +131,35 @@ class TurnSampler(Dataset[Sample]):
         return np.asarray(found, np.int64)
 
 
+class AlikeClips(Dataset[Any]):
+    """What a stage makes of the 3D clips of a dataset, one by one: nothing by which a batch would be put together.
+
+    Args:
+        dataset: see the module.
+        seed: of the draws.
+    """
+
+    def __init__(self, dataset: Any, seed: int) -> None:
+        self.dataset, self.seed, self.epoch = dataset, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw what is drawn in `epoch`."""
+        self.epoch = epoch
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def lengths(self) -> NDArray[np.int64]:
+        """All alike."""
+        return np.zeros(len(self), np.int64)
+
+    def cells(self) -> NDArray[np.int64]:
+        """All 3D."""
+        return np.zeros(len(self), np.int64)
+
+
 class ReadableSamples(Dataset[Sample]):
     """The samples of a dataset as far as a model can read them.
 

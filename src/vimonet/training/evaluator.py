@@ -157,17 +157,3 @@ class PairTrainer(StageTrainer):
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Pairs of the batch."""
         return torch.tensor(float(len(batch["input_ids"])), dtype=torch.float64)
-
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
-        """The model's loss, weighed by the micro-batch's share of the step's pairs."""
-        if model.training:
-            self.keep_frozen()
-        output = model(**inputs)
-        loss = self.share_of_step(output["loss"], len(inputs["input_ids"]), num_items_in_batch)
-        return (loss, output) if return_outputs else loss

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
-from torch.utils.data import Dataset
 
 from vimonet.errors import InputError
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.motion_vqvae import MotionVQVAE, MotionVQVAEConfig
 from vimonet.training.config import MotionConfig, TrainingConfig
-from vimonet.training.data import Sample, ask_data, rng_of, seed_everything
+from vimonet.training.data import AlikeClips, Sample, ask_data, rng_of, seed_everything
 from vimonet.training.run import Run
 from vimonet.training.trainer import StageTrainer
 
@@ -156,29 +155,13 @@ def _statistics(clips: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float3
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-class MotionClips(Dataset[NDArray[np.float32]]):
+class MotionClips(AlikeClips):
     """The 3D clips of a dataset as normalised features [T, D], a random stretch of `window` frames each; 0 = whole."""
 
     def __init__(self, dataset: Any, extractor: MotionFeatureExtractor, window: int, seed: int) -> None:
-        self.dataset, self.extractor, self.window, self.seed, self.epoch = dataset, extractor, window, seed, 0
+        super().__init__(dataset, seed)
+        self.extractor, self.window = extractor, window
         self[0]  # fails now rather than in the middle of training when there is no 3D clip
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw the stretches of `epoch`."""
-        self.epoch = epoch
-        if hasattr(self.dataset, "set_epoch"):
-            self.dataset.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def lengths(self) -> NDArray[np.int64]:
-        """Nothing to group by: stretches are alike."""
-        return np.zeros(len(self), np.int64)
-
-    def cells(self) -> NDArray[np.int64]:
-        """All 3D."""
-        return np.zeros(len(self), np.int64)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         sample = self._three_dimensional(index)

@@ -253,6 +253,16 @@ class StageTrainer(Trainer):
         """What the losses of `batch` are means over, as a tensor that adds up over batches."""
         raise NotImplementedError
 
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The model's own loss, weighed by the micro-batch's share of the step's count."""
+        if model.training:
+            self.keep_frozen()
+        output = model(**inputs)
+        loss = self.share_of_step(output["loss"], self.count(inputs), num_items_in_batch)
+        return (loss, output) if return_outputs else loss
+
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """Batches of one optimiser step, and their count over all of them and all processes."""
         batches = list(itertools.islice(epoch_iterator, num_batches))
@@ -313,11 +323,7 @@ class AnswerTrainer(StageTrainer):
         return torch.cat([cell_counts(batch["labels"], batch["cells"]), named_tokens(batch)[None]])
 
     def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Share of the weighted mean loss; sums over micro-batches, averages over processes, to the step's."""
         if model.training:

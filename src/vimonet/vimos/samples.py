@@ -331,20 +331,14 @@ def _count(action: str, facts: Facts) -> Question:
     )
 
 
-def one_camera_tells(form: str) -> bool:
-    """Whether a question form can be answered from one camera: depth is gone, and with it the way along the line of
-    sight and small turns.
-    """
-    return form not in DEPTH_FORMS
-
-
 def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
     """A 3D sample as a camera and a pose estimator would give it, with what one camera can answer."""
     try:
         film = View.draw(rng).film(sample.motion)
     except InputError:
         return None
-    kept = [q for q in sample.questions if one_camera_tells(q.form)]
+    # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
+    kept = [q for q in sample.questions if q.form not in DEPTH_FORMS]
     return replace(sample, motion=film, questions=kept, source=sample.source + "+2d")
 
 

@@ -6,7 +6,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
-from vimonet.motion import Motion
-from vimonet.motion.projection import View
-from vimonet.motion.skeleton import INDEX
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, FORM_WEIGHTS, needs_no_legs
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, DEPTH_FORMS, FORM_WEIGHTS, needs_no_legs
 from vimonet.vimos.consistency import absent_from
+from vimonet.vimos.filming import film
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.records import arrays_of
-from vimonet.vimos.samples import one_camera_tells
 from vimonet.vimos.steps import with_steps
 from vimonet.vimos.wordings import ask
 
@@ -30,13 +26,6 @@ Choice = tuple[str, str, Any, bool]
 
 
 STREAMS = ("all", "motion", "video", "unpaired")
-
-LEGLESS = 0.3
-"""Share of whole bodies that are filmed with their legs out of the picture, and asked what trunk and arms tell."""
-_LEGS = (
-    [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("ankle", "foot")],
-    [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle", "foot")],
-)
 
 _BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb_moves"))
 """Forms whose answers are balanced for each action or limb by itself: else the question's words would tell."""
@@ -85,12 +74,11 @@ class TrainingSet:
         self.cells = np.array(
             [_cell(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)], np.int64
         )
-        if film:
-            self.cells[self.cells == 0] = 1
         self._questions = _questions(rows)
         if film:
+            self.cells[self.cells == 0] = 1
             self._questions = [
-                [q for q in asked if n != 3 or one_camera_tells(q[0])]
+                [q for q in asked if n != 3 or q[0] not in DEPTH_FORMS]
                 for asked, n in zip(self._questions, dimensions.tolist(), strict=True)
             ]
         self._said = _in_steps(rows) if steps else [{}] * len(rows)
@@ -116,14 +104,13 @@ class TrainingSet:
         if row["joints"] is not None:
             joints, confidence = arrays_of(row)
             if self.film and dimensions == 3:
-                whole = confidence is None
+                told = [i for i in questions if _without_legs(self._questions[index][i])]
                 try:
-                    joints, confidence, dimensions = *_film(joints, confidence, rng), 2
+                    joints, confidence, legs = film(joints, confidence, rng, crop=bool(told))
                 except InputError:  # scrambled limbs without a torso
                     return self[(index + 1) % len(self)]
-                told = [i for i in questions if _without_legs(self._questions[index][i])]
-                if whole and told and rng.random() < LEGLESS:
-                    confidence[:, rng.choice(_LEGS)] = 0
+                dimensions = 2
+                if not legs:
                     spans, questions = [], told
             elif self.noise and dimensions == 3:
                 joints = _jitter(joints, rng)
@@ -279,23 +266,6 @@ def _without_legs(question: Choice) -> bool:
     return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
 
 
-def _film(
-    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, rng: random.Random
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """3D joints [T, 22, 3] as a camera and a pose estimator would give them, and how sure these are [T, 22].
-
-    Raises:
-        InputError: from nowhere do they look like a body.
-    """
-    motion, view = Motion(joints, name="film", confidence=confidence), View.draw(rng)
-    try:
-        film = view.film(motion)
-    except InputError:  # it comes too near, or lies along the line of sight
-        film = replace(view, distance=20.0, azimuth=view.azimuth + 90, elevation=0.0).film(motion)
-    assert film.confidence is not None
-    return film.joints, film.confidence
-
-
 def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     """Weight of every question so that, form by form, no answer is right more often than it must be."""
     counts: dict[tuple[str, str], Counter[str]] = {}
@@ -381,6 +351,8 @@ def training_samples(
         rows = _with(rows, "joints" if streams == "motion" else "video")
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
+    if min([tracked, *(often or {}).values()]) < 1:
+        raise InputError("data.tracked and data.often say how often rows are seen; give whole numbers of at least 1.")
     if tracked > 1 or often:
         rows = rows.select(np.repeat(np.arange(len(rows)), _times(rows, tracked, often or {}))).flatten_indices()
     return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film)

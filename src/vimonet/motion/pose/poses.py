@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from vimonet.errors import InputError
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose.people import PoseEstimator
 from vimonet.motion.pose.tracks import Tracker, follow, smooth, to_even_times
-from vimonet.video import Damage, Shot, Source, VideoInfo, frames, probe
+from vimonet.video import Damage, Source, VideoInfo, frames, probe
 
 MAX_RATE: Final = 30.0
 """Frames per second that are looked at; faster movement of a body is not seen in a video anyway."""
@@ -139,22 +138,13 @@ def estimate(
         shots = frames(source, step=step, max_side=_MAX_SIDE, damage=damage)
         total = -(-info.frames // step)
         quiet = None if progress else True  # None: a bar on a terminal only
-        for shot in tqdm(_ahead(shots), total=total, unit="frame", desc=f"pose {info.name}", disable=quiet):
+        for shot in tqdm(shots, total=total, unit="frame", desc=f"pose {info.name}", disable=quiet):
             size = (shot.image.shape[1], shot.image.shape[0])
             tracker.add(len(times), found.people(shot.image))
             times.append(shot.time)
     finally:
         found.close()
     return _one_person(tracker, np.array(times), info, size, found, person, (*info.notes(), *damage.notes()))
-
-
-def _ahead(shots: Iterator[Shot]) -> Iterator[Shot]:
-    """The same frames, each decoded while the one before is looked at."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, shots, None)
-        while (shot := coming.result()) is not None:
-            coming = pool.submit(next, shots, None)
-            yield shot
 
 
 def unseen(notes: Iterable[str]) -> list[str]:
