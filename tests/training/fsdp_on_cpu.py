@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import torch.distributed as dist
 from accelerate.state import AcceleratorState, DistributedType, PartialState
 
 from vimonet.cli import main
@@ -26,5 +27,5 @@ def init(self: AcceleratorState, *args: Any, fsdp_plugin: Any = None, **options:
 if __name__ == "__main__":
     AcceleratorState.__init__ = init  # type: ignore[method-assign]
     status = main(sys.argv[1:])
-    print(f"sharded by FSDP2: {AcceleratorState().is_fsdp2}")
+    print(f"sharded by FSDP2: {AcceleratorState().is_fsdp2}, group left: {not dist.is_initialized()}")
     sys.exit(status)

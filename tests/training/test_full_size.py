@@ -235,7 +235,7 @@ def test_fsdp_over_two_processes_gives_the_losses_and_the_model_of_one(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("sharded by FSDP2: True") == 2
+    assert done.stdout.count("sharded by FSDP2: True, group left: True") == 2
     one = train("instruct", config, [*options, f"output={tmp_path / 'one'}"])
     assert json.loads((tmp_path / "two" / "training.json").read_text())["processes"] == 2
     assert losses(tmp_path / "two") == pytest.approx(losses(one), rel=1e-4)

@@ -60,7 +60,19 @@ def _train(args: argparse.Namespace) -> int:
     from vimonet.training import main as train
 
     train(args.stage, args.config, args.overrides)
+    _leave_group()
     return 0
+
+
+def _leave_group() -> None:
+    """Of several processes: part while the interpreter stands; left to its end, a thread of gloo's may abort it.
+
+    Only after success: a process that failed must not wait for those that still talk.
+    """
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _plan(args: argparse.Namespace) -> int:
