@@ -137,12 +137,12 @@ def test_twins_stand_together(dataset: str) -> None:
 
 def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
     flat = Motion(np.zeros((30, 22, 3), np.float32) + rest(), name="flat", dimensions=2)
-    asked = (Instruction("a", "a", "What?", "that"),)
+    this, that = ((Instruction("a", "a", "What?", answer),) for answer in ("this", "that"))
     bows = (Part("bow", 0.0, 1.0),)
     solid = Motion(flat.joints + rest(), name="solid")
     told = [("tracked", flat, bows), ("bnr+2d", flat, ()), ("bnr", solid, bows)]
     rows = [
-        Record(f"r{n}", source, f"r{n}", "train", "none", motion, actions=actions, instructions=asked)
+        Record(f"r{n}", source, f"r{n}", "train", "none", motion, actions=actions, instructions=that if n else this)
         for n, (source, motion, actions) in enumerate(told)
     ]
     (tmp_path / "train").mkdir()
@@ -151,6 +151,8 @@ def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
     samples = training_samples(str(tmp_path), tracked=3)
     assert [samples[index]["source"] for index in range(len(samples))] == [*["tracked"] * 3, "bnr+2d", "bnr"]
     assert len(training_samples(str(tmp_path), tracked=3, often={"bow": 2, "kick": 5})) == 6 + 1 + 2
+    # What is asked of a row is as it was: a balance of answers taken afterwards would undo what is seen more.
+    assert [w.tolist() for w in samples._weights] == [w.tolist() for w in training_samples(str(tmp_path))._weights]
     for wrong in ({"tracked": 0}, {"often": {"bow": 0}}):
         with pytest.raises(InputError, match="at least 1"):
             training_samples(str(tmp_path), **wrong)

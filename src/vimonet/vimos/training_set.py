@@ -44,6 +44,7 @@ class TrainingSet:
             them, the other in the next epoch.
         steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.steps`).
         film: whether 3D motion is given as keypoints, in another random view every epoch.
+        times: how often in an epoch each row is seen [N]; None for once. What is asked of a row does not depend on it.
 
     Attributes:
         lengths: frames per sample, 0 without motion.
@@ -62,6 +63,7 @@ class TrainingSet:
         streams: str = "all",
         steps: bool = False,
         film: bool = False,
+        times: NDArray[np.int64] | None = None,
     ) -> None:
         self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
         self.streams, self.film = streams, film
@@ -88,6 +90,8 @@ class TrainingSet:
         ]
         self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
         self._weights = _balance(self._questions)
+        self._row = np.arange(len(rows)) if times is None else np.repeat(np.arange(len(rows)), times)
+        self.lengths, self.cells = self.lengths[self._row], self.cells[self._row]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -98,13 +102,14 @@ class TrainingSet:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
-        row, video = motion_row(self._rows, index), self._videos[index]
+        at = int(self._row[index])
+        row, video, asked = motion_row(self._rows, at), self._videos[at], self._questions[at]
         joints = confidence = None
-        dimensions, spans, questions = row["dimensions"], self._spans[index], list(range(len(self._questions[index])))
+        dimensions, spans, questions = row["dimensions"], self._spans[at], list(range(len(asked)))
         if row["joints"] is not None:
             joints, confidence = arrays_of(row)
             if self.film and dimensions == 3:
-                told = [i for i in questions if _without_legs(self._questions[index][i])]
+                told = [i for i in questions if _without_legs(asked[i])]
                 try:
                     joints, confidence, legs = film(joints, confidence, rng, crop=bool(told))
                 except InputError:  # scrambled limbs without a torso
@@ -120,22 +125,22 @@ class TrainingSet:
             else:
                 video = None
         # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
-        keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[index].tolist()]
+        keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[at].tolist()]
         chosen: list[Choice] = []
         for i in sorted(questions, key=lambda i: -keys[i]):
             if len(chosen) >= self.turns:
                 break
-            question = self._questions[index][i]
+            question = asked[i]
             if question not in chosen:
                 # Twins stand together: what tells them apart is one word of the question and the movement.
-                chosen += [question, *_twin(question, self._questions[index])]
+                chosen += [question, *_twin(question, asked)]
         chosen = chosen[: self.turns]
         rng.shuffle(chosen)
         return {
             "joints": joints,
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
             "dimensions": dimensions,
-            "turns": [self._worded(index, question, rng) for question in chosen],
+            "turns": [self._worded(at, question, rng) for question in chosen],
             "spans": spans,
             "source": row["source"],
             "video": video,
@@ -143,14 +148,14 @@ class TrainingSet:
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
         """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
-        index = rng.randrange(len(self))
-        return self._worded(index, rng.choice(self._questions[index]), rng)
+        at = int(self._row[rng.randrange(len(self))])
+        return self._worded(at, rng.choice(self._questions[at]), rng)
 
-    def _worded(self, index: int, question: Choice, rng: random.Random) -> tuple[str, str]:
+    def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
         """A question of a row in words, and what is learnt as its answer."""
         form, answer, words, _ = question
         if isinstance(words, str):
-            return words, self._said[index].get((words, answer), answer)
+            return words, self._said[at].get((words, answer), answer)
         return ask(form, rng, **words), answer
 
 
@@ -353,9 +358,9 @@ def training_samples(
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
     if min([tracked, *(often or {}).values()]) < 1:
         raise InputError("data.tracked and data.often say how often rows are seen; give whole numbers of at least 1.")
-    if tracked > 1 or often:
-        rows = rows.select(np.repeat(np.arange(len(rows)), _times(rows, tracked, often or {}))).flatten_indices()
-    return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film)
+    return TrainingSet(
+        rows, turns, seed, noise, dataset, streams, steps, film, times=_times(rows, tracked, often or {})
+    )
 
 
 def _times(rows: Any, tracked: int, often: Mapping[str, int]) -> NDArray[np.int64]:
