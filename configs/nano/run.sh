@@ -33,13 +33,9 @@ for seed in "${seeds[@]}"; do
     # Keypoints are read as the 3D movement they look like; answers about 3D motion stay as they are.
     stage "runs/nano/lift-s$seed" lift seed="$seed" model="runs/nano/final-s$seed"
     stage "runs/nano/keypoints-s$seed" keypoints schedule.compile=$compile seed="$seed" model="runs/nano/lift-s$seed"
-    # Bodies that lie or hang hardly occur in motion capture: what the lifter makes of them is learnt of real video.
-    stage "runs/nano/tracked-s$seed" keypoints schedule.compile=$compile seed="$seed" \
-        model="runs/nano/keypoints-s$seed" data.tracked=8 schedule.steps=3200 learning_rate.keypoint_tower=8e-4 \
-        "data.often={do push-ups: 4, do sit-ups: 4, do pull-ups: 4, bench press: 4}" 'validation.often={}'
-    python -m vimonet.bench.calibration "runs/nano/tracked-s$seed"
-    models+=("runs/nano/tracked-s$seed")
+    python -m vimonet.bench.calibration "runs/nano/keypoints-s$seed"
+    models+=("runs/nano/keypoints-s$seed")
 done
 stage runs/nano/evaluator evaluator
-# What is shipped is what is measured: python -m vimonet.training.ship runs/nano/tracked-s0 src/vimonet/weights/nano
+# What is shipped is what is measured: python -m vimonet.training.ship runs/nano/keypoints-s0 src/vimonet/weights/nano
 vimonet eval --config configs/nano/eval.yaml model="[$(IFS=,; echo "${models[*]}")]"

@@ -76,6 +76,11 @@ def test_then_answers_train_the_keypoint_tower_alone(lifted: Path, tmp_path: Pat
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert changed and not {name for name in changed if "keypoint_tower" not in name or ".lifter." in name}
     assert {"vimonet.keypoint_tower.keypoints.weight", "vimonet.keypoint_tower.input.weight"} <= changed
+    rates += ["learning_rate.keypoint_translator=1e-2"]
+    after = weights(run_instruct(tiny(tmp_path / "with", *rates, f"model={lifted}"), Flat(), None))
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert all("keypoint" in name for name in changed)  # of the translators neither the motion's nor the clock
+    assert len([name for name in changed if "translators.keypoint" in name]) == 6  # all of it
 
 
 class Flat(Clips):

@@ -19,7 +19,6 @@ from vimonet.vimos.build import build
 from vimonet.vimos.builders.open import OpenBuilder
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.records import VERSION, Instruction, Record, to_row, to_table
-from vimonet.vimos.schema import Part
 
 
 @pytest.fixture(scope="module")
@@ -138,24 +137,21 @@ def test_twins_stand_together(dataset: str) -> None:
 def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
     flat = Motion(np.zeros((30, 22, 3), np.float32) + rest(), name="flat", dimensions=2)
     this, that = ((Instruction("a", "a", "What?", answer),) for answer in ("this", "that"))
-    bows = (Part("bow", 0.0, 1.0),)
     solid = Motion(flat.joints + rest(), name="solid")
-    told = [("tracked", flat, bows), ("bnr+2d", flat, ()), ("bnr", solid, bows)]
+    told = [("tracked", flat), ("bnr+2d", flat), ("bnr", solid)]
     rows = [
-        Record(f"r{n}", source, f"r{n}", "train", "none", motion, actions=actions, instructions=that if n else this)
-        for n, (source, motion, actions) in enumerate(told)
+        Record(f"r{n}", source, f"r{n}", "train", "none", motion, instructions=that if n else this)
+        for n, (source, motion) in enumerate(told)
     ]
     (tmp_path / "train").mkdir()
     pq.write_table(to_table(map(to_row, rows)), tmp_path / "train" / "00000.parquet")
     (tmp_path / "vimos.json").write_text(json.dumps({"vimos_version": VERSION}))
     samples = training_samples(str(tmp_path), tracked=3)
     assert [samples[index]["source"] for index in range(len(samples))] == [*["tracked"] * 3, "bnr+2d", "bnr"]
-    assert len(training_samples(str(tmp_path), tracked=3, often={"bow": 2, "kick": 5})) == 6 + 1 + 2
     # What is asked of a row is as it was: a balance of answers taken afterwards would undo what is seen more.
     assert [w.tolist() for w in samples._weights] == [w.tolist() for w in training_samples(str(tmp_path))._weights]
-    for wrong in ({"tracked": 0}, {"often": {"bow": 0}}):
-        with pytest.raises(InputError, match="at least 1"):
-            training_samples(str(tmp_path), **wrong)
+    with pytest.raises(InputError, match="at least 1"):
+        training_samples(str(tmp_path), tracked=0)
 
 
 def rest() -> np.ndarray:

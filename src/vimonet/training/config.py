@@ -119,6 +119,8 @@ class LearningRates:
     keypoint_tower: float = 0.0
     video_tower: float = 0.0
     translators: float = 1e-3
+    keypoint_translator: float = 0.0
+    """Where ``translators`` is 0: that of 2D keypoints alone, without the clock that all share."""
     language_model: float = 0.0
 
 

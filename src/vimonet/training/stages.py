@@ -100,7 +100,7 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         whole,
         run.folder,
         head=head,
-        parts={name: [part] for name, part in get_parts(whole).items()},
+        parts=_parts(whole, config),
         train_dataset=TurnSampler(
             dataset, schedule.turns_per_clip, config.seed, dropout=config.objective.modality_dropout
         ),
@@ -133,6 +133,16 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         processor.save_pretrained(folder)
 
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
+
+
+def _parts(model: Any, config: TrainingConfig) -> dict[str, list[torch.nn.Module]]:
+    """Modules by the learning rate they train at."""
+    parts = {name: [part] for name, part in get_parts(model).items()}
+    if not config.learning_rate.translators:
+        each = dict(parts["translators"][0].named_children())
+        parts["keypoint_translator"] = [each.pop("keypoint")] if "keypoint" in each else []
+        parts["translators"] = list(each.values())
+    return parts
 
 
 def _readable(model: ViMoNetForConditionalGeneration, samples: Any) -> Any:

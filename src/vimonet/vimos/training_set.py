@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -324,7 +323,6 @@ def training_samples(
     steps: bool = False,
     film: bool = False,
     tracked: int = 1,
-    often: Mapping[str, int] | None = None,
 ) -> TrainingSet:
     """A split of a VIMOS dataset as samples.
 
@@ -340,7 +338,6 @@ def training_samples(
         steps: whether answers say their steps, where the dataset has some.
         film: give 3D motion as keypoints, in another random view every epoch; asked is what one camera tells.
         tracked: how often in an epoch 2D rows of real video are seen, of which there are few.
-        often: action phrase -> how often (times that) rows are seen in which it happens.
 
     Raises:
         InputError: no dataset, no such split, a test split, or nothing left in it.
@@ -356,23 +353,16 @@ def training_samples(
         rows = _with(rows, "joints" if streams == "motion" else "video")
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
-    if min([tracked, *(often or {}).values()]) < 1:
-        raise InputError("data.tracked and data.often say how often rows are seen; give whole numbers of at least 1.")
-    return TrainingSet(
-        rows, turns, seed, noise, dataset, streams, steps, film, times=_times(rows, tracked, often or {})
-    )
+    if tracked < 1:
+        raise InputError("data.tracked says how often rows are seen; give a whole number of at least 1.")
+    return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film, times=_times(rows, tracked))
 
 
-def _times(rows: Any, tracked: int, often: Mapping[str, int]) -> NDArray[np.int64]:
+def _times(rows: Any, tracked: int) -> NDArray[np.int64]:
     """How often each row is seen in an epoch."""
-    columns = (rows.data.column(name).to_pylist() for name in ("source", "dimensions", "actions"))
-    return np.array(
-        [
-            (tracked if dimensions == 2 and not source.endswith("+2d") else 1)
-            * max((often.get(part["action"], 1) for part in actions), default=1)
-            for source, dimensions, actions in zip(*columns, strict=True)
-        ]
-    )
+    columns = (rows.data.column(name).to_pylist() for name in ("source", "dimensions"))
+    flat = [dimensions == 2 and not source.endswith("+2d") for source, dimensions in zip(*columns, strict=True)]
+    return np.where(flat, tracked, 1)
 
 
 def _with(rows: Any, column: str) -> Any:
