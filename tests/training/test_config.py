@@ -35,6 +35,7 @@ def test_yaml_then_overrides(tmp_path: Path) -> None:
         ("schedule.steps=0", "at least 1"),
         ("schedule.save_every=30", "multiple"),
         ("learning_rate.translators=-1", "negative"),
+        ("learning_rate.keypoint_translator=1", "frozen translators"),
         ("schedule.steps", "key=value"),
         ("lora.targets=q_proj", "list"),
         ("video.pooling=mean", "attentive"),
@@ -62,7 +63,7 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
         main("tokeniser", broken)
 
 
-@pytest.mark.parametrize("stage", ["language", "tokenizer", "align", "instruct"])
+@pytest.mark.parametrize("stage", ["language", "tokenizer", "align", "lift", "instruct"])
 def test_shipped_configurations_load_and_comment_every_key(stage: str) -> None:
     file = CONFIGS / f"{stage}.yaml"
     load_config(file)

@@ -339,6 +339,11 @@ def _validate(config: TrainingConfig, origin: str) -> None:
     for name in dataclasses.asdict(config.learning_rate):
         if _get(config, f"learning_rate.{name}") < 0:
             raise InputError(f"{origin}: 'learning_rate.{name}' is negative; give 0 to freeze the part.")
+    if config.learning_rate.translators and config.learning_rate.keypoint_translator:
+        raise InputError(
+            f"{origin}: 'learning_rate.keypoint_translator' is for frozen translators; set learning_rate.translators=0, "
+            "or leave it out."
+        )
     if not 0 <= config.objective.modality_dropout <= 1:
         raise InputError(f"{origin}: 'objective.modality_dropout' is a probability; it must be from 0 to 1.")
     schedule = config.schedule
