@@ -341,7 +341,7 @@ def _validate(config: TrainingConfig, origin: str) -> None:
             raise InputError(f"{origin}: 'learning_rate.{name}' is negative; give 0 to freeze the part.")
     if config.learning_rate.translators and config.learning_rate.keypoint_translator:
         raise InputError(
-            f"{origin}: 'learning_rate.keypoint_translator' is for frozen translators; set learning_rate.translators=0, "
+            f"{origin}: 'learning_rate.keypoint_translator' is for frozen translators; set learning_rate.translators=0 "
             "or leave it out."
         )
     if not 0 <= config.objective.modality_dropout <= 1:
