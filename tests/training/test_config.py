@@ -49,6 +49,13 @@ def test_mistakes_are_named(override: str, said: str) -> None:
         make_config({}, [override])
 
 
+def test_a_translator_that_adapters_would_leave_frozen_is_refused() -> None:
+    rates = ["learning_rate.translators=0", "learning_rate.keypoint_translator=1e-3"]
+    assert make_config({}, rates).learning_rate.keypoint_translator == 1e-3
+    with pytest.raises(InputError, match="without adapters"):
+        make_config({}, [*rates, "lora.rank=4"])
+
+
 def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing\.yaml"):
         load_config(tmp_path / "missing.yaml")

@@ -113,14 +113,16 @@ class LoraSettings:
 
 @dataclass
 class LearningRates:
-    """Peak learning rate of each part; 0 freezes the part and keeps it in eval mode."""
+    """Peak learning rate of each part; 0 freezes the part and keeps it in eval mode.
+
+    ``keypoint_translator`` is for frozen ``translators``: that of 2D keypoints alone, without the clock that all share.
+    """
 
     motion_tower: float = 0.0
     keypoint_tower: float = 0.0
     video_tower: float = 0.0
     translators: float = 1e-3
     keypoint_translator: float = 0.0
-    """Where ``translators`` is 0: that of 2D keypoints alone, without the clock that all share."""
     language_model: float = 0.0
 
 
@@ -278,7 +280,8 @@ def _fill(node: Any, tree: Mapping[str, Any], prefix: str, origin: str) -> None:
         current = getattr(node, key)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, Mapping):
-                raise InputError(f"{origin}: '{dotted}' holds further keys, for example {dotted}.{_first(current)}=...")
+                first = dataclasses.fields(current)[0].name
+                raise InputError(f"{origin}: '{dotted}' holds further keys, for example {dotted}.{first}=...")
             _fill(current, value, f"{dotted}.", origin)
         elif isinstance(current, dict):
             if value is not None and not isinstance(value, Mapping):
@@ -339,10 +342,10 @@ def _validate(config: TrainingConfig, origin: str) -> None:
     for name in dataclasses.asdict(config.learning_rate):
         if _get(config, f"learning_rate.{name}") < 0:
             raise InputError(f"{origin}: 'learning_rate.{name}' is negative; give 0 to freeze the part.")
-    if config.learning_rate.translators and config.learning_rate.keypoint_translator:
+    if config.learning_rate.keypoint_translator and (config.learning_rate.translators or config.lora.rank):
         raise InputError(
-            f"{origin}: 'learning_rate.keypoint_translator' is for frozen translators; set learning_rate.translators=0 "
-            "or leave it out."
+            f"{origin}: 'learning_rate.keypoint_translator' is for frozen translators without adapters; set "
+            "learning_rate.translators=0 and lora.rank=0."
         )
     if not 0 <= config.objective.modality_dropout <= 1:
         raise InputError(f"{origin}: 'objective.modality_dropout' is a probability; it must be from 0 to 1.")
@@ -395,10 +398,6 @@ def _nearest(dotted: str) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return f"the branches are {', '.join(key for key in known if '.' not in key)}."
-
-
-def _first(node: Any) -> str:
-    return dataclasses.fields(node)[0].name
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.errors import InputError
-from vimonet.model import ViMoNetConfig, get_parts
+from vimonet.model import ViMoNetConfig
 from vimonet.model.pooling import count_tokens
 from vimonet.model.video_towers import feature_grid
 from vimonet.training.config import TrainingConfig
@@ -199,7 +199,7 @@ def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
     """A model on the meta device as its stage trains it: adapters, frozen parts, dtypes, checkpointing."""
     from vimonet.training.plan_quantised import quantise
     from vimonet.training.precision import hold
-    from vimonet.training.stages import with_lora
+    from vimonet.training.stages import parts_by_rate, with_lora
 
     rates = config.learning_rate
     whole = model
@@ -209,13 +209,15 @@ def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
         if lora and config.lora.quantize != "none":
             quantise(model.language_model)
         whole = with_lora(config, model) if lora else model
-        for name, part in get_parts(whole).items():
+        for name, parts in parts_by_rate(whole, rates).items():
             if not getattr(rates, name):
-                part.requires_grad_(False)
+                for part in parts:
+                    part.requires_grad_(False)
     whole.train()
     if stage != "language":
-        for name, part in get_parts(whole).items():
-            part.train(bool(getattr(rates, name)))
+        for name, parts in parts_by_rate(whole, rates).items():
+            for part in parts:
+                part.train(bool(getattr(rates, name)))
     if config.schedule.gradient_checkpointing:
         # The trainer's kind, not reentrant, keeps the same; but on tensors without data it leaves what it has computed
         # again in reference cycles. There is no state of a random generator either.

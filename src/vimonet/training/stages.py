@@ -27,7 +27,7 @@ from vimonet.model import (
 )
 from vimonet.training.alignment import PhraseAlignment
 from vimonet.training.collator import Collator
-from vimonet.training.config import TrainingConfig
+from vimonet.training.config import LearningRates, TrainingConfig
 from vimonet.training.data import ReadableSamples, TurnSampler, rng_of, seed_everything
 from vimonet.training.frames import FrameCache
 from vimonet.training.language import check_folder, load_or_make_language_model
@@ -100,7 +100,7 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
         whole,
         run.folder,
         head=head,
-        parts=_parts(whole, config),
+        parts=parts_by_rate(whole, config.learning_rate),
         train_dataset=TurnSampler(
             dataset, schedule.turns_per_clip, config.seed, dropout=config.objective.modality_dropout
         ),
@@ -135,10 +135,10 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
 
 
-def _parts(model: Any, config: TrainingConfig) -> dict[str, list[torch.nn.Module]]:
-    """Modules by the learning rate they train at."""
+def parts_by_rate(model: Any, rates: LearningRates) -> dict[str, list[torch.nn.Module]]:
+    """Modules of a ViMoNet model (or of PEFT's around one) by the name of the learning rate they train at."""
     parts = {name: [part] for name, part in get_parts(model).items()}
-    if not config.learning_rate.translators:
+    if not rates.translators:
         each = dict(parts["translators"][0].named_children())
         parts["keypoint_translator"] = [each.pop("keypoint")] if "keypoint" in each else []
         parts["translators"] = list(each.values())

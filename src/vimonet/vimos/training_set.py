@@ -43,7 +43,7 @@ class TrainingSet:
             them, the other in the next epoch.
         steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.steps`).
         film: whether 3D motion is given as keypoints, in another random view every epoch.
-        times: how often in an epoch each row is seen [N]; None for once. What is asked of a row does not depend on it.
+        times: how often in an epoch each row is seen [N]. What is asked of a row does not depend on it.
 
     Attributes:
         lengths: frames per sample, 0 without motion.
@@ -62,7 +62,8 @@ class TrainingSet:
         streams: str = "all",
         steps: bool = False,
         film: bool = False,
-        times: NDArray[np.int64] | None = None,
+        *,
+        times: NDArray[np.int64],
     ) -> None:
         self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
         self.streams, self.film = streams, film
@@ -89,7 +90,7 @@ class TrainingSet:
         ]
         self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
         self._weights = _balance(self._questions)
-        self._row = np.arange(len(rows)) if times is None else np.repeat(np.arange(len(rows)), times)
+        self._row = np.repeat(np.arange(len(rows)), times)
         self.lengths, self.cells = self.lengths[self._row], self.cells[self._row]
 
     def __len__(self) -> int:
