@@ -307,6 +307,9 @@ def test_a_killed_run_asks_nothing_twice(tmp_path: Path) -> None:
         command = [sys.executable, "-c", _RUN, fake.url, str(tmp_path)]
         kept: set[str] = set()
 
+        def kept_files() -> list[Path]:  # an answer counts once it has its name, not while it is being written
+            return list(tmp_path.rglob("*.json"))
+
         def asked_since(start: int) -> list[str]:
             return [body["messages"][0]["content"] for body in fake.bodies[start:]]
 
@@ -315,13 +318,13 @@ def test_a_killed_run_asks_nothing_twice(tmp_path: Path) -> None:
             before = len(fake.bodies)
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             deadline = time.monotonic() + 30
-            while len(files(tmp_path)) < stop and time.monotonic() < deadline:
+            while len(kept_files()) < stop and time.monotonic() < deadline:
                 time.sleep(0.02)
             os.kill(run.pid, signal.SIGKILL)
             run.wait()
-            assert len(files(tmp_path)) == stop
+            assert len(kept_files()) == stop
             assert not kept & set(asked_since(before))
-            kept = {json.loads(path.read_text())["reply"]["text"] for path in files(tmp_path)}
+            kept = {json.loads(path.read_text())["reply"]["text"] for path in kept_files()}
         fake.troubles = []
         before = len(fake.bodies)
         run_out = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

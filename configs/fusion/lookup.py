@@ -249,13 +249,17 @@ class Reader:
         """Logits of what is learnt [n, V], and the tokens that are right [n].
 
         Where the batch has ``told`` (shares of words) or ``moved`` (tokens of movements, ready-made), they stand in the
-        place of its clips, in order.
+        place of its clips, in order. Of the clips told, those marked in ``filmed`` have the tokens of their films
+        instead: ``seen`` [n, slots, H].
         """
         batch = {name: values.to(self.model.device) for name, values in batch.items()}
         labels, shares, moved = batch.pop("labels"), batch.pop("told", None), batch.pop("moved", None)
+        filmed, seen = batch.pop("filmed", None), batch.pop("seen", None)
         given = []
         if shares is not None:
             tokens = self.spelling(shares, batch.pop("when"), self.model)
+            if seen is not None:
+                tokens = tokens.masked_scatter(filmed[:, None, None], seen.to(tokens.dtype))
             tokens = tokens + blur * tokens.detach().std() * torch.randn_like(tokens)
             given.append((self.model.config.video_token_id, tokens))
         if moved is not None:

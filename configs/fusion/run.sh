@@ -20,10 +20,10 @@ train() { # train ARM
     [ "$arm" = paired ] && streams=all end=runs/fusion/paired-end
     python configs/fusion/stretch.py "$config" "$long" --arm "$arm"
     python configs/fusion/stretch.py "$config" "$end" --arm "$arm" --start "$long" \
-        --steps 600 --seed 1 --falling --asked 3 3 3
+        --steps 600 --seed 1 --falling --asked 3 3 3 --films 0.3
     # Joining costs the movement something: this arm is asked more about it before the films.
     [ "$arm" != paired ] || python configs/fusion/stretch.py "$config" runs/fusion/paired --arm paired --start "$end" \
-        --steps 300 --seed 2 --falling --rate 5e-4 --asked 2 5 2
+        --steps 300 --seed 2 --falling --rate 5e-4 --asked 2 5 2 --films 0.3
     for seed in "${seeds[@]}"; do
         local output="runs/fusion/$arm-s$seed"
         [ -f "$output/training.json" ] || vimonet train instruct --config "$config" model="runs/fusion/$arm" \

@@ -4,8 +4,9 @@
 
 3,000 filmed clips are learnt by heart before a small language model has learnt to join what two streams tell. So an arm
 first sees the movements of the training clips beside their scenes as `lookup.told` says them, with colours and things
-exchanged at every draw, and is asked about both; only then the films themselves (instruct.yaml). Each arm is given what
-its name says, here as there: motion alone, scenes alone, one or the other, or both (of which a share loses one).
+exchanged at every draw, and is asked about both; towards the end a share of the clips (``--films``) comes in the tokens
+of its film, which err as stage 1 does; only then the films themselves (instruct.yaml). Each arm is given what its name
+says, here as there: motion alone, scenes alone, one or the other, or both (of which a share loses one).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lookup import FEW, FRAMES, SLOTS, Reader, Spelling, Told, clips_of, save, told
+from lookup import FEW, FRAMES, SLOTS, WORDS, Reader, Spelling, Told, clips_of, save, told
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset
 from tower import labels_of
@@ -29,8 +30,9 @@ from vimonet.model.configuration_vimonet import MOTION_TOKEN, VIDEO_TOKEN
 from vimonet.motion import FPS
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.training.collator import Collator
-from vimonet.training.config import load_config
+from vimonet.training.config import TrainingConfig, load_config
 from vimonet.training.data import seed_everything
+from vimonet.training.frames import FrameCache
 from vimonet.training.packing import Piece, block_mask, write_rows
 from vimonet.training.stages import assemble
 from vimonet.training.turns import TurnWriter
@@ -44,6 +46,8 @@ from vimonet.vimos.steps import with_steps
 from vimonet.vimos.wordings import ask as ask_motion
 
 ARMS = ("motion", "video", "unpaired", "paired")
+NOTHING: Told = (np.zeros((len(SLOTS), len(WORDS)), np.float32), np.zeros(len(SLOTS), np.float32))
+"""What stands for a scene that is seen in its film."""
 _LOST = 0.3
 """Share of the paired clips that lose one stream, as objective.modality_dropout of instruct.yaml."""
 
@@ -89,16 +93,16 @@ class Taken:
         return cls(record, scene, tuple(measure(motion) for motion in motions), parts, bodies)
 
     def asked(
-        self, rng: random.Random, most: int | None, numbers: tuple[int, int, int]
-    ) -> tuple[Scene, list[tuple[str, str]]]:
-        """Another colouring of the scene, and questions about it with their answers.
+        self, scene: Scene, rng: random.Random, most: int | None, numbers: tuple[int, int, int]
+    ) -> list[tuple[str, str]]:
+        """Questions about the clip with their answers.
 
         Args:
+            scene: the clip's own, or another colouring of it.
             rng: source of chance.
             most: so many wordings of a scene's forms are used, the first ones; None for all.
             numbers: questions that need the picture, the movement, both.
         """
-        scene = recoloured(self.scene, rng)
         reverse = self.record.provenance["mode"] == "reversed"
         filmed = Filmed(scene, self.bodies, self.parts, self.facts, reversed=reverse)
         asker = Asker(rng, test=False, most=most)
@@ -109,7 +113,7 @@ class Taken:
         turns = [(one.question, with_steps(one.answer, one.evidence)) for one in chosen]
         motion = [one for one in self.record.instructions if one.evidence["needs"] == "motion"]
         motion = rng.sample(motion, min(of_movement, len(motion)))
-        return scene, turns + [(_anew(one, rng), one.answer) for one in motion]
+        return turns + [(_anew(one, rng), one.answer) for one in motion]
 
 
 def _anew(told: Instruction, rng: random.Random) -> str:
@@ -133,10 +137,12 @@ class Rows:
     writer: TurnWriter
     moved: list[torch.Tensor]
     """Tokens of each record's movement, [n, H]."""
+    seen: list[torch.Tensor]
+    """Tokens of each record's film, [slots, H]; none where none are drawn."""
 
-    def __call__(self, drawn: list[tuple[int, str, Told, list[tuple[str, str]]]]) -> dict[str, Any]:
-        """Of (record, cell, what the scene says, turns): a batch for `lookup.Reader`."""
-        rows, said, moved = [], [], []
+    def __call__(self, drawn: list[tuple[int, str, Told | None, list[tuple[str, str]]]]) -> dict[str, Any]:
+        """Of (record, cell, what the scene says, turns): a batch for `lookup.Reader`; None says what the film does."""
+        rows, said, moved, filmed = [], [], [], []
         for number, cell, scene, turns in drawn:
             clips: tuple[tuple[str, int], ...] = ()
             if cell in ("motion", "both"):
@@ -144,7 +150,8 @@ class Rows:
                 moved.append(self.moved[number])
             if cell in ("video", "both"):
                 clips += ((VIDEO_TOKEN, len(SLOTS)),)
-                said.append(scene)
+                said.append(scene or NOTHING)
+                filmed.append(number if scene is None else None)
             blocks = [self.writer.block(question, answer, clips) for question, answer in turns]
             rows.append([Piece(0, self.writer.prefix(clips), blocks)])
         arrays = write_rows(rows, int(self.writer.tokenizer.pad_token_id))
@@ -156,6 +163,8 @@ class Rows:
         }
         if said:
             batch |= clips_of(said)
+        if films := [self.seen[number] for number in filmed if number is not None]:
+            batch |= {"seen": torch.stack(films), "filmed": torch.tensor([number is not None for number in filmed])}
         if moved:
             batch["moved"] = torch.cat(moved)
         return batch
@@ -172,6 +181,7 @@ class Draws(IterableDataset[Any]):
     seed: int
     most: int | None
     numbers: tuple[int, int, int]
+    films: float
 
     def __iter__(self) -> Any:
         rng = random.Random(f"{self.seed}/{self.arm}")
@@ -179,9 +189,12 @@ class Draws(IterableDataset[Any]):
             drawn = []
             for _ in range(self.batch):
                 number = rng.randrange(len(self.taken))
-                scene, turns = self.taken[number].asked(rng, self.most, self.numbers)
-                cell = self._cell(rng)
-                drawn.append((number, cell, said_of(scene, self.taken[number].record), turns))
+                taken = self.taken[number]
+                filmed = rng.random() < self.films
+                scene = taken.scene if filmed else recoloured(taken.scene, rng)
+                turns = taken.asked(scene, rng, self.most, self.numbers)
+                said = None if filmed else said_of(scene, taken.record)
+                drawn.append((number, self._cell(rng), said, turns))
             yield self.rows(drawn)
 
     def _cell(self, rng: random.Random) -> str:
@@ -204,6 +217,20 @@ def tokens_of(model: Any, collate: Collator, records: list[Record]) -> list[torc
     return found
 
 
+def films_of(model: Any, processor: Any, config: TrainingConfig, records: list[Record]) -> list[torch.Tensor]:
+    """The film of each record as the language model reads it after stage 1: [slots, H] each."""
+    root = Path(config.data["dataset"])
+    clips = [(str(root / str(record.video)), None, None) for record in records]
+    cache = FrameCache(config.video.cache, clips, processor.frame_processor)
+    found = []
+    for clip in clips:
+        given = [torch.from_numpy(values) for values in processor.frame_processor([cache(clip)]).values()]
+        with torch.no_grad():
+            tokens, _ = model.vimonet.get_video_features(*given)
+        found.append(tokens.float())
+    return found
+
+
 def main() -> None:
     """Train an arm's language model, and save the model."""
     ask = argparse.ArgumentParser(description=__doc__)
@@ -221,6 +248,7 @@ def main() -> None:
         metavar=("PICTURE", "MOVEMENT", "BOTH"),
         help="questions a clip that need each (1 1 4: what needs both takes longest to learn)",
     )
+    ask.add_argument("--films", type=float, default=0.0, help="share of clips in tokens of their film; val then, too")
     ask.add_argument("--batch", type=int, default=16)
     ask.add_argument("--rate", type=float, default=1e-3)
     ask.add_argument("--blur", type=float, default=0.1, help="noise on the tokens, in their standard deviation")
@@ -236,28 +264,22 @@ def main() -> None:
     collate = Collator(processor.tokenizer, processor.feature_extractor, fold_questions=processor.fold_questions)
     train, held = (list(read_records(config.data["dataset"], split)) for split in ("train", "val"))
     model.eval()
-    rows = Rows(writer, tokens_of(model, collate, train))
+    films = films_of(model, processor, config, train + held) if args.films else []
+    rows = Rows(writer, tokens_of(model, collate, train), films)
+    held_rows = Rows(writer, tokens_of(model, collate, held), films[len(train) :])
     taken = [Taken.of(record) for record in train]
-    model.to(args.device).train()
+    model.train()
     reader = Reader(model, Spelling(processor.tokenizer))
+    asked = [[(i.question, with_steps(i.answer, i.evidence)) for i in record.instructions] for record in held]
+    told_of = [None if films else said_of(Scene.from_dict(r.provenance["scene"]), r) for r in held]
     val = {
-        cell: Rows(writer, tokens_of(model.cpu(), collate, held))(
-            [
-                (
-                    n,
-                    cell,
-                    said_of(Scene.from_dict(r.provenance["scene"]), r),
-                    [(i.question, with_steps(i.answer, i.evidence)) for i in r.instructions],
-                )
-                for n, r in enumerate(held)
-            ]
-        )
+        cell: held_rows([(n, cell, told_of[n], asked[n]) for n in range(len(held))])
         for cell in (("both", "motion", "video") if args.arm in ("unpaired", "paired") else (args.arm,))
     }
     model.to(args.device)
     needs = np.array([one.evidence["needs"] for record in held for one in record.instructions])
     most = None if args.falling else FEW
-    endless = Draws(taken, rows, args.arm, args.batch, args.seed, most, tuple(args.asked))
+    endless = Draws(taken, rows, args.arm, args.batch, args.seed, most, tuple(args.asked), args.films)
     draws = iter(DataLoader(endless, batch_size=None, num_workers=1))
     optimiser = torch.optim.AdamW(model.language_model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.05)
     shape = torch.optim.lr_scheduler.LambdaLR(
@@ -275,7 +297,7 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(model.language_model.parameters(), 1.0)
         optimiser.step()
         shape.step()
-        if step % 100 == 0 or step == args.steps - 1:
+        if step % 300 == 0 or step == args.steps - 1:
             right = {cell: np.array(reader.right(batch)) for cell, batch in val.items()}
             share = {
                 cell: {need: round(float(good[needs == need].mean()), 3) for need in ("picture", "motion", "both")}

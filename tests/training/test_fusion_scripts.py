@@ -135,6 +135,45 @@ def test_a_scene_s_words_are_tokens_in_question_and_answer() -> None:
     torch.testing.assert_close(said, LOUD * model.get_input_embeddings().weight[red])
 
 
+def test_a_clip_that_is_filmed_has_the_tokens_of_its_film() -> None:
+    from lookup import LOUD, SLOTS, WORDS, Reader, Spelling, with_words
+    from stretch import Rows
+    from tiny import tiny_model
+    from tiny_video import tiny_clip_config
+
+    from vimonet.training.turns import TurnWriter
+
+    model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=len(SLOTS), translator_time=True)
+    tokenizer = processor.tokenizer
+    with_words(model, tokenizer)
+    width = model.get_input_embeddings().weight.shape[1]
+    films = [torch.full((len(SLOTS), width), float(n)) for n in range(3)]
+    moved = [torch.full((4, width), -5.0 - n) for n in range(3)]
+    rows = Rows(TurnWriter(tokenizer, str(processor.chat_template), processor.fold_questions), moved, films)
+    told = (np.zeros((len(SLOTS), len(WORDS)), np.float32), np.zeros(len(SLOTS), np.float32))
+    told[0][:, WORDS.index("red")] = 1
+    turns = [("What is it?", "red")]
+    batch = rows(
+        [(2, "both", None, turns), (0, "video", told, turns), (1, "motion", None, turns), (1, "both", None, turns)]
+    )
+    spelling = Spelling(tokenizer)
+    given: list[torch.Tensor] = []
+    model.vimonet.register_forward_pre_hook(
+        lambda module, args, kwargs: given.append(kwargs["inputs_embeds"].detach()), with_kwargs=True
+    )
+    ids = batch["input_ids"].clone()
+    Reader(model, spelling)(batch)
+    seen = given[0][ids == model.config.video_token_id].reshape(3, len(SLOTS), width)
+    red = LOUD * model.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids("red")]
+    torch.testing.assert_close(seen[0], films[2])
+    torch.testing.assert_close(
+        seen[1] - model.vimonet.translators.time_code(torch.zeros(1)), red.expand(len(SLOTS), -1)
+    )
+    torch.testing.assert_close(seen[2], films[1])
+    movements = given[0][ids == model.config.motion_token_id].reshape(3, 4, width)
+    torch.testing.assert_close(movements, torch.stack([moved[2], moved[1], moved[1]]))
+
+
 def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """From pairs to an arm that is scored: tower, look-up, stage 1, long stretch, films."""
     pytest.importorskip("panda3d", reason="the extra render3d is not installed")
@@ -170,7 +209,7 @@ def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     movements = ("--movements", str(opened))
     run(lookup, str(config), made["reader"], "--tower", made["tower"], *movements, *steps)
     run(align, str(config), made["start"], "--reader", made["reader"], *steps)
-    options = ("--start", made["start"], "--arm", "paired", "--falling", "--asked", "1", "2", "1")
+    options = ("--start", made["start"], "--arm", "paired", "--falling", "--asked", "1", "2", "1", "--films", "0.5")
     run(stretch, str(config), made["long"], *options, *steps)
     settings = [f"model={made['long']}", f"output={made['arm']}", "data.streams=all", "schedule.steps=1"]
     settings += ["schedule.batch_size=2", "schedule.save_every=25", "validation={}"]

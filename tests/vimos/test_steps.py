@@ -78,17 +78,18 @@ def test_steps_of_the_lamp_and_of_things(asked: list[tuple[Record, Instruction]]
             assert colours[place] == colour
             seen.add("lamp")
         elif told.kind in ("prop_hand", "prop_way"):
-            limb, seen_from, in_picture, on, *beside = steps.split(", ")
-            side, (kind, where) = limb.split()[0], in_picture.split()
-            hand = on.split()[-2]
-            assert (seen_from == "seen from the front") == (where != hand) and on.startswith(kind)
+            limb, seen_from, in_picture, first, *others, last = steps.split(", ")
+            side, (kind, where), hand = limb.split()[0], in_picture.split(), first.split()[0]
+            assert (seen_from == "seen from the front") == (where != hand) and first == f"{hand} hand {kind}"
             assert kind in told.question and (told.answer in ("yes", kind)) == (side == hand)
             kinds = {prop["kind"] for prop in row.provenance["scene"]["props"]}
             assert kind in kinds
             if told.answer in kinds:
-                assert beside == [f"{(kinds - {kind}).pop()} on the {OTHER[hand]} hand"]
+                assert others == [f"{OTHER[hand]} hand {(kinds - {kind}).pop()}"]
+                assert last == f"{side} hand {told.answer}" and last in (first, *others)
             else:
-                assert told.answer in ("yes", "no") and not beside
+                assert told.answer in ("yes", "no") and others == [f"given {limb}"]
+                assert last == ("same" if told.answer == "yes" else "other")
             seen.add("thing")
     assert seen == {"lamp", "thing"}
 

@@ -36,7 +36,7 @@ from vimonet.vimos.scene.draw import draw_scene
 from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, drawn, of_both, of_picture
 from vimonet.vimos.schema import Clip, Part, Question
 
-RECIPE = 5
+RECIPE = 6
 """Raised whenever rows come out differently, so that a build begun with another recipe is not continued."""
 
 _ROWS = 25

@@ -20,7 +20,9 @@ def by_lamp(lamp: Lamp, colour: str) -> str:
 
 
 def by_thing(limb: str, kinds: Sequence[str], hand: str, in_picture: str) -> str:
-    """Which limb or way it is, and on which hand of the person the things asked about stand.
+    """Which limb or way it is, on which hand of the person the things asked about stand, and which of them it is.
+
+    The last step says the hand again, its thing behind it: what has to be found stands next to what it is found by.
 
     Args:
         limb: what the movement tells: ``left hand``, ``right arm``, ``left way``.
@@ -29,8 +31,10 @@ def by_thing(limb: str, kinds: Sequence[str], hand: str, in_picture: str) -> str
         in_picture: the side on which the first is in the picture: the other one for who is seen from the front.
     """
     seen = "back" if in_picture == hand else "front"
-    hands = (f"{kind} on the {side} hand" for kind, side in zip(kinds, (hand, _OTHER[hand]), strict=False))
-    return ", ".join((limb, f"seen from the {seen}", f"{kinds[0]} {in_picture}", *hands))
+    hands = [f"{side} hand {kind}" for kind, side in zip(kinds, (hand, _OTHER[hand]), strict=False)]
+    same = limb.startswith(hand)
+    last = hands[not same] if len(hands) == 2 else f"given {limb}, {'same' if same else 'other'}"
+    return ", ".join((limb, f"seen from the {seen}", f"{kinds[0]} {in_picture}", *hands, last))
 
 
 def by_person(scene: Scene, person: int, given: str) -> str:
