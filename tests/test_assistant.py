@@ -15,7 +15,7 @@ from vimonet.assistant import Answer, Assistant, join_windows, load, split_windo
 from vimonet.demo import sample_path
 from vimonet.errors import InputError
 from vimonet.evidence import describe
-from vimonet.loading import check_safetensors
+from vimonet.model.weight_files import check_safetensors
 from vimonet.motion import load as load_motion
 
 

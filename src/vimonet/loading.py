@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from transformers.utils import logging
 
 from vimonet.errors import InputError
 from vimonet.model import MotionFeatureExtractor, ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
+from vimonet.model.weight_files import check_safetensors
 
 _NEEDED = ("config.json", "tokenizer.json", "processor_config.json")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -145,36 +145,6 @@ def _check_files(folder: Path) -> None:
         check_safetensors(file)
 
 
-def check_safetensors(path: Path) -> None:
-    """Check that a safetensors file is whole: 8 bytes of header length, a JSON header, and the bytes it promises.
-
-    Raises:
-        InputError: missing, cut off, or another format.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: missing; the index names it as a part of the weights.")
-    size = path.stat().st_size
-    with open(path, "rb") as stream:
-        start = stream.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= size - 8:
-            raise InputError(
-                f"{path}: {size:,} bytes that are no whole safetensors file; copy or download the weights again."
-            )
-        try:
-            header = json.loads(stream.read(length))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-            raise InputError(
-                f"{path}: the header is no safetensors header; copy or download the weights again."
-            ) from None
-    promised = 8 + length + max(ends, default=0)
-    if size != promised:
-        raise InputError(
-            f"{path}: {size:,} bytes, but {promised:,} are needed; the file is cut off, copy or download it again."
-        )
-
-
 def _load_processor(folder: Path) -> ViMoNetProcessor:
     # Spelled out rather than left to AutoProcessor, whose search for the right classes costs most of a second.
     from transformers import PreTrainedTokenizerFast
@@ -236,4 +206,4 @@ def _first_line(error: BaseException) -> str:
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
-__all__ = ["check_safetensors", "load_pretrained"]
+__all__ = ["load_pretrained"]

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from vimonet.errors import InputError
 from vimonet.model.checkpoints import convert_state_dict, load_released_vqvae
-from vimonet.model.motion_vqvae import MotionVQVAE, MotionVQVAEConfig
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionVQVAE
 
 
 @pytest.fixture

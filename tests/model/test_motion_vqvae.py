@@ -9,8 +9,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from vimonet.errors import InputError
-from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE, MotionVQVAEConfig
-from vimonet.model.quantizers import QUANTIZERS, EMAResetQuantizer
+from vimonet.model.configuration_motion_vqvae import QUANTIZERS, MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE
+from vimonet.model.quantizers import EMAResetQuantizer
 from vimonet.model.tokenizer_metrics import codebook_use, mpjpe
 
 LENGTHS = (20, 13, 5, 1)

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from vimonet.errors import InputError
-from vimonet.model.motion_vqvae import MotionVQVAE, MotionVQVAEConfig
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionVQVAE
 from vimonet.model.quantizers import EMAResetQuantizer
 
 _WRAPPERS = ("net", "state_dict", "model", "vq_model", "vae")

@@ -20,12 +20,13 @@ from transformers.configuration_utils import PreTrainedConfig
 from vimonet.errors import InputError
 from vimonet.model.chat_families import choose_chat
 from vimonet.model.composition import build_model
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.configuration_vimonet import ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.frame_processing import build_frame_processor
 from vimonet.model.importers.projector import load_projector
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
-from vimonet.model.motion_vqvae import MotionVQVAE, MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionVQVAE
 from vimonet.model.processing_vimonet import ViMoNetProcessor, build_processor
 from vimonet.model.video_towers import load_video_tower
 

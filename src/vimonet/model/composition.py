@@ -12,11 +12,12 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.lifting import KeypointEncoder, keypoint_encoder
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
-from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE, MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE
 from vimonet.model.processing_vimonet import add_special_tokens
 from vimonet.model.video_towers import VideoTower, clip_frames, load_video_tower
 from vimonet.motion.body_features import BODY_DIM

@@ -12,7 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAEConfig, ResidualBlock, zero
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionEncoder, ResidualBlock, zero
 from vimonet.motion.body_features import BODY_DIM, BODY_JOINTS
 from vimonet.motion.motion import FPS
 

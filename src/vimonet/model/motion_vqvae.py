@@ -14,82 +14,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers import initialization as init
+from transformers.activations import ACT2FN
 from transformers.utils import ModelOutput
 
-from vimonet.errors import InputError
-from vimonet.model.quantizers import QUANTIZERS, EMAResetQuantizer, QuantizerOutput, build_quantizer
-
-_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
-_HUMANML3D_DIM = 263
-
-
-class MotionVQVAEConfig(PretrainedConfig):
-    """Configuration of :class:`MotionVQVAE` and :class:`MotionEncoder`. The defaults are T2M-GPT's on HumanML3D.
-
-    Attributes:
-        input_dim: channels of a frame.
-        width, depth, dilation_growth_rate, activation: of the residual blocks; activation is relu, gelu or silu.
-        code_dim: channels of a token.
-        num_codes: codebook entries (ema_reset, ema, residual).
-        down_t, stride_t: down_t stages, each shortening time by stride_t, which is even.
-        quantizer: ema_reset, ema, residual or fsq.
-        num_quantizers: codebooks of residual.
-        fsq_levels: levels per dimension of fsq; their product is the number of codes.
-        ema_decay: of the codebook's running means.
-        freeze_codebook: the codebook never changes, in train() mode too.
-        commitment_weight, position_weight: of the loss terms.
-        position_channels: [start, stop) of the local joint positions in a frame, which the loss counts once more;
-            default [4, 67] for HumanML3D's 263 features, none for others.
-        lift_width: channels of the lifter of a keypoint tower (`vimonet.model.lifting`); 0 for none.
-
-    Raises:
-        InputError: an unknown activation or quantizer, an odd stride_t.
-    """
-
-    model_type = "motion_vqvae"
-
-    input_dim: int = _HUMANML3D_DIM
-    width: int = 512
-    code_dim: int = 512
-    num_codes: int = 512
-    down_t: int = 2
-    stride_t: int = 2
-    depth: int = 3
-    dilation_growth_rate: int = 3
-    activation: str = "relu"
-    quantizer: str = "ema_reset"
-    num_quantizers: int = 4
-    fsq_levels: list[int] | None = None
-    ema_decay: float = 0.99
-    freeze_codebook: bool = False
-    commitment_weight: float = 0.02
-    position_weight: float = 0.5
-    position_channels: list[int] | None = None
-    lift_width: int = 0
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        if self.activation not in _ACTIVATIONS:
-            raise InputError(f"activation {self.activation!r} is not known; use one of {', '.join(_ACTIVATIONS)}.")
-        if self.quantizer not in QUANTIZERS:
-            raise InputError(f"quantizer {self.quantizer!r} is not known; use one of {', '.join(QUANTIZERS)}.")
-        if self.stride_t < 2 or self.stride_t % 2:
-            raise InputError(f"stride_t is {self.stride_t}; it must be even.")
-        self.fsq_levels = list(self.fsq_levels or (8, 8, 8))  # 512 codes, as many as the codebook of the paper
-        if self.position_channels is None and self.input_dim == _HUMANML3D_DIM:
-            self.position_channels = [4, 67]
-        super().__post_init__(**kwargs)
-
-    @property
-    def ratio(self) -> int:
-        """Frames per token."""
-        return int(self.stride_t**self.down_t)
-
-    @property
-    def codebook_size(self) -> int:
-        """Number of distinct codes of one codebook, for every quantiser."""
-        return math.prod(self.fsq_levels or ()) if self.quantizer == "fsq" else self.num_codes
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.quantizers import EMAResetQuantizer, QuantizerOutput, build_quantizer
 
 
 class ResidualBlock(nn.Module):
@@ -99,7 +30,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
         self.conv2 = nn.Conv1d(width, width, 1)
-        self.activation = _ACTIVATIONS[activation]()
+        self.activation = ACT2FN[activation]
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` [B, C, T] with zeros where ``mask`` [B, 1, T] is False; so is the result."""
@@ -148,7 +79,7 @@ class MotionEncoder(nn.Module):
         self.input = nn.Conv1d(config.input_dim, config.width, 3, padding=1)
         self.stages = nn.ModuleList([_DownStage(config) for _ in range(config.down_t)])
         self.output = nn.Conv1d(config.width, config.code_dim, 3, padding=1)
-        self.activation = _ACTIVATIONS[config.activation]()
+        self.activation = ACT2FN[config.activation]
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode ``x`` [B, T, input_dim] to [B, ceil(T / ratio), code_dim].
@@ -187,7 +118,7 @@ class MotionDecoder(nn.Module):
         self.stages = nn.ModuleList([_UpStage(config) for _ in range(config.down_t)])
         self.hidden = nn.Conv1d(config.width, config.width, 3, padding=1)
         self.output = nn.Conv1d(config.width, config.input_dim, 3, padding=1)
-        self.activation = _ACTIVATIONS[config.activation]()
+        self.activation = ACT2FN[config.activation]
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Decode ``tokens`` [B, N, code_dim] to [B, N * ratio, input_dim]; ``mask`` bool [B, N], True if real."""

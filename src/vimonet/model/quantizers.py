@@ -9,7 +9,7 @@ batch, running sums kept), which the library's cannot be set to.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -17,11 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vimonet.errors import InputError
-
-if TYPE_CHECKING:
-    from vimonet.model.motion_vqvae import MotionVQVAEConfig
-
-QUANTIZERS = ("ema_reset", "ema", "residual", "fsq")
+from vimonet.model.configuration_motion_vqvae import QUANTIZERS, MotionVQVAEConfig
 
 
 class QuantizerOutput(NamedTuple):
@@ -230,7 +226,7 @@ class FSQQuantizer(Quantizer):
 
 
 def build_quantizer(config: MotionVQVAEConfig) -> Quantizer:
-    """The quantiser that ``config.quantizer`` names (one of :data:`QUANTIZERS`); InputError for another name."""
+    """The quantiser that ``config.quantizer`` names; InputError for another name."""
     dim, frozen = config.code_dim, config.freeze_codebook
     if config.quantizer == "ema_reset":
         return EMAResetQuantizer(config.num_codes, dim, config.ema_decay, frozen)

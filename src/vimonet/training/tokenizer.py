@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from vimonet.errors import InputError
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
-from vimonet.model.motion_vqvae import MotionVQVAE, MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionVQVAE
 from vimonet.training.config import MotionConfig, TrainingConfig
 from vimonet.training.data import AlikeClips, Sample, ask_data, rng_of, seed_everything
 from vimonet.training.run import Run

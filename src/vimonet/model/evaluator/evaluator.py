@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from transformers.initialization import no_init_weights
 
-import vimonet
 from vimonet.errors import InputError
 from vimonet.model.evaluator.modeling_motion_text import MotionTextConfig, MotionTextModel
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
+from vimonet.model.weight_files import check_safetensors
 from vimonet.motion import Motion
 
 Vectors = NDArray[np.float32]
@@ -27,7 +27,7 @@ _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "token
 
 def shipped_evaluator() -> Path:
     """Where the weights that come with ViMoNet lie (a source tree without them has no such folder)."""
-    return Path(vimonet.__file__).parent / "weights" / "evaluator"
+    return Path(__file__).parents[2] / "weights" / "evaluator"
 
 
 class Evaluator:
@@ -54,8 +54,6 @@ class Evaluator:
             InputError: the folder or a file of it is missing, damaged, or something else.
         """
         from transformers import PreTrainedTokenizerFast
-
-        from vimonet.loading import check_safetensors
 
         path = shipped_evaluator() if folder is None else Path(folder).expanduser()
         if not path.is_dir():

@@ -20,7 +20,8 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from vimonet.errors import InputError
-from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAEConfig, init_motion_weights
+from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.motion_vqvae import MotionEncoder, init_motion_weights
 
 
 class MotionTextConfig(PretrainedConfig):

@@ -180,7 +180,8 @@ def _place_3d(
         axis = detect_up(joints, confidence, rest)
         up_text = f"{axis} (detected)"
     joints = to_y_up(joints, axis)
-    if is_mirrored(joints, confidence, recording):
+    named = map_joints(recording.names) if recording.mapping is None else recording.mapping
+    if {"left_foot", "right_foot"} <= named.keys() and is_mirrored(joints, confidence):
         joints = joints * np.array([-1, 1, 1], dtype=np.float32)
         notes.append("left-handed coordinates: x negated so that the named left is the anatomical left")
     if recording.partial and float(np.abs(joints[:, 1] + joints[:, 2]).max()) / 2 < 0.05:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
 from vimonet.motion.skeleton import LEG_LENGTH
-
-if TYPE_CHECKING:
-    from vimonet.motion.formats.recording import Recording
 
 CMU_UNIT: Final[float] = 0.0254 / 0.45
 """Metres per unit of CMU's ASF/AMC and its cgspeed conversion: inches at 0.45 scale."""
@@ -162,16 +159,13 @@ def _standing_axis(rest: NDArray[np.float64]) -> str | None:
     return ("" if sign > 0 else "-") + "XYZ"[axis]
 
 
-def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, recording: Recording) -> bool:
-    """Whether toes that point forward put the named left on the right: left-handed coordinates (Y up, metres)."""
-    if recording.mapping is not None:
-        found = set(recording.mapping)
-    else:
-        from vimonet.motion.joint_names import map_joints
+def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None) -> bool:
+    """Whether toes that point forward put the named left on the right: left-handed coordinates.
 
-        found = set(map_joints(recording.names))
-    if not {"left_foot", "right_foot"} <= found:
-        return False
+    Args:
+        joints: [T, 22, 3], Y up, metres; the toes are the file's own.
+        confidence: [T, 22] in 0..1, or None.
+    """
     values = joints.astype(np.float64)
     toes = (values[:, 10] - values[:, 7]) + (values[:, 11] - values[:, 8])
     left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
