@@ -11,7 +11,7 @@ import pytest
 from vimonet.demo import sample_path
 from vimonet.evidence import describe
 from vimonet.evidence.instead import CANNOT_TELL, MEASURED, WITHHELD, instead
-from vimonet.evidence.topics import asks_action, asks_part
+from vimonet.evidence.topics import asks_action, asks_part, counts_things
 from vimonet.evidence.words import normalise
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import facing
@@ -215,3 +215,50 @@ def test_a_guess_about_joints_in_a_picture_is_not_taken() -> None:
     } and source == MEASURED, "the picture shows a way"
     assert guess(way, "forward", 0.4, motion=filmed("walk", 90.0)) is None
     assert guess("Does the person move forward?", "yes", motion=filmed("walk", 90.0)) == (CANNOT_TELL, WITHHELD)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "taken"),
+    [
+        ("Which comes first, the plank or the downward dog?", "right foot", False),
+        ("Does he lean forward or backward?", "right side", False),
+        ("Is the person standing or sitting?", "sits", True),
+        ("Does the person lean forward or backward?", "neither", True),
+        ("Is the arm or the leg moved more, and how often?", "3", True),
+        ("Does the person stop once or more than once?", "no", True),
+        ("Is the way forward or backward?", "stays in place", True),
+        ("How is the pose?", "right side", True),
+    ],
+)
+def test_an_unsure_answer_that_is_not_offered_is_not_taken(question: str, answer: str, taken: bool) -> None:
+    picture, body = filmed("wave_right"), sample("wave_right")
+    assert instead(question, answer, 0.4, picture) == (None if taken else (CANNOT_TELL, WITHHELD))
+    assert instead(question, answer, 0.6, picture) is None and instead(question, answer, 0.4, body) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "things"),
+    [
+        ("How many men stand behind him later in the clip?", True),
+        ("How many children are there?", True),
+        ("How many red cups can be seen?", True),
+        ("How many times does the person wave?", False),
+        ("How many different full turns are there?", False),
+        ("How many of them are there?", False),
+        ("How many push-ups?", False),
+        ("How many are there in total?", False),
+    ],
+)
+def test_people_and_things_are_not_counted_on_joints(question: str, things: bool) -> None:
+    for motion in (filmed("wave_right"), sample("wave_right")):
+        assert instead(question, "3", 0.9, motion) == ((CANNOT_TELL, WITHHELD) if things else None)
+
+
+def test_counts_of_the_dataset_are_of_movement() -> None:
+    counted = {
+        form: [text for texts in WORDINGS[form].values() for text in texts if "how many" in text.lower()]
+        for form in WORDINGS
+    }
+    assert sum(map(len, counted.values())) > 100
+    things = {form for form, texts in counted.items() for text in texts if counts_things(normalise(text))}
+    assert things <= {"unknowable"}

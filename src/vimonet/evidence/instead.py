@@ -7,7 +7,9 @@ A model trained to name actions names one for whatever it is shown. Its words ar
 - where the recording does not show the limbs that make the action, or that the question is about;
 - where joints tracked in a picture plainly deny them: which hand is up, which arm moves more, whether somebody leaves
   the place or turns (`in_picture`);
-- where an answer about joints in a picture is less sure than its floor, and they do not bear it out.
+- where an answer about joints in a picture is less sure than its floor, and they do not bear it out;
+- where people or things are counted, or an answer about joints in a picture is none that the question offers, and more
+  likely wrong than right by its own confidence.
 
 A question of what is done in the whole recording is then answered by `describe`, what joints in a picture show by what
 they show, any other by "cannot tell".
@@ -19,7 +21,7 @@ import re
 from collections.abc import Callable
 
 from vimonet.evidence import AGREES, CONTRADICTS, Evidence, describe, examine
-from vimonet.evidence.topics import asks_action, asks_part, of_question
+from vimonet.evidence.topics import asks_action, asks_part, counts_things, of_question
 from vimonet.evidence.words import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
@@ -40,6 +42,9 @@ _SHOWN = {"raised hand", "arms", "direction", "turn"}
 """Topics on which `in_picture` lets the joints speak."""
 _MEASURED = {"raised hand", "more active arm", "direction", "turn"}
 """The same, as evidence names them."""
+_NEITHER = re.compile(r"\b(both|neither|none|not|equal\w*|same|alike|all|in place|keeps|stays)\b")
+"""What may be answered to any choice."""
+_BETWEEN = {"a", "an", "the", "to", "of", "in", "on", "at", "with", "and", "or", "it", "is", "are", "does", "person"}
 _SENTENCE = re.compile(SUBJECT + r"\w+s\b")
 _NAME = re.compile(r"\w+(?<!th)ing\b")
 
@@ -75,9 +80,10 @@ def instead(
     shown = in_picture(found, asked, said)
     if isinstance(shown, str):
         return shown, MEASURED
+    off = motion.dimensions == 2 and confidence < 0.5 and _off_the_choice(asked, said)
     if declines(said):
         likely = False
-    elif any(not seen[limb] for limb in _limbs_asked(asked)):
+    elif counts_things(asked) or any(not seen[limb] for limb in _limbs_asked(asked)) or off:
         return CANNOT_TELL, WITHHELD
     elif (motion.dimensions == 2 and confidence < picture_floor) and not (shown or numeric(said) or asks_action(asked)):
         # "Forward" is neither borne out nor denied by a picture, in which somebody plainly moves to the right.
@@ -138,6 +144,18 @@ def numeric(said: str) -> bool:
 def _names(asked: str, said: str) -> bool:
     """Whether an answer names an action: "standing" and "running" also answer questions of posture and pace."""
     return bool(_SENTENCE.match(said) or _NAME.match(said)) and of_question(asked) not in (["posture"], ["speed"])
+
+
+def _off_the_choice(asked: str, said: str) -> bool:
+    """Whether a question says what there is to choose from, and an answer that claims something names none of it."""
+    if not re.search(r"\bor\b", asked) or polarity(said) is not None or numeric(said) or _NEITHER.search(said):
+        return False
+    return not {_stem(word) for word in said.split()} & {_stem(word) for word in asked.split()} - _BETWEEN
+
+
+def _stem(word: str) -> str:
+    stem = re.sub(r"(?<=\w{3})(ing|ly|ed|es|s|wards?)$", "", re.sub(r"\W", "", word))
+    return re.sub(r"([^aeiou])\1$", r"\1", stem)  # sits, sitting
 
 
 def _limbs_asked(asked: str) -> list[str]:

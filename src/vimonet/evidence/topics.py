@@ -153,6 +153,17 @@ _ASKS_PART = (
 )
 _NOT_THE_ACTION = r"\b(how (many|often|long|fast)|(which|what) (hand|arm|leg|foot)|pace|speed|postures?)\b"
 
+_COUNT_OF = re.compile(
+    r"\bhow many (?:(?:of|the|his|her|their|different|distinct|separate|full|complete|other|more|single) )*([a-z]+)"
+)
+_OF_MOVEMENT = re.compile(
+    r"(time|second|minute|met(er|re)|centimet|degree|step|footstep|stride|pace|turn|change|kind|sort|cycle|rep|round|window"
+    r"|action|activit|exercise|movement|motion|gesture|pose|posture|part|phase|hand|arm|leg|feet|foot|knee|limb|raise|are|do|them"
+    r"|in\b|and\b|jump|hop|leap|kick|punch|strike|hit|throw|catch|swing|wave|clap|bow|nod|bend|squat|lunge|curl|push|pull|sit"
+    r"|stand|spin|pirouette|roll|flip|cartwheel|fall|skip|march|lap|swipe|knock|stroke|serve|shot|lift|press|circle|rotation"
+    r"|burpee|crunch|jack|plank|pause|stop|\w+ing)"
+)
+
 _DONE = r"\b(?!mov|us|do|dur|be)\w+ing\b"
 """A participle that names an action, not a mere moving or using."""
 
@@ -173,6 +184,12 @@ def asks_action(question: str) -> bool:
         return False
     named = re.search(_ASKS_ACTION, question) and not re.search(_NOT_THE_ACTION, question)
     return bool(named) and not denies(question)
+
+
+def counts_things(question: str) -> bool:
+    """Whether a (normalised) question asks how many people or things there are: joints show how often one is moved."""
+    counted = _COUNT_OF.search(question)
+    return counted is not None and not _OF_MOVEMENT.match(counted[1])
 
 
 def asks_part(question: str) -> bool:
@@ -242,7 +259,7 @@ def of_question(question: str) -> list[str]:
             if re.search(r"\bchange|\bdiffer|\bfrom (which|what)|\bbetween|\baltered|\blie\b|\blying pos", question)
             else ["posture"]
         )
-    if asks("direction"):
+    if asks("direction") and not re.search(r"\b(lean|bend|bow|tilt)\w*", question):
         return ["direction"]
     return [name for name in predicates if name in ("jump", "fall", "bend")]
 
