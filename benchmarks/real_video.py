@@ -34,6 +34,7 @@ from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.body import limbs_seen
 from vimonet.motion.kinematics.plane import image_plane
+from vimonet.shipped import model_source
 from vimonet.statistics import bootstrap_interval
 
 JUDGEMENTS = Path(__file__).with_suffix(".yaml")
@@ -346,7 +347,7 @@ def main() -> None:
     motions = {clip["id"]: load(options.folder / clip["file"]) for clip in clips}
     rows = questions(assistant, clips, motions, by)
     checks = [*agreement(assistant, motions), *named(assistant, motions, by), *unseen(assistant, motions)]
-    weights = assistant_sha256(assistant, options.model or vimonet.assistant.DEFAULT_MODEL)
+    weights = assistant_sha256(assistant, model_source(options.model))
     about = f"Model `{assistant.name}`, weights `{weights[:15]}`, {len(clips)} clips, {len(rows)} questions."
     text = markdown(clips, motions, rows, checks, about)
     print(text)

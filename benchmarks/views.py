@@ -21,6 +21,7 @@ from vimonet.bench.evaluate import select
 from vimonet.bench.provenance import assistant_sha256
 from vimonet.bench.views import KINEMATIC, ViewScore, compare_views
 from vimonet.errors import InputError
+from vimonet.shipped import model_source
 from vimonet.vimos import evaluation_items
 
 
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures")
     options = parser.parse_args()
     assistant = vimonet.load(options.model)
-    weights = assistant_sha256(assistant, options.model or vimonet.assistant.DEFAULT_MODEL)
+    weights = assistant_sha256(assistant, model_source(options.model))
     print(f"Model {assistant.name}, weights {str(weights)[:15]}, {options.split}, seed {options.seed}\n")
     results: dict[str, list[ViewScore]] = {}
     for source in options.sources:

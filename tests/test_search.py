@@ -296,6 +296,8 @@ def test_the_shipped_evaluator_finds_a_movement_in_a_folder(tmp_path: Path) -> N
     folder.mkdir()
     for name in list_samples():
         source = sample_path(name)
+        if source.suffix == ".mp4":  # the film of one of the others
+            continue
         (folder / source.name).write_bytes(source.read_bytes())
     index = Index.build(folder, tmp_path / "x.index")
     for text, names in (

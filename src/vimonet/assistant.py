@@ -37,11 +37,11 @@ from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.prompts import Prompts, Query, as_query, split_windows
+from vimonet.shipped import model_source
 
 if TYPE_CHECKING:
     from vimonet.moments import Moments
 
-DEFAULT_MODEL = Path(__file__).parent / "weights" / "nano"
 MAX_QUESTION = 2000
 _BATCH = 32
 
@@ -341,13 +341,14 @@ def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.
     """Load a model to ask.
 
     Args:
-        name_or_dir: a model folder or a hub id; where None, ``$VIMONET_MODEL``, else the nano shipped with the package.
+        name_or_dir: a model folder, a hub id, or a model of the package (``nano``, ``nano-paired``); where None,
+            ``$VIMONET_MODEL``, else nano.
         device: ``cpu``, ``cuda`` ...; the CPU where None.
 
     Raises:
         InputError: the folder, its config or its weights are missing or damaged; one sentence naming the file.
     """
-    source = name_or_dir or os.environ.get("VIMONET_MODEL") or DEFAULT_MODEL
+    source = model_source(name_or_dir)
     model, processor = load_pretrained(source)
     try:
         return Assistant(model.to(torch.device(device or "cpu")), processor, Path(source).name)  # type: ignore[arg-type]

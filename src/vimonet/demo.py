@@ -33,7 +33,8 @@ QUESTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
 
 def _samples() -> dict[str, Path]:
     files = {file.stem: file for file in sorted(SAMPLES.glob("*.json")) if file.name != "truth.json"}
-    return files | {file.stem: file for file in sorted(SAMPLES.glob("*.bvh"))}
+    files |= {file.stem: file for file in sorted(SAMPLES.glob("*.bvh"))}
+    return files | {file.name: file for file in sorted(SAMPLES.glob("*.mp4"))}  # of a recording of the same stem
 
 
 def list_samples() -> list[str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vimonet.cli import shared
 from vimonet.errors import InputError
 from vimonet.recordings import path_of
+from vimonet.shipped import model_source
 from vimonet.terminal import one_line, print_json
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ def _caption(args: argparse.Namespace) -> int:
     if args.workers is not None and not args.ray:
         raise InputError("--workers are processes of Ray; give --ray as well.")
     recordings = find_recordings(args.recordings)
-    name = shared.model_name(args.model)
+    name = model_source(args.model)
     fingerprint = model_fingerprint(name)
     options = {**shared.loading(args), **({"device": args.device} if args.device else {})}
     journal = Journal(None if args.no_resume else fingerprint, options)

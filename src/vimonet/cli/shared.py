@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import vimonet
+from vimonet.shipped import MODELS, model_source
 from vimonet.terminal import bold, dim
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from vimonet.remote import RemoteAnswer
 
 PER_RECORDING = "one JSON object per recording on standard output"
-MODEL_HELP = "model directory or hub id (default: $VIMONET_MODEL, else the shipped nano)"
+MODEL_HELP = f"model directory, hub id, or {' or '.join(MODELS)} (default: $VIMONET_MODEL, else nano)"
 
 
 def add_loading(parser: argparse.ArgumentParser) -> None:
@@ -53,15 +52,10 @@ def load_motion(args: argparse.Namespace, recording: str) -> Motion:
     return load_recording(recording, **loading(args))
 
 
-def model_name(model: str | None) -> str:
-    """The model that is asked: the given one, ``$VIMONET_MODEL``, else the shipped nano."""
-    return model or os.environ.get("VIMONET_MODEL") or str(Path(vimonet.__file__).parent / "weights" / "nano")
-
-
 def sees_nothing(args: argparse.Namespace) -> bool:
     """Whether the model of ``--model`` is known to have no video tower, by its folder alone, before it is loaded."""
     try:
-        config = json.loads((Path(model_name(args.model)) / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((Path(model_source(args.model)) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(config, dict) and config.get("video_config") is None

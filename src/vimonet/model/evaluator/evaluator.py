@@ -19,6 +19,7 @@ from vimonet.model.evaluator.modeling_motion_text import MotionTextConfig, Motio
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.weight_files import check_safetensors
 from vimonet.motion import Motion
+from vimonet.shipped import WEIGHTS
 
 Vectors = NDArray[np.float32]
 
@@ -27,7 +28,7 @@ _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "token
 
 def shipped_evaluator() -> Path:
     """Where the weights that come with ViMoNet lie (a source tree without them has no such folder)."""
-    return Path(__file__).parents[2] / "weights" / "evaluator"
+    return WEIGHTS / "evaluator"
 
 
 class Evaluator:

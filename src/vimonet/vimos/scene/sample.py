@@ -1,0 +1,58 @@
+"""The embedded film: two people of whom one waves the right hand, as in ``wave_right.bvh``, and the other the left.
+
+    python -m vimonet.vimos.scene.sample src/vimonet/samples
+
+Made like a row of `vimos-paired` (`vimonet.vimos.builders.paired`), of the generator's movement. The bytes depend on
+the encoder's version; pictures and scene do not.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vimonet.motion import Motion, load
+from vimonet.motion.kinematics import measure
+from vimonet.vimos.builders.clips import centred
+from vimonet.vimos.scene import camera as pinhole
+from vimonet.vimos.scene.draw import draw_scene
+from vimonet.vimos.scene.questions import Filmed
+
+NAME = "wave_right.mp4"
+_PICTURES = 16
+_SIZE = 224
+
+
+def sample_scene(folder: str | Path) -> tuple[Filmed, tuple[Motion, Motion]]:
+    """What is filmed, and the movements of its two people: the first one's is ``wave_right.bvh`` of the folder."""
+    motion = centred(load(Path(folder) / "wave_right.bvh"))
+    people = (motion, motion.mirrored())
+    scene = draw_scene([one.joints for one in people], [motion.duration / 2], random.Random("sample/4"))
+    assert scene is not None
+    bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, people, strict=True))
+    return Filmed(scene, bodies, ((), ()), tuple(map(measure, people))), people
+
+
+def write_sample(folder: str | Path) -> Path:
+    """Film the whole of the movement into the folder of the embedded recordings; returns the file.
+
+    Raises:
+        InputError: Panda3D is not installed, or the movement is not there.
+    """
+    from vimonet.vimos.scene.film import write_film
+    from vimonet.vimos.scene.renderer import render
+
+    filmed, people = sample_scene(folder)
+    rate = Fraction(_PICTURES * 20, people[0].frames)
+    times = np.arange(_PICTURES) / float(rate)
+    path = Path(folder) / NAME
+    write_film(path, render(filmed.scene, [one.joints for one in people], times, 20.0, _SIZE), rate)
+    return path
+
+
+if __name__ == "__main__":
+    print(write_sample(sys.argv[1]))
