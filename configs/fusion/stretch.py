@@ -264,7 +264,7 @@ def main() -> None:
     collate = Collator(processor.tokenizer, processor.feature_extractor, fold_questions=processor.fold_questions)
     train, held = (list(read_records(config.data["dataset"], split)) for split in ("train", "val"))
     model.eval()
-    films = films_of(model, processor, config, train + held) if args.films else []
+    films = films_of(model, processor, config, train + held) if args.films and args.arm != "motion" else []
     rows = Rows(writer, tokens_of(model, collate, train), films)
     held_rows = Rows(writer, tokens_of(model, collate, held), films[len(train) :])
     taken = [Taken.of(record) for record in train]
