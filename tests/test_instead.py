@@ -262,3 +262,14 @@ def test_counts_of_the_dataset_are_of_movement() -> None:
     assert sum(map(len, counted.values())) > 100
     things = {form for form, texts in counted.items() for text in texts if counts_things(normalise(text))}
     assert things <= {"unknowable"}
+
+
+def test_joints_in_a_picture_answer_where_the_model_declines() -> None:
+    picture = filmed("wave_right")
+    for question, shown in (("Which hand is raised?", "right hand"), ("Which arm moves more?", "right arm")):
+        assert instead(question, CANNOT_TELL, 0.9, picture) == (shown, MEASURED)
+        assert instead(question, CANNOT_TELL, 0.9, hidden(picture, ARMS)) is None
+        assert instead(question, CANNOT_TELL, 0.9, sample("wave_right")) is None  # of 3D the model knows enough itself
+    assert instead("Which hand is raised?", CANNOT_TELL, 0.9, filmed("squats")) is None  # none is
+    assert instead("Which hand holds the cup?", CANNOT_TELL, 0.9, picture) is None
+    assert instead("Is the left hand raised?", CANNOT_TELL, 0.9, picture) is None

@@ -6,7 +6,7 @@ A model trained to name actions names one for whatever it is shown. Its words ar
   `vimonet.bench.calibration`), or where it declined to;
 - where the recording does not show the limbs that make the action, or that the question is about;
 - where joints tracked in a picture plainly deny them: which hand is up, which arm moves more, whether somebody leaves
-  the place or turns (`in_picture`);
+  the place or turns (`in_picture`); or where it declines to say which hand or arm, and they plainly show one;
 - where an answer about joints in a picture is less sure than its floor, and they do not bear it out;
 - where people or things are counted, or an answer about joints in a picture is none that the question offers, and more
   likely wrong than right by its own confidence.
@@ -42,6 +42,7 @@ _SHOWN = {"raised hand", "arms", "direction", "turn"}
 """Topics on which `in_picture` lets the joints speak."""
 _MEASURED = {"raised hand", "more active arm", "direction", "turn"}
 """The same, as evidence names them."""
+_WHICH = re.compile(rf"\b(which|what) {ARM}\b")
 _NEITHER = re.compile(r"\b(both|neither|none|not|equal\w*|same|alike|all|in place|keeps|stays)\b")
 """What may be answered to any choice."""
 _BETWEEN = {"a", "an", "the", "to", "of", "in", "on", "at", "with", "and", "or", "it", "is", "are", "does", "person"}
@@ -81,6 +82,8 @@ def instead(
     if isinstance(shown, str):
         return shown, MEASURED
     off = motion.dimensions == 2 and confidence < 0.5 and _off_the_choice(asked, said)
+    if declines(said) and _WHICH.search(asked) and (limbs := _plain(found)):
+        return limbs, MEASURED
     if declines(said):
         likely = False
     elif counts_things(asked) or any(not seen[limb] for limb in _limbs_asked(asked)) or off:
@@ -134,6 +137,12 @@ def _of_picture(question: str, answer: str, motion: Motion, facts: Callable[[Mot
     if motion.dimensions != 2 or not set(of_question(normalise(question))) & _SHOWN:
         return []
     return [item for item in examine(question, answer, motion, facts=facts(motion)) if item.topic in _MEASURED]
+
+
+def _plain(found: list[Evidence]) -> str:
+    """The hand or arm that joints in a picture plainly show to be up, or to move more; empty where they do not."""
+    shown = [item.truth for item in found if item.topic in ("raised hand", "more active arm")]
+    return next((truth for truth in shown if side_of_limb(truth, ARM)), "")
 
 
 def numeric(said: str) -> bool:
