@@ -81,12 +81,15 @@ def instead(
     shown = in_picture(found, asked, said)
     if isinstance(shown, str):
         return shown, MEASURED
-    off = motion.dimensions == 2 and confidence < 0.5 and _off_the_choice(asked, said)
-    if declines(said) and _WHICH.search(asked) and (limbs := _plain(found)):
-        return limbs, MEASURED
     if declines(said):
+        if _WHICH.search(asked) and (limb := _limb_shown(found)):
+            return limb, MEASURED
         likely = False
-    elif counts_things(asked) or any(not seen[limb] for limb in _limbs_asked(asked)) or off:
+    elif (
+        counts_things(asked)
+        or any(not seen[limb] for limb in _limbs_asked(asked))
+        or (motion.dimensions == 2 and confidence < 0.5 and _off_the_choice(asked, said))
+    ):
         return CANNOT_TELL, WITHHELD
     elif (motion.dimensions == 2 and confidence < picture_floor) and not (shown or numeric(said) or asks_action(asked)):
         # "Forward" is neither borne out nor denied by a picture, in which somebody plainly moves to the right.
@@ -139,10 +142,9 @@ def _of_picture(question: str, answer: str, motion: Motion, facts: Callable[[Mot
     return [item for item in examine(question, answer, motion, facts=facts(motion)) if item.topic in _MEASURED]
 
 
-def _plain(found: list[Evidence]) -> str:
+def _limb_shown(found: list[Evidence]) -> str:
     """The hand or arm that joints in a picture plainly show to be up, or to move more; empty where they do not."""
-    shown = [item.truth for item in found if item.topic in ("raised hand", "more active arm")]
-    return next((truth for truth in shown if side_of_limb(truth, ARM)), "")
+    return next((item.truth for item in found if side_of_limb(item.truth, ARM)), "")
 
 
 def numeric(said: str) -> bool:

@@ -10,7 +10,6 @@ import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +19,6 @@ import numpy as np
 
 from vimonet.errors import InputError
 from vimonet.motion import Motion, retarget
-from vimonet.motion.kinematics import Facts, measure
 from vimonet.vimos import sources as real
 from vimonet.vimos.annotators.annotate import askable, questions_of
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL
@@ -30,7 +28,6 @@ from vimonet.vimos.compose import join
 from vimonet.vimos.labels import mirrored
 from vimonet.vimos.records import Record
 from vimonet.vimos.samples import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, cut
-from vimonet.vimos.scene import camera as pinhole
 from vimonet.vimos.scene.captions import captions_of
 from vimonet.vimos.scene.draw import draw_scene
 from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, drawn, of_both, of_picture
@@ -106,8 +103,7 @@ class PairedBuilder:
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
         """Draw, film and ask the rows of a shard."""
-        from vimonet.vimos.scene.film import write_film
-        from vimonet.vimos.scene.renderer import render
+        from vimonet.vimos.scene.film import film_scene
 
         pool, licences = _pool(shard.split, self._names(), self.root)
         with tempfile.TemporaryDirectory(prefix="vimonet-") as folder:
@@ -119,12 +115,8 @@ class PairedBuilder:
                 if made is None:
                     yield Skipped(name, f"no scene that shows all it asks about in {_TRIES} draws.")
                     continue
-                frames = made.motions[0].frames
-                rate = Fraction(self.pictures * 20, frames)
-                times = np.arange(self.pictures) / float(rate)
-                joints = [motion.joints for motion in made.motions]
                 film = Path(folder) / f"{shard.split}-{index:06d}.mp4"
-                write_film(film, render(made.filmed.scene, joints, times, 20.0, self.size), rate)
+                film_scene(film, made.filmed.scene, made.motions, self.pictures, self.size)
                 yield Attached(str(film), f"video/{film.name}")
                 yield _record(made, name, shard.split, f"video/{film.name}", licences, rng)
                 film.unlink()
@@ -185,9 +177,7 @@ def _draw(pool: Pool, rng: random.Random, mode: str, test: bool) -> _Made | None
     scene = draw_scene([motion.joints for motion in people], changes, rng, test)
     if scene is None:
         return None
-    bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, people, strict=True))
-    facts: tuple[Facts, ...] = tuple(measure(motion) for motion in people)
-    filmed = Filmed(scene, bodies, tuple(map(tuple, told)), facts, reversed=mode == "reversed")
+    filmed = Filmed.of(scene, people, told, reversed=mode == "reversed")
     measured, _ = questions_of(one, parts, rng, pool.others(rng, clips[0].source))
     asked = [q for q in measured if q.answer != CANNOT_TELL]
     made = _Made(mode, tuple(people), tuple(clips), filmed, asked)

@@ -1,8 +1,9 @@
-"""Pictures to an MP4 that is the same to the byte every time it is made."""
+"""A scene to an MP4 that is the same to the byte every time it is made."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.errors import InputError
+from vimonet.motion import FPS, Motion
+from vimonet.vimos.scene.description import Scene
+from vimonet.vimos.scene.renderer import render
 
 # A constant quantiser: with rate control by macroblock tree, x264 gave now and then other bytes for the same pictures.
 _FLAGS = {
     **{"qp": "20", "preset": "veryfast", "threads": "1", "flags": "+bitexact"},
     "x264-params": "threads=1:sliced-threads=0:mbtree=0:sync-lookahead=0",
 }
+
+
+def film_scene(path: str | Path, scene: Scene, motions: Sequence[Motion], pictures: int, size: int) -> None:
+    """Film the whole of a movement.
+
+    Args:
+        path: the MP4.
+        scene: what it holds.
+        motions: of each of its people, equally long.
+        pictures: how many, from the first frame on and equally far apart.
+        size: pixels of a picture's side, even.
+
+    Raises:
+        InputError: Panda3D is not installed, or PyAV was built without libx264.
+    """
+    rate = Fraction(pictures * int(FPS), motions[0].frames)
+    times = np.arange(pictures) / float(rate)
+    write_film(path, render(scene, [motion.joints for motion in motions], times, FPS, size), rate)
 
 
 def write_film(path: str | Path, pictures: NDArray[np.uint8], rate: Fraction) -> None:

@@ -11,7 +11,7 @@ the picture alone, the order or the side is in the movement: neither without the
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
@@ -20,7 +20,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics import Facts, heading
+from vimonet.motion import Motion
+from vimonet.motion.kinematics import Facts, heading, measure
 from vimonet.vimos.annotators.annotate import UNSEEN_SHARE
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, SIDED_FORMS, STYLES, from_facts
 from vimonet.vimos.annotators.kinematic.answers import YES_NO
@@ -63,6 +64,14 @@ class Filmed:
     facts: tuple[Facts, ...]
     fps: float = 20.0
     reversed: bool = False
+
+    @classmethod
+    def of(
+        cls, scene: Scene, motions: Sequence[Motion], parts: Sequence[Sequence[Part]], *, reversed: bool = False
+    ) -> Filmed:
+        """A scene with the movements of its people, placed in the room and measured, and with their actions."""
+        bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, motions, strict=True))
+        return cls(scene, bodies, tuple(map(tuple, parts)), tuple(map(measure, motions)), reversed=reversed)
 
     def side(self, person: int = 0) -> str:
         """Side of the picture on which one of two people stands."""

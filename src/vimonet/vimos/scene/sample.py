@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import random
 import sys
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from vimonet.motion import Motion, load
-from vimonet.motion.kinematics import measure
 from vimonet.vimos.builders.clips import centred
-from vimonet.vimos.scene import camera as pinhole
 from vimonet.vimos.scene.draw import draw_scene
 from vimonet.vimos.scene.questions import Filmed
 
@@ -33,8 +28,7 @@ def sample_scene(folder: str | Path) -> tuple[Filmed, tuple[Motion, Motion]]:
     people = (motion, motion.mirrored())
     scene = draw_scene([one.joints for one in people], [motion.duration / 2], random.Random("sample/4"))
     assert scene is not None
-    bodies = tuple(pinhole.place(p, m.joints) for p, m in zip(scene.people, people, strict=True))
-    return Filmed(scene, bodies, ((), ()), tuple(map(measure, people))), people
+    return Filmed.of(scene, people, ((), ())), people
 
 
 def write_sample(folder: str | Path) -> Path:
@@ -43,14 +37,11 @@ def write_sample(folder: str | Path) -> Path:
     Raises:
         InputError: Panda3D is not installed, or the movement is not there.
     """
-    from vimonet.vimos.scene.film import write_film
-    from vimonet.vimos.scene.renderer import render
+    from vimonet.vimos.scene.film import film_scene
 
     filmed, people = sample_scene(folder)
-    rate = Fraction(_PICTURES * 20, people[0].frames)
-    times = np.arange(_PICTURES) / float(rate)
     path = Path(folder) / NAME
-    write_film(path, render(filmed.scene, [one.joints for one in people], times, 20.0, _SIZE), rate)
+    film_scene(path, filmed.scene, people, _PICTURES, _SIZE)
     return path
 
 
