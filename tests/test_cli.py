@@ -16,6 +16,7 @@ import pytest
 
 import vimonet
 from vimonet.cli import main, shared
+from vimonet.training.ship import ship
 
 PACKAGE = Path(vimonet.__file__).parents[1]
 
@@ -208,6 +209,19 @@ def film(name: str) -> str:
 
     make(Path(name), 30)
     return name
+
+
+def test_what_a_seeing_model_could_not_see_is_said(
+    clips: Path, joint_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from video_clips import make
+
+    path = make(Path("cut.mp4"), 100, size=(200, 120), container={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    ship(joint_dir, "sees", ["keypoint"])  # it follows nobody
+    for recordings in (["cut.mp4"], ["a.npy", "cut.mp4"]):
+        assert main(["ask", *recordings, "What is the person doing?", "-m", "sees"]) == 0
+        assert "vimonet: cut.mp4: the file breaks off: it holds " in capsys.readouterr().err
 
 
 def test_ask_about_a_motion_and_its_video(

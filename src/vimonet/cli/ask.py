@@ -197,7 +197,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     Raises:
         InputError: a recording that cannot be read.
     """
-    from vimonet.video import is_video
+    from vimonet.video import is_video, probe
 
     films = [name for name in recordings if is_video(Path(path_of(name)))]
     motions = [shared.load_motion(args, name) for name in recordings if name not in films]
@@ -214,6 +214,8 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     config = getattr(assistant, "config", None)
     sees = getattr(config, "video_config", None) is not None
     notes: list[str] = []
+    if sees and (motions or getattr(config, "keypoint_config", None) is None):
+        notes += [f"{film}: {note}." for film in films for note in probe(path_of(film)).notes()]  # nobody is followed
     if films and motions and not sees:
         notes.append(f"{films[0]}: this model sees no video; it answered from the movement alone.")
     elif films and not motions:
