@@ -21,8 +21,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from vimonet.errors import InputError
 from vimonet.motion.pose import estimate, estimator_of
+from vimonet.utils.errors import InputError
 from vimonet.video import probe
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vimonet.motion import load
-from vimonet.motion.formats.bvh import parse_numbers
+from vimonet.motion.io.bvh import parse_numbers
 
 
 def best(work: Callable[[], object], repeats: int = 5) -> float:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.vimos.build import Shard, build, chunk
-from vimonet.vimos.records import Record
+from vimonet.vimos.parquet import Record
 
 TASKS = ("nothing", "build", "stream", "map", "validate", "leak report and card")
 
@@ -56,8 +56,8 @@ def _made(cache: list[Record] = []) -> list[Record]:  # noqa: B006
     if not cache:
         import random
 
-        from vimonet.motion.synthesis import ACTIONS, generate
         from vimonet.vimos.annotators.annotate import annotate
+        from vimonet.vimos.synthesis import ACTIONS, generate
 
         for number in range(40):
             motion = generate(sorted(ACTIONS)[number % len(ACTIONS)], seed=number)[0]
@@ -75,7 +75,7 @@ def run(task: str, rows: int, folder: Path) -> None:
 
         assert sum(1 for _ in read_records(folder, "train")) == rows
     elif task == "map":
-        from vimonet.vimos.training_set import training_samples
+        from vimonet.training.data.vimos_dataset import training_samples
 
         samples = training_samples(str(folder))
         for index in range(0, len(samples), 7):
@@ -87,7 +87,7 @@ def run(task: str, rows: int, folder: Path) -> None:
     elif task == "leak report and card":
         from vimonet.vimos.build import summarise
         from vimonet.vimos.card import write_card
-        from vimonet.vimos.leak import leak_report
+        from vimonet.vimos.leak_report import leak_report
 
         write_card(summarise(folder, Repeated(rows).shards()), Repeated(rows), leak_report(folder))
 

@@ -22,7 +22,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from vimonet.motion.features import bone_offsets, humanml3d_features, humanml3d_joints  # noqa: E402
+from vimonet.motion.features.humanml3d_features import bone_offsets, humanml3d_features, humanml3d_joints  # noqa: E402
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, PARENTS  # noqa: E402
 
 FRAMES, BATCH = 200, 64

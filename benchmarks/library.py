@@ -24,7 +24,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from vimonet.model import MotionVQVAE, MotionVQVAEConfig
-from vimonet.motion.features import bone_offsets, humanml3d_features
+from vimonet.motion.features.humanml3d_features import bone_offsets, humanml3d_features
 
 BATCH, DIFFERENT, THREADS = 64, 512, 2
 ENCODER_CLIPS_PER_S = 79.8  # recorded: encode_x, full size, 1 x 196

@@ -20,14 +20,14 @@ import torch
 from numpy.typing import NDArray
 
 import vimonet
-from vimonet.bench.evaluate import select
+from vimonet.bench.runner import select
 from vimonet.bench.views import VIEWS, film
-from vimonet.errors import InputError
-from vimonet.model.lifting import KeypointEncoder
+from vimonet.model.towers.keypoint_lifter import KeypointEncoder
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import INDEX
-from vimonet.statistics import bootstrap_interval
-from vimonet.training.lifting import angle_errors, facing_of, joint_errors, pose_of
+from vimonet.training.stages.lift_keypoints import angle_errors, facing_of, joint_errors, pose_of
+from vimonet.utils.errors import InputError
+from vimonet.utils.statistics import bootstrap_interval
 from vimonet.vimos import evaluation_items
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/packing.py [--dataset data/vimos-open] [--clips 64] [--turns 8] [--json]
 
-The shipped nano is trained on the same clips and the same questions three ways (`vimonet.training.packing`):
+The shipped nano is trained on the same clips and the same questions three ways (`vimonet.training.data.packing`):
 ``none``, a row per question with a copy of the clip's tokens, padded, which is the reference; ``questions``, a row
 per clip; ``rows``, several clips to a row. Useful tokens are those of the questions and answers, and of each clip
 once; the second figure also counts the copies that ``none`` makes as useful. Where there is no dataset, one of this
@@ -24,10 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import vimonet
 from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor, get_parts
-from vimonet.training.collator import Collator
 from vimonet.training.config import TrainingConfig, make_config
-from vimonet.training.data import TurnSampler
-from vimonet.training.packing import PACKINGS
+from vimonet.training.data.collator import Collator
+from vimonet.training.data.packing import PACKINGS
+from vimonet.training.data.sampling import TurnSampler
 from vimonet.training.trainer import AnswerTrainer
 
 transformers.utils.logging.disable_progress_bar()
@@ -41,7 +41,7 @@ def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
 
     if not (dataset / "vimos.json").is_file():
         from vimonet.vimos.build import build
-        from vimonet.vimos.builders.open import OpenBuilder
+        from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 
         dataset = Path(folder) / "synthetic"
         build(OpenBuilder(sources=("synthetic",), count=4 * clips, val=5), dataset, processes=0, progress=False)

@@ -119,8 +119,8 @@ def train(overrides: list[str], tiny: bool = False) -> int:
 
     from transformers import TrainerCallback
 
-    from vimonet.training import stages
-    from vimonet.training.run import Run
+    from vimonet.training.run_folder import Run
+    from vimonet.training.stages import align_instruct
 
     config, words = config_of([*overrides, *(["data.words=2", "schedule.batch_size=1"] if tiny else [])])
     seen = []
@@ -134,7 +134,7 @@ def train(overrides: list[str], tiny: bool = False) -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             config.output = f"{folder}/run"
-            stages.run_instruct(config, Clips(words))
+            align_instruct.run_instruct(config, Clips(words))
     finally:
         Run.callbacks = opened  # type: ignore[method-assign]
     gc.collect()
@@ -143,19 +143,19 @@ def train(overrides: list[str], tiny: bool = False) -> int:
 
 def predict(overrides: list[str]) -> int:
     """Bytes of the plan."""
-    from vimonet.training import stages
-    from vimonet.training.collator import Collator
-    from vimonet.training.data import TurnSampler
-    from vimonet.training.plan import Devices, how, prepare
-    from vimonet.training.plan_memory import Batch, cost_of
-    from vimonet.training.plan_shapes import build_on_meta, describe
+    from vimonet.training.data.collator import Collator
+    from vimonet.training.data.sampling import TurnSampler
+    from vimonet.training.planner.memory import Batch, cost_of
+    from vimonet.training.planner.meta_model import build_on_meta, describe
+    from vimonet.training.planner.plan import Devices, how, prepare
+    from vimonet.training.stages import align_instruct
 
     config, words = config_of(overrides)
     # The vocabulary is made from the data, so a model is assembled to know it; its own is as small as can be.
     small, _ = config_of(
         [*overrides, "language.hidden_size=48", "language.heads=2", "language.kv_heads=2", "language.layers=1"]
     )
-    _, processor = stages.assemble(small, Clips(words))
+    _, processor = align_instruct.assemble(small, Clips(words))
     config.language.vocab_size = len(processor.tokenizer)
     collate = Collator(
         processor.tokenizer,

@@ -24,18 +24,18 @@ from typing import Any
 import yaml
 
 import vimonet
-from vimonet.bench.metrics import exact_match
 from vimonet.bench.provenance import assistant_sha256
-from vimonet.errors import InputError
+from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.evidence import describe, examine
-from vimonet.evidence.instead import CANNOT_TELL
-from vimonet.evidence.words import declines, normalise, polarity
+from vimonet.evidence.parsing import declines, normalise, polarity
+from vimonet.inference.answer_policy import CANNOT_TELL
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
-from vimonet.motion.kinematics.body import limbs_seen
-from vimonet.motion.kinematics.plane import image_plane
-from vimonet.shipped import model_source
-from vimonet.statistics import bootstrap_interval
+from vimonet.motion.kinematics.image_plane import image_plane
+from vimonet.motion.kinematics.preparation import limbs_seen
+from vimonet.utils.errors import InputError
+from vimonet.utils.statistics import bootstrap_interval
+from vimonet.weights import model_source
 
 JUDGEMENTS = Path(__file__).with_suffix(".yaml")
 MARKER = "<!-- below: written by benchmarks/real_video.py -->"
@@ -120,7 +120,7 @@ def windows(motion: Motion) -> list[Motion]:
 
 def agreement(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
     """Answers held against rules on the landmarks, where the rules are sure: as answered, where the landmarks may have
-    spoken for themselves (`vimonet.evidence.instead.in_picture`), and in the model's own words.
+    spoken for themselves (`vimonet.inference.answer_policy.in_picture`), and in the model's own words.
     """
     asked = [(name, window, measure(window)) for name, motion in motions.items() for window in windows(motion)]
     checks = []

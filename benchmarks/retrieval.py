@@ -12,10 +12,10 @@ import argparse
 import json
 import sys
 
-from vimonet.errors import InputError
-from vimonet.model.evaluator import Evaluator
-from vimonet.retrieval import retrieval
-from vimonet.vimos.labels import third_person
+from vimonet.retrieval.r_precision import retrieval
+from vimonet.retrieval.text_motion import Evaluator
+from vimonet.utils.errors import InputError
+from vimonet.vimos.action_labels import third_person
 from vimonet.vimos.reading import read_records
 
 

@@ -24,8 +24,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from vimonet.search import WINDOWS, Index  # noqa: E402
-from vimonet.search.index import Entry  # noqa: E402
+from vimonet.retrieval import WINDOWS, Index  # noqa: E402
+from vimonet.retrieval.index import Entry  # noqa: E402
 
 DIM, PER_RECORDING, K = 128, 20, 10
 
@@ -105,7 +105,7 @@ def main() -> None:
         "brute force, numpy": milliseconds(by_numpy, options.repeats),
     }
     if options.evaluator:
-        from vimonet.model.evaluator import Evaluator
+        from vimonet.retrieval.text_motion import Evaluator
 
         evaluator = Evaluator.load(options.evaluator)
         rows["embedding a sentence"] = milliseconds(

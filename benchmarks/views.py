@@ -17,12 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import vimonet
-from vimonet.bench.evaluate import select
 from vimonet.bench.provenance import assistant_sha256
+from vimonet.bench.runner import select
 from vimonet.bench.views import KINEMATIC, ViewScore, compare_views
-from vimonet.errors import InputError
-from vimonet.shipped import model_source
+from vimonet.utils.errors import InputError
 from vimonet.vimos import evaluation_items
+from vimonet.weights import model_source
 
 
 def table(title: str, scores: Sequence[ViewScore]) -> str:

@@ -11,12 +11,12 @@ import torch
 from tiny import tiny_model, tiny_motion
 
 import vimonet
-from vimonet.assistant import Answer, Assistant, join_windows, load, split_windows
-from vimonet.demo import sample_path
-from vimonet.errors import InputError
 from vimonet.evidence import describe
+from vimonet.inference.assistant import Answer, Assistant, join_windows, load, split_windows
 from vimonet.model.weight_files import check_safetensors
 from vimonet.motion import load as load_motion
+from vimonet.samples import sample_path
+from vimonet.utils.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_a_kind_the_model_does_not_read(tmp_path):
 
 
 def test_both_ways_of_loading_agree(folder, monkeypatch):
-    import vimonet.loading as loading
+    import vimonet.model.hub as loading
 
     direct = load(folder)
     monkeypatch.setattr(loading, "_load_direct", lambda *_: None)
@@ -327,9 +327,9 @@ def test_a_quick_start_answers_alike_without_the_compiler(folder, assistant, tmp
     code = (
         "import sys, numpy as np, torch\n"
         "torch.set_num_threads(1)\n"
-        "from vimonet.startup import quick_imports\n"
+        "from vimonet.cli.fast_start import quick_imports\n"
         "assert quick_imports()\n"
-        "from vimonet.assistant import load\n"
+        "from vimonet.inference.assistant import load\n"
         "answer = load(sys.argv[1]).ask('which way', np.load(sys.argv[2]))\n"
         "heavy = {'torch._dynamo', 'sympy', 'accelerate', 'peft', 'torch.distributed.tensor'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

@@ -10,11 +10,11 @@ import torch
 from tiny import tiny_model, tiny_motion
 from tiny_video import tiny_clip_config, tiny_video
 
-from vimonet.assistant import Assistant, load
-from vimonet.errors import InputError
+from vimonet.inference.assistant import Assistant, load
+from vimonet.inference.attention import Moments, draw_moments
+from vimonet.inference.windows import Prompts, several
 from vimonet.model import Footage
-from vimonet.moments import Moments, draw_moments
-from vimonet.prompts import Prompts, several
+from vimonet.utils.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_without_a_tower_motion_is_answered_from(blind: Assistant, monkeypatch: 
     clip = tiny_motion(40)
     plain = blind.ask("which way", clip)
     assert blind.ask("which way", clip, tiny_video()) == plain and plain.read == ("motion",)
-    import vimonet.prompts as prompts
+    import vimonet.inference.windows as prompts
 
     asked = []
     monkeypatch.setattr(prompts, "as_motion", lambda source, fps=None: asked.append(source) or clip)
@@ -200,7 +200,7 @@ def test_a_translator_that_is_drawn_to_a_moment_is_seen_to_be(tmp_path: Path) ->
     model, processor = tiny_model(translator="attentive")
     translator = model.vimonet.translators.motion
     with torch.no_grad():
-        from vimonet.model.position import sinusoids
+        from vimonet.model.position_encoding import sinusoids
 
         late = sinusoids(5, 32)[4]
         for layer in (translator.query, translator.key, translator.project):

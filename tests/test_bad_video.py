@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from video_clips import make, make_sound
 
-import vimonet.motion.pose.remembered as remembered
+import vimonet.motion.pose.pose_cache as remembered
 from vimonet.cli import main
 from vimonet.motion.pose import Person
 from vimonet.video import read

@@ -16,7 +16,7 @@ import pytest
 
 import vimonet
 from vimonet.cli import main, shared
-from vimonet.training.ship import ship
+from vimonet.training.export_fp16 import ship
 
 PACKAGE = Path(vimonet.__file__).parents[1]
 
@@ -250,7 +250,7 @@ def test_ask_about_a_video_alone(
 ) -> None:
     from tiny import tiny_motion
 
-    from vimonet.errors import InputError
+    from vimonet.utils.errors import InputError
 
     film("a.mp4")
     poses["a.mp4"] = tiny_motion(24, dimensions=2)

@@ -66,9 +66,9 @@ def test_a_tokenizer_without_statistics_is_told(shared, tmp_path, capsys):
 
 
 def test_names_are_those_of_the_library():
-    from vimonet.model import importers
+    from vimonet.model import conversion
 
-    assert SOURCES == importers.SOURCES
+    assert SOURCES == conversion.SOURCES
 
 
 def test_commands_of_the_page_are_understood():

@@ -16,12 +16,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 import vimonet
 from vimonet.cli import main
 from vimonet.cli.compose import _CHATS
-from vimonet.errors import InputError
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
-from vimonet.model.chat_families import CHOICES
-from vimonet.model.compose import compose
-from vimonet.model.importers import convert
-from vimonet.motion.body_features import BODY_DIM
+from vimonet.model.build import compose
+from vimonet.model.chat_templates import CHOICES
+from vimonet.model.conversion import convert
+from vimonet.motion.features.body_features import BODY_DIM
+from vimonet.utils.errors import InputError
 
 END = {"vicuna": "</s>", "llama3": "<|eot_id|>", "qwen": "<|im_end|>", "vimonet": "<|end|>"}
 WANTED = {

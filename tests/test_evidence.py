@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.demo import sample_path
 from vimonet.evidence import (
     AGREES,
     CHECKS,
@@ -26,7 +25,8 @@ from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.projection import project
 from vimonet.motion.skeleton import INDEX
-from vimonet.motion.synthesis import generate
+from vimonet.samples import sample_path
+from vimonet.vimos.synthesis import generate
 
 
 @cache
@@ -287,8 +287,8 @@ def test_what_a_movement_is_is_never_denied() -> None:
 def test_picture_marks_the_moment(tmp_path: Path, suffix: str) -> None:
     from PIL import Image
 
-    from vimonet.evidence.picture import draw
-    from vimonet.motion.render.figure import MARK
+    from vimonet.evidence.drawing import draw
+    from vimonet.motion.render.body_drawing import MARK
 
     motion = sample("jumps").window(10, 40)
     question = "When does the person jump?"

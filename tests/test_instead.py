@@ -8,15 +8,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from vimonet.demo import sample_path
 from vimonet.evidence import describe
-from vimonet.evidence.instead import CANNOT_TELL, MEASURED, WITHHELD, instead
+from vimonet.evidence.parsing import normalise
 from vimonet.evidence.topics import asks_action, asks_part, counts_things
-from vimonet.evidence.words import normalise
+from vimonet.inference.answer_policy import CANNOT_TELL, MEASURED, WITHHELD, instead
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import facing
 from vimonet.motion.projection import project
 from vimonet.motion.skeleton import INDEX
+from vimonet.samples import sample_path
 from vimonet.vimos.wordings import WORDINGS
 
 ARMS = tuple(INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("elbow", "wrist"))

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.demo import sample_path
-from vimonet.errors import InputError
+from vimonet.llm.motion_to_text import count_tokens, describe_motion
 from vimonet.motion import Motion, load
 from vimonet.motion.skeleton import T_POSE
-from vimonet.motion_text import count_tokens, describe_motion
+from vimonet.samples import sample_path
+from vimonet.utils.errors import InputError
 
 
 def table(text: str) -> tuple[list[str], np.ndarray]:

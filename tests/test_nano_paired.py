@@ -8,14 +8,14 @@ from functools import cache
 import pytest
 
 import vimonet
-from vimonet.assistant import Assistant
-from vimonet.demo import sample_path
-from vimonet.errors import InputError
+from vimonet.inference.assistant import Assistant
 from vimonet.motion import load
 from vimonet.motion.projection import project
-from vimonet.shipped import WEIGHTS
-from vimonet.vimos.scene.sample import sample_scene
-from vimonet.vimos.steps import result_of
+from vimonet.samples import sample_path
+from vimonet.utils.errors import InputError
+from vimonet.vimos.builders.paired.embedded_film import sample_scene
+from vimonet.vimos.chain_of_thought import result_of
+from vimonet.weights import WEIGHTS
 
 FOLDER = WEIGHTS / "nano-paired"
 pytestmark = pytest.mark.skipif(not (FOLDER / "model.safetensors").is_file(), reason="nano-paired is not shipped")

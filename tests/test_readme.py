@@ -69,7 +69,7 @@ BRIEFLY = {
 def shelf(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     """The datasets, model and reports the pages speak of, small."""
     from vimonet.vimos.build import build
-    from vimonet.vimos.builders.open import OpenBuilder
+    from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 
     shelf = tmp_path_factory.mktemp("shelf")
     for name in ("mine", "vimos-open"):
@@ -95,8 +95,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
 @pytest.fixture
 def desk(tmp_path: Path, model: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files the pages speak of, made from the embedded recordings."""
-    from vimonet.demo import sample_path
     from vimonet.motion import load
+    from vimonet.samples import sample_path
 
     shutil.copy(sample_path("turn_left"), tmp_path / "walk.bvh")
     (tmp_path / "clips").mkdir()

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from vimonet.cli import main
-from vimonet.demo import sample_path
-from vimonet.errors import InputError
 from vimonet.motion import load
-from vimonet.recordings import find_recordings, is_address, load_recording
+from vimonet.motion.io.locations import find_recordings, is_address, load_recording
+from vimonet.samples import sample_path
+from vimonet.utils.errors import InputError
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from PIL import Image
 pytest.importorskip("httpx2")
 from fake_endpoint import FakeEndpoint, says, status
 
-from vimonet.demo import sample_path
-from vimonet.endpoint import Endpoint, EndpointError, Settings
-from vimonet.errors import InputError
+from vimonet.llm.endpoint import Endpoint, EndpointError, Settings
+from vimonet.llm.remote_assistant import RemoteAssistant
 from vimonet.motion import load
-from vimonet.remote import RemoteAssistant
+from vimonet.samples import sample_path
+from vimonet.utils.errors import InputError
 
 
 def assistant(fake: FakeEndpoint, cache: Path | None = None, **options: Any) -> RemoteAssistant:

@@ -5,8 +5,8 @@ import pytest
 from tiny import tiny_motion
 from tiny_evaluator import tiny_evaluator
 
-from vimonet.errors import InputError
-from vimonet.retrieval import retrieval, retrieval_of_vectors
+from vimonet.retrieval.r_precision import retrieval, retrieval_of_vectors
+from vimonet.utils.errors import InputError
 
 N = 60
 WORDS = ("walks", "jumps", "kicks", "bows", "waves", "sits", "turns", "crawls", "climbs", "throws")

@@ -18,10 +18,10 @@ from tiny_evaluator import tiny_evaluator
 
 import vimonet
 from vimonet.cli import search as command
-from vimonet.errors import InputError
-from vimonet.model.evaluator import Evaluator, shipped_evaluator
-from vimonet.search import Index
-from vimonet.search.index import Entry
+from vimonet.retrieval import Index
+from vimonet.retrieval.index import Entry
+from vimonet.retrieval.text_motion import Evaluator, shipped_evaluator
+from vimonet.utils.errors import InputError
 
 WINDOWS = (1.0, 3.0)
 
@@ -116,7 +116,7 @@ def test_an_interrupted_build_goes_on(
     library: Path, evaluator: Evaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import vimonet.motion
-    import vimonet.search.index as module
+    import vimonet.retrieval.index as module
 
     out, whole = tmp_path / "x.index", Index.build(library, tmp_path / "y.index", evaluator=evaluator, windows=WINDOWS)
     load, seen = vimonet.motion.load, []
@@ -290,7 +290,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 def test_the_shipped_evaluator_finds_a_movement_in_a_folder(tmp_path: Path) -> None:
     if not (shipped_evaluator() / "model.safetensors").is_file():
         pytest.skip("no evaluator is shipped yet")
-    from vimonet.demo import list_samples, sample_path
+    from vimonet.samples import list_samples, sample_path
 
     folder = tmp_path / "library"
     folder.mkdir()

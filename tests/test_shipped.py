@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vimonet.shipped import MODELS, WEIGHTS, model_source
+from vimonet.weights import MODELS, WEIGHTS, model_source
 
 
 def test_a_name_of_the_package_is_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

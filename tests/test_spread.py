@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from vimonet.cli import main
-from vimonet.errors import InputError
-from vimonet.spread import Work, in_process, on_ray
+from vimonet.inference.parallel import Work, in_process, on_ray
+from vimonet.utils.errors import InputError
 
 
 def counting(log: Path | None = None, deadly: str = "", deaths: int = 0) -> Work:
@@ -78,9 +78,9 @@ def ray() -> Iterator[Any]:
     """One local Ray for the tests below: starting it takes most of their time."""
     if not find_spec("ray"):  # importing it here would be before its settings are made
         pytest.skip("the extra 'ray' is not installed")
-    from vimonet import spread
+    from vimonet.inference import parallel
 
-    with spread._ray() as ray:
+    with parallel._ray() as ray:
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
         assert not ray.init(ignore_reinit_error=True).dashboard_url
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test
@@ -109,7 +109,7 @@ def test_the_same_by_ray_though_a_worker_dies(ray: Any, tmp_path: Path) -> None:
 def test_a_recording_that_kills_its_workers_ends_the_run(
     ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("vimonet.spread._RETRIES", 1)
+    monkeypatch.setattr("vimonet.inference.parallel._RETRIES", 1)
     outcomes = on_ray(partial(counting, tmp_path / "log", "clip1", 99), ["clip1"], workers=1)
     with pytest.raises(InputError, match="keep dying at or after clip1"):
         list(outcomes)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vimonet import statistics
-from vimonet.statistics import (
+from vimonet.utils import statistics
+from vimonet.utils.statistics import (
     balanced_accuracy,
     bootstrap_interval,
     bootstrap_statistic,

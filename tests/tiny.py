@@ -20,7 +20,7 @@ from vimonet.model import (
     build_processor,
 )
 from vimonet.motion import Motion
-from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, PARENTS
 
 TEXTS = [

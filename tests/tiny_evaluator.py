@@ -6,8 +6,8 @@ import torch
 from tiny import tiny_tokenizer
 
 from vimonet.model import MotionFeatureExtractor
-from vimonet.model.evaluator import Evaluator, MotionTextConfig, MotionTextModel
-from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
+from vimonet.retrieval.text_motion import Evaluator, MotionTextConfig, MotionTextModel
 
 _SHAPE = {"width": 16, "depth": 1}
 

@@ -30,18 +30,18 @@ from tower import HEADS, PLACES, WORN, labels_of
 from vimonet.bench.fusion import by_answer
 from vimonet.model.configuration_vimonet import VIDEO_TOKEN
 from vimonet.motion import FPS
-from vimonet.training.collator import Collator
 from vimonet.training.config import load_config
-from vimonet.training.data import seed_everything
+from vimonet.training.data.chat_encoding import TurnWriter
+from vimonet.training.data.collator import Collator
+from vimonet.training.data.packing import Piece, block_mask, write_rows
+from vimonet.training.data.sampling import seed_everything
 from vimonet.training.objective import supervised
-from vimonet.training.packing import Piece, block_mask, write_rows
-from vimonet.training.stages import assemble, samples_of
-from vimonet.training.turns import TurnWriter
+from vimonet.training.stages.align_instruct import assemble, samples_of
+from vimonet.vimos.builders.paired import pinhole as pinhole
+from vimonet.vimos.builders.paired.draw_scene import draw_scene
+from vimonet.vimos.builders.paired.scene import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS
+from vimonet.vimos.builders.paired.scene_questions import WORDINGS, Asker, Filmed, lateral, of_picture
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS
-from vimonet.vimos.scene.draw import draw_scene
-from vimonet.vimos.scene.questions import WORDINGS, Asker, Filmed, lateral, of_picture
 
 FEW = 3
 """Wordings of each form until the end of the long stretch: looking up is learnt later with more of them."""

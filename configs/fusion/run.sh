@@ -46,4 +46,4 @@ for arm in "${arms[@]}"; do
     options+=(--arm "$arm" "${seeds[@]/#/runs/fusion/$arm-s}")
 done
 vimonet bench fusion --dataset data/vimos-paired -o runs/fusion/table "${options[@]}"
-# What is shipped: python -m vimonet.training.ship runs/fusion/paired-s0 src/vimonet/weights/nano-paired --without keypoint
+# What is shipped: python -m vimonet.training.export_fp16 runs/fusion/paired-s0 src/vimonet/weights/nano-paired --without keypoint

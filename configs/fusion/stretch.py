@@ -29,20 +29,20 @@ from tower import labels_of
 from vimonet.model.configuration_vimonet import MOTION_TOKEN, VIDEO_TOKEN
 from vimonet.motion import FPS
 from vimonet.motion.kinematics import Facts, measure
-from vimonet.training.collator import Collator
 from vimonet.training.config import TrainingConfig, load_config
-from vimonet.training.data import seed_everything
-from vimonet.training.frames import FrameCache
-from vimonet.training.packing import Piece, block_mask, write_rows
-from vimonet.training.stages import assemble
-from vimonet.training.turns import TurnWriter
+from vimonet.training.data.chat_encoding import TurnWriter
+from vimonet.training.data.collator import Collator
+from vimonet.training.data.frame_cache import FrameCache
+from vimonet.training.data.packing import Piece, block_mask, write_rows
+from vimonet.training.data.sampling import seed_everything
+from vimonet.training.stages.align_instruct import assemble
+from vimonet.vimos.builders.paired import pinhole as pinhole
+from vimonet.vimos.builders.paired.scene import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Scene
+from vimonet.vimos.builders.paired.scene_questions import Asker, Filmed, ask_both, of_picture
+from vimonet.vimos.chain_of_thought import with_steps
+from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.records import Instruction, Record
-from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene.description import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Scene
-from vimonet.vimos.scene.questions import Asker, Filmed, ask_both, of_picture
-from vimonet.vimos.schema import Part
-from vimonet.vimos.steps import with_steps
+from vimonet.vimos.types import Part
 from vimonet.vimos.wordings import ask as ask_motion
 
 ARMS = ("motion", "video", "unpaired", "paired")

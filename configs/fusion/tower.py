@@ -26,11 +26,10 @@ from transformers import ResNetConfig
 from vimonet.model import VideoTower, ViMoNetConfig, build_frame_processor
 from vimonet.model.pooling import GridPooling
 from vimonet.motion.kinematics import heading
-from vimonet.training.data import rng_of, seed_everything
-from vimonet.training.frames import FrameCache
-from vimonet.vimos.reading import read_records
-from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene.description import (
+from vimonet.training.data.frame_cache import FrameCache
+from vimonet.training.data.sampling import rng_of, seed_everything
+from vimonet.vimos.builders.paired import pinhole as pinhole
+from vimonet.vimos.builders.paired.scene import (  # fmt: skip
     CLOTHES,
     FLOORS,
     HAIR,
@@ -40,7 +39,8 @@ from vimonet.vimos.scene.description import (
     OBJECTS,
     WALLS,
     Camera,
-)  # fmt: skip
+)
+from vimonet.vimos.reading import read_records
 
 SIDE, FRAMES, ABSENT = 128, 8, -100
 WORN = {"shirt": CLOTHES, "trousers": CLOTHES, "hair": HAIR}

@@ -37,5 +37,5 @@ for seed in "${seeds[@]}"; do
     models+=("runs/nano/keypoints-s$seed")
 done
 stage runs/nano/evaluator evaluator
-# What is shipped is what is measured: python -m vimonet.training.ship runs/nano/keypoints-s0 src/vimonet/weights/nano
+# What is shipped is what is measured: python -m vimonet.training.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
 vimonet eval --config configs/nano/eval.yaml model="[$(IFS=,; echo "${models[*]}")]"

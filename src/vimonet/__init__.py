@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vimonet.assistant import Answer, Assistant, load
+    from vimonet.inference.assistant import Answer, Assistant, load
     from vimonet.motion import Motion
 
 __version__ = "0.1.0"
@@ -22,7 +22,7 @@ __all__ = ["Answer", "Assistant", "Motion", "__version__", "load"]
 def __getattr__(name: str) -> Any:
     # Imported on first use: reading or drawing a recording must not wait for torch.
     if name in {"load", "Answer", "Assistant"}:
-        from vimonet import assistant
+        from vimonet.inference import assistant
 
         return getattr(assistant, name)
     if name == "Motion":

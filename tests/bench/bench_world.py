@@ -9,7 +9,7 @@ import numpy as np
 
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS
-from vimonet.vimos.schema import Item
+from vimonet.vimos.types import Item
 
 LEFT, RIGHT, HEAD = (JOINT_NAMES.index(name) for name in ("left_wrist", "right_wrist", "head"))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from bench_world import Observer, make_items
 
-from vimonet.vimos.schema import Item
+from vimonet.vimos.types import Item
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from bench_world import body
 
-from vimonet.vimos.records import Caption, Instruction, Record, to_row, to_table
+from vimonet.vimos.parquet import Caption, Instruction, Record, to_row, to_table
 
 HANDS = ("left hand", "right hand", "neither hand")
 

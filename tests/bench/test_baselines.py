@@ -6,7 +6,7 @@ import numpy as np
 from bench_world import body, make_items
 
 from vimonet.bench.baselines import MajorityAnswer, NearestNeighbour, pooled_body_features
-from vimonet.vimos.schema import Item
+from vimonet.vimos.types import Item
 
 
 def item(answer: str, form: str = "f", kind: str = "k", motion=None, **evidence: object) -> Item:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from vimonet.bench.calibration import fit_floor, fit_picture_floor, fit_temperature, share_named
-from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import T_POSE
-from vimonet.vimos.schema import Item
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Item
 
 
 @dataclass

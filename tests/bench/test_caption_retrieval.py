@@ -9,12 +9,12 @@ from tiny import tiny_motion
 from tiny_evaluator import tiny_evaluator
 
 from vimonet.bench import evaluate
-from vimonet.bench.caption_retrieval import find_evaluator, retrieval_rows
-from vimonet.bench.models import MotionModel
-from vimonet.bench.report import Report
+from vimonet.bench.adapters import MotionModel
+from vimonet.bench.reporting.report import Report
 from vimonet.bench.run import Options, run
-from vimonet.errors import InputError
-from vimonet.vimos.schema import Item
+from vimonet.bench.scoring.caption_retrieval import find_evaluator, retrieval_rows
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Item
 
 WORDS = ("walks", "jumps", "kicks", "bows", "waves", "sits", "turns", "crawls", "climbs", "throws")
 CLIPS = 40
@@ -104,7 +104,7 @@ def test_the_evaluator_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     pytest.importorskip("pyarrow")
     from dataset_world import write_vimos
 
-    monkeypatch.setattr("vimonet.model.evaluator.shipped_evaluator", lambda: tmp_path / "none")
+    monkeypatch.setattr("vimonet.retrieval.text_motion.shipped_evaluator", lambda: tmp_path / "none")
     assert find_evaluator() is None
     tiny_evaluator().save(folder := tmp_path / "evaluator")
     dataset = write_vimos(tmp_path / "data", tests=40)

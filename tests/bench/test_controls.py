@@ -7,9 +7,9 @@ import pytest
 from bench_world import LEFT, RIGHT, body
 
 from vimonet.bench.controls import freeze, queries, reverse
-from vimonet.bench.words import has_side, mirror_text
-from vimonet.errors import InputError
-from vimonet.vimos.schema import Item
+from vimonet.language.mirroring import has_side, mirror_text
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Item
 
 
 @pytest.mark.parametrize(

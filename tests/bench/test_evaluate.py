@@ -11,8 +11,8 @@ from bench_world import FakeAnswer, Observer, body, make_items
 import vimonet
 from vimonet import vimos
 from vimonet.bench import Report, combine, evaluate, load_config, main, select
-from vimonet.errors import InputError
-from vimonet.vimos.schema import Item
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Item
 
 
 def run(assistant, items: list[Item], train: list[Item] | None, out: Path, **options) -> Report:  # type: ignore[no-untyped-def]

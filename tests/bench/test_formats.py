@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from vimonet.bench.formats import EXACT, Rule, choice_of, list_options, number_in, overlap, span_in, time_in
+from vimonet.bench.scoring.answer_formats import (
+    EXACT,
+    Rule,
+    choice_of,
+    list_options,
+    number_in,
+    overlap,
+    span_in,
+    time_in,
+)
 
 OPTIONS = ("left hand", "right hand", "both hands")
 

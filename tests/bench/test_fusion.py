@@ -12,17 +12,17 @@ import torch
 from tiny import tiny_model, tiny_motion
 from tiny_video import tiny_clip_config
 
-from vimonet.assistant import load
 from vimonet.bench import fusion
 from vimonet.bench.fusion import CELLS, Scored, family_of, score_cells, scores_of
 from vimonet.bench.fusion_table import FusionTable
 from vimonet.cli import main
-from vimonet.errors import InputError
-from vimonet.training.collator import Collator
+from vimonet.inference.assistant import load
+from vimonet.training.data.collator import Collator
 from vimonet.training.objective import supervised
+from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Shard, build, chunk
-from vimonet.vimos.records import Instruction, Record
-from vimonet.vimos.steps import result_of, with_steps
+from vimonet.vimos.chain_of_thought import result_of, with_steps
+from vimonet.vimos.parquet import Instruction, Record
 
 ASKED = {
     "which arm is raised": "motion",

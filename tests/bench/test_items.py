@@ -11,8 +11,8 @@ from vimonet.bench.controls import freeze, mirror, reverse
 from vimonet.bench.datasets import open_dataset
 from vimonet.bench.items import gather
 from vimonet.bench.tasks import find_tasks
-from vimonet.bench.video import Video
-from vimonet.errors import InputError
+from vimonet.bench.video_span import Video
+from vimonet.utils.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ pytest.importorskip("httpx2")
 from fake_endpoint import FakeEndpoint, says, status
 
 from vimonet.bench.judge import PROMPT_VERSION, Agreement, Judge, Verdict, agreement, summary
-from vimonet.endpoint import Endpoint, Settings
+from vimonet.llm.endpoint import Endpoint, Settings
 
 ITEMS = [
     ("Which hand?", "the right hand", "right"),

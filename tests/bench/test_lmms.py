@@ -9,9 +9,9 @@ import yaml
 from dataset_world import write_mvbench, write_vimos
 
 from vimonet.bench import lmms_utils
-from vimonet.bench.formats import Rule
 from vimonet.bench.lmms import export
-from vimonet.errors import InputError
+from vimonet.bench.scoring.answer_formats import Rule
+from vimonet.utils.errors import InputError
 
 
 class _Loader(yaml.SafeLoader):

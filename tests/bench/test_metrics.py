@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.bench.metrics import (
+from vimonet.bench.scoring.text_metrics import (
     CAPTION_METRICS,
     caption_scores,
     count_in,

@@ -8,8 +8,8 @@ from bench_world import Observer
 
 from vimonet.bench.controls import queries
 from vimonet.bench.predictions import Prediction, PredictionLog, ask
-from vimonet.errors import InputError
-from vimonet.vimos.schema import Item
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Item
 
 RUN = {"checkpoint": "abc", "seed": 0}
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from vimonet.bench.provenance import assistant_sha256, code_version, items_sha256, weights_sha256
-from vimonet.vimos.schema import Item
+from vimonet.vimos.types import Item
 
 
 def test_hash_of_one_file_is_that_of_sha256sum(tmp_path: Path) -> None:

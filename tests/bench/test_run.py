@@ -9,13 +9,13 @@ import pytest
 from bench_world import FakeAnswer, Observer
 from dataset_world import write_babel_qa, write_mvbench, write_video, write_vimos
 
-from vimonet.bench.comparing import side_by_side
-from vimonet.bench.models import EndpointModel, MotionModel
-from vimonet.bench.report import Report
+from vimonet.bench.adapters import EndpointModel, MotionModel
+from vimonet.bench.reporting.compare_reports import side_by_side
+from vimonet.bench.reporting.report import Report
 from vimonet.bench.run import Options, default_out, run
-from vimonet.bench.video import Video
+from vimonet.bench.video_span import Video
 from vimonet.cli import bench as command
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 TASKS = ("body_part", "reasoning", "timing", "captioning")
 
@@ -186,7 +186,7 @@ def test_choosing_by_likelihood(tmp_path: Path) -> None:
     import torch
     from tiny import tiny_model, tiny_motion
 
-    from vimonet.assistant import Assistant
+    from vimonet.inference.assistant import Assistant
 
     assistant = Assistant(*tiny_model())
     model = MotionModel(assistant)
@@ -216,7 +216,7 @@ def test_a_model_with_a_video_tower_reads_the_video_tasks(tmp_path: Path) -> Non
     from tiny import tiny_model
     from tiny_video import tiny_clip_config
 
-    from vimonet.assistant import Assistant
+    from vimonet.inference.assistant import Assistant
 
     model = MotionModel(Assistant(*tiny_model(video_config=tiny_clip_config(), video_tokens=32)))
     assert model.reads == {"motion", "video"} and MotionModel(Assistant(*tiny_model())).reads == {"motion"}
@@ -237,7 +237,7 @@ def test_a_stretch_of_video_as_a_model_sees_it(tmp_path: Path) -> None:
     from tiny import tiny_model
     from tiny_video import tiny_clip_config
 
-    from vimonet.assistant import Assistant
+    from vimonet.inference.assistant import Assistant
 
     model = MotionModel(Assistant(*tiny_model(video_config=tiny_clip_config(), video_tokens=32)))
     video = Video(write_video(tmp_path / "grey.mp4", 2.0), 0.5, 1.5)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vimonet.bench.tasks import find_tasks, known_tasks, load_task
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 PAPER_MOTION = ["sequence", "direction", "body_part", "reasoning", "hallucination"]
 PAPER_VIDEO = ["action_localization", "action_prediction", "action_sequence", "egocentric_navigation"]

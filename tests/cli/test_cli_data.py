@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vimonet.cli import main
-from vimonet.motion.synthesis import generate
+from vimonet.vimos.synthesis import generate
 
 
 @pytest.fixture(scope="module")

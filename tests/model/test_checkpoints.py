@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vimonet.errors import InputError
-from vimonet.model.checkpoints import convert_state_dict, load_released_vqvae
-from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
-from vimonet.model.motion_vqvae import MotionVQVAE
+from vimonet.model.conversion.motion_tokenizers import convert_state_dict, load_released_vqvae
+from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionVQVAE
+from vimonet.utils.errors import InputError
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import torch
 from tiny import tiny_motion
 from tiny_evaluator import tiny_evaluator
 
-from vimonet.errors import InputError
-from vimonet.model.evaluator import (
+from vimonet.retrieval.text_motion import (
     Evaluator,
     MotionTextConfig,
     MotionTextModel,
@@ -22,6 +21,7 @@ from vimonet.model.evaluator import (
     shipped_evaluator,
     split,
 )
+from vimonet.utils.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +150,8 @@ def test_words_that_say_the_same() -> None:
 def test_the_shipped_one_tells_left_from_right() -> None:
     if not (shipped_evaluator() / "model.safetensors").is_file():
         pytest.skip("no evaluator is shipped yet")
-    from vimonet.demo import sample_path
     from vimonet.motion import load
+    from vimonet.samples import sample_path
 
     evaluator = Evaluator.load()
     assert sum(file.stat().st_size for file in shipped_evaluator().iterdir()) < 10e6

@@ -5,9 +5,9 @@ import pytest
 from tiny import tiny_motion
 from transformers import AutoFeatureExtractor
 
-from vimonet.errors import InputError
 from vimonet.model import MotionFeatureExtractor
-from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM, body_features
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM, body_features
+from vimonet.utils.errors import InputError
 
 
 def test_3d_and_2d_apart_and_padded():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tiny import tiny_model, tiny_motion
 
-from vimonet.assistant import Assistant
+from vimonet.inference.assistant import Assistant
 from vimonet.model.generation import without_repeats
 
 

@@ -10,12 +10,12 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from vimonet.errors import InputError
 from vimonet.model import LanguageBindVideoConfig, LanguageBindVideoModel, MotionFeatureExtractor, MotionVQVAE
-from vimonet.model.importers import REPORT, convert
-from vimonet.model.importers.files import read_tensors
-from vimonet.model.importers.lit_gpt import convert_lit_llama, convert_lora, merge_lora
-from vimonet.model.importers.projector import convert_projector
+from vimonet.model.conversion import REPORT, convert
+from vimonet.model.conversion.checkpoint_files import read_tensors
+from vimonet.model.conversion.lit_gpt import convert_lit_llama, convert_lora, merge_lora
+from vimonet.model.conversion.llava_projector import convert_projector
+from vimonet.utils.errors import InputError
 
 HEADS = 4
 

@@ -11,8 +11,6 @@ from tiny import batch_of, tiny_model, tiny_motion, tiny_tokenizer
 from tiny_video import saved_backbone, tiny_backbone, tiny_clip_config, tiny_video
 from transformers import AutoProcessor
 
-from vimonet.errors import InputError
-from vimonet.loading import load_pretrained
 from vimonet.model import (
     SPECIAL_TOKENS,
     Footage,
@@ -26,7 +24,9 @@ from vimonet.model import (
     get_parts,
     lora_config,
 )
-from vimonet.model.frame_processing import FrameProcessor, as_footage
+from vimonet.model.hub import load_pretrained
+from vimonet.model.video_processing_vimonet import FrameProcessor, as_footage
+from vimonet.utils.errors import InputError
 
 CELLS = {"motion": (True, False), "video": (False, True), "both": (True, True), "neither": (False, False)}
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vimonet.errors import InputError
-from vimonet.model.languagebind import (
+from vimonet.model.towers.languagebind import (
     LanguageBindVideoConfig,
     LanguageBindVideoModel,
     convert_languagebind,
     is_languagebind,
     load_released_languagebind,
 )
+from vimonet.utils.errors import InputError
 
 TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 28}
 

@@ -10,10 +10,10 @@ import torch
 from tiny import tiny_model, tiny_motion
 
 from vimonet.model import MotionVQVAEConfig, ViMoNetForConditionalGeneration, add_lifter
-from vimonet.model.lifting import KeypointEncoder, body_of
-from vimonet.motion.body_features import BODY_DIM, KEYPOINT_DIM, body_features
+from vimonet.model.towers.keypoint_lifter import KeypointEncoder, body_of
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM, body_features
 from vimonet.motion.skeleton import retarget
-from vimonet.training.lifting import pose_of
+from vimonet.training.stages.lift_keypoints import pose_of
 
 
 def keypoints(model: ViMoNetForConditionalGeneration, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

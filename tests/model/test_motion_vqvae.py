@@ -8,11 +8,11 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from vimonet.errors import InputError
-from vimonet.model.configuration_motion_vqvae import QUANTIZERS, MotionVQVAEConfig
-from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE
-from vimonet.model.quantizers import EMAResetQuantizer
+from vimonet.model.motion_vqvae.configuration_motion_vqvae import QUANTIZERS, MotionVQVAEConfig
+from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, MotionVQVAE
+from vimonet.model.motion_vqvae.quantizers import EMAResetQuantizer
 from vimonet.model.tokenizer_metrics import codebook_use, mpjpe
+from vimonet.utils.errors import InputError
 
 LENGTHS = (20, 13, 5, 1)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vimonet.model.pooling import AttentivePooling, GridPooling, count_tokens, pooled_grid
-from vimonet.model.translators import Translators
+from vimonet.model.projectors import Translators
 
 
 @pytest.mark.parametrize(

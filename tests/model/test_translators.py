@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vimonet.model.translators import AttentiveTranslator, Translators, build_translator, sinusoids
+from vimonet.model.projectors import AttentiveTranslator, Translators, build_translator, sinusoids
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])

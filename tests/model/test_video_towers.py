@@ -9,9 +9,9 @@ import torch
 from tiny_video import FAMILIES, SMALL, saved_backbone, tiny_backbone
 from transformers import BertConfig, PreTrainedConfig, TimesformerConfig
 
-from vimonet.errors import InputError
 from vimonet.model import LanguageBindVideoModel, VideoTower, load_video_tower
-from vimonet.model.video_towers import family_of, feature_grid
+from vimonet.model.towers.video_towers import family_of, feature_grid
+from vimonet.utils.errors import InputError
 
 VIDEO = {"videomae", "vjepa2", "vivit", "languagebind"}
 TUBELETS = {"videomae", "vjepa2", "vivit"}

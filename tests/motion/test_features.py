@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vimonet.errors import InputError
-from vimonet.motion.features import (
+from vimonet.motion.features.humanml3d_features import (
     HUMANML3D_DIM,
     bone_offsets,
     canonicalise,
@@ -17,6 +16,7 @@ from vimonet.motion.features import (
     humanml3d_statistics,
 )
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, PARENTS
+from vimonet.utils.errors import InputError
 
 # Largest difference between float32 and float64 of the reference itself (README of the golden files), and one step of
 # float32 at 1.5 m, by which two correct float32 results may still differ.

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vimonet.errors import InputError
 from vimonet.motion import LEFT_RIGHT, Motion
 from vimonet.motion.motion import fill_unseen
 from vimonet.motion.skeleton import T_POSE
+from vimonet.utils.errors import InputError
 
 
 def body(frames: int = 5) -> np.ndarray:

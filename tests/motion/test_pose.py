@@ -16,13 +16,13 @@ import pytest
 from video_clips import make, number_of
 
 import vimonet
-import vimonet.motion.pose.remembered as remembered
+import vimonet.motion.pose.pose_cache as remembered
 from vimonet.cli import main
-from vimonet.errors import InputError
 from vimonet.motion import load
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose import Person, Tracker, estimate, estimator_of, follow
 from vimonet.motion.pose.people import apart
+from vimonet.utils.errors import InputError
 
 COCO = LAYOUTS["coco17"]
 SIZE = (640, 360)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.render import VIEWS, Event, draw_strip, events_of, render
 from vimonet.motion.render.animation import draw_frames
-from vimonet.motion.render.camera import Camera, first_facing, floor_height
-from vimonet.motion.render.figure import LEFT, RIGHT
+from vimonet.motion.render.body_drawing import LEFT, RIGHT
 from vimonet.motion.render.strip import pose_frames
+from vimonet.motion.render.view import Camera, first_facing, floor_height
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX, PARENTS
+from vimonet.utils.errors import InputError
 
 
 def standing(frames: int = 30, heading: float = 0.0, step: float = 0.0) -> np.ndarray:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vimonet.errors import InputError
 from vimonet.motion.resample import exact_fps, resample, resampled_length
+from vimonet.utils.errors import InputError
 
 
 def wave(hertz: float, fps: float, seconds: float = 4.0) -> np.ndarray:

@@ -11,13 +11,13 @@ import bvhio
 import numpy as np
 import pytest
 
-from vimonet.errors import InputError
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import measure
 from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.motion.skeleton import bone_lengths
-from vimonet.motion.synthesis import ACTIONS, compose, generate, write_bvh
-from vimonet.motion.synthesis.samples import COMPOSED, SINGLE, write_samples
+from vimonet.utils.errors import InputError
+from vimonet.vimos.synthesis import ACTIONS, compose, generate, write_bvh
+from vimonet.vimos.synthesis.embedded_samples import COMPOSED, SINGLE, write_samples
 
 SAMPLES = Path(__import__("vimonet").__file__).parent / "samples"
 

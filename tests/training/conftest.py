@@ -18,7 +18,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def language_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from vimonet.training.language import run_language
+    from vimonet.training.stages.pretrain_lm import run_language
 
     output = tmp_path_factory.mktemp("runs") / "language"
     return run_language(tiny(output, "learning_rate.language_model=3e-3"), TEXTS, TEXTS[:4])
@@ -26,7 +26,7 @@ def language_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from vimonet.training.tokenizer import run_tokenizer
+    from vimonet.training.stages.motion_tokenizer import run_tokenizer
 
     output = tmp_path_factory.mktemp("runs") / "tokenizer"
     return run_tokenizer(tiny(output, "learning_rate.motion_tower=1e-3"), Clips(), Clips(6))
@@ -34,7 +34,7 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def aligned_folder(tmp_path_factory: pytest.TempPathFactory, language_folder: Path, tokenizer_folder: Path) -> Path:
-    from vimonet.training.stages import run_align
+    from vimonet.training.stages.align_instruct import run_align
 
     output = tmp_path_factory.mktemp("runs") / "align"
     parts = [f"language.checkpoint={language_folder}", f"motion.checkpoint={tokenizer_folder}"]

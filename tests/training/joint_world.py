@@ -13,7 +13,7 @@ from video_clips import make
 
 from vimonet.motion import Motion
 from vimonet.vimos.build import Shard, Skipped, build, chunk
-from vimonet.vimos.records import Caption, Instruction, Record
+from vimonet.vimos.parquet import Caption, Instruction, Record
 
 RATE, FRAMES = 20, 60
 COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220)}

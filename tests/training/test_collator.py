@@ -7,13 +7,13 @@ import torch
 from torch.nn import functional as F
 from training_world import TEXTS, Clips
 
-from vimonet.errors import InputError
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor, build_model, build_processor
 from vimonet.motion import Motion
 from vimonet.training.bpe import train_bpe
-from vimonet.training.collator import Collator, block_mask
-from vimonet.training.data import cell_of
-from vimonet.training.language import corpus_strings
+from vimonet.training.data.collator import Collator, block_mask
+from vimonet.training.data.sampling import cell_of
+from vimonet.training.stages.pretrain_lm import corpus_strings
+from vimonet.utils.errors import InputError
 
 
 def collator_of(processor: ViMoNetProcessor, **options: object) -> Collator:

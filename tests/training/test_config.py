@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vimonet.errors import InputError
 from vimonet.training import load_config, main, make_config
+from vimonet.utils.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "nano"
 

@@ -5,7 +5,7 @@ from itertools import chain
 import numpy as np
 from training_world import Clips
 
-from vimonet.training.data import LengthGroupedSampler, TextDataset, TurnSampler, cell_of
+from vimonet.training.data.sampling import LengthGroupedSampler, TextDataset, TurnSampler, cell_of
 
 
 def test_cells() -> None:

@@ -13,14 +13,14 @@ import torch
 from training_world import Clips, tiny
 from transformers import TrainerCallback
 
-from vimonet.errors import InputError
-from vimonet.model.evaluator import Evaluator
 from vimonet.motion import Motion
-from vimonet.training import captioned
-from vimonet.training.captioned import CaptionedClips, captioned_clips, wordings
-from vimonet.training.evaluator import PairCollator, PairTrainer, run_evaluator
-from vimonet.vimos.records import VERSION, Caption, Instruction, Record, to_row, to_table
-from vimonet.vimos.schema import Part
+from vimonet.retrieval.text_motion import Evaluator
+from vimonet.training.data import text_motion_pairs
+from vimonet.training.data.text_motion_pairs import CaptionedClips, captioned_clips, wordings
+from vimonet.training.stages.text_motion_retrieval import PairCollator, PairTrainer, run_evaluator
+from vimonet.utils.errors import InputError
+from vimonet.vimos.parquet import VERSION, Caption, Instruction, Record, to_row, to_table
+from vimonet.vimos.types import Part
 
 SMALL = ["evaluator.width=32", "evaluator.layers=1", "evaluator.embedding_dim=16", "schedule.batch_size=8"]
 RATES = [f"learning_rate.{part}=1e-3" for part in ("motion_tower", "keypoint_tower", "translators", "language_model")]
@@ -116,7 +116,7 @@ def test_phrases_are_worded_as_people_search() -> None:
     ]
     import random
 
-    said = {captioned._worded("walk and turn left", random.Random(i)) for i in range(80)}
+    said = {text_motion_pairs._worded("walk and turn left", random.Random(i)) for i in range(80)}
     assert "walk and turn left" in said
     assert "someone walks and turns left" in said
     assert any(re.fullmatch(r"\w+ \w+ is walking and turning left", text) for text in said)

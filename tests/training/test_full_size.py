@@ -24,14 +24,14 @@ from training_world import Clips, tiny
 
 import vimonet
 from vimonet.cli import main
-from vimonet.errors import InputError
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig, get_parts
 from vimonet.motion import Motion
-from vimonet.motion.body_features import BODY_DIM
+from vimonet.motion.features.body_features import BODY_DIM
 from vimonet.training import main as train
-from vimonet.training import stages
-from vimonet.training.data import ReadableSamples, TurnSampler
+from vimonet.training.data.sampling import ReadableSamples, TurnSampler
+from vimonet.training.stages import align_instruct
 from vimonet.training.trainer import StageTrainer
+from vimonet.utils.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FEW = [
@@ -326,7 +326,7 @@ def test_what_is_missing_is_a_sentence(
             run(tmp_path / "o", composed("small"), dataset, *overrides)
         assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="whole model"):
-        stages.run_align(tiny(tmp_path / "o", "lora.quantize=nf4", "lora.rank=2"), Clips())
+        align_instruct.run_align(tiny(tmp_path / "o", "lora.quantize=nf4", "lora.rank=2"), Clips())
     if not torch.cuda.is_available():
         monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: object())
         with pytest.raises(InputError, match="needs a GPU"):

@@ -15,13 +15,13 @@ import pytest
 import torch
 from tiny import tiny_tokenizer
 
-from vimonet.demo import sample_path
 from vimonet.motion import load
 from vimonet.motion.kinematics import measure
-from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene.description import KINDS, Scene
-from vimonet.vimos.scene.draw import draw_scene
-from vimonet.vimos.scene.questions import Asker, Filmed, lateral, of_picture
+from vimonet.samples import sample_path
+from vimonet.vimos.builders.paired import pinhole as pinhole
+from vimonet.vimos.builders.paired.draw_scene import draw_scene
+from vimonet.vimos.builders.paired.scene import KINDS, Scene
+from vimonet.vimos.builders.paired.scene_questions import Asker, Filmed, lateral, of_picture
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "configs" / "fusion"
 
@@ -141,7 +141,7 @@ def test_a_clip_that_is_filmed_has_the_tokens_of_its_film() -> None:
     from tiny import tiny_model
     from tiny_video import tiny_clip_config
 
-    from vimonet.training.turns import TurnWriter
+    from vimonet.training.data.chat_encoding import TurnWriter
 
     model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=len(SLOTS), translator_time=True)
     tokenizer = processor.tokenizer
@@ -185,8 +185,8 @@ def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     from vimonet.bench.fusion import score_cells
     from vimonet.cli import main
     from vimonet.vimos.build import build
-    from vimonet.vimos.builders.open import OpenBuilder
-    from vimonet.vimos.builders.paired import PairedBuilder
+    from vimonet.vimos.builders.paired.paired_builder import PairedBuilder
+    from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 
     monkeypatch.setattr(shutil, "which", lambda name: None)  # compiling takes longer than all of this
     small = PairedBuilder(count=6, val=3, test=0, sources=("synthetic",), pictures=5, size=96)

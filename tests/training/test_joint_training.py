@@ -16,16 +16,16 @@ from tiny_video import saved_backbone, tiny_clip_config
 from training_world import Clips, tiny
 
 import vimonet
-from vimonet.errors import InputError
 from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor, get_parts
 from vimonet.motion import Motion
-from vimonet.training import frames as frames_module
-from vimonet.training import stages
-from vimonet.training.collator import Collator
-from vimonet.training.data import CELLS, Sample, TurnSampler, cell_of
-from vimonet.training.frames import FrameCache, footage_of
-from vimonet.training.run import Run
+from vimonet.training.data import frame_cache as frames_module
+from vimonet.training.data.collator import Collator
+from vimonet.training.data.frame_cache import FrameCache, footage_of
+from vimonet.training.data.sampling import CELLS, Sample, TurnSampler, cell_of
+from vimonet.training.run_folder import Run
+from vimonet.training.stages import align_instruct
 from vimonet.training.trainer import StageTrainer
+from vimonet.utils.errors import InputError
 from vimonet.vimos import training_samples
 
 TOWER = ["video.tokens=24", "video.frames=4"]
@@ -50,7 +50,7 @@ def joint_folder(
     parts = [f"language.checkpoint={language_folder}", f"motion.checkpoint={tokenizer_folder}"]
     data = [f"data.dataset={dataset}", "validation.split=val", "schedule.eval_every=2", "objective.alignment=0.5"]
     rates = ["learning_rate.translators=1e-2", "schedule.batch_size=10"]
-    return stages.run_align(tiny(output, *parts, *data, *TOWER, *rates, f"video.checkpoint={tower}"))
+    return align_instruct.run_align(tiny(output, *parts, *data, *TOWER, *rates, f"video.checkpoint={tower}"))
 
 
 @pytest.fixture(scope="module", params=["spatial", "attentive"])
@@ -231,7 +231,9 @@ def test_rows_without_room_or_tower_are_refused(pair: Any, dataset: Path) -> Non
 
 def test_align_trains_the_translator_of_video_and_leaves_its_tower(joint_folder: Path, tower: Path) -> None:
     model = ViMoNetForConditionalGeneration.from_pretrained(joint_folder)
-    theirs = stages.build_model(model.config, vimonet.load(joint_folder).processor.tokenizer, video_tower=str(tower))
+    theirs = align_instruct.build_model(
+        model.config, vimonet.load(joint_folder).processor.tokenizer, video_tower=str(tower)
+    )
     for name, value in get_parts(theirs)["video_tower"].state_dict().items():
         assert torch.equal(value, get_parts(model)["video_tower"].state_dict()[name]), name
     for cell in ("motion", "keypoint", "video", "paired"):
@@ -260,7 +262,7 @@ def test_video_tells_the_colour_that_motion_cannot(joint_folder: Path, dataset: 
     options = [f"model={joint_folder}", f"data.dataset={dataset}", "schedule.steps=150", "schedule.save_every=150"]
     rates = ["learning_rate.language_model=4e-3", "learning_rate.video_tower=1e-3", "learning_rate.translators=4e-3"]
     rates += ["schedule.batch_size=10", "schedule.log_every=10", "objective.cell_weights={motion: 0.1, keypoint: 0.1}"]
-    output = stages.run_instruct(tiny(tmp_path / "o", *options, *rates, "objective.modality_dropout=0.3"))
+    output = align_instruct.run_instruct(tiny(tmp_path / "o", *options, *rates, "objective.modality_dropout=0.3"))
     model = vimonet.load(output)
     before = get_parts(ViMoNetForConditionalGeneration.from_pretrained(joint_folder))["video_tower"].state_dict()
     after = get_parts(model.model)["video_tower"].state_dict()
@@ -290,7 +292,7 @@ def test_a_killed_run_continues_on_the_same_curve_without_decoding_again(
     options += ["objective.modality_dropout=0.5", *(["lora.rank=2"] if lora else [])]
 
     def run(output: Path) -> Path:
-        return stages.run_instruct(tiny(output, *options))
+        return align_instruct.run_instruct(tiny(output, *options))
 
     whole = run(tmp_path / "whole")
     assert len(decoded) == len(set(decoded)) <= 12
@@ -319,7 +321,7 @@ def test_a_killed_run_continues_on_the_same_curve_without_decoding_again(
 
 def test_a_model_of_motion_gets_a_video_tower(aligned_folder: Path, dataset: Path, tower: Path, tmp_path: Path) -> None:
     options = [f"model={aligned_folder}", f"data.dataset={dataset}", f"video.checkpoint={tower}", *TOWER]
-    output = stages.run_align(tiny(tmp_path / "o", *options, "schedule.steps=2", "video.pooling=attentive"))
+    output = align_instruct.run_align(tiny(tmp_path / "o", *options, "schedule.steps=2", "video.pooling=attentive"))
     model = ViMoNetForConditionalGeneration.from_pretrained(output)
     before = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder).state_dict()
     for name, value in model.state_dict().items():
@@ -332,13 +334,13 @@ def test_a_model_of_motion_gets_a_video_tower(aligned_folder: Path, dataset: Pat
 def test_mistakes_are_named(aligned_folder: Path, dataset: Path, tower: Path, tmp_path: Path) -> None:
     model, data = f"model={aligned_folder}", f"data.dataset={dataset}"
     with pytest.raises(InputError, match="the data has video and the model sees none"):
-        stages.run_align(tiny(tmp_path / "a", model, data))
+        align_instruct.run_align(tiny(tmp_path / "a", model, data))
     with pytest.raises(InputError, match="there is no such folder"):
-        stages.run_align(tiny(tmp_path / "b", model, data, "video.checkpoint=./nowhere"))
+        align_instruct.run_align(tiny(tmp_path / "b", model, data, "video.checkpoint=./nowhere"))
     with pytest.raises(InputError, match="no video tower can be loaded"):
-        stages.run_align(tiny(tmp_path / "c", model, data, f"video.checkpoint={dataset}"))
+        align_instruct.run_align(tiny(tmp_path / "c", model, data, f"video.checkpoint={dataset}"))
     assert list(tmp_path.iterdir()) == []
-    stages.run_align(tiny(tmp_path / "d", model, data, "data.streams=motion", "schedule.steps=1"))
+    align_instruct.run_align(tiny(tmp_path / "d", model, data, "data.streams=motion", "schedule.steps=1"))
 
 
 def test_a_run_begun_before_there_was_video_goes_on(tmp_path: Path) -> None:
@@ -355,5 +357,5 @@ def test_a_run_begun_before_there_was_video_goes_on(tmp_path: Path) -> None:
 
 
 def test_motion_only_samples_need_no_frames(aligned_folder: Path, tmp_path: Path) -> None:
-    output = stages.run_align(tiny(tmp_path / "o", f"model={aligned_folder}", "schedule.steps=1"), Clips())
+    output = align_instruct.run_align(tiny(tmp_path / "o", f"model={aligned_folder}", "schedule.steps=1"), Clips())
     assert not (tmp_path / "o.partial").exists() and output.is_dir()

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file
 from training_world import Clips, rest_pose, tiny
 
-from vimonet.errors import InputError
 from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor
 from vimonet.motion.projection import View
 from vimonet.motion.skeleton import INDEX
-from vimonet.training.lifting import FilmedPoses, lift_report, pose_of, run_lift
-from vimonet.training.stages import run_instruct
+from vimonet.training.stages.align_instruct import run_instruct
+from vimonet.training.stages.lift_keypoints import FilmedPoses, lift_report, pose_of, run_lift
+from vimonet.utils.errors import InputError
 
 SETTINGS = ["learning_rate.keypoint_tower=3e-3", "motion.lift_width=32", "schedule.batch_size=8"]
 

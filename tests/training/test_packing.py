@@ -12,14 +12,14 @@ from tiny_video import saved_backbone
 from training_world import Clips
 
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
-from vimonet.model.compose import Composed, compose
-from vimonet.model.frame_processing import Footage
+from vimonet.model.build import Composed, compose
+from vimonet.model.video_processing_vimonet import Footage
 from vimonet.motion import Motion
-from vimonet.motion.body_features import BODY_DIM
-from vimonet.training.collator import Collator
-from vimonet.training.data import Sample
+from vimonet.motion.features.body_features import BODY_DIM
+from vimonet.training.data.collator import Collator
+from vimonet.training.data.packing import Piece, fill_rows
+from vimonet.training.data.sampling import Sample
 from vimonet.training.objective import cell_counts, cell_sums, supervised
-from vimonet.training.packing import Piece, fill_rows
 
 FORMS = {
     "vimonet": ("vimonet", byte_level_tokenizer, ""),

@@ -11,8 +11,8 @@ from tiny import tiny_model, tiny_motion
 from tiny_video import tiny_clip_config
 
 import vimonet
-from vimonet.errors import InputError
-from vimonet.training.ship import main, ship
+from vimonet.training.export_fp16 import main, ship
+from vimonet.utils.errors import InputError
 
 
 def test_half_the_size_and_computed_in_full(tmp_path: Path) -> None:

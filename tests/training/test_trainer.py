@@ -15,13 +15,13 @@ from torch import nn
 from training_world import TEXTS, Clips, tiny
 from transformers import TrainerCallback
 
-from vimonet.errors import InputError
 from vimonet.model import ViMoNetForConditionalGeneration, get_parts
-from vimonet.training import stages
-from vimonet.training.language import run_language
 from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
-from vimonet.training.tokenizer import run_tokenizer
+from vimonet.training.stages import align_instruct
+from vimonet.training.stages.motion_tokenizer import run_tokenizer
+from vimonet.training.stages.pretrain_lm import run_language
 from vimonet.training.trainer import StageTrainer
+from vimonet.utils.errors import InputError
 
 RATES = ["learning_rate.language_model=1e-2", "learning_rate.motion_tower=1e-3", "learning_rate.keypoint_tower=1e-3"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,8 +90,8 @@ def test_tokenizer_stage_reports_error_and_codebook_use(tokenizer_folder: Path) 
 
 def test_mpjpe_is_zero_for_a_perfect_and_ten_for_a_shifted_reconstruction() -> None:
     from vimonet.model import MotionFeatureExtractor
-    from vimonet.model.motion_vqvae import MotionVQVAEOutput
-    from vimonet.training.tokenizer import MotionClips, reconstruction_report
+    from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionVQVAEOutput
+    from vimonet.training.stages.motion_tokenizer import MotionClips, reconstruction_report
 
     class Perfect(nn.Module):
         device = torch.device("cpu")
@@ -121,7 +121,7 @@ def test_mpjpe_is_zero_for_a_perfect_and_ten_for_a_shifted_reconstruction() -> N
 def test_facing_is_taken_out_of_the_pose_error() -> None:
     from training_world import rest_pose
 
-    from vimonet.training.tokenizer import _face_as
+    from vimonet.training.stages.motion_tokenizer import _face_as
 
     pose = (rest_pose() - rest_pose()[:1])[None].repeat(2, 0)
     pose[:, 20, 2] += 0.4
@@ -146,7 +146,7 @@ def test_align_changes_the_translators_only(
         torch.testing.assert_close(value, tower[f"encoder.{name}"], rtol=0, atol=0)
     assert any("translators" in name for name in after)
     with pytest.raises(InputError, match="language_model"):
-        stages.run_align(tiny(Path("x"), "learning_rate.language_model=1"), Clips())
+        align_instruct.run_align(tiny(Path("x"), "learning_rate.language_model=1"), Clips())
 
 
 def test_frozen_parts_stay_in_eval_and_rates_are_per_part(
@@ -167,7 +167,7 @@ def test_frozen_parts_stay_in_eval_and_rates_are_per_part(
 
     monkeypatch.setattr(StageTrainer, "__init__", looked)
     before = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder).state_dict()
-    output = stages.run_instruct(
+    output = align_instruct.run_instruct(
         tiny(
             tmp_path / "o",
             f"model={aligned_folder}",
@@ -198,7 +198,7 @@ def test_a_killed_run_continues_on_the_same_curve(stage: str, tmp_path: Path, al
         if stage == "tokenizer":
             return run_tokenizer(tiny(output, steps, "learning_rate.motion_tower=1e-2", "motion.window=8"), Clips())
         lora = ["lora.rank=2", "lora.dropout=0.1"] if stage == "lora" else []
-        return stages.run_instruct(tiny(output, steps, f"model={aligned_folder}", *RATES, *lora), Clips())
+        return align_instruct.run_instruct(tiny(output, steps, f"model={aligned_folder}", *RATES, *lora), Clips())
 
     whole = run(tmp_path / "whole")
     # Killed in a step between two checkpoints: as good as kill -9, because nothing is written on the way out.
@@ -252,22 +252,22 @@ def test_user_errors_are_sentences(tmp_path: Path, aligned_folder: Path) -> None
     with pytest.raises(InputError, match="empty"):
         run_language(tiny(tmp_path / "a"), [])
     with pytest.raises(InputError, match="no such folder"):
-        stages.run_instruct(tiny(tmp_path / "c", "model=./nowhere"), Clips())
+        align_instruct.run_instruct(tiny(tmp_path / "c", "model=./nowhere"), Clips())
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="multiple of processes"):
         run_language(tiny(tmp_path / "d", "schedule.accumulation=3", "learning_rate.language_model=1"), TEXTS)
     with pytest.raises(InputError, match="learning rate is 0"):
         run_language(tiny(tmp_path / "b"), TEXTS)
     with pytest.raises(InputError, match="adapter needs"):
-        stages.run_instruct(tiny(tmp_path / "e", "lora.rank=2"), Clips())
+        align_instruct.run_instruct(tiny(tmp_path / "e", "lora.rank=2"), Clips())
 
 
 def test_lora_is_saved_as_an_adapter_or_merged(aligned_folder: Path, tmp_path: Path) -> None:
     from peft import PeftModel
 
     options = [f"model={aligned_folder}", "lora.rank=2", "learning_rate.language_model=1e-2", "schedule.steps=2"]
-    adapter = stages.run_instruct(tiny(tmp_path / "adapter", *options), Clips())
-    merged = stages.run_instruct(tiny(tmp_path / "merged", *options, "lora.merge=true"), Clips())
+    adapter = align_instruct.run_instruct(tiny(tmp_path / "adapter", *options), Clips())
+    merged = align_instruct.run_instruct(tiny(tmp_path / "merged", *options, "lora.merge=true"), Clips())
     base = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder)
     one = PeftModel.from_pretrained(base, adapter).merge_and_unload().state_dict()
     two = ViMoNetForConditionalGeneration.from_pretrained(merged).state_dict()
@@ -284,7 +284,7 @@ def test_two_processes_give_the_loss_of_one(tmp_path: Path) -> None:
         "import sys, torch\n"
         "from pathlib import Path\n"
         "from training_world import Clips, tiny\n"
-        "from vimonet.training.stages import run_instruct\n"
+        "from vimonet.training.stages.align_instruct import run_instruct\n"
         "torch.set_num_threads(1)\n"
         f"run_instruct(tiny(Path(sys.argv[1]), 'schedule.steps=4', *{RATES!r}), Clips(24, text=True))\n"
     )
@@ -301,10 +301,10 @@ def test_two_processes_give_the_loss_of_one(tmp_path: Path) -> None:
         command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    one = stages.run_instruct(tiny(tmp_path / "one", "schedule.steps=4", *RATES), Clips(24, text=True))
+    one = align_instruct.run_instruct(tiny(tmp_path / "one", "schedule.steps=4", *RATES), Clips(24, text=True))
     assert json.loads((tmp_path / "two" / "training.json").read_text())["processes"] == 2
     assert losses(tmp_path / "two") == pytest.approx(losses(one), rel=1e-4)
-    spread = stages.run_instruct(
+    spread = align_instruct.run_instruct(
         tiny(tmp_path / "acc", "schedule.steps=4", "schedule.accumulation=2", *RATES), Clips(24, text=True)
     )
     assert losses(spread) == pytest.approx(losses(one), rel=1e-4)
@@ -312,7 +312,7 @@ def test_two_processes_give_the_loss_of_one(tmp_path: Path) -> None:
 
 def test_bfloat16_autocast_on_the_cpu_stays_close(aligned_folder: Path, tmp_path: Path) -> None:
     runs = [
-        stages.run_instruct(
+        align_instruct.run_instruct(
             tiny(tmp_path / name, f"model={aligned_folder}", *RATES, f"schedule.bf16={name}"), Clips(text=True)
         )
         for name in ("false", "true")
@@ -324,7 +324,7 @@ def test_bfloat16_autocast_on_the_cpu_stays_close(aligned_folder: Path, tmp_path
 
 
 def test_unknown_data_setting_names_the_nearest() -> None:
-    from vimonet.training.data import ask_data
+    from vimonet.training.data.sampling import ask_data
 
     with pytest.raises(InputError, match="'count'"):
         ask_data(lambda count=1, split="train": None, {"coumt": 3})

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from vimonet.errors import InputError
-from vimonet.training.checkpoints import FILE, load_trained, save_trained
+from vimonet.training.run_checkpoints import FILE, load_trained, save_trained
+from vimonet.utils.errors import InputError
 
 
 class Model(nn.Module):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from video_clips import BLOCK, HEIGHT, WIDTH, make, make_sound, number_of, picture
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 from vimonet.video import Damage, frames, is_video, key_frames, probe, read
 from vimonet.video import reader as reader_module
 

@@ -15,7 +15,7 @@ import vimos_world
 from vimos_world import MadeBuilder, finish, record, tree
 
 import vimonet
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Attached, Shard, build, chunk
 from vimonet.vimos.reading import read_records, splits_of
 

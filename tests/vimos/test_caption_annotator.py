@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.demo import sample_path
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import measure
 from vimonet.motion.skeleton import T_POSE
-from vimonet.vimos.annotators.caption import FORMS, from_caption, from_captions
+from vimonet.samples import sample_path
 from vimonet.vimos.annotators.caption_grammar import VERBS, forms, read
+from vimonet.vimos.annotators.caption_questions import FORMS, from_caption, from_captions
 
 
 def answers(caption: str, tokens: str = "") -> dict[str, set[str]]:

@@ -5,10 +5,10 @@ import pytest
 import yaml
 from vimos_world import MadeBuilder, finish, record
 
-from vimonet.vimos.blind import QuestionOnly
 from vimonet.vimos.build import Shard
-from vimonet.vimos.leak import leak_report
-from vimonet.vimos.records import Instruction
+from vimonet.vimos.leak_report import leak_report
+from vimonet.vimos.parquet import Instruction
+from vimonet.vimos.question_only_baseline import QuestionOnly
 
 
 @pytest.fixture(scope="module")

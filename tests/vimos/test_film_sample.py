@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.demo import list_samples, sample_path
+from vimonet.samples import list_samples, sample_path
 from vimonet.video import probe, read
-from vimonet.vimos.scene.sample import NAME, sample_scene, write_sample
+from vimonet.vimos.builders.paired.embedded_film import NAME, sample_scene, write_sample
 
 
 def test_the_film_is_embedded_and_lasts_as_long_as_its_movement() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
-from vimonet.motion.synthesis import ACTIONS, compose, generate
+from vimonet.vimos.action_labels import participle
 from vimonet.vimos.annotators.kinematic import (
     CANNOT_TELL,
     DEPTH_FORMS,
@@ -24,12 +24,12 @@ from vimonet.vimos.annotators.kinematic import (
     from_parts,
     unknowable,
 )
-from vimonet.vimos.annotators.kinematic.reasoning import kind_of
-from vimonet.vimos.compose import join
-from vimonet.vimos.consistency import contradicts
-from vimonet.vimos.labels import participle
-from vimonet.vimos.schema import Part, Question
-from vimonet.vimos.synthetic import _PHRASES
+from vimonet.vimos.annotators.kinematic.reasoning_questions import kind_of
+from vimonet.vimos.builders.vimos_open.synthetic import _PHRASES
+from vimonet.vimos.builders.vimos_open.time_warp import join
+from vimonet.vimos.label_consistency import contradicts
+from vimonet.vimos.synthesis import ACTIONS, compose, generate
+from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import WORDINGS
 
 OTHERS = ["throw a ball", "swim", "climb a ladder", "wave the left hand", "sneak", "golf", "kick a ball"]

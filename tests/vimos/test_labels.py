@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vimonet.vimos.labels import action_phrase, mirrored, participle, third_person
+from vimonet.vimos.action_labels import action_phrase, mirrored, participle, third_person
 
 
 @pytest.mark.parametrize(

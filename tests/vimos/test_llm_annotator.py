@@ -14,13 +14,13 @@ from PIL import Image
 pytest.importorskip("httpx2")
 from fake_endpoint import FakeEndpoint, says, status
 
-from vimonet.demo import sample_path
-from vimonet.endpoint import Endpoint, Settings
-from vimonet.errors import InputError
+from vimonet.llm.endpoint import Endpoint, Settings
 from vimonet.motion import load
-from vimonet.vimos.annotators.key_frames import key_frames
-from vimonet.vimos.annotators.llm import PROMPT_VERSION, STYLES, LLMAnnotator
-from vimonet.vimos.schema import Clip
+from vimonet.samples import sample_path
+from vimonet.utils.errors import InputError
+from vimonet.vimos.annotators.frame_images import key_frames
+from vimonet.vimos.annotators.llm_annotator import PROMPT_VERSION, STYLES, LLMAnnotator
+from vimonet.vimos.types import Clip
 
 
 def clip(name: str) -> Clip:

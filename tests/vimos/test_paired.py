@@ -13,16 +13,16 @@ import pytest
 pytest.importorskip("panda3d", reason="the extra render3d is not installed")
 
 from vimonet.cli import main
-from vimonet.errors import InputError
 from vimonet.motion.kinematics import heading
-from vimonet.motion.synthesis import generate
+from vimonet.utils.errors import InputError
 from vimonet.video import read
 from vimonet.vimos.build import build
-from vimonet.vimos.builders.paired import PairedBuilder
-from vimonet.vimos.reading import read_records
-from vimonet.vimos.records import Record
-from vimonet.vimos.scene import camera as pinhole
-from vimonet.vimos.scene.description import (
+from vimonet.vimos.builders.paired import pinhole as pinhole
+from vimonet.vimos.builders.paired.draw_scene import draw_girth, draw_room, draw_scene, kept_for_test
+from vimonet.vimos.builders.paired.film_scene import write_film
+from vimonet.vimos.builders.paired.paired_builder import PairedBuilder
+from vimonet.vimos.builders.paired.renderer import render
+from vimonet.vimos.builders.paired.scene import (
     CLOTHES,
     LAMP_HEIGHT,
     OBJECTS,
@@ -34,12 +34,12 @@ from vimonet.vimos.scene.description import (
     Room,
     Scene,
 )
-from vimonet.vimos.scene.draw import draw_girth, draw_room, draw_scene, kept_for_test
-from vimonet.vimos.scene.film import write_film
-from vimonet.vimos.scene.questions import WORDINGS, lateral
-from vimonet.vimos.scene.renderer import render
+from vimonet.vimos.builders.paired.scene_questions import WORDINGS, lateral
+from vimonet.vimos.parquet import Record
+from vimonet.vimos.reading import read_records
+from vimonet.vimos.synthesis import generate
 from vimonet.vimos.validate import validate
-from vimonet.vimos.video import video_duration
+from vimonet.vimos.video_files import video_duration
 
 SMALL = PairedBuilder(count=0, val=8, test=6, sources=("synthetic",), pictures=6, size=96)
 
@@ -229,7 +229,7 @@ def test_of_two_people_one_answer_is_the_others_opposite(rows: list[Record]) -> 
 
 
 def _doing(row: Record) -> str:
-    from vimonet.vimos.labels import participle
+    from vimonet.vimos.action_labels import participle
 
     return participle(row.actions[0].action)
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 import pytest
 
 from vimonet.motion.kinematics import measure
-from vimonet.motion.synthesis import generate
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, from_facts, from_parts
-from vimonet.vimos.consistency import absent_from, contradicts
-from vimonet.vimos.samples import hide
-from vimonet.vimos.schema import Part, Question
+from vimonet.vimos.builders.vimos_open.augment import hide
+from vimonet.vimos.label_consistency import absent_from, contradicts
+from vimonet.vimos.synthesis import generate
+from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import WORDINGS, ask, typo
 
 
@@ -121,7 +121,7 @@ def test_plain_questions_are_the_wording_itself() -> None:
 def test_questions_do_not_depend_on_the_hash_seed() -> None:
     code = (
         "import random; from vimonet.vimos.annotators.kinematic import from_parts;"
-        "from vimonet.vimos.schema import Part;"
+        "from vimonet.vimos.types import Part;"
         "parts = [Part(a, i, i + 1.0) for i, a in enumerate(['walk', 'clap', 'bow', 'run'])];"
         "print([q.slots.get('do') for q in from_parts(parts, random.Random(0), ['jump', 'kick'])])"
     )

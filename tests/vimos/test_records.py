@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from vimos_world import record, swaying
 
-from vimonet.errors import InputError
-from vimonet.vimos.records import Instruction, distinct, from_row, same_words, to_row, to_table
+from vimonet.utils.errors import InputError
+from vimonet.vimos.parquet import Instruction, distinct, from_row, same_words, to_row, to_table
 
 
 def round_trip(made):

@@ -10,10 +10,10 @@ import pytest
 
 from vimonet.motion import Motion
 from vimonet.vimos import evaluation_items
-from vimonet.vimos.compose import join, time_warp
-from vimonet.vimos.samples import MAX_FRAMES, Pool, make_sample
-from vimonet.vimos.sources import SOURCES_3D, load_clips
-from vimonet.vimos.synthetic import synthetic_clips
+from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES, Pool, make_sample
+from vimonet.vimos.builders.vimos_open.sources import SOURCES_3D, load_clips
+from vimonet.vimos.builders.vimos_open.synthetic import synthetic_clips
+from vimonet.vimos.builders.vimos_open.time_warp import join, time_warp
 
 
 @pytest.fixture(scope="module")

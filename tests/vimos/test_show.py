@@ -6,10 +6,10 @@ import re
 import pytest
 from vimos_world import MadeBuilder, record
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Shard, build
-from vimonet.vimos.records import Caption
-from vimonet.vimos.show import show
+from vimonet.vimos.parquet import Caption
+from vimonet.vimos.show_page import show
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from vimonet.vimos.steps import STEPS, result_of, with_steps
+from vimonet.vimos.chain_of_thought import STEPS, result_of, with_steps
 
 pytest.importorskip("panda3d", reason="the extra render3d is not installed")
 
 from vimonet.vimos import training_samples
 from vimonet.vimos.build import build
-from vimonet.vimos.builders.paired import PairedBuilder
+from vimonet.vimos.builders.paired.paired_builder import PairedBuilder
+from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.records import Instruction, Record
 
 OTHER = {"left": "right", "right": "left", "yes": "no", "no": "yes", "before": "after", "after": "before"}
 

@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from vimonet.errors import InputError
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX
+from vimonet.utils.errors import InputError
 from vimonet.vimos import text_corpus, training_samples
 from vimonet.vimos.annotators.kinematic import DEPTH_FORMS
 from vimonet.vimos.build import build
-from vimonet.vimos.builders.open import OpenBuilder
+from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
+from vimonet.vimos.parquet import VERSION, Instruction, Record, to_row, to_table
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.records import VERSION, Instruction, Record, to_row, to_table
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_what_cannot_be_trained_on_is_said(dataset: str, tmp_path: Path) -> None
 
 
 def test_twins_stand_together(dataset: str) -> None:
-    from vimonet.vimos.training_set import _twin
+    from vimonet.training.data.vimos_dataset import _twin
 
     order = ("order", "before", {"a": "walking", "b": "waving"}, True)
     assert _twin(order, []) == [("order", "after", {"a": "waving", "b": "walking"}, True)]

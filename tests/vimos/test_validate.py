@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from vimos_world import MadeBuilder, film, record, rewrite
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Attached, Shard, build, summarise
 from vimonet.vimos.validate import validate
 

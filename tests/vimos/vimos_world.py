@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, PARENTS
 from vimonet.vimos.build import Build, Shard, Skipped, build, chunk, summarise
-from vimonet.vimos.records import Caption, Instruction, Record
-from vimonet.vimos.schema import Part
+from vimonet.vimos.parquet import Caption, Instruction, Record
+from vimonet.vimos.types import Part
 
 
 def swaying(seed: int, frames: int = 40) -> Motion:
@@ -86,7 +86,7 @@ class MadeBuilder:
 def finish(out: str | Path, builder: Any, processes: int = 0) -> Build:
     """Everything that `vimonet data build` does."""
     from vimonet.vimos.card import write_card
-    from vimonet.vimos.leak import leak_report
+    from vimonet.vimos.leak_report import leak_report
 
     result = build(builder, out, processes=processes, progress=False)
     write_card(result, builder, leak_report(result.folder))
@@ -124,8 +124,5 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":  # what the killed process runs
-    import vimonet.vimos.card
-    import vimonet.vimos.leak  # noqa: F401
-
     print("ready", flush=True)
     finish(sys.argv[1], MadeBuilder(pause=float(sys.argv[3])), processes=int(sys.argv[2]))

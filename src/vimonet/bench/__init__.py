@@ -10,10 +10,10 @@
 from __future__ import annotations
 
 from vimonet.bench.config import EvaluationConfig, load_config, main
-from vimonet.bench.evaluate import CONTROLS, evaluate, select
-from vimonet.bench.metrics import caption_scores, exact_match, normalise
-from vimonet.bench.report import CombinedReport, Report, combine
+from vimonet.bench.reporting.report import CombinedReport, Report, combine
 from vimonet.bench.run import Options, run
+from vimonet.bench.runner import CONTROLS, evaluate, select
+from vimonet.bench.scoring.text_metrics import caption_scores, exact_match, normalise
 
 __all__ = [
     "CONTROLS",

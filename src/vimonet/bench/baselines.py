@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
-    from vimonet.vimos.schema import Item
+    from vimonet.vimos.types import Item
 
 _SEGMENTS = 4
 # Metres, metres or radians per second: numbers that vary less than sensors err must not be blown up to count like the
@@ -108,7 +108,7 @@ class NearestNeighbour:
 
 def pooled_body_features(motion: Motion) -> NDArray[np.float32]:
     """One vector of a clip, [7 * D + 1] float32, from the D body features of each frame."""
-    from vimonet.motion.body_features import body_features
+    from vimonet.motion.features.body_features import body_features
 
     frames = body_features(motion.joints, motion.confidence, motion.dimensions)
     bounds = np.linspace(0, len(frames), _SEGMENTS + 1).astype(int)

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vimonet import statistics
-from vimonet.bench import metrics
 from vimonet.bench.predictions import own_words
-from vimonet.errors import InputError
-from vimonet.evidence.instead import numeric
-from vimonet.evidence.words import SUBJECT
-from vimonet.vimos.labels import participle, third_person
+from vimonet.bench.scoring import text_metrics
+from vimonet.evidence.parsing import SUBJECT
+from vimonet.inference.answer_policy import numeric
+from vimonet.utils import statistics
+from vimonet.utils.errors import InputError
+from vimonet.vimos.action_labels import participle, third_person
 
 if TYPE_CHECKING:
-    from vimonet.vimos.schema import Item
+    from vimonet.vimos.types import Item
 
 TEMPERATURES = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 
@@ -58,7 +58,7 @@ def fit_temperature(
         assistant.config.confidence_temperature = temperature
         answers = assistant.ask_batch([(item.question, item.motion) for item in items])
         right = [
-            float(metrics.exact_match(own_words(answer), item.answer))
+            float(text_metrics.exact_match(own_words(answer), item.answer))
             for answer, item in zip(answers, items, strict=True)
         ]
         rows[temperature] = statistics.expected_calibration_error([answer.confidence for answer in answers], right)
@@ -98,7 +98,7 @@ def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict
     named = sorted(
         (float(answer.confidence), share_named(own_words(answer), [part[0] for part in item.evidence.get("parts", ())]))
         for answer, item in zip(answers, items, strict=True)
-        if not metrics.exact_match(own_words(answer), metrics.ABSTENTION)
+        if not text_metrics.exact_match(own_words(answer), text_metrics.ABSTENTION)
     )
     return _floor(named)
 
@@ -123,9 +123,9 @@ def fit_picture_floor(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
     pairs = [(float(answer.confidence), own_words(answer), item) for answer, item in zip(answers, items, strict=True)]
     return _floor(
         sorted(
-            (confidence, float(metrics.exact_match(said, item.answer)))
+            (confidence, float(text_metrics.exact_match(said, item.answer)))
             for confidence, said, item in pairs
-            if not metrics.exact_match(said, metrics.ABSTENTION) and not numeric(said)
+            if not text_metrics.exact_match(said, text_metrics.ABSTENTION) and not numeric(said)
         )
     )
 
@@ -171,8 +171,8 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
     """
     from vimonet.bench.views import VIEWS, filmed
     from vimonet.vimos import evaluation_items
-    from vimonet.vimos.samples import Pool, make_sample
-    from vimonet.vimos.sources import clips_of
+    from vimonet.vimos.builders.vimos_open.augment import Pool, make_sample
+    from vimonet.vimos.builders.vimos_open.sources import clips_of
 
     rng = random.Random(seed)
     named = [item for item in evaluation_items("val", root=root) if item.form == "action"]
@@ -181,7 +181,7 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
     pool = Pool(clips)
     samples = [make_sample(pool, rng, clip, mode="chimera") for clip in rng.sample(clips, min(limit // 2, len(clips)))]
     unnamed = [
-        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=metrics.ABSTENTION, evidence={})
+        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=text_metrics.ABSTENTION, evidence={})
         for number, (sample, item) in enumerate(zip(samples, named, strict=False))
         if sample is not None
     ]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from vimonet.bench.evaluate import CONTROLS, evaluate, select
-from vimonet.bench.report import CombinedReport, Report, combine
+from vimonet.bench.reporting.report import CombinedReport, Report, combine
+from vimonet.bench.runner import CONTROLS, evaluate, select
 from vimonet.bench.settings import convert, known_key, read_mapping
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 
 @dataclass

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vimonet.bench.expected import expected_answer
-from vimonet.bench.formats import rule_of
-from vimonet.bench.video import Video
-from vimonet.bench.words import has_side, mirror_text
-from vimonet.errors import InputError
+from vimonet.bench.scoring.answer_formats import rule_of
+from vimonet.bench.scoring.counterfactual_answers import expected_answer
+from vimonet.bench.video_span import Video
+from vimonet.language.mirroring import has_side, mirror_text
+from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
-    from vimonet.vimos.schema import Item
+    from vimonet.vimos.types import Item
 
 MOTION = "motion"
 """Name of the condition that is no control: the question with its own movement."""
@@ -49,7 +49,7 @@ def queries(condition: str, items: Sequence[Item], seed: int = 0) -> list[Query]
     mirrored where it names one side, for the items whose answer or question depends on a side; ``shuffled`` the
     movement of another recording, of an item of the same source and kind where there is one, always of the same
     dimensions; ``frozen`` the first pose held for the whole length; ``reversed`` the movement played backwards, for
-    the items whose answer then is known (:func:`vimonet.bench.expected.expected_answer`).
+    the items whose answer then is known (:func:`vimonet.bench.scoring.counterfactual_answers.expected_answer`).
 
     Raises:
         InputError: the condition is unknown.

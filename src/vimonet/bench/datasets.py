@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.bench.tasks import Published, Task, known_tasks
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
+from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records, splits_of
-from vimonet.vimos.records import Instruction, Record
-from vimonet.vimos.schema import Part
+from vimonet.vimos.types import Part
 
 _EXPECTED = (
     "a VIMOS dataset (vimos.json), MVBench (json/ and video/), or BABEL-QA / HuMMan-QA "
@@ -134,7 +134,7 @@ def _motion_qa(folder: Path, split: str) -> Iterator[Record]:
     {babel_id: [{start_f, end_f, attributes}]}; ``split_question_ids.json``; ``motion_sequences/<babel_id>/joints.npy``
     [T, 22, 3] at 30 frames/s.
     """
-    from vimonet.motion.formats import load
+    from vimonet.motion.io import load
 
     path = _questions_file(folder)
     assert path is not None

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.bench.fusion import CELLS, NEEDS, Scored
-from vimonet.bench.report import write_text
-from vimonet.errors import InputError
-from vimonet.statistics import cluster_weights, percentiles
+from vimonet.bench.reporting.report import write_text
+from vimonet.utils.errors import InputError
+from vimonet.utils.statistics import cluster_weights, percentiles
 
 SPECIALISTS = ("motion", "video")
 """Arms trained on one stream; each is judged in the cell of its stream."""

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vimonet.bench.datasets import Source
-from vimonet.bench.formats import EXACT, Rule, list_options, number_in
+from vimonet.bench.scoring.answer_formats import EXACT, Rule, list_options, number_in
 from vimonet.bench.tasks import Task
-from vimonet.bench.video import Video
-from vimonet.errors import InputError
-from vimonet.vimos.schema import Item
+from vimonet.bench.video_span import Video
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Item
 
 if TYPE_CHECKING:
-    from vimonet.vimos.records import Instruction, Record
+    from vimonet.vimos.parquet import Instruction, Record
 
 _SUBJECTS = ("do", "limb", "a")
 _BY_SUBJECT = ("fact_yes_no", "when")
@@ -26,7 +26,7 @@ class BenchItem(Item):
     """An item of a task; ``kind`` is the task's name.
 
     Attributes:
-        motion: what is shown: a Motion or a :class:`~vimonet.bench.video.Video`.
+        motion: what is shown: a Motion or a :class:`~vimonet.bench.video_span.Video`.
         rule: how its answer is scored.
         topic: the instruction's own kind.
         plain: the question without the task's prompt around it.

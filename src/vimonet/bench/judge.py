@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vimonet.endpoint import Endpoint, EndpointError, Request, message
+from vimonet.llm.endpoint import Endpoint, EndpointError, Request, message
 
 _SYSTEM = """\
 You compare answers to questions about how people move. You are given a question, the right answer, and an answer to be

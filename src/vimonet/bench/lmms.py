@@ -20,8 +20,8 @@ from tqdm import tqdm
 from vimonet.bench.datasets import open_dataset
 from vimonet.bench.items import BenchItem, gather
 from vimonet.bench.tasks import Task, find_tasks
-from vimonet.bench.video import Video
-from vimonet.errors import InputError
+from vimonet.bench.video_span import Video
+from vimonet.utils.errors import InputError
 
 PREFIX = "vimonet_"
 

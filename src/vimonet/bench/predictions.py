@@ -12,8 +12,8 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from vimonet.bench.controls import Query
-from vimonet.bench.formats import list_options
-from vimonet.errors import InputError
+from vimonet.bench.scoring.answer_formats import list_options
+from vimonet.utils.errors import InputError
 
 
 @dataclass(frozen=True)

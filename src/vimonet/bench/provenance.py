@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import vimonet
-from vimonet.bench.video import Video
+from vimonet.bench.video_span import Video
 
 if TYPE_CHECKING:
-    from vimonet.vimos.schema import Item
+    from vimonet.vimos.types import Item
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 

@@ -9,16 +9,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vimonet.bench.caption_retrieval import find_evaluator
+from vimonet.bench.adapters import BASELINES, Adapter, BaselineModel, open_model
 from vimonet.bench.datasets import Source, open_dataset
-from vimonet.bench.evaluate import evaluate, select
 from vimonet.bench.items import BenchItem, gather, items_of
-from vimonet.bench.models import BASELINES, Adapter, BaselineModel, open_model
-from vimonet.bench.report import Report
-from vimonet.bench.similarity import Similarity
-from vimonet.bench.systems import is_caption
+from vimonet.bench.reporting.report import Report
+from vimonet.bench.runner import evaluate, select
+from vimonet.bench.scoring.caption_retrieval import find_evaluator
+from vimonet.bench.scoring.caption_similarity import Similarity
+from vimonet.bench.scoring.score_table import is_caption
 from vimonet.bench.tasks import GROUPS, Task, find_tasks
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 CONTROLS = ("blind", "shuffled", "mirrored", "reversed", "frozen")
 
@@ -66,7 +66,7 @@ class Options:
 def run(
     options: Options, model: Adapter | str | None = None, *, judge: Any = None, device: str | None = None
 ) -> Report:
-    """Run the benchmark and write its report (see :func:`vimonet.bench.evaluate.evaluate`).
+    """Run the benchmark and write its report (see :func:`vimonet.bench.runner.evaluate`).
 
     Args:
         options: what is asked, and how.

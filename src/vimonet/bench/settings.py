@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 
 def read_mapping(path: Path, what: str = "configuration") -> dict[str, Any]:

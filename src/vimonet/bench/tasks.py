@@ -20,9 +20,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from vimonet.bench.formats import FORMATS, Rule
+from vimonet.bench.scoring.answer_formats import FORMATS, Rule
 from vimonet.bench.settings import convert, convert_all, known_key, read_mapping
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 GROUPS = ("motion", "video")
 METRICS = ("exact_match", "balanced_accuracy", "within_one", "iou_hit")

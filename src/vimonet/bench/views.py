@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from vimonet.bench.metrics import exact_match
 from vimonet.bench.predictions import own_words
-from vimonet.bench.words import has_side, mirror_text
-from vimonet.errors import InputError
+from vimonet.bench.scoring.text_metrics import exact_match
+from vimonet.language.mirroring import has_side, mirror_text
 from vimonet.motion import Motion
 from vimonet.motion.projection import detector_noise, project
-from vimonet.statistics import Interval, bootstrap_interval, bootstrap_statistic
-from vimonet.vimos.schema import Item
+from vimonet.utils.errors import InputError
+from vimonet.utils.statistics import Interval, bootstrap_interval, bootstrap_statistic
+from vimonet.vimos.types import Item
 
 VIEWS: dict[str, tuple[float, float]] = {
     "front": (0.0, 0.0),

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import vimonet
 from vimonet.cli import ask, bench, compose, convert, data, demo, inspect, pose, search, train
-from vimonet.errors import InputError
-from vimonet.terminal import complain
+from vimonet.cli.terminal import complain
+from vimonet.utils.errors import InputError
 
 _EPILOG = """\
 examples:

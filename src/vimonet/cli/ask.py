@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vimonet.cli import shared
-from vimonet.errors import InputError
-from vimonet.recordings import path_of
-from vimonet.shipped import model_source
-from vimonet.terminal import one_line, print_json
+from vimonet.cli.terminal import one_line, print_json
+from vimonet.motion.io.locations import path_of
+from vimonet.utils.errors import InputError
+from vimonet.weights import model_source
 
 if TYPE_CHECKING:
-    from vimonet.assistant import Assistant
+    from vimonet.inference.assistant import Assistant
+    from vimonet.llm.remote_assistant import RemoteAssistant
     from vimonet.motion import Motion
-    from vimonet.remote import RemoteAssistant
 
 _FILE_NAME = re.compile(r"\S+\.(bvh|amc|asf|npy|npz|jsonl?|mp4|mov|mkv|webm|avi|gif|m4v)", re.IGNORECASE)
 """What is meant as a file and not as a question."""
@@ -134,7 +134,7 @@ def _ask(args: argparse.Namespace) -> int:
     below = f"{answer.text}  ({shared.detail(answer)})"
     if show is not None:
         if answer.evidence is not None:
-            from vimonet.evidence.picture import draw
+            from vimonet.evidence.drawing import draw
 
             draw(clips.motions[0], show, question, below, answer.evidence, progress=True)
         else:
@@ -144,7 +144,7 @@ def _ask(args: argparse.Namespace) -> int:
             render(clips.motions[0], show, title=question, subtitle=below, window=window, progress=True)
         print(f"wrote {show}", file=sys.stderr)
     if explain is not None:
-        from vimonet.moments import draw_moments
+        from vimonet.inference.attention import draw_moments
 
         draw_moments(clips.assistant.moments(question, motion, **options), explain, title=question, subtitle=below)
         print(f"wrote {explain}", file=sys.stderr)
@@ -245,8 +245,8 @@ def _asked(args: argparse.Namespace) -> Assistant | RemoteAssistant:
         return shared.assistant(args)
     if not (args.via and args.llm):
         raise InputError("--via and --llm belong together: the endpoint's address and the model's name there.")
-    from vimonet.endpoint import Endpoint, Settings, default_cache
-    from vimonet.remote import RemoteAssistant
+    from vimonet.llm.endpoint import Endpoint, Settings, default_cache
+    from vimonet.llm.remote_assistant import RemoteAssistant
 
     endpoint = Endpoint(Settings(args.via, args.llm, key_env=args.key_env, cache=default_cache()))
     return RemoteAssistant(endpoint, level=args.level)
@@ -262,8 +262,8 @@ def _is_file(text: str) -> bool:
 def _caption(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from vimonet.captioning import CaptionFile, Journal, model_fingerprint
-    from vimonet.recordings import find_recordings
+    from vimonet.cli.captioning import CaptionFile, Journal, model_fingerprint
+    from vimonet.motion.io.locations import find_recordings
 
     if args.ray and "-" in args.recordings:
         raise InputError("standard input cannot be read by other processes; leave out '-' or --ray.")
@@ -309,8 +309,8 @@ def _caption(args: argparse.Namespace) -> int:
 
 def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict[str, Any] | InputError]:
     """The answer for every recording in order, or why there is none; a model is loaded when the first is due."""
-    from vimonet.captioning import Captioner
-    from vimonet.spread import in_process, on_ray
+    from vimonet.cli.captioning import Captioner
+    from vimonet.inference.parallel import in_process, on_ray
 
     if args.ray:
         # The shipped model lies elsewhere on another machine: only one that was named is named to the workers.

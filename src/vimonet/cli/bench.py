@@ -93,7 +93,7 @@ def _fusion(args: argparse.Namespace) -> int:
 
     from vimonet.bench.fusion import scores_of
     from vimonet.bench.fusion_table import FusionTable
-    from vimonet.errors import InputError
+    from vimonet.utils.errors import InputError
 
     if bare := next((name for name, *models in args.arms if not models), None):
         raise InputError(f"--arm {bare}: name its models too, one a seed.")
@@ -111,7 +111,7 @@ def _fusion(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from vimonet.bench.run import CONTROLS, Options, run
-    from vimonet.errors import InputError
+    from vimonet.utils.errors import InputError
 
     if bool(args.via) != bool(args.llm):
         raise InputError("--via and --llm belong together: the address of an endpoint and the name of its model.")
@@ -141,8 +141,8 @@ def _run(args: argparse.Namespace) -> int:
         judge = Judge(_endpoint(args.judge_via, args.judge))
     model: Any = args.model or os.environ.get("VIMONET_MODEL")
     if args.via:
-        from vimonet.bench.models import EndpointModel
-        from vimonet.remote import RemoteAssistant
+        from vimonet.bench.adapters import EndpointModel
+        from vimonet.llm.remote_assistant import RemoteAssistant
 
         level = "series" if args.show == "picture" else args.show
         model = EndpointModel(
@@ -157,9 +157,9 @@ def _run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from vimonet.bench.comparing import side_by_side
-    from vimonet.bench.report import Report, write_text
-    from vimonet.errors import InputError
+    from vimonet.bench.reporting.compare_reports import side_by_side
+    from vimonet.bench.reporting.report import Report, write_text
+    from vimonet.utils.errors import InputError
 
     if args.sources and not args.readme:
         raise InputError("--sources belongs to --readme: it chooses the corpora of the table of categories.")
@@ -196,7 +196,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _endpoint(url: str, model: str) -> Any:
-    from vimonet.endpoint import Endpoint, Settings, default_cache
+    from vimonet.llm.endpoint import Endpoint, Settings, default_cache
 
     return Endpoint(Settings(url, model, cache=default_cache()))
 

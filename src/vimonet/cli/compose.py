@@ -36,9 +36,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _compose(args: argparse.Namespace) -> int:
-    from vimonet.model.compose import compose
-    from vimonet.model.composition import count_parameters
-    from vimonet.model.importers.files import new_folder
+    from vimonet.model.build import compose
+    from vimonet.model.conversion.checkpoint_files import new_folder
+    from vimonet.model.surgery import count_parameters
 
     names = ("translator", "translator_queries", "video_translator", "video_pooling", "video_tokens", "video_frames")
     settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}

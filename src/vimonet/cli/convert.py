@@ -37,8 +37,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from vimonet.errors import InputError
-    from vimonet.model.importers import convert
+    from vimonet.model.conversion import convert
+    from vimonet.utils.errors import InputError
 
     options: dict[str, Any] = {
         "base": args.base,
@@ -57,7 +57,7 @@ def _convert(args: argparse.Namespace) -> int:
     if wrong := sorted(options.keys() - allowed.get(args.source, set())):
         raise InputError(f"--{wrong[0].replace('alpha', 'lora-alpha')} has no meaning for {args.source}.")
     if "video" in options:
-        from vimonet.model.importers.whole import import_motionllm
+        from vimonet.model.conversion.whole_model import import_motionllm
 
         conversion = import_motionllm(args.files, options.pop("video"), args.out, **options)
     else:

@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from vimonet.errors import InputError
-from vimonet.terminal import bold, one_line, print_json
+from vimonet.cli.terminal import bold, one_line, print_json
+from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
     from vimonet.vimos.build import Builder
@@ -78,8 +78,8 @@ def _add_open(sources: Parsers[argparse.ArgumentParser]) -> None:
 
 
 def _open(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.open import OpenBuilder
-    from vimonet.vimos.samples import Variants
+    from vimonet.vimos.builders.vimos_open.augment import Variants
+    from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 
     variants = Variants(not args.no_mirror, not args.no_warp, not args.no_compose, not args.no_film)
     if min(args.count, args.val) < 0:
@@ -108,7 +108,7 @@ def _add_paired(sources: Parsers[argparse.ArgumentParser]) -> None:
 
 
 def _paired(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.paired import PairedBuilder
+    from vimonet.vimos.builders.paired.paired_builder import PairedBuilder
 
     numbers = (args.count, args.val, args.test)
     return PairedBuilder(args.root, *numbers, tuple(args.sources), args.seed, args.pictures, args.size)
@@ -181,7 +181,7 @@ def _babel(args: argparse.Namespace) -> Builder:
 def _build(args: argparse.Namespace) -> int:
     from vimonet.vimos.build import build
     from vimonet.vimos.card import write_card
-    from vimonet.vimos.leak import leak_report
+    from vimonet.vimos.leak_report import leak_report
 
     if args.processes < 0:
         raise InputError(f"--processes is {args.processes}; give 0 (no workers) or more.")
@@ -220,7 +220,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from vimonet.vimos.show import show
+    from vimonet.vimos.show_page import show
 
     print(f"wrote {show(args.dataset, args.output, id=args.id, split=args.split, rows=args.rows)}", file=sys.stderr)
     return 0

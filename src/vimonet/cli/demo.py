@@ -1,10 +1,31 @@
-"""`vimonet demo`: a first look, with nothing but the package."""
+"""`vimonet demo`: ask the model about embedded recordings, print the truth beside each answer, draw a picture."""
 
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from vimonet.cli import shared
+from vimonet.cli.terminal import bold, dim
+from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.inference.assistant import Assistant
+
+
+def _turn(truth: dict[str, Any]) -> str:
+    return f"{'left' if truth['turn'] > 0 else 'right'}, {abs(truth['turn']):.0f} degrees"
+
+
+# recording, question, what is true by construction
+QUESTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
+    ("turn_left", "Which way does the person turn?", _turn),
+    ("wave_right", "Which hand is raised?", lambda truth: str(truth["raised"])),
+    ("squats", "How often is the movement repeated?", lambda truth: f"{truth['count']} times"),
+    ("fall", "What is the person doing?", lambda truth: str(truth["label"])),
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,9 +38,38 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from vimonet.demo import list_samples, run
+    from vimonet.samples import list_samples
 
     if args.list:
         print("\n".join(list_samples()))
         return 0
     return run(shared.assistant(args), args.output)
+
+
+def run(assistant: Assistant, output: str | os.PathLike[str]) -> int:
+    """Ask, print question, answer, confidence and truth, and draw everything into one picture; returns the exit code.
+
+    Raises:
+        InputError: the picture cannot be written there.
+    """
+    from vimonet.motion import load
+    from vimonet.motion.render import check_output, draw_strip, events_of, stack, write_png
+    from vimonet.samples import sample_path, truths
+
+    output = check_output(output)
+    if output.suffix.lower() != ".png":
+        raise InputError(f"{output}: the demo draws a .png; give a name that ends so.")
+    known = truths()
+    strips = []
+    for name, question, truth in QUESTIONS:
+        motion = load(sample_path(name))
+        answer = assistant.ask(question, motion)
+        print(f"{bold(question)}  {dim(f'sample:{name}')}")
+        print(f"  answer: {answer.text}  {dim(f'(confidence {answer.confidence:.2f})')}")
+        print(f"  truth:  {truth(known[name])}")
+        below = f"{answer.text}  (confidence {answer.confidence:.2f}; true: {truth(known[name])})"
+        strips.append(draw_strip(motion, width=1400, title=question, subtitle=below, events=events_of(motion)))
+    write_png(stack(strips), output)
+    print(f"\nThe recordings with their answers and measured facts: {bold(str(output))}")
+    print('Next: vimonet ask YOUR_RECORDING "What is the person doing?"')
+    return 0

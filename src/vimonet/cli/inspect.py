@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from vimonet.cli import shared
-from vimonet.errors import InputError
-from vimonet.terminal import bold, complain, plain, print_json
+from vimonet.cli.terminal import bold, complain, plain, print_json
+from vimonet.utils.errors import InputError
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

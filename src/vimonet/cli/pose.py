@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from vimonet.errors import InputError
-from vimonet.terminal import print_json
+from vimonet.cli.terminal import print_json
+from vimonet.utils.errors import InputError
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

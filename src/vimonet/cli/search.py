@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vimonet.errors import InputError
-from vimonet.terminal import dim, one_line, print_json
+from vimonet.cli.terminal import dim, one_line, print_json
+from vimonet.utils.errors import InputError
 
 _EVALUATOR = "evaluator folder (default: the shipped one)"
 
@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _index(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from vimonet.search import Index
+    from vimonet.retrieval import Index
 
     def complain(path: str, reason: str) -> None:
         said = one_line(reason)
@@ -63,13 +63,13 @@ def _index(args: argparse.Namespace) -> int:
 def _search(args: argparse.Namespace) -> int:
     if args.k < 1:
         raise InputError(f"-k is {args.k}; give 1 or more.")
-    from vimonet.search import Index
+    from vimonet.retrieval import Index
 
     index = Index.open(args.index)
     if not args.text.strip():
         raise InputError("an empty text describes no movement; give a sentence such as 'someone waves'.")
     if args.own_process:
-        from vimonet.startup import quick_imports
+        from vimonet.cli.fast_start import quick_imports
 
         quick_imports()
     index.evaluator(args.evaluator)

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vimonet.shipped import MODELS, model_source
-from vimonet.terminal import bold, dim
+from vimonet.cli.terminal import bold, dim
+from vimonet.weights import MODELS, model_source
 
 if TYPE_CHECKING:
-    from vimonet.assistant import Answer, Assistant
+    from vimonet.inference.assistant import Answer, Assistant
+    from vimonet.llm.remote_assistant import RemoteAnswer
     from vimonet.motion import Motion
-    from vimonet.remote import RemoteAnswer
 
 PER_RECORDING = "one JSON object per recording on standard output"
 MODEL_HELP = f"model directory, hub id, or {' or '.join(MODELS)} (default: $VIMONET_MODEL, else nano)"
@@ -47,7 +47,7 @@ def load_motion(args: argparse.Namespace, recording: str) -> Motion:
     Raises:
         InputError: it cannot be read.
     """
-    from vimonet.recordings import load_recording
+    from vimonet.motion.io.locations import load_recording
 
     return load_recording(recording, **loading(args))
 
@@ -68,10 +68,10 @@ def assistant(args: argparse.Namespace) -> Assistant:
         InputError: it is missing or damaged.
     """
     if args.own_process:
-        from vimonet.startup import quick_imports
+        from vimonet.cli.fast_start import quick_imports
 
         quick_imports()
-    from vimonet.assistant import load
+    from vimonet.inference.assistant import load
 
     return load(args.model, getattr(args, "device", None))
 

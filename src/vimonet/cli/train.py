@@ -77,8 +77,8 @@ def _leave_group() -> None:
 
 def _plan(args: argparse.Namespace) -> int:
     from vimonet.training import load_config
-    from vimonet.training.plan import Devices, Rows, make_plan, ways_to_fit
-    from vimonet.training.plan_report import as_dict, as_text
+    from vimonet.training.planner.plan import Devices, Rows, make_plan, ways_to_fit
+    from vimonet.training.planner.plan_report import as_dict, as_text
 
     devices = Devices(
         gpus=args.gpus,

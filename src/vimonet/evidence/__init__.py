@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from vimonet.evidence.description import describe
-from vimonet.evidence.query import Query, finding
-from vimonet.evidence.record import (
+from vimonet.evidence.parsing import negated, polarity
+from vimonet.evidence.question import Query, finding
+from vimonet.evidence.topics import CHECKS, denies, is_open, of_claims, of_question
+from vimonet.evidence.verdicts import (
     AGREES,
     CONTRADICTS,
     NOT_CLAIMED,
@@ -25,11 +26,10 @@ from vimonet.evidence.record import (
     Span,
     contradicted,
 )
-from vimonet.evidence.topics import CHECKS, denies, is_open, of_claims, of_question
-from vimonet.evidence.words import negated, polarity
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
-from vimonet.motion.kinematics.plane import image_plane
+from vimonet.motion.kinematics.description import describe
+from vimonet.motion.kinematics.image_plane import image_plane
 
 __all__ = [
     "AGREES",

@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence import body, events, going, seen
-from vimonet.evidence.query import Query
-from vimonet.evidence.record import Evidence
-from vimonet.evidence.words import ARM, LEG, TURN
+from vimonet.evidence.checks import (
+    event_checks as events,
+)
+from vimonet.evidence.checks import (
+    image_plane_checks as seen,
+)
+from vimonet.evidence.checks import (
+    limb_checks as body,
+)
+from vimonet.evidence.checks import (
+    locomotion_checks as going,
+)
+from vimonet.evidence.parsing import ARM, LEG, TURN
+from vimonet.evidence.question import Query
+from vimonet.evidence.verdicts import Evidence
 
 CHECKS: dict[str, Callable[[Query], Evidence | None]] = {
     "when": events.when,

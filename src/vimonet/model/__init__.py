@@ -10,16 +10,16 @@ from transformers.models.auto.feature_extraction_auto import AutoFeatureExtracto
 from transformers.models.auto.modeling_auto import AutoModel, AutoModelForCausalLM, AutoModelForMultimodalLM
 from transformers.models.auto.processing_auto import AutoProcessor
 
-from vimonet.model.composition import add_lifter, add_video, build_model, count_parameters, get_parts, lora_config
-from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.configuration_vimonet import SPECIAL_TOKENS, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
-from vimonet.model.frame_processing import Footage, FrameProcessor, build_frame_processor
-from vimonet.model.languagebind import LanguageBindVideoConfig, LanguageBindVideoModel
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration, ViMoNetModel
-from vimonet.model.motion_vqvae import MotionEncoder, MotionVQVAE
+from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, MotionVQVAE
 from vimonet.model.processing_vimonet import ViMoNetProcessor, add_special_tokens, build_processor, normalise_question
-from vimonet.model.video_towers import VideoTower, load_video_tower
+from vimonet.model.surgery import add_lifter, add_video, build_model, count_parameters, get_parts, lora_config
+from vimonet.model.towers.languagebind import LanguageBindVideoConfig, LanguageBindVideoModel
+from vimonet.model.towers.video_towers import VideoTower, load_video_tower
+from vimonet.model.video_processing_vimonet import Footage, FrameProcessor, build_frame_processor
 
 AutoConfig.register("languagebind_video", LanguageBindVideoConfig)
 AutoModel.register(LanguageBindVideoConfig, LanguageBindVideoModel)

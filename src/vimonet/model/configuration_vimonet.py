@@ -16,7 +16,7 @@ from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 from transformers.models.auto.configuration_auto import AutoConfig
 
-from vimonet.model.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
 
 Translator = Literal["linear", "mlp", "attentive"]
 VideoTranslator = Literal["linear", "mlp"]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
 
-from vimonet.errors import InputError
 from vimonet.motion import Motion, load
+from vimonet.utils.errors import InputError
 
 
 class MotionFeatureExtractor(FeatureExtractionMixin):
@@ -102,11 +102,11 @@ class MotionFeatureExtractor(FeatureExtractionMixin):
             joints = _hold_last(joints, fewest)
             confidence = None if confidence is None else _hold_last(confidence, fewest)
         if dimensions == 3 and self.features == "humanml3d":
-            from vimonet.motion.features import humanml3d_features
+            from vimonet.motion.features.humanml3d_features import humanml3d_features
 
             values = humanml3d_features(joints)
         else:
-            from vimonet.motion.body_features import body_features
+            from vimonet.motion.features.body_features import body_features
 
             values = body_features(joints, confidence, dimensions)
         mean, std = (self.mean, self.std) if dimensions == 3 else (self.keypoint_mean, self.keypoint_std)

@@ -13,7 +13,7 @@ from transformers.generation import GenerationMixin
 
 from vimonet.model.configuration_vimonet import ViMoNetConfig
 from vimonet.model.pooling import count_tokens
-from vimonet.model.video_towers import feature_grid
+from vimonet.model.towers.video_towers import feature_grid
 
 CLIP_INPUTS = {
     "motion": ("motion_values", "motion_mask"),

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vimonet.model.position import place_code
+from vimonet.model.position_encoding import place_code
 
 Pooling = Literal["spatial", "temporal", "attentive", "none"]
 Grid = tuple[int, int, int]

@@ -20,8 +20,7 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.errors import InputError
-from vimonet.model.chat import CHAT_TEMPLATE, add_special_tokens, normalise_question
+from vimonet.model.chat_format import CHAT_TEMPLATE, add_special_tokens, normalise_question
 from vimonet.model.configuration_vimonet import (
     KEYPOINT_TOKEN,
     MOTION_TOKEN,
@@ -30,8 +29,9 @@ from vimonet.model.configuration_vimonet import (
     ViMoNetConfig,
 )
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor, as_motion
-from vimonet.model.frame_processing import Footage, FrameProcessor, as_footage, build_frame_processor
+from vimonet.model.video_processing_vimonet import Footage, FrameProcessor, as_footage, build_frame_processor
 from vimonet.motion import Motion
+from vimonet.utils.errors import InputError
 
 _PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN, VIDEO_TOKEN))))
 

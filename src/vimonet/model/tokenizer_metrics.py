@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 
 def mpjpe(a: Any, b: Any, mask: Any = None) -> float:

@@ -5,7 +5,7 @@ Knows nothing of models. Importing it loads numpy, not torch.
 
 from __future__ import annotations
 
-from vimonet.motion.formats import describe, load, sniff
+from vimonet.motion.io import describe, load, sniff
 from vimonet.motion.motion import FPS, Motion
 from vimonet.motion.skeleton import JOINT_NAMES, LEFT_RIGHT, MIRROR, PARENTS, retarget
 

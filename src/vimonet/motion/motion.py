@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vimonet.errors import InputError
 from vimonet.motion.skeleton import JOINT_NAMES, MIRROR
+from vimonet.utils.errors import InputError
 
 FPS = 20.0
 """Frames per second of every loaded motion (the rate of HumanML3D)."""

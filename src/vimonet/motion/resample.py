@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 _MAX_FPS = 10_000.0
 

@@ -30,28 +30,28 @@ def main(stage: str, config_path: str | Path, overrides: Iterable[str] = ()) -> 
     Raises:
         InputError: an unknown stage or key, a value that cannot be, data or a checkpoint that is not there.
     """
-    from vimonet.errors import InputError
+    from vimonet.utils.errors import InputError
 
     if stage not in STAGES:
         raise InputError(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}.")
     config = load_config(config_path, overrides)
     # Imported here: reading a configuration must not wait for torch.
     if stage == "language":
-        from vimonet.training.language import run_language
+        from vimonet.training.stages.pretrain_lm import run_language
 
         return run_language(config)
     if stage == "tokenizer":
-        from vimonet.training.tokenizer import run_tokenizer
+        from vimonet.training.stages.motion_tokenizer import run_tokenizer
 
         return run_tokenizer(config)
     if stage == "lift":
-        from vimonet.training.lifting import run_lift
+        from vimonet.training.stages.lift_keypoints import run_lift
 
         return run_lift(config)
     if stage == "evaluator":
-        from vimonet.training.evaluator import run_evaluator
+        from vimonet.training.stages.text_motion_retrieval import run_evaluator
 
         return run_evaluator(config)
-    from vimonet.training.stages import run_align, run_instruct
+    from vimonet.training.stages.align_instruct import run_align, run_instruct
 
     return (run_align if stage == "align" else run_instruct)(config)

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 STAGES = ("language", "tokenizer", "align", "lift", "instruct", "evaluator")
 

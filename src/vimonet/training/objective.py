@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch.nn import functional as F
 
-from vimonet.errors import InputError
-from vimonet.training.data import CELLS
+from vimonet.training.data.sampling import CELLS
+from vimonet.utils.errors import InputError
 
 IGNORE = -100
 

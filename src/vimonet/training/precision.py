@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from vimonet.errors import InputError
 from vimonet.model import ViMoNetForConditionalGeneration, get_parts
 from vimonet.training.config import TrainingConfig
+from vimonet.utils.errors import InputError
 
 _WHOLE = ("motion_tower", "keypoint_tower", "video_tower", "translators")
 

@@ -13,13 +13,13 @@ from torch import nn
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from vimonet.errors import InputError
-from vimonet.training.alignment import PhraseAlignment, named_tokens
-from vimonet.training.blocks import blocks_of, compile_blocks, recompute_blocks
-from vimonet.training.checkpoints import load_trained, save_trained
 from vimonet.training.config import ScheduleConfig, TrainingConfig
-from vimonet.training.data import CELLS, LengthGroupedSampler
+from vimonet.training.data.sampling import CELLS, LengthGroupedSampler
 from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
+from vimonet.training.run_checkpoints import load_trained, save_trained
+from vimonet.training.token_alignment import PhraseAlignment, named_tokens
+from vimonet.training.transformer_blocks import blocks_of, compile_blocks, recompute_blocks
+from vimonet.utils.errors import InputError
 
 Parts = Mapping[str, Iterable[nn.Module]]
 
@@ -194,8 +194,8 @@ class StageTrainer(Trainer):
             return loss.detach(), None, None
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """A checkpoint: what is trained (see `vimonet.training.checkpoints`); of PEFT, the adapter. FSDP and ZeRO write
-        files of their own.
+        """A checkpoint: what is trained (see `vimonet.training.run_checkpoints`); of PEFT, the adapter. FSDP and
+        ZeRO write files of their own.
         """
         inner = self.accelerator.unwrap_model(self.model)
         if not isinstance(inner, PreTrainedModel):

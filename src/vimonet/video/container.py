@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 Source = str | os.PathLike[str] | bytes
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 from vimonet.video.container import Damage, Source, Timeline, VideoInfo, decode, name_of, opened, scan
-from vimonet.video.picture import Geometry, geometry, to_rgb
+from vimonet.video.frame_conversion import Geometry, geometry, to_rgb
 from vimonet.video.sampling import key_frames, middles, nearest_earlier, times_at_rate
 
 _MAX_BYTES = 4 * 2**30

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.errors import InputError
+from vimonet.utils.errors import InputError
 
 
 def key_frames(

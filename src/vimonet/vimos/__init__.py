@@ -5,9 +5,9 @@ Knows movement (`vimonet.motion`), nothing of models.
 
 from __future__ import annotations
 
-from vimonet.vimos.corpus import text_corpus
-from vimonet.vimos.items import evaluation_items
-from vimonet.vimos.schema import Clip, Item
-from vimonet.vimos.training_set import TrainingSet, training_samples
+from vimonet.training.data.vimos_dataset import TrainingSet, training_samples
+from vimonet.vimos.eval_questions import evaluation_items
+from vimonet.vimos.text_corpus import text_corpus
+from vimonet.vimos.types import Clip, Item
 
 __all__ = ["Clip", "Item", "TrainingSet", "evaluation_items", "text_corpus", "training_samples"]

@@ -23,8 +23,8 @@ from typing import Any, Protocol
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from vimonet.errors import InputError
-from vimonet.vimos.records import VERSION, Record, distinct, to_row, to_table
+from vimonet.utils.errors import InputError
+from vimonet.vimos.parquet import VERSION, Record, distinct, to_row, to_table
 
 ROW_GROUP = 64
 """Rows decoded together: small enough that a reader which streams stays small."""

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from vimonet.vimos.build import Build, Builder, Skipped, write_text
-from vimonet.vimos.leak import LeakReport
+from vimonet.vimos.leak_report import LeakReport
+from vimonet.vimos.parquet import VERSION
 from vimonet.vimos.reading import splits_of
-from vimonet.vimos.records import VERSION
 
 _SKIPPED_SHOWN = 20
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from vimonet.errors import InputError
-from vimonet.vimos.records import VERSION, Record, from_row
+from vimonet.utils.errors import InputError
+from vimonet.vimos.parquet import VERSION, Record, from_row
 
 if TYPE_CHECKING:
     import datasets

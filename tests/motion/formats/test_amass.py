@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vimonet.errors import InputError
 from vimonet.motion import describe, load
-from vimonet.motion.formats.amass import pose_joints
+from vimonet.motion.io.amass import pose_joints
 from vimonet.motion.skeleton import CANONICAL_LENGTHS, CANONICAL_OFFSETS, PARENTS, T_POSE, bone_lengths
+from vimonet.utils.errors import InputError
 
 
 def amass(width: int = 156, frames: int = 13, rate: float = 120.0, **changes: Any) -> bytes:

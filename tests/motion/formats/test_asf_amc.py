@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.errors import InputError
 from vimonet.motion import describe, load
 from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.utils.errors import InputError
 
 
 @pytest.fixture

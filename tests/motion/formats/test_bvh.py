@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from mocap_files import LAFAN, bvh_text, standing_bvh, walk_like
 
-from vimonet.errors import InputError
 from vimonet.motion import describe, load
-from vimonet.motion.formats import bvh
-from vimonet.motion.formats.world import CMU_UNIT
+from vimonet.motion.io import bvh
+from vimonet.motion.io.coordinate_frame import CMU_UNIT
 from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.utils.errors import InputError
 
 
 def oracle(path: Path, frames: list[int]) -> tuple[list[str], np.ndarray]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from mocap_files import dump, person_2d
 
-from vimonet.errors import InputError
 from vimonet.motion import JOINT_NAMES, Motion, load
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.skeleton import T_POSE
+from vimonet.utils.errors import InputError
 
 J = {name: index for index, name in enumerate(JOINT_NAMES)}
 

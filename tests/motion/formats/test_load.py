@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from mocap_files import dump, person_2d, standing_bvh
 
-from vimonet.errors import InputError
 from vimonet.motion import JOINT_NAMES, Motion, describe, load, sniff
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.skeleton import T_POSE
+from vimonet.utils.errors import InputError
 
 
 def body(frames: int = 12, joints: int = 22) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vimonet.motion.kinematics import measure
-from vimonet.motion.synthesis import ACTIONS, generate
+from vimonet.vimos.synthesis import ACTIONS, generate
 
 
 @pytest.mark.parametrize("seed", range(6))

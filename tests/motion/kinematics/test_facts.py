@@ -8,7 +8,7 @@ import sys
 import time
 
 from vimonet.motion.kinematics import measure
-from vimonet.motion.synthesis import compose, generate
+from vimonet.vimos.synthesis import compose, generate
 
 
 def test_json_and_lines() -> None:
@@ -41,6 +41,6 @@ def test_two_hundred_frames_take_milliseconds() -> None:
 
 
 def test_measuring_needs_no_torch() -> None:
-    code = "import sys, vimonet.motion.kinematics, vimonet.motion.synthesis; print('torch' in sys.modules)"
+    code = "import sys, vimonet.motion.kinematics, vimonet.vimos.synthesis; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

@@ -10,8 +10,8 @@ import pytest
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
-from vimonet.motion.kinematics.body import hysteresis, runs
-from vimonet.motion.synthesis import generate
+from vimonet.motion.kinematics.preparation import hysteresis, runs
+from vimonet.vimos.synthesis import generate
 
 OTHER = {"left": "right", "right": "left", "both": "both", "none": "none"}
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vimonet.demo import sample_path
 from vimonet.motion import Motion, load
-from vimonet.motion.kinematics.plane import TRUNK, image_plane
+from vimonet.motion.kinematics.image_plane import TRUNK, image_plane
 from vimonet.motion.projection import project
+from vimonet.samples import sample_path
 
 
 def standing(frames: int = 60) -> Motion:

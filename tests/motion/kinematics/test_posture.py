@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vimonet.motion.kinematics import measure
-from vimonet.motion.synthesis import generate
+from vimonet.vimos.synthesis import generate
 
 
 def labels(action: str, seed: int, **parameters: object) -> list[str]:

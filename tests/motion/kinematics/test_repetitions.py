@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vimonet.motion.kinematics import measure
-from vimonet.motion.synthesis import generate
+from vimonet.vimos.synthesis import generate
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 8])

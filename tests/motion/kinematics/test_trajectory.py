@@ -10,7 +10,7 @@ import pytest
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import facing, heading, measure
 from vimonet.motion.skeleton import T_POSE
-from vimonet.motion.synthesis import generate
+from vimonet.vimos.synthesis import generate
 
 
 def turned(motion: Motion, degrees: float, x: float = 0.0, z: float = 0.0) -> Motion:

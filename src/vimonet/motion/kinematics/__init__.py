@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vimonet.motion.kinematics.body import SHOULDER, SIDES, WRIST, prepare
-from vimonet.motion.kinematics.course import Course, arm_asymmetry, course, one_leg_time
 from vimonet.motion.kinematics.events import Fall, Jump, falls, jumps
 from vimonet.motion.kinematics.facts import Facts
 from vimonet.motion.kinematics.limbs import (
@@ -25,7 +23,9 @@ from vimonet.motion.kinematics.limbs import (
     steps,
     trunk_inclination,
 )
+from vimonet.motion.kinematics.path import Course, arm_asymmetry, course, one_leg_time
 from vimonet.motion.kinematics.posture import Posture, ankle_over_floor, postures
+from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, prepare
 from vimonet.motion.kinematics.repetitions import Repetitions, repetitions
 from vimonet.motion.kinematics.trajectory import Turn, ends_mean, facing, heading, travel, turns
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.body import PELVIS, Array, Body, rank, runs, smooth
 from vimonet.motion.kinematics.limbs import clearance, trunk_inclination
+from vimonet.motion.kinematics.preparation import PELVIS, Array, Body, rank, runs, smooth
 
 FALL_SPEED = 1.3  # leg lengths/s the pelvis must reach on the way down
 FALL_END = 0.45  # share of its standing height under which the pelvis ends

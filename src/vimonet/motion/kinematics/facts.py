@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.course import Course
 from vimonet.motion.kinematics.events import Fall, Jump
 from vimonet.motion.kinematics.limbs import Raise, Step
+from vimonet.motion.kinematics.path import Course
 from vimonet.motion.kinematics.posture import Posture
 from vimonet.motion.kinematics.repetitions import Repetitions
 from vimonet.motion.kinematics.trajectory import Turn

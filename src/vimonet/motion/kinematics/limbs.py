@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
-from vimonet.motion.kinematics.body import (
+from vimonet.motion.kinematics.preparation import (
     ANKLE,
     END_JOINT,
     FOOT,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.body import ANKLE, MASS, NECK, PELVIS, Array, Body, norm, ramp, smooth, unit
 from vimonet.motion.kinematics.limbs import knee_flexion, trunk_inclination
+from vimonet.motion.kinematics.preparation import ANKLE, MASS, NECK, PELVIS, Array, Body, norm, ramp, smooth, unit
 
 LABELS = ("standing", "bending", "sitting", "crouching", "kneeling", "on all fours", "lying", "upside down", "airborne")
 MIN_TIME = 0.25

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vimonet.motion.kinematics.body import Array, Body, find_peaks, norm, rank, runs, smooth
 from vimonet.motion.kinematics.limbs import trunk_inclination
+from vimonet.motion.kinematics.preparation import Array, Body, find_peaks, norm, rank, runs, smooth
 
 MIN_REGULARITY = 0.5
 

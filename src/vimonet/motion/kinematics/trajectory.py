@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vimonet.motion.kinematics.body import NECK, PELVIS, Array, Body, norm, runs, smooth, speed, unit
+from vimonet.motion.kinematics.preparation import NECK, PELVIS, Array, Body, norm, runs, smooth, speed, unit
 
 TURN_RATE = 15.0  # deg/s: slower is drift
 TURN_MIN = 30.0  # deg: smaller is sway

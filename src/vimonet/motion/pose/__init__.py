@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 
-from vimonet.motion.formats.recording import Recording
+from vimonet.motion.io.recording import Recording
+from vimonet.motion.pose.estimation import MAX_RATE, Poses, estimate, estimator_of, unseen
 from vimonet.motion.pose.people import Person, PoseEstimator
-from vimonet.motion.pose.poses import MAX_RATE, Poses, estimate, estimator_of, unseen
-from vimonet.motion.pose.remembered import keypoint_json
-from vimonet.motion.pose.tracks import Followed, Track, Tracker, follow
+from vimonet.motion.pose.pose_cache import keypoint_json
+from vimonet.motion.pose.tracking import Followed, Track, Tracker, follow
 from vimonet.video import Source
 
 
@@ -29,7 +29,7 @@ def read_video(source: Source, name: str, *, fps: float | None = None) -> Record
     Raises:
         InputError: not a readable video, nobody in view, or no estimator installed.
     """
-    from vimonet.motion.formats import keypoint_json as layouts
+    from vimonet.motion.io import keypoint_json as layouts
 
     text = keypoint_json(source, progress=True)
     recording = layouts.read(text.encode(), name, fps=fps)

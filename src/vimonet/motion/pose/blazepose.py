@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.errors import InputError
 from vimonet.motion.pose.people import Person, apart
+from vimonet.utils.errors import InputError
 
 INSTALL: Final = (
     "install ViMoNet with its extra pose by uv, `uv pip install -e '.[pose]'` in its folder (Python 3.11 or 3.12; "

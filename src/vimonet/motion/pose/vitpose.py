@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.errors import InputError
 from vimonet.motion.pose.people import Person
+from vimonet.utils.errors import InputError
 
 _AROUND = 1.25  # of the box around the joints, to hold what moves out of it until the next frame
 

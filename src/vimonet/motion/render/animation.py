@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from vimonet.motion.motion import Motion
-from vimonet.motion.render.camera import Array, Camera, first_facing, floor_height
-from vimonet.motion.render.figure import (
+from vimonet.motion.render.body_drawing import (
     FAINT,
     INK,
     LEFT,
@@ -32,6 +31,7 @@ from vimonet.motion.render.figure import (
     mix,
 )
 from vimonet.motion.render.timeline import KINDS, Event, Mark, ink_on
+from vimonet.motion.render.view import Array, Camera, first_facing, floor_height
 from vimonet.motion.skeleton import INDEX
 
 _SUPER = 2

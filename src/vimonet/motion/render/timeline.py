@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vimonet.motion.kinematics import measure
 from vimonet.motion.motion import Motion
-from vimonet.motion.render.figure import INK, LEFT, RIGHT, TORSO, Colour, mix
+from vimonet.motion.render.body_drawing import INK, LEFT, RIGHT, TORSO, Colour, mix
 
 KINDS: dict[str, Colour] = {
     "turn": (122, 82, 160),

@@ -1,7 +1,7 @@
 """Everything the annotators without a model say about a clip: measured questions, questions from captions, a caption.
 
 Builders of recorded sources call :func:`annotate`; what is drawn for ``vimos-open`` goes the same way, question by
-question (`vimonet.vimos.samples`).
+question (`vimonet.vimos.builders.vimos_open.augment`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from itertools import pairwise
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
-from vimonet.vimos.annotators.caption import from_captions
+from vimonet.vimos.annotators.caption_questions import from_captions
 from vimonet.vimos.annotators.kinematic import STYLES, from_facts, from_parts, from_picture, unknowable
-from vimonet.vimos.annotators.kinematic.answers import YES_NO, verb_slots
-from vimonet.vimos.annotators.kinematic.reasoning import absent_actions
-from vimonet.vimos.captions import caption
-from vimonet.vimos.consistency import contradicts
-from vimonet.vimos.records import Caption, Instruction
-from vimonet.vimos.schema import Part, Question
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
+from vimonet.vimos.annotators.kinematic.reasoning_questions import absent_actions
+from vimonet.vimos.caption_templates import caption
+from vimonet.vimos.label_consistency import contradicts
+from vimonet.vimos.parquet import Caption, Instruction
+from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import ask
 
 MIN_FRAMES = 8
@@ -135,7 +135,7 @@ def annotate(
 def from_people(
     captions: Sequence[Caption], rng: random.Random, facts: Facts | None = None, *, test: bool = False
 ) -> list[Instruction]:
-    """Questions that people's captions of the whole clip answer (see `vimonet.vimos.annotators.caption`)."""
+    """Questions that people's captions of the whole clip answer (see `vimonet.vimos.annotators.caption_questions`)."""
     said = [c for c in captions if c.start is None and c.generator == "people"]
     if not said:
         return []

@@ -18,13 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vimonet.errors import InputError
 from vimonet.motion import Motion, load
+from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Shard, Skipped, chunk
-from vimonet.vimos.builders.clips import Source, records_of
-from vimonet.vimos.records import Caption, Record
-from vimonet.vimos.samples import MAX_FRAMES
-from vimonet.vimos.schema import Part
+from vimonet.vimos.builders.recorded_clips import Source, records_of
+from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES
+from vimonet.vimos.parquet import Caption, Record
+from vimonet.vimos.types import Part
 
 LICENCE = "BABEL and AMASS: non-commercial scientific research"
 SPLITS = ("train", "val", "test")

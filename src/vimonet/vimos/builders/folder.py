@@ -16,16 +16,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vimonet.errors import InputError
 from vimonet.motion import load
-from vimonet.motion.formats import SUFFIXES
+from vimonet.motion.io import SUFFIXES
+from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.annotate import from_people
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
-from vimonet.vimos.builders.clips import Source, hashed_split, records_of, split_name
-from vimonet.vimos.builders.table import read_table
-from vimonet.vimos.records import Caption, Record
-from vimonet.vimos.schema import Part
-from vimonet.vimos.video import video_duration
+from vimonet.vimos.builders.caption_table import read_table
+from vimonet.vimos.builders.recorded_clips import Source, hashed_split, records_of, split_name
+from vimonet.vimos.parquet import Caption, Record
+from vimonet.vimos.types import Part
+from vimonet.vimos.video_files import video_duration
 
 _ROWS = 50
 _SAME_LENGTH = 0.5

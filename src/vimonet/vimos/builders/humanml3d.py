@@ -17,11 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vimonet.errors import InputError
 from vimonet.motion import load
+from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Shard, Skipped, chunk
-from vimonet.vimos.builders.clips import Source, records_of
-from vimonet.vimos.records import Caption, Record
+from vimonet.vimos.builders.recorded_clips import Source, records_of
+from vimonet.vimos.parquet import Caption, Record
 
 LICENCE = "HumanML3D texts MIT; motion under the licences of AMASS and HumanAct12 (non-commercial research)"
 SPLITS = ("train", "val", "test")

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from vimonet.errors import InputError
 from vimonet.motion import Motion
-from vimonet.motion.formats.amass import pose_joints
-from vimonet.motion.formats.recording import Recording, to_motion
+from vimonet.motion.io.amass import pose_joints
+from vimonet.motion.io.recording import Recording, to_motion
 from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
-from vimonet.vimos.builders.clips import Source, hashed_split, records_of
-from vimonet.vimos.records import Caption, Record
-from vimonet.vimos.video import video_duration
+from vimonet.vimos.builders.recorded_clips import Source, hashed_split, records_of
+from vimonet.vimos.parquet import Caption, Record
+from vimonet.vimos.video_files import video_duration
 
 LICENCE = "Motion-X licence (non-commercial), and those of its subsets"
 FPS = 30.0

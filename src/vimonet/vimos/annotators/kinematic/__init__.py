@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vimonet.motion.kinematics import Facts
-from vimonet.vimos.annotators.kinematic.answers import CANNOT_TELL, NEVER, WHEN, YES_NO, verb_slots
-from vimonet.vimos.annotators.kinematic.events import events
-from vimonet.vimos.annotators.kinematic.forms import DEPTH_FORMS, FORM_WEIGHTS, SIDED_FORMS, STYLES, needs_no_legs
-from vimonet.vimos.annotators.kinematic.limbs import limbs
-from vimonet.vimos.annotators.kinematic.picture import from_picture
-from vimonet.vimos.annotators.kinematic.posture import posture
-from vimonet.vimos.annotators.kinematic.reasoning import from_chance
-from vimonet.vimos.annotators.kinematic.sequence import from_parts
-from vimonet.vimos.annotators.kinematic.travel import travel, turning
-from vimonet.vimos.annotators.kinematic.unknown import all_unknown, unknowable
-from vimonet.vimos.schema import Question
+from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, NEVER, WHEN, YES_NO, verb_slots
+from vimonet.vimos.annotators.kinematic.event_questions import events
+from vimonet.vimos.annotators.kinematic.image_plane_questions import from_picture
+from vimonet.vimos.annotators.kinematic.limb_questions import limbs
+from vimonet.vimos.annotators.kinematic.locomotion_questions import travel, turning
+from vimonet.vimos.annotators.kinematic.posture_questions import posture
+from vimonet.vimos.annotators.kinematic.question_forms import (
+    DEPTH_FORMS,
+    FORM_WEIGHTS,
+    SIDED_FORMS,
+    STYLES,
+    needs_no_legs,
+)
+from vimonet.vimos.annotators.kinematic.reasoning_questions import from_chance
+from vimonet.vimos.annotators.kinematic.sequence_questions import from_parts
+from vimonet.vimos.annotators.kinematic.unanswerable_questions import all_unknown, unknowable
+from vimonet.vimos.types import Question
 
 __all__ = [
     "CANNOT_TELL",

@@ -1,0 +1,258 @@
+"""Models under test: ours, an endpoint, and the answers that need no model. Each has ``ask_batch``.
+
+An adapter has ``name``, ``reads`` (what it can be shown: ``motion``, ``video``), and ``ask_batch``, which takes
+``[(question, shown), ...]`` and gives objects with ``text`` and ``confidence``. For multiple choice by likelihood it
+may have ``choose_batch``, which takes ``[(question, shown, options), ...]``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vimonet.bench.baselines import MajorityAnswer, NearestNeighbour
+from vimonet.bench.video_span import Video
+from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.llm.remote_assistant import RemoteAssistant
+    from vimonet.model import Footage
+    from vimonet.vimos.types import Item
+
+BASELINES = ("majority", "nearest", "question-only")
+KEY_FRAMES = 8
+
+_SYSTEM = """\
+You answer questions about a video, given as frames in the order of time. Answer in as few words as the question allows,
+without explaining; to a multiple choice question answer with the letter."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer in words, with its confidence in 0..1 where there is one."""
+
+    text: str
+    confidence: float | None = None
+
+
+class Adapter(Protocol):
+    """What the benchmark asks."""
+
+    name: str
+    reads: frozenset[str]
+
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+        """Answers to (question, Motion | Video | None) pairs, in order."""
+
+
+class MotionModel:
+    """A ViMoNet model: it reads movements, and videos where it has a video tower.
+
+    Args:
+        assistant: from `vimonet.load`.
+        directory: where its weights lie, for their hash; None: hashed from memory.
+        name: in the report; the assistant's by default.
+
+    Attributes:
+        reads: ``motion``, ``video`` or both, as the model's config has towers for them.
+    """
+
+    def __init__(self, assistant: Any, directory: str | Path | None = None, name: str | None = None) -> None:
+        self.assistant, self.model = assistant, getattr(assistant, "model", None)
+        self.directory = directory
+        self.name = name or str(getattr(assistant, "name", "model"))
+        towers = {"motion": ("motion_config", "keypoint_config"), "video": ("video_config",)}
+        config = getattr(assistant, "config", None)
+        self.reads = frozenset({"motion"})
+        if config is not None:
+            self.reads = frozenset(
+                kind for kind, keys in towers.items() if any(getattr(config, key, None) is not None for key in keys)
+            )
+
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+        """Greedy answers.
+
+        Raises:
+            InputError: a video is shown to a model without a video tower, or cannot be decoded.
+        """
+        if not any(isinstance(shown, Video) for _, shown in asked):
+            answers: Sequence[Any] = self.assistant.ask_batch(list(asked))
+            return answers
+        films = {shown: self._footage(shown) for _, shown in asked if isinstance(shown, Video)}
+        answers = self.assistant.ask_batch(
+            [
+                (question, None, films[shown]) if isinstance(shown, Video) else (question, shown)
+                for question, shown in asked
+            ]
+        )
+        return answers
+
+    def _footage(self, video: Video) -> Footage:
+        """The key frames of a video, as many as the model takes."""
+        from vimonet.model import Footage
+
+        if "video" not in self.reads:
+            raise InputError(f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --via")
+        clip = video.clip(self.assistant.processor.frame_processor.frames)
+        start, length = video.start or 0.0, clip.info.duration
+        end = length if video.end is None else min(video.end, length)
+        return Footage(clip.images, clip.times - start, clip.info.name, end - start)
+
+    def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[Said]:
+        """The likeliest option as the whole answer, its end included; confidence is its share among the options.
+
+        A recording longer than the model's window counts with the sum over its windows.
+        """
+        return [self._choose(*one) for one in asked]
+
+    def _choose(self, question: str, shown: Any, options: Sequence[str]) -> Said:
+        import torch
+
+        from vimonet.inference.assistant import split_windows
+
+        assistant = self.assistant
+        windows: list[Any] = [None]
+        if isinstance(shown, Video):
+            windows = [self._footage(shown)]
+        elif shown is not None:
+            bounds = split_windows(shown.frames, assistant.window_frames)
+            windows = [shown if len(bounds) == 1 else shown.window(*bound) for bound in bounds]
+        question = assistant.processor.normalise_question(question)
+        total = torch.zeros(len(options), dtype=torch.float64)
+        for window in windows:
+            total += self._log_likelihoods(question, window, options)
+        shares = total.softmax(dim=0)
+        best = int(shares.argmax())
+        return Said(options[best], float(shares[best]))
+
+    def _log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
+        """log P(option and end | question, a Motion, a Footage or None), float64 [len(options)]."""
+        import torch
+
+        from vimonet.model import Footage
+
+        assistant, processor = self.assistant, self.assistant.processor
+        tokenizer = processor.tokenizer
+        motion, video = (None, shown) if isinstance(shown, Footage) else (shown, None)
+        inputs = processor.apply_chat_template(
+            [processor.messages(question, motion, video=video)],
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            add_generation_prompt=True,
+            processor_kwargs={"padding": True},
+        ).to(assistant.device)
+        ends = assistant.model.generation_config.eos_token_id
+        end = (ends[0] if isinstance(ends, list) else ends) if ends is not None else tokenizer.eos_token_id
+        found = []
+        with torch.inference_mode():
+            for option in options:
+                told = tokenizer(option, add_special_tokens=False)["input_ids"] + [end]
+                answer = torch.tensor([told], device=assistant.device)
+                ids = torch.cat([inputs["input_ids"], answer], dim=1)
+                mask = torch.ones_like(ids)
+                logits = assistant.model(**{**inputs, "input_ids": ids, "attention_mask": mask}).logits[0]
+                steps = logits[-len(told) - 1 : -1].double().log_softmax(dim=-1)
+                found.append(steps.gather(1, answer[0][:, None]).sum().cpu())
+        return torch.stack(found)
+
+
+class EndpointModel:
+    """An OpenAI-compatible endpoint: movements told as text (or shown as strips), videos as key frames.
+
+    Args:
+        remote: asks about movements.
+        frames: key frames of a video.
+    """
+
+    reads = frozenset({"motion", "video"})
+
+    def __init__(self, remote: RemoteAssistant, frames: int = KEY_FRAMES) -> None:
+        self.remote, self.frames = remote, frames
+        shown = f"{remote.level}{' and picture' if remote.picture else ''}"
+        self.name = f"{remote.endpoint.settings.model} ({shown})"
+
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Any]:
+        """Answers, several requests at a time; an empty one where the endpoint gave none that can be used."""
+        videos = [k for k, (_, shown) in enumerate(asked) if isinstance(shown, Video)]
+        others = [k for k in range(len(asked)) if k not in set(videos)]
+        found: dict[int, Any] = {}
+        if others:
+            found.update(zip(others, self.remote.ask_batch([asked[k] for k in others]), strict=True))
+        if videos:
+            found.update(zip(videos, self._about_videos([asked[k] for k in videos]), strict=True))
+        return [found[k] for k in range(len(asked))]
+
+    def _about_videos(self, asked: Sequence[tuple[str, Video]]) -> list[Said]:
+        from vimonet.llm.endpoint import EndpointError, Request, message
+
+        def requests() -> Any:
+            for question, video in asked:
+                images = [_jpeg(image) for image in video.key_frames(self.frames)]
+                yield Request([message("system", _SYSTEM), message("user", question, images)])
+
+        replies = self.remote.endpoint.chat_many(requests())
+        return [Said("" if isinstance(reply, EndpointError) else reply.text.strip()) for reply in replies]
+
+
+class BaselineModel:
+    """A baseline put to the test as a model: it finds the item by its question and knows its form.
+
+    Args:
+        name: one of :data:`BASELINES`.
+        train_items: what it learns from.
+        items: what will be asked.
+    """
+
+    reads = frozenset({"motion", "video"})
+
+    def __init__(self, name: str, train_items: Sequence[Item], items: Sequence[Item], seed: int = 0) -> None:
+        self.name = name
+        self._items = {item.question: item for item in items}
+        self._majority = MajorityAnswer(train_items)
+        self._nearest = NearestNeighbour(train_items) if name == "nearest" else None
+        self._blind: Any = None
+        if name == "question-only":
+            from vimonet.vimos.question_only_baseline import QuestionOnly
+
+            self._blind = QuestionOnly(seed).fit(
+                [(getattr(i, "plain", "") or i.question, i.answer, i.form.partition(":")[0]) for i in train_items]
+            )
+
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Said]:
+        """Its answers; a question it does not know (mirrored in its words) gets the one for the closest form: none."""
+        return [Said(self._answer(question, shown)) for question, shown in asked]
+
+    def _answer(self, question: str, shown: Any) -> str:
+        item = self._items.get(question)
+        if self._blind is not None:
+            return str(self._blind.answer((getattr(item, "plain", "") or question) if item else question))
+        if item is None:
+            return ""
+        if self._nearest is not None and shown is not None and not isinstance(shown, Video):
+            found = self._nearest.answer(replace(item, motion=shown))
+            if found is not None:
+                return found
+        return self._majority.answer(item)
+
+
+def open_model(name: str | None = None, device: str | None = None) -> MotionModel:
+    """A ViMoNet model by folder or hub id; the shipped one for None.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    import vimonet
+
+    loaded = vimonet.load(name, device=device)
+    origin = name or getattr(getattr(loaded, "config", None), "_name_or_path", None)
+    return MotionModel(loaded, origin if origin and Path(origin).exists() else None, name)
+
+
+def _jpeg(image: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=85)
+    return stream.getvalue()

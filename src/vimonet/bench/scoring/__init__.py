@@ -1,0 +1,1 @@
+"""Score answers: answer formats, text metrics, intervals, and the sections of a report."""

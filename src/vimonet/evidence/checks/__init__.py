@@ -1,0 +1,1 @@
+"""Check an answer against the measured facts, topic by topic."""

@@ -1,0 +1,259 @@
+"""Checks of what happens at a time: jumps, falls, how often, how long, when.
+
+Dead zones are those of the question annotator: where a person could dispute a question, an answer is not called wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from vimonet.evidence.checks.limb_checks import POSTURES
+from vimonet.evidence.parsing import ARM, LEG, TURN, number, numbers, side_of_limb, side_of_turn
+from vimonet.evidence.question import Query, finding
+from vimonet.evidence.verdicts import (
+    AGREES,
+    CONTRADICTS,
+    NOT_CLAIMED,
+    NOT_MEASURABLE,
+    Evidence,
+    Span,
+    compare,
+    compare_numbers,
+)
+
+JUMP = r"\b(jump|hop|leap)\w*"
+FALL = r"\b(fall|falls|falling|fell|tumbl\w*|collaps\w*)\b"
+RAISE = r"\b(rais|lift|put up|hold up|held up|reach)\w*"
+_PARTS = {
+    "beginning": r"\b(beginning|start|early|first)\b",
+    "middle": r"\b(middle|midway|halfway)\b",
+    "end": r"\b(end|late|last|finally)\b",
+}
+
+_SAID = {"beginning": "at the beginning", "middle": "in the middle", "end": "at the end"}
+
+
+def jump(q: Query) -> Evidence | None:
+    """Whether, and how high, the body leaves the ground."""
+    if q.facts.jumps is None:
+        return finding("jump", "not measurable: the legs are not seen, or the recording is 2D", NOT_MEASURABLE)
+    spans = _jumps(q)
+    heights = [j.height for j in q.facts.jumps]
+    parts = [f"{q.when(j.start, j.end)}, pelvis up by {j.height:.2f} m" for j in q.facts.jumps]
+    measured = f"both feet off the ground {'; '.join(parts)}" if parts else "both feet never leave the ground together"
+    truth = True if heights and max(heights) > 0.08 else None if heights else False
+    high = number(q.answer, r"m|cm|met(?:er|re)s?|centimet(?:er|re)s?") if q.asks(r"how high") else None
+    if high is not None and heights:
+        high = high / 100 if re.search(r"\bcm|centim", q.answer) else high
+        verdict = compare_numbers(max(heights), high, 0.06 + 0.2 * max(heights), 0.12 + 0.4 * max(heights))
+        return finding("jump", measured, verdict, f"{max(heights):.2f} m", spans, {"height_m": max(heights)})
+    values = {"jumps": len(heights), "height_m": max(heights, default=None)}
+    return finding("jump", measured, compare(truth, q.claims(JUMP)), truth, spans, values)
+
+
+def fall(q: Query) -> Evidence | None:
+    """Whether the body falls: the pelvis drops fast and stays low."""
+    drops, speed = q.facts.falls, q.facts.peak_drop_speed
+    if drops is None or speed is None:
+        return finding("fall", "not measurable: the legs are not seen, or the recording is 2D", NOT_MEASURABLE)
+    parts = [f"{q.when(f.start, f.end)}, by {f.drop:.2f} m at up to {f.speed:.1f} m/s" for f in drops]
+    measured = (
+        f"the pelvis drops {'; '.join(parts)}" if parts else f"no fall; the pelvis sinks at {speed:.1f} m/s at most"
+    )
+    truth = True if drops else False if speed < 0.9 else None
+    return finding("fall", measured, compare(truth, q.claims(FALL)), truth, _falls(q), {"drop_speed_m_s": speed})
+
+
+def count(q: Query) -> Evidence | None:
+    """How often a movement is repeated: jumps and turns by their flights and turns, the rest by its rhythm."""
+    claim = number(q.answer, r"times?|repetitions?|reps|cycles|rounds|jumps?|turns?")
+    found = happening(q, q.question) if q.asks(rf"{JUMP}|{TURN}|changes of facing") else None
+    if found is not None:
+        name, spans = found
+        sure = _undisputed(q, name)
+        if q.yes is not None:
+            verdict = compare(len(spans) > 1 if sure else None, q.yes)
+        else:
+            verdict = compare_numbers(float(len(spans)) if sure else None, claim, 0.0, 0.0)
+        measured = f"{len(spans)} {name}{'' if len(spans) == 1 else 's'}" + (f": {_times(spans)}" if spans else "")
+        return finding("count", measured, verdict, str(len(spans)), spans, {"count": len(spans)})
+    if q.yes is not None:
+        return None
+    again = q.facts.repetitions
+    if again is None:
+        return finding("count", "not measurable: no movement repeats regularly", NOT_MEASURABLE)
+    named = [name for name, limb in (("arm", ARM), ("leg", LEG)) if q.asks(rf"\b{limb}\b")]
+    off = [name for name in named if name not in again.limb and ("arm" in again.limb or "leg" in again.limb)]
+    limb = again.limb if again.limb.startswith("both") else f"the {again.limb}"
+    measured = (
+        f"{limb} repeats {again.count} times, one in {again.period:.1f} s, {q.when(again.start, again.end)} "
+        f"(regularity {again.regularity:.2f} of 1)"
+    )
+    # A walk repeats its strides, which no one means who asks how often something is done.
+    strides = "leg" in again.limb and (q.facts.path_length or 0.0) > 1.0
+    sure = again.regularity >= 0.6 and not strides and not off and not q.asks(r"\b(walk|run|step|go|turn)")
+    near = 1.0 if again.fast else 0.0
+    verdict = compare_numbers(float(again.count) if sure else None, claim, near, near + 1.0)
+    spans = [q.span(again.start, again.end, *_joints(again.limb), label=f"{again.count}×")]
+    values = {"count": again.count, "period_s": again.period, "regularity": again.regularity}
+    return finding("count", measured, verdict, str(again.count), spans, values)
+
+
+def duration(q: Query) -> Evidence | None:
+    """How long the recording lasts, or what is asked about in it."""
+    claim = number(q.answer, r"s|sec|secs|seconds?")
+    found = happening(q, q.question)
+    if found is not None:
+        name, spans = found
+        if q.asks(r"\braising\b|\blifting\b"):
+            return None  # how long raising takes is not how long it stays up
+        seconds = _together(spans)
+        if not spans:
+            return finding("duration", f"no {name} is measured", NOT_MEASURABLE)
+        measured = f"{name} for {seconds:.1f} s: {_times(spans)}"
+        verdict = compare_numbers(seconds, claim, max(0.6, 0.2 * seconds), max(1.2, 0.4 * seconds))
+        return finding("duration", measured, verdict, f"{seconds:.1f} s", spans, {"duration_s": seconds})
+    if q.asks(rf"\b{ARM}\b|\b{LEG}\b|\b(?!recording|going|during|moving|everything|timing)\w+ing\b"):
+        return None  # how long an action takes that is not measured
+    seconds = q.facts.duration
+    near = max(0.6, 0.1 * seconds)  # a clip under half a second is still "about a second"
+    verdict = compare_numbers(max(seconds, 0.5), claim, near, near + 0.5)
+    whole = [q.span(0.0, seconds, label=f"{seconds:.1f} s")]
+    return finding("duration", f"lasts {seconds:.1f} s", verdict, f"{seconds:.1f} s", whole, {"duration_s": seconds})
+
+
+def when(q: Query) -> Evidence | None:
+    """When something happens: in which third of the recording, or at which second."""
+    found = happening(q, q.question)
+    if found is None:
+        return None
+    name, spans = found
+    never = bool(re.search(r"\b(never|not happen|not at all|does not|no)\b", q.answer))
+    if not spans or never:
+        truth = bool(spans) if _undisputed(q, name) else None
+        said = False if never else True if q.answer else None
+        measured = f"{name} at {_times(spans)}" if spans else f"no {name}"
+        return finding(
+            "when", measured, compare(truth, said), "that does not happen" if truth is False else truth, spans
+        )
+    length = q.facts.duration
+    measured = f"{name} at {_times(spans)}, of {q.when(0.0, length)}"
+    third = None
+    if len(spans) == 1 and length > 1.5:
+        start, end = spans[0].start - q.offset, spans[0].end - q.offset
+        middle = (start + end) / 2 / length
+        if end - start < 0.5 * length and min(abs(middle - 1 / 3), abs(middle - 2 / 3)) > 0.07:
+            third = tuple(_PARTS)[min(2, int(middle * 3))]
+    times = numbers(q.answer) if re.search(r"\d", q.answer) else []
+    if times:
+        # What the model was shown began at the offset.
+        at = sum(times) / len(times) + q.offset
+        edge = "end" if q.asks(r"\b(end|stop\w*|done|finish\w*|cease\w*|over|until|by which)\b") else "start"
+        if q.asks(r"\b(start\w*|begin\w*)\b") or edge == "end":
+            far = min(abs(at - (s.start if edge == "start" else s.end)) for s in spans)
+        else:
+            far = min(max(s.start - at, at - s.end, 0.0) for s in spans)
+        # A hand is on its way up, and down, before and after it is over the shoulder.
+        beyond = 2.5 if name == "raised hand" else 1.2
+        verdict = AGREES if far <= 0.5 else CONTRADICTS if far > beyond else NOT_MEASURABLE
+        if name == "raised hand" and q.asks(r"\b(raising|lifting) (the|both)\b"):
+            verdict = NOT_MEASURABLE  # asked about the action, of which only a part is over the shoulder
+    else:
+        named_parts = [part for part, pattern in _PARTS.items() if re.search(pattern, q.answer)]
+        verdict = NOT_CLAIMED if len(named_parts) != 1 else compare(third, named_parts[0])
+    return finding(
+        "when", measured, verdict, _SAID.get(third or "", ""), spans, {"start_s": spans[0].start, "end_s": spans[0].end}
+    )
+
+
+def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
+    """What measured events a text asks for: their name and spans; None when it names none that is measured."""
+    named: list[tuple[str, Callable[[], list[Span]], bool]] = [
+        ("turn", lambda: _turns(q, side_of_turn(text)), q.facts.turns is not None),
+        ("raised hand", lambda: _raises(q, side_of_limb(text, ARM)), True),
+        ("jump", lambda: _jumps(q), q.facts.jumps is not None),
+        ("fall", lambda: _falls(q), q.facts.falls is not None),
+    ]
+    if re.search(r"\b(walk|run|jog)\w* and turn", text):
+        return None  # what is walked and turned begins and ends with the walk
+    patterns = {
+        "turn": rf"{TURN}|changes of facing",
+        "raised hand": rf"{RAISE}.*\b{ARM}\b|\b{ARM}\b.*({RAISE}|\bup\b)",
+        "jump": JUMP,
+        "fall": FALL,
+    }
+    for name, spans, measured in named:
+        if re.search(patterns[name], text):
+            return (name, spans()) if measured else None
+    for label in ("sitting", "crouching", "kneeling", "lying"):
+        if re.search(POSTURES[label], text) and q.facts.posture is not None:
+            parts = [p for p in q.facts.posture if p.label == label]
+            return label, [q.span(p.start, p.end, "pelvis", label=label) for p in parts]
+    return None
+
+
+def _together(spans: list[Span]) -> float:
+    """Seconds covered by spans that may overlap (both hands raised)."""
+    total, until = 0.0, float("-inf")
+    for span in sorted(spans, key=lambda span: span.start):
+        total += max(span.end - max(span.start, until), 0.0)
+        until = max(until, span.end)
+    return total
+
+
+def _times(spans: list[Span]) -> str:
+    return ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span in spans)
+
+
+def _undisputed(q: Query, name: str) -> bool:
+    """Whether all events of a name are clear ones, or it is as clear that there is none."""
+    facts = q.facts
+    if name == "raised hand":
+        low = len(facts.hand_height) == 2 and max(facts.hand_height.values()) < -0.04
+        return all(r.height > 0.12 for r in facts.raised_hands) if facts.raised_hands else low
+    if name == "turn":
+        turns = facts.turns or ()
+        return all(abs(t.degrees) > 45 for t in turns) if turns else abs(facts.net_turn or 0.0) < 15
+    if name == "jump":
+        return all(j.height > 0.08 for j in facts.jumps or ())
+    if name == "fall":
+        return bool(facts.falls) or (facts.peak_drop_speed or 0.0) < 0.9
+    return all(p.certainty > 0.3 for p in facts.posture or () if p.label == name)
+
+
+def _turns(q: Query, side: str | None) -> list[Span]:
+    signs = {"left": (1,), "right": (-1,)}.get(side or "", (1, -1))
+    return [
+        q.span(t.start, t.end, "pelvis", "left_shoulder", "right_shoulder", label=f"{abs(t.degrees):.0f}°")
+        for t in q.facts.turns or ()
+        if any(sign * t.degrees > 0 for sign in signs)
+    ]
+
+
+def _raises(q: Query, side: str | None) -> list[Span]:
+    sides = (side,) if side in ("left", "right") else ("left", "right")
+    return [
+        q.span(r.start, r.end, f"{r.side}_wrist", label=f"{r.side} +{r.height:.2f} m")
+        for r in q.facts.raised_hands
+        if r.side in sides
+    ]
+
+
+def _jumps(q: Query) -> list[Span]:
+    return [
+        q.span(j.start, j.end, "left_ankle", "right_ankle", label=f"+{j.height:.2f} m") for j in q.facts.jumps or ()
+    ]
+
+
+def _falls(q: Query) -> list[Span]:
+    return [q.span(f.start, f.end, "pelvis", label=f"-{f.drop:.2f} m") for f in q.facts.falls or ()]
+
+
+def _joints(limb: str) -> tuple[str, ...]:
+    """The joints whose movement a limb's repetitions are counted on."""
+    ends = {"arm": "wrist", "leg": "ankle"}
+    for name, joint in ends.items():
+        if name in limb:
+            return tuple(f"{side}_{joint}" for side in ("left", "right") if side in limb or "both" in limb)
+    return ("spine3",) if limb == "trunk" else ("pelvis",)

@@ -1,0 +1,241 @@
+"""Checks of where the body goes: direction, distance, speed, gait, turns, steps.
+
+Dead zones are those of the question annotator: where a person could dispute a question, an answer is not called wrong.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vimonet.evidence.checks.image_plane_checks import AWAY, direction_seen, turn_seen
+from vimonet.evidence.parsing import ARM, LEG, number, side, side_of_turn, way
+from vimonet.evidence.question import Query, finding
+from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence, Span, compare, compare_numbers
+from vimonet.motion.kinematics import Turn
+
+FLAT = "not measurable: 2D keypoints do not show the ground"
+_GO = r"\b(walk|run|step|shuffl|jog|mov|go|travel|crawl|sneak|hop|march|stride|strid|head|slid)\w*"
+_PLACE = r"\b(in place|on the spot|nowhere|not (travel|move|go)|stays?|still)\b"
+
+
+def direction(q: Query) -> Evidence | None:
+    """Which way the body goes, from where it faces at the start; the way it faces underway is told as well."""
+    facts = q.facts
+    if facts.displacement is None or facts.leg_length is None or facts.displacement_angle is None:
+        return direction_seen(q)
+    ratio, angle = facts.displacement / facts.leg_length, facts.displacement_angle
+    truth = None
+    if ratio < 0.25:
+        truth = "in place"
+    elif ratio > 0.5 and abs((angle + 45) % 90 - 45) < 33:
+        truth = facts.displacement_direction
+    to = (
+        ""
+        if ratio < 0.25
+        else f", {abs(angle):.0f} degrees to the {'left' if angle > 0 else 'right'} of straight ahead"
+    )
+    if ratio >= 0.25 and (abs(angle) < 1 or abs(angle) > 179):
+        to = ", straight " + ("ahead" if abs(angle) < 1 else "back")
+    measured = f"the pelvis ends {facts.displacement:.2f} m from its start{to}"
+    if truth not in (None, "in place") and facts.travel_direction != truth:
+        measured += f"; seen from where the body faces underway it goes {facts.travel_direction}"
+    asked = way(q.question)
+    verdict = NOT_MEASURABLE
+    if q.yes is not None:
+        if q.asks(AWAY):
+            moved = True if ratio > 0.6 else False if ratio < 0.25 else None
+            verdict = compare(moved, q.yes)
+        elif asked is None:
+            return None
+        elif truth is not None:
+            held = asked in (truth, facts.travel_direction if truth != "in place" else truth)
+            # What only one of the two frames calls so can be meant either way.
+            doubtful = held and truth != facts.travel_direction and truth != "in place"
+            verdict = NOT_MEASURABLE if doubtful else compare(held, q.yes)
+    else:
+        claim = way(q.answer)
+        verdict = compare(truth, claim)
+        if verdict == CONTRADICTS and claim == facts.travel_direction and truth != "in place":
+            verdict = NOT_MEASURABLE
+    spans = [q.span(0.0, facts.duration, "pelvis", label=truth or "the way")]
+    values = {"displacement_m": facts.displacement, "angle_deg": angle}
+    return finding("direction", measured, verdict, truth, spans, values)
+
+
+def distance(q: Query) -> Evidence | None:
+    """How far the body gets from its start."""
+    metres, leg = q.facts.displacement, q.facts.leg_length
+    if metres is None or leg is None:
+        return finding("distance", FLAT, NOT_MEASURABLE)
+    path = q.facts.path_length or metres
+    measured = f"the pelvis ends {metres:.2f} m from its start, after a way of {path:.2f} m"
+    whole = q.asks(r"\b(path|route|bends|detours?|in all|altogether|adding up|total way|whole way)\b")
+    asked, other = (path, metres) if whole else (metres, path)
+    claim = _length(q.answer)
+    if claim is None and re.search(_PLACE, q.answer):
+        claim = 0.0
+        verdict = compare(True if metres < 0.2 * leg else False if metres > 0.5 * leg else None, True)
+    else:
+        verdict = compare_numbers(asked, claim, max(0.35, 0.15 * asked), max(0.6, 0.25 * asked))
+        if verdict == CONTRADICTS and compare_numbers(other, claim, max(0.35, 0.15 * other), 0.0) == AGREES:
+            verdict = NOT_MEASURABLE  # the net distance and the length of the way are both called how far
+    spans = [q.span(0.0, q.facts.duration, "pelvis", label=f"{metres:.2f} m")]
+    values = {"displacement_m": metres, "path_m": q.facts.path_length}
+    return finding("distance", measured, verdict, f"{asked:.1f} m", spans, values)
+
+
+def _length(text: str) -> float | None:
+    """Metres in an answer."""
+    if re.search(r"\b(cm|centimet(er|re)s?)\b", text):
+        value = number(text, r"cm|centimet(?:er|re)s?")
+        return None if value is None else value / 100
+    if re.search(r"\bhalf a met(er|re)", text):
+        return 0.5
+    return number(text, r"m|met(?:er|re)s?")
+
+
+def speed(q: Query) -> Evidence | None:
+    """How fast the body travels; classes are relative to its leg length, so that a child's walk is a walk."""
+    facts = q.facts
+    if facts.mean_speed is None or facts.path_length is None or facts.leg_length is None:
+        return finding("speed", FLAT, NOT_MEASURABLE)
+    pace = facts.mean_speed / facts.leg_length
+    truth = None
+    if pace < 0.14 or facts.path_length < 0.3 * facts.leg_length:
+        truth = "does not travel"
+    elif 0.28 < pace < 0.75:
+        truth = "slowly"
+    elif 0.95 < pace < 1.85:
+        truth = "at walking pace"
+    elif pace > 2.3:
+        truth = "at running pace"
+    measured = (
+        f"the pelvis moves over the ground at {facts.mean_speed:.2f} m/s on average, {facts.peak_speed:.2f} at most"
+    )
+    value = number(q.answer, r"m/s|met(?:er|re)s? (?:a|per) second") if re.search(r"m/s|second", q.answer) else None
+    if value is not None:
+        low = high = facts.peak_speed or facts.mean_speed
+        if not q.asks(r"\b(top|peak|highest|greatest|fastest|most|maximum)\b"):
+            low = facts.mean_speed
+        verdict = AGREES if 0.75 * low - 0.2 <= value <= 1.25 * high + 0.2 else CONTRADICTS
+    else:
+        claims = {
+            "does not travel": rf"{_PLACE}|\bdoes not\b",
+            "slowly": r"\bslow",
+            "at walking pace": r"\bwalk",
+            "at running pace": r"\brun|\bjog|\bsprint",
+        }
+        found = [name for name, pattern in claims.items() if re.search(pattern, q.answer)]
+        verdict = compare(truth, found[0] if len(found) == 1 and q.yes is None else None)
+    spans = [q.span(0.0, facts.duration, "pelvis", label=f"{facts.mean_speed:.2f} m/s")]
+    return finding(
+        "speed", measured, verdict, truth, spans, {"mean_m_s": facts.mean_speed, "peak_m_s": facts.peak_speed}
+    )
+
+
+def gait(q: Query) -> Evidence | None:
+    """Whether someone who is said to walk or run makes steps, or for running is fast at all."""
+    facts = q.facts
+    if facts.steps is None or facts.mean_speed is None or facts.leg_length is None or facts.path_length is None:
+        return finding("gait", "not measurable: the legs or the ground are not seen", NOT_MEASURABLE)
+    pace, top = facts.mean_speed / facts.leg_length, (facts.peak_speed or 0.0) / facts.leg_length
+    legs = max((facts.limb_activity.get(f"{side} leg", 0.0) for side in ("left", "right")), default=0.0)
+    running = q.asks(r"\b(run|runs|running|sprint\w*|jog\w*|dash\w*)\b")
+    truth = None
+    if not facts.steps and facts.path_length < 0.3 * facts.leg_length and legs < 0.12:
+        truth = False  # also not on the spot
+    elif running:
+        truth = True if top > 2.3 else False if top < 1.7 and legs < 1.0 else None
+    elif len(facts.steps) >= 3 and pace > 0.28:
+        truth = True
+    measured = f"{len(facts.steps)} steps, {facts.mean_speed:.2f} m/s over the ground on average, ankles {legs:.2f} m/s"
+    # Steps alone do not say that it is a walk: "no" is not denied by them.
+    verdict = compare(truth, True if q.yes else None)
+    spans = []
+    if facts.steps:
+        spans = [q.span(facts.steps[0].time, facts.steps[-1].time, "left_ankle", "right_ankle", label="steps")]
+    return finding("gait", measured, verdict, truth, spans, {"mean_m_s": facts.mean_speed, "steps": len(facts.steps)})
+
+
+def turn(q: Query) -> Evidence | None:
+    """Which way the body turns, and by how much where that is asked or said."""
+    net, turns = q.facts.net_turn, q.facts.turns
+    if net is None or turns is None:
+        return turn_seen(q)
+    sides = {_side(turn.degrees) for turn in turns}
+    truth = None
+    if abs(net) < 15 and not turns:
+        truth = "does not turn"
+    elif abs(net) > 35 and len(sides) < 2:
+        truth = _side(net)
+    parts = [f"{abs(t.degrees):.0f} degrees to the {_side(t.degrees)}, {q.when(t.start, t.end)}" for t in turns]
+    whole = (
+        f"the heading changes by {abs(net):.0f} degrees"
+        + (f" to the {_side(net)}" if abs(net) >= 1 else "")
+        + " in all"
+    )
+    measured = f"turns {'; '.join(parts)}; {whole}" if parts else f"no turn of 30 degrees or more; {whole}"
+    spans = [_turn_span(q, t) for t in turns]
+    values = {"net_turn_deg": net}
+    degrees = number(q.answer, r"degrees?|deg|°") if re.search(r"deg|°", q.answer) else None
+    if (
+        degrees is None
+        and q.asks(r"degree|angle|how (far|much|large|big|wide|great|strongly)|by what")
+        and q.yes is None
+    ):
+        degrees = number(q.answer)
+    if len(sides) == 2 and (edge := re.search(r"\b(first|last|final\w*)\b", q.question)):
+        chosen = turns[0 if edge[0] == "first" else -1]
+        truth = _side(chosen.degrees) if abs(chosen.degrees) > 45 else None
+    claim = side_of_turn(q.answer) or (None if re.search(rf"\b({ARM}|{LEG})\b", q.answer) else side(q.answer))
+    claim = claim if claim in ("left", "right") else None
+    if claim is None and re.search(r"\b(not|no|neither|none|straight)\b", q.answer):
+        claim = "does not turn"
+    if q.yes is not None:
+        asked = side_of_turn(q.question)
+        if len(sides) == 2:
+            held = None if asked else True if max(abs(t.degrees) for t in turns) > 45 else None
+        else:
+            held = None if truth is None else truth == asked if asked else truth != "does not turn"
+        return finding("turn", measured, compare(held, q.yes), truth, spans, values)
+    verdict = compare(truth, claim)
+    if degrees is not None and verdict != CONTRADICTS and len(sides) < 2:
+        size = compare_numbers(abs(net), abs(degrees), 25.0 if abs(net) < 135 else 30.0, 40.0)
+        verdict = AGREES if size == AGREES and verdict != NOT_MEASURABLE else size
+    elif q.asks(r"how (far|much|many|large|big|wide|great|strongly)|degree|angle") and claim in ("left", "right"):
+        verdict = verdict if verdict == CONTRADICTS else compare(truth, None)
+    truth_words = f"about {abs(net):.0f} degrees to the {truth}" if degrees is not None and truth in sides else truth
+    return finding("turn", measured, verdict, truth_words, spans, values)
+
+
+def steps(q: Query) -> Evidence | None:
+    """How many steps are taken: counted to one more or less, where someone plainly walks or plainly stands."""
+    facts = q.facts
+    if facts.steps is None or facts.mean_speed is None or facts.leg_length is None or facts.path_length is None:
+        return finding("steps", "not measurable: the legs or the ground are not seen", NOT_MEASURABLE)
+    count = len(facts.steps)
+    left = sum(step.side == "left" for step in facts.steps)
+    walking = facts.mean_speed > 0.5 * facts.leg_length and count >= 2
+    still = facts.path_length < 0.2 * facts.leg_length and not count
+    measured = f"{count} steps, {left} with the left foot and {count - left} with the right"
+    claim = number(q.answer, r"steps?")
+    if claim is None and re.search(r"\bno steps?\b|\bnone\b", q.answer):
+        claim = 0.0
+    off = max(1.0, 0.15 * count)
+    verdict = compare_numbers(
+        float(count) if walking or still else None, claim, 0.0 if still else off, 0.0 if still else off
+    )
+    spans = [
+        q.span(step.time - 0.1, step.time + 0.1, f"{step.side}_ankle", label=f"{number}")
+        for number, step in enumerate(facts.steps, start=1)
+    ]
+    return finding("steps", measured, verdict, str(count), spans, {"steps": count})
+
+
+def _side(degrees: float) -> str:
+    return "left" if degrees > 0 else "right"
+
+
+def _turn_span(q: Query, turn: Turn) -> Span:
+    label = f"{abs(turn.degrees):.0f}° {_side(turn.degrees)}"
+    return q.span(turn.start, turn.end, "pelvis", "left_shoulder", "right_shoulder", label=label)

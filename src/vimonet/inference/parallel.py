@@ -1,0 +1,227 @@
+"""One piece of work over many recordings: in this process, or by Ray on the cores of this machine or of a cluster.
+
+    for outcome in in_process(make, names): ...
+    for outcome in on_ray(make, names): ...
+
+Both give the same: for every name, in the order given, what the work returned (JSON-ready), or the `InputError` it
+raised. ``make`` builds the work (loads the model, say) once per process, when the first recording is due; an
+`InputError` of ``make`` itself concerns them all and is raised.
+
+With Ray a process or machine may die: what it had in hand is done again elsewhere, and since results are taken in
+order, none is lost and none comes twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+from vimonet.utils.errors import InputError
+
+Work = Callable[[str], Any]
+
+_RETRIES = 3
+"""How often a block is tried again whose worker died. Without a limit, a recording that kills its reader (by memory,
+say) would do so forever."""
+
+_MAX_BLOCKS = 4096
+"""A block is what a worker takes at once, and loses when it dies: small, but so many that Ray keeps count with ease."""
+
+_OBJECT_STORE = 128 * 2**20
+"""Bytes of memory that a Ray of our own shares between its processes, by default a third of the machine. Only names and
+results go there."""
+
+
+def in_process(make: Callable[[], Work], names: Sequence[str]) -> Generator[Any | InputError]:
+    """Outcomes of the work on every name, in order, one after another in this process.
+
+    Raises:
+        InputError: the work cannot be made.
+    """
+    work: Work | None = None
+    for name in names:
+        if work is None:
+            work = make()
+        try:
+            yield work(name)
+        except InputError as error:
+            yield error
+
+
+def on_ray(
+    make: Callable[[], Work], names: Sequence[str], *, workers: int | None = None, gpu: bool = False
+) -> Generator[Any | InputError]:
+    """Outcomes of the work on every name, in order, by Ray Data.
+
+    Runs on the Ray this process is connected to, else on the cluster of ``$RAY_ADDRESS``, else on this machine by
+    processes that end with the iteration.
+
+    Args:
+        make: builds the work in every worker process; picklable.
+        names: recordings; paths are meant relative to the present working directory.
+        workers: processes; None for one per core or per GPU, which is also the most. Every one holds a model.
+        gpu: give every worker a GPU.
+
+    Raises:
+        InputError: Ray is missing or cannot be reached, the work cannot be made, or the recordings in hand have killed
+            their worker time and again.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is {workers}; give 1 or more.")
+    if not names:
+        return
+    with _ray() as ray:
+        from ray.exceptions import RayActorError
+
+        done = 0
+        while done < len(names):
+            begun = done
+            try:
+                for outcome in _pass(ray, make, names[done:], workers, gpu):
+                    done += 1
+                    yield outcome
+            except RayActorError as error:
+                if "creation task" in str(error):
+                    last = str(error).strip().splitlines()[-1]
+                    raise InputError(f"a worker cannot start ({last}); every machine needs the same vimonet.") from None
+                # A lost machine takes its workers with it: go on with those that are left. But not in circles.
+                if done == begun:
+                    raise InputError(
+                        f"worker processes keep dying at or after {names[done]} (out of memory?); "
+                        "give fewer --workers, or leave out the recording that does it."
+                    ) from None
+
+
+def _pass(
+    ray: Any, make: Callable[[], Work], names: Sequence[str], workers: int | None, gpu: bool
+) -> Generator[Any | InputError]:
+    """Outcomes by one pool of workers, as large as Ray's machines allow now."""
+    from ray.data import ActorPoolStrategy, DataContext, from_items
+    from ray.util.annotations import RayDeprecationWarning
+
+    kind = "GPU" if gpu else "CPU"
+    there = int(ray.cluster_resources().get(kind, 0))
+    if there == 0:
+        raise InputError(f"the Ray cluster has no {kind} to work with.")
+    most = min(workers or there, there, len(names))
+    context = DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = context.print_on_execution_start = False
+    # What Ray expects of a result until it has seen one; the usual 128 MiB would fill the store.
+    context.target_max_block_size = 2**20
+    blocks = from_items([{"name": name} for name in names], override_num_blocks=min(len(names), _MAX_BLOCKS))
+    with warnings.catch_warnings():
+        # Ray 2.64 takes this option away: pyproject.toml stays below it.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        done = blocks.map(
+            _Worker,  # type: ignore[arg-type]  # a class is built once per process; Ray's annotation forgets it
+            fn_constructor_args=(make, os.getcwd()),
+            compute=ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
+            num_cpus=0 if gpu else 1,
+            num_gpus=1 if gpu else 0,
+            max_task_retries=_RETRIES,
+        )
+    # Nothing is fetched ahead: what is finished is seen at once.
+    tables: Any = done.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow")
+    rows = (row for table in tables for row in table.to_pylist())
+    for name, row in zip(names, rows, strict=True):
+        if row["name"] != name:
+            raise RuntimeError(f"{row['name']} came in the place of {name}")
+        yield _outcome(json.loads(row["outcome"]))
+
+
+class _Worker:
+    """What runs in a worker process: the work, its outcomes as JSON."""
+
+    def __init__(self, make: Callable[[], Work], folder: str) -> None:
+        with contextlib.suppress(OSError):  # on another machine names may all be absolute or addresses
+            os.chdir(folder)
+        self._work: Work | None = None
+        self._make = make
+
+    def __call__(self, row: dict[str, str]) -> dict[str, str]:
+        return {"name": row["name"], "outcome": json.dumps(self._outcome(row["name"]))}
+
+    def _outcome(self, name: str) -> dict[str, Any]:
+        if self._work is None:
+            try:
+                self._work = self._make()
+            except InputError as error:
+                return {"unmade": str(error)}
+        try:
+            return {"result": self._work(name)}
+        except InputError as error:
+            return {"error": str(error)}
+
+
+def _outcome(told: dict[str, Any]) -> Any | InputError:
+    if "unmade" in told:
+        raise InputError(told["unmade"])
+    return InputError(told["error"]) if "error" in told else told["result"]
+
+
+@contextlib.contextmanager
+def _ray() -> Iterator[Any]:
+    """Ray, running; what is started here ends here. Sends no usage statistics, opens no dashboard, says nothing."""
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run`, workers would each build an environment of their own
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
+        "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what its daemons tell about dead workers, on our standard output
+    }
+    for key, value in settings.items():
+        os.environ.setdefault(key, value)
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None and "ray" not in sys.modules:  # it reads this when it is imported
+        # Ray listens on every interface, and who reaches it can run programs: a key known to its own processes only.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise InputError(
+            "work by many processes or machines needs Ray; install it with: uv pip install 'vimonet[ray]'."
+        ) from None
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.CRITICAL}
+    # Sockets lie in there, whose paths may have 103 characters: not under a long $TMPDIR.
+    place = "/tmp" if os.path.isdir("/tmp") else None
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True) as folder:
+        try:
+            with _hushed():
+                if address is None:
+                    ray.init("local", object_store_memory=_OBJECT_STORE, _temp_dir=folder, **quiet)
+                else:
+                    ray.init(address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(f"Ray cannot be started or reached ({str(error).splitlines()[0].rstrip('.')}).") from None
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """File 2 goes nowhere: Ray's core writes there that it was told to write nothing. Exceptions are none of it."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

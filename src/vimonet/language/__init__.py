@@ -1,0 +1,1 @@
+"""Read and rewrite the English of questions and answers: numbers, sides, polarity, abstention, mirroring."""

@@ -1,0 +1,155 @@
+"""One HTTP exchange with a chat endpoint, and what its refusal means."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from vimonet.utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exchange that gave no answer.
+
+    Attributes:
+        what: in a few words, the key of the service left out.
+        again: trying again may help.
+        fatal: no request will do better (wrong key, unknown model, no quota).
+        wait: seconds the service asked to wait; None when it did not say.
+        status: HTTP status; 0 when none came.
+    """
+
+    what: str
+    again: bool
+    fatal: bool = False
+    wait: float | None = None
+    status: int = 0
+
+
+class Wire:
+    """Sends a request body and returns the decoded answer, or a `Failure`. Never shows the key.
+
+    Args:
+        base_url: as ``http://localhost:8000/v1``.
+        key_env: environment variable with the key; unset, none is sent (local servers need none).
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        InputError: an address or key that cannot be used, or the extra ``llm`` is not installed.
+    """
+
+    def __init__(self, base_url: str, key_env: str, timeout: float) -> None:
+        try:
+            import httpx2
+            import jsonschema  # noqa: F401  checks the answers
+        except ImportError:
+            raise InputError(
+                "asking an endpoint needs the packages of the extra 'llm'; install them with: uv pip install "
+                "'vimonet[llm]'."
+            ) from None
+        self.url = f"{_check_url(base_url)}/chat/completions"
+        self.key_env = key_env
+        self._key = os.environ.get(key_env, "").strip() if key_env else ""
+        if not (self._key.isascii() and self._key.isprintable()) or " " in self._key:
+            raise InputError(f"${key_env} holds blanks or letters that no key has; set it to the key alone.")
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._errors = (httpx2.TimeoutException, httpx2.ConnectError, httpx2.RequestError)
+        self._client = httpx2.Client(
+            headers=headers,
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
+            limits=httpx2.Limits(max_connections=None),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def post(self, body: Mapping[str, Any]) -> dict[str, Any] | Failure:
+        """Send one request and wait for its answer."""
+        timed_out, unreachable, dropped = self._errors
+        try:
+            response = self._client.post(self.url, json=dict(body))
+        except unreachable as error:
+            return Failure(f"cannot be reached ({self._safe(str(error))})", again=True)
+        except timed_out:
+            return Failure("gave no answer in time", again=True, status=408)
+        except dropped as error:
+            return Failure(f"dropped the connection ({self._safe(str(error))})", again=True, status=-1)
+        if response.status_code == 200:
+            try:
+                answer: dict[str, Any] = json.loads(response.content)
+                answer["choices"][0]["message"]
+            except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+                return Failure("answered with something that is no chat completion", again=True, status=200)
+            return answer
+        return self._refusal(response)
+
+    def _refusal(self, response: Any) -> Failure:
+        status = int(response.status_code)
+        said, code = _error_of(response.text)
+        words = f"answered {status}" + (f": {self._safe(said)}" if said else "")
+        if status in (401, 403):
+            hint = f"check the key in ${self.key_env}" if self._key else f"put its key into ${self.key_env}"
+            return Failure(f"{words}; {hint}", again=False, fatal=True, status=status)
+        if status == 404 or 300 <= status < 400:
+            return Failure(f"{words}; check the address and the model's name", False, True, status=status)
+        if status == 429 and code == "insufficient_quota":
+            return Failure(words, again=False, fatal=True, status=status)
+        again = status in (408, 409, 425, 429) or status >= 500
+        return Failure(words, again, wait=_retry_after(response.headers) if again else None, status=status)
+
+    def _safe(self, text: str) -> str:
+        text = " ".join(text.split())[:300]
+        return text.replace(self._key, "[key]") if self._key else text
+
+
+def _check_url(base_url: str) -> str:
+    base = base_url.strip().rstrip("/").removesuffix("/chat/completions")
+    try:
+        parts = urlsplit(base)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable, parts = False, urlsplit("")
+    if not usable:
+        raise InputError(f"{base_url!r} is no address of an endpoint; give one such as http://localhost:8000/v1.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InputError(
+            "the endpoint's address holds a user, password or query; give the plain address, and the key in an "
+            "environment variable."
+        )
+    return base
+
+
+def _error_of(text: str) -> tuple[str, str]:
+    """What the service says, and its code, out of the body of a refusal."""
+    try:
+        error = json.loads(text)
+    except (ValueError, RecursionError):
+        return text[:300], ""
+    if isinstance(error, dict):
+        error = error.get("error", error)
+    if isinstance(error, dict):
+        return str(error.get("message") or error.get("detail") or ""), str(error.get("code") or "")
+    return str(error), ""
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3: seconds or a date)."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        wait = float(value)
+    except ValueError:
+        try:
+            wait = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return None
+    return max(wait, 0.0) if wait == wait else None

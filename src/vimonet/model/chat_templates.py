@@ -1,0 +1,176 @@
+"""How the families of language models write a conversation, as chat templates with clips in them.
+
+A language model answers best in the form it was trained on. A family is known by the control tokens in its tokenizer's
+vocabulary, not by a name. Each template knows ``system``, ``user`` and ``assistant``, marks the answer and its end for
+the assistant mask, and puts a clip's placeholder on a line of its own before the question.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from vimonet.model.chat_format import CHAT_TEMPLATE
+from vimonet.model.configuration_vimonet import END_TOKEN
+from vimonet.utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class ChatFamily:
+    """A family's form.
+
+    Attributes:
+        name: of the option.
+        marks: tokens by which it is known; all must be in the vocabulary.
+        end: token that ends an answer.
+        system, user: what stands before and after such a message.
+        prompt: what an answer is asked for with.
+        lead: what the answer itself begins with, learned with it.
+        after: what follows the end of an answer.
+        clips: what stands before and after the clips of a message, which then come behind its text; None for clips
+            on lines of their own where they are given.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    end: str
+    system: tuple[str, str]
+    user: tuple[str, str]
+    prompt: str
+    lead: str = ""
+    after: str = ""
+    clips: tuple[str, str] | None = None
+
+    def template(self, system: str = "") -> str:
+        """The Jinja template; `system` is said where a conversation brings no system message."""
+        q = json.dumps
+        said = _IN_PLACE
+        if self.clips is not None:
+            said = _BEHIND.format(before=q(self.clips[0]), after=q(self.clips[1]))
+        return _TEMPLATE.format(
+            said=said,
+            default=q(system),
+            system_before=q(self.system[0]),
+            system_after=q(self.system[1]),
+            user_before=q(self.user[0]),
+            user_after=q(self.user[1]),
+            prompt=q(self.prompt),
+            lead=q(self.lead),
+            end=q(self.end),
+            after=q(self.after),
+        )
+
+
+_HEADER = "<|start_header_id|>{}<|end_header_id|>\n\n"
+FAMILIES = (
+    ChatFamily(
+        "llama3",
+        ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+        "<|eot_id|>",
+        (_HEADER.format("system"), "<|eot_id|>"),
+        (_HEADER.format("user"), "<|eot_id|>"),
+        _HEADER.format("assistant"),
+    ),
+    ChatFamily(
+        "qwen",
+        ("<|im_start|>", "<|im_end|>"),
+        "<|im_end|>",
+        ("<|im_start|>system\n", "<|im_end|>\n"),
+        ("<|im_start|>user\n", "<|im_end|>\n"),
+        "<|im_start|>assistant\n",
+        after="\n",
+    ),
+    ChatFamily("vicuna", ("<s>", "</s>"), "</s>", ("", " "), ("USER: ", " "), "ASSISTANT:", lead=" "),
+    # Never found, for its tokenizer is Vicuna's. The peer encodes "INPUT_VIDEO: " apart, which puts a space before it.
+    ChatFamily(
+        "motionllm",
+        ("<s>", "</s>"),
+        "</s>",
+        ("", " "),
+        ("USER: ", " "),
+        "ASSISTANT: ",
+        clips=(" \n INPUT_VIDEO: ", "."),
+    ),
+)
+"""In the order in which they are looked for."""
+
+CHOICES = ("auto", *(family.name for family in FAMILIES), "vimonet")
+
+_TEMPLATE = """\
+{{%- macro clip(part, end) -%}}
+{{%- if part['type'] == 'motion' -%}}{{{{- '<|motion|>' + end -}}}}
+{{%- elif part['type'] == 'keypoints' -%}}{{{{- '<|keypoints|>' + end -}}}}
+{{%- elif part['type'] == 'video' -%}}{{{{- '<|video|>' + end -}}}}
+{{%- elif part['type'] != 'text' -%}}
+{{{{- raise_exception("The type of a content is " + part['type'] + "; expected text, motion or video.") -}}}}
+{{%- endif -%}}
+{{%- endmacro -%}}
+{{%- macro said(content) -%}}
+{{%- if content is string -%}}{{{{- content -}}}}
+{{%- else -%}}
+{said}
+{{%- endif -%}}
+{{%- endmacro -%}}
+{{{{- bos_token if bos_token is defined and bos_token else '' -}}}}
+{{%- set default = {default} -%}}
+{{%- if default and messages[0]['role'] != 'system' -%}}
+{{{{- {system_before} + default + {system_after} -}}}}
+{{%- endif -%}}
+{{%- for message in messages -%}}
+{{%- if message['role'] == 'system' -%}}{{{{- {system_before} + said(message['content']) + {system_after} -}}}}
+{{%- elif message['role'] == 'user' -%}}{{{{- {user_before} + said(message['content']) + {user_after} -}}}}
+{{%- elif message['role'] == 'assistant' -%}}
+{{{{- {prompt} -}}}}
+{{%- generation -%}}{{{{- {lead} + said(message['content']) + {end} -}}}}{{%- endgeneration -%}}
+{{{{- {after} -}}}}
+{{%- else -%}}
+{{{{- raise_exception("The role of a message is " + message['role'] + "; expected system, user or assistant.") -}}}}
+{{%- endif -%}}
+{{%- endfor -%}}
+{{%- if add_generation_prompt -%}}{{{{- {prompt} -}}}}{{%- endif -%}}
+"""
+
+
+_IN_PLACE = """\
+{%- for part in content -%}
+{%- if part['type'] == 'text' -%}{{- part['text'] -}}{%- else -%}{{- clip(part, '\\n') -}}{%- endif -%}
+{%- endfor -%}"""
+_BEHIND = """\
+{{%- for part in content if part['type'] == 'text' -%}}{{{{- part['text'] -}}}}{{%- endfor -%}}
+{{%- for part in content if part['type'] != 'text' -%}}
+{{{{- ({before} if loop.first else '') + clip(part, '') + ({after} if loop.last else '') -}}}}
+{{%- endfor -%}}"""
+
+
+def choose_chat(tokenizer: PreTrainedTokenizerBase, choice: str = "auto", system: str = "") -> tuple[str, str, str]:
+    """The form in which a tokenizer's language model is talked to.
+
+    Args:
+        tokenizer: of the language model.
+        choice: a family's name, ``vimonet`` for ViMoNet's own form, or ``auto``: the first family whose tokens the
+            vocabulary holds, else ``vimonet``.
+        system: what every conversation begins with, unless it says so itself; not in ``vimonet``.
+
+    Returns:
+        Name of the family, chat template, and the token that ends an answer.
+
+    Raises:
+        InputError: an unknown choice, a family whose tokens are missing, or a system text for ``vimonet``.
+    """
+    if choice not in CHOICES:
+        raise InputError(f"chat {choice!r} is not known; use one of {', '.join(CHOICES)}.")
+    vocabulary = tokenizer.get_vocab()
+    for family in FAMILIES:
+        lacking = [token for token in family.marks if token not in vocabulary]
+        if choice == family.name and lacking:
+            raise InputError(f"chat {choice}: the tokenizer lacks {lacking[0]}; leave the choice to auto.")
+        if choice == family.name or (choice == "auto" and not lacking):
+            return family.name, family.template(system), family.end
+    if system:
+        raise InputError("ViMoNet's own chat has no system text; leave --system away, or choose a family with --chat.")
+    return "vimonet", CHAT_TEMPLATE, END_TOKEN
+
+
+__all__ = ["CHOICES", "FAMILIES", "ChatFamily", "choose_chat"]

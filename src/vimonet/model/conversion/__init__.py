@@ -1,0 +1,88 @@
+"""Weights that others released, in the form they are used in here.
+
+A file per peer; what several share (lit-gpt's layout, LLaVA's projector, reading and writing) beside them. Every
+importer says what became of every key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vimonet.model.conversion.checkpoint_files import new_folder
+from vimonet.model.conversion.convert_languagebind import convert_languagebind_folder
+from vimonet.model.conversion.convert_motionllm import convert_motionllm
+from vimonet.model.conversion.convert_t2m_gpt import convert_t2m_gpt
+from vimonet.model.conversion.convert_video_llava import convert_video_llava
+from vimonet.model.weight_files import ImportReport
+from vimonet.utils.errors import InputError
+
+REPORT = "conversion.txt"
+_CONVERTERS: dict[str, Callable[..., tuple[list[ImportReport], tuple[str, ...]]]] = {
+    "motionllm": convert_motionllm,
+    "t2m-gpt": convert_t2m_gpt,
+    "motiongpt": convert_t2m_gpt,
+    "video-llava": convert_video_llava,
+    "languagebind": convert_languagebind_folder,
+}
+SOURCES = tuple(_CONVERTERS)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion made.
+
+    Attributes:
+        folder: where it lies; the full list of keys lies in it as conversion.txt.
+        reports: one per part.
+        unused: keys of the files that no part used.
+    """
+
+    folder: Path
+    reports: tuple[ImportReport, ...]
+    unused: tuple[str, ...]
+
+    def lines(self, *, keys: bool = True) -> list[str]:
+        """The report in readable lines; without `keys` the sums only."""
+        lines: list[str] = []
+        for report in self.reports:
+            same = sum(theirs == ours for theirs, ours in report.renamed.items())
+            lines.append(
+                f"{report.source}: {len(report.renamed)} keys used, {len(report.renamed) - same} of them renamed"
+            )
+            lines.append("  sizes: " + ", ".join(f"{name} {value}" for name, value in report.config.items()))
+            if keys:
+                pairs = report.renamed.items()
+                lines += [f"  used: {a}" if a == b else f"  renamed: {a} -> {b}" for a, b in pairs]
+                lines += [f"  set here: {key}" for key in report.missing]
+        lines.append(f"{len(self.unused)} keys unused")
+        return lines + [f"  unused: {key}" for key in self.unused if keys]
+
+
+def convert(
+    source: str, files: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], **options: Any
+) -> Conversion:
+    """Convert the released weights of a peer into a new folder.
+
+    Args:
+        source: one of `SOURCES`.
+        files: its files or folders.
+        out: a folder that is not there yet; written whole or not at all.
+        **options: of the peer's converter (``base``, ``adapter``, ``mean`` ...).
+
+    Raises:
+        InputError: an unknown source; files that are missing, damaged, incomplete or of another kind.
+    """
+    if source not in _CONVERTERS:
+        raise InputError(f"source {source!r} is not known; use one of {', '.join(SOURCES)}.")
+    with new_folder(out) as folder:
+        reports, unused = _CONVERTERS[source](files, folder, **options)
+        conversion = Conversion(Path(out), tuple(reports), unused)
+        (folder / REPORT).write_text("\n".join(conversion.lines()) + "\n", encoding="utf-8")
+    return conversion
+
+
+__all__ = ["REPORT", "SOURCES", "Conversion", "convert"]

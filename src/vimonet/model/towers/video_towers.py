@@ -1,0 +1,286 @@
+"""Video towers: any vision or video backbone of transformers, and LanguageBind, behind one output shape.
+
+An image backbone (CLIP, SigLIP, SigLIP2, DINOv2, ResNet, ConvNeXt ...) reads every frame alone; a video backbone
+(VideoMAE, V-JEPA 2, ViViT, LanguageBind) reads the clip. Class and register tokens are left out: a feature belongs to a
+place in the picture and a moment.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.configuration_utils import PreTrainedConfig
+from transformers.modeling_utils import PreTrainedModel
+from transformers.models.auto.configuration_auto import AutoConfig
+from transformers.models.auto.modeling_auto import AutoModel
+
+from vimonet.model.pooling import Grid
+from vimonet.model.towers.languagebind import is_languagebind, load_released_languagebind
+from vimonet.utils.errors import InputError
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+_HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a family of backbones wants.
+
+    Attributes:
+        video: reads whole clips rather than single pictures.
+        exact: the frames of a clip are fixed by its position embeddings.
+        convolutional: gives a map of features [N, D, rows, columns].
+        layer: hidden state that is taken; None for the output.
+        mean, std: of its pictures.
+        fit, resample, antialias: how pictures are brought to its size, see `FrameProcessor`.
+    """
+
+    video: bool = False
+    exact: bool = False
+    convolutional: bool = False
+    layer: int | None = None
+    mean: tuple[float, ...] = _IMAGENET[0]
+    std: tuple[float, ...] = _IMAGENET[1]
+    fit: str = "crop"
+    resample: str = "bicubic"
+    antialias: bool = True
+
+
+FAMILIES: dict[str, Family] = {
+    "resnet": Family(convolutional=True),
+    "convnext": Family(convolutional=True),
+    "convnextv2": Family(convolutional=True),
+    # The last layer but one, as LLaVA, Video-LLaVA and MotionLLM read CLIP's towers.
+    "clip_vision_model": Family(layer=-2, mean=_CLIP[0], std=_CLIP[1]),
+    "languagebind_video": Family(
+        True, True, layer=-2, mean=_CLIP[0], std=_CLIP[1], resample="bilinear", antialias=False
+    ),
+    "siglip_vision_model": Family(mean=_HALF[0], std=_HALF[1], fit="stretch", resample="bilinear"),
+    "siglip2_vision_model": Family(mean=_HALF[0], std=_HALF[1], fit="stretch", resample="bilinear"),
+    "videomae": Family(True, True, resample="bilinear"),
+    "vjepa2": Family(True, resample="bilinear"),
+    "vivit": Family(True, True, mean=_HALF[0], std=_HALF[1], resample="bilinear"),
+}
+
+
+def family_of(config: PreTrainedConfig) -> Family:
+    """The family of a backbone's config.
+
+    Raises:
+        ValueError: a video backbone whose order of tokens is not known here, or no backbone of patches at all.
+    """
+    known = FAMILIES.get(config.model_type)
+    if known is not None:
+        return known
+    if getattr(config, "num_frames", None) or getattr(config, "frames_per_clip", None):
+        videos = ", ".join(name for name, family in FAMILIES.items() if family.video)
+        raise ValueError(f"{config.model_type} is a video backbone that is not known here; known are {videos}.")
+    if _side(config) is None or not getattr(config, "hidden_size", None):
+        raise ValueError(
+            f"{config.model_type} is no vision backbone of patches (its config needs image_size, patch_size and "
+            "hidden_size)."
+        )
+    return Family()
+
+
+def image_side(config: PreTrainedConfig) -> int:
+    """Height and width of the pictures a backbone reads, in pixels."""
+    side, patch = _side(config), _patch(config)
+    assert side is not None
+    return side // patch * patch
+
+
+def feature_grid(config: PreTrainedConfig, frames: int) -> Grid:
+    """Frames, rows and columns of a backbone's features for a clip of so many frames."""
+    rows = image_side(config) // _patch(config)
+    return -(-frames // tubelet(config)), rows, rows
+
+
+def tubelet(config: PreTrainedConfig) -> int:
+    """Frames per feature in time: 1 but for tubelet embeddings."""
+    size = getattr(config, "tubelet_size", 1) if family_of(config).video else 1
+    return int(size[0] if isinstance(size, (list, tuple)) else size)
+
+
+def clip_frames(config: PreTrainedConfig) -> int | None:
+    """Frames a clip must have; None where any number will do."""
+    return int(config.num_frames) if family_of(config).exact else None
+
+
+def _convolutional(config: PreTrainedConfig) -> bool:
+    return FAMILIES.get(config.model_type, Family()).convolutional
+
+
+def _patch(config: PreTrainedConfig) -> int:
+    size: Any = getattr(config, "patch_size", None)
+    if _convolutional(config):
+        # Pixels per feature: the stem's stride (4 in a ResNet), doubled by every stage after the first.
+        halvings = len(config.hidden_sizes) - (not getattr(config, "downsample_in_first_stage", False))
+        return int(size or 4) * 2**halvings
+    if size is None and isinstance(getattr(config, "tubelet_size", None), (list, tuple)):
+        size = config.tubelet_size[-1]
+    return int(size[-1] if isinstance(size, (list, tuple)) else size or 0)
+
+
+def _side(config: PreTrainedConfig) -> int | None:
+    if not _patch(config):
+        return None
+    size: Any = getattr(config, "image_size", None) or getattr(config, "crop_size", None)
+    if size is None and _convolutional(config):
+        size = 224  # any will do; ImageNet's is what such weights were trained on
+    if size is None and config.model_type == "siglip2_vision_model":
+        size = int(config.num_patches**0.5) * _patch(config)
+    return None if size is None else int(size[0] if isinstance(size, (list, tuple)) else size)
+
+
+class VideoTower(nn.Module):
+    """A backbone whose features have one shape. With every parameter frozen it stays in eval mode and keeps no
+    gradients.
+
+    Args:
+        config: of the backbone.
+        layer: hidden state to take, counted as in ``hidden_states``; None for the family's own.
+        backbone: with its weights; new from the config where None.
+    """
+
+    def __init__(self, config: PreTrainedConfig, layer: int | None = None, backbone: PreTrainedModel | None = None):
+        super().__init__()
+        self.family = family_of(config)
+        self.layer = self.family.layer if layer is None else layer
+        self.backbone = AutoModel.from_config(config) if backbone is None else backbone
+        self.config: PreTrainedConfig = self.backbone.config
+        # Parts that only pre-training or retrieval needs.
+        if config.model_type == "vjepa2":
+            self.backbone.predictor = None
+
+    @property
+    def dim(self) -> int:
+        """Width of a feature."""
+        return int(self.config.hidden_sizes[-1] if self.family.convolutional else self.config.hidden_size)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no parameter is trained."""
+        return not any(parameter.requires_grad for parameter in self.parameters())
+
+    def train(self, mode: bool = True) -> VideoTower:
+        """As torch's, but a frozen tower is not woken."""
+        super().train(mode and not self.frozen)
+        return self
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Encode clips.
+
+        Args:
+            values: [N, F, 3, H, W], normalised for the backbone.
+
+        Returns:
+            Features [N, F', P, D]: F' moments (F, or F / tubelet), P patches row by row.
+
+        Raises:
+            ValueError: a number of frames the backbone cannot take, or features that are no grid of patches.
+        """
+        wanted = clip_frames(self.config)
+        if wanted is not None and values.shape[1] != wanted:
+            raise ValueError(f"{values.shape[1]} frames per clip, but {self.config.model_type} takes {wanted}.")
+        values = values.to(next(self.backbone.parameters()).dtype)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            hidden = self._hidden(values)
+        moments, rows, columns = feature_grid(self.config, values.shape[1])
+        if self.config.model_type == "languagebind_video":
+            return hidden[:, :, 1:]
+        per_clip = moments if self.family.video else 1
+        extra = hidden.shape[1] - per_clip * rows * columns
+        if extra < 0:
+            raise ValueError(f"{self.config.model_type} gives {hidden.shape[1]} features, no {rows} x {columns} grid.")
+        # Class and register tokens come first.
+        return hidden[:, extra:].reshape(len(values), moments, rows * columns, -1)
+
+    def _hidden(self, values: Tensor) -> Tensor:
+        """The hidden state of the chosen layer: [N, L, D] of clips, [N * F, L, D] of pictures."""
+        inputs: dict[str, Any]
+        if self.config.model_type == "vjepa2":
+            inputs = {"pixel_values_videos": self._whole_tubelets(values), "skip_predictor": True}
+        elif self.config.model_type == "siglip2_vision_model":
+            inputs = self._naflex(values.flatten(0, 1))
+        else:
+            inputs = {"pixel_values": values if self.family.video else values.flatten(0, 1)}
+        if self.family.convolutional:
+            # The layout in which convolutions are fastest, on a CPU as on a GPU.
+            inputs["pixel_values"] = inputs["pixel_values"].contiguous(memory_format=torch.channels_last)
+            return self.backbone(**inputs).last_hidden_state.flatten(2).transpose(1, 2)
+        if self.layer is None or self.layer == -1:
+            return self.backbone(**inputs).last_hidden_state
+        return self.backbone(**inputs, output_hidden_states=True).hidden_states[self.layer]
+
+    def _whole_tubelets(self, values: Tensor) -> Tensor:
+        lacking = -values.shape[1] % tubelet(self.config)
+        return torch.cat([values, values[:, -1:].expand(-1, lacking, -1, -1, -1)], 1) if lacking else values
+
+    def _naflex(self, pictures: Tensor) -> dict[str, Tensor]:
+        """SigLIP2's inputs: flattened patches (row, column, channel inside) and the shape of the grid."""
+        patch = _patch(self.config)
+        tiles = pictures.unfold(2, patch, patch).unfold(3, patch, patch)  # [B, 3, h, w, p, p]
+        n, _, rows, columns = tiles.shape[:4]
+        flat = tiles.permute(0, 2, 3, 4, 5, 1).reshape(n, rows * columns, -1)
+        shape = torch.tensor([[rows, columns]] * n, device=pictures.device)
+        return {
+            "pixel_values": flat,
+            "pixel_attention_mask": torch.ones(flat.shape[:2], dtype=torch.long, device=pictures.device),
+            "spatial_shapes": shape,
+        }
+
+
+def load_video_tower(source: str | os.PathLike[str]) -> PreTrainedModel:
+    """Load a pretrained backbone.
+
+    Args:
+        source: a folder or hub id: of a vision or video model, of a model that has one (CLIP, SigLIP2), or of
+            LanguageBind as published.
+
+    Raises:
+        InputError: nothing there, the hub out of reach, weights that lack something, or no backbone known here.
+    """
+    try:
+        settings, _ = PreTrainedConfig.get_config_dict(source)
+        if is_languagebind(settings):
+            return load_released_languagebind(_fetched(source), settings)[0]
+        config: Any = AutoConfig.from_pretrained(source)
+        config = getattr(config, "vision_config", None) or config
+        family_of(config)
+        model, report = AutoModel.from_pretrained(source, config=config, output_loading_info=True)
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        if Path(source).is_dir():
+            raise InputError(f"{source}: no video tower can be loaded from it ({_first_line(error)}).") from None
+        raise InputError(
+            f"{source}: neither a folder here nor a model the hub gives out ({_first_line(error)}); where there is a "
+            "network, 'hf download' fetches it, then give its folder."
+        ) from None
+    if lacking := sorted(report["missing_keys"]):
+        raise InputError(f"{source}: the weights lack {len(lacking)} tensors of the tower, such as {lacking[0]}.")
+    return model.eval()
+
+
+def _fetched(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The folder itself, or where the hub's copy lies."""
+    if Path(source).is_dir():
+        return source
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(str(source), allow_patterns=["config.json", "*.safetensors", "pytorch_model.bin"])
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
+
+
+__all__ = ["FAMILIES", "VideoTower", "clip_frames", "family_of", "feature_grid", "image_side", "load_video_tower"]

@@ -1,0 +1,180 @@
+"""Unit, up axis and handedness of a source, from the body itself: legs have a known length, heads are above feet."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.skeleton import LEG_LENGTH
+from vimonet.utils.errors import InputError
+
+CMU_UNIT: Final[float] = 0.0254 / 0.45
+"""Metres per unit of CMU's ASF/AMC and its cgspeed conversion: inches at 0.45 scale."""
+
+_UNITS: Final[dict[str, float]] = {
+    "m": 1.0,
+    "cm": 0.01,
+    "mm": 0.001,
+    "dm": 0.1,
+    "inch": 0.0254,
+    "in": 0.0254,
+    "ft": 0.3048,
+    "cmu": CMU_UNIT,
+}
+_UP_ROTATIONS: Final[dict[str, list[list[int]]]] = {  # each a proper rotation that takes the axis to +Y
+    "Y": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "-Y": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
+    "Z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+    "-Z": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+    "X": [[0, -1, 0], [1, 0, 0], [0, 0, 1]],
+    "-X": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]],
+}
+_HUMAN_LEG = (0.42, 1.2)  # metres hip to ankle, small child to giant
+
+
+def parse_unit(unit: str | float) -> float:
+    """Metres per unit of 'm', 'cm', 'mm', 'dm', 'inch', 'ft', 'cmu' or a positive number; else InputError."""
+    if isinstance(unit, str) and unit.strip().lower() in _UNITS:
+        return _UNITS[unit.strip().lower()]
+    try:
+        value = float(unit)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not (np.isfinite(value) and 0 < value < 1e6):
+        raise InputError(f"unit {unit!r} is not known; give m, cm, mm, dm, inch, ft, cmu, or metres per unit.")
+    return value
+
+
+def parse_up(up: str) -> str:
+    """'Y', 'Z', '-Y' ... from 'y', '+z', 'Y-up' and the like; else InputError."""
+    text = str(up).strip().upper().removesuffix("UP").strip("_ ").removesuffix("-").removeprefix("+")
+    if text not in _UP_ROTATIONS:
+        raise InputError(f"up axis {up!r} is not known; give one of y, z, x, -y, -z, -x.")
+    return text
+
+
+def to_y_up(joints: NDArray[np.float32], axis: str) -> NDArray[np.float32]:
+    """Rotate [..., 3] so that ``axis`` becomes +Y; handedness is kept."""
+    if axis == "Y":
+        return joints
+    return joints @ np.array(_UP_ROTATIONS[axis], dtype=joints.dtype).T
+
+
+def detect_unit(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, family: str, name: str
+) -> tuple[float, str, bool]:
+    """Metres per unit from the length of the legs (arms where no leg is seen).
+
+    Returns:
+        (metres per unit, text for ``describe``, whether it is a unit that people use). Metres, centimetres and
+        millimetres come before the rarer ones, so a child in centimetres is not taken for an adult in inches.
+
+    Raises:
+        InputError: the skeleton has no extent.
+    """
+    length = _limb(joints, confidence, (1, 4, 7), (2, 5, 8))
+    expected = LEG_LENGTH
+    if length == 0.0:
+        length, expected = _limb(joints, confidence, (16, 18, 20), (17, 19, 21)), 0.52
+    if not np.isfinite(length) or length <= 1e-9:
+        raise InputError(f"{name}: all joints lie in one place; expected a skeleton with legs of some length.")
+    adult = length * LEG_LENGTH / expected
+    if family.startswith(("cgspeed", "CMU")) and _HUMAN_LEG[0] < adult * CMU_UNIT < _HUMAN_LEG[1]:
+        return CMU_UNIT, "CMU unit (inch / 0.45, detected)", True
+    for unit in ("m", "cm", "mm", "inch", "cmu", "ft", "dm"):
+        if _HUMAN_LEG[0] <= adult * _UNITS[unit] <= _HUMAN_LEG[1]:
+            return _UNITS[unit], f"{unit} (detected)", True
+    scale = LEG_LENGTH / adult
+    return scale, f"{scale:.4g} m (legs set to {LEG_LENGTH:.2f} m)", False
+
+
+def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[int, int, int]) -> float:
+    """Median length of a two-bone limb over sides and (at most about 500) frames in which it is seen; 0 if never."""
+    step = max(1, len(joints) // 500)
+    values = joints[::step].astype(np.float64)
+    lengths = []
+    for a, b, c in chains:
+        length = np.linalg.norm(values[:, a] - values[:, b], axis=1) + np.linalg.norm(
+            values[:, b] - values[:, c], axis=1
+        )
+        if confidence is not None:
+            length = length[(confidence[::step][:, [a, b, c]] > 0).all(axis=1)]
+        lengths.append(length)
+    every = np.concatenate(lengths)
+    return float(np.median(every)) if len(every) else 0.0
+
+
+def detect_up(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, rest: NDArray[np.float32] | None
+) -> str:
+    """The axis along which heads are above feet.
+
+    A rest pose that stands (straight legs below the trunk) decides, unless the movement itself stands upright on
+    the ground along another axis (an exporter that turned the root only). Without such a rest pose the mean direction
+    from ankles to head decides, if it is clear; else Y.
+    """
+    values = joints[:: max(1, len(joints) // 500)].astype(np.float64)
+    body = values[:, 15] - (values[:, 7] + values[:, 8]) / 2
+    if confidence is not None:
+        seen = (confidence[:: max(1, len(joints) // 500)][:, [7, 8, 15]] > 0).all(axis=1)
+        if not seen.any():  # no legs in view: the trunk tells
+            body = values[:, 12] - values[:, 0]
+        else:
+            body = body[seen]
+    body = body / np.maximum(np.linalg.norm(body, axis=1, keepdims=True), 1e-9)
+    mean = body.mean(axis=0)
+    axis = int(np.argmax(np.abs(mean)))
+    moving = ("" if mean[axis] > 0 else "-") + "XYZ"[axis]
+    standing = None if rest is None else _standing_axis(rest.astype(np.float64))
+    if standing is not None and standing != moving:
+        lowest = float(np.percentile((np.sign(mean[axis]) * values[..., axis]).min(axis=1), 5))
+        if abs(mean[axis]) > 0.9 and abs(lowest) < 0.25 and not moving.startswith("-"):
+            return moving
+        return standing
+    if standing is not None:
+        return standing
+    if axis == 1 or abs(mean[axis]) < 0.5:
+        return moving if axis == 1 and abs(mean[1]) > 0.5 else "Y"
+    # Heads lie far from feet along a level axis in a crawl, too; but only along the true one is there a floor.
+    if abs(mean[axis]) < 0.97:
+        lowest = (np.sign(mean[axis]) * values[..., axis]).min(axis=1)
+        if float(lowest.std()) > max(0.1, 2 * float(values[..., 1].min(axis=1).std())):
+            return "Y"
+    return moving
+
+
+def _standing_axis(rest: NDArray[np.float64]) -> str | None:
+    """Up axis of a rest pose that stands on straight legs; None for the folded rests of Bandai-Namco or LAFAN1."""
+    trunk = rest[12] - rest[0]
+    axis = int(np.argmax(np.abs(trunk)))
+    sign = np.sign(trunk[axis])
+    if np.abs(trunk[axis]) < 0.8 * np.linalg.norm(trunk):
+        return None
+    for hip, ankle in ((1, 7), (2, 8)):
+        leg = rest[ankle] - rest[hip]
+        if -sign * leg[axis] < 0.8 * np.linalg.norm(leg):
+            return None
+    return ("" if sign > 0 else "-") + "XYZ"[axis]
+
+
+def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None) -> bool:
+    """Whether toes that point forward put the named left on the right: left-handed coordinates.
+
+    Args:
+        joints: [T, 22, 3], Y up, metres; the toes are the file's own.
+        confidence: [T, 22] in 0..1, or None.
+    """
+    values = joints.astype(np.float64)
+    toes = (values[:, 10] - values[:, 7]) + (values[:, 11] - values[:, 8])
+    left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
+    upright = values[:, 12, 1] - values[:, 0, 1] > 0.2
+    if confidence is not None:
+        upright &= (confidence[:, [1, 2, 7, 8, 10, 11, 16, 17]] > 0).all(axis=1)
+    length = np.linalg.norm(toes[:, [0, 2]], axis=1) * np.linalg.norm(left[:, [0, 2]], axis=1)
+    use = upright & (np.linalg.norm(toes[:, [0, 2]], axis=1) > 0.1) & (length > 1e-6)
+    if use.sum() < max(1, 0.1 * len(values)):
+        return False
+    turned = (toes[use, 2] * left[use, 0] - toes[use, 0] * left[use, 2]) / length[use]
+    return float(turned.mean()) < -0.5

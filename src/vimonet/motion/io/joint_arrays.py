@@ -1,0 +1,140 @@
+"""Arrays of joint positions: .npy or .npz, [T, 22, 3], the 24- and 52-joint SMPL variants, or any joints with names."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.io import humanml3d_arrays, keypoints
+from vimonet.motion.io.arrays import Archive, numeric, plain
+from vimonet.motion.io.recording import Recording
+from vimonet.motion.joint_names import LAYOUTS
+from vimonet.motion.resample import check_fps
+from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.utils.errors import InputError
+
+_KEYS: Final = (
+    "joints",
+    "joints3d",
+    "joints_3d",
+    "positions",
+    "keypoints3d",
+    "keypoints_3d",
+    "keypoints",
+    "keypoints2d",
+    "keypoints_2d",
+    "motion",
+    "xyz",
+    "arr_0",
+)
+_NAME_KEYS: Final = ("names", "joint_names", "keypoint_names")
+_EXPECTED: Final = (
+    "expected joints [frames, 22, 3] (also 24 or 52 SMPL joints), HumanML3D features [frames, 263], or keypoints of a "
+    "known layout [frames, 17, 2 or 3]"
+)
+
+
+def read_archive(archive: Archive, name: str, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Read joints from an npz: ``joints`` (or ``positions``, ``keypoints`` ...; or its only array), and where present
+    ``names``, ``fps``, ``confidence`` [T, J] and ``scale`` (the unit in metres per stored number).
+
+    Raises:
+        InputError: no such array, and as ``read_array``.
+    """
+    key = next((k for k in _KEYS if k in archive), None)
+    if key is None:
+        if len(archive) != 1:
+            some = ", ".join(plain(key) for key in list(archive)[:6]) or "nothing"
+            raise InputError(
+                f"{name}: the archive holds {some}; expected an array called joints, or AMASS's poses and trans."
+            )
+        key = next(iter(archive))
+    array = numeric(archive[key], f"{name}: {key}")
+    scale = archive.number("scale")
+    if scale is not None:
+        if not np.isfinite(scale) or scale <= 0:
+            raise InputError(f"{name}: scale is {scale}; expected a positive number.")
+        factor = np.full(array.shape[-1] if array.ndim else 1, scale)
+        if "2d" in key and factor.size == 3:
+            factor[2] = 1.0  # the third column of 2D keypoints is their confidence
+        array = array * factor
+    names = next((tuple(str(n) for n in archive[k].reshape(-1)) for k in _NAME_KEYS if k in archive), None)
+    confidence = archive.get("confidence")
+    rate = fps if fps is not None else archive.number("fps", "frame_rate", "mocap_framerate")
+    return read_array(array, name, fps=rate, names=names, confidence=confidence, layout=layout)
+
+
+def read_array(
+    array: NDArray[Any],
+    name: str,
+    *,
+    fps: float | None = None,
+    names: tuple[str, ...] | None = None,
+    confidence: NDArray[Any] | None = None,
+    layout: str | None = None,
+) -> Recording:
+    """Read an array by its shape.
+
+    Args:
+        array: [T, J, 3] or [T, J, 2]; a leading axis of length 1 is dropped; MDM's [22, 3, T] is turned; [T, 263] is
+        HumanML3D.
+        name: for messages.
+        fps: rate; 20 when not given, as HumanML3D's.
+        names: J joint names, for skeletons of any other kind.
+        confidence: [T, J].
+        layout: a key of ``joint_names.LAYOUTS``, when the number of joints does not tell.
+
+    Raises:
+        InputError: no known shape, no frames, not finite (3D joints), missing essential joints.
+    """
+    values = numeric(np.asarray(array), name)
+    shape = list(values.shape)
+    while values.ndim > 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim == 3 and values.shape[:2] == (22, 3) and values.shape[2] != 3:
+        values = np.moveaxis(values, 2, 0)
+    if values.ndim == 2 and values.shape[1] in (2, 3) and values.shape[0] in (17, 22, 24, 25, 33, 52):
+        values = values[None]
+    if values.ndim >= 2 and values.shape[-1] == 263:
+        return humanml3d_arrays.read(values, name, fps=fps)
+    if values.ndim == 2 and values.shape[1] == 251:
+        raise InputError(
+            f"{name}: features of 251 numbers are KIT-ML's 21-joint ones, which are not read; {_EXPECTED}."
+        )
+    if values.ndim != 3 or values.shape[2] not in (2, 3, 4):
+        raise InputError(f"{name}: the array has shape {shape}; {_EXPECTED}.")
+    if values.shape[0] == 0:
+        raise InputError(f"{name}: the array holds no frames; at least one is needed.")
+    count, width = values.shape[1], values.shape[2]
+    if names is not None and len(names) != count:
+        raise InputError(f"{name}: {len(names)} joint names are given for {count} joints; expected one each.")
+    if layout is not None:
+        if layout not in LAYOUTS or len(LAYOUTS[layout]) != count:
+            raise InputError(f"{name}: layout {layout!r} does not have {count} joints; known: {', '.join(LAYOUTS)}.")
+        names = LAYOUTS[layout]
+    if names is None and (count in (22, 24, 52, 55) and width == 3 and confidence is None):
+        return _smpl(values, name, fps)
+    if names is not None and width == 3 and confidence is None and not keypoints.third_is_confidence(values):
+        body = tuple(names)
+        notes = [] if fps is not None else ["frame rate not given: 20 frames/s assumed"]
+        rate = check_fps(20.0 if fps is None else fps, name)
+        return Recording(values, body, rate, "joints", family=layout, notes=notes)
+    return keypoints.from_points(values, name, fps=fps, names=names, confidence=confidence)
+
+
+def _smpl(values: NDArray[Any], name: str, fps: float | None) -> Recording:
+    count = values.shape[1]
+    notes = [] if fps is not None else ["frame rate not given: 20 frames/s assumed, as HumanML3D's"]
+    family = {22: "humanml3d22", 24: "smpl24", 52: "smplh52", 55: "smplx55"}[count]
+    return Recording(
+        positions=values[:, :22],
+        names=JOINT_NAMES,
+        fps=check_fps(20.0 if fps is None else fps, name),
+        format="joints",
+        family=family,
+        mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
+        notes=notes,
+        details={"file_joints": count},
+    )

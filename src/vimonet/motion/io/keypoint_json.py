@@ -1,0 +1,289 @@
+"""The JSON layouts in which keypoints come, down to points [T, K, 2..4]."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.io.keypoints import from_points
+from vimonet.motion.io.recording import Recording
+from vimonet.motion.joint_names import LAYOUTS
+from vimonet.utils.errors import InputError
+
+_FRAME_KEYS: Final = (
+    "frames",
+    "instance_info",
+    "annotations",
+    "keypoints",
+    "landmarks",
+    "poses",
+    "data",
+    "results",
+    "people",
+)
+_PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses")
+_POINT_KEYS: Final = (
+    "pose_keypoints_3d",
+    "pose_world_landmarks",
+    "poseWorldLandmarks",
+    "world_landmarks",
+    "worldLandmarks",
+    "pose_keypoints_2d",
+    "keypoints",
+    "pose_landmarks",
+    "poseLandmarks",
+    "landmarks",
+    "landmark",
+    "points",
+    "joints",
+)
+_SCORE_KEYS: Final = ("keypoint_scores", "scores", "confidence", "visibility")
+_COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23)
+
+Person = NDArray[np.float64]  # [K, 2..4]
+
+
+def read(data: bytes, name: str, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Read keypoints from JSON (or one JSON value per line).
+
+    Args:
+        data: the bytes.
+        name: for messages.
+        fps: rate; else the file's ``fps``; else 30.
+        layout: a key of ``LAYOUTS``, when the number of points does not tell.
+
+    Raises:
+        InputError: not JSON, no frames of keypoints, unknown layout.
+    """
+    return _read_value(_parse(data, name), name, fps, layout)
+
+
+def read_folder(folder: Path, name: str, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Read OpenPose's folder of one ``*_keypoints.json`` per frame, in the order of the numbers in their names."""
+    files = sorted(folder.glob("*_keypoints.json"), key=lambda path: _natural(path.name))
+    if not files:
+        raise InputError(f"{name} is a directory; give a recording, or a folder of OpenPose *_keypoints.json files.")
+    return _read_value([_parse(path.read_bytes(), path.name) for path in files], name, fps, layout)
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)]
+
+
+def _parse(data: bytes, name: str) -> Any:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: it is not text in UTF-8; expected JSON with keypoints.") from None
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError, ValueError) as problem:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) > 1:
+            try:
+                return [json.loads(line) for line in lines]
+            except (json.JSONDecodeError, RecursionError, ValueError):
+                pass
+        where = f" (line {problem.lineno})" if isinstance(problem, json.JSONDecodeError) else ""
+        raise InputError(f"{name}: the JSON is damaged or truncated{where}; expected keypoints per frame.") from None
+
+
+def _read_value(value: Any, name: str, fps: float | None, layout: str | None) -> Recording:
+    meta: dict[str, Any] = value if isinstance(value, dict) else {}
+    names = next((meta[k] for k in ("names", "joint_names", "keypoint_names") if isinstance(meta.get(k), list)), None)
+    if names is not None and not all(isinstance(n, str) for n in names):
+        raise InputError(f"{name}: the keypoint names are not all text; expected names such as left_shoulder.")
+    if fps is None:
+        rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
+        fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
+    layout = layout or (meta["format"] if meta.get("format") in LAYOUTS else None)
+    if layout is not None:
+        names = list(LAYOUTS[layout])
+    frames = _frames(value)
+    if not frames:
+        raise InputError(
+            f"{name}: the JSON holds no frames of keypoints; expected a list of frames, each with a person's points."
+        )
+    try:
+        if isinstance(frames[0], dict) and "image_id" in frames[0]:
+            people = _by_image(frames)
+        else:
+            people = [_people(frame, names) for frame in frames]
+    except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
+        raise InputError(
+            f"{name}: a frame holds something other than points; expected numbers x, y and confidence."
+        ) from None
+    if names is None:
+        names = next((list(f) for f in frames if _is_named(f)), None)
+    points = _follow(people, name)
+    dimensions = meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None
+    return from_points(
+        points,
+        name,
+        fps=fps,
+        names=None if names is None else tuple(names),
+        dimensions=dimensions,
+        image_size=_image_size(meta),
+    )
+
+
+def _image_size(meta: dict[str, Any]) -> tuple[float, float] | None:
+    size = next((meta[k] for k in ("image_size", "resolution", "size") if isinstance(meta.get(k), list)), None)
+    if size is None:
+        size = [meta.get("width", meta.get("image_width")), meta.get("height", meta.get("image_height"))]
+    if len(size) == 2 and all(isinstance(v, (int, float)) and v > 0 for v in size):
+        return float(size[0]), float(size[1])
+    return None
+
+
+def _frames(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        for key in _FRAME_KEYS:
+            inner = value.get(key)
+            if key == "people" or (key in {"keypoints", "landmarks", "poses"} and _looks_like_points(inner)):
+                if inner is not None:
+                    return [value]  # one frame
+            elif isinstance(inner, dict):
+                return [inner[k] for k in sorted(inner, key=_natural)]
+            elif isinstance(inner, list):
+                return inner
+        if any(key in value for key in _POINT_KEYS):
+            return [value]
+        if value and all(re.search(r"\d", key) for key in value):  # {"frame_0001": ..., ...}
+            return [value[k] for k in sorted(value, key=_natural)]
+        return []
+    return value if isinstance(value, list) else []
+
+
+def _looks_like_points(value: Any) -> bool:
+    """Whether a list is one person's points rather than a list of frames."""
+    if not isinstance(value, list) or not value:
+        return False
+    first = value[0]
+    if isinstance(first, (int, float)) or (isinstance(first, dict) and "x" in first):
+        return True
+    return isinstance(first, list) and len(first) in (2, 3, 4) and all(isinstance(v, (int, float)) for v in first)
+
+
+def _is_named(frame: Any) -> bool:
+    """{"left_knee": [x, y, c], ...}"""
+    return (
+        isinstance(frame, dict)
+        and len(frame) > 5
+        and all(isinstance(v, (list, dict)) and _point(v) is not None for v in frame.values())
+    )
+
+
+def _point(value: Any) -> list[float] | None:
+    if isinstance(value, dict) and "x" in value and "y" in value:
+        row = [value["x"], value["y"]]
+        row += [value["z"]] if "z" in value else []
+        score = next((value[k] for k in ("visibility", "score", "confidence", "c", "presence") if k in value), None)
+        return [float(v) for v in (row if score is None else [*row, score])]
+    if isinstance(value, list) and len(value) in (2, 3, 4) and all(isinstance(v, (int, float)) for v in value):
+        return [float(v) for v in value]
+    return None
+
+
+def _people(frame: Any, names: list[str] | None) -> list[Person]:
+    """All persons of one frame."""
+    if frame is None or frame == [] or frame == {}:
+        return []
+    if _is_named(frame):
+        return [_stack(list(frame.values()))]
+    if isinstance(frame, dict):
+        for key in _PERSON_KEYS:
+            if isinstance(frame.get(key), list) and not _looks_like_points(frame[key]):
+                return [p for person in frame[key] for p in _people(person, names)]
+        for key in _POINT_KEYS:
+            inner = frame.get(key)
+            if isinstance(inner, dict):
+                inner = inner.get("landmark", inner)
+            if not inner:
+                continue
+            found = _people(inner, names)
+            scores = next((frame[k] for k in _SCORE_KEYS if isinstance(frame.get(k), list)), None)
+            if scores is not None and len(found) == 1 and len(scores) == len(found[0]):
+                found = [np.column_stack([found[0], np.asarray(scores, dtype=np.float64).reshape(-1)])]
+            return found
+        return []
+    if not isinstance(frame, list):
+        raise TypeError
+    if isinstance(frame[0], (int, float)) and not isinstance(frame[0], bool):
+        return [_unflatten(frame, names)]
+    if _looks_like_points(frame):
+        return [_stack(frame)]
+    return [p for person in frame for p in _people(person, names)]  # several persons
+
+
+def _stack(points: list[Any]) -> Person:
+    rows = [_point(point) for point in points]
+    width = max((len(row) for row in rows if row is not None), default=0)
+    if width == 0 or any(row is None for row in rows):
+        raise ValueError
+    return np.array([row + [float("nan")] * (width - len(row)) for row in rows if row is not None])
+
+
+def _unflatten(numbers: list[Any], names: list[str] | None) -> Person:
+    values = np.array([float(v) for v in numbers])
+    for count in [len(names)] if names else _COUNTS:
+        for width in (3, 2, 4):
+            if len(values) == count * width:
+                return values.reshape(count, width)
+    raise ValueError
+
+
+def _by_image(results: list[Any]) -> list[list[Person]]:
+    """COCO results (one per person and image) grouped into frames; frames without a result become gaps."""
+    groups: dict[Any, list[tuple[float, Person]]] = {}
+    for result in results:
+        people = _people(result.get("keypoints"), None)
+        if people:
+            groups.setdefault(result["image_id"], []).append((float(result.get("score", 0.0) or 0.0), people[0]))
+    keys = sorted(groups, key=lambda key: _natural(str(key)))
+    ordered: list[list[Person]] = []
+    previous: int | None = None
+    for key in keys:
+        number = re.findall(r"\d+", str(key))
+        index = int(number[-1]) if number else None
+        if previous is not None and index is not None and 1 < index - previous <= 50:
+            ordered += [[] for _ in range(index - previous - 1)]
+        previous = index
+        ordered.append([person for _, person in sorted(groups[key], key=lambda entry: -entry[0])])
+    # Ids that step by a constant number (every 3rd image) are no gaps.
+    filled = [i for i, people in enumerate(ordered) if people]
+    steps = set(np.diff(filled).tolist())
+    return [ordered[i] for i in filled] if len(steps) == 1 else ordered
+
+
+def _follow(people: list[list[Person]], name: str) -> NDArray[np.float64]:
+    """One person through all frames: the first of the first frame with people, then always the nearest; NaN in gaps."""
+    shapes = [person.shape for persons in people for person in persons]
+    if not shapes:
+        raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")
+    shape = max(set(shapes), key=shapes.count)
+    out = np.full((len(people), *shape), np.nan)
+    last: Person | None = None
+    for index, persons in enumerate(people):
+        candidates = [person for person in persons if person.shape == shape]
+        if not candidates:
+            continue
+        if last is None or len(candidates) == 1:
+            chosen = candidates[0]
+        else:
+            chosen = min(candidates, key=lambda person: _distance(person, last))
+        out[index] = chosen
+        last = chosen
+    return out
+
+
+def _distance(a: Person, b: Person | None) -> float:
+    assert b is not None
+    gaps = np.linalg.norm(a[:, :2] - b[:, :2], axis=1)
+    gaps = gaps[np.isfinite(gaps)]
+    return float(np.median(gaps)) if len(gaps) else float("inf")

@@ -1,0 +1,175 @@
+"""Keypoints of detectors: COCO-17, OpenPose BODY_25, MediaPipe-33 and others, 2D or 3D, in the JSON layouts people
+have.
+
+Read are: a list of frames (each a list of points, of flat numbers, of {x, y, z, visibility}, or a dict holding one of
+these), a COCO result or annotation list, OpenPose's per-frame dicts or its folder of ``*_keypoints.json``, MMPose's
+``instance_info``, and
+``{"fps": ..., "names": [...], "frames": [...]}``. A frame without a person is a gap of confidence 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.io.arrays import usable
+from vimonet.motion.io.recording import Recording
+from vimonet.motion.joint_names import LAYOUTS, map_joints
+from vimonet.motion.resample import check_fps
+from vimonet.utils.errors import InputError
+
+_BY_COUNT: Final[dict[int, str]] = {
+    17: "coco17",
+    25: "body25",
+    33: "mediapipe33",
+    13: "penn13",
+    18: "coco18",
+    22: "humanml3d22",
+    24: "smpl24",
+}
+_COCO_BODY_FIRST: Final = (23, 26, 133)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
+_DEFAULT_FPS: Final = 30.0
+
+
+def from_points(
+    points: NDArray[Any],
+    name: str,
+    *,
+    fps: float | None = None,
+    names: tuple[str, ...] | None = None,
+    confidence: NDArray[Any] | None = None,
+    dimensions: int | None = None,
+    image_size: tuple[float, float] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Recording:
+    """Make a recording of keypoints.
+
+    Args:
+        points: [T, K, 2] (x, y), [T, K, 3] (x, y, confidence) or (x, y, z), [T, K, 4] (x, y, z, confidence); NaN =
+        not seen.
+        name: for messages.
+        fps: rate; 30 when not given.
+        names: K names; without them K tells the layout (17, 25, 33, 13, 18 ...).
+        confidence: [T, K]; COCO's visibility flags 0, 1, 2 are halved.
+        dimensions: 2 or 3, when the numbers do not tell.
+        image_size: (width, height), for coordinates that are fractions of the image.
+        notes: earlier notes.
+
+    Raises:
+        InputError: an unknown number of points, no frames, no person in any frame.
+    """
+    values = np.asarray(points, dtype=np.float64)
+    values = np.where(usable(values), values, np.nan)
+    remarks = list(notes)
+    if values.ndim != 3 or values.shape[2] not in (2, 3, 4) or values.shape[1] == 0:
+        raise InputError(f"{name}: keypoints have shape {list(values.shape)}; expected [frames, points, 2, 3 or 4].")
+    if len(values) == 0:
+        raise InputError(f"{name}: there are no frames of keypoints; at least one is needed.")
+    names, family = _layout(names, values.shape[1], name)
+    values = values[:, : len(names)]
+    if confidence is not None:
+        confidence = np.asarray(confidence, dtype=np.float64)[:, : len(names)]
+        if confidence.shape != values.shape[:2]:
+            raise InputError(
+                f"{name}: confidence has shape {list(confidence.shape)}; expected {list(values.shape[:2])}."
+            )
+    if values.shape[2] == 4:
+        confidence = values[..., 3] if confidence is None else confidence
+        values = values[..., :3]
+        if dimensions is None:
+            dimensions = 3 if _hip_centred(values, names) else 2
+    elif values.shape[2] == 3 and dimensions is None:
+        if confidence is None and third_is_confidence(values):
+            dimensions, confidence = 2, values[..., 2]
+        elif confidence is not None and family == "mediapipe33":
+            dimensions = 3 if _hip_centred(values, names) else 2
+        else:
+            dimensions = 3
+    elif values.shape[2] == 2:
+        dimensions = 2
+    if dimensions == 2 and values.shape[2] == 3 and confidence is None:
+        confidence = values[..., 2]
+    weights = np.ones(values.shape[:2]) if confidence is None else np.nan_to_num(confidence, nan=0.0)
+    if weights.max(initial=0.0) > 1.0:
+        weights = weights / (2.0 if weights.max() <= 2 else weights.max())
+    # Detectors write (0, 0) for a joint they did not find.
+    empty = (values[..., :2] == 0).all(axis=2) & (values.shape[2] == 2 or dimensions == 2 or (values == 0).all(axis=2))
+    weights = np.where(empty | ~usable(values).all(axis=2), 0.0, np.clip(weights, 0.0, 1.0))
+    if not (weights > 0).any():
+        raise InputError(f"{name}: no keypoint is seen in any frame; expected a person in at least one.")
+    if dimensions == 2:
+        values = _image_plane(values, weights, image_size, remarks)
+    if fps is None:
+        remarks.append("frame rate not given: 30 frames/s assumed")
+    if not set(map_joints(names)):
+        raise InputError(
+            f"{name}: none of the keypoint names is known; expected names such as left_shoulder, right_knee."
+        )
+    return Recording(
+        positions=values,
+        names=names,
+        fps=check_fps(_DEFAULT_FPS if fps is None else fps, name),
+        format=family or "keypoints",
+        confidence=weights.astype(np.float32),
+        dimensions=int(dimensions or 3),
+        family=family,
+        partial=True,
+        notes=remarks,
+    )
+
+
+def third_is_confidence(values: NDArray[Any]) -> bool:
+    """Whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
+    third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
+    if third.min(initial=0.0) < 0:
+        return False
+    flags = bool(np.isin(third, (0.0, 1.0, 2.0)).all())
+    return bool(third.max(initial=0.0) <= 1.0 or flags) and (flags or float(np.nanmin(values[..., :2])) >= -1.0)
+
+
+def _layout(names: tuple[str, ...] | None, count: int, name: str) -> tuple[tuple[str, ...], str | None]:
+    if names is not None:
+        if len(names) != count:
+            raise InputError(f"{name}: {len(names)} keypoint names are given for {count} points; expected one each.")
+        known = next((layout for layout, listed in LAYOUTS.items() if listed == names), None)
+        return names, known
+    if count in _BY_COUNT:
+        family = _BY_COUNT[count]
+    elif count in _COCO_BODY_FIRST:
+        family = "coco17"
+    else:
+        raise InputError(
+            f"{name}: {count} keypoints per frame are no known layout; expected 17 (COCO), 25 "
+            "(BODY_25), 33 (MediaPipe), or "
+            'their names in "names".'
+        )
+    return LAYOUTS[family], family
+
+
+def _hip_centred(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
+    """World landmarks have the middle of the hips at the origin; image landmarks do not."""
+    hips = [names.index(hip) for hip in ("left_hip", "right_hip") if hip in names]
+    if len(hips) < 2:
+        return bool(np.nanmin(values[..., :2]) < -0.05)
+    middle = values[:, hips, :2].mean(axis=1)
+    return bool(np.nanmedian(np.abs(middle)) < 0.05)
+
+
+def _image_plane(
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    image_size: tuple[float, float] | None,
+    notes: list[str],
+) -> NDArray[np.float64]:
+    """Pixels (or fractions made square by the image's size) with z = 0."""
+    plane = np.zeros((*values.shape[:2], 3))
+    plane[..., :2] = values[..., :2]
+    seen = np.abs(plane[weights > 0][:, :2])
+    if np.percentile(seen, 95) <= 2.0:  # fractions of the image, a few beyond its edge
+        if image_size is not None:
+            plane[..., 0] *= image_size[0] / image_size[1]
+        else:
+            notes.append("coordinates are fractions of an image of unknown size: a square one assumed")
+    return plane

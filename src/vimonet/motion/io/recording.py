@@ -1,0 +1,230 @@
+"""What every loader hands over, and the one way from there to a Motion: map, complete, scale, turn, resample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.io.arrays import plain, usable
+from vimonet.motion.io.coordinate_frame import detect_unit, detect_up, is_mirrored, parse_unit, parse_up, to_y_up
+from vimonet.motion.io.joint_completion import complete
+from vimonet.motion.joint_names import family_of, map_joints, missing_essential
+from vimonet.motion.motion import FPS, Motion, fill_unseen
+from vimonet.motion.resample import check_fps, resample
+from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.utils.errors import InputError
+
+
+@dataclass
+class Recording:
+    """Joint positions as a file has them.
+
+    Attributes:
+        positions: [T, J, 3] in the file's unit and axes (2D: z is 0 and y points down as in an image).
+        names: J joint names.
+        fps: frames per second of ``positions``.
+        format: ``bvh``, ``amass``, ``coco17`` ...
+        source_fps: rate of the file when ``positions`` were already thinned out; None = ``fps``.
+        source_frames: frames in the file, likewise.
+        confidence: [T, J] in 0..1, for detectors that give one.
+        rest: [J, 3] rest pose, a hint for the up axis.
+        dimensions: 3 or 2.
+        family: skeleton family; None = recognised from the names.
+        mapping: {22-joint name: index}; None = found by names.
+        unit: metres per unit when the format fixes it.
+        up: up axis when the format fixes it.
+        partial: joints may be missing or unseen (keypoints); otherwise an essential joint missing is an error.
+        rootless: the pelvis is the origin of every frame (hip-centred keypoints).
+        notes: phrases for the user.
+        details: further facts for ``describe``.
+    """
+
+    positions: NDArray[Any]
+    names: tuple[str, ...]
+    fps: float
+    format: str
+    source_fps: float | None = None
+    source_frames: int | None = None
+    confidence: NDArray[np.float32] | None = None
+    rest: NDArray[Any] | None = None
+    dimensions: int = 3
+    family: str | None = None
+    mapping: dict[str, int] | None = None
+    unit: float | None = None
+    up: str | None = None
+    partial: bool = False
+    notes: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def find_joints(names: tuple[str, ...], name: str) -> dict[str, int]:
+    """``map_joints`` that names the missing joints in an InputError."""
+    mapping = map_joints(names)
+    missing = missing_essential(mapping)
+    if missing:
+        some = ", ".join(plain(joint) for joint in names[:8]) + (" ..." if len(names) > 8 else "")
+        raise InputError(
+            f"{name}: the skeleton has no joint known as {', '.join(missing)} (its joints are "
+            f"{some}); expected a human "
+            "body with hips, knees, ankles, shoulders, elbows, wrists and a head."
+        )
+    return mapping
+
+
+def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: str | float | None = None) -> Motion:
+    """Turn a recording into the canonical Motion.
+
+    Args:
+        recording: from a loader.
+        name: name of the motion, for messages.
+        up: the user's word on the up axis ('y', 'z', '-y' ...); None = detect.
+        unit: the user's word on the unit ('cm', 'inch', metres per unit ...); None = detect.
+
+    Raises:
+        InputError: missing essential joints, values that are not finite, an impossible size.
+    """
+    notes = list(recording.notes)
+    family = recording.family or family_of(recording.names)
+    mapping = recording.mapping
+    if mapping is None:
+        if recording.partial:
+            mapping = map_joints(recording.names)
+        else:
+            mapping = find_joints(recording.names, name)
+    if recording.positions.shape[0] == 0:
+        raise InputError(f"{name}: the recording has no frames; at least one is needed.")
+    if not recording.partial:
+        _check_finite(recording.positions, recording.names, mapping, name)
+    joints, confidence, invented = complete(
+        recording.positions, mapping, recording.confidence, partial=recording.partial, dimensions=recording.dimensions
+    )
+    rest = None
+    if recording.rest is not None:
+        rest = complete(recording.rest[None], mapping, None, partial=False, dimensions=3)[0][0]
+    if invented:
+        notes.append("not in the source, interpolated: " + ", ".join(invented))
+
+    details = dict(recording.details)
+    if recording.dimensions == 2:
+        joints, scale_note = _place_2d(joints, confidence, name)
+        details |= {"unit": scale_note, "up": "image (y down)"}
+    else:
+        joints = _place_3d(joints, confidence, rest, recording, name, up, unit, details, notes)
+    rate = check_fps(recording.fps, name)
+    if rate != FPS:
+        joints, confidence = resample(joints, rate, FPS, confidence=confidence)
+    source_fps = recording.source_fps or rate
+    details |= {
+        "format": recording.format,
+        "skeleton": family,
+        "source_joints": len(recording.names),
+        "joints_found": [joint for joint in JOINT_NAMES if joint in mapping and joint not in invented],
+        "joints_interpolated": invented,
+        "source_frames": recording.source_frames or recording.positions.shape[0],
+        "source_fps": source_fps,
+    }
+    return Motion(
+        joints.astype(np.float32),
+        FPS,
+        name,
+        recording.format,
+        source_fps,
+        confidence,
+        recording.dimensions,
+        tuple(notes),
+        details,
+    )
+
+
+def _check_finite(positions: NDArray[Any], names: tuple[str, ...], mapping: dict[str, int], name: str) -> None:
+    used = sorted(set(mapping.values()))
+    good = usable(positions[:, used]).all(axis=2)
+    if not good.all():
+        frame, joint = np.argwhere(~good)[0]
+        raise InputError(
+            f"{name}: joint {plain(names[used[joint]])} is not a finite number in frame {frame + 1} of "
+            f"{len(positions)}; every "
+            "joint needs three finite coordinates."
+        )
+
+
+def _place_3d(
+    joints: NDArray[np.float32],
+    confidence: NDArray[np.float32] | None,
+    rest: NDArray[np.float32] | None,
+    recording: Recording,
+    name: str,
+    up: str | None,
+    unit: str | float | None,
+    details: dict[str, Any],
+    notes: list[str],
+) -> NDArray[np.float32]:
+    """Metres, Y up, right-handed; writes what was found into ``details`` and ``notes``."""
+    if unit is not None:
+        scale, unit_text = parse_unit(unit), f"{unit} (given)"
+    elif recording.unit is not None:
+        scale, unit_text = recording.unit, f"{recording.unit:.5g} m (by format)"
+    else:
+        scale, unit_text, sure = detect_unit(joints, confidence, recording.family or family_of(recording.names), name)
+        if not sure:
+            notes.append(f"unit unknown: scaled by {scale:.4g} so that the legs have an adult's length")
+    joints = joints * np.float32(scale)
+    if up is not None:
+        axis, up_text = parse_up(up), f"{up} (given)"
+    elif recording.up is not None:
+        axis, up_text = recording.up, f"{recording.up} (by format)"
+    else:
+        axis = detect_up(joints, confidence, rest)
+        up_text = f"{axis} (detected)"
+    joints = to_y_up(joints, axis)
+    named = map_joints(recording.names) if recording.mapping is None else recording.mapping
+    if {"left_foot", "right_foot"} <= named.keys() and is_mirrored(joints, confidence):
+        joints = joints * np.array([-1, 1, 1], dtype=np.float32)
+        notes.append("left-handed coordinates: x negated so that the named left is the anatomical left")
+    if recording.partial and float(np.abs(joints[:, 1] + joints[:, 2]).max()) / 2 < 0.05:
+        joints[..., 1] -= joints[..., 1].min(axis=1)[:, None]
+        notes.append("hip-centred coordinates: no path through space, lowest joint put on the floor in each frame")
+    details |= {"unit": unit_text, "up": up_text}
+    return joints
+
+
+def _place_2d(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, name: str
+) -> tuple[NDArray[np.float32], str]:
+    """Image to body scale: y up, z = 0, median torso 0.5, first pelvis at x = 0, lowest joint's 5th percentile at 0."""
+    assert confidence is not None
+    seen = confidence > 0
+    joints = joints * np.array([1, -1, 0], dtype=np.float32)
+
+    def median_length(a: int, b: int) -> float:
+        both = seen[:, a] & seen[:, b]
+        if not both.any():
+            return 0.0
+        return float(np.median(np.linalg.norm(joints[both, a] - joints[both, b], axis=1)))
+
+    # Where no torso was seen, another part stands in, with the share of the torso it has in an adult.
+    scale = 0.0
+    for parts, metres in (
+        (((0, 12),), 0.5),
+        (((1, 4), (2, 5)), 0.40),
+        (((4, 7), (5, 8)), 0.40),
+        (((16, 17),), 0.34),
+        (((16, 18), (17, 19)), 0.26),
+    ):
+        length = max(median_length(a, b) for a, b in parts)
+        if length > 0:
+            scale = metres / length
+            break
+    if scale == 0.0 or not np.isfinite(scale):
+        raise InputError(f"{name}: no torso, leg or arm is seen in any frame; expected keypoints of a person.")
+    joints = joints * np.float32(scale)
+    first = np.flatnonzero(seen.any(axis=1))[0]
+    origin_x = joints[first, 0, 0] if seen[first, 0] else joints[first, seen[first], 0].mean()
+    lowest = np.where(seen, joints[..., 1], np.inf).min(axis=1)
+    floor = np.percentile(lowest[np.isfinite(lowest)], 5)
+    joints = joints - np.array([origin_x, floor, 0], dtype=np.float32)
+    joints[~np.isfinite(joints).all(axis=2)] = 0.0
+    return fill_unseen(joints.astype(np.float32), seen), f"{scale:.4g} per pixel (torso = 0.5)"

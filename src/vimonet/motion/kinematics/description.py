@@ -1,0 +1,273 @@
+"""What a body does, in words, from its joints alone: said where no name of an action is likely.
+
+    describe(motion)  # "stands, keeps both hands in front of the chest, moves mostly the arms, stays in place"
+
+Every clause is measured and is left out near its threshold. No action is named: a body that lowers its hips five times
+"goes up and down 5 times", whatever it does that for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion import Motion
+from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics.image_plane import TRUNK, ImagePlane, image_plane
+from vimonet.motion.kinematics.limbs import own_frame, trunk_inclination
+from vimonet.motion.kinematics.preparation import (
+    ANKLE,
+    HEAD,
+    NECK,
+    PELVIS,
+    SHOULDER,
+    SIDES,
+    VISIBLE,
+    WRIST,
+    Array,
+    norm,
+    prepare,
+    share_seen,
+)
+from vimonet.motion.kinematics.trajectory import heading
+
+MOST = 0.6  # share of the time that makes a place of the hands, or a posture, the one that is kept
+RAISED = 0.5  # s; a shorter one may be a few misplaced frames
+COVERED = 0.8  # share of the frames with a person in them that a body without a trunk in view must have
+_WAYS = {"forward": "forward", "backward": "backward", "left": "to its left", "right": "to its right"}
+_POSTURES = {
+    "bending": "bends over",
+    "sitting": "sits",
+    "crouching": "crouches",
+    "kneeling": "kneels",
+    "on all fours": "is on all fours",
+    "lying": "lies",
+    "upside down": "is upside down",
+    "low": "sits, crouches or kneels",
+    "level": "holds the trunk level",
+}
+"""Label -> clause; 'low' and 'level' are what 2D tells. From one to another: "goes from standing to sitting"."""
+_BETWEEN = {"low": "a low posture", "level": "a level trunk"}
+
+
+def describe(motion: Motion, facts: Facts | None = None) -> str | None:
+    """Posture, hands, moving limbs, repetitions, way and turn of a movement in 3D or 2D, as one line.
+
+    In 3D ways and sides are the body's own; in 2D a way is across the picture, and a camera that pans looks like one.
+
+    Args:
+        motion: the movement.
+        facts: what `measure` gave for it, where that is known already.
+
+    Returns:
+        Clauses in the third person, joined by commas; None where too little of the body is seen: neither the trunk in
+        half of the frames nor a whole arm of somebody who is in view for most of the time.
+    """
+    facts = facts or measure(motion)
+    trunk = share_seen(motion.confidence, TRUNK) >= 0.5
+    arms = [side for side in SIDES if facts.seen[f"{side} arm"]]
+    if not trunk and not (arms and _in_view(motion) >= COVERED):
+        return None
+    joints = prepare(motion).joints
+    plane = image_plane(motion) if motion.dimensions == 2 else None
+    clauses = [
+        *_posture(joints, facts, plane if trunk else None),
+        *_hands(motion, joints, facts, plane, trunk),
+        *_moving(facts),
+        *_repeated(facts),
+        *_way(facts, plane),
+        *_not_seen(facts),
+    ]
+    return ", ".join(clauses) or None
+
+
+def _in_view(motion: Motion) -> float:
+    return 1.0 if motion.confidence is None else float((motion.confidence > VISIBLE).any(axis=1).mean())
+
+
+def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
+    if facts.posture:
+        spans = [(p.label, p.end - p.start) for p in facts.posture if p.label != "airborne"]
+        travels = len(facts.steps or ()) > 1 and (facts.displacement or 0.0) > 0.5 * (facts.leg_length or 1.0)
+    elif plane is not None and facts.seen["left leg"] and facts.seen["right leg"]:
+        spans, travels = _flat_postures(joints), plane.travels is not False
+    else:
+        return
+    total = sum(length for _, length in spans)
+    held: dict[str, float] = {}
+    for label, length in spans:
+        held[label] = held.get(label, 0.0) + length
+    main = max(held, key=lambda label: held[label], default="")
+    upright = {"standing": "is upright" if travels else "stands"}
+    said = upright.get(main) or _POSTURES.get(main)
+    if said is None:
+        return
+    first, last = spans[0][0], spans[-1][0]
+    if held[main] > 0.85 * total:
+        yield said
+    elif first != last and first and last:
+        yield f"goes from {_BETWEEN.get(first, first)} to {_BETWEEN.get(last, last)}"
+    elif held[main] > MOST * total:
+        yield f"is mostly{said.removeprefix('is')}" if said.startswith("is ") else f"mostly {said}"
+
+
+def _flat_postures(joints: Array) -> list[tuple[str, float]]:
+    """Labels and lengths of what the picture shows, in thirds of the time: standing, low, level; '' for neither.
+
+    By the inclination of the trunk and the height of the pelvis over the lower ankle, in torsos: 1.7 when standing.
+    """
+    torso = max(float(np.median(norm(joints[:, NECK] - joints[:, PELVIS]))), 1e-6)
+    ankles = np.minimum(joints[:, ANKLE["left"], 1], joints[:, ANKLE["right"], 1])
+    height, tilt = (joints[:, PELVIS, 1] - ankles) / torso, trunk_inclination(joints)
+    found = []
+    for part in np.array_split(np.arange(len(joints)), min(3, len(joints))):
+        high, lean = float(np.median(height[part])), float(np.median(tilt[part]))
+        label = "level" if lean > 60 else "" if lean > 35 else "standing" if high > 1.3 else "low" if high < 0.9 else ""
+        found.append((label, float(len(part))))
+    return found
+
+
+def _hands(motion: Motion, joints: Array, facts: Facts, plane: ImagePlane | None, trunk: bool) -> Iterator[str]:
+    said: dict[str, str] = {}
+    upright = trunk and bool(np.median(trunk_inclination(joints)) < 35)
+    across = _across(motion, joints, plane) if upright else None
+    for side in SIDES:
+        if not facts.seen[f"{side} arm"]:
+            continue
+        place = None if across is None else _place(joints, side, across[side])
+        raised = [hand for hand in facts.raised_hands if hand.side == side]
+        if place in ("over the head", "at head height") or sum(hand.end - hand.start for hand in raised) < RAISED:
+            if place is not None:
+                said[side] = f"keeps {{}} {place}"
+        elif max(hand.height for hand in raised) > 0.12:
+            said[side] = "raises {} over the head" if any(hand.above_head for hand in raised) else "raises {}"
+    if len(said) == 2 and all(words.startswith("raises") for words in said.values()):
+        yield min(said.values(), key=len).format("both hands")
+    elif len(said) == 2 and said["left"] == said["right"]:
+        yield said["left"].format("both hands")
+    else:
+        yield from (words.format(f"the {side} hand") for side, words in said.items())
+
+
+def _across(motion: Motion, joints: Array, plane: ImagePlane | None) -> dict[str, NDArray[np.bool_] | None]:
+    """Per side whether the hand is in front of the trunk [T]; None where the view does not tell."""
+    if motion.dimensions == 3:
+        local = own_frame(prepare(motion), heading(joints, motion.fps))
+        arm = norm(joints[:, WRIST["left"]] - joints[:, SHOULDER["left"]]).max()
+        return {side: local[:, WRIST[side], 2] - local[:, NECK, 2] > 0.3 * arm for side in SIDES}
+    if plane is None or plane.shows not in ("front", "back"):
+        return dict.fromkeys(SIDES)
+    edges = joints[:, [SHOULDER["left"], SHOULDER["right"]], 0]
+    low, high = edges.min(axis=1), edges.max(axis=1)
+    return {side: (joints[:, WRIST[side], 0] > low) & (joints[:, WRIST[side], 0] < high) for side in SIDES}
+
+
+def _place(joints: Array, side: str, before: NDArray[np.bool_] | None) -> str | None:
+    """Where a hand is kept for most of the time, None where it is in no one place.
+
+    Heights are shares of the way from the pelvis (0) up to the shoulder (1), reaches are horizontal, in torsos.
+    """
+    shoulder, wrist, pelvis = joints[:, SHOULDER[side]], joints[:, WRIST[side]], joints[:, PELVIS]
+    torso = np.maximum(norm(joints[:, NECK] - pelvis), 1e-6)
+    height = (wrist[:, 1] - pelvis[:, 1]) / np.maximum(shoulder[:, 1] - pelvis[:, 1], 1e-6)
+    reach = norm((wrist - shoulder)[:, [0, 2]]) / torso
+    chest, waist = (height > 0.45) & (height < 1.1), (height > -0.1) & (height <= 0.45)
+    front = np.zeros(len(joints), bool) if before is None else before
+    places = {
+        "over the head": wrist[:, 1] > joints[:, HEAD, 1] + 0.2 * torso,
+        "stretched out level": (np.abs(height - 1.0) < 0.3) & (reach > 0.75),
+        "in front of the chest": chest & front,
+        "in front of the waist": waist & front,
+        "at head height": height > 1.1,
+        "at chest height": chest,
+        "at the side of the body": (height < 0.25) & (reach < 0.5) & ~front,
+    }
+    return next((name for name, held in places.items() if held.mean() > MOST), None)
+
+
+def _moving(facts: Facts) -> Iterator[str]:
+    speeds = facts.limb_activity
+    fast = {
+        limb: max((speeds[f"{side} {limb}"] for side in SIDES if f"{side} {limb}" in speeds), default=None)
+        for limb in ("arm", "leg")
+    }
+    known = {limb: value for limb, value in fast.items() if value is not None}
+    if not known:
+        return
+    main = max(known, key=lambda limb: known[limb])
+    other = known.get("leg" if main == "arm" else "arm")
+    if known[main] < 0.1:
+        yield "hardly moves"
+    elif known[main] > 0.2 and (other is None or known[main] > 1.6 * other):
+        left, right = speeds.get(f"left {main}"), speeds.get(f"right {main}")
+        mostly = "" if other is None else "mostly "
+        if left is None or right is None or 1 / 1.5 < left / max(right, 1e-3) < 1.5:
+            yield f"moves {mostly}the {main}s" if None not in (left, right) else f"moves the {_only(left)} {main}"
+        else:
+            yield f"moves mostly the {'left' if left > right else 'right'} {main}"
+    elif known[main] > 0.2:
+        yield "moves arms and legs"
+
+
+def _only(left: float | None) -> str:
+    return "right" if left is None else "left"
+
+
+def _repeated(facts: Facts) -> Iterator[str]:
+    again = facts.repetitions
+    if again is None or again.regularity < 0.6 or facts.jumps:
+        return
+    # Who walks repeats steps, which the way and the steps tell.
+    if "leg" in again.limb and (facts.path_length or 0.0) > 1.0:
+        return
+    about = "about " if again.fast else ""
+    if again.limb == "whole body":
+        yield f"goes up and down {about}{again.count} times"
+    elif again.limb == "trunk":
+        yield f"bends and straightens the trunk {about}{again.count} times"
+    else:
+        limb = again.limb if again.limb.startswith("both") else f"the {again.limb}"
+        yield f"repeats a movement of {limb} {about}{again.count} times"
+
+
+def _way(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
+    if plane is not None:
+        yield from _way_in_picture(plane)
+        return
+    if facts.displacement is None or facts.leg_length is None or facts.net_turn is None:
+        return
+    ratio = facts.displacement / facts.leg_length
+    if ratio < 0.25 and (facts.path_length or 0.0) < 1.5 * facts.leg_length:
+        yield "stays in place"
+    elif ratio < 0.25:
+        yield "moves about and comes back"
+    elif ratio > 0.5 and facts.travel_direction in _WAYS:
+        steps = f" with {len(facts.steps)} steps" if facts.steps and len(facts.steps) > 1 else ""
+        yield f"moves {_WAYS[facts.travel_direction]} by {facts.displacement:.1f} m{steps}"
+    if abs(facts.net_turn) > 35:
+        yield f"turns to the {'left' if facts.net_turn > 0 else 'right'}"
+    if facts.jumps:
+        yield f"leaves the ground {len(facts.jumps)} times" if len(facts.jumps) > 1 else "leaves the ground once"
+    if facts.falls:
+        yield "drops to the ground"
+
+
+def _way_in_picture(plane: ImagePlane) -> Iterator[str]:
+    if way := plane.way():
+        yield way
+    if plane.turns:
+        yield "turns"
+
+
+def _not_seen(facts: Facts) -> Iterator[str]:
+    for limb in ("arm", "leg"):
+        hidden = [side for side in SIDES if not facts.seen[f"{side} {limb}"]]
+        if len(hidden) == 2:
+            yield f"the {limb}s are not seen"
+        elif hidden:
+            yield f"the {hidden[0]} {limb} is not seen"
+
+
+__all__ = ["describe"]

@@ -1,0 +1,174 @@
+"""The evaluator as one works with it: motions and sentences in, unit vectors out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from transformers.initialization import no_init_weights
+
+from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
+from vimonet.model.weight_files import check_safetensors
+from vimonet.motion import Motion
+from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel
+from vimonet.utils.errors import InputError
+from vimonet.weights import WEIGHTS
+
+Vectors = NDArray[np.float32]
+
+_FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
+
+
+def shipped_evaluator() -> Path:
+    """Where the weights that come with ViMoNet lie (a source tree without them has no such folder)."""
+    return WEIGHTS / "evaluator"
+
+
+class Evaluator:
+    """Model, feature extractor and tokenizer together.
+
+    Args:
+        model: the dual encoder.
+        extractor: turns motions into its features.
+        tokenizer: turns sentences into its tokens; pads on the right.
+        fingerprint: of the weights it was loaded from; vectors of evaluators with other fingerprints do not compare.
+    """
+
+    def __init__(
+        self, model: MotionTextModel, extractor: MotionFeatureExtractor, tokenizer: Any, fingerprint: str = ""
+    ) -> None:
+        self.model, self.extractor, self.tokenizer, self.fingerprint = model.eval(), extractor, tokenizer, fingerprint
+        tokenizer.padding_side = "right"
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str] | None = None) -> Evaluator:
+        """Load an evaluator in float32 on the CPU; None for the shipped one.
+
+        Raises:
+            InputError: the folder or a file of it is missing, damaged, or something else.
+        """
+        from transformers import PreTrainedTokenizerFast
+
+        path = shipped_evaluator() if folder is None else Path(folder).expanduser()
+        if not path.is_dir():
+            hint = "train one with 'vimonet train evaluator', or give its folder"
+            raise InputError(f"{path}: no evaluator is in this place; {hint}.")
+        for name in _FILES:
+            if not (path / name).is_file():
+                raise InputError(f"{path}: {name} is missing; an evaluator is a folder with {', '.join(_FILES)}.")
+        check_safetensors(path / "model.safetensors")
+        try:
+            # Not through from_pretrained, whose detour over the meta device imports a symbolic algebra system.
+            with no_init_weights():
+                model = MotionTextModel(MotionTextConfig.from_pretrained(path))
+            model.load_state_dict(load_file(path / "model.safetensors"))
+            extractor = MotionFeatureExtractor.from_pretrained(path)
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
+        except Exception as error:  # transformers raises what its parts raise
+            first = " ".join((str(error).strip() or type(error).__name__).split())[:200]
+            raise InputError(f"{path}: not an evaluator this version can load ({first}).") from None
+        digest = hashlib.sha256()
+        for name in _FILES:
+            digest.update((path / name).read_bytes())
+        return cls(model, extractor, tokenizer, digest.hexdigest()[:16])
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write all parts into a folder, the weights as float16: rounding them changes a cosine by about 0.001."""
+        half = MotionTextModel(self.model.config)
+        half.load_state_dict(self.model.state_dict())
+        half.half().save_pretrained(folder)
+        self.extractor.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self.model.config.embedding_dim)
+
+    @property
+    def max_frames(self) -> int:
+        """Longest stretch that becomes one vector, in frames at 20 frames/s."""
+        return self.extractor.max_frames
+
+    @torch.inference_mode()
+    def texts(self, sentences: Sequence[str], batch_size: int = 256) -> Vectors:
+        """Vectors float32 [N, E] of sentences, each of length 1.
+
+        Raises:
+            InputError: a sentence without a word.
+        """
+        found = []
+        for start in range(0, len(sentences), batch_size):
+            batch = [" ".join(sentence.split()) for sentence in sentences[start : start + batch_size]]
+            if not all(batch):
+                raise InputError("an empty text describes no movement; give a sentence such as 'someone waves'.")
+            tokens = self.tokenizer(
+                batch,
+                padding=True,
+                truncation=True,
+                max_length=self.model.config.max_text_tokens,
+                return_tensors="pt",
+            )
+            found.append(self.model.encode_text(tokens["input_ids"], tokens["attention_mask"]).numpy())
+        return _stack(found, self.dim)
+
+    def motions(self, motions: Iterable[Motion], batch_size: int = 64) -> Vectors:
+        """Vectors float32 [N, E] of motions, each of length 1.
+
+        A motion longer than `max_frames` is read in windows that overlap by half; its vector is their mean, made length
+        1 again.
+
+        Raises:
+            InputError: a kind of motion the evaluator was not trained on.
+        """
+        clips: list[Motion] = []
+        owners: list[int] = []
+        number = -1
+        for number, motion in enumerate(motions):
+            for start, end in split(motion.frames, self.max_frames, self.max_frames // 2):
+                clips.append(motion.window(start, end))
+                owners.append(number)
+        sums = np.zeros((number + 1, self.dim), np.float32)
+        np.add.at(sums, owners, self.clips(clips, batch_size))
+        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+
+    @torch.inference_mode()
+    def clips(self, clips: Sequence[Motion], batch_size: int = 64) -> Vectors:
+        """Vectors float32 [N, E] of clips no longer than `max_frames`; clips of like length share a batch.
+
+        Raises:
+            InputError: a clip that is longer, or a kind of motion the evaluator was not trained on.
+        """
+        vectors = np.zeros((len(clips), self.dim), np.float32)
+        for name, dimensions in (("motion", 3), ("keypoint", 2)):
+            order = sorted(
+                (i for i, clip in enumerate(clips) if clip.dimensions == dimensions), key=lambda i: clips[i].frames
+            )
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                values, mask = self.extractor.pad([self.extractor.extract(clips[i]) for i in chosen])
+                found = self.model.encode_motion(torch.from_numpy(values), torch.from_numpy(mask), name)
+                vectors[chosen] = found.numpy()
+        return vectors
+
+
+def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
+    """Windows (start, end) that cover a recording: `window` frames every `stride`, the last one ending with it.
+
+    A recording no longer than a window is one window.
+    """
+    if frames <= window:
+        return [(0, frames)]
+    starts = list(range(0, frames - window, stride))
+    return [(start, start + window) for start in [*starts, frames - window]]
+
+
+def _stack(found: list[Vectors], dim: int) -> Vectors:
+    return np.concatenate(found) if found else np.zeros((0, dim), np.float32)

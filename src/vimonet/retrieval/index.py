@@ -1,0 +1,311 @@
+"""The index: building it, bringing it up to date, asking it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.retrieval import storage
+from vimonet.retrieval.changed_files import entry_of, find_recordings
+from vimonet.retrieval.storage import Entry
+from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.retrieval.text_motion import Evaluator
+
+FPS = 20.0
+WINDOWS = (3.0, 9.0)
+"""Seconds of the windows a recording is cut into, at every length overlapping by half: short ones find when, long ones
+hold what takes longer."""
+
+_BATCH = 64
+_SAVE_EVERY = 30.0  # seconds
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A stretch of a recording that fits.
+
+    Attributes:
+        path: the recording.
+        start, end: seconds.
+        score: cosine between sentence and movement, -1..1; it ranks, it is no probability.
+    """
+
+    path: str
+    start: float
+    end: float
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+class Index:
+    """Vectors of the windows of many recordings. Made by :meth:`build`, opened by :meth:`open`.
+
+    Attributes:
+        root: the folder the recordings lie in.
+        entries: one per recording.
+        windows: seconds of its windows.
+        evaluator_folder, fingerprint: which evaluator made the vectors.
+        complete: False while a build is under way or was interrupted.
+        failed: of the build just done: recordings that could not be read, and why.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        entries: Sequence[Entry],
+        *,
+        windows: Sequence[float],
+        fingerprint: str,
+        evaluator_folder: str = "",
+        complete: bool = True,
+    ) -> None:
+        self.root, self.entries, self.windows, self.complete = root, list(entries), tuple(windows), complete
+        self.fingerprint, self.evaluator_folder = fingerprint, evaluator_folder
+        self.failed: list[tuple[str, str]] = []
+        self._evaluator: Evaluator | None = None
+        self._arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return sum(len(entry.bounds) for entry in self.entries)
+
+    @classmethod
+    def build(
+        cls,
+        folder: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        evaluator: Evaluator | str | os.PathLike[str] | None = None,
+        windows: Sequence[float] | None = None,
+        rebuild: bool = False,
+        progress: bool = False,
+        on_error: Callable[[str, str], None] | None = None,
+    ) -> Index:
+        """Index a folder, or bring an index of it up to date.
+
+        Args:
+            folder: searched at any depth for recordings of every format that `vimonet.motion.load` reads.
+            out: the index; one that is there is brought up to date.
+            evaluator: a loaded one, or its folder; None for the shipped one.
+            windows: seconds of the windows; None for those of the index that is there, else `WINDOWS`.
+            rebuild: replace an index of another evaluator, of other windows, or a damaged one.
+            progress: show a bar with the time left.
+            on_error: called with path and reason for a recording that cannot be read; the rest goes on.
+
+        Raises:
+            InputError: no recording there, `out` is something else or of other settings, no evaluator, or windows it
+                cannot read.
+        """
+        from vimonet.retrieval.text_motion import Evaluator, shipped_evaluator
+
+        root, out = Path(folder), Path(out)
+        found = find_recordings(root)
+        if not found:
+            raise InputError(f"{root}: no recording in this folder; expected .bvh, .amc, .npz, .npy or .json files.")
+        if not out.parent.is_dir() or out.is_dir():
+            raise InputError(f"{out}: not a place for an index; give the name of a file in a folder that exists.")
+        where = "" if isinstance(evaluator, Evaluator) else os.path.abspath(evaluator or shipped_evaluator())
+        model = evaluator if isinstance(evaluator, Evaluator) else Evaluator.load(evaluator)
+        old = None if rebuild or not out.exists() else cls.open(out)
+        seconds = tuple(windows) if windows else old.windows if old else WINDOWS
+        _check_windows(seconds, model.max_frames / FPS)
+        if old and (old.fingerprint != model.fingerprint or old.windows != seconds):
+            what = "another evaluator" if old.fingerprint != model.fingerprint else "windows of another length"
+            raise InputError(f"{out}: this index was made with {what}; give --rebuild to replace it, or another -o.")
+        known = {entry.path: entry for entry in old.entries} if old else {}
+        index = cls(
+            root.resolve(),
+            [known[path] for path in found if path in known],
+            windows=seconds,
+            fingerprint=model.fingerprint,
+            evaluator_folder=where,
+            complete=False,
+        )
+        index._evaluator = model
+        index._update(found, out, progress=progress, on_error=on_error)
+        return index
+
+    def _update(
+        self, found: Sequence[str], out: Path, *, progress: bool, on_error: Callable[[str, str], None] | None
+    ) -> None:
+        """Embed what is new or changed in `found`, saving now and then; drop what cannot be read any more."""
+        from tqdm import tqdm
+
+        from vimonet.motion import load
+        from vimonet.retrieval.text_motion import split
+
+        assert self._evaluator is not None
+        frames = [round(seconds * FPS) for seconds in self.windows]
+        entries = {entry.path: entry for entry in self.entries}
+        waiting: list[tuple[Entry, list[Any]]] = []
+        saved = time.monotonic()
+
+        def embed() -> None:
+            assert self._evaluator is not None
+            vectors = self._evaluator.clips([clip for _, clips in waiting for clip in clips]).astype(np.float16)
+            for entry, clips in waiting:
+                entries[entry.path] = Entry(entry.path, entry.stamp, entry.digest, entry.bounds, vectors[: len(clips)])
+                vectors = vectors[len(clips) :]
+            waiting.clear()
+
+        def keep(*, complete: bool) -> None:
+            self.entries = [entries[path] for path in found if path in entries]
+            self.complete, self._arrays = complete, None
+            self.save(out)
+
+        bar = tqdm(found, unit="file", desc="index", disable=not progress)
+        try:
+            for path in bar:
+                try:
+                    entry = entry_of(self.root, path, entries.get(path))
+                    if entry.bounds.size:
+                        entries[path] = entry
+                        continue
+                    motion = load(self.root / path)
+                    bounds = sorted({pair for n in frames for pair in split(motion.frames, n, n // 2)})
+                    clips = [motion.window(*pair) for pair in bounds]
+                    for clip in clips[:1]:
+                        self._evaluator.clips([clip])  # says so now if this kind of motion is none of the evaluator's
+                except (InputError, OSError) as error:
+                    entries.pop(path, None)
+                    self.failed.append((path, str(error)))
+                    if on_error is not None:
+                        on_error(path, str(error))
+                    continue
+                waiting.append((Entry(path, entry.stamp, entry.digest, _bounds(bounds), entry.vectors), clips))
+                if sum(len(clips) for _, clips in waiting) >= _BATCH:
+                    embed()
+                if time.monotonic() - saved > _SAVE_EVERY:
+                    embed()
+                    keep(complete=False)
+                    saved = time.monotonic()
+            embed()
+        except BaseException:  # also an interruption: what is done stays done
+            keep(complete=False)
+            raise
+        finally:
+            bar.close()
+        if not entries:
+            path, reason = self.failed[0]
+            raise InputError(f"{self.root}: none of {len(found)} recordings could be read (first: {path}: {reason}).")
+        keep(complete=True)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index, whole or not at all."""
+        about = {
+            "root": str(self.root),
+            "windows": list(self.windows),
+            "fingerprint": self.fingerprint,
+            "evaluator": self.evaluator_folder,
+            "complete": self.complete,
+        }
+        storage.write(path, about, self.entries)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Index:
+        """Read an index.
+
+        Raises:
+            InputError: it is not there, damaged, something else, or of a newer version.
+        """
+        about, entries = storage.read(path)
+        return cls(
+            Path(about["root"]),
+            entries,
+            windows=about["windows"],
+            fingerprint=about["fingerprint"],
+            evaluator_folder=about["evaluator"],
+            complete=about["complete"],
+        )
+
+    def evaluator(self, folder: str | os.PathLike[str] | None = None) -> Evaluator:
+        """The evaluator that made the vectors: in `folder`, else where the index says, else the shipped one.
+
+        Raises:
+            InputError: it is not there, or is another one.
+        """
+        from vimonet.retrieval.text_motion import Evaluator
+
+        if self._evaluator is None or folder is not None:
+            noted = self.evaluator_folder if os.path.isdir(self.evaluator_folder) else None
+            loaded = Evaluator.load(folder or noted)
+            if loaded.fingerprint != self.fingerprint:
+                raise InputError(
+                    f"{folder or noted or 'the shipped evaluator'}: the index was made with another evaluator "
+                    f"({self.evaluator_folder or self.fingerprint}); name that one, or make the index again."
+                )
+            self._evaluator = loaded
+        return self._evaluator
+
+    def search(self, text: str, k: int = 10) -> list[Hit]:
+        """The `k` stretches that fit a sentence best, best first; stretches of one recording never overlap.
+
+        Raises:
+            InputError: an empty text, or the index's evaluator is not there.
+        """
+        return self.nearest(self.evaluator().texts([text])[0], k)
+
+    def nearest(self, vector: NDArray[np.floating[Any]], k: int = 10) -> list[Hit]:
+        """As :meth:`search`, for a vector [E] of the evaluator's space (of a movement, say)."""
+        vectors, bounds, owners = self.arrays()
+        scores = vectors @ np.asarray(vector, np.float32)
+        taken: dict[int, list[tuple[int, int]]] = {}
+        hits: list[Hit] = []
+        for row in _descending(scores, 32 * k):
+            start, end = (int(frame) for frame in bounds[row])
+            owner = int(owners[row])
+            if any(start < b and a < end for a, b in taken.get(owner, ())):
+                continue  # a better stretch holds a part of this one
+            taken.setdefault(owner, []).append((start, end))
+            path = str(self.root / self.entries[owner].path)
+            hits.append(Hit(path, start / FPS, end / FPS, round(float(scores[row]), 4)))
+            if len(hits) == k:
+                break
+        return hits
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:
+        """Vectors [N, E] of all windows, their frames [N, 2], and which entry each belongs to [N]."""
+        if self._arrays is None:
+            counts = [len(entry.bounds) for entry in self.entries]
+            if not counts:
+                raise InputError("the index holds no recording; build it again with 'vimonet index'.")
+            self._arrays = (
+                np.concatenate([entry.vectors for entry in self.entries]).astype(np.float32),
+                np.concatenate([entry.bounds for entry in self.entries]),
+                np.repeat(np.arange(len(counts)), counts),
+            )
+        return self._arrays
+
+
+def _check_windows(windows: Iterable[float], longest: float) -> None:
+    for seconds in windows:
+        if not 0.5 <= seconds <= longest:
+            raise InputError(f"windows of {seconds:g} s cannot be read; give 0.5 to {longest:g} s.")
+
+
+def _descending(scores: NDArray[np.float32], first: int) -> Iterable[int]:
+    """Rows by falling score; the first few are found without sorting all, the rest only if they are asked for."""
+    if first < len(scores):
+        best = np.argpartition(-scores, first)[:first]
+        best = best[np.argsort(-scores[best], kind="stable")]
+        yield from best.tolist()
+        rest = np.setdiff1d(np.arange(len(scores)), best)
+    else:
+        rest = np.arange(len(scores))
+    yield from rest[np.argsort(-scores[rest], kind="stable")].tolist()
+
+
+def _bounds(pairs: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    return np.array(pairs, np.int32).reshape(-1, 2)

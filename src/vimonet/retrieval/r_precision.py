@@ -1,0 +1,243 @@
+"""R-precision and MM-Dist between captions and movements (Guo et al., CVPR 2022, arXiv 2204.14109).
+
+For every movement a pool is made of its own description and 31 mismatched ones, drawn at random; all are ranked by
+Euclidean distance to the movement in the evaluator's space. R-precision@k is the share of movements whose description
+is among the first k; MM-Dist is the mean distance between a movement and its description.
+
+What the definition leaves open, and what is done here:
+
+- a description is mismatched when it belongs to another clip and its words do not say the same (the rule by which the
+  evaluator's training leaves pairs out of the negatives): "a person walks" is no wrong answer for "someone is walking";
+- pools are drawn several times and averaged, since a single draw moves the figure by points;
+- at equal distance the mismatched description comes first: nothing is won by saying what fits every clip;
+- a generated caption takes the place of the reference in the pool of references: all systems meet the same pools, and
+  one that says the same of every clip gains nothing by leaving its pools empty;
+- intervals are over recordings, and the same figures for captions dealt to other recordings, which they do not
+  describe, stand beside (the random-pair control: about k / 32).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.utils.errors import InputError
+from vimonet.utils.statistics import Interval, bootstrap_interval
+
+if TYPE_CHECKING:
+    from vimonet.motion import Motion
+    from vimonet.retrieval.text_motion import Evaluator
+
+POOL = 32
+TOP = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over items with its interval over recordings."""
+
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What :func:`retrieval` found.
+
+    Attributes:
+        r_precision: share of movements whose description is among the first k, for k of `TOP`.
+        mm_dist: mean Euclidean distance of unit vectors, 0..2 (an evaluator's own scale: compare within one only).
+        random_r_precision, random_mm_dist: the same with descriptions dealt to other recordings, which they do not
+            describe.
+        n, recordings: descriptions scored, and recordings they are about.
+        pool, draws, seed, evaluator: how it was measured.
+        ranks: [n, draws] rank of each description in its pools, from 1.
+    """
+
+    r_precision: dict[int, Figure]
+    mm_dist: Figure
+    random_r_precision: dict[int, Figure]
+    random_mm_dist: Figure
+    n: int
+    recordings: int
+    pool: int
+    draws: int
+    seed: int
+    evaluator: str
+    ranks: NDArray[np.int64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without the ranks."""
+        return {
+            **{f"r_precision@{k}": _plain(figure) for k, figure in self.r_precision.items()},
+            "mm_dist": _plain(self.mm_dist),
+            **{f"random_r_precision@{k}": _plain(figure) for k, figure in self.random_r_precision.items()},
+            "random_mm_dist": _plain(self.random_mm_dist),
+            "n": self.n,
+            "recordings": self.recordings,
+            "pool": self.pool,
+            "draws": self.draws,
+            "seed": self.seed,
+            "evaluator": self.evaluator,
+        }
+
+
+def retrieval(
+    evaluator: Evaluator,
+    motions: Sequence[Motion],
+    references: Sequence[str],
+    recordings: Sequence[Hashable],
+    *,
+    candidates: Sequence[str] | None = None,
+    clips: Sequence[Hashable] | None = None,
+    pool: int = POOL,
+    draws: int = 20,
+    seed: int = 0,
+) -> Retrieval:
+    """Measure how well descriptions find their movements.
+
+    Args:
+        evaluator: trained on other recordings than these.
+        motions: [N] the movement of each description; repeated where a clip has several.
+        references: [N] descriptions by people (or the labels).
+        recordings: [N] recording of each, the unit of the intervals.
+        candidates: [N] generated captions to be scored in place of the references; None scores the references.
+        clips: [N] clip of each, where one recording holds several; None: descriptions of one `Motion` object are of
+            one clip.
+        pool: descriptions per pool.
+        draws: pools per description.
+        seed: of the pools and of the random pairs.
+
+    Raises:
+        InputError: too few mismatched descriptions for a pool.
+        ValueError: lengths differ.
+    """
+    if not len(motions) == len(references) == len(recordings) == len(candidates or references):
+        raise ValueError("motions, references, recordings and candidates must be of one length")
+    distinct = {id(motion): motion for motion in motions}
+    place = {key: row for row, key in enumerate(distinct)}
+    found = evaluator.motions(list(distinct.values()))
+    return retrieval_of_vectors(
+        found[[place[id(motion)] for motion in motions]],
+        evaluator.texts(references),
+        references,
+        recordings,
+        candidates=None if candidates is None else evaluator.texts(candidates),
+        clips=[id(motion) for motion in motions] if clips is None else clips,
+        pool=pool,
+        draws=draws,
+        seed=seed,
+        evaluator=evaluator.fingerprint,
+    )
+
+
+def retrieval_of_vectors(
+    motions: NDArray[np.float32],
+    references: NDArray[np.float32],
+    texts: Sequence[str],
+    recordings: Sequence[Hashable],
+    *,
+    candidates: NDArray[np.float32] | None = None,
+    clips: Sequence[Hashable] | None = None,
+    pool: int = POOL,
+    draws: int = 20,
+    seed: int = 0,
+    evaluator: str = "",
+) -> Retrieval:
+    """As :func:`retrieval`, of vectors [N, E] that are there already; `texts` are the words of the references."""
+    mismatched = _mismatched(texts, recordings if clips is None else clips, pool)
+    chosen = references if candidates is None else candidates
+    dealt = _deal(mismatched, recordings, seed)
+    ranks = _ranks(motions, chosen, references, mismatched, pool, draws, seed)
+    # The pool stays that of the description; the movement is another recording's.
+    random_ranks = _ranks(motions[dealt], chosen, references, mismatched, pool, draws, seed)
+
+    def top(ranks: NDArray[np.int64]) -> dict[int, Figure]:
+        return {k: _figure((ranks <= k).mean(1), recordings, seed) for k in TOP}
+
+    return Retrieval(
+        top(ranks),
+        _figure(np.linalg.norm(motions - chosen, axis=1), recordings, seed),
+        top(random_ranks),
+        _figure(np.linalg.norm(motions[dealt] - chosen, axis=1), recordings, seed),
+        len(texts),
+        len(set(recordings)),
+        pool,
+        draws,
+        seed,
+        evaluator,
+        ranks,
+    )
+
+
+def _mismatched(texts: Sequence[str], clips: Sequence[Hashable], pool: int) -> NDArray[np.bool_]:
+    """bool [N, N]: description j is a wrong answer for the clip of description i."""
+    from vimonet.retrieval.text_motion import may_describe
+
+    groups: dict[Hashable, list[int]] = {}
+    for i, clip in enumerate(clips):
+        groups.setdefault(clip, []).append(i)
+    number = {clip: k for k, clip in enumerate(groups)}
+    owner = np.array([number[clip] for clip in clips], dtype=np.int64)
+    fits = may_describe(texts, [[texts[i] for i in members] for members in groups.values()])  # text by clip
+    wrong = ~fits.T[owner] & (owner[:, None] != owner[None])
+    fewest = int(wrong.sum(1).min()) if len(texts) else 0
+    if fewest < pool - 1:
+        raise InputError(
+            f"retrieval: a pool of {pool} needs {pool - 1} descriptions that say something else, and there are "
+            f"{fewest}; give more clips, or a smaller pool."
+        )
+    return wrong
+
+
+def _ranks(
+    motions: NDArray[np.float32],
+    chosen: NDArray[np.float32],
+    references: NDArray[np.float32],
+    mismatched: NDArray[np.bool_],
+    pool: int,
+    draws: int,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Rank [N, draws] of each description among the mismatched ones of its pools."""
+    rng = np.random.default_rng([seed, 0])
+    ranks = np.empty((len(motions), draws), np.int64)
+    for i, motion in enumerate(motions):
+        wrong = np.flatnonzero(mismatched[i])
+        distances = np.linalg.norm(references[wrong] - motion, axis=1)
+        own = np.linalg.norm(chosen[i] - motion)
+        for draw in range(draws):
+            # A tolerance: equal sentences must tie whatever batch they were embedded in.
+            others = distances[rng.choice(len(wrong), pool - 1, replace=False)]
+            ranks[i, draw] = 1 + int((others <= own + 1e-5).sum())
+    return ranks
+
+
+def _deal(mismatched: NDArray[np.bool_], recordings: Sequence[Hashable], seed: int) -> NDArray[np.int64]:
+    """For each description the movement of an item of another recording which it does not describe, at random.
+
+    Its own where there is no such recording.
+    """
+    rng = np.random.default_rng([seed, 1])
+    number = {recording: k for k, recording in enumerate(dict.fromkeys(recordings))}
+    owner = np.array([number[recording] for recording in recordings], dtype=np.int64)
+    dealt = np.arange(len(owner))
+    for i in range(len(owner)):
+        others = np.flatnonzero((owner != owner[i]) & mismatched[:, i])
+        if len(others):
+            dealt[i] = rng.choice(others)
+    return dealt
+
+
+def _figure(values: NDArray[np.floating[Any]], recordings: Sequence[Hashable], seed: int) -> Figure:
+    return Figure(float(values.mean()), bootstrap_interval(values, recordings, seed))
+
+
+def _plain(figure: Figure) -> dict[str, Any]:
+    low, high = (None if math.isnan(bound) else round(bound, 4) for bound in figure.interval)
+    return {"value": round(figure.value, 4), "low": low, "high": high}

@@ -1,0 +1,115 @@
+"""An index on disk: one Parquet file, a row per recording, settings in its metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.utils.errors import InputError
+
+VERSION = 1
+SETTINGS = ("root", "windows", "fingerprint", "evaluator", "complete")
+"""Keys of the settings an index is written with; see the attributes of `vimonet.retrieval.Index`."""
+
+_KEY = b"vimonet_index"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What an index holds of one recording.
+
+    Attributes:
+        path: relative to the folder, with forward slashes.
+        stamp: size and time of its files; unchanged, the recording is taken to be unchanged.
+        digest: SHA-256 of its files, for when only the time is another.
+        bounds: int32 [n, 2], windows as frames (start, end) at 20 frames/s.
+        vectors: float16 [n, E].
+    """
+
+    path: str
+    stamp: str
+    digest: str
+    bounds: NDArray[np.int32]
+    vectors: NDArray[np.float16]
+
+
+def write(path: str | os.PathLike[str], about: Mapping[str, Any], entries: Sequence[Entry]) -> None:
+    """Write an index, whole or not at all: settings `about` (JSON-ready) and the entries."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {
+            "path": pa.array([entry.path for entry in entries], pa.string()),
+            "stamp": pa.array([entry.stamp for entry in entries], pa.string()),
+            "digest": pa.array([entry.digest for entry in entries], pa.string()),
+            "bounds": _lists([entry.bounds for entry in entries], np.int32),
+            "vectors": _lists([entry.vectors for entry in entries], np.float16),
+        }
+    ).replace_schema_metadata({_KEY: json.dumps({"version": VERSION, **about}).encode()})
+    path = Path(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        pq.write_table(table, part, compression="zstd")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
+    """Settings and entries of an index.
+
+    Raises:
+        InputError: it is not there, damaged, something else, or of a newer version.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: there is no such index; make one with 'vimonet index FOLDER -o {path}'.")
+    try:
+        # ParquetFile and not read_table, which imports the dataset machinery for half a second.
+        file = pq.ParquetFile(path)
+        about = json.loads(file.schema_arrow.metadata[_KEY])
+        newer = int(about["version"]) > VERSION
+        entries = [] if newer else _entries(file.read())
+        if not newer and not set(SETTINGS) <= set(about):
+            raise KeyError
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
+        raise InputError(f"{path}: not a readable search index; make it again with 'vimonet index'.") from None
+    if newer:
+        version = about["version"]
+        raise InputError(f"{path}: index version {version}; this vimonet reads up to {VERSION}, make the index again.")
+    return about, entries
+
+
+def _entries(table: Any) -> list[Entry]:
+    names, stamps, digests = (table.column(name).to_pylist() for name in ("path", "stamp", "digest"))
+    bounds, vectors = _rows(table.column("bounds")), _rows(table.column("vectors"))
+    return [
+        Entry(name, stamp, digest, b.reshape(-1, 2), v.reshape(len(b) // 2, -1))
+        for name, stamp, digest, b, v in zip(names, stamps, digests, bounds, vectors, strict=True)
+    ]
+
+
+def _lists(arrays: Sequence[NDArray[Any]], dtype: Any) -> Any:
+    """Arrays of any shape as rows of flat lists."""
+    import pyarrow as pa
+
+    ends = np.cumsum([0, *(array.size for array in arrays)])
+    flat = np.concatenate([np.zeros(0, dtype), *(array.ravel() for array in arrays)])
+    return pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), pa.array(flat))
+
+
+def _rows(column: Any) -> list[NDArray[Any]]:
+    """The flat lists of a column as arrays."""
+    column = column.combine_chunks()
+    ends = column.offsets.to_numpy()
+    return np.split(column.values.to_numpy(), ends[1:-1]) if len(column) else []

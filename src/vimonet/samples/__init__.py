@@ -1,0 +1,42 @@
+"""Name the recordings that come with the package: ``sample:walk`` is one of them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from vimonet.utils.errors import InputError
+
+SAMPLES = Path(__file__).parent
+
+
+def _samples() -> dict[str, Path]:
+    files = {file.stem: file for file in sorted(SAMPLES.glob("*.json")) if file.name != "truth.json"}
+    files |= {file.stem: file for file in sorted(SAMPLES.glob("*.bvh"))}
+    return files | {file.name: file for file in sorted(SAMPLES.glob("*.mp4"))}  # of a recording of the same stem
+
+
+def list_samples() -> list[str]:
+    """Names of the embedded recordings, as they are written after ``sample:``."""
+    return sorted(_samples())
+
+
+def sample_path(name: str) -> Path:
+    """The file of an embedded recording.
+
+    Raises:
+        InputError: there is none of that name; the nearest, or all, are named.
+    """
+    samples = _samples()
+    if name in samples:
+        return samples[name]
+    close = difflib.get_close_matches(name, samples, n=1)
+    hint = f"did you mean sample:{close[0]}?" if close else f"there are {', '.join(sorted(samples))}."
+    raise InputError(f"sample:{name}: there is no embedded recording of that name; {hint}")
+
+
+def truths() -> dict[str, dict[str, Any]]:
+    """What is true of each embedded recording, as its generator made it."""
+    return json.loads((SAMPLES / "truth.json").read_text(encoding="utf-8"))

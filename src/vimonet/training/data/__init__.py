@@ -1,0 +1,1 @@
+"""Turn a VIMOS dataset into batches: sampling, chat encoding, packing, collating."""

@@ -1,0 +1,372 @@
+"""A VIMOS dataset as the trainer reads it: (clip, a few questions) with answers balanced, worded anew every epoch."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.utils.errors import InputError
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, DEPTH_FORMS, FORM_WEIGHTS, needs_no_legs
+from vimonet.vimos.chain_of_thought import with_steps
+from vimonet.vimos.label_consistency import absent_from
+from vimonet.vimos.parquet import arrays_of
+from vimonet.vimos.reading import motion_row, open_rows
+from vimonet.vimos.virtual_camera import film
+from vimonet.vimos.wordings import ask
+
+Choice = tuple[str, str, Any, bool]
+"""Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed."""
+
+
+STREAMS = ("all", "motion", "video", "unpaired")
+
+_BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb_moves"))
+"""Forms whose answers are balanced for each action or limb by itself: else the question's words would tell."""
+
+
+class TrainingSet:
+    """Map-style dataset of clips with questions (protocol of `vimonet.training.data.sampling`).
+
+    Args:
+        rows: a split of a VIMOS dataset (`open_rows`): motion stays on disk.
+        turns: questions drawn per clip and epoch.
+        seed: of the draws.
+        noise: whether sensor-like jitter is added to 3D joints.
+        folder: of the dataset, where its videos lie.
+        streams: what is given of a row with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one of
+            them, the other in the next epoch.
+        steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.chain_of_thought`).
+        film: whether 3D motion is given as keypoints, in another random view every epoch.
+        times: how often in an epoch each row is seen [N]. What is asked of a row does not depend on it.
+
+    Attributes:
+        lengths: frames per sample, 0 without motion.
+        cells: index into `vimonet.training.data.sampling.CELLS`: 3D motion, 2D keypoints, text, video, paired.
+        actions: every action phrase that labels a stretch, in alphabetical order.
+        videos: the clips that are given, (path, start s, end s) each.
+    """
+
+    def __init__(
+        self,
+        rows: Any,
+        turns: int,
+        seed: int,
+        noise: bool,
+        folder: str | Path = "",
+        streams: str = "all",
+        steps: bool = False,
+        film: bool = False,
+        *,
+        times: NDArray[np.int64],
+    ) -> None:
+        self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
+        self.streams, self.film = streams, film
+        self._rows = rows.with_format("arrow")
+        self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
+        self.videos = [clip for clip in self._videos if clip is not None]
+        self.lengths, dimensions = (rows.data.column(name).fill_null(0).to_numpy() for name in ("frames", "dimensions"))
+        if streams == "video":
+            dimensions = np.where([clip is not None for clip in self._videos], 0, dimensions)
+        self.cells = np.array(
+            [_cell(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)], np.int64
+        )
+        self._questions = _questions(rows)
+        if film:
+            self.cells[self.cells == 0] = 1
+            self._questions = [
+                [q for q in asked if n != 3 or q[0] not in DEPTH_FORMS]
+                for asked, n in zip(self._questions, dimensions.tolist(), strict=True)
+            ]
+        self._said = _in_steps(rows) if steps else [{}] * len(rows)
+        self._spans = [
+            [(a["action"], a["start"], a["end"]) for a in actions]
+            for actions in rows.data.column("actions").to_pylist()
+        ]
+        self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
+        self._weights = _balance(self._questions)
+        self._row = np.repeat(np.arange(len(rows)), times)
+        self.lengths, self.cells = self.lengths[self._row], self.cells[self._row]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the questions, wordings and noise of `epoch`."""
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
+        at = int(self._row[index])
+        row, video, asked = motion_row(self._rows, at), self._videos[at], self._questions[at]
+        joints = confidence = None
+        dimensions, spans, questions = row["dimensions"], self._spans[at], list(range(len(asked)))
+        if row["joints"] is not None:
+            joints, confidence = arrays_of(row)
+            if self.film and dimensions == 3:
+                told = [i for i in questions if _without_legs(asked[i])]
+                try:
+                    joints, confidence, legs = film(joints, confidence, rng, crop=bool(told))
+                except InputError:  # scrambled limbs without a torso
+                    return self[(index + 1) % len(self)]
+                dimensions = 2
+                if not legs:
+                    spans, questions = [], told
+            elif self.noise and dimensions == 3:
+                joints = _jitter(joints, rng)
+        if joints is not None and video is not None and self.streams != "all":
+            if self.streams == "video" or (index + self.epoch) % 2:
+                joints = confidence = None
+            else:
+                video = None
+        # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
+        keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[at].tolist()]
+        chosen: list[Choice] = []
+        for i in sorted(questions, key=lambda i: -keys[i]):
+            if len(chosen) >= self.turns:
+                break
+            question = asked[i]
+            if question not in chosen:
+                # Twins stand together: what tells them apart is one word of the question and the movement.
+                chosen += [question, *_twin(question, asked)]
+        chosen = chosen[: self.turns]
+        rng.shuffle(chosen)
+        return {
+            "joints": joints,
+            "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
+            "dimensions": dimensions,
+            "turns": [self._worded(at, question, rng) for question in chosen],
+            "spans": spans,
+            "source": row["source"],
+            "video": video,
+        }
+
+    def draw_text(self, rng: random.Random) -> tuple[str, str]:
+        """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
+        at = int(self._row[rng.randrange(len(self))])
+        return self._worded(at, rng.choice(self._questions[at]), rng)
+
+    def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
+        """A question of a row in words, and what is learnt as its answer."""
+        form, answer, words, _ = question
+        if isinstance(words, str):
+            return words, self._said[at].get((words, answer), answer)
+        return ask(form, rng, **words), answer
+
+
+_ENDS = {"at_beginning": "first", "at_end": "last"}
+"""Forms about an end of the clip, and the form whose answer is what happens there."""
+
+_FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
+_OTHER_SIDE = {"left": "right", "right": "left"}
+
+
+def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
+    """The same question with two actions exchanged, or about the other side where that is known: one, or none."""
+    form, answer, words, closed = question
+    if isinstance(words, str):
+        return []
+    if form in ("order", "order_yes_no") and answer in _FLIPPED:
+        return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
+    if form in _BY_SUBJECT:
+        other = {key: " ".join(_OTHER_SIDE.get(w, w) for w in text.split()) for key, text in words.items()}
+        if other != words:
+            return [twin for twin in asked if twin[0] == form and twin[2] == other][:1]
+    if form in _ENDS:
+        return _other_end(form, answer, closed, asked)
+    return []
+
+
+def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> list[Choice]:
+    """Of "does it begin with X?" (or end): the same about an action that happens elsewhere, or about the right one."""
+    happens = {q[2]["doing"]: q[2] for q in asked if q[0] == "yes_no" and q[1] == "yes" and isinstance(q[2], dict)}
+    there = next((happens[q[1]] for q in asked if q[0] == _ENDS[form] and q[1] in happens), None)
+    if there is None:
+        return []
+    if answer == "no":
+        return [(form, "yes", there, closed)]
+    return [(form, "no", other, closed) for other in happens.values() if absent_from(other["do"], {there["do"]})][:1]
+
+
+def _cell(dimensions: int, video: bool) -> int:
+    """Index into the trainer's CELLS."""
+    if video:
+        return 4 if dimensions else 3
+    return {3: 0, 2: 1}.get(dimensions, 2)
+
+
+def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | None] | None]:
+    """Path, start and end (s) of the video of each row; None for a row without."""
+    columns = (rows.data.column(name).to_pylist() for name in ("video", "video_span"))
+    found: list[tuple[str, float | None, float | None] | None] = []
+    for path, span in zip(*columns, strict=True):
+        start, end = (span["start"], span["end"]) if span else (None, None)
+        found.append(None if path is None else (str(folder / path), start, end))
+    return found
+
+
+def _questions(rows: Any) -> list[list[Choice]]:
+    """What can be asked of each row: its instructions, and a description where it has captions."""
+    found: list[list[Choice]] = []
+    # The same question with the same answer stands in hundreds of rows: one object serves them all.
+    known: dict[tuple[Any, ...], Choice] = {}
+    captions = rows.data.column("captions").to_pylist()
+    for told, asked in zip(captions, _instructions(rows), strict=True):
+        questions: list[Choice] = []
+        for i in asked:
+            # Forms of our own are put into other words every time; what others wrote is asked as they wrote it.
+            ours = i["generator"] == "kinematic"
+            key = (i["form"], i["answer"], i["slots"] if ours else i["question"], bool(i["options"]), ours)
+            if key not in known:
+                known[key] = (key[0], key[1], json.loads(i["slots"]) if ours else i["question"], key[3])
+            questions.append(known[key])
+        questions += [("caption", c["text"], {}, False) for c in told]
+        found.append(questions)
+    return found
+
+
+def _in_steps(rows: Any) -> list[dict[tuple[str, str], str]]:
+    """Of each row, (question as it was written, answer) -> the answer with its steps."""
+    return [
+        {(i["question"], i["answer"]): with_steps(i["answer"], json.loads(i["evidence"] or "{}")) for i in asked}
+        for asked in _instructions(rows, ("question", "answer", "evidence"))
+    ]
+
+
+_ASKED = ("form", "question", "answer", "options", "slots", "generator")
+
+
+def _instructions(rows: Any, names: tuple[str, ...] = _ASKED) -> Any:
+    import pyarrow.compute as pc
+
+    for chunk in rows.data.column("instructions").chunks:
+        flat = chunk.flatten()
+        columns = {name: pc.struct_field(flat, name).to_pylist() for name in names}
+        entries = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        start = 0
+        for length in pc.list_value_length(chunk).to_pylist():
+            yield entries[start : start + (length or 0)]
+            start += length or 0
+
+
+def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float32]:
+    """Joints as a sensor gives them: trembling, each joint a little beside where another sensor puts it."""
+    level = rng.choice((0.0, 0.0, 0.004, 0.008, 0.015))
+    draw = np.random.default_rng(rng.randrange(2**32))
+    beside = np.float32(rng.choice((0.0, 0.01, 0.02)))
+    lasting = beside * draw.standard_normal((1, *joints.shape[1:])).astype(np.float32)
+    noise = draw.standard_normal(joints.shape).astype(np.float32)
+    smooth = (noise + np.roll(noise, 1, 0) + np.roll(noise, 2, 0)) / 1.7
+    return joints + lasting + np.float32(level) * smooth
+
+
+def _without_legs(question: Choice) -> bool:
+    """Whether trunk and arms alone tell the answer."""
+    form, _, words, _ = question
+    return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
+
+
+def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
+    """Weight of every question so that, form by form, no answer is right more often than it must be."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    closed: dict[tuple[str, str], bool] = {}
+
+    def key_of(question: Choice) -> tuple[str, str]:
+        form, _, words, _ = question
+        subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
+        return form, subject if form in _BY_SUBJECT else ""
+
+    for row in rows:
+        for question in row:
+            key = key_of(question)
+            counts.setdefault(key, Counter())[question[1]] += 1
+            closed[key] = closed.get(key, False) or question[3]
+    factor: dict[tuple[tuple[str, str], str], float] = {}
+    for key, counter in counts.items():
+        total = sum(counter.values())
+        if closed[key]:
+            share = total / len(counter)
+            # "cannot tell" is easily learnt (a limb is missing, a clip is over at once): it gets no more room than it
+            # has.
+            mass = {answer: min(share, n if answer == CANNOT_TELL else 12.0 * n) for answer, n in counter.items()}
+            # Where one answer is rare, the others are asked less rather than the rare clips worn out.
+            limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
+            if len(counter) == 1 and counter.keys() <= {"yes", "no"}:
+                limit = 0.0  # what is only ever denied (or affirmed) would teach the word, not the movement
+            for answer, n in counter.items():
+                factor[key, answer] = min(mass[answer], limit) / n
+        else:
+            typical = total / len(counter)
+            for answer, n in counter.items():
+                factor[key, answer] = min(6.0, (typical / n) ** 0.6)
+    weights = []
+    for row in rows:
+        per_form = Counter(question[0] for question in row)
+        shares = [FORM_WEIGHTS.get(q[0], 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5 for q in row]
+        weights.append(np.array(shares))
+    return weights
+
+
+def training_samples(
+    dataset: str = "data/vimos-open",
+    split: str = "train",
+    *,
+    turns: int = 8,
+    seed: int = 0,
+    noise: bool = True,
+    limit: int = 0,
+    streams: str = "all",
+    steps: bool = False,
+    film: bool = False,
+    tracked: int = 1,
+) -> TrainingSet:
+    """A split of a VIMOS dataset as samples.
+
+    Args:
+        dataset: its folder (``vimonet data build`` makes one).
+        split: ``train`` or ``val``: nothing is trained on a test split.
+        turns: questions per clip and epoch.
+        seed: of the draws.
+        noise: jitter 3D joints as sensors do.
+        limit: only the first so many rows; 0 for all.
+        streams: what is given of rows with motion and video: ``all`` of it, ``motion``, ``video``, or ``unpaired``: one
+            of them, the other in the next epoch. Rows that only have what is not given are left out.
+        steps: whether answers say their steps, where the dataset has some.
+        film: give 3D motion as keypoints, in another random view every epoch; asked is what one camera tells.
+        tracked: how often in an epoch 2D rows of real video are seen, of which there are few.
+
+    Raises:
+        InputError: no dataset, no such split, a test split, or nothing left in it.
+    """
+    if split.startswith("test"):
+        raise InputError(f"split '{split}' cannot be trained on; choose train or val.")
+    rows = open_rows(dataset, split)
+    if limit and limit < len(rows):
+        rows = rows.select(range(limit)).flatten_indices()
+    if streams not in STREAMS:
+        raise InputError(f"data.streams is {streams!r}; it can be {', '.join(STREAMS)}.")
+    if streams in ("motion", "video"):
+        rows = _with(rows, "joints" if streams == "motion" else "video")
+        if not len(rows):
+            raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
+    if tracked < 1:
+        raise InputError("data.tracked says how often rows are seen; give a whole number of at least 1.")
+    return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film, times=_times(rows, tracked))
+
+
+def _times(rows: Any, tracked: int) -> NDArray[np.int64]:
+    """How often each row is seen in an epoch."""
+    columns = (rows.data.column(name).to_pylist() for name in ("source", "dimensions"))
+    flat = [dimensions == 2 and not source.endswith("+2d") for source, dimensions in zip(*columns, strict=True)]
+    return np.where(flat, tracked, 1)
+
+
+def _with(rows: Any, column: str) -> Any:
+    """The rows that have a value in a column."""
+    there = np.flatnonzero(rows.data.column(column).is_valid().to_numpy())
+    return rows if len(there) == len(rows) else rows.select(there).flatten_indices()

@@ -1,0 +1,1 @@
+"""Plan a training run before it starts: memory per device, FLOPs and time."""

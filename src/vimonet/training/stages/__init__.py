@@ -1,0 +1,1 @@
+"""Run one stage of training each, from a configuration to a folder that loads."""

@@ -1,0 +1,159 @@
+"""Stage `evaluator`: motion and text drawn into one space by contrast (TMR, arXiv 2305.00976)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
+from vimonet.motion import Motion
+from vimonet.retrieval.r_precision import retrieval
+from vimonet.retrieval.text_motion import Evaluator, MotionTextConfig, MotionTextModel, may_describe
+from vimonet.training.bpe import train_bpe
+from vimonet.training.config import TrainingConfig
+from vimonet.training.data.sampling import ask_data, seed_everything
+from vimonet.training.data.text_motion_pairs import CaptionedClips, captioned_clips
+from vimonet.training.run_folder import Run
+from vimonet.training.stages.motion_tokenizer import fit_feature_extractor, vqvae_config
+from vimonet.training.trainer import StageTrainer
+from vimonet.utils.errors import InputError
+
+
+def run_evaluator(
+    config: TrainingConfig, dataset: CaptionedClips | None = None, validation: CaptionedClips | None = None
+) -> Path:
+    """Train the text-motion evaluator.
+
+    Args:
+        config: settings; reads ``evaluator``, ``motion`` (shape of the towers), ``schedule``, ``data``, ``validation``,
+            ``learning_rate.motion_tower`` (3D tower), ``.keypoint_tower`` (2D tower), ``.translators`` (what turns the
+            towers' tokens into a vector) and ``.language_model`` (text side).
+        dataset: captioned clips; None reads ``data`` (arguments of `captioned_clips`).
+        validation: held-out ones for the report; None reads ``validation`` on top of ``data``, when there is any.
+
+    Returns:
+        The output folder, which `Evaluator.load` opens. ``training.json`` holds R-precision and MM-Dist on the
+        held-out clips.
+
+    Raises:
+        InputError: no dataset, or one without captions.
+    """
+    run = Run(config, "evaluator")
+    seed_everything(config.seed)
+    settings = config.evaluator
+    if dataset is None:
+        data = {"seed": config.seed, "max_frames": config.motion.max_frames, **config.data}
+        dataset = ask_data(captioned_clips, data)
+        if config.validation:
+            validation = ask_data(captioned_clips, {**data, "split": "val", "fixed": True, **config.validation})
+    assert dataset is not None
+    extractor = fit_feature_extractor(config.motion, dataset, config.seed)
+    tokenizer = train_bpe(dataset.corpus(), settings.vocab_size, lowercase=True)
+    tokenizer.padding_side = "right"
+    model = MotionTextModel(_shape(config, extractor, dataset, len(tokenizer)))
+    parts: dict[str, list[torch.nn.Module | None]] = {
+        "motion_tower": [model.motion_tower],
+        "keypoint_tower": [model.keypoint_tower],
+        "translators": [model.motion_head],
+        "language_model": [model.word_embeddings, model.text_head],
+    }
+    trainer = PairTrainer(
+        config,
+        model,
+        run.folder,
+        parts={name: [part for part in modules if part is not None] for name, modules in parts.items()},
+        train_dataset=dataset,
+        eval_dataset=validation,
+        data_collator=PairCollator(extractor, tokenizer, settings.max_text_tokens),
+        callbacks=run.callbacks(),
+    )
+    run.train(trainer)
+    evaluator = Evaluator(model.cpu().float(), extractor, tokenizer)
+    results: dict[str, Any] = {"parameters": model.num_parameters(), "clips": len(dataset)}
+    if run.main and validation is not None:
+        results["retrieval"] = report(evaluator, validation, config.seed)
+    return run.finish(evaluator.save, results)
+
+
+def report(evaluator: Evaluator, clips: CaptionedClips, seed: int = 0, limit: int = 2000) -> dict[str, Any] | None:
+    """Retrieval figures on (at most `limit`) clips with their first caption; None where they are too few for a pool."""
+    samples = [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(limit, len(clips))).round()]
+    motions = [
+        Motion(s["joints"], name=str(i), confidence=s["confidence"], dimensions=s["dimensions"])
+        for i, s in enumerate(samples)
+    ]
+    recordings = [clips.recordings[int(i)] for i in np.linspace(0, len(clips) - 1, len(samples)).round()]
+    try:
+        return retrieval(evaluator, motions, [s["text"] for s in samples], recordings, seed=seed).to_dict()
+    except InputError:
+        return None
+
+
+def _shape(
+    config: TrainingConfig, extractor: MotionFeatureExtractor, dataset: CaptionedClips, vocabulary: int
+) -> MotionTextConfig:
+    """Shape of the model; a tower only for a kind of motion that the data has."""
+    settings = config.evaluator
+    towers: dict[str, Any] = {}
+    for cell, (name, wanted) in enumerate((("motion", True), ("keypoint", config.motion.keypoints))):
+        index = np.flatnonzero(dataset.cells() == cell)
+        if len(index) and wanted:
+            sample = dataset[int(index[0])]
+            values = extractor.extract_joints(sample["joints"], sample["confidence"], sample["dimensions"])
+            shape = vqvae_config(config.motion, values.shape[1])
+            used = ("input_dim", "width", "depth", "down_t", "stride_t", "dilation_growth_rate", "activation")
+            towers[f"{name}_config"] = {key: getattr(shape, key) for key in used}
+    return MotionTextConfig(
+        **towers,
+        code_dim=config.motion.code_dim,
+        vocab_size=vocabulary,
+        max_text_tokens=settings.max_text_tokens,
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        embedding_dim=settings.embedding_dim,
+        temperature=settings.temperature,
+        dropout=settings.dropout,
+    )
+
+
+class PairCollator:
+    """Samples of `CaptionedClips` to the arguments of `MotionTextModel.forward`: 3D pairs first, then 2D ones."""
+
+    def __init__(self, extractor: MotionFeatureExtractor, tokenizer: Any, max_tokens: int) -> None:
+        self.extractor, self.tokenizer, self.max_tokens = extractor, tokenizer, max_tokens
+
+    def __call__(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Extract, pad, tokenise, and find the pairs that are no negatives."""
+        samples = sorted(samples, key=lambda sample: sample["dimensions"] == 2)
+        batch: dict[str, torch.Tensor] = {}
+        for name, dimensions in (("motion", 3), ("keypoint", 2)):
+            features = [
+                self.extractor.extract_joints(s["joints"], s["confidence"], dimensions)
+                for s in samples
+                if s["dimensions"] == dimensions
+            ]
+            if features:
+                values, mask = self.extractor.pad(features)
+                batch[f"{name}_values"], batch[f"{name}_mask"] = torch.from_numpy(values), torch.from_numpy(mask)
+        texts = [sample["text"] for sample in samples]
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
+        alike = may_describe(texts, [[s["text"], *s["told"]] for s in samples])
+        return {
+            **batch,
+            "input_ids": tokens["input_ids"],
+            "attention_mask": tokens["attention_mask"],
+            "not_negative": torch.from_numpy(alike),
+        }
+
+
+class PairTrainer(StageTrainer):
+    """Trains a `MotionTextModel`. Negatives are those of one process and micro-batch."""
+
+    def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Pairs of the batch."""
+        return torch.tensor(float(len(batch["input_ids"])), dtype=torch.float64)

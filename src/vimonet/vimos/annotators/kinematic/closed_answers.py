@@ -1,0 +1,40 @@
+"""Answers of closed forms, and how times and lengths are said."""
+
+from __future__ import annotations
+
+from vimonet.vimos.action_labels import participle, third_person
+from vimonet.vimos.label_consistency import NEVER as NEVER
+
+CANNOT_TELL = "cannot tell"
+DIRECTIONS = ("forward", "backward", "left", "right", "stays in place")
+SIDES = ("left", "right", "does not turn")
+HANDS = ("left hand", "right hand", "both hands", "neither hand")
+ARMS = ("left arm", "right arm", "both equally")
+LEGS = ("left leg", "right leg", "both equally")
+LIMBS = ("left arm", "right arm", "left leg", "right leg")
+SPEEDS = ("does not travel", "slowly", "at walking pace", "at running pace")
+POSTURES = ("standing", "sitting", "crouching", "kneeling", "lying", "on all fours")
+ANGLES = (0, 45, 90, 180, 270, 360)
+YES_NO = ("yes", "no")
+WHEN = ("at the beginning", "in the middle", "at the end")
+
+
+def verb_slots(phrase: str) -> dict[str, str]:
+    """`do`, `does`, `doing` of an action phrase."""
+    return {"do": phrase, "does": third_person(phrase), "doing": participle(phrase)}
+
+
+def about(number: float, unit: str) -> str:
+    """ "about 1.5 seconds": one has no plural."""
+    return f"about {number:g} {unit}{'' if number == 1 else 's'}"
+
+
+def halves(seconds: float) -> float:
+    """Rounded to half a unit, 0.5 at least."""
+    return max(0.5, round(seconds * 2) / 2)
+
+
+def at(seconds: float) -> str:
+    """ "at 1.5 seconds", rounded to half seconds."""
+    time = round(seconds * 2) / 2
+    return f"at {time:g} second{'' if time == 1 else 's'}"

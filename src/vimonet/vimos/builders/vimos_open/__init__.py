@@ -1,0 +1,1 @@
+"""Build vimos-open: openly licensed recordings, augmented, joined and asked about."""

@@ -1,0 +1,188 @@
+"""``vimos-open``: what the training data of this project holds, as a dataset.
+
+``train`` and ``val`` are samples drawn from the recordings (single, joined, mirrored, warped, hidden, filmed); ``test``
+and ``test_view`` are the evaluation items, asked of the recordings as they are.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from vimonet.motion import Motion
+from vimonet.utils.errors import InputError
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES
+from vimonet.vimos.build import Shard, Skipped, chunk
+from vimonet.vimos.builders.vimos_open import sources as real
+from vimonet.vimos.builders.vimos_open.augment import Pool, Sample, Variants, make_sample
+from vimonet.vimos.eval_questions import RECOGNITION, evaluation_items
+from vimonet.vimos.parquet import Caption, Instruction, Record
+from vimonet.vimos.types import Item, Part
+from vimonet.vimos.wordings import ask
+
+RECIPE = 5
+"""Raised whenever samples come out differently, so that a build begun with another recipe is not continued."""
+
+_ROWS = 250
+_TEST_SOURCES = ("bnr", "cmu", *RECOGNITION)
+
+
+@dataclass(frozen=True)
+class OpenBuilder:
+    """Builder of ``vimos-open``.
+
+    Args:
+        root: data folder; None for the one beside a working checkout.
+        count: rows drawn for ``train``.
+        val: rows drawn for ``val``.
+        sources: corpora; () for all that the data folder has.
+        seed: of every draw.
+        test: whether ``test`` splits are made.
+        variants: what may be made of the recordings.
+
+    Raises:
+        InputError: an unknown source, or a data folder that is not there (when the recordings are read).
+    """
+
+    root: str | None = None
+    count: int = 40000
+    val: int = 500
+    sources: tuple[str, ...] = ()
+    seed: int = 0
+    test: bool = True
+    variants: Variants = field(default_factory=Variants)
+
+    name = "vimos-open"
+
+    def _names(self) -> tuple[str, ...]:
+        every = (*real.SOURCES_3D, *real.SOURCES_2D, "synthetic")
+        for name in self.sources:
+            if name not in every:
+                raise InputError(f"unknown source '{name}'; known are {', '.join(every)}.")
+        return self.sources or every
+
+    def settings(self) -> dict[str, Any]:
+        """What the dataset depends on (the place of the data folder is no part of it)."""
+        settings = {key: value for key, value in asdict(self).items() if key != "root"}
+        return {"builder": "open", "recipe": RECIPE, **settings, "sources": list(self._names())}
+
+    def shards(self) -> list[Shard]:
+        """Drawn rows by index, test rows by source."""
+        names = self._names()
+        if any(name != "synthetic" for name in names):
+            real.data_folder(self.root)
+        found = [*chunk("train", range(self.count), _ROWS), *chunk("val", range(self.val), _ROWS)]
+        if self.test:
+            asked = [name for name in (*_TEST_SOURCES, "synthetic") if name in names]
+            found += [Shard("test", n, (name,)) for n, name in enumerate(asked)]
+            found += [Shard("test_view", 0, ("nw_ucla",))] * ("nw_ucla" in names)
+        return found
+
+    def records(self, shard: Shard) -> Iterator[Record | Skipped]:
+        """Draw, or ask, the rows of a shard."""
+        if shard.split in ("train", "val"):
+            pool, licences = _pool(shard.split, self._names(), self.root)
+            for index in shard.keys:
+                # The key "vimos/..." is shared by both splits: their pools differ.
+                sample = make_sample(pool, random.Random(f"vimos/{self.seed}/{index}"), variants=self.variants)
+                if sample is not None and sample.questions:
+                    yield _drawn(sample, f"{shard.split}/{index:06d}", shard.split, licences, self.seed)
+            return
+        for source in shard.keys:
+            licence = {c.source: c.licence for c in real.clips_of(shard.split, (source,), self.root)}
+            items = evaluation_items(shard.split, sources=(source,), seed=self.seed, root=self.root)
+            yield from _asked(items, shard.split, licence.get(source, ""))
+
+    def describe(self) -> str:
+        """What the card says."""
+        return _CARD
+
+
+@lru_cache(maxsize=2)
+def _pool(split: str, names: tuple[str, ...], root: str | None) -> tuple[Pool, dict[str, str]]:
+    clips = real.clips_of(split, names, root)
+    return Pool(clips), {clip.source: clip.licence for clip in clips}
+
+
+def _centred(motion: Motion) -> Motion:
+    """The same movement begun above the origin, where half a millimetre is the step of its storage."""
+    if motion.dimensions == 2:
+        return motion
+    return replace(motion, joints=motion.joints - motion.joints[:1, :1] * np.array([1, 0, 1], np.float32))
+
+
+def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed: int) -> Record:
+    rng = random.Random(f"words/{seed}/{name}")
+    told: list[Caption] = []
+    instructions: list[Instruction] = []
+    people = {text.lower().rstrip(".") for text in sample.captions}
+    for question in sample.questions:
+        if question.form == "caption" and question.answer != CANNOT_TELL:
+            told.append(Caption(question.answer, "people" if question.answer.rstrip(".") in people else "kinematic"))
+        else:
+            text = ask(question.form, rng, unseen=False, plain=True, **question.slots)
+            instructions.append(Instruction.of(question, text, STYLES[question.form]))
+    source = sample.source.removesuffix("+2d")
+    return Record(
+        name,
+        sample.source,
+        sample.recording,
+        split,
+        licences.get(source, ""),
+        _centred(sample.motion),
+        actions=tuple(sample.parts),
+        captions=tuple(dict.fromkeys(told)),
+        instructions=tuple(instructions),
+        provenance={"recordings": list(sample.recordings), "mode": sample.mode},
+    )
+
+
+def _asked(items: list[Item], split: str, licence: str) -> Iterator[Record]:
+    """One record per movement with all that is asked about it."""
+    groups: dict[int, list[Item]] = {}
+    for item in items:
+        groups.setdefault(id(item.motion), []).append(item)
+    for number, group in enumerate(groups.values()):
+        first = group[0]
+        told = [Caption(item.answer) for item in group if item.kind == "caption"]
+        instructions = [
+            Instruction(
+                **{key: getattr(item, key) for key in ("kind", "form", "question", "answer", "wording", "evidence")},
+                style=STYLES[item.form.partition(":")[0]],
+                generator="kinematic",
+                options=tuple(item.options),
+                start=item.evidence.get("start"),
+                end=item.evidence.get("end"),
+            )
+            for item in group
+            if item.kind != "caption"
+        ]
+        parts = next((item.evidence["parts"] for item in group if "parts" in item.evidence), ())
+        yield Record(
+            f"{split}/{first.source}/{number:05d}",
+            first.source,
+            first.recording,
+            split,
+            licence,
+            _centred(first.motion),
+            actions=tuple(Part(*part) for part in parts),
+            captions=tuple(told),
+            instructions=tuple(instructions),
+            provenance={"recordings": sorted({item.recording for item in group}), "clip": first.motion.name},
+        )
+
+
+_CARD = """\
+Questions, answers and captions about how people move, made by ViMoNet from openly licensed motion capture and joints
+tracked in video. It carries the name VIMOS as a format and a recipe: it is not the dataset of the ViMoNet paper
+(arXiv 2508.09818), which was never released.
+
+`train` and `val` are drawn: single recordings, two to four joined, mirrored, warped in time, with limbs hidden, seen
+by a virtual camera. `test` asks the recordings kept apart as they are (and joined pairs of them); `test_view` is the
+third camera of NW-UCLA. Answers of generator `kinematic` are measured, or follow from labels and joins; what lies near
+a threshold is not asked."""

@@ -1,0 +1,49 @@
+"""One sentence about a movement, from its actions and what was measured of it."""
+
+from __future__ import annotations
+
+import random
+
+from vimonet.motion.kinematics import Facts
+from vimonet.vimos.action_labels import third_person
+from vimonet.vimos.types import Part
+
+_TRAVELLING = ("walk", "run", "sprint", "sneak", "crawl", "jog")
+
+
+def caption(parts: list[Part], facts: Facts, rng: random.Random) -> str:
+    """A plain sentence such as "a person walks forward and turns left."
+
+    Direction, pace and turning are told where the facts are clear about them; which of them is a matter of chance, as
+    with people.
+
+    Args:
+        parts: what happens, in order.
+        facts: measured on the whole movement.
+        rng: source of chance.
+    """
+    said = []
+    for part in parts:
+        words = third_person(part.action)
+        verb = part.action.split()[0]
+        if verb in _TRAVELLING and len(parts) == 1 and words == third_person(verb):
+            words += _manner(facts, rng)
+        said.append(words)
+    subject = rng.choice(("a person", "a person", "a person", "the person", "someone", "a man"))
+    return f"{subject} {', then '.join(said)}."
+
+
+def _manner(facts: Facts, rng: random.Random) -> str:
+    out = ""
+    relative = (facts.mean_speed or 0) / (facts.leg_length or 1)
+    if facts.travel_direction in ("forward", "backward"):
+        out += " forward" if facts.travel_direction == "forward" else " backward"
+    elif facts.travel_direction in ("left", "right"):
+        out += f" sideways to the {facts.travel_direction}"
+    if relative and rng.random() < 0.4:
+        out += " slowly" if relative < 0.75 else " quickly" if relative > 1.9 else ""
+    if facts.net_turn is not None and abs(facts.net_turn) > 40:
+        out += f" and turns {'left' if facts.net_turn > 0 else 'right'}"
+    elif facts.net_turn is not None and abs(facts.net_turn) < 12 and rng.random() < 0.2:
+        out += " in a straight line"
+    return out

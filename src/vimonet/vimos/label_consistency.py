@@ -1,0 +1,115 @@
+"""Labels and measures held against each other: a question whose answer the other would dispute is not asked."""
+
+from __future__ import annotations
+
+from vimonet.motion.kinematics import Facts
+from vimonet.vimos.types import Question
+
+NEVER = "that does not happen"
+"""Answer to a question about something that is not there."""
+
+_STEM = {"sprint": "run", "dash": "run", "jog": "run", "box": "punch", "hop": "jump", "slash": "swing"}
+
+
+def absent_from(other: str, happening: set[str]) -> bool:
+    """Whether `other` can be called absent: not the same verb, and not part of what happens."""
+    stem = _STEM.get(other.split()[0], other.split()[0])
+    for action in happening:
+        words = action.split()
+        stems = {_STEM.get(word, word) for word in words}
+        sided = ("left" in words) != ("left" in other.split()) and ("right" in words) != ("right" in other.split())
+        if stem in stems and not (sided and "both" not in action + other):
+            return False
+    return True
+
+
+def may_happen(action: str, facts: Facts) -> bool:
+    """Whether the facts say that the action, although no label names it, may well have happened."""
+    words = action.split()
+    verb = words[0]
+    relative = (facts.mean_speed or 0.0) / (facts.leg_length or 1.0)
+    if verb in ("jump", "hop", "vault") or "jump" in words:
+        return bool(facts.jumps)
+    if verb in ("turn", "spin", "dance") or "turn" in words:
+        return bool(facts.turns) and (verb != "dance")
+    if verb in ("raise", "reach", "wave", "lift", "signal"):
+        sides = {r.side for r in facts.raised_hands}
+        return bool(sides) if "both" in words or not {"left", "right"} & set(words) else bool(sides & set(words))
+    if verb in ("walk", "run", "sprint", "sneak"):
+        return relative > 0.3 or len(facts.steps or ()) > 3
+    if verb in ("bow", "pick", "touch", "bend"):
+        return (facts.trunk_bend or 0.0) > 45
+    if verb in ("squat", "sit", "lunge", "stand", "crouch", "kneel", "lie", "fall"):
+        low = any(p.label not in ("standing", "airborne") for p in facts.posture or ())
+        return low or verb == "stand" or bool(facts.falls)
+    return False
+
+
+_DENIED = {
+    ("jump_count", "0"): "jump",
+    ("both_feet_off", "no"): "jump",
+    ("turn_count", "0"): "turn",
+    ("raise_count", "0"): "raise",
+    ("hand_over_head", "no"): "reach",
+    ("danger", "no"): "fall",
+    ("goes_low", "no"): "low",
+    ("stays_on_feet", "yes"): "low",
+    ("repeated", "no"): "repeat",
+    ("holds_still", "yes"): "move",
+}
+"""(form, answer) -> what it denies; a label that says so is believed, and the question is not asked."""
+
+_REPEATED = frozenset(
+    ("walk", "run", "jog", "sprint", "wave", "clap", "jacks", "rope", "crawl", "squat", "dribble", "dance", "climb")
+)
+_LOW = frozenset(
+    ("sit", "squat", "kneel", "lie", "crouch", "crawl", "fall", "roll", "lunge", "pick", "push-ups", "sit-ups")
+)
+_STILL = frozenset(("stand", "sit", "lie", "kneel", "crouch"))
+
+
+def _denied_by_count(question: Question, happening: set[str]) -> bool:
+    """Whether a count of nothing, or a body said to stay as it is, denies what a label says."""
+    denied = _DENIED.get((question.form, question.answer))
+    words = {word for action in happening for word in action.split()}
+    if denied == "low":
+        return bool(words & _LOW) or any("get up" in action or "stand up" in action for action in happening)
+    if denied == "repeat":
+        return bool(words & _REPEATED)
+    if denied == "move":
+        return any(action.split()[0] not in _STILL for action in happening)
+    if denied == "raise" or denied == "reach":
+        return bool(words & ({"raise", "wave", "reach", "signal"} if denied == "raise" else {"reach", "overhead"}))
+    return False
+
+
+def contradicts(question: Question, happening: set[str]) -> bool:
+    """Whether a measure denies what a label says: no jump in "jump rope", someone standing who "sits down"."""
+    if question.kind == "posture":
+        low = {"sit", "squat", "kneel", "lie", "crouch", "crawl", "fall", "roll", "lunge", "pick"}
+        upright = {label for label, _, _ in question.evidence["posture"]} <= {"standing", "airborne"}
+        return upright and any(
+            low & set(action.split()) or action in ("stand up", "do push-ups", "do sit-ups") or "get up" in action
+            for action in happening
+        )
+    if _denied_by_count(question, happening):
+        return True
+    denied = _DENIED.get((question.form, question.answer))
+    never = question.form == "when_or_never" and question.answer == NEVER
+    if never or (question.form == "fact_yes_no" and question.answer == "no"):
+        denied = question.slots["do"]
+    if denied is None:
+        return False
+    asked = denied.split()
+    for action in happening:
+        words = set(action.split())
+        sides = {"left", "right"} & set(asked)
+        if asked[0] in words | {_STEM.get(w, w) for w in words} and (not sides or sides & words or "both" in words):
+            return True
+        if asked[0] == "jump" and words & {"flip", "side", "jacks", "backflip", "rope"}:
+            return True
+        if asked[0] == "bend" and words & {"bow", "pick", "touch"}:
+            return True
+        if asked[0] == "crouch" and "squat" in words:
+            return True
+    return False

@@ -1,0 +1,199 @@
+"""The leak report of a dataset: how much of it can be answered from the questions alone, style by style.
+
+The ceiling of a style is 100: every answer follows from the movement, so a model that sees it can be right every time.
+A style is flagged when the question-only model, or the majority answer of each form, comes within 5 points of that
+ceiling (nothing is left to gain by looking), or when the model is more than 5 points above those majority answers (the
+words give the answer away).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from vimonet.vimos.build import write_text
+from vimonet.vimos.question_only_baseline import QuestionOnly
+from vimonet.vimos.reading import splits_of
+
+__all__ = ["LeakReport", "QuestionOnly", "StyleLeak", "leak_report"]
+
+CEILING = 100.0
+MARGIN = 5.0
+_LEAST = 50
+"""A style with fewer questions than this is reported and never flagged: 5 points would be two questions."""
+
+
+@dataclass(frozen=True)
+class StyleLeak:
+    """What blind answers reach in one style, in percent.
+
+    Attributes:
+        style: of the instructions.
+        n: questions scored.
+        blind: share answered right from the question alone.
+        majority: share right with the commonest training answer of each form.
+        flag: why it is flagged, empty when it is not.
+        worst: the forms that stand highest above their majority answer: (form, n, blind, majority).
+    """
+
+    style: str
+    n: int
+    blind: float
+    majority: float
+    flag: str = ""
+    worst: tuple[tuple[str, int, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class LeakReport:
+    """The blind scores of a dataset.
+
+    Attributes:
+        fitted_on, scored_on: splits (``train, 1 recording in 5`` where there is no other split).
+        fitted, scored: questions.
+        seed: of the subsamples.
+        styles: one entry each, in alphabetical order.
+        overall: all styles together.
+    """
+
+    fitted_on: str
+    scored_on: str
+    fitted: int
+    scored: int
+    seed: int
+    styles: tuple[StyleLeak, ...]
+    overall: StyleLeak
+
+    @property
+    def flagged(self) -> list[StyleLeak]:
+        """The styles that leak."""
+        return [style for style in self.styles if style.flag]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``leak.json``."""
+        return {"ceiling": CEILING, "margin": MARGIN, **asdict(self)}
+
+    def markdown(self) -> str:
+        """A table for the card, and a sentence about each flag."""
+        lines = [
+            f"A model that reads only the questions (hashed words, softmax regression) was fitted on {self.fitted:,} "
+            f"of {self.fitted_on} and asked {self.scored:,} of {self.scored_on}. The ceiling is {CEILING:g} in every "
+            "style: each answer follows from the movement. `majority` gives each form's commonest training answer.",
+            "",
+            "| style | n | blind | majority | flag |",
+            "|---|---:|---:|---:|---|",
+        ]
+        for s in (*self.styles, self.overall):
+            lines.append(f"| {s.style} | {s.n:,} | {s.blind:.1f} | {s.majority:.1f} | {s.flag} |")
+        lines.append("")
+        for s in self.flagged:
+            worst = "; ".join(f"`{form}` {blind:.1f} against {most:.1f} (n {n:,})" for form, n, blind, most in s.worst)
+            lines.append(f"**{s.style}** is flagged: {s.flag}. Highest above their majority: {worst or 'none'}.")
+        if not self.flagged:
+            lines.append(f"No style is flagged (within {MARGIN:g} of the ceiling, or {MARGIN:g} above the majority).")
+        return "\n".join(lines)
+
+
+def leak_report(folder: str | Path, *, seed: int = 0, fit: int = 150_000, score: int = 60_000) -> LeakReport | None:
+    """Fit the question-only model on ``train``, score it on ``test`` (else ``val``, else on recordings kept aside).
+
+    Args:
+        folder: a finished dataset; ``leak.json`` is written into it.
+        seed: of the subsample.
+        fit, score: at most about so many questions.
+
+    Returns:
+        The report, or None where there are too few questions to fit and to score.
+
+    Raises:
+        InputError: no dataset is there.
+    """
+    found = splits_of(folder)
+    known = next((split for split in ("train", *found) if split in found), "")
+    asked = next((split for split in ("test", "val") if split in found and split != known), known)
+    fitted, scored = [], []
+    for question, answer, form, style, recording in _questions(found.get(known, []), fit, seed):
+        kept = asked == known and zlib.crc32(recording.encode()) % 5 == 0
+        if not kept:
+            fitted.append((question, answer, form))
+        else:
+            scored.append((question, answer, form, style))
+    if asked != known:
+        scored = [entry[:4] for entry in _questions(found[asked], score, seed + 1)]
+    if not fitted or not scored:
+        return None
+    model = QuestionOnly(seed).fit(fitted)
+    given = model.answers([question for question, *_ in scored])
+    tally: dict[tuple[str, str], Counter[str]] = {}
+    for (_, answer, form, style), said in zip(scored, given, strict=True):
+        counts = tally.setdefault((style, form), Counter())
+        counts["n"] += 1
+        counts["blind"] += _same(said, answer)
+        counts["majority"] += _same(model.majority.get(form, ""), answer)
+    styles = tuple(
+        _style(name, {f: c for (s, f), c in tally.items() if s == name}) for name in sorted({s for s, _ in tally})
+    )
+    overall = _style("all", {f"{s}/{f}": c for (s, f), c in tally.items()})
+    report = LeakReport(
+        known,
+        asked if asked != known else f"{known}, 1 recording in 5 kept from fitting",
+        len(fitted),
+        len(scored),
+        seed,
+        styles,
+        overall,
+    )
+    write_text(Path(folder) / "leak.json", json.dumps(report.to_dict(), indent=1) + "\n")
+    return report
+
+
+def _same(a: str, b: str) -> bool:
+    return a.strip().strip(".").lower() == b.strip().strip(".").lower()
+
+
+def _style(name: str, forms: dict[str, Counter[str]]) -> StyleLeak:
+    total: Counter[str] = sum(forms.values(), Counter())
+    n, blind, majority = total["n"], 100 * total["blind"] / total["n"], 100 * total["majority"] / total["n"]
+    reasons = []
+    if max(blind, majority) >= CEILING - MARGIN:
+        reasons.append(f"within {MARGIN:g} points of the ceiling")
+    if blind > majority + MARGIN:
+        reasons.append(f"{blind - majority:.1f} points above the majority answers")
+    above = sorted(forms.items(), key=lambda item: (item[1]["majority"] - item[1]["blind"], item[0]))
+    worst = tuple(
+        (form, c["n"], round(100 * c["blind"] / c["n"], 2), round(100 * c["majority"] / c["n"], 2))
+        for form, c in above[:3]
+        if c["blind"] > c["majority"]
+    )
+    flag = "; ".join(reasons) if n >= _LEAST else ""
+    return StyleLeak(name, n, round(blind, 2), round(majority, 2), flag, worst)
+
+
+def _questions(shards: list[Path], limit: int, seed: int) -> Iterator[tuple[str, str, str, str, str]]:
+    """Question, answer, form (its subject left out), style and recording of about `limit` questions, drawn by row."""
+    total = sum(
+        len(batch.column(0).flatten())
+        for path in shards
+        for batch in pq.ParquetFile(path).iter_batches(columns=["instructions.list.element.wording"], batch_size=4096)
+    )
+    rng, share = np.random.default_rng(seed), min(1.0, limit / max(1, total))
+    names = ("question", "answer", "form", "style")
+    columns = ["recording", *(f"instructions.list.element.{name}" for name in names)]
+    for path in shards:
+        for batch in pq.ParquetFile(path).iter_batches(columns=columns, batch_size=1024):
+            batch = batch.filter(pc.less(rng.random(len(batch)), share)) if share < 1 else batch
+            asked = batch.column("instructions")
+            recordings = batch.column("recording").take(pc.list_parent_indices(asked)).to_pylist()
+            flat = asked.flatten()
+            found = [pc.struct_field(flat, name).to_pylist() for name in names]
+            for question, answer, form, style, recording in zip(*found, recordings, strict=True):
+                yield question, answer, form.partition(":")[0], style or form.partition(":")[0], recording
