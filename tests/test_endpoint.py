@@ -293,7 +293,7 @@ def test_the_same_request_is_never_under_way_twice(tmp_path: Path) -> None:
 _RUN = """
 import sys
 from pathlib import Path
-from vimonet.endpoint import Endpoint, Request, Settings, message
+from vimonet.llm.endpoint import Endpoint, Request, Settings, message
 url, cache = sys.argv[1:]
 with Endpoint(Settings(url, "m", cache=Path(cache), workers=3)) as asked:
     for reply in asked.chat_many(Request([message("user", f"question {i}")]) for i in range(30)):

@@ -1,6 +1,6 @@
 """Search a folder of recordings by a sentence: windows of every recording as vectors, ranked by cosine.
 
-    from vimonet.search import Index
+    from vimonet.retrieval import Index
     index = Index.build("mocap/", "mocap.index")
     for hit in index.search("someone waves with the left hand", k=5):
         print(hit.path, hit.start, hit.end, hit.score)
