@@ -171,7 +171,7 @@ def test_bvh_of_one_frame(tmp_path: Path) -> None:
 def test_samples_are_what_the_generator_writes(tmp_path: Path) -> None:
     written = write_samples(tmp_path)
     films = {p.name for p in SAMPLES.glob("*.mp4")}  # tests/vimos/test_film_sample.py
-    shipped = [p for p in SAMPLES.iterdir() if p.name not in ("__init__.py", "__pycache__")]  # the folder is a module too
+    shipped = [p for p in SAMPLES.iterdir() if p.name not in ("__init__.py", "__pycache__")]  # it is a module too
     assert {p.name for p in written} | films == {p.name for p in shipped}
     assert sum(p.stat().st_size for p in shipped) < 1_500_000
     for path in written:
