@@ -1,16 +1,12 @@
-"""`vimonet ask` and `vimonet caption`: a model's words about recordings."""
+"""`vimonet ask`: answer questions about recordings."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import os
 import re
 import sys
-from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +15,6 @@ from vimonet.cli import shared
 from vimonet.cli.terminal import one_line, print_json
 from vimonet.motion.io.locations import path_of
 from vimonet.utils.errors import InputError
-from vimonet.weights import model_source
 
 if TYPE_CHECKING:
     from vimonet.inference.assistant import Assistant
@@ -31,7 +26,7 @@ _FILE_NAME = re.compile(r"\S+\.(bvh|amc|asf|npy|npz|jsonl?|mp4|mov|mkv|webm|avi|
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the two commands."""
+    """Add the command."""
     ask = commands.add_parser(
         "ask",
         help="answer a question about a recording",
@@ -70,37 +65,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     shared.add_common(ask, "one JSON object per question on standard output")
     ask.set_defaults(run=_ask)
-
-    caption = commands.add_parser(
-        "caption",
-        help="describe recordings in a sentence each",
-        description="Describe each recording in a sentence. Finished captions are remembered for 30 days in the user's "
-        "cache folder, so an interrupted run continues where it stopped when the same command is given again, also "
-        "with '> file'. With -o the file itself tells what is done and only the rest is appended; recordings behind an "
-        "address are remembered only there.",
-    )
-    caption.add_argument(
-        "recordings",
-        nargs="+",
-        metavar="RECORDING",
-        help="files, folders, addresses of either (s3://bucket/clips), '-', or sample:NAME",
-    )
-    caption.add_argument(
-        "-o", "--output", metavar="FILE.jsonl", help="append JSON lines, skipping recordings already there"
-    )
-    caption.add_argument("--no-resume", action="store_true", help="do everything anew, remember nothing, replace -o")
-    many = caption.add_argument_group("many processes or machines")
-    many.add_argument(
-        "--ray",
-        action="store_true",
-        help="by Ray: on all cores of this machine, or on the cluster of $RAY_ADDRESS (extra: ray)",
-    )
-    many.add_argument(
-        "--workers", type=int, metavar="N", help="processes, each with a model (default and most: one per core)"
-    )
-    caption.add_argument("--device", help="cpu, cuda ... (default: cpu); with --ray and cuda, a worker has a GPU")
-    shared.add_common(caption, shared.PER_RECORDING)
-    caption.set_defaults(run=_caption)
 
 
 def _ask(args: argparse.Namespace) -> int:
@@ -257,66 +221,3 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file()
     except (OSError, ValueError):  # a question too long, or with characters no file name has
         return False
-
-
-def _caption(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from vimonet.cli.captioning import CaptionFile, Journal, model_fingerprint
-    from vimonet.motion.io.locations import find_recordings
-
-    if args.ray and "-" in args.recordings:
-        raise InputError("standard input cannot be read by other processes; leave out '-' or --ray.")
-    if args.workers is not None and not args.ray:
-        raise InputError("--workers are processes of Ray; give --ray as well.")
-    recordings = find_recordings(args.recordings)
-    name = model_source(args.model)
-    fingerprint = model_fingerprint(name)
-    options = {**shared.loading(args), **({"device": args.device} if args.device else {})}
-    journal = Journal(None if args.no_resume else fingerprint, options)
-    output = CaptionFile(args.output, fingerprint, resume=not args.no_resume) if args.output else None
-    waiting = [path for path in recordings if output is None or path not in output.done]
-    looked = tqdm(waiting, desc="remembered", unit="clip", leave=False, disable=None)  # a file is read to know it
-    remembered = {path: found for path in looked if (found := journal.get(path)) is not None}
-    failed = 0
-    with (
-        tqdm(
-            total=len(recordings), initial=len(recordings) - len(waiting), unit="clip", desc="caption", disable=None
-        ) as bar,
-        contextlib.closing(_captions(args, [path for path in waiting if path not in remembered])) as captions,
-    ):
-        for path in waiting:
-            record: dict[str, Any] | InputError = remembered[path] if path in remembered else next(captions)
-            if isinstance(record, InputError):
-                failed += 1
-                bar.write(f"vimonet: {one_line(str(record))}", file=sys.stderr)
-            else:
-                if path not in remembered:
-                    journal.put(path, record)
-                line = {"file": path, **record, "model": fingerprint or name}
-                if output is not None:
-                    output.write(line)
-                else:
-                    text = f"{path}\t{record['text']}" if len(recordings) > 1 else record["text"]
-                    bar.write(json.dumps(line, ensure_ascii=False) if args.json else text, file=sys.stdout)
-                    sys.stdout.flush()
-            bar.update()
-    journal.close()
-    if output is not None:
-        output.close()
-    return 2 if failed else 0
-
-
-def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict[str, Any] | InputError]:
-    """The answer for every recording in order, or why there is none; a model is loaded when the first is due."""
-    from vimonet.cli.captioning import Captioner
-    from vimonet.inference.parallel import in_process, on_ray
-
-    if args.ray:
-        # The shipped model lies elsewhere on another machine: only one that was named is named to the workers.
-        model = args.model or os.environ.get("VIMONET_MODEL")
-        model = os.path.abspath(model) if model and os.path.isdir(model) else model
-        make = partial(Captioner.load, model, args.device, shared.loading(args))
-        gpu = (args.device or "cpu").startswith("cuda")
-        return on_ray(make, recordings, workers=args.workers, gpu=gpu)
-    return in_process(lambda: Captioner(shared.assistant(args), shared.loading(args)), recordings)

@@ -1,0 +1,245 @@
+"""`vimonet caption`: describe many recordings in order, one line each; ``-o FILE.jsonl`` resumes where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Generator, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from vimonet.cli import shared
+from vimonet.cli.terminal import one_line
+from vimonet.motion.io.locations import find_recordings, load_recording
+from vimonet.utils.errors import InputError
+from vimonet.weights import model_source
+
+if TYPE_CHECKING:
+    from vimonet.inference.assistant import Assistant
+
+_WHOLE = 256 * 2**20  # larger files are identified by size and time: hashing 14 GB would cost more than a few captions
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    caption = commands.add_parser(
+        "caption",
+        help="describe recordings in a sentence each",
+        description="Describe each recording in a sentence. With -o FILE.jsonl an interrupted run continues where it "
+        "stopped when the same command is given again: recordings that the file holds are skipped, the rest is "
+        "appended.",
+    )
+    caption.add_argument(
+        "recordings",
+        nargs="+",
+        metavar="RECORDING",
+        help="files, folders, addresses of either (s3://bucket/clips), '-', or sample:NAME",
+    )
+    caption.add_argument(
+        "-o", "--output", metavar="FILE.jsonl", help="append JSON lines, skipping recordings already there"
+    )
+    caption.add_argument("--no-resume", action="store_true", help="replace -o instead of appending to it")
+    many = caption.add_argument_group("many processes or machines")
+    many.add_argument(
+        "--ray",
+        action="store_true",
+        help="by Ray: on all cores of this machine, or on the cluster of $RAY_ADDRESS (extra: ray)",
+    )
+    many.add_argument(
+        "--workers", type=int, metavar="N", help="processes, each with a model (default and most: one per core)"
+    )
+    caption.add_argument("--device", help="cpu, cuda ... (default: cpu); with --ray and cuda, a worker has a GPU")
+    shared.add_common(caption, shared.PER_RECORDING)
+    caption.set_defaults(run=_caption)
+
+
+def _caption(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    if args.ray and "-" in args.recordings:
+        raise InputError("standard input cannot be read by other processes; leave out '-' or --ray.")
+    if args.workers is not None and not args.ray:
+        raise InputError("--workers are processes of Ray; give --ray as well.")
+    recordings = find_recordings(args.recordings)
+    name = model_source(args.model)
+    fingerprint = model_fingerprint(name)
+    output = CaptionFile(args.output, fingerprint, resume=not args.no_resume) if args.output else None
+    waiting = [path for path in recordings if output is None or path not in output.done]
+    done, failed = len(recordings) - len(waiting), 0
+    with (
+        tqdm(total=len(recordings), initial=done, unit="clip", desc="caption", disable=None) as bar,
+        contextlib.closing(_captions(args, waiting)) as captions,
+        output or contextlib.nullcontext(),
+    ):
+        for path, record in zip(waiting, captions, strict=True):
+            if isinstance(record, InputError):
+                failed += 1
+                bar.write(f"vimonet: {one_line(str(record))}", file=sys.stderr)
+            else:
+                line = {"file": path, **record, "model": fingerprint or name}
+                if output is not None:
+                    output.write(line)
+                else:
+                    text = f"{path}\t{record['text']}" if len(recordings) > 1 else record["text"]
+                    bar.write(json.dumps(line, ensure_ascii=False) if args.json else text, file=sys.stdout)
+                    sys.stdout.flush()
+            bar.update()
+    return 2 if failed else 0
+
+
+def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict[str, Any] | InputError]:
+    """Caption recordings in order; a recording that cannot be read yields its error. The model loads with the first."""
+    from vimonet.inference.parallel import in_process, on_ray
+
+    if args.ray:
+        # The shipped model lies elsewhere on another machine: only one that was named is named to the workers.
+        model = args.model or os.environ.get("VIMONET_MODEL")
+        model = os.path.abspath(model) if model and os.path.isdir(model) else model
+        make = partial(Captioner.load, model, args.device, shared.loading(args))
+        gpu = (args.device or "cpu").startswith("cuda")
+        return on_ray(make, recordings, workers=args.workers, gpu=gpu)
+    return in_process(lambda: Captioner(shared.assistant(args), shared.loading(args)), recordings)
+
+
+class Captioner:
+    """Caption recordings by name, in one process or in many.
+
+    Args:
+        assistant: the loaded model.
+        loading: options of `vimonet.motion.load`.
+    """
+
+    def __init__(self, assistant: Assistant, loading: Mapping[str, Any]) -> None:
+        self.assistant, self.loading = assistant, dict(loading)
+
+    @classmethod
+    def load(cls, model: str | None, device: str | None, loading: Mapping[str, Any]) -> Captioner:
+        """Load a model of its own; `model` and `device` as `vimonet.load` takes them.
+
+        Raises:
+            InputError: the model is missing or damaged.
+        """
+        from vimonet.inference.assistant import load
+
+        return cls(load(model, device), loading)
+
+    def __call__(self, name: str) -> dict[str, Any]:
+        """Caption one recording; returns the answer, JSON-ready.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return self.assistant.caption(load_recording(name, **self.loading)).to_dict()
+
+
+def model_fingerprint(model: str | os.PathLike[str]) -> str | None:
+    """Hash a model directory: ``nano-3f2a91c0``; None for a hub id, whose files may change."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    base = _adapter_base(folder)
+    if base is not None:
+        below = model_fingerprint(base)
+        if below is None:
+            return None
+        digest.update(below.encode())
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        status = file.stat()
+        digest.update(f"{file.name}\0{status.st_size}\0".encode())
+        if status.st_size <= _WHOLE:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        else:
+            digest.update(str(status.st_mtime_ns).encode())
+    return f"{folder.resolve().name}-{digest.hexdigest()[:8]}"
+
+
+def _adapter_base(folder: Path) -> str | None:
+    """Return the base model that an adapter folder names; None for a whole model."""
+    try:
+        return json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class CaptionFile:
+    """Append captions to a JSON lines file and skip those it holds; a last line cut off by a kill is dropped.
+
+    Args:
+        path: the file, created with the first line.
+        model: fingerprint of the model in use; a file that another model wrote is refused.
+        resume: False replaces the file.
+
+    Raises:
+        InputError: the path cannot be such a file, or holds captions of another model.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], model: str | None, *, resume: bool = True) -> None:
+        self.path = Path(path)
+        self.done: set[str] = set()
+        self._resume = resume
+        self._length = 0
+        self._stream: Any = None
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: this is a directory; give the name of a .jsonl file.")
+        if not self.path.parent.is_dir():
+            raise InputError(f"{self.path}: the folder {self.path.parent} does not exist; create it or choose another.")
+        if resume and self.path.exists():
+            self._read(model)
+
+    def _read(self, model: str | None) -> None:
+        data = self.path.read_bytes()
+        lines = data.splitlines(keepends=True)
+        for number, line in enumerate(lines, start=1):
+            try:
+                record = json.loads(line)
+                name = record["file"]
+                whole = line.endswith(b"\n") and isinstance(record["text"], str)
+            except (ValueError, KeyError, TypeError):
+                whole, name = False, None
+            if not whole:
+                if number == len(lines) and not line.endswith(b"\n") and b'{"file": '.startswith(line[:9]):
+                    return  # torn by a kill: it is cut off before the next line is written
+                raise InputError(
+                    f"{self.path}: line {number} is not a caption; give a file that vimonet wrote, a new name, "
+                    "or --no-resume to replace it."
+                )
+            if model is not None and record.get("model") not in (None, model):
+                raise InputError(
+                    f"{self.path}: holds captions by {record['model']}, not by {model}; give a new name, "
+                    "or --no-resume to replace it."
+                )
+            self.done.add(str(name))
+            self._length += len(line)
+
+    def __enter__(self) -> CaptionFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one line and hand it to the operating system."""
+        if self._stream is None:
+            if self._resume and self.path.exists():
+                os.truncate(self.path, self._length)
+                self._stream = self.path.open("ab")
+            else:
+                self._stream = self.path.open("wb")
+        self._stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
+        self._stream.flush()
