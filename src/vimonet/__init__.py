@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vimonet.inference.assistant import Answer, Assistant, load
     from vimonet.motion import Motion
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Answer", "Assistant", "Motion", "__version__", "load"]
 
 

@@ -126,7 +126,7 @@ class ViMoNetProcessor(ProcessorMixin):
                 raise ValueError("Give text, or motion alone.")
             return self.feature_extractor(motion, return_tensors=return_tensors, fps=fps)
         texts = [text] if isinstance(text, str) else list(text)
-        clips = [] if motion is None else [as_motion(item, fps=fps) for item in _as_clips(motion)]
+        clips = [] if motion is None else [as_motion(item, fps=fps) for item in _flat(motion)]
         footage = [] if videos is None else [self.footage(item) for item in _flat(videos)]
         texts, data, offsets = self._expand(texts, clips, footage)
         if kwargs.get("padding") is None and return_tensors is not None and len(texts) > 1:
@@ -205,13 +205,13 @@ class ViMoNetProcessor(ProcessorMixin):
             if source is None:
                 raise ValueError('A motion content needs "motion": a Motion, an array [T, 22, 3] or a path.')
             clip = as_motion(source, fps=part.get("fps"))
-            return {"type": "keypoints" if clip.dimensions == 2 else "motion", "motion": clip}
+            return {"type": "keypoints" if clip.dimensions == 2 else "motion", "motion": _Loaded(clip)}
         if kind == "video":
             source = next((part[key] for key in ("video", "path") if part.get(key) is not None), None)
             if source is None:
                 raise ValueError('A video content needs "video": a path, or pictures uint8 [N, H, W, 3].')
             span = {"start": part.get("start"), "end": part.get("end")}
-            return {"type": "video", "video": self.footage(source, part.get("frames"), **span)}
+            return {"type": "video", "video": _Loaded(self.footage(source, part.get("frames"), **span))}
         return part
 
     def _multimodal_inputs_from_conversations(
@@ -219,7 +219,7 @@ class ViMoNetProcessor(ProcessorMixin):
     ) -> tuple[list, list, list, dict[str, Any]]:
         # The hook through which transformers' apply_chat_template hands a message's data to __call__.
         def clips(messages: list[dict[str, Any]], key: str, *kinds: str) -> list[Any]:
-            return [part[key] for message in messages for part in message["content"] if part["type"] in kinds]
+            return [part[key].clip for message in messages for part in message["content"] if part["type"] in kinds]
 
         motions = [clip for messages in conversations for clip in clips(messages, "motion", "motion", "keypoints")]
         videos = [clips(messages, "video", "video") for messages in conversations]
@@ -298,13 +298,20 @@ class ViMoNetProcessor(ProcessorMixin):
         return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names, *video]
 
 
+class _Loaded:
+    """Carry a loaded clip through transformers' chat normalisation, which from 5.24 on turns dataclasses into dicts."""
+
+    def __init__(self, clip: Any) -> None:
+        self.clip = clip
+
+
 def _as_clips(clips: Any) -> list[Any]:
     return list(clips) if isinstance(clips, (list, tuple)) else [clips]
 
 
-def _flat(videos: Any) -> list[Any]:
-    """Videos of nested lists, in order."""
-    return [video for item in videos for video in _flat(item)] if isinstance(videos, (list, tuple)) else [videos]
+def _flat(clips: Any) -> list[Any]:
+    """Flatten nested lists of clips, in order: transformers gives a list per conversation (motions from 5.24 on)."""
+    return [clip for item in clips for clip in _flat(item)] if isinstance(clips, (list, tuple)) else [clips]
 
 
 def build_processor(
