@@ -13,8 +13,8 @@ from tiny_video import tiny_clip_config, tiny_video
 from vimonet.inference.assistant import Assistant, load
 from vimonet.inference.attention import Moments, draw_moments
 from vimonet.inference.windows import Prompts, several
-from vimonet.model import Footage
 from vimonet.utils.errors import InputError
+from vimonet.video import VideoFrames
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +240,6 @@ def test_pictures_of_moments_are_whole_or_not_there(tmp_path: Path) -> None:
 
 def test_chosen_frames_are_taken_as_they_are(assistant: Assistant) -> None:
     pictures = tiny_video(8)
-    chosen = Footage(pictures, np.linspace(0, 2, 8), duration=2.0)
+    chosen = VideoFrames(pictures, np.linspace(0, 2, 8), duration=2.0)
     answer = assistant.ask("what", video=chosen)
     assert answer.end == 2.0 and answer.read == ("video",)

@@ -52,12 +52,12 @@ def main() -> None:
     features, places, wanted = [], [], []
     with torch.no_grad(), torch.autocast(args.device.split(":")[0], torch.bfloat16):
         for record, clip in zip(records, clips, strict=True):
-            footage = cache(clip)
-            values = torch.from_numpy(processor.frame_processor([footage])["video_values"]).to(args.device)
+            video_frames = cache(clip)
+            values = torch.from_numpy(processor.frame_processor([video_frames])["video_values"]).to(args.device)
             features.append(model.vimonet.video_tower(values)[0].to(torch.bfloat16).cpu())
-            places.append(torch.tensor(footage.times * FPS / model.config.ratio, dtype=torch.float32))
-            labels = labels_of(record.provenance["scene"], footage.times, record.motion.joints)
-            wanted.append(told(labels, footage.times))
+            places.append(torch.tensor(video_frames.times * FPS / model.config.ratio, dtype=torch.float32))
+            labels = labels_of(record.provenance["scene"], video_frames.times, record.motion.joints)
+            wanted.append(told(labels, video_frames.times))
     held = [record.split == "val" for record in records].index(True)
     seen, when = torch.stack(features), torch.stack(places)
     said = {name: values.to(args.device) for name, values in clips_of(wanted).items()}

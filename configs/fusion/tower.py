@@ -169,9 +169,9 @@ def main() -> None:
     for split, records in kept.items():
         rows[split] = []
         for record in records:
-            footage = cache((str(Path(args.dataset) / record.video), None, None))
-            labels = labels_of(record.provenance["scene"], footage.times, record.motion.joints)
-            rows[split].append((footage.images, labels))
+            video_frames = cache((str(Path(args.dataset) / record.video), None, None))
+            labels = labels_of(record.provenance["scene"], video_frames.times, record.motion.joints)
+            rows[split].append((video_frames.images, labels))
     model = nn.ModuleDict({"tower": tower, "reader": Reader(tower.dim)}).to(args.device)
     model.to(memory_format=torch.channels_last)
     steps = int(args.epochs * len(rows["train"]) * FRAMES / args.batch)

@@ -241,7 +241,9 @@ def test_a_stretch_of_video_as_a_model_sees_it(tmp_path: Path) -> None:
 
     model = MotionModel(Assistant(*tiny_model(video_config=tiny_clip_config(), video_tokens=32)))
     video = Video(write_video(tmp_path / "grey.mp4", 2.0), 0.5, 1.5)
-    film, back, other = (model._footage(one) for one in (video, video.changed("reversed"), video.changed("mirrored")))
+    film, back, other = (
+        model._video_frames(one) for one in (video, video.changed("reversed"), video.changed("mirrored"))
+    )
     greys = [shown.images.mean((1, 2, 3)) for shown in (film, back)]
     assert len(greys[0]) == 8 and greys[0][-1] - greys[0][0] > 40 and greys[1].tolist() == greys[0][::-1].tolist()
     assert film.times.tolist() == back.times.tolist() and film.duration == pytest.approx(1)

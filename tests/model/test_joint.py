@@ -13,7 +13,6 @@ from transformers import AutoProcessor
 
 from vimonet.model import (
     SPECIAL_TOKENS,
-    Footage,
     ViMoNetForConditionalGeneration,
     ViMoNetProcessor,
     add_video,
@@ -25,8 +24,9 @@ from vimonet.model import (
     lora_config,
 )
 from vimonet.model.hub import load_pretrained
-from vimonet.model.video_processing_vimonet import FrameProcessor, as_footage
+from vimonet.model.video_processing_vimonet import FrameProcessor, as_video_frames
 from vimonet.utils.errors import InputError
+from vimonet.video import VideoFrames
 
 CELLS = {"motion": (True, False), "video": (False, True), "both": (True, True), "neither": (False, False)}
 
@@ -329,12 +329,12 @@ def test_pad_loses_nothing_at_the_sides():
 
 def test_footage_is_spread_over_the_span_and_told_in_its_time():
     pictures = np.arange(41, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    whole = as_footage(pictures, 8)
+    whole = as_video_frames(pictures, 8)
     assert whole.images[:, 0, 0, 0].tolist() == [0, 5, 11, 17, 22, 28, 34, 40] and whole.duration == 41 / 20
-    part = as_footage(pictures, 3, start=1.0, end=2.0)
+    part = as_video_frames(pictures, 3, start=1.0, end=2.0)
     assert part.images[:, 0, 0, 0].tolist() == [20, 30, 40] and part.times.tolist() == [0.0, 0.5, 1.0]
-    assert as_footage(pictures[:1], 8).images.shape == (8, 2, 2, 3)
-    assert as_footage(Footage(pictures, np.arange(41) / 20), 8).times.tolist() == whole.times.tolist()
+    assert as_video_frames(pictures[:1], 8).images.shape == (8, 2, 2, 3)
+    assert as_video_frames(VideoFrames(pictures, np.arange(41) / 20), 8).times.tolist() == whole.times.tolist()
     for wrong in (pictures[0], pictures.astype(float), pictures[:0], pictures[..., :2]):
         with pytest.raises(InputError, match="expected pictures"):
-            as_footage(wrong, 8)
+            as_video_frames(wrong, 8)

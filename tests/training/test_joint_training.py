@@ -20,7 +20,7 @@ from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor, get
 from vimonet.motion import Motion
 from vimonet.training.data import frame_cache as frames_module
 from vimonet.training.data.collator import Collator
-from vimonet.training.data.frame_cache import FrameCache, footage_of
+from vimonet.training.data.frame_cache import FrameCache, video_frames_of
 from vimonet.training.data.sampling import CELLS, Sample, TurnSampler, cell_of
 from vimonet.training.run_folder import Run
 from vimonet.training.stages import align_instruct
@@ -128,11 +128,13 @@ def test_frames_are_decoded_once_and_shared(
     prepare = pair[1].frame_processor
     clips = training_samples(str(dataset)).videos
     calls: list[Any] = []
-    monkeypatch.setattr(frames_module, "footage_of", lambda *given: (calls.append(given), footage_of(*given))[1])
+    monkeypatch.setattr(
+        frames_module, "video_frames_of", lambda *given: (calls.append(given), video_frames_of(*given))[1]
+    )
     first = FrameCache(tmp_path / "frames", [*clips, clips[0]], prepare)
     assert not (tmp_path / "frames").exists()
     for clip in (clips[0], clips[5], clips[0]):
-        found, wanted = first(clip), footage_of(clip, prepare)
+        found, wanted = first(clip), video_frames_of(clip, prepare)
         np.testing.assert_array_equal(found.images, wanted.images)  # of the tower's size: kept exactly
         np.testing.assert_allclose(found.times, wanted.times, atol=1e-6)
         assert found.times[0] == pytest.approx(0, abs=0.06) and found.times[-1] <= 1.0
@@ -156,7 +158,7 @@ def test_larger_pictures_are_kept_to_the_nearest_byte(tmp_path: Path, pair: Any)
     prepare = pair[1].frame_processor
     clip = (str(make(tmp_path / "a.mp4", 20, size=(96, 64))), None, None)
     kept = prepare([FrameCache(tmp_path, [clip], prepare)(clip)])
-    fresh = prepare([footage_of(clip, prepare)])
+    fresh = prepare([video_frames_of(clip, prepare)])
     assert kept["video_values"].shape == fresh["video_values"].shape
     step = 0.5 / 255 / min(prepare.std)
     assert 0 < np.abs(kept["video_values"] - fresh["video_values"]).max() <= step * 1.01
@@ -173,8 +175,8 @@ def test_a_packed_question_is_the_single_question_exactly(
     data = training_samples(str(dataset), noise=False)
     samples: list[Sample] = [data[index] for index in range(5)]
     samples.append({"joints": None, "turns": samples[0]["turns"], "source": "text"})
-    footage = FrameCache(tmp_path, data.videos, processor.frame_processor) if cached else None
-    batch = collator_of(processor, footage=footage)(samples)
+    video_frames = FrameCache(tmp_path, data.videos, processor.frame_processor) if cached else None
+    batch = collator_of(processor, video_frames=video_frames)(samples)
     assert batch["cells"].tolist() == [0, 1, 3, 4, 4, 2]
     assert batch["video_values"].shape == (3, 4, 3, 32, 32) and batch["video_mask"].all()
     assert len(batch["motion_values"]) == len(batch["keypoint_values"]) == 2
@@ -187,7 +189,7 @@ def test_a_packed_question_is_the_single_question_exactly(
             motion = Motion(sample["joints"], confidence=sample["confidence"], dimensions=sample["dimensions"])
         if sample.get("video") is not None:
             path, start, end = sample["video"]
-            video = processor.footage(path, start=start, end=end)
+            video = processor.video_frames(path, start=start, end=end)
         start = None
         for question, answer in sample["turns"]:
             single = processor.apply_chat_template(
@@ -274,7 +276,7 @@ def test_video_tells_the_colour_that_motion_cannot(joint_folder: Path, dataset: 
         if sample["joints"] is not None:
             motion = Motion(sample["joints"], dimensions=sample["dimensions"])
         path, start, end = sample["video"]
-        said = model.ask("What colour is it?", motion, model.processor.footage(path, start=start, end=end)).text
+        said = model.ask("What colour is it?", motion, model.processor.video_frames(path, start=start, end=end)).text
         assert said == wanted and said in COLOURS
 
 
@@ -286,8 +288,8 @@ def test_a_killed_run_continues_on_the_same_curve_without_decoding_again(
         pass
 
     decoded: list[Any] = []
-    usual = frames_module.footage_of
-    monkeypatch.setattr(frames_module, "footage_of", lambda *given: (decoded.append(given[0]), usual(*given))[1])
+    usual = frames_module.video_frames_of
+    monkeypatch.setattr(frames_module, "video_frames_of", lambda *given: (decoded.append(given[0]), usual(*given))[1])
     options = [f"model={joint_folder}", f"data.dataset={dataset}", *RATES, "schedule.steps=8"]
     options += ["objective.modality_dropout=0.5", *(["lora.rank=2"] if lora else [])]
 

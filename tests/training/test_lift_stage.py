@@ -96,7 +96,7 @@ def test_what_a_view_shows_of_a_pose() -> None:
         pose = pose_of(joints, azimuth)
         np.testing.assert_allclose(pose[:, :2], np.tile(facing, (20, 1)), atol=1e-5)
     # A body seen from its left looks to the left of the picture: its toes are there.
-    flat = View(90, 0.0, 4.0, 0.0, 0).film(_motion(joints))
+    flat = View(90, 0.0, 4.0, 0.0, 0).project_2d(_motion(joints))
     assert flat.joints[0, INDEX["left_foot"], 0] < flat.joints[0, INDEX["left_ankle"], 0]
     np.testing.assert_allclose(pose[:, 2], pose[0, 2])  # the height stays
 

@@ -13,13 +13,13 @@ from training_world import Clips
 
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.build import Composed, compose
-from vimonet.model.video_processing_vimonet import Footage
 from vimonet.motion import Motion
 from vimonet.motion.features.body_features import BODY_DIM
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.packing import Piece, fill_rows
 from vimonet.training.data.sampling import Sample
 from vimonet.training.objective import cell_counts, cell_sums, supervised
+from vimonet.video import VideoFrames
 
 FORMS = {
     "vimonet": ("vimonet", byte_level_tokenizer, ""),
@@ -61,9 +61,9 @@ def composed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
 
 
-def footage(clip: tuple[str, float | None, float | None]) -> Footage:
+def video_frames(clip: tuple[str, float | None, float | None]) -> VideoFrames:
     pictures = np.random.default_rng(len(clip[0])).integers(0, 255, (4, 32, 32, 3), np.uint8)
-    return Footage(pictures, np.arange(4) / 2, clip[0])
+    return VideoFrames(pictures, np.arange(4) / 2, clip[0])
 
 
 def samples() -> list[Sample]:
@@ -84,7 +84,7 @@ def collate(composed: Composed, packing: str, **options: Any) -> dict[str, torch
         fold_questions=processor.fold_questions,
         chat_template=processor.chat_template,
         frame_processor=processor.frame_processor,
-        footage=footage,
+        video_frames=video_frames,
         packing=packing,
         **{"max_tokens": 400, **options},
     )
@@ -101,7 +101,7 @@ def singles(composed: Composed) -> list[dict[str, Any]]:
     found = []
     for sample in samples():
         motion = None if sample["joints"] is None else Motion(sample["joints"], confidence=sample["confidence"])
-        video = footage(sample["video"]) if sample.get("video") else None
+        video = video_frames(sample["video"]) if sample.get("video") else None
         for question, answer in sample["turns"]:
             inputs = composed.processor.apply_chat_template(
                 composed.processor.messages(question, motion, answer, video=video),

@@ -19,7 +19,7 @@ from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
     from vimonet.llm.remote_assistant import RemoteAssistant
-    from vimonet.model import Footage
+    from vimonet.video import VideoFrames
     from vimonet.vimos.types import Item
 
 BASELINES = ("majority", "nearest", "question-only")
@@ -81,7 +81,7 @@ class MotionModel:
         if not any(isinstance(shown, Video) for _, shown in asked):
             answers: Sequence[Any] = self.assistant.ask_batch(list(asked))
             return answers
-        films = {shown: self._footage(shown) for _, shown in asked if isinstance(shown, Video)}
+        films = {shown: self._video_frames(shown) for _, shown in asked if isinstance(shown, Video)}
         answers = self.assistant.ask_batch(
             [
                 (question, None, films[shown]) if isinstance(shown, Video) else (question, shown)
@@ -90,16 +90,15 @@ class MotionModel:
         )
         return answers
 
-    def _footage(self, video: Video) -> Footage:
+    def _video_frames(self, video: Video) -> VideoFrames:
         """The key frames of a video, as many as the model takes."""
-        from vimonet.model import Footage
 
         if "video" not in self.reads:
             raise InputError(f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --via")
         clip = video.clip(self.assistant.processor.frame_processor.frames)
-        start, length = video.start or 0.0, clip.info.duration
-        end = length if video.end is None else min(video.end, length)
-        return Footage(clip.images, clip.times - start, clip.info.name, end - start)
+        start = video.start or 0.0
+        end = clip.duration if video.end is None else min(video.end, clip.duration)
+        return replace(clip, times=clip.times - start, duration=end - start)
 
     def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[Said]:
         """The likeliest option as the whole answer, its end included; confidence is its share among the options.
@@ -116,7 +115,7 @@ class MotionModel:
         assistant = self.assistant
         windows: list[Any] = [None]
         if isinstance(shown, Video):
-            windows = [self._footage(shown)]
+            windows = [self._video_frames(shown)]
         elif shown is not None:
             bounds = split_windows(shown.frames, assistant.window_frames)
             windows = [shown if len(bounds) == 1 else shown.window(*bound) for bound in bounds]
@@ -129,14 +128,14 @@ class MotionModel:
         return Said(options[best], float(shares[best]))
 
     def _log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
-        """log P(option and end | question, a Motion, a Footage or None), float64 [len(options)]."""
+        """log P(option and end | question, a Motion, a VideoFrames or None), float64 [len(options)]."""
         import torch
 
-        from vimonet.model import Footage
+        from vimonet.video import VideoFrames
 
         assistant, processor = self.assistant, self.assistant.processor
         tokenizer = processor.tokenizer
-        motion, video = (None, shown) if isinstance(shown, Footage) else (shown, None)
+        motion, video = (None, shown) if isinstance(shown, VideoFrames) else (shown, None)
         inputs = processor.apply_chat_template(
             [processor.messages(question, motion, video=video)],
             tokenize=True,

@@ -135,7 +135,7 @@ def score_cells(
         chat_template=str(loaded.processor.chat_template),
         max_tokens=_ROOM,
         frame_processor=frames,
-        footage=None if frames is None else FrameCache(cache, clips, frames),
+        video_frames=None if frames is None else FrameCache(cache, clips, frames),
     )
     own = ("motion", "neither") if frames is None else CELLS
     asked = [(row, number, told) for row in rows for number, told in enumerate(row.instructions)]

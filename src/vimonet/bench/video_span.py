@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
-    from vimonet.video import Clip
+    from vimonet.video import VideoFrames
 
 CHANGES = ("", "mirrored", "reversed", "frozen")
 MAX_SIDE = 768
@@ -51,7 +51,7 @@ class Video:
 
         return [Image.fromarray(frame) for frame in self.clip(number).images]
 
-    def clip(self, number: int = 8) -> Clip:
+    def clip(self, number: int = 8) -> VideoFrames:
         """The same frames with their times, which count from the file's beginning and rise whatever the control does.
 
         Raises:

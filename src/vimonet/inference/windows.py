@@ -13,9 +13,9 @@ import numpy as np
 
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.processing_vimonet import ViMoNetProcessor
-from vimonet.model.video_processing_vimonet import Footage
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
+from vimonet.video import VideoFrames
 
 
 class Query(NamedTuple):
@@ -23,7 +23,7 @@ class Query(NamedTuple):
 
     question: str
     motion: Motion | tuple[Motion, ...] | None = None
-    video: Footage | tuple[Footage, ...] | None = None
+    video: VideoFrames | tuple[VideoFrames, ...] | None = None
 
     @property
     def motions(self) -> tuple[Motion, ...]:
@@ -31,7 +31,7 @@ class Query(NamedTuple):
         return () if self.motion is None else self.motion if isinstance(self.motion, tuple) else (self.motion,)
 
     @property
-    def videos(self) -> tuple[Footage, ...]:
+    def videos(self) -> tuple[VideoFrames, ...]:
         """The videos, however many."""
         return () if self.video is None else self.video if isinstance(self.video, tuple) else (self.video,)
 
@@ -77,7 +77,7 @@ class Prompts:
         self.processor, self.config, self.name = processor, config, name
         self.fps, self.frames = fps, frames
         self._motions: dict[Any, Motion] = {}
-        self._footage: dict[Any, Footage] = {}
+        self._video_frames: dict[Any, VideoFrames] = {}
 
     def windows(self, question: str, motion: Any = None, video: Any = None) -> list[Window]:
         """The queries of one question: one, or one per window of a long motion.
@@ -85,7 +85,7 @@ class Prompts:
         Args:
             question: as it reaches the model.
             motion: a Motion, a path, an array [T, 22, 3], or a list of such; None for none.
-            video: a path, pictures uint8 [N, H, W, 3], a `vimonet.video.Clip`, or a list of such; None for none. For a
+            video: a path, frames uint8 [N, H, W, 3], `VideoFrames`, or a list of such; None for none. For a
                 model without a video tower it is read as movement where no motion is given, else left out.
 
         Raises:
@@ -126,13 +126,13 @@ class Prompts:
             )
         return clip
 
-    def _video(self, video: Any, start: float | None = None, end: float | None = None) -> Footage:
+    def _video(self, video: Any, start: float | None = None, end: float | None = None) -> VideoFrames:
         key = (video if isinstance(video, (str, os.PathLike)) else id(video), start, end)
-        if key not in self._footage:
-            self._footage[key] = self.processor.footage(video, self.frames, start=start, end=end)
-        return self._footage[key]
+        if key not in self._video_frames:
+            self._video_frames[key] = self.processor.video_frames(video, self.frames, start=start, end=end)
+        return self._video_frames[key]
 
-    def _beside(self, videos: tuple[Any, ...], start: float, end: float) -> Footage | None:
+    def _beside(self, videos: tuple[Any, ...], start: float, end: float) -> VideoFrames | None:
         """The video's frames of the seconds of one window; None where it has ended."""
         if not videos:
             return None

@@ -19,7 +19,7 @@ from vimonet.model.processing_vimonet import ViMoNetProcessor, add_special_token
 from vimonet.model.surgery import add_lifter, add_video, build_model, count_parameters, get_parts, lora_config
 from vimonet.model.towers.languagebind import LanguageBindVideoConfig, LanguageBindVideoModel
 from vimonet.model.towers.video_towers import VideoTower, load_video_tower
-from vimonet.model.video_processing_vimonet import Footage, FrameProcessor, build_frame_processor
+from vimonet.model.video_processing_vimonet import FrameProcessor, build_frame_processor
 
 AutoConfig.register("languagebind_video", LanguageBindVideoConfig)
 AutoModel.register(LanguageBindVideoConfig, LanguageBindVideoModel)
@@ -35,7 +35,6 @@ AutoProcessor.register(ViMoNetConfig, ViMoNetProcessor)
 __all__ = [
     "SPECIAL_TOKENS",
     "VIDEO_TOKEN",
-    "Footage",
     "FrameProcessor",
     "LanguageBindVideoConfig",
     "LanguageBindVideoModel",

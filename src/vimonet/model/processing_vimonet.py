@@ -29,9 +29,10 @@ from vimonet.model.configuration_vimonet import (
     ViMoNetConfig,
 )
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor, as_motion
-from vimonet.model.video_processing_vimonet import Footage, FrameProcessor, as_footage, build_frame_processor
+from vimonet.model.video_processing_vimonet import FrameProcessor, as_video_frames, build_frame_processor
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
+from vimonet.video import VideoFrames
 
 _PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN, VIDEO_TOKEN))))
 
@@ -103,7 +104,7 @@ class ViMoNetProcessor(ProcessorMixin):
             text: one text or a batch; ``<|motion|>`` or ``<|keypoints|>`` once per motion, ``<|video|>`` per video.
             motion: the motions in the order of their placeholders over the whole batch: Motion, array [T, 22, 3] or
                 path.
-            videos: the same for videos: path, pictures uint8 [N, H, W, 3], `vimonet.video.Clip` or `Footage`; may be
+            videos: the same for videos: path, pictures uint8 [N, H, W, 3], `vimonet.video.VideoFrames`; may be
                 nested, a list per text.
             images, audio: not read; here because transformers passes them.
             fps: frames per second of arrays.
@@ -127,8 +128,8 @@ class ViMoNetProcessor(ProcessorMixin):
             return self.feature_extractor(motion, return_tensors=return_tensors, fps=fps)
         texts = [text] if isinstance(text, str) else list(text)
         clips = [] if motion is None else [as_motion(item, fps=fps) for item in _flat(motion)]
-        footage = [] if videos is None else [self.footage(item) for item in _flat(videos)]
-        texts, data, offsets = self._expand(texts, clips, footage)
+        video_frames = [] if videos is None else [self.video_frames(item) for item in _flat(videos)]
+        texts, data, offsets = self._expand(texts, clips, video_frames)
         if kwargs.get("padding") is None and return_tensors is not None and len(texts) > 1:
             kwargs["padding"] = True
         encoded = dict(self.tokenizer(texts, **kwargs))
@@ -166,10 +167,10 @@ class ViMoNetProcessor(ProcessorMixin):
             chat.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         return chat
 
-    def footage(
+    def video_frames(
         self, video: Any, frames: int | None = None, *, start: float | None = None, end: float | None = None
-    ) -> Footage:
-        """Key frames of a video as this model wants them; see `as_footage`.
+    ) -> VideoFrames:
+        """Key frames of a video as this model wants them; see `as_video_frames`.
 
         Raises:
             InputError: the model sees no video, takes another number of frames, or the video cannot be read.
@@ -181,9 +182,9 @@ class ViMoNetProcessor(ProcessorMixin):
             )
         if frames is not None and prepare.exact and frames != prepare.frames:
             raise InputError(f"{frames} frames were asked for, but this model's video tower takes {prepare.frames}.")
-        if isinstance(video, Footage) and frames is None and not prepare.exact and start is None and end is None:
+        if isinstance(video, VideoFrames) and frames is None and not prepare.exact and start is None and end is None:
             return video  # chosen already
-        return as_footage(video, frames or prepare.frames, start=start, end=end)
+        return as_video_frames(video, frames or prepare.frames, start=start, end=end)
 
     def _prepare(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """A copy of the messages with normalised user text and loaded motions; the caller's own are left as they
@@ -211,7 +212,7 @@ class ViMoNetProcessor(ProcessorMixin):
             if source is None:
                 raise ValueError('A video content needs "video": a path, or pictures uint8 [N, H, W, 3].')
             span = {"start": part.get("start"), "end": part.get("end")}
-            return {"type": "video", "video": _Loaded(self.footage(source, part.get("frames"), **span))}
+            return {"type": "video", "video": _Loaded(self.video_frames(source, part.get("frames"), **span))}
         return part
 
     def _multimodal_inputs_from_conversations(
@@ -226,24 +227,24 @@ class ViMoNetProcessor(ProcessorMixin):
         return [], videos, [], {"motion": motions} if motions else {}
 
     def _expand(
-        self, texts: list[str], clips: list[Motion], footage: list[Footage]
+        self, texts: list[str], clips: list[Motion], video_frames: list[VideoFrames]
     ) -> tuple[list[str], dict[str, Any], list[list[dict[str, Any]]]]:
         """Replace each placeholder by as many as its clip becomes tokens."""
         wanted = [match for text in texts for match in _PLACEHOLDER.findall(text)]
         for kind, found, given in (
             ("motion", sum(token != VIDEO_TOKEN for token in wanted), len(clips)),
-            ("video", wanted.count(VIDEO_TOKEN), len(footage)),
+            ("video", wanted.count(VIDEO_TOKEN), len(video_frames)),
         ):
             if found != given:
                 raise ValueError(
                     f"The text has {found} {kind} placeholders and {given} {kind}s were given; they must be equal."
                 )
         data = dict(self.feature_extractor(clips)) if clips else {}
-        if footage:
+        if video_frames:
             assert self.frame_processor is not None
-            data |= self.frame_processor(footage)
+            data |= self.frame_processor(video_frames)
         rows = {2: iter(data.get("keypoint_mask", ())), 3: iter(data.get("motion_mask", ()))}
-        motions, videos = iter(clips), iter(footage)
+        motions, videos = iter(clips), iter(video_frames)
 
         def replacement_of(placeholder: str) -> str:
             if placeholder == VIDEO_TOKEN:

@@ -19,34 +19,10 @@ from vimonet.model.pooling import count_tokens
 from vimonet.model.towers.video_towers import clip_frames, family_of, feature_grid, image_side, tubelet
 from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
+from vimonet.video import VideoFrames
+from vimonet.video import read as read_video_frames
 
 _SETTINGS = ("video_preprocessor_config.json", "preprocessor_config.json")
-
-
-@dataclass(frozen=True)
-class Footage:
-    """Frames that were chosen from a video.
-
-    Attributes:
-        images: uint8 [N, H, W, 3], RGB.
-        times: float64 [N], seconds since the start of what is asked about (of the motion beside it, too).
-        name: for messages.
-        duration: seconds of what they stand for.
-    """
-
-    images: NDArray[np.uint8]
-    times: NDArray[np.float64]
-    name: str = "video"
-    duration: float = 0.0
-
-    def pick(self, count: int) -> Footage:
-        """`count` frames spread evenly from first to last, some repeated where there are fewer."""
-        from vimonet.video import key_frames
-
-        if len(self.images) == count:
-            return self
-        chosen = key_frames(len(self.images), count)
-        return replace(self, images=self.images[chosen], times=self.times[chosen])
 
 
 @dataclass(frozen=True)
@@ -87,7 +63,7 @@ class FrameProcessor:
         grid = (-(-frames // self.tubelet), self.rows, self.columns)
         return count_tokens(self.pooling, grid, self.tokens)
 
-    def __call__(self, clips: Sequence[Footage]) -> dict[str, NDArray[Any]]:
+    def __call__(self, clips: Sequence[VideoFrames]) -> dict[str, NDArray[Any]]:
         """Stack clips.
 
         Returns:
@@ -174,11 +150,11 @@ def build_frame_processor(config: ViMoNetConfig, source: str | os.PathLike[str] 
     )
 
 
-def as_footage(video: Any, frames: int, *, start: float | None = None, end: float | None = None) -> Footage:
+def as_video_frames(video: Any, frames: int, *, start: float | None = None, end: float | None = None) -> VideoFrames:
     """Key frames of a video.
 
     Args:
-        video: a path, the bytes of a file, a `vimonet.video.Clip`, a `Footage`, or pictures uint8 [N, H, W, 3]
+        video: a path, the bytes of a file, a `VideoFrames`, or pictures uint8 [N, H, W, 3]
             (taken to be 20 frames/s apart).
         frames: how many are wanted, evenly over the span.
         start, end: seconds; the stretch that is asked about, whose start becomes time 0.
@@ -186,18 +162,14 @@ def as_footage(video: Any, frames: int, *, start: float | None = None, end: floa
     Raises:
         InputError: no readable video, or an array of another shape.
     """
-    from vimonet import video as reading
-
     first = start or 0.0
     if isinstance(video, (str, bytes, os.PathLike)):
         source = video if isinstance(video, bytes) else Path(os.fsdecode(video))
-        clip = reading.read(source, frames, start=start, end=end)
-        stop = clip.info.duration if end is None else min(end, clip.info.duration)
-        return Footage(clip.images, clip.times - first, clip.info.name, stop - first)
-    if isinstance(video, Footage):
-        footage = video
-    elif isinstance(video, reading.Clip):
-        footage = Footage(video.images, video.times, video.info.name, video.info.duration)
+        read = read_video_frames(source, frames, start=start, end=end)
+        stop = read.duration if end is None else min(end, read.duration)
+        return replace(read, times=read.times - first, duration=stop - first)
+    if isinstance(video, VideoFrames):
+        chosen = video
     else:
         images = np.asarray(video)
         if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
@@ -205,14 +177,8 @@ def as_footage(video: Any, frames: int, *, start: float | None = None, end: floa
                 f"a video of shape {list(images.shape)} and type {images.dtype}; expected pictures [N, H, W, 3] of "
                 "uint8, or a path."
             )
-        footage = Footage(images, np.arange(len(images)) / FPS, duration=len(images) / FPS)
-    if start is not None or end is not None:
-        inside = (footage.times >= first) & (footage.times <= (np.inf if end is None else end))
-        if not inside.any():  # between two frames: the nearest
-            inside[np.abs(footage.times - first).argmin()] = True
-        stop = footage.duration if end is None else min(end, footage.duration)
-        footage = Footage(footage.images[inside], footage.times[inside] - first, footage.name, stop - first)
-    return footage.pick(frames)
+        chosen = VideoFrames(images, np.arange(len(images)) / FPS, duration=len(images) / FPS)
+    return chosen.span(start, end).pick(frames)
 
 
-__all__ = ["Footage", "FrameProcessor", "as_footage", "build_frame_processor"]
+__all__ = ["FrameProcessor", "as_video_frames", "build_frame_processor"]

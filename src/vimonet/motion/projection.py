@@ -116,8 +116,8 @@ class View:
         distance, seed = rng.uniform(2.2, 7.0), rng.randrange(2**32)
         return cls(azimuth, elevation, distance, rng.choice((0.005, 0.015, 0.03, 0.045)), seed)
 
-    def film(self, motion: Motion) -> Motion:
-        """The keypoints of a 3D motion in this view.
+    def project_2d(self, motion: Motion) -> Motion:
+        """Project a 3D motion onto the image plane and add the errors of a pose estimator.
 
         Raises:
             InputError: the body lies along the line of sight: no torso to measure by, as with a real detector.

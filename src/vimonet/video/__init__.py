@@ -10,15 +10,15 @@ Importing it loads numpy; PyAV is imported when a file is opened.
 from __future__ import annotations
 
 from vimonet.video.container import SUFFIXES, Damage, Source, VideoInfo, is_video
-from vimonet.video.reader import Clip, Shot, frames, probe, read
+from vimonet.video.reader import Shot, VideoFrames, frames, probe, read
 from vimonet.video.sampling import key_frames, times_at_rate
 
 __all__ = [
     "SUFFIXES",
-    "Clip",
     "Damage",
     "Shot",
     "Source",
+    "VideoFrames",
     "VideoInfo",
     "frames",
     "is_video",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,22 +18,45 @@ _MAX_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class Clip:
-    """Chosen frames of a video.
+class VideoFrames:
+    """Hold chosen frames of a video.
 
     Attributes:
         images: uint8 [N, H, W, 3], RGB, upright, square pixels.
-        indices: int64 [N], their places among all frames.
-        times: float64 [N], seconds after the first frame.
-        info: what the video is.
-        notes: what was damaged, a phrase each.
+        times: float64 [N], seconds since the start of the video, or of the span that was asked for.
+        name: for messages.
+        duration: seconds that the frames stand for.
+        indices: int64 [N], places among all frames of the file; None for frames that came as an array.
+        info: properties of the file, likewise.
+        notes: a phrase for each kind of damage.
     """
 
     images: NDArray[np.uint8]
-    indices: NDArray[np.int64]
     times: NDArray[np.float64]
-    info: VideoInfo
+    name: str = "video"
+    duration: float = 0.0
+    indices: NDArray[np.int64] | None = None
+    info: VideoInfo | None = None
     notes: tuple[str, ...] = ()
+
+    def span(self, start: float | None, end: float | None) -> VideoFrames:
+        """Keep the frames between two times, s (at least the nearest one); `start` becomes time 0."""
+        if start is None and end is None:
+            return self
+        first = start or 0.0
+        inside = (self.times >= first) & (self.times <= (np.inf if end is None else end))
+        if not inside.any():
+            inside[np.abs(self.times - first).argmin()] = True
+        stop = self.duration if end is None else min(end, self.duration)
+        return replace(self._taken(np.flatnonzero(inside)), times=self.times[inside] - first, duration=stop - first)
+
+    def pick(self, count: int) -> VideoFrames:
+        """Choose `count` frames evenly from first to last; some repeat where there are fewer."""
+        return self if len(self.images) == count else self._taken(key_frames(len(self.images), count))
+
+    def _taken(self, chosen: NDArray[np.int64]) -> VideoFrames:
+        indices = None if self.indices is None else self.indices[chosen]
+        return replace(self, images=self.images[chosen], times=self.times[chosen], indices=indices)
 
 
 @dataclass(frozen=True)
@@ -70,7 +93,7 @@ def read(
     end: float | None = None,
     by: str = "frames",
     max_side: int | None = None,
-) -> Clip:
+) -> VideoFrames:
     """Read chosen frames; only what lies between each and the key frame before it is decoded.
 
     Args:
@@ -101,7 +124,8 @@ def read(
             images |= taker.in_order(missing)
     assert taker.info is not None
     notes = tuple(dict.fromkeys((*taker.info.notes(), *timeline.damage.notes(), *taker.damage.notes())))
-    return Clip(np.stack([images[index] for index in wanted.tolist()]), wanted, times[wanted], taker.info, notes)
+    stacked, info = np.stack([images[index] for index in wanted.tolist()]), taker.info
+    return VideoFrames(stacked, times[wanted], info.name, info.duration, wanted, info, notes)
 
 
 def frames(

@@ -39,9 +39,9 @@ def film(
     """
     motion, view = Motion(joints, name="film", confidence=confidence), View.draw(rng)
     try:
-        flat = view.film(motion)
+        flat = view.project_2d(motion)
     except InputError:  # it comes too near, or lies along the line of sight
-        flat = replace(view, distance=20.0, azimuth=view.azimuth + 90, elevation=0.0).film(motion)
+        flat = replace(view, distance=20.0, azimuth=view.azimuth + 90, elevation=0.0).project_2d(motion)
     assert flat.confidence is not None
     cropped = crop and confidence is None and rng.random() < LEGLESS
     if cropped:

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from vimonet.model.chat_format import CHAT_TEMPLATE
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
-from vimonet.model.video_processing_vimonet import Footage, FrameProcessor
+from vimonet.model.video_processing_vimonet import FrameProcessor
 from vimonet.motion import FPS
 from vimonet.training.data.chat_encoding import Block, Clips, TurnWriter
-from vimonet.training.data.frame_cache import footage_of
+from vimonet.training.data.frame_cache import video_frames_of
 from vimonet.training.data.packing import Piece, block_mask, fill_rows, write_rows
 from vimonet.training.data.sampling import Sample, Video, cell_of
 from vimonet.training.objective import IGNORE
 from vimonet.utils.errors import InputError
+from vimonet.video import VideoFrames
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Collator:
         packing: 'questions', 'rows' or 'none' (see `vimonet.training.data.packing`).
         phrases: action phrases by which motion tokens are labelled (`vimonet.training.token_alignment`); () for none.
         frame_processor: of the model's processor; None for a model that sees no video.
-        footage: gives the frames of a sample's video, such as a `FrameCache`; None to decode them every time.
+        video_frames: gives the frames of a sample's video, such as a `FrameCache`; None to decode them every time.
 
     The batch, of B rows: ``input_ids``, ``position_ids``, ``labels`` [B, L] int64 (labels not shifted, -100 = not
         learnt), ``attention_mask`` [B, 1, L, L] bool (True = may look), or [B, L] with packing 'none', ``cells`` [B]
@@ -59,7 +60,7 @@ class Collator:
     packing: str = "questions"
     phrases: Sequence[str] = ()
     frame_processor: FrameProcessor | None = None
-    footage: Callable[[Video], Footage] | None = None
+    video_frames: Callable[[Video], VideoFrames] | None = None
 
     def __post_init__(self) -> None:
         self._writer = TurnWriter(self.tokenizer, self.chat_template, self.fold_questions, self.supervise)
@@ -69,11 +70,11 @@ class Collator:
         """Pack `samples` (see the class)."""
         cells = np.array([cell_of(sample) for sample in samples], np.int64)
         features = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
-        footage = [self._footage(sample) for sample in samples]
+        video_frames = [self._video_frames(sample) for sample in samples]
         pieces = [
             piece
             for number, sample in enumerate(samples)
-            for piece in self._pieces(number, sample, features[number], footage[number])
+            for piece in self._pieces(number, sample, features[number], video_frames[number])
         ]
         rows = fill_rows(pieces, self.packing, self.max_tokens)
         arrays = write_rows(rows, self._pad)
@@ -108,7 +109,7 @@ class Collator:
                 if self.phrases:
                     spans = [sample.get("spans", ()) for _, sample in clips]
                     batch[f"{name}_phrases"] = self._phrases(spans, self.feature_extractor.num_tokens(values.shape[1]))
-        shown = [frames for number in order if (frames := footage[number]) is not None]
+        shown = [frames for number in order if (frames := video_frames[number]) is not None]
         if shown:
             assert self.frame_processor is not None
             batch |= {name: torch.from_numpy(values) for name, values in self.frame_processor(shown).items()}
@@ -139,30 +140,30 @@ class Collator:
             np.asarray(joints, np.float32), sample.get("confidence"), sample.get("dimensions", 3)
         )
 
-    def _clips(self, sample: Sample, features: NDArray[np.float32] | None, footage: Footage | None) -> Clips:
+    def _clips(self, sample: Sample, features: NDArray[np.float32] | None, video_frames: VideoFrames | None) -> Clips:
         """Placeholders of a sample's clips, motion before video as `ViMoNetProcessor.messages` has them."""
         clips: Clips = ()
         if features is not None:
             token = KEYPOINT_TOKEN if _is_flat(sample) else MOTION_TOKEN
             clips += ((token, int(self.feature_extractor.num_tokens(len(features)))),)
-        if footage is not None:
+        if video_frames is not None:
             assert self.frame_processor is not None
-            clips += ((VIDEO_TOKEN, self.frame_processor.num_tokens(len(footage.images))),)
+            clips += ((VIDEO_TOKEN, self.frame_processor.num_tokens(len(video_frames.images))),)
         return clips
 
-    def _footage(self, sample: Sample) -> Footage | None:
+    def _video_frames(self, sample: Sample) -> VideoFrames | None:
         clip = sample.get("video")
         if clip is None:
             return None
         if self.frame_processor is None:
             raise InputError(f"{clip[0]}: a sample has this video, and the model sees none; set video.checkpoint.")
-        return footage_of(clip, self.frame_processor) if self.footage is None else self.footage(clip)
+        return video_frames_of(clip, self.frame_processor) if self.video_frames is None else self.video_frames(clip)
 
     def _pieces(
-        self, number: int, sample: Sample, features: NDArray[np.float32] | None, footage: Footage | None
+        self, number: int, sample: Sample, features: NDArray[np.float32] | None, video_frames: VideoFrames | None
     ) -> list[Piece]:
         """The pieces of a sample: one, or one per question where questions cannot share a copy of the clips."""
-        clips = self._clips(sample, features, footage)
+        clips = self._clips(sample, features, video_frames)
         prefix = self._writer.prefix(clips)
         taken = sum(count for _, count in clips)
         if taken + 2 > self.max_tokens or len(prefix) + 2 > self.max_tokens:

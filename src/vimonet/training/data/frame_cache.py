@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from vimonet.model.video_processing_vimonet import Footage, FrameProcessor, as_footage
+from vimonet.model.video_processing_vimonet import FrameProcessor, as_video_frames
 from vimonet.training.data.sampling import Video
 from vimonet.utils.errors import InputError
+from vimonet.video import VideoFrames
 
 
 class FrameCache:
@@ -55,23 +56,23 @@ class FrameCache:
         self._file = self.folder / f"frames-{self._digest()}.npy"
         self._rows: Any = None
 
-    def __call__(self, clip: Video) -> Footage:
+    def __call__(self, clip: Video) -> VideoFrames:
         """Frames of a clip: uint8 [frames, size, size, 3], seconds since its start.
 
         Raises:
             InputError: a video that cannot be read, or a disk without room.
         """
         if clip not in self._place:
-            return footage_of(clip, self.prepare)
+            return video_frames_of(clip, self.prepare)
         if self._rows is None:
             self._rows = self._open()
         row = self._rows[self._place[clip]]
         if not row["done"]:
-            footage = footage_of(clip, self.prepare)
-            row["pictures"] = (self._plain.pixels(footage.images) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-            row["times"] = footage.times
+            video_frames = video_frames_of(clip, self.prepare)
+            row["pictures"] = (self._plain.pixels(video_frames.images) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+            row["times"] = video_frames.times
             row["done"] = True  # last: a kill before this leaves the clip to be decoded again
-        return Footage(np.array(row["pictures"]), np.array(row["times"], np.float64), Path(clip[0]).name)
+        return VideoFrames(np.array(row["pictures"]), np.array(row["times"], np.float64), Path(clip[0]).name)
 
     def _open(self) -> Any:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +104,7 @@ class FrameCache:
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def footage_of(clip: Video, prepare: FrameProcessor) -> Footage:
+def video_frames_of(clip: Video, prepare: FrameProcessor) -> VideoFrames:
     """Key frames of a clip as a model wants them, decoded now."""
     path, start, end = clip
-    return as_footage(path, prepare.frames, start=start, end=end)
+    return as_video_frames(path, prepare.frames, start=start, end=end)

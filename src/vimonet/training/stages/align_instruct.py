@@ -114,7 +114,7 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
             packing=schedule.packing,
             phrases=phrases,
             frame_processor=processor.frame_processor,
-            footage=_frames(config, run, processor, dataset, validation),
+            video_frames=_frames(config, run, processor, dataset, validation),
         ),
         alignment=alignment,
         callbacks=run.callbacks(),

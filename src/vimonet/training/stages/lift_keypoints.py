@@ -141,7 +141,7 @@ class FilmedPoses(AlikeClips):
             confidence = sample.get("confidence")
             confidence = None if confidence is None else confidence[: self.extractor.max_frames]
             try:
-                film = view.film(Motion(joints, name="film", confidence=confidence))
+                film = view.project_2d(Motion(joints, name="film", confidence=confidence))
             except InputError:  # the body lies along the line of sight
                 continue
             seen = np.ones(joints.shape[:2], np.float32) if film.confidence is None else film.confidence.copy()

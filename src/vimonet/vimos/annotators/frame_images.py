@@ -37,7 +37,7 @@ def key_frames(path: str | Path, count: int = 8, *, longest_side: int = 512) -> 
     clip = read(path, count, by="parts", max_side=longest_side)
     if clip.notes:  # a caption of what is not there would be worse than none
         raise InputError(f"{path}: {'; '.join(clip.notes)}; expected an undamaged video.")
-    return KeyFrames(tuple(map(_png, clip.images)), tuple(clip.times.tolist()), clip.info.duration)
+    return KeyFrames(tuple(map(_png, clip.images)), tuple(clip.times.tolist()), clip.duration)
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

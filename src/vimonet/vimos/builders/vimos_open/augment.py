@@ -334,7 +334,7 @@ def _count(action: str, facts: Facts) -> Question:
 def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
     """A 3D sample as a camera and a pose estimator would give it, with what one camera can answer."""
     try:
-        film = View.draw(rng).film(sample.motion)
+        film = View.draw(rng).project_2d(sample.motion)
     except InputError:
         return None
     # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
