@@ -28,7 +28,7 @@ from vimonet.motion.skeleton import INDEX
 from vimonet.training.stages.lift_keypoints import angle_errors, facing_of, joint_errors, pose_of
 from vimonet.utils.errors import InputError
 from vimonet.utils.statistics import bootstrap_interval
-from vimonet.vimos import evaluation_items
+from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
 
 
 def by_shoulders(flat: Motion) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from vimonet.bench.provenance import assistant_sha256
 from vimonet.bench.runner import select
 from vimonet.bench.views import KINEMATIC, ViewScore, compare_views
 from vimonet.utils.errors import InputError
-from vimonet.vimos import evaluation_items
+from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
 from vimonet.weights import model_source
 
 

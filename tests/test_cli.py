@@ -70,7 +70,6 @@ def lines_of(text: str) -> list[dict[str, Any]]:
         "bench",
         "bench run",
         "train",
-        "eval",
         "demo",
     ],
 )
@@ -481,19 +480,16 @@ def test_render_a_part(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "1.5 s" in capsys.readouterr().err and not Path("b.mp4").exists()
 
 
-# --- train and eval ---
+# --- train ---
 
 
 def test_overrides_may_stand_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    import vimonet.bench
     import vimonet.training
 
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(vimonet.training, "main", lambda *given: calls.append(given))
-    monkeypatch.setattr(vimonet.bench, "main", lambda *given: calls.append(given))
     assert main(["train", "align", "a.b=1", "--config", "x.yaml", "c=2", "d=[1, 2]"]) == 0
-    assert main(["eval", "--config", "y.yaml", "limit=3"]) == 0
-    assert calls == [("align", "x.yaml", ["a.b=1", "c=2", "d=[1, 2]"]), ("y.yaml", ["limit=3"])]
+    assert calls == [("align", "x.yaml", ["a.b=1", "c=2", "d=[1, 2]"])]
 
 
 @pytest.mark.parametrize("arguments", [["inspect", "a.npy", "--wrong"], ["train", "align", "--config", "x", "--y=1"]])

@@ -39,7 +39,7 @@ COMMANDS = sorted(
         if (found := re.search(r"(?:^|uv run )((?:cat \S+ \| )?vimonet [^#]*)", line))
     }
 )
-TRAININGS = [command for command in COMMANDS if command.split()[1] in ("train", "eval")]
+TRAININGS = [command for command in COMMANDS if command.split()[1] == "train"]
 OTHERS = [command for command in COMMANDS if command not in TRAININGS]
 
 
@@ -166,7 +166,7 @@ def test_there_is_something_to_test() -> None:
     assert "vimonet demo" in OTHERS  # the README's first command
     assert len(OTHERS) >= 12 and len(TRAININGS) >= 5 and len(blocks("python")) >= 4
     assert {command.split()[1] for command in COMMANDS if command.startswith("vimonet")} >= {
-        *("ask", "caption", "inspect", "render", "train", "eval", "demo", "data", "bench", "index", "search")
+        *("ask", "caption", "inspect", "render", "train", "demo", "data", "bench", "index", "search")
     }
 
 
@@ -199,12 +199,11 @@ def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, caps
 @pytest.mark.parametrize("command", TRAININGS)
 def test_training_command_is_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command parses, its config file is there, and every key and override in it is known."""
-    from vimonet import bench, training
+    from vimonet import training
 
     read = []
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(training, "main", lambda stage, path, keys: read.append(training.load_config(path, keys)))
-    monkeypatch.setattr(bench, "main", lambda path, keys: read.append(bench.load_config(path, keys)))
     config = ROOT / shlex.split(command)[shlex.split(command).index("--config") + 1]
     assert config.is_file(), f"{config} is named in the docs"
     assert run(command, monkeypatch) == 0

@@ -31,8 +31,8 @@ train() { # train ARM
     done
 }
 
-vimonet data build open --out data/vimos-open --count 60000
-vimonet data build paired --out data/vimos-paired --count 3000
+vimonet data build open --root "${VIMONET_DATA:?name the folder of the recordings}" --out data/vimos-open --count 60000
+vimonet data build paired --root "$VIMONET_DATA" --out data/vimos-paired --count 3000
 python configs/fusion/tower.py data/vimos-paired runs/fusion/tower
 python configs/fusion/lookup.py "$config" runs/fusion/reader
 python configs/fusion/align.py "$config" runs/fusion/start

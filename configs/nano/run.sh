@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Everything from recordings to the shipped nano and its scores. Two CPU cores: about four hours for one seed, an hour and a
 # half for each further one; a GPU is used where there is one.
-#   bash configs/nano/run.sh [seed ...]
+#   VIMONET_DATA=DIR bash configs/nano/run.sh [seed ...]
+# VIMONET_DATA names the folder of the recordings (docs/training.md, "Data").
 # An interrupted run goes on where it stopped: the dataset and every stage resume, what is finished is left alone.
 #
 # Stage 2 is warm-up, a long stretch at one rate, and a decay (WSD, arXiv 2405.18392): seeds share the long stretch and differ
 # in the order and draws of the decay, so that their spread is a lower bound of what other seeds would give.
 set -euo pipefail
+: "${VIMONET_DATA:?name the folder of the recordings in VIMONET_DATA; docs/training.md says how it is laid out}"
+VIMONET_DATA=$(realpath "$VIMONET_DATA") && export VIMONET_DATA
 cd "$(dirname "$0")/../.."
 seeds=("${@:-0}")
 [ $# -gt 0 ] || seeds=(0 1 2)
@@ -38,4 +41,4 @@ for seed in "${seeds[@]}"; do
 done
 stage runs/nano/evaluator evaluator
 # What is shipped is what is measured: python -m vimonet.training.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
-vimonet eval --config configs/nano/eval.yaml model="[$(IFS=,; echo "${models[*]}")]"
+vimonet bench run --dataset data/vimos-open -m "${models[@]}" --output runs/nano/bench

@@ -9,8 +9,7 @@ import pytest
 from bench_world import FakeAnswer, Observer, body, make_items
 
 import vimonet
-from vimonet import vimos
-from vimonet.bench import Report, combine, evaluate, load_config, main, select
+from vimonet.bench import Report, combine, evaluate, select
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
 
@@ -240,70 +239,3 @@ def test_select_is_even_and_repeatable(items: list[Item]) -> None:
     assert len(chosen) == 8 and chosen == select(more, 8)
     assert {(i.source, i.kind) for i in chosen} == {(i.source, i.kind) for i in more}
     assert select(more, None) == more and select(more, 999) == more
-
-
-# ---------------------------------------------------------------- the command
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, list]:
-    calls: dict[str, list] = {"load": [], "items": []}
-
-    def evaluation_items(split, sources=None, seed=0):  # type: ignore[no-untyped-def]
-        calls["items"].append((split, sources, seed))
-        return [] if sources == ["nothing"] else make_items("here", 6, first=100 if split == "train" else 0)
-
-    def load(name=None, device=None):  # type: ignore[no-untyped-def]
-        calls["load"].append((name, device))
-        return Observer()
-
-    monkeypatch.setattr(vimos, "evaluation_items", evaluation_items, raising=False)
-    monkeypatch.setitem(vars(vimonet), "load", load)  # looking it up first would load torch
-    return calls
-
-
-def test_main_reads_a_configuration(tmp_path: Path, world: dict, capsys: pytest.CaptureFixture[str]) -> None:
-    config = tmp_path / "eval.yaml"
-    config.write_text("sources: [here]\nseed: 5\nsamples: 50\nprogress: false\nlimit: 9\n")
-    report = main(config, [f"out={tmp_path / 'out'}", "controls=[blind]", "device=cpu"])
-    assert world["items"] == [("test", ["here"], 5), ("train", ["here"], 5)] and world["load"] == [(None, "cpu")]
-    assert report.provenance["items"] == 9 and report.provenance["controls"] == ["blind"]
-    assert "## Scores" in capsys.readouterr().out and (tmp_path / "out" / "report.json").exists()
-
-
-def test_main_combines_several_models(tmp_path: Path, world: dict) -> None:
-    config = tmp_path / "eval.yaml"
-    config.write_text(f"model: [one, two]\nsamples: 50\nprogress: false\nout: {tmp_path / 'out'}\n")
-    main(config)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"0-one", "1-two", "combined.json", "combined.md"}
-
-
-@pytest.mark.parametrize(
-    ("text", "overrides", "message"),
-    [
-        ("sede: 1", [], "unknown key 'sede'; did you mean 'seed'"),
-        ("seed: one", [], "seed is 'one'; a whole number is expected"),
-        ("limit: true", [], "limit is True"),
-        ("batch_size: 0", [], "at least 1"),
-        ("controls: {a: 1}", [], "a list is expected"),
-        ("- a", [], "mapping"),
-        ("a: [", [], "valid YAML"),
-        ("", ["seed"], "key=value"),
-        ("", ["sorces=[cmu]"], "override 'sorces=.*did you mean 'sources'"),
-    ],
-)
-def test_mistakes_in_a_configuration_are_named(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:
-    config = tmp_path / "eval.yaml"
-    config.write_text(text)
-    with pytest.raises(InputError, match=message):
-        load_config(config, overrides)
-
-
-def test_missing_configuration_and_no_items(tmp_path: Path, world: dict) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
-        main(tmp_path / "none.yaml")
-    config = tmp_path / "eval.yaml"
-    config.write_text("sources: nothing")
-    with pytest.raises(InputError, match="no item"):
-        main(config)
-    assert list(tmp_path.iterdir()) == [config]

@@ -12,7 +12,7 @@ from dataset_world import write_babel_qa, write_mvbench, write_video, write_vimo
 from vimonet.bench.adapters import EndpointModel, MotionModel
 from vimonet.bench.reporting.compare_reports import side_by_side
 from vimonet.bench.reporting.report import Report
-from vimonet.bench.run import Options, default_out, run
+from vimonet.bench.run import Options, default_out, run, run_models
 from vimonet.bench.video_span import Video
 from vimonet.cli import bench as command
 from vimonet.utils.errors import InputError
@@ -128,6 +128,16 @@ def test_baselines_as_models(dataset: Path, tmp_path: Path, report: Report) -> N
             out.cell("all", "body_part")["systems"]["model"]["score"]
             == report.cell("all", "body_part")["systems"][system]["score"]
         )
+
+
+def test_several_models_are_seeds_with_mean_and_spread(dataset: Path, tmp_path: Path, report: Report) -> None:
+    both = run_models(options(dataset, tmp_path, controls=()), ["majority", "nearest"])
+    assert {path.name for path in tmp_path.iterdir()} == {"0-majority", "1-nearest", "combined.json", "combined.md"}
+    cell = next(row for row in both.sections["cells"] if (row["source"], row["kind"]) == ("all", "body_part"))
+    systems = report.cell("all", "body_part")["systems"]
+    values = [systems[name]["score"]["value"] for name in ("majority", "nearest")]
+    assert cell["systems"]["model"]["score"]["mean"] == pytest.approx(sum(values) / 2)
+    assert cell["systems"]["model"]["score"]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
 
 
 def test_side_by_side_with_a_paired_test(dataset: Path, tmp_path: Path, report: Report) -> None:
@@ -267,9 +277,9 @@ def test_the_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
     out = tmp_path / "out"
     common = ("--dataset", str(dataset), "--tasks", "body_part,reasoning")
-    assert call("run", *common, "-m", "majority", "--out", str(out), "--controls", "none", "--samples", "50") == 0
+    assert call("run", *common, "-m", "majority", "--output", str(out), "--controls", "none", "--samples", "50") == 0
     assert "## Scores" in capsys.readouterr().out and (out / "report.json").is_file()
-    assert call("report", str(out), "--out", str(tmp_path / "r.md")) == 0
+    assert call("report", str(out), "--output", str(tmp_path / "r.md")) == 0
     assert (tmp_path / "r.md").read_text().startswith("# Runs side by side")
     assert call("report", str(out), "--readme", "--sources", "here") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("| here | all |")
@@ -280,7 +290,7 @@ def test_the_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert call("list", "--dataset", str(dataset)) == 0
     assert "12 of    12 recordings" in capsys.readouterr().out
     with pytest.raises(InputError, match="belong together"):
-        call("run", *common, "--via", "http://localhost:1/v1")
+        call("run", *common, "--base-url", "http://localhost:1/v1")
 
 
 def test_default_place(tmp_path: Path) -> None:

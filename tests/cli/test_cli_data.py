@@ -71,6 +71,7 @@ def test_show_writes_a_page(made, tmp_path):
         (["build", "babel", "--root", ".", "--motions", "nowhere", "--out", "d"], "give --motions"),
         (["build", "open", "--sources", "nothing", "--out", "d"], "unknown source 'nothing'"),
         (["build", "open", "--root", "nowhere", "--sources", "bnr", "--out", "d"], "no such folder"),
+        (["build", "open", "--sources", "bnr", "--out", "d"], "--root DIR or in the environment variable VIMONET_DATA"),
         (["build", "open", "--count", "-1", "--out", "d"], "give 0 or more"),
         (["validate", "nowhere"], "no VIMOS dataset is here"),
         (["info", "nowhere"], "no VIMOS dataset is here"),
@@ -79,6 +80,7 @@ def test_show_writes_a_page(made, tmp_path):
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, capsys, command, text):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIMONET_DATA", raising=False)
     assert main(["data", *command]) == 2
     error = capsys.readouterr().err
     assert text in error and error.count("\n") == 1

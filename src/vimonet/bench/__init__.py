@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from vimonet.bench.config import EvaluationConfig, load_config, main
 from vimonet.bench.reporting.report import CombinedReport, Report, combine
 from vimonet.bench.run import Options, run
 from vimonet.bench.runner import CONTROLS, evaluate, select
@@ -18,15 +17,12 @@ from vimonet.bench.scoring.text_metrics import caption_scores, exact_match, norm
 __all__ = [
     "CONTROLS",
     "CombinedReport",
-    "EvaluationConfig",
     "Options",
     "Report",
     "caption_scores",
     "combine",
     "evaluate",
     "exact_match",
-    "load_config",
-    "main",
     "normalise",
     "run",
     "select",

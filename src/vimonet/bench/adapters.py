@@ -94,7 +94,9 @@ class MotionModel:
         """The key frames of a video, as many as the model takes."""
 
         if "video" not in self.reads:
-            raise InputError(f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --via")
+            raise InputError(
+                f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --base-url"
+            )
         clip = video.clip(self.assistant.processor.frame_processor.frames)
         start = video.start or 0.0
         end = clip.duration if video.end is None else min(video.end, clip.duration)

@@ -170,8 +170,8 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
     An unnamed action is the arms of one recording over the legs of another, played at odds (`make_sample`, "chimera").
     """
     from vimonet.bench.views import VIEWS, filmed
-    from vimonet.vimos import evaluation_items
     from vimonet.vimos.builders.vimos_open.augment import Pool, make_sample
+    from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
     from vimonet.vimos.builders.vimos_open.sources import clips_of
 
     rng = random.Random(seed)
@@ -194,7 +194,7 @@ def action_items(root: str | None = None, limit: int = 200, seed: int = 0) -> li
 def picture_items(root: str | None = None, limit: int = 600, seed: int = 0) -> list[Item]:
     """Validation items about tracked joints, and 3D ones from a drawn view, that ask for anything but the action."""
     from vimonet.bench.views import VIEWS, filmed
-    from vimonet.vimos import evaluation_items
+    from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
 
     rng = random.Random(seed)
     items = [i for i in evaluation_items("val", root=root) if i.kind != "caption" and i.form != "action"]
@@ -218,7 +218,7 @@ def calibrate(folder: str | Path, limit: int = 600, seed: int = 0, root: str | N
             `fit_picture_floor` did.
     """
     import vimonet
-    from vimonet.vimos import evaluation_items
+    from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
 
     items = [item for item in evaluation_items("val", root=root) if item.kind != "caption"]
     items = random.Random(seed).sample(items, min(limit, len(items)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from vimonet.bench.adapters import BASELINES, Adapter, BaselineModel, open_model
 from vimonet.bench.datasets import Source, open_dataset
 from vimonet.bench.items import BenchItem, gather, items_of
-from vimonet.bench.reporting.report import Report
+from vimonet.bench.reporting.report import CombinedReport, Report, combine
 from vimonet.bench.runner import evaluate, select
 from vimonet.bench.scoring.caption_retrieval import find_evaluator
 from vimonet.bench.scoring.caption_similarity import Similarity
@@ -128,6 +128,35 @@ def run(
             "control_limit": options.control_limit or None,
         },
     )
+
+
+def run_models(
+    options: Options, models: Sequence[Adapter | str | None] = (None,), *, judge: Any = None, device: str | None = None
+) -> Report | CombinedReport:
+    """Run the benchmark on one model, or on several seeds of one recipe.
+
+    Args:
+        options: what is asked, and how.
+        models: as :func:`run` takes them. Of several each has a folder of its own in ``options.out`` (by default
+            ``runs/bench/combined``), which gets the mean and the spread over them.
+        judge, device: as of :func:`run`.
+
+    Raises:
+        InputError: as of :func:`run`.
+    """
+    if len(models) == 1:
+        return run(options, models[0], judge=judge, device=device)
+    out = Path(options.out or "runs/bench/combined")
+    names = [Path(model if isinstance(model, str) else getattr(model, "name", "model")).name for model in models]
+    places = [out / f"{k}-{name}" for k, name in enumerate(names)]
+    together = combine(
+        [
+            run(replace(options, out=place), model, judge=judge, device=device)
+            for place, model in zip(places, models, strict=True)
+        ]
+    )
+    together.save(out)
+    return together
 
 
 def training_items(source: Source, tasks: Sequence[Task], rows: int) -> list[BenchItem]:

@@ -25,7 +25,7 @@ examples:
   vimonet index clips/ -o clips.index
   vimonet search "someone waves with the left hand" --index clips.index
   vimonet data build folder --root clips/ --out my-vimos
-  vimonet bench run --dataset my-vimos --out runs/bench
+  vimonet bench run --dataset my-vimos -o runs/bench
 
 Recordings: BVH, ASF/AMC, AMASS .npz, HumanML3D and joint .npy, keypoint .json; '-' reads standard input,
 'sample:NAME' is a recording that comes with ViMoNet (vimonet demo --list)."""

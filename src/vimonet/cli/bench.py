@@ -1,4 +1,4 @@
-"""`vimonet bench`: run the benchmark, put reports side by side, list the tasks, export them."""
+"""Run the benchmark, put reports side by side, list the tasks: `vimonet bench`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_run(actions.add_parser("run", help="put the tasks of a dataset to a model and write a report"))
     report = actions.add_parser("report", help="put reports side by side, with a paired test on the items they share")
     report.add_argument("reports", nargs="+", metavar="REPORT", help="report.json files, or the folders they lie in")
-    report.add_argument("-o", "--out", metavar="FILE.md", help="also write the tables to a file")
+    report.add_argument("-o", "--output", metavar="FILE.md", help="also write the tables to a file")
     report.add_argument("--readme", action="store_true", help="print only the table of categories, one for each report")
     report.add_argument("--sources", default="", help="with --readme: corpora to show, separated by commas")
     report.set_defaults(run=_report)
@@ -44,12 +44,20 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     what.add_argument("--tasks", default="", help="names, groups (motion, video) or .yaml files, separated by commas")
     what.add_argument("--limit", type=_count, default=0, help="at most so many questions, drawn evenly (default: all)")
     who = run.add_argument_group("which model")
-    who.add_argument("-m", "--model", help=f"{MODEL_HELP}; or majority, nearest, question-only")
-    who.add_argument("--device", help="cpu, cuda ... (default: cpu)")
-    who.add_argument("--via", metavar="URL", help="ask an OpenAI-compatible endpoint instead (address up to /v1)")
-    who.add_argument("--llm", metavar="NAME", help="model behind the endpoint")
     who.add_argument(
-        "--show", choices=("facts", "series", "picture"), default="series", help="how it is told a movement"
+        *("-m", "--model"),
+        nargs="+",
+        metavar="MODEL",
+        help=f"{MODEL_HELP}; or majority, nearest, question-only; several: seeds, with mean and spread",
+    )
+    who.add_argument("--device", help="cpu, cuda ... (default: cpu)")
+    who.add_argument("--base-url", metavar="URL", help="ask an OpenAI-compatible endpoint instead (address up to /v1)")
+    who.add_argument("--llm-model", metavar="NAME", help="model behind the endpoint")
+    who.add_argument(
+        *("--motion-as",),
+        choices=("facts", "series", "image"),
+        default="series",
+        help="how the endpoint is given a motion (default: series)",
     )
     how = run.add_argument_group("how")
     how.add_argument("--controls", default=None, help="conditions, separated by commas, or none (default: all five)")
@@ -60,12 +68,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     how.add_argument("--no-evidence", action="store_true", help="do not hold answers against what is measured")
     how.add_argument("--evaluator", metavar="DIR", help="ranks captions by movement (default: the shipped one, if any)")
     how.add_argument("--similarity", metavar="MODEL", help="sentence-transformers model that measures captions too")
-    how.add_argument("--judge-via", metavar="URL", help="also have the answers judged by an endpoint")
-    how.add_argument("--judge", metavar="NAME", help="model of the judge")
+    how.add_argument("--judge-url", metavar="URL", help="also have the answers judged by an endpoint")
+    how.add_argument("--judge-model", metavar="NAME", help="model of the judge")
     how.add_argument("--seed", type=_count, default=0, help="of every draw (default: 0)")
     how.add_argument("--batch-size", type=_positive, default=32, help="questions per call (default: 32)")
     how.add_argument("--samples", type=_positive, default=2000, help="resamples of an interval (default: 2000)")
-    how.add_argument("-o", "--out", metavar="DIR", help="folder of the report; an interrupted run continues there")
+    how.add_argument("-o", "--output", metavar="DIR", help="folder of the report; an interrupted run continues there")
     run.set_defaults(run=_run)
 
 
@@ -84,7 +92,7 @@ def _add_fusion(fusion: argparse.ArgumentParser) -> None:
     fusion.add_argument("--seed", type=_count, default=0, help="of the resampling (default: 0)")
     fusion.add_argument("--samples", type=_positive, default=4000, help="resamples of an interval (default: 4000)")
     fusion.add_argument("--device", default="", help="cpu, cuda ... (default: a GPU where there is one)")
-    fusion.add_argument("-o", "--out", required=True, metavar="DIR", help="an interrupted run continues there")
+    fusion.add_argument("-o", "--output", required=True, metavar="DIR", help="an interrupted run continues there")
     fusion.set_defaults(run=_fusion)
 
 
@@ -97,7 +105,7 @@ def _fusion(args: argparse.Namespace) -> int:
 
     if bare := next((name for name, *models in args.arms if not models), None):
         raise InputError(f"--arm {bare}: name its models too, one a seed.")
-    out = Path(args.out)
+    out = Path(args.output)
     runs = {
         name: [scores_of(model, args.dataset, args.split, out=out, device=args.device) for model in models]
         for name, *models in args.arms
@@ -110,19 +118,21 @@ def _fusion(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vimonet.bench.run import CONTROLS, Options, run
+    from vimonet.bench.run import CONTROLS, Options, run_models
     from vimonet.utils.errors import InputError
 
-    if bool(args.via) != bool(args.llm):
-        raise InputError("--via and --llm belong together: the address of an endpoint and the name of its model.")
-    if bool(args.judge_via) != bool(args.judge):
-        raise InputError("--judge-via and --judge belong together: the address of an endpoint and its model's name.")
+    if bool(args.base_url) != bool(args.llm_model):
+        raise InputError("--base-url and --llm-model belong together: the address of an endpoint and its model's name.")
+    if bool(args.judge_url) != bool(args.judge_model):
+        raise InputError(
+            "--judge-url and --judge-model belong together: the address of an endpoint and its model's name."
+        )
     controls = CONTROLS if args.controls is None else tuple(name for name in _names(args.controls) if name != "none")
     options = Options(
         args.dataset,
         _names(args.tasks),
         args.split,
-        args.out,
+        args.output,
         args.limit,
         args.control_limit,
         controls,
@@ -135,20 +145,20 @@ def _run(args: argparse.Namespace) -> int:
         similarity=args.similarity,
     )
     judge = None
-    if args.judge_via:
+    if args.judge_url:
         from vimonet.bench.judge import Judge
 
-        judge = Judge(_endpoint(args.judge_via, args.judge))
-    model: Any = args.model or os.environ.get("VIMONET_MODEL")
-    if args.via:
+        judge = Judge(_endpoint(args.judge_url, args.judge_model))
+    models: list[Any] = args.model or [os.environ.get("VIMONET_MODEL")]
+    if args.base_url:
         from vimonet.bench.adapters import EndpointModel
         from vimonet.llm.remote_assistant import RemoteAssistant
 
-        level = "series" if args.show == "picture" else args.show
-        model = EndpointModel(
-            RemoteAssistant(_endpoint(args.via, args.llm), level=level, picture=args.show == "picture")
-        )
-    report = run(options, model, judge=judge, device=args.device)
+        image = args.motion_as == "image"
+        endpoint = _endpoint(args.base_url, args.llm_model)
+        level = "series" if image else args.motion_as
+        models = [EndpointModel(RemoteAssistant(endpoint, level=level, picture=image))]
+    report = run_models(options, models, judge=judge, device=args.device)
     print(report.markdown(forms=False))
     print(f"written to {report.out}")
     return 0
@@ -167,8 +177,8 @@ def _report(args: argparse.Namespace) -> int:
         text = "\n\n".join(Report.load(path).categories(_names(args.sources)) for path in args.reports)
     else:
         text = side_by_side(args.reports)
-    if args.out:
-        write_text(Path(args.out), text)
+    if args.output:
+        write_text(Path(args.output), text)
     print(text)
     return 0
 

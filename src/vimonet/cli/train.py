@@ -1,4 +1,4 @@
-"""`vimonet train`, `vimonet train plan` and `vimonet eval`: one config file each, with overrides."""
+"""Train a stage, or plan a run: `vimonet train`, one config file each, with overrides."""
 
 from __future__ import annotations
 
@@ -19,11 +19,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     train.set_defaults(run=_train)
     _add_plan(train.add_argument_group("plan", "memory and time of a run, before it is started; no weights are read"))
-    evaluate = commands.add_parser("eval", help="score on held-out questions, with intervals and the blind score")
-    evaluate.set_defaults(run=_eval)
-    for command in (train, evaluate):
-        command.add_argument("--config", required=True, metavar="FILE.yaml", help="see configs/")
-        command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted keys of the config")
+    train.add_argument("--config", required=True, metavar="FILE.yaml", help="see configs/")
+    train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted keys of the config")
 
 
 def _add_plan(group: argparse._ArgumentGroup) -> None:
@@ -99,11 +96,4 @@ def _plan(args: argparse.Namespace) -> int:
     plan = make_plan(config, devices, **settings)
     ways = [] if plan.fits else ways_to_fit(config, plan, **settings)
     print(json.dumps(as_dict(plan, ways)) if args.json else as_text(plan, ways, args.within))
-    return 0
-
-
-def _eval(args: argparse.Namespace) -> int:
-    from vimonet.bench import main as evaluate
-
-    evaluate(args.config, args.overrides)
     return 0

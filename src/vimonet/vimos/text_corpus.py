@@ -25,7 +25,7 @@ def text_corpus(
     Args:
         dataset: folder of the VIMOS dataset whose questions are drawn.
         pairs: number of question-answer pairs.
-        root: data folder with the KIT captions, None for the one beside a working checkout.
+        root: folder of the recordings with the KIT captions; None takes the environment variable VIMONET_DATA.
         kit: whether those captions are read too.
         seed: of the draw.
 

@@ -52,7 +52,7 @@ class PairedBuilder:
     """Builder of ``vimos-paired``.
 
     Args:
-        root: data folder; None for the one beside a working checkout (not read when `sources` is synthetic alone).
+        root: folder of the recordings, unread when `sources` is synthetic alone; None takes VIMONET_DATA.
         count: rows of ``train``.
         val: rows of ``val``.
         test: rows of ``test``.

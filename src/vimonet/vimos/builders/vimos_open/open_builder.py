@@ -20,7 +20,7 @@ from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES
 from vimonet.vimos.build import Shard, Skipped, chunk
 from vimonet.vimos.builders.vimos_open import sources as real
 from vimonet.vimos.builders.vimos_open.augment import Pool, Sample, Variants, make_sample
-from vimonet.vimos.eval_questions import RECOGNITION, evaluation_items
+from vimonet.vimos.builders.vimos_open.eval_questions import RECOGNITION, evaluation_items
 from vimonet.vimos.parquet import Caption, Instruction, Record
 from vimonet.vimos.types import Item, Part
 from vimonet.vimos.wordings import ask
@@ -37,7 +37,7 @@ class OpenBuilder:
     """Builder of ``vimos-open``.
 
     Args:
-        root: data folder; None for the one beside a working checkout.
+        root: folder of the recordings; None takes the environment variable VIMONET_DATA.
         count: rows drawn for ``train``.
         val: rows drawn for ``val``.
         sources: corpora; () for all that the data folder has.

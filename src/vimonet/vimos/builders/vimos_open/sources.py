@@ -7,6 +7,7 @@ arts recordings name none, so whole subjects are kept for the test.
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,31 +44,21 @@ _UCLA_TEST_SUBJECTS = {7, 8}
 _PUSHFIT_LANDMARKS = [0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32]
 
 
-def default_root() -> Path:
-    """Folder of the real data beside a working checkout.
-
-    Raises:
-        InputError: it is not there (a user's clone has none).
-    """
-    root = Path(__file__).resolve().parents[4] / "shared" / "data"
-    if not root.is_dir():
-        raise InputError(
-            f"{root}: the training data is not here; give its folder as root=..., laid out as docs/training.md says."
-        )
-    return root
-
-
 def data_folder(root: Path | str | None = None) -> Path:
-    """`root`, or the folder beside a working checkout.
+    """Find the folder of the recordings: `root`, else the one that the environment variable VIMONET_DATA names.
 
     Raises:
-        InputError: it is not there.
+        InputError: neither names a folder that exists.
     """
-    if root is None:
-        return default_root()
-    if not Path(root).is_dir():
-        raise InputError(f"{root}: no such folder; give the data folder, laid out as docs/training.md says.")
-    return Path(root)
+    named = root or os.environ.get("VIMONET_DATA")
+    if not named:
+        raise InputError(
+            "the folder of the recordings is not named; give it as --root DIR or in the environment variable "
+            "VIMONET_DATA, laid out as docs/training.md says."
+        )
+    if not Path(named).is_dir():
+        raise InputError(f"{named}: no such folder; give that of the recordings, laid out as docs/training.md says.")
+    return Path(named)
 
 
 def clips_of(split: str, names: Sequence[str], root: Path | str | None = None) -> list[Clip]:
@@ -85,7 +76,7 @@ def load_clips(root: Path | str | None = None, sources: tuple[str, ...] = SOURCE
     """Every labelled clip of the named sources.
 
     Args:
-        root: data folder; None for the one beside a working checkout.
+        root: folder of the recordings; None takes the environment variable VIMONET_DATA.
         sources: names out of SOURCES_3D and SOURCES_2D.
 
     Raises:

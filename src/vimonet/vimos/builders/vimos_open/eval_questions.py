@@ -1,4 +1,4 @@
-"""Evaluation items: every question the test recordings can be asked, in wordings seen and not seen in training."""
+"""Ask the test recordings of `vimos-open` every question they can answer, in wordings seen and unseen in training."""
 
 from __future__ import annotations
 
@@ -65,9 +65,8 @@ def evaluation_items(
     sources: Sequence[str] | None = None,
     seed: int = 0,
     root: str | None = None,
-    limit: int | None = None,
 ) -> list[Item]:
-    """Questions about the clips of a split.
+    """Make the questions about the clips of a split.
 
     Recordings longer than the model's window are cut into windows. Single clips are asked what facts and labels
     answer; pairs of clips of one corpus are joined and asked about order; some clips lose a limb from view, and the
@@ -77,8 +76,7 @@ def evaluation_items(
         split: ``train``, ``val``, ``test`` or ``test_view`` (NW-UCLA's third camera).
         sources: corpora; None for Bandai-Namco, CMU and the recognition sources.
         seed: of the draws.
-        root: data folder.
-        limit: at most so many clips of each source (drawn evenly), for a quick look.
+        root: folder of the recordings; None takes the environment variable VIMONET_DATA.
 
     Returns:
         Items, the same for the same arguments.
@@ -89,8 +87,6 @@ def evaluation_items(
         clips = [c for c in real.clips_of(split, (name,), root) if "@" not in c.id or c.source == "precog"]
         clips.sort(key=lambda c: c.id)
         rng = random.Random(f"items/{name}/{split}/{seed}")
-        if limit is not None and len(clips) > limit:
-            clips = rng.sample(clips, limit)
         if not clips:
             continue
         start = len(items)
