@@ -102,7 +102,7 @@ def test_parts_keep_their_weights(disk):
         assert torch.equal(ours[name][: len(value)], value), name
     tower = MotionVQVAE.from_pretrained(disk / "motion").encoder.state_dict()
     assert all(torch.equal(composed.model.vimonet.motion_tower.state_dict()[k], v) for k, v in tower.items())
-    assert composed.processor.frame_processor.num_tokens(8) == 8 * 16
+    assert composed.processor.video_processor.num_tokens(8) == 8 * 16
     again = made(disk, "vicuna", video_pooling="none")
     theirs = again.model.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in composed.model.state_dict().items())

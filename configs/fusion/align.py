@@ -48,12 +48,12 @@ def main() -> None:
     root = Path(config.data["dataset"])
     records = [record for split in ("train", "val") for record in read_records(root, split)]
     clips = [(str(root / str(record.video)), None, None) for record in records]
-    cache = FrameCache(config.video.cache, clips, processor.frame_processor)
+    cache = FrameCache(config.video.cache, clips, processor.video_processor)
     features, places, wanted = [], [], []
     with torch.no_grad(), torch.autocast(args.device.split(":")[0], torch.bfloat16):
         for record, clip in zip(records, clips, strict=True):
             video_frames = cache(clip)
-            values = torch.from_numpy(processor.frame_processor([video_frames])["video_values"]).to(args.device)
+            values = torch.from_numpy(processor.video_processor([video_frames])["video_values"]).to(args.device)
             features.append(model.vimonet.video_tower(values)[0].to(torch.bfloat16).cpu())
             places.append(torch.tensor(video_frames.times * FPS / model.config.ratio, dtype=torch.float32))
             labels = labels_of(record.provenance["scene"], video_frames.times, record.motion.joints)

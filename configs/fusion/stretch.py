@@ -221,10 +221,10 @@ def films_of(model: Any, processor: Any, config: TrainingConfig, records: list[R
     """The film of each record as the language model reads it after stage 1: [slots, H] each."""
     root = Path(config.data["dataset"])
     clips = [(str(root / str(record.video)), None, None) for record in records]
-    cache = FrameCache(config.video.cache, clips, processor.frame_processor)
+    cache = FrameCache(config.video.cache, clips, processor.video_processor)
     found = []
     for clip in clips:
-        given = [torch.from_numpy(values) for values in processor.frame_processor([cache(clip)]).values()]
+        given = [torch.from_numpy(values) for values in processor.video_processor([cache(clip)]).values()]
         with torch.no_grad():
             tokens, _ = model.vimonet.get_video_features(*given)
         found.append(tokens.float())

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import ResNetConfig
 
-from vimonet.model import VideoTower, ViMoNetConfig, build_frame_processor
+from vimonet.model import VideoTower, ViMoNetConfig, build_video_processor
 from vimonet.model.pooling import GridPooling
 from vimonet.motion.kinematics import heading
 from vimonet.training.data.frame_cache import FrameCache
@@ -158,7 +158,7 @@ def main() -> None:
         embedding_size=32, hidden_sizes=[48, 96, 192], depths=[1, 2, 2], layer_type="basic", image_size=SIDE
     )
     tower = VideoTower(config)
-    processor = build_frame_processor(
+    processor = build_video_processor(
         ViMoNetConfig(video_config=config, video_frames=FRAMES, video_fit="stretch", video_tokens=128)
     )
     rows, clips, kept = {}, [], {}
@@ -177,7 +177,7 @@ def main() -> None:
     steps = int(args.epochs * len(rows["train"]) * FRAMES / args.batch)
     optimiser = torch.optim.AdamW(model.parameters(), args.rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.rate, steps, pct_start=0.1)
-    mean, std = (torch.tensor(x, device=args.device)[:, None, None] for x in (processor.mean, processor.std))
+    mean, std = (torch.tensor(x, device=args.device)[:, None, None] for x in (processor.image_mean, processor.image_std))
 
     def batch_of(split: str, chosen: NDArray[np.int64]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         picked = [(rows[split][i // FRAMES], i % FRAMES) for i in chosen.tolist()]

@@ -7,26 +7,37 @@ Three lines from a recording to an answer::
     print(model.ask("Which arm is raised?", motion="walk.bvh").text)
 """
 
-from __future__ import annotations
+from __future__ import annotations as _annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-if TYPE_CHECKING:
+from vimonet.utils.auto_classes import register_lazily as _register_lazily
+
+if _TYPE_CHECKING:
     from vimonet.inference.assistant import Answer, Assistant, load
     from vimonet.motion import Motion
 
 __version__ = "0.2.0"
 __all__ = ["Answer", "Assistant", "Motion", "__version__", "load"]
 
+_HOMES = {
+    "Answer": "vimonet.inference.assistant",
+    "Assistant": "vimonet.inference.assistant",
+    "Motion": "vimonet.motion",
+    "load": "vimonet.inference.assistant",
+}
 
-def __getattr__(name: str) -> Any:
+
+def __getattr__(name: str) -> object:
     # Imported on first use: reading or drawing a recording must not wait for torch.
-    if name in {"load", "Answer", "Assistant"}:
-        from vimonet.inference import assistant
-
-        return getattr(assistant, name)
-    if name == "Motion":
-        from vimonet.motion import Motion
-
-        return Motion
+    if name in _HOMES:
+        return getattr(_importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'vimonet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+_register_lazily()

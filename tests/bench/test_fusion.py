@@ -173,7 +173,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
         processor.feature_extractor,
         fold_questions=processor.fold_questions,
         chat_template=str(processor.chat_template),
-        frame_processor=processor.frame_processor,
+        frame_processor=processor.video_processor,
     )
     sample = fusion._sample(rows[0], (str(dataset / rows[0].video), None, None), "both")  # type: ignore[operator]
     sample["turns"] = [(told.question, with_steps(told.answer, told.evidence)) for told in rows[0].instructions]

@@ -16,15 +16,15 @@ from vimonet.model import (
     ViMoNetForConditionalGeneration,
     ViMoNetProcessor,
     add_video,
-    build_frame_processor,
     build_model,
     build_processor,
+    build_video_processor,
     count_parameters,
     get_parts,
     lora_config,
 )
 from vimonet.model.hub import load_pretrained
-from vimonet.model.video_processing_vimonet import FrameProcessor, as_video_frames
+from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, as_video_frames
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
 
@@ -109,7 +109,7 @@ def test_interleaved_chat_with_several_clips(joint):
     # The trap of DESIGN.md section 5: the supervised text must be right although placeholders grew.
     assert processor.decode(ids[mask]) == "walking<|end|>to the left<|end|>"
     assert batch["video_mask"].sum(1).tolist() == [8, 3]
-    tokens = [processor.frame_processor.num_tokens(n) for n in (8, 3)]
+    tokens = [processor.video_processor.num_tokens(n) for n in (8, 3)]
     assert tokens == [32, 27] and int((ids == processor.video_token_id).sum()) == sum(tokens)
     del batch["assistant_masks"]
     with torch.no_grad():
@@ -140,7 +140,7 @@ def test_every_tower_saves_reloads_trains_and_generates(pooling, family, tmp_pat
     _, reference = tiny_model()
     config = tiny_model(video_pooling=pooling, video_tokens=24)[0].config
     model = build_model(config, tokenizer, video_tower=source).eval()
-    frames = build_frame_processor(model.config, source)
+    frames = build_video_processor(model.config, source)
     processor = build_processor(model.config, tokenizer, reference.feature_extractor, frames=frames)
     chats = [chat_of(processor, cell, 1, "to the left") for cell in CELLS]
     inputs = batch_of(processor, *chats, answer=True)
@@ -185,9 +185,9 @@ def test_unpooled_tokens_are_the_paper_s():
     config = tiny_clip_config()
     config.image_size, config.patch_size = 224, 14
     model = tiny_model(video_config=config, video_pooling="none")[0]
-    assert build_frame_processor(model.config).num_tokens(8) == 2048
+    assert build_video_processor(model.config).num_tokens(8) == 2048
     model.config.video_pooling = "spatial"
-    assert build_frame_processor(model.config).num_tokens(8) == 240
+    assert build_video_processor(model.config).num_tokens(8) == 240
 
 
 def test_a_trained_model_gets_a_video_tower_and_answers_as_before_on_motion(tmp_path):
@@ -225,10 +225,10 @@ def test_bfloat16_and_autocast(pooling, tmp_path):
 
 def test_a_tower_s_own_preprocessor_settings_are_used(tmp_path):
     model = tiny_model(video_config=tiny_clip_config())[0]
-    assert build_frame_processor(model.config, tmp_path).mean[0] == pytest.approx(0.48145466)
+    assert build_video_processor(model.config, tmp_path).image_mean[0] == pytest.approx(0.48145466)
     for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
         (tmp_path / name).write_text(json.dumps({"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 1]}))
-        assert build_frame_processor(model.config, tmp_path).mean == (0.1, 0.2, 0.3)
+        assert build_video_processor(model.config, tmp_path).image_mean == (0.1, 0.2, 0.3)
         (tmp_path / name).unlink()
 
 
@@ -276,7 +276,7 @@ def test_the_processor_saves_and_loads_with_its_frames(joint, tmp_path):
     processor.save_pretrained(tmp_path)
     model.config.save_pretrained(tmp_path)
     loaded = AutoProcessor.from_pretrained(tmp_path)
-    assert loaded.frame_processor.to_dict() == processor.frame_processor.to_dict()
+    assert loaded.video_processor.to_dict() == processor.video_processor.to_dict()
     chat = chat_of(processor, "both")
     first, second = (batch_of(p, chat) for p in (processor, loaded))
     assert set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
@@ -304,8 +304,8 @@ def test_counts_that_differ_are_named(joint):
 @pytest.mark.parametrize("name", ["land", "port", "up", "exact", "odd"])
 def test_pictures_equal_the_published_transform(shared, name):
     data = np.load(shared / "golden" / "video_transform.npz")
-    settings = {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)}
-    prepare = FrameProcessor(224, **settings, fit="crop", resample="bilinear", antialias=False)
+    settings = {"image_mean": (0.48145466, 0.4578275, 0.40821073), "image_std": (0.26862954, 0.26130258, 0.27577711)}
+    prepare = ViMoNetVideoProcessor(224, **settings, fit="crop", resample="bilinear", antialias=False)
     got = prepare.pixels(data[f"{name}_input_THWC_u8"]).numpy().transpose(1, 0, 2, 3)
     np.testing.assert_allclose(got, data[f"{name}_output_CTHW"], rtol=0, atol=2e-5)
 
@@ -314,7 +314,7 @@ def test_pictures_equal_the_published_transform(shared, name):
 @pytest.mark.parametrize("size", [(1, 1), (40, 300), (31, 17), (64, 64)])
 def test_pictures_of_any_shape_fit(fit, size):
     pictures = tiny_video(2, size=size)
-    values = FrameProcessor(32, fit=fit).pixels(pictures)
+    values = ViMoNetVideoProcessor(32, fit=fit).pixels(pictures)
     assert values.shape == (2, 3, 32, 32) and torch.isfinite(values).all() and values.abs().max() <= 1 + 1e-5
 
 
@@ -322,7 +322,8 @@ def test_pad_loses_nothing_at_the_sides():
     pictures = np.zeros((1, 20, 80, 3), np.uint8)
     pictures[:, :, -4:] = 255
     seen = {
-        fit: float(FrameProcessor(32, fit=fit, resample="bilinear").pixels(pictures).max()) for fit in ("crop", "pad")
+        fit: float(ViMoNetVideoProcessor(32, fit=fit, resample="bilinear").pixels(pictures).max())
+        for fit in ("crop", "pad")
     }
     assert seen["crop"] == -1 and seen["pad"] > 0.5
 

@@ -61,7 +61,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[ViMoNetForConditionalGeneratio
 
 def collator_of(processor: ViMoNetProcessor, **options: Any) -> Collator:
     return Collator(
-        processor.tokenizer, processor.feature_extractor, frame_processor=processor.frame_processor, **options
+        processor.tokenizer, processor.feature_extractor, frame_processor=processor.video_processor, **options
     )
 
 
@@ -125,7 +125,7 @@ def test_modality_dropout_depends_on_seed_epoch_and_index_alone(dataset: Path) -
 def test_frames_are_decoded_once_and_shared(
     dataset: Path, tmp_path: Path, pair: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = pair[1].frame_processor
+    prepare = pair[1].video_processor
     clips = training_samples(str(dataset)).videos
     calls: list[Any] = []
     monkeypatch.setattr(
@@ -155,12 +155,12 @@ def test_frames_are_decoded_once_and_shared(
 def test_larger_pictures_are_kept_to_the_nearest_byte(tmp_path: Path, pair: Any) -> None:
     from video_clips import make
 
-    prepare = pair[1].frame_processor
+    prepare = pair[1].video_processor
     clip = (str(make(tmp_path / "a.mp4", 20, size=(96, 64))), None, None)
     kept = prepare([FrameCache(tmp_path, [clip], prepare)(clip)])
     fresh = prepare([video_frames_of(clip, prepare)])
     assert kept["video_values"].shape == fresh["video_values"].shape
-    step = 0.5 / 255 / min(prepare.std)
+    step = 0.5 / 255 / min(prepare.image_std)
     assert 0 < np.abs(kept["video_values"] - fresh["video_values"]).max() <= step * 1.01
 
 
@@ -175,7 +175,7 @@ def test_a_packed_question_is_the_single_question_exactly(
     data = training_samples(str(dataset), noise=False)
     samples: list[Sample] = [data[index] for index in range(5)]
     samples.append({"joints": None, "turns": samples[0]["turns"], "source": "text"})
-    video_frames = FrameCache(tmp_path, data.videos, processor.frame_processor) if cached else None
+    video_frames = FrameCache(tmp_path, data.videos, processor.video_processor) if cached else None
     batch = collator_of(processor, video_frames=video_frames)(samples)
     assert batch["cells"].tolist() == [0, 1, 3, 4, 4, 2]
     assert batch["video_values"].shape == (3, 4, 3, 32, 32) and batch["video_mask"].all()
@@ -256,7 +256,7 @@ def test_a_joint_model_is_asked_with_motion_and_video(joint_folder: Path, datase
     answers = [assistant.ask("What colour is it?", *clips) for clips in cells]
     assert [answer.read for answer in answers] == [(), ("motion",), ("video",), ("motion", "video")]
     assert len({answer.confidence for answer in answers}) == 4
-    assert assistant.processor.frame_processor.frames == 4
+    assert assistant.processor.video_processor.num_frames == 4
 
 
 def test_video_tells_the_colour_that_motion_cannot(joint_folder: Path, dataset: Path, tmp_path: Path) -> None:

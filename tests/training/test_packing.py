@@ -83,7 +83,7 @@ def collate(composed: Composed, packing: str, **options: Any) -> dict[str, torch
         processor.feature_extractor,
         fold_questions=processor.fold_questions,
         chat_template=processor.chat_template,
-        frame_processor=processor.frame_processor,
+        frame_processor=processor.video_processor,
         video_frames=video_frames,
         packing=packing,
         **{"max_tokens": 400, **options},

@@ -97,7 +97,7 @@ class MotionModel:
             raise InputError(
                 f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --base-url"
             )
-        clip = video.clip(self.assistant.processor.frame_processor.frames)
+        clip = video.clip(self.assistant.processor.video_processor.num_frames)
         start = video.start or 0.0
         end = clip.duration if video.end is None else min(video.end, clip.duration)
         return replace(clip, times=clip.times - start, duration=end - start)

@@ -126,7 +126,7 @@ def score_cells(
         raise InputError(
             f"{dataset}: the cells need motion and video in every row; build one with 'data build paired'."
         )
-    frames = loaded.processor.frame_processor
+    frames = loaded.processor.video_processor
     clips = [(str(Path(dataset) / str(row.video)), None, None) for row in rows]
     collate = Collator(
         loaded.processor.tokenizer,

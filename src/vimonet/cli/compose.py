@@ -61,7 +61,7 @@ def _compose(args: argparse.Namespace) -> int:
     print(f"chat template: {composed.chat}; an answer ends with {composed.end}")
     tokens = ", ".join(f"{token} {index}" for token, index in composed.added.items()) or "none"
     print(f"tokens added: {tokens}; embeddings grew by {composed.grown} rows")
-    if frames := composed.processor.frame_processor:
-        print(f"a video is {frames.frames} frames and {frames.num_tokens(frames.frames)} tokens")
+    if frames := composed.processor.video_processor:
+        print(f"a video is {frames.num_frames} frames and {frames.num_tokens(frames.num_frames)} tokens")
     print(f"written: {args.out}")
     return 0

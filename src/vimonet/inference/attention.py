@@ -116,7 +116,7 @@ def answer_moments(
         for clip in range(len(values)):
             seconds = _seconds(kind, inputs, clip, config.ratio)
             if kind == "video":
-                moments, count = _pooled_moments(processor.frame_processor, inputs, clip)
+                moments, count = _pooled_moments(processor.video_processor, inputs, clip)
                 seconds = torch.nn.functional.adaptive_avg_pool1d(torch.from_numpy(seconds)[None], moments)[0].numpy()
             else:
                 moments = count = len(seconds)

@@ -1,14 +1,17 @@
-"""The model: towers, translators, language model, processor. Importing it registers the Auto classes.
-
-Knows nothing of datasets.
-"""
+"""Build, load and run the model: towers, projectors, language model, processor. Importing it fills the Auto classes."""
 
 from __future__ import annotations
 
 from transformers.models.auto.configuration_auto import AutoConfig
 from transformers.models.auto.feature_extraction_auto import AutoFeatureExtractor
-from transformers.models.auto.modeling_auto import AutoModel, AutoModelForCausalLM, AutoModelForMultimodalLM
+from transformers.models.auto.modeling_auto import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForMultimodalLM,
+)
 from transformers.models.auto.processing_auto import AutoProcessor
+from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
 from vimonet.model.configuration_vimonet import SPECIAL_TOKENS, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
@@ -19,23 +22,23 @@ from vimonet.model.processing_vimonet import ViMoNetProcessor, add_special_token
 from vimonet.model.surgery import add_lifter, add_video, build_model, count_parameters, get_parts, lora_config
 from vimonet.model.towers.languagebind import LanguageBindVideoConfig, LanguageBindVideoModel
 from vimonet.model.towers.video_towers import VideoTower, load_video_tower
-from vimonet.model.video_processing_vimonet import FrameProcessor, build_frame_processor
+from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, build_video_processor
 
-AutoConfig.register("languagebind_video", LanguageBindVideoConfig)
+# The names may stand in transformers' table already (`vimonet.utils.auto_classes`): registering again is no mistake.
+for _config in (ViMoNetConfig, MotionVQVAEConfig, LanguageBindVideoConfig):
+    AutoConfig.register(_config.model_type, _config, exist_ok=True)
 AutoModel.register(LanguageBindVideoConfig, LanguageBindVideoModel)
-AutoConfig.register("vimonet", ViMoNetConfig)
-AutoConfig.register("motion_vqvae", MotionVQVAEConfig)
-AutoModel.register(ViMoNetConfig, ViMoNetModel)
 AutoModel.register(MotionVQVAEConfig, MotionVQVAE)
-AutoModelForCausalLM.register(ViMoNetConfig, ViMoNetForConditionalGeneration)
-AutoModelForMultimodalLM.register(ViMoNetConfig, ViMoNetForConditionalGeneration)
-AutoFeatureExtractor.register(ViMoNetConfig, MotionFeatureExtractor)
-AutoProcessor.register(ViMoNetConfig, ViMoNetProcessor)
+AutoModel.register(ViMoNetConfig, ViMoNetModel)
+for _auto in (AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForMultimodalLM):
+    _auto.register(ViMoNetConfig, ViMoNetForConditionalGeneration)
+AutoFeatureExtractor.register(ViMoNetConfig, MotionFeatureExtractor, exist_ok=True)
+AutoVideoProcessor.register(ViMoNetConfig, ViMoNetVideoProcessor)
+AutoProcessor.register(ViMoNetConfig, ViMoNetProcessor, exist_ok=True)
 
 __all__ = [
     "SPECIAL_TOKENS",
     "VIDEO_TOKEN",
-    "FrameProcessor",
     "LanguageBindVideoConfig",
     "LanguageBindVideoModel",
     "MotionEncoder",
@@ -46,13 +49,14 @@ __all__ = [
     "ViMoNetForConditionalGeneration",
     "ViMoNetModel",
     "ViMoNetProcessor",
+    "ViMoNetVideoProcessor",
     "VideoTower",
     "add_lifter",
     "add_special_tokens",
     "add_video",
-    "build_frame_processor",
     "build_model",
     "build_processor",
+    "build_video_processor",
     "count_parameters",
     "get_parts",
     "load_video_tower",

@@ -27,7 +27,7 @@ from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionVQVAE
 from vimonet.model.processing_vimonet import ViMoNetProcessor, build_processor
 from vimonet.model.surgery import build_model
 from vimonet.model.towers.video_towers import load_video_tower
-from vimonet.model.video_processing_vimonet import build_frame_processor
+from vimonet.model.video_processing_vimonet import build_video_processor
 from vimonet.utils.errors import InputError
 
 Place = str | os.PathLike[str]
@@ -117,8 +117,8 @@ def compose(
     for parameter in model.parameters():
         # Parts bring their own dtype. Buffers keep theirs: rotary frequencies are float32 on purpose.
         parameter.data = parameter.data.to(language_model.dtype)
-    frames = None if video is None else build_frame_processor(model.config, video)
-    processor = build_processor(model.config, tokenizer, extractor, fold_questions=False, frames=frames)
+    frames = None if video is None else build_video_processor(model.config, video)
+    processor = build_processor(model.config, tokenizer, extractor, fold_questions=False, video_processor=frames)
     processor.chat_template = template
     tokenizer.eos_token = end
     _set_ends(model, tokenizer, ends)

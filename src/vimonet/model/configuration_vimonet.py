@@ -10,6 +10,9 @@ Notable choices:
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from huggingface_hub.dataclasses import strict
@@ -17,6 +20,7 @@ from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 from transformers.models.auto.configuration_auto import AutoConfig
 
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
+from vimonet.weights import WEIGHTS
 
 Translator = Literal["linear", "mlp", "attentive"]
 VideoTranslator = Literal["linear", "mlp"]
@@ -33,9 +37,26 @@ SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKE
 VIDEO_TOKEN = "<|video|>"
 """Apart from the others: only the tokenizer of a model with a video tower has it, as one token more."""
 
+CLASSES_FILE = "vimonet_classes.py"
+"""Imports the classes from the installed package, for users who load a folder with ``trust_remote_code=True``. Without
+the package transformers answers: "Run `pip install vimonet`"."""
+
+
+def auto_map(**classes: str) -> dict[str, str]:
+    """Name the class of each Auto class as ``config.json`` and ``processor_config.json`` do."""
+    return {auto: f"{Path(CLASSES_FILE).stem}.{name}" for auto, name in classes.items()}
+
+
+class HubClass:
+    """Keep transformers from copying our source files into a saved folder, which gets `CLASSES_FILE` instead."""
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: Any = None) -> None:
+        """Leave the class as it is; transformers calls this after a load with ``trust_remote_code=True``."""
+
 
 @strict
-class ViMoNetConfig(PreTrainedConfig):
+class ViMoNetConfig(HubClass, PreTrainedConfig):
     """Configuration of [`ViMoNetForConditionalGeneration`].
 
     Attributes:
@@ -104,6 +125,21 @@ class ViMoNetConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         # The language model ties its own embeddings; said here too, because saving looks at this level.
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+        model = "ViMoNetForConditionalGeneration"
+        self.auto_map = auto_map(
+            AutoConfig="ViMoNetConfig",
+            AutoFeatureExtractor="MotionFeatureExtractor",
+            AutoModel="ViMoNetModel",
+            AutoModelForCausalLM=model,
+            AutoModelForImageTextToText=model,
+            AutoModelForMultimodalLM=model,
+            AutoProcessor="ViMoNetProcessor",
+        )
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Save config.json, and `CLASSES_FILE` beside it."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        shutil.copyfile(WEIGHTS / CLASSES_FILE, Path(save_directory) / CLASSES_FILE)
 
     @property
     def ratio(self) -> int:

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
 
+from vimonet.model.configuration_vimonet import HubClass
 from vimonet.motion import Motion, load
 from vimonet.utils.errors import InputError
 
 
-class MotionFeatureExtractor(FeatureExtractionMixin):
+class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
     """Turns motions into normalised features, 3D and 2D apart.
 
     Args:

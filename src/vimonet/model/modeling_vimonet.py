@@ -22,7 +22,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutpu
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
-from vimonet.model.configuration_vimonet import ViMoNetConfig
+from vimonet.model.configuration_vimonet import HubClass, ViMoNetConfig
 from vimonet.model.generation import ClipGenerationMixin
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, init_motion_weights
 from vimonet.model.pooling import AttentivePooling
@@ -43,7 +43,7 @@ class ViMoNetCausalLMOutputWithPast(CausalLMOutputWithPast):
     translator_attentions: dict[str, Tensor] | None = None
 
 
-class ViMoNetPreTrainedModel(PreTrainedModel):
+class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
     """What both classes share: the config, initialisation, and what the backbone supports."""
 
     config: ViMoNetConfig

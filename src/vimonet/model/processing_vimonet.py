@@ -26,10 +26,16 @@ from vimonet.model.configuration_vimonet import (
     MOTION_TOKEN,
     SPECIAL_TOKENS,
     VIDEO_TOKEN,
+    HubClass,
     ViMoNetConfig,
+    auto_map,
 )
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor, as_motion
-from vimonet.model.video_processing_vimonet import FrameProcessor, as_video_frames, build_frame_processor
+from vimonet.model.video_processing_vimonet import (
+    ViMoNetVideoProcessor,
+    as_video_frames,
+    build_video_processor,
+)
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
@@ -37,7 +43,7 @@ from vimonet.video import VideoFrames
 _PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN, VIDEO_TOKEN))))
 
 
-class ViMoNetProcessor(ProcessorMixin):
+class ViMoNetProcessor(HubClass, ProcessorMixin):
     """Feature extractor, tokenizer and, for a model that sees video, what prepares its frames.
 
     Args:
@@ -45,8 +51,7 @@ class ViMoNetProcessor(ProcessorMixin):
         tokenizer: a fast tokenizer that has ViMoNet's special tokens.
         chat_template: Jinja template; ViMoNet's own where none is given.
         fold_questions: whether user text loses case and closing punctuation, see `normalise_question`.
-        frames: settings of a `FrameProcessor`; None for a model that sees no video. (Not called "image_processor":
-            transformers takes a name like that for a part that every folder must hold.)
+        video_processor: a `ViMoNetVideoProcessor` or its settings; None for a model that sees no video.
 
     Raises:
         ValueError: the tokenizer lacks a special token that is needed.
@@ -58,16 +63,18 @@ class ViMoNetProcessor(ProcessorMixin):
         tokenizer: PreTrainedTokenizerBase | None = None,
         chat_template: str | None = None,
         fold_questions: bool = True,
-        frames: dict[str, Any] | None = None,
+        video_processor: ViMoNetVideoProcessor | dict[str, Any] | None = None,
         **kwargs: Any,
     ):
         self.fold_questions = fold_questions
-        self.frames = frames
-        self.frame_processor = None if frames is None else FrameProcessor(**frames)
+        if isinstance(video_processor, dict):
+            video_processor = ViMoNetVideoProcessor(**video_processor)
+        self.video_processor = video_processor
+        self.auto_map = auto_map(AutoProcessor="ViMoNetProcessor", AutoFeatureExtractor="MotionFeatureExtractor")
         self.motion_token, self.keypoint_token = MOTION_TOKEN, KEYPOINT_TOKEN
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template or CHAT_TEMPLATE)
         if tokenizer is not None:
-            needed = SPECIAL_TOKENS if frames is None else (*SPECIAL_TOKENS, VIDEO_TOKEN)
+            needed = SPECIAL_TOKENS if video_processor is None else (*SPECIAL_TOKENS, VIDEO_TOKEN)
             missing = [
                 token for token in needed if tokenizer.convert_tokens_to_ids(token) in (None, tokenizer.unk_token_id)
             ]
@@ -78,8 +85,22 @@ class ViMoNetProcessor(ProcessorMixin):
                 )
             self.motion_token_id = int(tokenizer.convert_tokens_to_ids(MOTION_TOKEN))  # type: ignore[arg-type]
             self.keypoint_token_id = int(tokenizer.convert_tokens_to_ids(KEYPOINT_TOKEN))  # type: ignore[arg-type]
-            video = None if frames is None else int(tokenizer.convert_tokens_to_ids(VIDEO_TOKEN))  # type: ignore[arg-type]
+            video: Any = None if video_processor is None else tokenizer.convert_tokens_to_ids(VIDEO_TOKEN)
             self.video_token_id = video
+
+    @classmethod
+    def get_attributes(cls) -> list[str]:
+        """Name the parts that every folder holds; transformers takes a video processor for one of them."""
+        return ["feature_extractor", "tokenizer"]
+
+    @classmethod
+    def get_processor_dict(cls, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read processor_config.json, also as versions before 0.2 wrote it (``frames`` for the video processor)."""
+        settings, kwargs = super().get_processor_dict(*args, **kwargs)
+        if (old := settings.pop("frames", None)) is not None:
+            names = {"mean": "image_mean", "std": "image_std", "frames": "num_frames"}
+            settings["video_processor"] = {names.get(name, name): value for name, value in old.items()}
+        return settings, kwargs
 
     def normalise_question(self, text: str) -> str:
         """`normalise_question` with this processor's folding."""
@@ -175,16 +196,18 @@ class ViMoNetProcessor(ProcessorMixin):
         Raises:
             InputError: the model sees no video, takes another number of frames, or the video cannot be read.
         """
-        prepare = self.frame_processor
+        prepare = self.video_processor
         if prepare is None:
             raise InputError(
                 "this model has no video tower and sees no video; give motion, or use a model that has one."
             )
-        if frames is not None and prepare.exact and frames != prepare.frames:
-            raise InputError(f"{frames} frames were asked for, but this model's video tower takes {prepare.frames}.")
+        if frames is not None and prepare.exact and frames != prepare.num_frames:
+            raise InputError(
+                f"{frames} frames were asked for, but this model's video tower takes {prepare.num_frames}."
+            )
         if isinstance(video, VideoFrames) and frames is None and not prepare.exact and start is None and end is None:
             return video  # chosen already
-        return as_video_frames(video, frames or prepare.frames, start=start, end=end)
+        return as_video_frames(video, frames or prepare.num_frames, start=start, end=end)
 
     def _prepare(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """A copy of the messages with normalised user text and loaded motions; the caller's own are left as they
@@ -241,15 +264,15 @@ class ViMoNetProcessor(ProcessorMixin):
                 )
         data = dict(self.feature_extractor(clips)) if clips else {}
         if video_frames:
-            assert self.frame_processor is not None
-            data |= self.frame_processor(video_frames)
+            assert self.video_processor is not None
+            data |= self.video_processor(video_frames)
         rows = {2: iter(data.get("keypoint_mask", ())), 3: iter(data.get("motion_mask", ()))}
         motions, videos = iter(clips), iter(video_frames)
 
         def replacement_of(placeholder: str) -> str:
             if placeholder == VIDEO_TOKEN:
-                assert self.frame_processor is not None
-                return VIDEO_TOKEN * self.frame_processor.num_tokens(len(next(videos).images))
+                assert self.video_processor is not None
+                return VIDEO_TOKEN * self.video_processor.num_tokens(len(next(videos).images))
             clip = next(motions)
             token = KEYPOINT_TOKEN if clip.dimensions == 2 else MOTION_TOKEN
             return token * self.feature_extractor.num_tokens(int(next(rows[clip.dimensions]).sum()))
@@ -295,7 +318,7 @@ class ViMoNetProcessor(ProcessorMixin):
     @property
     def model_input_names(self) -> list[str]:
         """Names of everything the model's forward reads."""
-        video = () if self.frame_processor is None else ("video_values", "video_mask", "video_times")
+        video = () if self.video_processor is None else ("video_values", "video_mask", "video_times")
         return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names, *video]
 
 
@@ -321,21 +344,21 @@ def build_processor(
     feature_extractor: MotionFeatureExtractor | None = None,
     *,
     fold_questions: bool = True,
-    frames: FrameProcessor | None = None,
+    video_processor: ViMoNetVideoProcessor | None = None,
 ) -> ViMoNetProcessor:
-    """A processor that agrees with the model of `config` about tokens per clip. Adds missing special tokens to the
-    tokenizer. `frames` is for a video tower whose pictures are prepared in a way of its own
-    (`build_frame_processor(config, folder)` reads it from there).
+    """Build the processor that agrees with the model of `config` about tokens per clip.
+
+    Missing special tokens are added to the tokenizer. Give `video_processor` for a video tower with settings of its own
+    (`build_video_processor(config, folder)` reads them from its folder).
     """
     extractor = feature_extractor or MotionFeatureExtractor()
     extractor.ratio = config.ratio
     extractor.queries = config.translator_queries if config.translator == "attentive" else None
     sees = config.video_config is not None
-    if sees and frames is None:
-        frames = build_frame_processor(config)
+    if sees and video_processor is None:
+        video_processor = build_video_processor(config)
     add_special_tokens(tokenizer, video=sees)
-    settings = None if frames is None else frames.to_dict()
-    return ViMoNetProcessor(extractor, tokenizer, fold_questions=fold_questions, frames=settings)
+    return ViMoNetProcessor(extractor, tokenizer, fold_questions=fold_questions, video_processor=video_processor)
 
 
 __all__ = ["ViMoNetProcessor", "add_special_tokens", "build_processor", "normalise_question"]

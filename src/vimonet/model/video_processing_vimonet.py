@@ -1,11 +1,11 @@
-"""From videos to the pixel values a video tower reads, without torchvision."""
+"""Turn videos into the pixel values that a video tower reads, without torchvision."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.video_processing_utils import BaseVideoProcessor
 
-from vimonet.model.configuration_vimonet import ViMoNetConfig
+from vimonet.model.configuration_vimonet import HubClass, ViMoNetConfig
 from vimonet.model.pooling import count_tokens
 from vimonet.model.towers.video_towers import clip_frames, family_of, feature_grid, image_side, tubelet
 from vimonet.motion.motion import FPS
@@ -22,104 +24,133 @@ from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
 from vimonet.video import read as read_video_frames
 
+_RESAMPLES = ("bilinear", "bicubic")
 _SETTINGS = ("video_preprocessor_config.json", "preprocessor_config.json")
 
 
-@dataclass(frozen=True)
-class FrameProcessor:
-    """How pictures become the numbers of one backbone, and how many tokens a clip becomes.
+class ViMoNetVideoProcessor(HubClass, BaseVideoProcessor):
+    """Turn chosen frames into the pixel values of one video tower, and count the tokens of a clip.
 
-    Attributes:
-        size: pixels of a side.
-        mean, std: of the channels, of values 0..1.
+    A `BaseVideoProcessor` that prepares frames by its own operations: those of its base class need torchvision.
+
+    Args:
+        size: pixels of a side, or ``{"height": H, "width": H}``.
+        image_mean, image_std: of the channels, of values 0..1.
         fit: ``crop`` (short side to size, then the middle), ``stretch`` (both sides) or ``pad`` (long side to size,
             grey around; nothing at the sides is lost).
-        resample, antialias: ``bilinear`` or ``bicubic``.
-        frames: key frames of a clip.
+        resample: 2 (bilinear) or 3 (bicubic), as Pillow counts them; or the name.
+        antialias: smooth before shrinking.
+        num_frames: key frames of a clip.
         exact: the tower takes no other number of frames.
         tubelet, rows, columns, pooling, tokens: see `pooling`.
     """
 
-    size: int = 224
-    mean: Sequence[float] = (0.5, 0.5, 0.5)
-    std: Sequence[float] = (0.5, 0.5, 0.5)
-    fit: str = "crop"
-    resample: str = "bicubic"
-    antialias: bool = True
-    frames: int = 8
-    exact: bool = False
-    tubelet: int = 1
-    rows: int = 16
-    columns: int = 16
-    pooling: Any = "spatial"
-    tokens: int = 256
+    model_input_names = ["video_values", "video_mask", "video_times"]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; ``FrameProcessor(**processor.to_dict())`` is equal."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+    def __init__(
+        self,
+        size: int | Mapping[str, int] = 224,
+        image_mean: Sequence[float] = (0.5, 0.5, 0.5),
+        image_std: Sequence[float] = (0.5, 0.5, 0.5),
+        fit: str = "crop",
+        resample: int | str = "bicubic",
+        antialias: bool = True,
+        num_frames: int = 8,
+        exact: bool = False,
+        tubelet: int = 1,
+        rows: int = 16,
+        columns: int = 16,
+        pooling: Any = "spatial",
+        tokens: int = 256,
+        **kwargs: Any,
+    ):
+        kwargs.pop("video_processor_type", None)
+        side: Any = size if isinstance(size, int) else dict(size)
+        code = _RESAMPLES.index(resample) + 2 if isinstance(resample, str) else resample
+        shared: Any = {"image_mean": list(image_mean), "image_std": list(image_std), "num_frames": num_frames}
+        super().__init__(size=side, resample=code, **shared, **kwargs)
+        self.fit, self.antialias, self.exact = fit, antialias, exact
+        self.tubelet, self.rows, self.columns = tubelet, rows, columns
+        self.pooling, self.tokens = pooling, tokens
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side."""
+        return int(self.size.height)
 
     def num_tokens(self, frames: int) -> int:
         """Language tokens that a clip of so many frames becomes."""
         grid = (-(-frames // self.tubelet), self.rows, self.columns)
         return count_tokens(self.pooling, grid, self.tokens)
 
-    def __call__(self, clips: Sequence[VideoFrames]) -> dict[str, NDArray[Any]]:
-        """Stack clips.
+    def preprocess(  # type: ignore[override]
+        self, videos: Any, return_tensors: str | None = None, **kwargs: Any
+    ) -> BatchFeature:
+        """Choose the frames of videos and stack them.
+
+        Args:
+            videos: one video or a list of them; each as in `as_video_frames`.
+            return_tensors: ``"pt"`` for torch, ``"np"`` or None for numpy.
+            **kwargs: not read; here because transformers passes some.
 
         Returns:
             video_values float32 [N, F, 3, size, size], video_mask bool [N, F] (False where a clip has fewer frames
             than the longest), video_times float32 [N, F] in seconds.
 
         Raises:
-            InputError: a number of frames this tower cannot take.
+            InputError: a video that cannot be read, or a number of frames this tower cannot take.
         """
+        given = videos if isinstance(videos, (list, tuple)) else [videos]
+        clips = [clip if isinstance(clip, VideoFrames) else as_video_frames(clip, self.num_frames) for clip in given]
         longest = max(len(clip.images) for clip in clips)
-        values = np.zeros((len(clips), longest, 3, self.size, self.size), np.float32)
+        values = np.zeros((len(clips), longest, 3, self.side, self.side), np.float32)
         mask, times = np.zeros((len(clips), longest), bool), np.zeros((len(clips), longest), np.float32)
         for row, clip in enumerate(clips):
             count = len(clip.images)
-            if self.exact and count != self.frames:
-                raise InputError(f"{clip.name}: {count} frames, but this model's video tower takes {self.frames}.")
+            if self.exact and count != self.num_frames:
+                raise InputError(f"{clip.name}: {count} frames, but this model's video tower takes {self.num_frames}.")
             values[row, :count] = self.pixels(clip.images).numpy()
             mask[row, :count], times[row, :count] = True, clip.times
-        return {"video_values": values, "video_mask": mask, "video_times": times}
+        data = {"video_values": values, "video_mask": mask, "video_times": times}
+        return BatchFeature(data, tensor_type=return_tensors)
 
     def pixels(self, images: NDArray[np.uint8]) -> Tensor:
-        """Pictures uint8 [N, H, W, 3] to normalised float32 [N, 3, size, size]."""
-        mean, std = (torch.tensor(x, dtype=torch.float32)[:, None, None] for x in (self.mean, self.std))
-        # One picture at a time: eight of 4k would take gigabytes as floats.
+        """Convert frames uint8 [N, H, W, 3] to normalised float32 [N, 3, size, size]."""
+        mean, std = (torch.tensor(x, dtype=torch.float32)[:, None, None] for x in (self.image_mean, self.image_std))
+        # One frame at a time: eight of 4k would take gigabytes as floats.
         fitted = [self._fit(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()) for image in images]
         return (torch.stack(fitted) / 255 - mean) / std
 
     def _fit(self, picture: Tensor) -> Tensor:
-        height, width = picture.shape[1:]
+        (height, width), size = picture.shape[1:], self.side
         if self.fit == "stretch":
-            return self._resize(picture, self.size, self.size)
+            return self._resize(picture, size, size)
         short, long = min(height, width), max(height, width)
         if self.fit == "pad":
-            scaled = self._resize(picture, *(max(1, round(side * self.size / long)) for side in (height, width)))
-            top, left = ((self.size - side) // 2 for side in scaled.shape[1:])
-            padded = picture.new_full((3, self.size, self.size), 127.5)
+            scaled = self._resize(picture, *(max(1, round(side * size / long)) for side in (height, width)))
+            top, left = ((size - side) // 2 for side in scaled.shape[1:])
+            padded = picture.new_full((3, size, size), 127.5)
             padded[:, top : top + scaled.shape[1], left : left + scaled.shape[2]] = scaled
             return padded
-        other = int(long / short * self.size)
-        scaled = self._resize(picture, *((self.size, other) if height <= width else (other, self.size)))
+        other = int(long / short * size)
+        scaled = self._resize(picture, *((size, other) if height <= width else (other, size)))
         # Python's rounding, half to even, as the published transform.
-        top, left = (round((side - self.size) / 2.0) for side in scaled.shape[1:])
-        return scaled[:, top : top + self.size, left : left + self.size]
+        top, left = (round((side - size) / 2.0) for side in scaled.shape[1:])
+        return scaled[:, top : top + size, left : left + size]
 
     def _resize(self, picture: Tensor, height: int, width: int) -> Tensor:
         if picture.shape[1:] == (height, width):
             return picture
+        mode = _RESAMPLES[self.resample - 2]
         resized = torch.nn.functional.interpolate(
-            picture[None], (height, width), mode=self.resample, align_corners=False, antialias=self.antialias
+            picture[None], (height, width), mode=mode, align_corners=False, antialias=self.antialias
         )[0]
         # Bicubic overshoots.
-        return resized.clamp(0, 255) if self.resample == "bicubic" else resized
+        return resized.clamp(0, 255) if mode == "bicubic" else resized
 
 
-def build_frame_processor(config: ViMoNetConfig, source: str | os.PathLike[str] | None = None) -> FrameProcessor:
-    """The frame processor of a model's video tower.
+def build_video_processor(config: ViMoNetConfig, source: str | os.PathLike[str] | None = None) -> ViMoNetVideoProcessor:
+    """Build the video processor that a model's video tower needs.
 
     Args:
         config: with a ``video_config``.
@@ -133,14 +164,14 @@ def build_frame_processor(config: ViMoNetConfig, source: str | os.PathLike[str] 
         settings = json.loads(path.read_text(encoding="utf-8"))
         mean, std = settings.get("image_mean", mean), settings.get("image_std", std)
     _, rows, columns = feature_grid(tower, 1)
-    return FrameProcessor(
+    return ViMoNetVideoProcessor(
         size=image_side(tower),
-        mean=tuple(mean),
-        std=tuple(std),
+        image_mean=mean,
+        image_std=std,
         fit=config.video_fit or family.fit,
         resample=family.resample,
         antialias=family.antialias,
-        frames=clip_frames(tower) or config.video_frames,
+        num_frames=clip_frames(tower) or config.video_frames,
         exact=family.exact,
         tubelet=tubelet(tower),
         rows=rows,
@@ -181,4 +212,4 @@ def as_video_frames(video: Any, frames: int, *, start: float | None = None, end:
     return chosen.span(start, end).pick(frames)
 
 
-__all__ = ["FrameProcessor", "as_video_frames", "build_frame_processor"]
+__all__ = ["ViMoNetVideoProcessor", "as_video_frames", "build_video_processor"]

@@ -9,7 +9,7 @@ from vimonet.retrieval.caption_overlap import may_describe, overlap
 from vimonet.retrieval.encoder import Evaluator, shipped_evaluator, split
 from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel, info_nce
 
-AutoConfig.register("motion_text", MotionTextConfig)
+AutoConfig.register("motion_text", MotionTextConfig, exist_ok=True)
 AutoModel.register(MotionTextConfig, MotionTextModel)
 
 __all__ = [

@@ -38,7 +38,7 @@ class Family:
         convolutional: gives a map of features [N, D, rows, columns].
         layer: hidden state that is taken; None for the output.
         mean, std: of its pictures.
-        fit, resample, antialias: how pictures are brought to its size, see `FrameProcessor`.
+        fit, resample, antialias: how pictures are brought to its size, see `ViMoNetVideoProcessor`.
     """
 
     video: bool = False

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.model.chat_format import CHAT_TEMPLATE
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
-from vimonet.model.video_processing_vimonet import FrameProcessor
+from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor
 from vimonet.motion import FPS
 from vimonet.training.data.chat_encoding import Block, Clips, TurnWriter
 from vimonet.training.data.frame_cache import video_frames_of
@@ -59,7 +59,7 @@ class Collator:
     max_tokens: int = 1024
     packing: str = "questions"
     phrases: Sequence[str] = ()
-    frame_processor: FrameProcessor | None = None
+    frame_processor: ViMoNetVideoProcessor | None = None
     video_frames: Callable[[Video], VideoFrames] | None = None
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from vimonet.model.video_processing_vimonet import FrameProcessor, as_video_frames
+from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, as_video_frames
 from vimonet.training.data.sampling import Video
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
@@ -41,7 +41,7 @@ class FrameCache:
         InputError: a file that is missing.
     """
 
-    def __init__(self, folder: str | Path, clips: Sequence[Video], prepare: FrameProcessor) -> None:
+    def __init__(self, folder: str | Path, clips: Sequence[Video], prepare: ViMoNetVideoProcessor) -> None:
         self.folder, self.prepare = Path(folder), prepare
         self._place = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
         # Pictures as they are, from 0 to 1.
@@ -49,8 +49,8 @@ class FrameCache:
         self._row = np.dtype(
             [
                 ("done", "?"),
-                ("times", "<f4", (prepare.frames,)),
-                ("pictures", "u1", (prepare.frames, prepare.size, prepare.size, 3)),
+                ("times", "<f4", (prepare.num_frames,)),
+                ("pictures", "u1", (prepare.num_frames, prepare.side, prepare.side, 3)),
             ]
         )
         self._file = self.folder / f"frames-{self._digest()}.npy"
@@ -99,12 +99,12 @@ class FrameCache:
                 raise InputError(f"{path}: this video of the dataset is missing.") from None
             files[path] = (os.path.abspath(path), state.st_size, state.st_mtime_ns)
         prepare = self.prepare
-        settings = [prepare.size, prepare.frames, prepare.fit, prepare.resample, prepare.antialias]
+        settings = [prepare.side, prepare.num_frames, prepare.fit, prepare.resample, prepare.antialias]
         told = json.dumps([settings, [(*files[path], start, end) for path, start, end in self._place]])
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def video_frames_of(clip: Video, prepare: FrameProcessor) -> VideoFrames:
+def video_frames_of(clip: Video, prepare: ViMoNetVideoProcessor) -> VideoFrames:
     """Key frames of a clip as a model wants them, decoded now."""
     path, start, end = clip
-    return as_video_frames(path, prepare.frames, start=start, end=end)
+    return as_video_frames(path, prepare.num_frames, start=start, end=end)

@@ -17,9 +17,9 @@ from vimonet.model import (
     ViMoNetForConditionalGeneration,
     ViMoNetProcessor,
     add_video,
-    build_frame_processor,
     build_model,
     build_processor,
+    build_video_processor,
     count_parameters,
     get_parts,
     lora_config,
@@ -113,7 +113,7 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
             max_tokens=schedule.max_tokens,
             packing=schedule.packing,
             phrases=phrases,
-            frame_processor=processor.frame_processor,
+            frame_processor=processor.video_processor,
             video_frames=_frames(config, run, processor, dataset, validation),
         ),
         alignment=alignment,
@@ -175,12 +175,12 @@ def _frames(
     clips = [clip for samples in (dataset, validation) for clip in getattr(samples, "videos", ())]
     if not clips:
         return None
-    if processor.frame_processor is None:
+    if processor.video_processor is None:
         raise InputError(
             "the data has video and the model sees none: set video.checkpoint to a vision or video model, or "
             "data.streams=motion."
         )
-    return FrameCache(config.video.cache or run.folder / "frames", clips, processor.frame_processor)
+    return FrameCache(config.video.cache or run.folder / "frames", clips, processor.video_processor)
 
 
 def _check_parts(config: TrainingConfig) -> None:
@@ -251,7 +251,7 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
             processor.tokenizer,
             processor.feature_extractor,
             fold_questions=processor.fold_questions,
-            frames=build_frame_processor(model.config, config.video.checkpoint),
+            video_processor=build_video_processor(model.config, config.video.checkpoint),
         )
     texts = None if config.language.checkpoint else turns_of(dataset, config.motion.statistics_clips, config.seed)
     language_model, tokenizer = load_or_make_language_model(config, texts)
@@ -278,8 +278,8 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
     source = config.video.checkpoint or None
     with _sentences("video"):
         model = build_model(settings, tokenizer, language_model=language_model, motion_tower=tower, video_tower=source)
-    frames = build_frame_processor(model.config, source) if source else None
-    return model, build_processor(model.config, tokenizer, extractor, frames=frames)
+    frames = build_video_processor(model.config, source) if source else None
+    return model, build_processor(model.config, tokenizer, extractor, video_processor=frames)
 
 
 def _video_settings(config: TrainingConfig) -> dict[str, Any]:
