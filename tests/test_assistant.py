@@ -214,15 +214,26 @@ def test_a_kind_the_model_does_not_read(tmp_path):
         Assistant(model, processor).ask("what", tiny_motion(8, dimensions=2))
 
 
-def test_both_ways_of_loading_agree(folder, monkeypatch):
-    import vimonet.model.hub as loading
+@pytest.mark.parametrize("kind", ["float32", "float16", "tied", "split"])
+def test_both_ways_of_loading_agree(kind, tmp_path, monkeypatch):
+    from vimonet.cli.fast_start import load_directly
+    from vimonet.model import hub
 
-    direct = load(folder)
-    monkeypatch.setattr(loading, "_load_direct", lambda *_: None)
-    usual = load(folder)
+    model, processor = tiny_model()
+    if kind == "tied":
+        model.config.text_config.tie_word_embeddings = model.config.tie_word_embeddings = True
+        model = type(model)(model.config).eval()
+    if kind == "float16":
+        model = model.to(torch.float16)
+    model.save_pretrained(tmp_path, **({"max_shard_size": "100KB"} if kind == "split" else {}))
+    processor.save_pretrained(tmp_path)
+    usual = load(tmp_path)
+    monkeypatch.setattr(hub, "load_model", load_directly)
+    direct = load(tmp_path)
     state = usual.model.state_dict()
     assert set(state) == set(direct.model.state_dict())
     assert all(torch.equal(value, state[name]) for name, value in direct.model.state_dict().items())
+    assert usual.model.dtype == direct.model.dtype == torch.float32
     assert direct.model.generation_config.to_dict() == usual.model.generation_config.to_dict()
     assert direct.ask("what", tiny_motion(30)) == usual.ask("what", tiny_motion(30))
 

@@ -141,7 +141,7 @@ def test_every_tower_saves_reloads_trains_and_generates(pooling, family, tmp_pat
     config = tiny_model(video_pooling=pooling, video_tokens=24)[0].config
     model = build_model(config, tokenizer, video_tower=source).eval()
     frames = build_video_processor(model.config, source)
-    processor = build_processor(model.config, tokenizer, reference.feature_extractor, frames=frames)
+    processor = build_processor(model.config, tokenizer, reference.feature_extractor, video_processor=frames)
     chats = [chat_of(processor, cell, 1, "to the left") for cell in CELLS]
     inputs = batch_of(processor, *chats, answer=True)
     for part in ("video_tower", "motion_tower"):

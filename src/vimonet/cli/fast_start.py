@@ -1,10 +1,9 @@
-"""A quick start for commands that answer and exit.
+"""Start the commands that answer and exit in less time: leave out imports that running a model never uses.
 
 Importing transformers drags in torch's compiler (with sympy), its distributed tensors, scipy's optimisers and
-accelerate: more than half of the time a cold `vimonet ask` takes, for nothing it uses. `quick_imports` leaves them out.
-    It is for processes that only run a
-model: training, compiling or distributing one in the same process afterwards is not supported, so the library never
-    calls it by itself.
+accelerate; loading by ``from_pretrained`` brings sympy back by way of the meta device. Together they are half of a cold
+``vimonet ask``. A process that starts so only runs a model: training, compiling or distributing one in it afterwards is
+not supported, so the library never does it by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +13,11 @@ import importlib
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vimonet.model import ViMoNetForConditionalGeneration
 
 _ABSENT = (
     "is_accelerate_available",
@@ -29,7 +32,7 @@ _MASKS = "torch._dynamo._trace_wrapped_higher_order_op"
 
 
 def quick_imports() -> bool:
-    """Import what `vimonet.inference.assistant` needs, without what it does not.
+    """Import `vimonet.inference.assistant` without the parts that it never uses, and load models by `load_directly`.
 
     Returns:
         Whether that was possible. It is not when transformers is imported already, or is a version that needs what is
@@ -48,15 +51,48 @@ def quick_imports() -> bool:
             if name.split(".")[0] == "transformers" or name.startswith(_OURS):
                 del sys.modules[name]
         return False
+    from vimonet.model import hub
+
+    hub.load_model = load_directly
     return True
+
+
+def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
+    """Load one file of float32 or float16 weights as `vimonet.model.hub.load_model` does, without the meta device.
+
+    Weights that are split, of another type, or not named as the modules are go by ``from_pretrained``.
+    """
+    import torch
+    from safetensors.torch import load_file
+    from transformers.generation import GenerationConfig
+    from transformers.initialization import no_init_weights
+
+    from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, hub
+
+    path = folder / hub.WEIGHTS_FILE
+    state = load_file(path) if path.is_file() else {}
+    if not state or any(value.dtype not in (torch.float32, torch.float16) for value in state.values()):
+        return hub.load_by_transformers(folder)
+    with no_init_weights():
+        model = ViMoNetForConditionalGeneration(ViMoNetConfig.from_pretrained(folder))
+    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    found = {name: value.shape for name, value in state.items()}
+    lacking = wanted.keys() - found.keys() - set(model.all_tied_weights_keys)
+    if lacking or any(wanted.get(name) != shape for name, shape in found.items()):
+        return hub.load_by_transformers(folder)
+    model.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
+    model.tie_weights()
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model
 
 
 @contextlib.contextmanager
 def _left_out() -> Iterator[None]:
-    """`torch._dynamo` is a stand-in whose decorators change nothing, and transformers believes that some packages are
-    absent.
+    """Put a stand-in for `torch._dynamo` in its place and tell transformers that some packages are absent.
 
-    The decorators only mark functions for a compiler that will not run here. Both are undone at the end.
+    The stand-in's decorators change nothing: they only mark functions for a compiler that will not run here. Both are
+    undone at the end.
     """
     import torch
 

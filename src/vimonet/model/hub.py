@@ -1,26 +1,24 @@
-"""From a model folder or hub id to a model and its processor, with one clear sentence when that fails."""
+"""Load a model folder or hub id with transformers, with one clear sentence where that fails."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from transformers.generation import GenerationConfig
-from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
-from vimonet.model import MotionFeatureExtractor, ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
+from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
 from vimonet.model.weight_files import check_safetensors
 from vimonet.utils.errors import InputError
 
+WEIGHTS_FILE = "model.safetensors"
 _NEEDED = ("config.json", "tokenizer.json", "processor_config.json")
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_INDEX = "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
 
 
@@ -33,8 +31,7 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
     Raises:
         InputError: what is missing or damaged, naming the file.
     """
-    folder = _folder(source)
-    base = folder
+    folder = base = _folder(source)
     if (folder / _ADAPTER).is_file():
         named = _read_json(folder / _ADAPTER).get("base_model_name_or_path")
         if not named:
@@ -42,57 +39,45 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         base = _folder(named)
     _check_files(base)
     try:
-        config = ViMoNetConfig.from_pretrained(base)
-        model = _load_direct(base, config) or _load_usual(base, config)
+        model = load_model(base)
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"{base}: not a model this version can load ({_first_line(error)}).") from None
     if base != folder:
         model = _with_adapter(model, folder)
-    return model.eval(), _load_processor(folder if (folder / "tokenizer.json").is_file() else base)
+    place = folder if (folder / "tokenizer.json").is_file() else base
+    try:
+        return model.eval(), ViMoNetProcessor.from_pretrained(place)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{place}: the tokenizer or processor_config.json cannot be read ({_first_line(error)})."
+        ) from None
 
 
-def _load_direct(folder: Path, config: ViMoNetConfig) -> ViMoNetForConditionalGeneration | None:
-    """Load one file of float32 weights (or float16, as small models are shipped) without `from_pretrained`.
+def load_by_transformers(folder: Path) -> ViMoNetForConditionalGeneration:
+    """Load the model of a checked folder; half-precision float16, in which small models are shipped, as float32.
 
-    Its detour over the meta device imports a symbolic algebra system.
-
-    None where the weights are split, of another type, or not named as the modules are: then `from_pretrained` knows
-    what to do.
+    Raises:
+        InputError: the weights lack a tensor of the config's model.
     """
-    path = folder / _WEIGHTS[0]
-    if not path.is_file():
-        return None
-    state = load_file(path)
-    if any(value.dtype not in (torch.float32, torch.float16) for value in state.values()):
-        return None
-    state = {name: value.float() for name, value in state.items()}
-    with no_init_weights():
-        model = ViMoNetForConditionalGeneration(config)
-    wanted = {name: value.shape for name, value in model.state_dict().items()}
-    tied = set(model.all_tied_weights_keys)
-    if any(name not in wanted or wanted[name] != value.shape for name, value in state.items()):
-        return None
-    if set(wanted) - set(state) - tied:
-        return None
-    model.load_state_dict(state, strict=False)
-    model.tie_weights()
-    if (folder / "generation_config.json").is_file():
-        model.generation_config = GenerationConfig.from_pretrained(folder)
-    return model
-
-
-def _load_usual(folder: Path, config: ViMoNetConfig) -> ViMoNetForConditionalGeneration:
+    config = ViMoNetConfig.from_pretrained(folder)
+    load: Any = ViMoNetForConditionalGeneration.from_pretrained
+    dtype = torch.float32 if config.dtype in (None, torch.float16) else "auto"
     with _quietly():
-        load: Any = ViMoNetForConditionalGeneration.from_pretrained
-        model, report = load(folder, config=config, output_loading_info=True)
+        model, report = load(folder, config=config, dtype=dtype, output_loading_info=True)
     lacking = sorted(set(report["missing_keys"]) | {key for key, *_ in report.get("mismatched_keys", ())})
     if lacking:
         raise InputError(
             f"{folder}: the weights lack {lacking[0]} and do not belong to its config.json; save the model again."
         )
     return model
+
+
+load_model: Callable[[Path], ViMoNetForConditionalGeneration] = load_by_transformers
+"""How models are loaded; the command line's fast start puts its own way here."""
 
 
 def _folder(source: str | os.PathLike[str]) -> Path:
@@ -126,46 +111,23 @@ def _check_files(folder: Path) -> None:
     for name in _NEEDED:
         if not (folder / name).is_file():
             raise InputError(
-                f"{folder}: {name} is missing; a model folder holds {', '.join(_NEEDED)} and {_WEIGHTS[0]}."
+                f"{folder}: {name} is missing; a model folder holds {', '.join(_NEEDED)} and {WEIGHTS_FILE}."
             )
         if not isinstance(_read_json(folder / name), dict):
             raise InputError(f"{folder / name}: not a JSON object; save the model again.")
     kind = _read_json(folder / "config.json").get("model_type")
     if kind != "vimonet":
         raise InputError(f"{folder / 'config.json'}: the model type is {kind!r}; expected 'vimonet'.")
-    single, index = (folder / name for name in _WEIGHTS)
+    single, index = folder / WEIGHTS_FILE, folder / _INDEX
     if single.is_file():
         files = [single]
     elif index.is_file():
         shards = _read_json(index).get("weight_map", {}).values()
         files = [folder / name for name in sorted(set(shards))]
     else:
-        raise InputError(f"{folder}: {_WEIGHTS[0]} is missing; the folder holds no weights.")
+        raise InputError(f"{folder}: {WEIGHTS_FILE} is missing; the folder holds no weights.")
     for file in files:
         check_safetensors(file)
-
-
-def _load_processor(folder: Path) -> ViMoNetProcessor:
-    # Spelled out rather than left to AutoProcessor, whose search for the right classes costs most of a second.
-    from transformers import PreTrainedTokenizerFast
-
-    try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-        settings = _read_json(folder / "processor_config.json")
-        template = folder / "chat_template.jinja"
-        return ViMoNetProcessor(
-            MotionFeatureExtractor(**settings["feature_extractor"]),
-            tokenizer,
-            chat_template=template.read_text(encoding="utf-8") if template.is_file() else None,
-            fold_questions=bool(settings.get("fold_questions", True)),
-            frames=settings.get("frames"),
-        )
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{folder}: the tokenizer or processor_config.json cannot be read ({_first_line(error)})."
-        ) from None
 
 
 def _with_adapter(model: Any, folder: Path) -> Any:
@@ -206,4 +168,4 @@ def _first_line(error: BaseException) -> str:
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
-__all__ = ["load_pretrained"]
+__all__ = ["load_by_transformers", "load_pretrained"]

@@ -46,6 +46,11 @@ class ViMoNetVideoProcessor(HubClass, BaseVideoProcessor):
     """
 
     model_input_names = ["video_values", "video_mask", "video_times"]
+    size: Any
+    image_mean: tuple[float, ...]
+    image_std: tuple[float, ...]
+    resample: int
+    num_frames: int
 
     def __init__(
         self,

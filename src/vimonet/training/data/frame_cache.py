@@ -7,7 +7,6 @@ runs share.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -45,7 +44,7 @@ class FrameCache:
         self.folder, self.prepare = Path(folder), prepare
         self._place = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
         # Pictures as they are, from 0 to 1.
-        self._plain = dataclasses.replace(prepare, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        self._plain = ViMoNetVideoProcessor(**{**prepare.to_dict(), "image_mean": (0.0,) * 3, "image_std": (1.0,) * 3})
         self._row = np.dtype(
             [
                 ("done", "?"),
