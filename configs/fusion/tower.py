@@ -177,7 +177,8 @@ def main() -> None:
     steps = int(args.epochs * len(rows["train"]) * FRAMES / args.batch)
     optimiser = torch.optim.AdamW(model.parameters(), args.rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.rate, steps, pct_start=0.1)
-    mean, std = (torch.tensor(x, device=args.device)[:, None, None] for x in (processor.image_mean, processor.image_std))
+    channels = (processor.image_mean, processor.image_std)
+    mean, std = (torch.tensor(x, device=args.device)[:, None, None] for x in channels)
 
     def batch_of(split: str, chosen: NDArray[np.int64]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         picked = [(rows[split][i // FRAMES], i % FRAMES) for i in chosen.tolist()]
