@@ -21,8 +21,8 @@ from string import Formatter
 from typing import Any
 
 from vimonet.bench.scoring.answer_formats import FORMATS, Rule
-from vimonet.bench.settings import convert, convert_all, known_key, read_mapping
 from vimonet.utils.errors import InputError
+from vimonet.utils.settings import convert, convert_all, known_key, read_mapping
 
 GROUPS = ("motion", "video")
 METRICS = ("exact_match", "balanced_accuracy", "within_one", "iou_hit")
