@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 import vimonet
-from vimonet.bench.provenance import assistant_sha256
+from vimonet.bench.predictions import assistant_sha256
 from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.evidence import describe, examine
 from vimonet.evidence.parsing import declines, normalise, polarity

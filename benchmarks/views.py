@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import vimonet
-from vimonet.bench.provenance import assistant_sha256
+from vimonet.bench.predictions import assistant_sha256
 from vimonet.bench.runner import select
 from vimonet.bench.views import KINEMATIC, ViewScore, compare_views
 from vimonet.utils.errors import InputError

@@ -8,11 +8,10 @@ from bench_world import Observer
 from tiny import tiny_motion
 from tiny_evaluator import tiny_evaluator
 
-from vimonet.bench import evaluate
+from vimonet.bench import Judges, Options, evaluate, run
 from vimonet.bench.adapters import MotionModel
-from vimonet.bench.reporting.report import Report
-from vimonet.bench.run import Options, run
-from vimonet.bench.scoring.caption_retrieval import find_evaluator, retrieval_rows
+from vimonet.bench.report import Report
+from vimonet.bench.scoring.caption_scores import find_evaluator, retrieval_rows
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
 
@@ -85,11 +84,10 @@ def test_sources_and_what_cannot_be_ranked() -> None:
 
 def test_a_report_has_the_section(tmp_path: Path) -> None:
     items = captions() + captions("there", clips=5)
-    report = evaluate(
-        Observer(), items, controls=("blind",), out=tmp_path, samples=20, progress=False, evaluator=Knowing()
-    )
+    options = Options(out=tmp_path, controls=("blind",), samples=20, progress=False, evidence=False)
+    report = evaluate(Observer(), items, options, judges=Judges(evaluator=Knowing()))
     text = (tmp_path / "report.md").read_text()
-    assert "## Captions find their movements" in text and "- evaluator: knowing" in text
+    assert "## Captions find their motions" in text and "- evaluator: knowing" in text
     assert "| here | 80 | 40 | people | 1.00 (" in text
     assert "| here | 80 | 40 | model, random pairs |" in text and "| model, blind |" in text
     assert "there: retrieval: a pool of 32 needs 31" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bench_world import LEFT, RIGHT, body
 
-from vimonet.bench.controls import freeze, queries, reverse
+from vimonet.bench.controls import freeze, reverse, under_condition
 from vimonet.language.mirroring import has_side, mirror_text
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
@@ -34,7 +34,7 @@ def test_a_text_naming_both_sides_does_not_depend_on_the_mirror() -> None:
 
 
 def test_mirrored_asks_only_what_has_a_side(items: list[Item]) -> None:
-    asked = queries("mirrored", items)
+    asked = under_condition("mirrored", items)
     assert {q.item.kind for q in asked} == {"raised"} and len(asked) == 12
     rise = np.ptp(asked[0].motion.joints[:, :, 1], axis=0)  # item 0 raises the left
     assert rise[RIGHT] > 0.3 > rise[LEFT]
@@ -44,26 +44,26 @@ def test_mirrored_asks_only_what_has_a_side(items: list[Item]) -> None:
 def test_mirrored_turns_the_side_a_question_names(items: list[Item]) -> None:
     one = replace(items[0], question="With the left hand up, which side does it wave?")
     both = replace(items[0], question="Is it the left or the right hand?")
-    assert "right hand up" in queries("mirrored", [one])[0].question
-    assert queries("mirrored", [both])[0].question == both.question
+    assert "right hand up" in under_condition("mirrored", [one])[0].question
+    assert under_condition("mirrored", [both])[0].question == both.question
 
 
 def test_blind_has_no_movement(items: list[Item]) -> None:
-    assert all(q.motion is None for q in queries("blind", items))
+    assert all(q.motion is None for q in under_condition("blind", items))
 
 
 def test_shuffled_takes_another_recording_and_is_repeatable(items: list[Item]) -> None:
-    asked = queries("shuffled", items, seed=3)
+    asked = under_condition("shuffled", items, seed=3)
     owner = {id(item.motion): item.recording for item in items}
     assert len(asked) == len(items)
     assert all(owner[id(q.motion)] != q.item.recording for q in asked)
-    assert [id(q.motion) for q in asked] == [id(q.motion) for q in queries("shuffled", items, seed=3)]
-    assert [id(q.motion) for q in asked] != [id(q.motion) for q in queries("shuffled", items, seed=4)]
+    assert [id(q.motion) for q in asked] == [id(q.motion) for q in under_condition("shuffled", items, seed=3)]
+    assert [id(q.motion) for q in asked] != [id(q.motion) for q in under_condition("shuffled", items, seed=4)]
 
 
 def test_shuffled_never_mixes_2d_and_3d(items: list[Item]) -> None:
     flat = [replace(item, id=f"2d/{item.id}", motion=replace(item.motion, dimensions=2)) for item in items[:3]]
-    asked = queries("shuffled", [*items, *flat])
+    asked = under_condition("shuffled", [*items, *flat])
     assert all(q.motion.dimensions == q.item.motion.dimensions for q in asked)
     assert len(asked) == len(items)  # the three share one recording: nothing to exchange them for
 
@@ -80,4 +80,4 @@ def test_frozen_and_reversed() -> None:
 
 def test_unknown_control(items: list[Item]) -> None:
     with pytest.raises(InputError, match=r"'deaf' is unknown.*blind"):
-        queries("deaf", items)
+        under_condition("deaf", items)

@@ -9,14 +9,15 @@ import pytest
 from bench_world import FakeAnswer, Observer, body, make_items
 
 import vimonet
-from vimonet.bench import Report, combine, evaluate, select
+from vimonet.bench import Options, Report, combine, evaluate, select
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
 
 
 def run(assistant, items: list[Item], train: list[Item] | None, out: Path, **options) -> Report:  # type: ignore[no-untyped-def]
-    settings = {"samples": 200, "progress": False, "batch_size": 8} | options
-    return evaluate(assistant, items, train_items=train, out=out, **settings)
+    defaults = {"controls": ("blind", "mirrored", "shuffled", "frozen"), "baselines": ("majority", "nearest")}
+    settings = defaults | {"samples": 200, "progress": False, "batch_size": 8, "evidence": False} | options
+    return evaluate(assistant, items, Options(out=out, **settings), train_items=train or ())
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_a_model_that_looks_beats_itself_blind(outcome: Report) -> None:
-    cell = outcome.cell("here", "raised")
+    cell = outcome.row("here", "raised")
     assert cell["n"] == 12 and cell["recordings"] == 12
     model = cell["systems"]["model"]["exact_match"]
     assert model["value"] == 1.0 and model["high"] == 1.0 and 0.7 < model["low"] < 0.75
@@ -52,7 +53,7 @@ def test_a_model_deaf_to_sides_does_not_flip(tmp_path: Path, items: list[Item]) 
     report = run(Stubborn(), items, None, tmp_path)
     row = next(r for r in report.sections["mirrored"] if r["kind"] == "raised")
     assert row["flipped"]["value"] == 0.0 and row["flipped"]["n"] == 12 and row["right"]["value"] == 0.5
-    assert "majority" not in report.cell("here", "raised")["systems"]
+    assert "majority" not in report.row("here", "raised")["systems"]
 
 
 def test_wording_gap(tmp_path: Path, items: list[Item]) -> None:
@@ -88,7 +89,7 @@ def test_captions_are_scored_against_all_references(outcome: Report) -> None:
     assert blind["cider"]["value"] < model["cider"]["value"] < nearest["cider"]["value"]
     assert 0 <= model["bleu1"]["low"] <= model["bleu1"]["value"] <= model["bleu1"]["high"] <= 1
     with pytest.raises(KeyError):
-        outcome.cell("here", "caption")  # a caption is not matched exactly
+        outcome.row("here", "caption")  # a caption is not matched exactly
 
 
 def test_captions_of_one_movement_are_references_of_one_caption(tmp_path: Path, items: list[Item]) -> None:
@@ -161,7 +162,7 @@ def test_counts_within_one(tmp_path: Path) -> None:
 
     truth = ["2", "3", "4", "5", "cannot tell"]
     items = [Item(f"c/{t}", "c", t, "steps", "steps", "How many steps?", t, body()) for t in truth]
-    model = run(Counter(), items, None, tmp_path, controls=()).cell("c", "steps")["systems"]["model"]
+    model = run(Counter(), items, None, tmp_path, controls=()).row("c", "steps")["systems"]["model"]
     assert model["within_one"]["value"] == pytest.approx(3 / 5)
     assert model["exact_match"]["value"] == 0  # "three steps" is not "3"
 
@@ -220,7 +221,7 @@ def test_seeds_are_combined(tmp_path: Path, items: list[Item], outcome: Report) 
 
     careless = run(Careless(), items, make_items("train", 24, first=100), tmp_path / "careless")
     both = combine([outcome, tmp_path / "careless"])
-    cell = next(c for c in both.sections["cells"] if c["kind"] == "raised" and c["form"] == c["wording"] == "all")
+    cell = next(c for c in both.sections["score_rows"] if c["kind"] == "raised" and c["form"] == c["wording"] == "all")
     values = [outcome.score("here", "raised"), careless.score("here", "raised")]
     score = cell["systems"]["model"]["exact_match"]
     assert values[1] < 1 and score["mean"] == pytest.approx(np.mean(values)) and score["seeds"] == 2

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from bench_world import body
 
-from vimonet.bench.scoring.counterfactual_answers import expected_answer
+from vimonet.bench.controls import expected_answer
 from vimonet.vimos.types import Item
 
 WALK_WAVE = {"parts": [("walk", 0.0, 2.0), ("wave the left hand", 2.0, 4.0)]}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vimonet.bench.scoring.answer_formats import (
+from vimonet.bench.tasks import (
     EXACT,
     Rule,
     choice_of,

@@ -9,9 +9,8 @@ from dataset_world import write_babel_qa, write_mvbench, write_video, write_vimo
 
 from vimonet.bench.controls import freeze, mirror, reverse
 from vimonet.bench.datasets import open_dataset
-from vimonet.bench.items import gather
+from vimonet.bench.items import VideoSpan, gather
 from vimonet.bench.tasks import find_tasks
-from vimonet.bench.video_span import Video
 from vimonet.utils.errors import InputError
 
 
@@ -33,7 +32,7 @@ def test_items_of_a_vimos_dataset(vimos: Path) -> None:
 
 def test_video_tasks_on_a_vimos_dataset_show_the_video(vimos: Path) -> None:
     items = gather(open_dataset(vimos), find_tasks(["action_localization"]))
-    assert len(items) == 12 and all(isinstance(item.motion, Video) for item in items)
+    assert len(items) == 12 and all(isinstance(item.motion, VideoSpan) for item in items)
     assert items[0].motion.start == pytest.approx(0.2) and items[0].rule.format == "number"  # an open question
     assert items[0].question == "At what second?"
 
@@ -87,7 +86,7 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
 
 
 def test_key_frames_and_their_controls(tmp_path: Path) -> None:
-    video = Video(write_video(tmp_path / "a.mp4"))
+    video = VideoSpan(write_video(tmp_path / "a.mp4"))
     light = lambda frames: [float(np.asarray(image).mean()) for image in frames]  # noqa: E731
     plain = light(video.key_frames(4))
     assert len(plain) == 4 and plain == sorted(plain) and plain[-1] > plain[0] + 50
@@ -95,13 +94,13 @@ def test_key_frames_and_their_controls(tmp_path: Path) -> None:
     assert len(set(light(freeze(video).key_frames(4)))) == 1
     left, mirrored = (np.asarray(v.key_frames(1)[0])[:, :20].mean() for v in (video, mirror(video)))
     assert left > mirrored + 40
-    late = light(Video(video.path, 0.7, 1.0).key_frames(2))
+    late = light(VideoSpan(video.path, 0.7, 1.0).key_frames(2))
     assert min(late) > plain[1]
 
 
 def test_videos_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        Video(tmp_path / "none.mp4").key_frames()
+        VideoSpan(tmp_path / "none.mp4").key_frames()
     (tmp_path / "text.mp4").write_text("not a video")
     with pytest.raises(InputError, match=r"text\.mp4"):
-        Video(tmp_path / "text.mp4").key_frames()
+        VideoSpan(tmp_path / "text.mp4").key_frames()

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("httpx2")
 from fake_endpoint import FakeEndpoint, says, status
 
-from vimonet.bench.judge import PROMPT_VERSION, Agreement, Judge, Verdict, agreement, summary
+from vimonet.bench.judge import PROMPT_VERSION, Agreement, Judge, Verdict, agreement
 from vimonet.llm.endpoint import Endpoint, Settings
 
 ITEMS = [
@@ -43,7 +43,6 @@ def test_judges_in_order_and_reruns_for_nothing(tmp_path: Path) -> None:
         assert judge(fake, tmp_path).judge(ITEMS, progress=False) == verdicts
         assert len(fake.bodies) == 3
         assert judge(fake).describe()["prompt"] == PROMPT_VERSION
-    assert summary(verdicts) == {"n": 4, "unjudged": 0, "accuracy": 0.5, "score": 11 / 4}
 
 
 def test_verdicts_are_checked_and_made_consistent() -> None:
@@ -58,7 +57,7 @@ def test_verdicts_are_checked_and_made_consistent() -> None:
 def test_an_item_refused_stays_unjudged() -> None:
     with FakeEndpoint(by_rule, [status(400, text="filtered")]) as fake:
         verdicts = judge(fake).judge(ITEMS[:2], progress=False)
-        assert verdicts.count(None) == 1 and summary(verdicts)["unjudged"] == 1
+        assert verdicts.count(None) == 1
 
 
 def test_a_prediction_cannot_speak_for_the_frame() -> None:

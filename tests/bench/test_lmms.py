@@ -10,7 +10,7 @@ from dataset_world import write_mvbench, write_vimos
 
 from vimonet.bench import lmms_utils
 from vimonet.bench.lmms import export
-from vimonet.bench.scoring.answer_formats import Rule
+from vimonet.bench.tasks import Rule
 from vimonet.utils.errors import InputError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from bench_world import Observer
 
-from vimonet.bench.controls import queries
+from vimonet.bench.controls import under_condition
 from vimonet.bench.predictions import Prediction, PredictionLog, ask
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
@@ -57,14 +57,14 @@ def test_a_log_of_another_run_or_of_something_else_is_refused(tmp_path: Path) ->
 
 def test_equal_blind_questions_are_asked_once(tmp_path: Path, items: list[Item], observer: Observer) -> None:
     with PredictionLog(tmp_path / "p.jsonl", RUN) as log:
-        said = ask(observer, "blind", queries("blind", items), log, batch_size=2, progress=False)
+        said = ask(observer, "blind", under_condition("blind", items), log, batch_size=2, progress=False)
         assert observer.asked == 3 and len(said) == len(items)
         said_of = {item.kind: said[item.id].text for item in items}
         assert said_of == {"raised": "The left hand.", "yes_no": "Yes.", "caption": "a person stands."}
 
 
 def test_a_killed_run_continues_where_it_stopped(tmp_path: Path, items: list[Item]) -> None:
-    asked = queries("motion", items)
+    asked = under_condition("motion", items)
     dying = Observer(fail_after=12)
     with pytest.raises(KeyboardInterrupt), PredictionLog(tmp_path / "p.jsonl", RUN) as log:
         ask(dying, "motion", asked, log, batch_size=4, progress=False)
@@ -82,4 +82,4 @@ def test_a_wrong_number_of_answers_is_noticed(tmp_path: Path, items: list[Item])
             return super().ask_batch(questions)[:-1]
 
     with PredictionLog(tmp_path / "p.jsonl", RUN) as log, pytest.raises(RuntimeError, match="3 answers to 4"):
-        ask(Short(), "motion", queries("motion", items), log, batch_size=4, progress=False)
+        ask(Short(), "motion", under_condition("motion", items), log, batch_size=4, progress=False)

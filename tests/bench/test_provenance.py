@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vimonet.bench.provenance import assistant_sha256, code_version, items_sha256, weights_sha256
+from vimonet.bench.predictions import assistant_sha256, code_version, items_sha256, weights_sha256
 from vimonet.vimos.types import Item
 
 

@@ -10,10 +10,10 @@ from bench_world import FakeAnswer, Observer
 from dataset_world import write_babel_qa, write_mvbench, write_video, write_vimos
 
 from vimonet.bench.adapters import EndpointModel, MotionModel
-from vimonet.bench.reporting.compare_reports import side_by_side
-from vimonet.bench.reporting.report import Report
-from vimonet.bench.run import Options, default_out, run, run_models
-from vimonet.bench.video_span import Video
+from vimonet.bench.compare_reports import side_by_side
+from vimonet.bench.items import VideoSpan
+from vimonet.bench.report import Report
+from vimonet.bench.runner import Options, default_out, run, run_models
 from vimonet.cli import bench as command
 from vimonet.utils.errors import InputError
 
@@ -44,12 +44,12 @@ def report(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_categories_stand_beside_the_larger_blind_score(report: Report) -> None:
-    cell = report.cell("all", "body_part")
+    cell = report.row("all", "body_part")
     assert cell["systems"]["model"]["score"]["value"] == 1 and cell["systems"]["blind"]["score"]["value"] == 0
     assert cell["blind"]["system"] == "question_only" and 0 < cell["blind"]["value"] < 1
     assert cell["above_blind"]["value"] == pytest.approx(1 - cell["blind"]["value"])
     assert cell["systems"]["frozen"]["score"]["value"] == 0
-    timing = report.cell("all", "timing")["systems"]["model"]
+    timing = report.row("all", "timing")["systems"]["model"]
     assert timing["score"]["value"] == 1 and timing["exact_match"]["value"] == 0  # half a second is forgiven
 
 
@@ -59,7 +59,7 @@ def test_one_table_of_categories(report: Report) -> None:
     assert rows[0][:4] == ["source", "task", "n", "score"] and rows[0][-3:] == ["mirrored", "majority", "nearest"]
     assert [row[0] for row in rows[2:]] == ["there"] * 4 + ["here"] * 4
     assert [row[1] for row in rows[6:]] == ["body_part", "reasoning", "timing", "all"]
-    body, cell = rows[6], report.cell("here", "body_part")
+    body, cell = rows[6], report.row("here", "body_part")
     asked, alone = cell["n"], cell["systems"]["question_only"]["score"]["value"]
     assert body[2] == str(asked) and body[3].startswith("1.00 (") and body[7] == f"1.00 of {asked}"
     assert body[5] == f"{alone:.2f}*".lstrip("0")  # the model itself says "cannot tell": 0
@@ -71,7 +71,7 @@ def test_one_table_of_categories(report: Report) -> None:
 
 def test_micro_and_macro(report: Report) -> None:
     row = next(row for row in report.sections["averages"] if row["source"] == "all")
-    kinds = [report.cell("all", kind)["systems"]["majority"]["score"]["value"] for kind in TASKS[:3]]
+    kinds = [report.row("all", kind)["systems"]["majority"]["score"]["value"] for kind in TASKS[:3]]
     assert row["kinds"] == 3 and row["systems"]["majority"]["macro"]["value"] == pytest.approx(sum(kinds) / 3)
     assert row["systems"]["majority"]["micro"]["value"] == pytest.approx(sum(kinds) / 3)  # equal counts
     assert "reversed" not in row["systems"] and row["systems"]["model"]["micro"]["n"] == 36
@@ -93,10 +93,10 @@ def test_the_report_says_what_it_was_made_with(report: Report) -> None:
     assert facts["dataset"] == "vimos (vimos)" and facts["dataset_sha256"] == "abc" and facts["tasks"] == list(TASKS)
     assert facts["seed"] == 0 and facts["version"] and facts["items_sha256"]
     text = (report.out / "report.md").read_text()
-    for heading in ("Scores", "Averages", "Changed movements", "Contradictions", "Captions"):
+    for heading in ("Scores", "Averages", "Changed motions", "Contradictions", "Captions"):
         assert f"## {heading}" in text
     assert (report.out / "scores.png").stat().st_size > 10_000
-    kinds = [row["kind"] for row in report.sections["cells"] if row["source"] == "all" and row["kind"] != "all"]
+    kinds = [row["kind"] for row in report.sections["score_rows"] if row["source"] == "all" and row["kind"] != "all"]
     assert kinds == ["body_part", "reasoning", "timing"]  # the order of the tasks
 
 
@@ -116,7 +116,7 @@ def test_limits(dataset: Path, tmp_path: Path) -> None:
         options(dataset, tmp_path, limit=20, control_limit=8, controls=("blind", "shuffled")), MotionModel(Blinking())
     )
     assert few.provenance["items"] == 20
-    cell = few.cell("all", "all")["systems"]
+    cell = few.row("all", "all")["systems"]
     assert cell["shuffled"]["score"]["n"] < cell["model"]["score"]["n"] == cell["blind"]["score"]["n"]
 
 
@@ -125,16 +125,16 @@ def test_baselines_as_models(dataset: Path, tmp_path: Path, report: Report) -> N
         out = run(options(dataset, tmp_path / name, controls=()), name)
         system = name.replace("-", "_")
         assert (
-            out.cell("all", "body_part")["systems"]["model"]["score"]
-            == report.cell("all", "body_part")["systems"][system]["score"]
+            out.row("all", "body_part")["systems"]["model"]["score"]
+            == report.row("all", "body_part")["systems"][system]["score"]
         )
 
 
 def test_several_models_are_seeds_with_mean_and_spread(dataset: Path, tmp_path: Path, report: Report) -> None:
     both = run_models(options(dataset, tmp_path, controls=()), ["majority", "nearest"])
     assert {path.name for path in tmp_path.iterdir()} == {"0-majority", "1-nearest", "combined.json", "combined.md"}
-    cell = next(row for row in both.sections["cells"] if (row["source"], row["kind"]) == ("all", "body_part"))
-    systems = report.cell("all", "body_part")["systems"]
+    cell = next(row for row in both.sections["score_rows"] if (row["source"], row["kind"]) == ("all", "body_part"))
+    systems = report.row("all", "body_part")["systems"]
     values = [systems[name]["score"]["value"] for name in ("majority", "nearest")]
     assert cell["systems"]["model"]["score"]["mean"] == pytest.approx(sum(values) / 2)
     assert cell["systems"]["model"]["score"]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
@@ -145,7 +145,7 @@ def test_side_by_side_with_a_paired_test(dataset: Path, tmp_path: Path, report: 
     text = side_by_side([report.out / "report.json", tmp_path / "majority"])
     assert "## observer minus majority" in text and "Paired on the 36 questions" in text
     line = next(row for row in text.splitlines() if row.startswith("| all | body_part | 12 | 12 |"))
-    share = 1 - report.cell("all", "body_part")["systems"]["majority"]["score"]["value"]
+    share = 1 - report.row("all", "body_part")["systems"]["majority"]["score"]["value"]
     assert f"{share:.2f}".lstrip("0") in line
     same = side_by_side([report.out, report.out])
     assert "| .00 | 1.000 |" in same or "| 1.000 |" in same
@@ -218,7 +218,7 @@ def test_choosing_by_likelihood(tmp_path: Path) -> None:
         total += float(logits.log_softmax(dim=-1)[token])
         prompt["input_ids"] = torch.cat([prompt["input_ids"], torch.tensor([[token]])], dim=1)
         prompt["attention_mask"] = torch.ones_like(prompt["input_ids"])
-    found = model._log_likelihoods("Which way?", tiny_motion(20), ("left", "right"))
+    found = model.log_likelihoods("Which way?", tiny_motion(20), ("left", "right"))
     assert float(found[0]) == pytest.approx(total, abs=1e-4)
 
 
@@ -233,7 +233,7 @@ def test_a_model_with_a_video_tower_reads_the_video_tasks(tmp_path: Path) -> Non
     folder = write_mvbench(tmp_path / "mv")
     out = run(Options(folder, out=tmp_path / "out", samples=50, progress=False), model)
     assert out.provenance["tasks"] == ["action_prediction", "fine_grained_pose"]
-    assert out.cell("mvbench", "fine_grained_pose")["systems"]["frozen"]["score"]["n"] == 2
+    assert out.row("mvbench", "fine_grained_pose")["systems"]["frozen"]["score"]["n"] == 2
     said = {}
     for line in (out.out / "predictions.jsonl").read_text().splitlines()[1:]:
         row = json.loads(line)
@@ -250,9 +250,9 @@ def test_a_stretch_of_video_as_a_model_sees_it(tmp_path: Path) -> None:
     from vimonet.inference.assistant import Assistant
 
     model = MotionModel(Assistant(*tiny_model(video_config=tiny_clip_config(), video_tokens=32)))
-    video = Video(write_video(tmp_path / "grey.mp4", 2.0), 0.5, 1.5)
+    video = VideoSpan(write_video(tmp_path / "grey.mp4", 2.0), 0.5, 1.5)
     film, back, other = (
-        model._video_frames(one) for one in (video, video.changed("reversed"), video.changed("mirrored"))
+        model.video_frames(one) for one in (video, video.changed("reversed"), video.changed("mirrored"))
     )
     greys = [shown.images.mean((1, 2, 3)) for shown in (film, back)]
     assert len(greys[0]) == 8 and greys[0][-1] - greys[0][0] > 40 and greys[1].tolist() == greys[0][::-1].tolist()

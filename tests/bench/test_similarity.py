@@ -8,9 +8,9 @@ import pytest
 from bench_world import Observer
 from dataset_world import write_vimos
 
+from vimonet.bench import Options, run
 from vimonet.bench.adapters import MotionModel
-from vimonet.bench.run import Options, run
-from vimonet.bench.scoring.caption_similarity import Similarity
+from vimonet.bench.scoring.caption_scores import Similarity
 from vimonet.utils.errors import InputError
 
 WORDS = ("a", "person", "someone", "walks", "forward", "ahead", "stands", "still", ".")

@@ -2,21 +2,22 @@
 
     from vimonet.bench import Options, run
     report = run(Options("data/vimos-open", tasks=("sequence", "direction"), limit=500))
-    report.score("all", "sequence", measure="score"), report.cell("all", "sequence")["blind"]
+    report.score("all", "sequence", measure="score"), report.row("all", "sequence")["blind"]
 
 `evaluate` is the engine: items and an assistant in, a report out. Importing it loads no torch.
 """
 
 from __future__ import annotations
 
-from vimonet.bench.reporting.report import CombinedReport, Report, combine
-from vimonet.bench.run import Options, run
-from vimonet.bench.runner import CONTROLS, evaluate, select
+from vimonet.bench.items import select
+from vimonet.bench.report import CombinedReport, Report, combine
+from vimonet.bench.runner import CONTROLS, Judges, Options, evaluate, run, run_models
 from vimonet.bench.scoring.text_metrics import caption_scores, exact_match, normalise
 
 __all__ = [
     "CONTROLS",
     "CombinedReport",
+    "Judges",
     "Options",
     "Report",
     "caption_scores",
@@ -25,5 +26,6 @@ __all__ = [
     "exact_match",
     "normalise",
     "run",
+    "run_models",
     "select",
 ]

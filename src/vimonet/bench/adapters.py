@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vimonet.bench.baselines import MajorityAnswer, NearestNeighbour
-from vimonet.bench.video_span import Video
+from vimonet.bench.baselines import MajorityAnswer, NearestNeighbour, fit_question_only
+from vimonet.bench.items import VideoSpan
+from vimonet.bench.tasks import plain_question
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from vimonet.video import VideoFrames
     from vimonet.vimos.types import Item
 
-BASELINES = ("majority", "nearest", "question-only")
+BASELINE_MODELS = ("majority", "nearest", "question-only")
 KEY_FRAMES = 8
 
 _SYSTEM = """\
@@ -31,7 +32,7 @@ without explaining; to a multiple choice question answer with the letter."""
 
 
 @dataclass(frozen=True)
-class Said:
+class PlainAnswer:
     """An answer in words, with its confidence in 0..1 where there is one."""
 
     text: str
@@ -45,7 +46,7 @@ class Adapter(Protocol):
     reads: frozenset[str]
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
-        """Answers to (question, Motion | Video | None) pairs, in order."""
+        """Answers to (question, Motion | VideoSpan | None) pairs, in order."""
 
 
 class MotionModel:
@@ -78,19 +79,19 @@ class MotionModel:
         Raises:
             InputError: a video is shown to a model without a video tower, or cannot be decoded.
         """
-        if not any(isinstance(shown, Video) for _, shown in asked):
+        if not any(isinstance(shown, VideoSpan) for _, shown in asked):
             answers: Sequence[Any] = self.assistant.ask_batch(list(asked))
             return answers
-        films = {shown: self._video_frames(shown) for _, shown in asked if isinstance(shown, Video)}
+        films = {shown: self.video_frames(shown) for _, shown in asked if isinstance(shown, VideoSpan)}
         answers = self.assistant.ask_batch(
             [
-                (question, None, films[shown]) if isinstance(shown, Video) else (question, shown)
+                (question, None, films[shown]) if isinstance(shown, VideoSpan) else (question, shown)
                 for question, shown in asked
             ]
         )
         return answers
 
-    def _video_frames(self, video: Video) -> VideoFrames:
+    def video_frames(self, video: VideoSpan) -> VideoFrames:
         """The key frames of a video, as many as the model takes."""
 
         if "video" not in self.reads:
@@ -102,34 +103,34 @@ class MotionModel:
         end = clip.duration if video.end is None else min(video.end, clip.duration)
         return replace(clip, times=clip.times - start, duration=end - start)
 
-    def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[Said]:
+    def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[PlainAnswer]:
         """The likeliest option as the whole answer, its end included; confidence is its share among the options.
 
         A recording longer than the model's window counts with the sum over its windows.
         """
         return [self._choose(*one) for one in asked]
 
-    def _choose(self, question: str, shown: Any, options: Sequence[str]) -> Said:
+    def _choose(self, question: str, shown: Any, options: Sequence[str]) -> PlainAnswer:
         import torch
 
         from vimonet.inference.assistant import split_windows
 
         assistant = self.assistant
         windows: list[Any] = [None]
-        if isinstance(shown, Video):
-            windows = [self._video_frames(shown)]
+        if isinstance(shown, VideoSpan):
+            windows = [self.video_frames(shown)]
         elif shown is not None:
             bounds = split_windows(shown.frames, assistant.window_frames)
             windows = [shown if len(bounds) == 1 else shown.window(*bound) for bound in bounds]
         question = assistant.processor.normalise_question(question)
         total = torch.zeros(len(options), dtype=torch.float64)
         for window in windows:
-            total += self._log_likelihoods(question, window, options)
+            total += self.log_likelihoods(question, window, options)
         shares = total.softmax(dim=0)
         best = int(shares.argmax())
-        return Said(options[best], float(shares[best]))
+        return PlainAnswer(options[best], float(shares[best]))
 
-    def _log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
+    def log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
         """log P(option and end | question, a Motion, a VideoFrames or None), float64 [len(options)]."""
         import torch
 
@@ -178,7 +179,7 @@ class EndpointModel:
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Any]:
         """Answers, several requests at a time; an empty one where the endpoint gave none that can be used."""
-        videos = [k for k, (_, shown) in enumerate(asked) if isinstance(shown, Video)]
+        videos = [k for k, (_, shown) in enumerate(asked) if isinstance(shown, VideoSpan)]
         others = [k for k in range(len(asked)) if k not in set(videos)]
         found: dict[int, Any] = {}
         if others:
@@ -187,7 +188,7 @@ class EndpointModel:
             found.update(zip(videos, self._about_videos([asked[k] for k in videos]), strict=True))
         return [found[k] for k in range(len(asked))]
 
-    def _about_videos(self, asked: Sequence[tuple[str, Video]]) -> list[Said]:
+    def _about_videos(self, asked: Sequence[tuple[str, VideoSpan]]) -> list[PlainAnswer]:
         from vimonet.llm.endpoint import EndpointError, Request, message
 
         def requests() -> Any:
@@ -196,14 +197,14 @@ class EndpointModel:
                 yield Request([message("system", _SYSTEM), message("user", question, images)])
 
         replies = self.remote.endpoint.chat_many(requests())
-        return [Said("" if isinstance(reply, EndpointError) else reply.text.strip()) for reply in replies]
+        return [PlainAnswer("" if isinstance(reply, EndpointError) else reply.text.strip()) for reply in replies]
 
 
 class BaselineModel:
     """A baseline put to the test as a model: it finds the item by its question and knows its form.
 
     Args:
-        name: one of :data:`BASELINES`.
+        name: one of :data:`BASELINE_MODELS`.
         train_items: what it learns from.
         items: what will be asked.
     """
@@ -217,23 +218,19 @@ class BaselineModel:
         self._nearest = NearestNeighbour(train_items) if name == "nearest" else None
         self._blind: Any = None
         if name == "question-only":
-            from vimonet.vimos.question_only_baseline import QuestionOnly
+            self._blind = fit_question_only(train_items, seed)
 
-            self._blind = QuestionOnly(seed).fit(
-                [(getattr(i, "plain", "") or i.question, i.answer, i.form.partition(":")[0]) for i in train_items]
-            )
-
-    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Said]:
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[PlainAnswer]:
         """Its answers; a question it does not know (mirrored in its words) gets the one for the closest form: none."""
-        return [Said(self._answer(question, shown)) for question, shown in asked]
+        return [PlainAnswer(self._answer(question, shown)) for question, shown in asked]
 
     def _answer(self, question: str, shown: Any) -> str:
         item = self._items.get(question)
         if self._blind is not None:
-            return str(self._blind.answer((getattr(item, "plain", "") or question) if item else question))
+            return str(self._blind.answer(plain_question(item) if item else question))
         if item is None:
             return ""
-        if self._nearest is not None and shown is not None and not isinstance(shown, Video):
+        if self._nearest is not None and shown is not None and not isinstance(shown, VideoSpan):
             found = self._nearest.answer(replace(item, motion=shown))
             if found is not None:
                 return found

@@ -1,4 +1,4 @@
-"""Baselines that read no language: the majority answer of a form, and the answer of the nearest clip."""
+"""Answer by baselines: the majority answer of a form, the answer of the nearest clip, a question-only model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
+
+from vimonet.bench.tasks import plain_question
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
+    from vimonet.vimos.question_only_baseline import QuestionOnly
     from vimonet.vimos.types import Item
 
+BASELINES = ("majority", "nearest", "question_only")
 _SEGMENTS = 4
 # Metres, metres or radians per second: numbers that vary less than sensors err must not be blown up to count like the
 # others.
@@ -104,6 +109,34 @@ class NearestNeighbour:
             space = self._spaces[motion.dimensions]
             self._last = (motion, self._norms[motion.dimensions] - 2 * (space @ own))
         return self._last[1]
+
+
+def baseline_answers(
+    items: Sequence[Item], train_items: Sequence[Item], names: Sequence[str], seed: int = 0, progress: bool = True
+) -> dict[str, dict[str, str]]:
+    """Answer items by baselines (of :data:`BASELINES`) that learn from training items, by baseline and item id."""
+    answers: dict[str, dict[str, str]] = {}
+    if "majority" in names:
+        majority = MajorityAnswer(train_items)
+        answers["majority"] = {item.id: majority.answer(item) for item in items}
+    if "nearest" in names:
+        nearest, common = NearestNeighbour(train_items), MajorityAnswer(train_items)
+        answers["nearest"] = {}
+        for item in tqdm(items, desc="nearest", unit="item", disable=not progress):
+            retrieved = nearest.answer(item)
+            # A form that training never asks of such clips leaves retrieval with the majority answer.
+            answers["nearest"][item.id] = common.answer(item) if retrieved is None else retrieved
+    if "question_only" in names:
+        said = fit_question_only(train_items, seed).answers([plain_question(item) for item in items])
+        answers["question_only"] = {item.id: answer for item, answer in zip(items, said, strict=True)}
+    return answers
+
+
+def fit_question_only(train_items: Sequence[Item], seed: int = 0) -> QuestionOnly:
+    """Fit a question-only model: the fair blind control of a model that says "cannot tell" when it sees nothing."""
+    from vimonet.vimos.question_only_baseline import QuestionOnly
+
+    return QuestionOnly(seed).fit([(plain_question(i), i.answer, i.form.partition(":")[0]) for i in train_items])
 
 
 def pooled_body_features(motion: Motion) -> NDArray[np.float32]:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from vimonet.bench.datasets import open_dataset
-from vimonet.bench.provenance import weights_sha256
-from vimonet.bench.reporting.report import write_text
+from vimonet.bench.predictions import weights_sha256
+from vimonet.bench.report import write_text
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.frame_cache import FrameCache
 from vimonet.training.data.sampling import Sample

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.bench.fusion import CELLS, NEEDS, Scored
-from vimonet.bench.reporting.report import write_text
+from vimonet.bench.report import write_text
 from vimonet.utils.errors import InputError
 from vimonet.utils.statistics import cluster_weights, percentiles
 

@@ -1,24 +1,86 @@
-"""Items of the benchmark: the instructions of a dataset's records that its tasks select, as they are put to a model."""
+"""Gather the items of the benchmark: the instructions of a dataset's records that its tasks select."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from vimonet.bench.datasets import Source
-from vimonet.bench.scoring.answer_formats import EXACT, Rule, list_options, number_in
-from vimonet.bench.tasks import Task
-from vimonet.bench.video_span import Video
+import numpy as np
+
+from vimonet.bench.datasets import Source, open_dataset
+from vimonet.bench.tasks import EXACT, Rule, Task, list_options, number_in
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from vimonet.video import VideoFrames
     from vimonet.vimos.parquet import Instruction, Record
 
+AnyItem = TypeVar("AnyItem", bound=Item)
 _SUBJECTS = ("do", "limb", "a")
 _BY_SUBJECT = ("fact_yes_no", "when")
+
+
+CHANGES = ("", "mirrored", "reversed", "frozen")
+MAX_SIDE = 768
+"""Pixels of a key frame's longer side: more costs tokens and shows no more of a movement."""
+
+
+@dataclass(frozen=True)
+class VideoSpan:
+    """Name a span of a video file; its frames are decoded only when they are asked for.
+
+    Attributes:
+        path: file.
+        start, end: seconds; None for the beginning and the end of the file.
+        change: what a control does to it, one of :data:`CHANGES`.
+    """
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
+    change: str = ""
+
+    dimensions = 0
+    frames = 0
+    """As a movement has them: videos are never exchanged for movements, and their length is not known unopened."""
+
+    def changed(self, change: str) -> VideoSpan:
+        """The same stretch mirrored, reversed or frozen."""
+        return replace(self, change=change)
+
+    def key_frames(self, number: int = 8) -> list[Image.Image]:
+        """Key frames spread over the stretch as the paper samples them, as the control shows them.
+
+        Raises:
+            InputError: the file is missing or cannot be decoded.
+        """
+        from PIL import Image
+
+        return [Image.fromarray(frame) for frame in self.clip(number).images]
+
+    def clip(self, number: int = 8) -> VideoFrames:
+        """The same frames with their times, which count from the file's beginning and rise whatever the control does.
+
+        Raises:
+            InputError: the file is missing or cannot be decoded.
+        """
+        from vimonet.video import read
+
+        found = read(self.path, number, start=self.start, end=self.end, max_side=MAX_SIDE)
+        images = found.images
+        if self.change == "reversed":
+            images = images[::-1]
+        elif self.change == "mirrored":
+            images = images[:, :, ::-1]
+        elif self.change == "frozen":
+            images = np.repeat(images[:1], len(images), axis=0)
+        return replace(found, images=np.ascontiguousarray(images))
 
 
 @dataclass(frozen=True)
@@ -26,7 +88,7 @@ class BenchItem(Item):
     """An item of a task; ``kind`` is the task's name.
 
     Attributes:
-        motion: what is shown: a Motion or a :class:`~vimonet.bench.video_span.Video`.
+        motion: what is shown: a Motion or a :class:`VideoSpan`.
         rule: how its answer is scored.
         topic: the instruction's own kind.
         plain: the question without the task's prompt around it.
@@ -63,11 +125,55 @@ def gather(source: Source, tasks: Sequence[Task], split: str | None = None) -> l
     return items
 
 
+def training_items(source: Source, tasks: Sequence[Task], rows: int) -> list[BenchItem]:
+    """Gather the items of the first rows of the train split, for the baselines; none where there is no such split."""
+    if not rows or "train" not in source.splits:
+        return []
+    items: list[BenchItem] = []
+    for record in islice(source.records("train", tasks), rows):
+        items += items_of(record, tasks, source.folder)
+    return items
+
+
+def counts(dataset: str | Path, tasks: Sequence[Task], split: str | None = None) -> dict[str, tuple[int, int]]:
+    """Count the questions and the recordings that each task finds in a dataset."""
+    source = open_dataset(dataset)
+    try:
+        items = gather(source, tasks, split)
+    except InputError:
+        if split is not None and split not in source.splits:
+            raise
+        items = []
+    found: dict[str, tuple[int, int]] = {}
+    for task in tasks:
+        own = [item for item in items if item.kind == task.name]
+        found[task.name] = (len(own), len({(item.source, item.recording) for item in own}))
+    return found
+
+
+def select(items: Sequence[AnyItem], limit: int | None, seed: int = 0) -> list[AnyItem]:
+    """Draw at most ``limit`` items, as evenly as can be over source, kind, form and wording; order kept."""
+    if limit is None or limit >= len(items):
+        return list(items)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index in np.random.default_rng(seed).permutation(len(items)):
+        item = items[int(index)]
+        groups.setdefault((item.source, item.kind, item.form, item.wording), []).append(int(index))
+    chosen: list[int] = []
+    depth = 0
+    while len(chosen) < limit:
+        for key in sorted(groups):
+            if depth < len(groups[key]) and len(chosen) < limit:
+                chosen.append(groups[key][depth])
+        depth += 1
+    return [items[index] for index in sorted(chosen)]
+
+
 def items_of(record: Record, tasks: Sequence[Task], folder: Path) -> Iterator[BenchItem]:
     """The items of one record: for each task, what it selects, where the record has what the task shows."""
     video = None
     if record.video is not None:
-        video = Video(folder / record.video, *(record.video_span or (None, None)))
+        video = VideoSpan(folder / record.video, *(record.video_span or (None, None)))
     for task in tasks:
         shown = record.motion if task.group == "motion" else video
         if shown is None or (task.select.sources and record.source not in task.select.sources):

@@ -1,4 +1,4 @@
-"""Free-text answers judged by a language model, and how far the judge can be trusted.
+"""Judge free-text answers by a language model, and measure how far the judge can be trusted.
 
 The protocol is that of Video-ChatGPT (Maaz et al., arXiv 2306.05424), which MotionLLM follows: the judge sees question,
 right answer and prediction, says whether they match, and gives a score from 0 to 5. The prompt is our own, so figures
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tqdm import tqdm
@@ -68,14 +68,8 @@ class Agreement:
     exact_only: int
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "n": self.n,
-            "share": self.share,
-            "kappa": self.kappa,
-            "judge_only": self.judge_only,
-            "exact_only": self.exact_only,
-        }
+        """Return a JSON-ready mapping."""
+        return asdict(self)
 
 
 class Judge:
@@ -113,18 +107,6 @@ class Judge:
             match, score = reply.value["match"] == "yes", int(reply.value["score"])
             verdicts[i] = Verdict(match, max(score, 3) if match else min(score, 2))
         return verdicts
-
-
-def summary(verdicts: Sequence[Verdict | None]) -> dict[str, Any]:
-    """Accuracy (share of matches) and mean score of the judged items, their number, and how many stayed unjudged."""
-    judged = [v for v in verdicts if v is not None]
-    n = len(judged)
-    return {
-        "n": n,
-        "unjudged": len(verdicts) - n,
-        "accuracy": sum(v.match for v in judged) / n if n else None,
-        "score": sum(v.score for v in judged) / n if n else None,
-    }
 
 
 def agreement(verdicts: Sequence[Verdict | None], exact: Sequence[bool | None]) -> Agreement:

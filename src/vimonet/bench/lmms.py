@@ -18,9 +18,8 @@ import yaml
 from tqdm import tqdm
 
 from vimonet.bench.datasets import open_dataset
-from vimonet.bench.items import BenchItem, gather
+from vimonet.bench.items import BenchItem, VideoSpan, gather
 from vimonet.bench.tasks import Task, find_tasks
-from vimonet.bench.video_span import Video
 from vimonet.utils.errors import InputError
 
 PREFIX = "vimonet_"
@@ -110,7 +109,7 @@ def _write_task(part: Path, out: Path, task: Task, items: Sequence[BenchItem], p
 
 
 def _row(part: Path, out: Path, item: BenchItem, strips: dict[int, str]) -> dict[str, Any]:
-    if isinstance(item.motion, Video):
+    if isinstance(item.motion, VideoSpan):
         place = str(item.motion.path.resolve())
     else:
         place = strips.get(id(item.motion), "")

@@ -1,7 +1,7 @@
 """What lmms-eval calls for the tasks of ViMoNet-Bench; `vimonet bench export-lmms` writes a copy beside the tasks.
 
 The copy runs in lmms-eval's own environment, where ViMoNet is not installed: nothing of it is imported here, and
-the rules of :mod:`vimonet.bench.scoring.answer_formats` are written out once more (a test
+the rules of :mod:`vimonet.bench.tasks` are written out once more (a test
 holds the two against each other).
 """
 

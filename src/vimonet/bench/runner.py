@@ -1,237 +1,293 @@
-"""Run a benchmark: ask every item under every condition, answer it with the baselines, score, write the report."""
+"""Run the benchmark: put the tasks of a dataset to a model under every condition, score, write one report."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from tqdm import tqdm
-
-from vimonet.bench import controls as conditions
-from vimonet.bench import provenance
-from vimonet.bench.baselines import MajorityAnswer, NearestNeighbour
-from vimonet.bench.predictions import Prediction, PredictionLog, ask
-from vimonet.bench.reporting.report import Report, write_text
-from vimonet.bench.scoring import text_metrics
-from vimonet.bench.scoring.answer_formats import item_score, topic_of
-from vimonet.bench.scoring.set_scores import RECOGNITION
-from vimonet.bench.scoring.summary_scores import CategoryScorer
+from vimonet.bench import predictions as asking
+from vimonet.bench.adapters import BASELINE_MODELS, Adapter, BaselineModel, open_model
+from vimonet.bench.baselines import BASELINES, baseline_answers
+from vimonet.bench.controls import MOTION, under_condition
+from vimonet.bench.datasets import open_dataset
+from vimonet.bench.items import gather, select, training_items
+from vimonet.bench.predictions import Prediction, PredictionLog
+from vimonet.bench.report import CombinedReport, Report, combine, score_sections, write_text
+from vimonet.bench.scoring.accuracy import RECOGNITION
+from vimonet.bench.scoring.behaviour import contradictions
+from vimonet.bench.scoring.caption_scores import Similarity, find_evaluator
+from vimonet.bench.scoring.score_table import RunAnswers, is_caption
+from vimonet.bench.scoring.text_metrics import exact_match
+from vimonet.bench.tasks import GROUPS, find_tasks, item_score, plain_question, topic_of
+from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
-    from vimonet.bench.scoring.caption_similarity import Similarity
     from vimonet.retrieval.text_motion import Evaluator
     from vimonet.vimos.types import Item
 
-CONTROLS = ("blind", "mirrored", "shuffled", "frozen")
+CONTROLS = ("blind", "shuffled", "mirrored", "reversed", "frozen")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a benchmark run.
+
+    Attributes:
+        dataset: folder of a VIMOS dataset, of MVBench, or of BABEL-QA / HuMMan-QA.
+        tasks: names, groups or files; () for every task that the dataset has questions for and the model can read.
+        split: split asked; None for the one each task names.
+        out: folder of the report; None for ``runs/bench/<model>-<dataset>-<split>``.
+        limit: at most so many items, drawn evenly over source, task, form and wording; 0 = all.
+        control_limit: the same for the controls other than blind.
+        controls: conditions asked beside the motion itself.
+        train_rows: rows of the train split that the baselines learn from; 0 = no baselines.
+        evidence: count the answers that contradict what can be measured.
+        seed: of every draw.
+        batch_size: questions per call.
+        samples: bootstrap resamples behind an interval.
+        progress: show progress bars.
+        evaluator: folder of the text-motion encoder that ranks captions by the motions they fit; None for the shipped
+            one, and for no such section where none is shipped.
+        similarity: folder or hub id of a sentence-transformers model that measures captions too; None for none.
+        baselines: answer also by these, out of ``majority``, ``nearest`` and ``question_only``.
+    """
+
+    dataset: str | Path = ""
+    tasks: tuple[str, ...] = ()
+    split: str | None = None
+    out: str | Path | None = None
+    limit: int = 0
+    control_limit: int = 0
+    controls: tuple[str, ...] = CONTROLS
+    train_rows: int = 2000
+    evidence: bool = True
+    seed: int = 0
+    batch_size: int = 32
+    samples: int = 2000
+    progress: bool = True
+    evaluator: str | Path | None = None
+    similarity: str | Path | None = None
+    baselines: tuple[str, ...] = BASELINES
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Further measures of answers, each None where it is not wanted.
+
+    Attributes:
+        judge: a :class:`vimonet.bench.judge.Judge` of the answers.
+        evaluator: text-motion encoder that ranks captions by the motions they fit.
+        similarity: sentence embeddings that measure captions beside BLEU, ROUGE-L and CIDEr.
+    """
+
+    judge: Any = None
+    evaluator: Evaluator | None = None
+    similarity: Similarity | None = None
+
+
+def run(
+    options: Options, model: Adapter | str | None = None, *, judge: Any = None, device: str | None = None
+) -> Report:
+    """Run the benchmark on one model and write its report (see :func:`evaluate`).
+
+    Args:
+        options: what is asked, and how.
+        model: an adapter; or the folder or hub id of a ViMoNet model, or ``majority``, ``nearest``, ``question-only``;
+            None for the shipped model.
+        judge: a :class:`vimonet.bench.judge.Judge` of the answers.
+        device: of a model that is loaded.
+
+    Raises:
+        InputError: the dataset, a task, the model or the output folder cannot be used, or there is nothing to ask.
+    """
+    source, tasks = open_dataset(options.dataset), find_tasks(options.tasks)
+    baseline = model if isinstance(model, str) and model in BASELINE_MODELS else None
+    adapter: Adapter | None = None
+    if baseline is None:
+        adapter = open_model(model, device) if model is None or isinstance(model, str) else model
+    reads = adapter.reads if adapter is not None else frozenset(GROUPS)
+    if options.tasks and (unread := [task for task in tasks if task.group not in reads]):
+        name = adapter.name if adapter else model
+        raise InputError(f"{name} reads no {unread[0].group}, which the task {unread[0].name} shows")
+    tasks = [task for task in tasks if task.group in reads]
+    items = gather(source, tasks, options.split)
+    found = {item.kind for item in items}
+    if options.tasks and (empty := [task.name for task in tasks if task.name not in found]):
+        raise InputError(f"{source.folder}: the task {empty[0]} finds nothing to ask there; leave it out")
+    tasks = [task for task in tasks if task.name in found]
+    items = select(items, options.limit or None, options.seed)
+    captions = any(is_caption(item) for item in items)
+    evaluator = find_evaluator(options.evaluator) if captions or options.evaluator else None
+    similarity = Similarity(options.similarity, device) if options.similarity else None
+    learnt = training_items(source, tasks, options.train_rows)
+    if adapter is None:
+        if not learnt:
+            raise InputError(f"{source.folder}: {baseline} learns from a train split, and there is none")
+        adapter = BaselineModel(str(baseline), learnt, items, options.seed)
+    splits = ", ".join(sorted({options.split or task.split for task in tasks}))
+    return evaluate(
+        adapter,
+        items,
+        replace(options, out=options.out or default_out(adapter.name, source.folder, splits)),
+        train_items=learnt,
+        judges=Judges(judge, evaluator if captions else None, similarity if captions else None),
+        about={
+            "split": splits,
+            "dataset": f"{source.folder.name} ({source.layout})",
+            "dataset_sha256": source.sha256,
+            "tasks": [task.name for task in tasks],
+            "control_limit": options.control_limit or None,
+        },
+    )
+
+
+def run_models(
+    options: Options, models: Sequence[Adapter | str | None] = (None,), *, judge: Any = None, device: str | None = None
+) -> Report | CombinedReport:
+    """Run the benchmark on one model, or on several seeds of one recipe.
+
+    Args:
+        options: what is asked, and how.
+        models: as :func:`run` takes them. Of several each has a folder of its own in ``options.out`` (by default
+            ``runs/bench/combined``), which gets the mean and the spread over them.
+        judge, device: as of :func:`run`.
+
+    Raises:
+        InputError: as of :func:`run`.
+    """
+    if len(models) == 1:
+        return run(options, models[0], judge=judge, device=device)
+    out = Path(options.out or "runs/bench/combined")
+    names = [Path(model if isinstance(model, str) else getattr(model, "name", "model")).name for model in models]
+    places = [replace(options, out=out / f"{k}-{name}") for k, name in enumerate(names)]
+    together = combine(
+        [run(place, model, judge=judge, device=device) for place, model in zip(places, models, strict=True)]
+    )
+    together.save(out)
+    return together
 
 
 def evaluate(
     assistant: Any,
     items: Sequence[Item],
+    options: Options,
     *,
-    train_items: Sequence[Item] | None = None,
-    controls: Sequence[str] = CONTROLS,
-    out: str | Path,
-    batch_size: int = 32,
-    seed: int = 0,
-    samples: int = 2000,
-    checkpoint: str | Path | None = None,
-    model: str | None = None,
-    split: str | None = None,
-    progress: bool = True,
-    control_limit: int = 0,
-    question_only: bool = False,
-    evidence: bool = False,
-    judge: Any = None,
-    evaluator: Evaluator | None = None,
-    similarity: Similarity | None = None,
+    train_items: Sequence[Item] = (),
+    judges: Judges | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Report:
     """Evaluate an assistant on items and write the report.
 
-    Writes into ``out``: ``predictions.jsonl`` as answers come (a killed run continues there), ``answers.jsonl`` (every
-    question with the right answer and what each system said), ``report.json``, ``report.md``, ``scores.png``,
-    ``reliability.png``.
+    Writes into ``options.out``: ``predictions.jsonl`` as answers come (a killed run continues there),
+    ``answers.jsonl`` (every question with the right answer and what each system said), ``report.json``, ``report.md``,
+    ``scores.png``, ``reliability.png``.
 
     Args:
         assistant: has ``ask_batch([(question, motion | None), ...])`` giving objects with ``text`` and ``confidence``.
         items: what is asked; ids are unique.
-        train_items: what the majority and nearest-neighbour baselines learn from; without them there are none.
-        controls: conditions asked beside the movement itself; see :func:`vimonet.bench.controls.queries`.
-        out: folder; predictions of other weights, items or another seed found in it are refused.
-        batch_size: questions per call of the assistant.
-        seed: of the shuffled control and of every resampling.
-        samples: bootstrap resamples behind an interval.
-        checkpoint: weights to name by hash; by default the assistant's own directory or tensors.
-        model: name in the report; by default the assistant's.
-        split: name of the split in the report.
-        progress: show progress bars.
-        control_limit: ask the controls (``blind`` apart) of at most so many items, drawn evenly; 0 = of all.
-        question_only: also answer with a model trained on the training questions alone: the fair blind control of a
-            model that says "cannot tell" when it sees nothing.
-        evidence: also count the answers that contradict what can be measured.
-        judge: a :class:`vimonet.bench.judge.Judge` of the model's answers.
-        evaluator: measures how well captions find their movements.
-        similarity: measures captions by sentence embeddings beside BLEU, ROUGE-L and CIDEr.
+        options: how; what names the dataset, its tasks and draws of it is not read.
+        train_items: what the baselines learn from; without them there are none.
+        judges: further measures of the answers.
         about: further facts for the report (dataset, its hash ...).
 
     Raises:
-        InputError: ``out`` holds another run, or a control is unknown.
+        InputError: the folder holds predictions of other weights, items or another seed, or a control is unknown.
         ValueError: there are no items, or two share an id.
     """
-    started, asked = time.monotonic(), list(items)
+    started, asked, learnt, judges = time.monotonic(), list(items), list(train_items), judges or Judges()
     if not asked:
         raise ValueError("there are no items to evaluate on")
     if len({item.id for item in asked}) < len(asked):
         raise ValueError("two items share an id")
-    folder = Path(out)
-    names = [conditions.MOTION, *(name for name in dict.fromkeys(controls) if name != conditions.MOTION)]
-    some = select(asked, control_limit or None, seed)
-    put = {
-        name: conditions.queries(name, asked if name in (conditions.MOTION, "blind") else some, seed) for name in names
-    }
-    run = {
-        "checkpoint": provenance.assistant_sha256(assistant, checkpoint),
+    folder, seed, progress = Path(options.out or "runs/bench/model"), options.seed, options.progress
+    names = [MOTION, *(name for name in dict.fromkeys(options.controls) if name != MOTION)]
+    some = select(asked, options.control_limit or None, seed)
+    put = {name: under_condition(name, asked if name in (MOTION, "blind") else some, seed) for name in names}
+    made_with = {
+        "checkpoint": asking.assistant_sha256(assistant),
         "seed": seed,
-        "items_sha256": provenance.items_sha256(asked),
+        "items_sha256": asking.items_sha256(asked),
     }
     said: dict[str, dict[str, Prediction]] = {}
-    with PredictionLog(folder / "predictions.jsonl", run) as log:
-        for name, queries in put.items():
-            said[name] = ask(assistant, name, queries, log, batch_size=batch_size, progress=progress)
-    learnt = list(train_items or ())
-    simple = _baselines(asked, learnt, progress) if learnt else {}
-    if learnt and question_only:
-        simple["question_only"] = _question_only(asked, learnt, seed)
+    with PredictionLog(folder / "predictions.jsonl", made_with) as log:
+        for name, controlled in put.items():
+            said[name] = asking.ask(assistant, name, controlled, log, batch_size=options.batch_size, progress=progress)
+    simple = baseline_answers(asked, learnt, options.baselines, seed, progress) if learnt else {}
     _write_answers(folder / "answers.jsonl", asked, said, simple)
-    facts = {
-        "model": model or str(getattr(assistant, "name", None) or type(assistant).__name__),
-        **run,
-        "version": provenance.code_version(),
-        "split": split,
-        "items": len(asked),
-        "recordings": len({(item.source, item.recording) for item in asked}),
-        "train_items": len(learnt) or None,
-        "train_items_sha256": provenance.items_sha256(learnt) if learnt else None,
-        "controls": names[1:],
-        "samples": samples,
-        "machine": provenance.machine(),
-        **(about or {}),
-    }
     labels: dict[str, set[str]] = {}
     for item in learnt:
         if topic_of(item) == RECOGNITION:
             labels.setdefault(item.source, set()).update([item.answer, *item.options])
-    scorer = CategoryScorer(asked, said, simple, seed, samples, labels, (about or {}).get("tasks") or ())
-    if evidence:
-        scorer.contradictions, scorer.truths = _contradictions(asked, said[conditions.MOTION], progress)
-    if judge is not None:
-        scorer.verdicts = _verdicts(judge, asked, said[conditions.MOTION], progress)
-        facts["judge"] = judge.describe()
-    if evaluator is not None:
-        scorer.evaluator = evaluator
-        facts["evaluator"] = evaluator.fingerprint
-    if similarity is not None:
-        scorer.similarity = similarity
-        facts["similarity"] = similarity.describe()
-    sections = scorer.all()
+    answers = RunAnswers(
+        asked,
+        said,
+        simple,
+        seed,
+        options.samples,
+        labels,
+        (about or {}).get("tasks") or (),
+        evaluator=judges.evaluator,
+        similarity=judges.similarity,
+    )
+    if options.evidence:
+        checked, truths = contradictions(asked, answers.said, progress)
+        answers = replace(answers, contradictions=checked, truths=truths)
+    if judges.judge is not None:
+        triples = [(plain_question(item), item.answer, answers.said[item.id].text) for item in asked]
+        verdicts = judges.judge.judge(triples, progress=progress)
+        answers = replace(answers, verdicts=dict(zip((item.id for item in asked), verdicts, strict=True)))
+    facts = {
+        "model": str(getattr(assistant, "name", None) or type(assistant).__name__),
+        **made_with,
+        "version": asking.code_version(),
+        "split": None,
+        "items": len(asked),
+        "recordings": len({(item.source, item.recording) for item in asked}),
+        "train_items": len(learnt) or None,
+        "train_items_sha256": asking.items_sha256(learnt) if learnt else None,
+        "controls": names[1:],
+        "samples": options.samples,
+        "machine": asking.machine(),
+        **(about or {}),
+        **({"judge": judges.judge.describe()} if judges.judge is not None else {}),
+        **({"evaluator": judges.evaluator.fingerprint} if judges.evaluator is not None else {}),
+        **({"similarity": judges.similarity.describe()} if judges.similarity is not None else {}),
+    }
+    sections = score_sections(answers)
     report = Report({**facts, "seconds": round(time.monotonic() - started, 1)}, sections)
     report.save(folder)
     return report
 
 
-def select(items: Sequence[Item], limit: int | None, seed: int = 0) -> list[Item]:
-    """At most ``limit`` items, drawn as evenly as can be over source, kind, form and wording; order kept."""
-    if limit is None or limit >= len(items):
-        return list(items)
-    cells: dict[tuple[str, ...], list[int]] = {}
-    for index in np.random.default_rng(seed).permutation(len(items)):
-        item = items[int(index)]
-        cells.setdefault((item.source, item.kind, item.form, item.wording), []).append(int(index))
-    chosen: list[int] = []
-    depth = 0
-    while len(chosen) < limit:
-        for key in sorted(cells):
-            if depth < len(cells[key]) and len(chosen) < limit:
-                chosen.append(cells[key][depth])
-        depth += 1
-    return [items[index] for index in sorted(chosen)]
-
-
-def _baselines(items: list[Item], train_items: list[Item], progress: bool) -> dict[str, dict[str, str]]:
-    majority, nearest = MajorityAnswer(train_items), NearestNeighbour(train_items)
-    answers: dict[str, dict[str, str]] = {"majority": {}, "nearest": {}}
-    for item in tqdm(items, desc="baselines", unit="item", disable=not progress):
-        answers["majority"][item.id] = majority.answer(item)
-        retrieved = nearest.answer(item)
-        # A form that training never asks of such clips leaves retrieval with the majority answer.
-        answers["nearest"][item.id] = answers["majority"][item.id] if retrieved is None else retrieved
-    return answers
-
-
-def _question_only(items: list[Item], train_items: list[Item], seed: int) -> dict[str, str]:
-    from vimonet.vimos.question_only_baseline import QuestionOnly
-
-    triples = [(_plain(item), item.answer, item.form.partition(":")[0]) for item in train_items]
-    answers = QuestionOnly(seed).fit(triples).answers([_plain(item) for item in items])
-    return {item.id: answer for item, answer in zip(items, answers, strict=True)}
-
-
-def _plain(item: Item) -> str:
-    """The question without a task's prompt around it."""
-    return getattr(item, "plain", "") or item.question
-
-
-def _contradictions(
-    items: list[Item], said: Mapping[str, Prediction], progress: bool
-) -> tuple[dict[str, bool | None], dict[str, bool | None]]:
-    """Whether the model's answers, and the right ones, contradict what is measured on the movement."""
-    from vimonet.evidence import contradiction
-    from vimonet.motion import Motion
-    from vimonet.motion.kinematics import measure
-
-    model: dict[str, bool | None] = {}
-    truth: dict[str, bool | None] = {}
-    facts: dict[int, Any] = {}
-    for item in tqdm(items, desc="evidence", unit="item", disable=not progress):
-        if isinstance(item.motion, Motion):
-            if id(item.motion) not in facts:
-                facts[id(item.motion)] = measure(item.motion)
-            measured = facts[id(item.motion)]
-            model[item.id] = contradiction(_plain(item), said[item.id].text, measured)
-            truth[item.id] = contradiction(_plain(item), item.answer, measured)
-    return model, truth
-
-
-def _verdicts(judge: Any, items: list[Item], said: Mapping[str, Prediction], progress: bool) -> dict[str, Any]:
-    triples = [(_plain(item), item.answer, said[item.id].text) for item in items]
-    verdicts = judge.judge(triples, progress=progress)
-    return {item.id: verdict for item, verdict in zip(items, verdicts, strict=True)}
+def default_out(model: str, folder: Path, split: str) -> Path:
+    """Name the folder of a report that nobody named."""
+    plain: Callable[[str], str] = lambda text: re.sub(r"[^\w.-]+", "-", text).strip("-.") or "model"  # noqa: E731
+    return Path("runs/bench") / f"{plain(Path(model).name)}-{plain(folder.resolve().name)}-{plain(split)}"
 
 
 def _write_answers(
-    path: Path, items: list[Item], said: dict[str, dict[str, Prediction]], simple: dict[str, dict[str, str]]
+    path: Path,
+    items: Sequence[Item],
+    said: Mapping[str, Mapping[str, Prediction]],
+    baselines: Mapping[str, Mapping[str, str]],
 ) -> None:
     lines = []
     for item in items:
-        model = said[conditions.MOTION][item.id]
-        record: dict[str, Any] = {
-            key: getattr(item, key)
-            for key in ("id", "source", "recording", "kind", "form", "wording", "question", "answer")
-        }
+        model = said[MOTION][item.id]
+        names = ("id", "source", "recording", "kind", "form", "wording", "question", "answer")
+        record: dict[str, Any] = {name: getattr(item, name) for name in names}
         record |= {
             "model": model.text,
             "score": item_score(item, model.text),
-            "right": text_metrics.exact_match(model.text, item.answer),
+            "right": exact_match(model.text, item.answer),
             "confidence": model.confidence,
         }
-        record |= {
-            name: rows[item.id].text for name, rows in said.items() if name != conditions.MOTION and item.id in rows
-        }
-        record |= {name: rows[item.id] for name, rows in simple.items()}
+        record |= {name: rows[item.id].text for name, rows in said.items() if name != MOTION and item.id in rows}
+        record |= {name: rows[item.id] for name, rows in baselines.items()}
         lines.append(json.dumps(record, ensure_ascii=False))
     write_text(path, "\n".join(lines))

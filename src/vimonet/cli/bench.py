@@ -118,7 +118,7 @@ def _fusion(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vimonet.bench.run import CONTROLS, Options, run_models
+    from vimonet.bench import CONTROLS, Options, run_models
     from vimonet.utils.errors import InputError
 
     if bool(args.base_url) != bool(args.llm_model):
@@ -167,8 +167,8 @@ def _run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from vimonet.bench.reporting.compare_reports import side_by_side
-    from vimonet.bench.reporting.report import Report, write_text
+    from vimonet.bench.compare_reports import side_by_side
+    from vimonet.bench.report import Report, write_text
     from vimonet.utils.errors import InputError
 
     if args.sources and not args.readme:
@@ -184,7 +184,7 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from vimonet.bench.run import counts
+    from vimonet.bench.items import counts
     from vimonet.bench.tasks import find_tasks
 
     tasks = find_tasks()

@@ -1,1 +1,1 @@
-"""Score answers: answer formats, text metrics, intervals, and the sections of a report."""
+"""Score answers: metrics of texts, and the sections of a report, each with its numbers and its Markdown."""

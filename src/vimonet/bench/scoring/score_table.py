@@ -1,4 +1,4 @@
-"""What every system said to the items of a run, in groups, as scores.
+"""Hold the answers of a run, make scores of them, and write scores as text.
 
 A *score* is ``{"value", "low", "high", "n", "recordings"}``: a number, its 95 % interval over recordings, the items
 and the recordings behind it; bounds are None where they cannot be known (one recording).
@@ -6,68 +6,117 @@ and the recordings behind it; bounds are None where they cannot be known (one re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vimonet.bench.controls import MOTION
-from vimonet.bench.predictions import Prediction
-from vimonet.bench.scoring.answer_formats import rule_of
+from vimonet.bench.tasks import item_score, rule_of
 from vimonet.utils import statistics
 
 if TYPE_CHECKING:
+    from vimonet.bench.judge import Verdict
+    from vimonet.bench.predictions import Prediction
+    from vimonet.bench.scoring.caption_scores import Similarity
+    from vimonet.retrieval.text_motion import Evaluator
     from vimonet.vimos.types import Item
 
 ALL = "all"
-CHANGED = ("mirrored", "reversed")
+MODEL = "model"
+"""Name of the model under test among the systems; its predictions are those of the condition ``motion``."""
+BLIND = ("blind", "question_only")
+"""Systems that see no motion: the model itself, and one trained on questions alone."""
+SYSTEM_NAMES = {"blind": "model, blind", "question_only": "question-only model", "nearest": "nearest clip"}
+"""Names of systems in tables, where they differ."""
+
+_CHANGED = ("mirrored", "reversed")
 """Conditions under which another answer is right: reported apart."""
+
+Row = Mapping[str, Any]
 Score = dict[str, Any]
 Answers = Mapping[str, str]
 """Answers of one system by item id; an item it does not answer is absent."""
 
 
-class Systems:
-    """The items of one run and what every system said to them: grouping, means and intervals.
+@dataclass(frozen=True)
+class Section:
+    """One section of a report: its rows and their Markdown.
 
-    Args:
+    Attributes:
+        name: key in ``report.json``.
+        heading, note: of its Markdown.
+        rows: make the rows of a run.
+        table: write rows as Markdown.
+    """
+
+    name: str
+    heading: str
+    note: str
+    rows: Callable[[RunAnswers], list[dict[str, Any]]]
+    table: Callable[[Sequence[Row]], str]
+
+
+@dataclass(frozen=True)
+class RunAnswers:
+    """The items of one run, what every system answered, and how scores are resampled.
+
+    Attributes:
         items: everything asked.
-        predictions: by condition, by item id.
+        predictions: the model's answers by condition and item id.
         baselines: answers of ``majority``, ``nearest`` and ``question_only`` by item id.
         seed: of every resampling.
         samples: resamples of an interval.
         labels: by source, action labels known beside those of the items (of the training items).
         order: kinds in the order of the report; those it does not name follow in alphabetical order.
+        contradictions: by item id, whether the model's answer contradicts a measurement; None: cannot be checked.
+        truths: the same for the right answers, which shows how far the measurements can be trusted.
+        verdicts: by item id, a judge's verdict on the model's answer; None: it gave none.
+        evaluator: text-motion encoder that ranks captions; None: no retrieval section.
+        similarity: sentence embeddings that measure captions too; None: not measured.
     """
 
-    def __init__(
-        self,
-        items: Sequence[Item],
-        predictions: Mapping[str, Mapping[str, Prediction]],
-        baselines: Mapping[str, Answers],
-        seed: int = 0,
-        samples: int = 2000,
-        labels: Mapping[str, Iterable[str]] | None = None,
-        order: Sequence[str] = (),
-    ) -> None:
-        self._items = list(items)
-        self._rank = {kind: k for k, kind in enumerate(order)}
-        self._predictions = predictions
-        self._seed = seed
-        self._samples = samples
-        self._labels = labels or {}
-        self._systems: dict[str, Answers] = {
-            "model" if name == MOTION else name: {k: p.text for k, p in said.items()}
-            for name, said in predictions.items()
-            if name not in CHANGED
+    items: Sequence[Item]
+    predictions: Mapping[str, Mapping[str, Prediction]]
+    baselines: Mapping[str, Answers] = field(default_factory=dict)
+    seed: int = 0
+    samples: int = 2000
+    labels: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    order: Sequence[str] = ()
+    contradictions: Mapping[str, bool | None] = field(default_factory=dict)
+    truths: Mapping[str, bool | None] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict | None] = field(default_factory=dict)
+    evaluator: Evaluator | None = None
+    similarity: Similarity | None = None
+
+    @cached_property
+    def systems(self) -> dict[str, Answers]:
+        """Answers by system: the model, the model under the conditions that keep the right answer, the baselines."""
+        asked = {
+            MODEL if name == "motion" else name: {k: p.text for k, p in said.items()}
+            for name, said in self.predictions.items()
+            if name not in _CHANGED
         }
-        self._systems |= baselines
-        self._sources = sorted({item.source for item in items})
+        return asked | dict(self.baselines)
 
-    def _kinds(self, items: Sequence[Item]) -> list[str]:
-        return sorted({item.kind for item in items}, key=lambda kind: (self._rank.get(kind, len(self._rank)), kind))
+    @property
+    def said(self) -> Mapping[str, Prediction]:
+        """The model's predictions on the motions as they are."""
+        return self.predictions["motion"]
 
-    def _mean(self, values: Any, items: Sequence[Item], classes: Sequence[str] | None = None) -> Score:
+    @property
+    def sources(self) -> list[str]:
+        """Corpora of the items, in alphabetical order."""
+        return sorted({item.source for item in self.items})
+
+    def kinds(self, items: Sequence[Item]) -> list[str]:
+        """Kinds of items, in the order of the report."""
+        rank = {kind: k for k, kind in enumerate(self.order)}
+        return sorted({item.kind for item in items}, key=lambda kind: (rank.get(kind, len(rank)), kind))
+
+    def mean(self, values: Any, items: Sequence[Item], classes: Sequence[str] | None = None) -> Score:
+        """Score the mean of a value per item; with `classes` the mean over the means of the classes."""
         numbers = np.asarray(values, dtype=np.float64)
         groups = recordings_of(items)
         if not len(numbers):
@@ -76,41 +125,102 @@ class Systems:
             value = float(numbers.mean())
         else:
             value = float(np.mean([numbers[[c == name for c in classes]].mean() for name in sorted(set(classes))]))
-        interval = statistics.bootstrap_interval(numbers, groups, self._seed, self._samples, classes=classes)
+        interval = statistics.bootstrap_interval(numbers, groups, self.seed, self.samples, classes=classes)
         return as_score(value, interval, len(numbers), len(set(groups)))
 
-    def _groups(
+    def above(self, items: Sequence[Item], other: str) -> Score:
+        """Test the model's score against another system's on the items that both answered."""
+        a, b = self.systems[MODEL], self.systems[other]
+        both = [item for item in items if item.id in a and item.id in b]
+        own = [item_score(item, a[item.id]) for item in both]
+        others = [item_score(item, b[item.id]) for item in both]
+        test = statistics.paired_test(own, others, recordings_of(both), self.seed, 2000)
+        score = as_score(test.difference, test.interval, len(both), test.recordings)
+        return {**score, "p_value": test.p_value}
+
+    def groups(
         self, keep: Callable[[Item], bool], *, kinds: bool = True, together: bool = True
-    ) -> Iterable[tuple[str, str, list[Item]]]:
-        """(source, kind, items) per source, per kind of it where asked for, and over all sources when there are
-        several."""
-        kept = [item for item in self._items if keep(item)]
+    ) -> Iterator[tuple[str, str, list[Item]]]:
+        """Yield (source, kind, items): all sources together where there are several, each source, each kind of it."""
+        kept = [item for item in self.items if keep(item)]
         names = sorted({item.source for item in kept})
         if together and len(names) > 1:
             yield ALL, ALL, kept
         for source in names:
             own = [item for item in kept if item.source == source]
             yield source, ALL, own
-            for kind in self._kinds(own) if kinds else ():
+            for kind in self.kinds(own) if kinds else ():
                 yield source, kind, [item for item in own if item.kind == kind]
 
 
 def is_caption(item: Item) -> bool:
-    """Whether an item asks for a caption, which is scored over the whole set."""
+    """Tell whether an item asks for a caption, which is scored over the whole set."""
     return rule_of(item).format == "caption"
 
 
+def recordings_of(items: Sequence[Item]) -> list[tuple[str, str]]:
+    """List the recording of each item, the unit of every resampling."""
+    return [(item.source, item.recording) for item in items]
+
+
+def larger_blind(systems: Mapping[str, Any], measure: str) -> str | None:
+    """Name the blind system with the larger score; None where there is none."""
+    names = [name for name in BLIND if name in systems]
+    return max(names, key=lambda name: _number_of(systems[name][measure])) if names else None
+
+
 def as_score(value: float, interval: statistics.Interval, n: int, recordings: int) -> Score:
-    """A score of a number, its interval and the counts behind it; what is not finite becomes None."""
+    """Make a score of a number, its interval and the counts behind it; what is not finite becomes None."""
     numbers = {"value": value, "low": interval.low, "high": interval.high}
     return {**{key: known(number) for key, number in numbers.items()}, "n": n, "recordings": recordings}
 
 
-def recordings_of(items: Sequence[Item]) -> list[tuple[str, str]]:
-    """The recording of each item, the unit of every resampling."""
-    return [(item.source, item.recording) for item in items]
-
-
 def known(number: float) -> float | None:
-    """The number, None where it is not finite."""
+    """Return the number, None where it is not finite."""
     return number if isinstance(number, int) else float(number) if np.isfinite(number) else None
+
+
+# ------------------------------- text
+
+
+def show(score: Row | None, digits: int = 2) -> str:
+    """Write a score: ``.93 (.90-.95)``, or ``.93 ± .01`` over seeds; a dash where there is none."""
+    if score is None:
+        return "–"
+    if "mean" in score:
+        if score["mean"] is None:
+            return "–"
+        spread = "" if score["std"] is None else f" ± {_written(score['std'], digits)}"
+        return _written(score["mean"], digits) + spread
+    if score.get("value") is None:
+        return "–"
+    bounds = ""
+    if score.get("low") is not None and score.get("high") is not None:
+        low, high = _written(score["low"], digits), _written(score["high"], digits)
+        bounds = f" ({low}–{high})" if score["low"] >= 0 else f" ({low} to {high})"
+    return _written(score["value"], digits) + bounds
+
+
+def value(score: Row | None, digits: int = 2) -> str:
+    """Write a score without its interval."""
+    number = None if score is None else score.get("mean", score.get("value"))
+    return "–" if number is None else _written(number, digits)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table; bars and line breaks in its fields are escaped."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(map(_escaped, row)) + " |" for row in rows)])
+
+
+def _written(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def _escaped(text: str) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _number_of(score: Row) -> float:
+    return float(score.get("mean", score.get("value")) or 0.0)

@@ -131,19 +131,6 @@ def tokenise(text: str) -> list[str]:
     return _TOKEN.findall(text.lower())
 
 
-def lemmatised_reference(line: str) -> str:
-    """The lemmatised tokens of one line of a HumanML3D text file, ``caption#word/POS word/POS ...#start#end``, as a
-    reference of the TM2T protocol.
-
-    Raises:
-        ValueError: the line has no token column.
-    """
-    columns = line.strip().split("#")
-    if len(columns) < 2 or "/" not in columns[1]:
-        raise ValueError(f"{line!r} is no HumanML3D text line: caption#word/POS ...#start#end is expected")
-    return " ".join(token.rsplit("/", 1)[0] for token in columns[1].split())
-
-
 @dataclass(frozen=True)
 class CaptionScores:
     """Caption metrics of a set, with what is needed to resample it.

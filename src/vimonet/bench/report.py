@@ -5,20 +5,43 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vimonet.bench.reporting import summary_tables, tables
+from vimonet.bench.scoring import accuracy, behaviour, caption_scores
+from vimonet.bench.scoring.score_table import Row, RunAnswers, Section
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
 
-_IDENTITY = ("source", "kind", "form", "wording", "references", "control")
-SECTIONS = (
-    *("cells", "averages", "consistency", "evidence", "judge"),
-    *("wording", "mirrored", "yes_no", "abstention", "calibration", "captions", "retrieval", "recognition"),
+SECTIONS: tuple[Section, ...] = (
+    accuracy.SCORES,
+    accuracy.AVERAGES,
+    behaviour.CONSISTENCY,
+    behaviour.EVIDENCE,
+    behaviour.JUDGE,
+    accuracy.WORDING,
+    behaviour.MIRRORED,
+    behaviour.YES_NO_SECTION,
+    behaviour.ABSTENTION,
+    behaviour.CALIBRATION,
+    caption_scores.CAPTIONS,
+    caption_scores.RETRIEVAL,
+    accuracy.RECOGNITION_SECTION,
 )
+"""Every section of a report, in its order; a new one is a :class:`Section` in this list."""
+
+_IDENTITY = ("source", "kind", "form", "wording", "references", "control")
+_FACTS = (
+    *("model", "checkpoint", "version", "seed", "dataset", "dataset_sha256", "split", "tasks", "items", "recordings"),
+    *("train_items", "items_sha256", "evaluator", "controls", "control_limit", "seconds", "machine"),
+)
+
+
+def score_sections(answers: RunAnswers) -> dict[str, list[dict[str, Any]]]:
+    """Score the answers of a run: the rows of every section by its name."""
+    return {section.name: section.rows(answers) for section in SECTIONS}
 
 
 @dataclass
@@ -28,7 +51,7 @@ class Report:
     Attributes:
         provenance: model, checkpoint (SHA-256 of its weights), seed, code version, counts, controls, wall time,
             machine.
-        sections: the lists of rows named in :data:`SECTIONS`; see :class:`vimonet.bench.scoring.scores.Scorer`.
+        sections: the lists of rows named in :data:`SECTIONS`; see :data:`SECTIONS` and its functions.
         out: the folder it was written to, None before.
     """
 
@@ -36,20 +59,20 @@ class Report:
     sections: dict[str, list[dict[str, Any]]]
     out: Path | None = None
 
-    def cell(self, source: str, kind: str, form: str = "all", wording: str = "all") -> dict[str, Any]:
-        """The row of ``cells`` for a source and kind.
+    def row(self, source: str, kind: str, form: str = "all", wording: str = "all") -> dict[str, Any]:
+        """Find the score row of a source and kind.
 
         Raises:
             KeyError: there is none.
         """
-        for row in self.sections["cells"]:
+        for row in self.sections["score_rows"]:
             if (row["source"], row["kind"], row["form"], row["wording"]) == (source, kind, form, wording):
                 return row
-        raise KeyError(f"no cell for source {source!r}, kind {kind!r}, form {form!r}, wording {wording!r}")
+        raise KeyError(f"no score row for source {source!r}, kind {kind!r}, form {form!r}, wording {wording!r}")
 
     def score(self, source: str, kind: str, system: str = "model", measure: str = "exact_match") -> float:
         """One figure: ``report.score("cmu", "turn", "blind", "balanced_accuracy")``."""
-        return self.cell(source, kind)["systems"][system][measure]["value"]
+        return self.row(source, kind)["systems"][system][measure]["value"]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; numbers that are not known are None."""
@@ -57,7 +80,7 @@ class Report:
 
     def markdown(self, forms: bool = True) -> str:
         """The tables of the report, with or without the long one per question form."""
-        return tables.report_markdown(self.provenance, self.sections, forms)
+        return _markdown(["# Evaluation", _facts(self.provenance)], self.sections, forms)
 
     def categories(self, sources: Sequence[str] = ()) -> str:
         """One Markdown table per source and task: n, score, balanced accuracy, blind, shuffled, mirrored, majority,
@@ -69,19 +92,19 @@ class Report:
         Raises:
             InputError: nothing was asked about one of the sources.
         """
-        return summary_tables.categories(self.sections, sources)
+        return accuracy.categories(self.sections, sources)
 
     def save(self, out: str | Path) -> Path:
         """Write ``report.json``, ``report.md``, ``scores.png`` and ``reliability.png`` into a folder."""
-        from vimonet.bench.reporting import charts
+        from vimonet.bench import report_charts
 
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         self.out = folder
         write_text(folder / "report.json", json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
         write_text(folder / "report.md", self.markdown())
-        charts.draw_scores(self.sections["cells"], folder / "scores.png", title=tables.title(self.provenance))
-        charts.draw_reliability(self.sections["calibration"], folder / "reliability.png")
+        report_charts.draw_scores(self.sections["score_rows"], folder / "scores.png", title=_title(self.provenance))
+        report_charts.draw_reliability(self.sections["calibration"], folder / "reliability.png")
         return folder
 
     @classmethod
@@ -95,11 +118,7 @@ class Report:
         file = file / "report.json" if file.is_dir() else file
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
-            cells = data["cells"]
-            # A report of an earlier version lacks the sections added since.
-            return cls(
-                data["provenance"], {name: data.get(name, []) for name in SECTIONS} | {"cells": cells}, file.parent
-            )
+            return cls(data["provenance"], {section.name: data[section.name] for section in SECTIONS}, file.parent)
         except FileNotFoundError:
             raise InputError(f"{file}: no such report; a folder that `vimonet bench run` wrote is expected") from None
         except (ValueError, KeyError, TypeError):
@@ -126,7 +145,12 @@ class CombinedReport:
 
     def markdown(self, forms: bool = True) -> str:
         """The tables, ``mean ± standard deviation over seeds``, with or without the long one per question form."""
-        return tables.combined_markdown(self.provenance, self.sections, forms)
+        opening = [
+            f"# Evaluation over {len(self.provenance)} seeds",
+            "Every figure: mean ± sample standard deviation over the seeds.",
+            "\n".join(f"- {_title(one)}, code {one.get('version')}" for one in self.provenance),
+        ]
+        return _markdown(opening, self.sections, forms)
 
     def save(self, out: str | Path) -> Path:
         """Write ``combined.json`` and ``combined.md`` into a folder."""
@@ -156,9 +180,9 @@ def combine(reports: Sequence[Report | str | Path]) -> CombinedReport:
             "the reports were made on different items; evaluate every seed on the same split, sources, seed and limit"
         )
     sections: dict[str, list[dict[str, Any]]] = {}
-    for name in SECTIONS:
-        tables_by_key = [{_identity(row): row for row in report.sections[name]} for report in loaded]
-        sections[name] = [_merge([table[key] for table in tables_by_key if key in table]) for key in tables_by_key[0]]
+    for name in loaded[0].sections:
+        by_key = [{_identity(row): row for row in report.sections[name]} for report in loaded]
+        sections[name] = [_merge([rows[key] for rows in by_key if key in rows]) for key in by_key[0]]
     return CombinedReport([report.provenance for report in loaded], sections)
 
 
@@ -169,20 +193,35 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def is_score(value: Any) -> bool:
+def _markdown(opening: Sequence[str], sections: Mapping[str, Sequence[Row]], forms: bool) -> str:
+    """Write the tables of a report below its opening, with or without the long one per question form."""
+    parts = list(opening)
+    if sections.get("score_rows"):
+        parts += ["## Categories", accuracy.CATEGORIES_NOTE, accuracy.categories(sections)]
+    for section in (*SECTIONS, *((accuracy.FORMS,) if forms else ())):
+        if rows := sections.get(section.name):
+            parts += [f"## {section.heading}", section.note, section.table(rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _title(provenance: Row) -> str:
+    """Write one line that says what was evaluated."""
+    checkpoint = str(provenance.get("checkpoint") or "no weights").removeprefix("tensors:")[:12]
+    return f"{provenance.get('model')} · weights {checkpoint} · seed {provenance.get('seed')}"
+
+
+def _facts(provenance: Row) -> str:
+    lines = []
+    for key in _FACTS:
+        if (shown := provenance.get(key)) is not None:
+            shown = ", ".join(map(str, shown)) if isinstance(shown, (list, tuple)) else shown
+            lines.append(f"- {key.replace('_', ' ')}: {shown}")
+    return "\n".join(lines)
+
+
+def _is_score(value: Any) -> bool:
     """Whether a part of a report is a score (``{"value", "low", "high", ...}``)."""
     return isinstance(value, Mapping) and "value" in value
-
-
-def walk_scores(
-    row: Mapping[str, Any], prefix: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every score in a row with the keys that lead to it."""
-    for key, value in row.items():
-        if is_score(value):
-            yield (*prefix, key), value
-        elif isinstance(value, Mapping):
-            yield from walk_scores(value, (*prefix, key))
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -192,7 +231,7 @@ def _identity(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for key, value in rows[0].items():
-        if is_score(value):
+        if _is_score(value):
             spread = statistics.mean_and_spread([row[key]["value"] for row in rows if key in row])
             merged[key] = {**spread, "n": value["n"], "recordings": value["recordings"]}
         elif isinstance(value, Mapping):

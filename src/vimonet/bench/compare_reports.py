@@ -1,4 +1,4 @@
-"""Reports side by side, and a paired test on the items that two of them share."""
+"""Put reports side by side, with a paired test on the items that two of them share."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from vimonet.bench.reporting.markdown import show, table
-from vimonet.bench.reporting.report import Report
+from vimonet.bench.report import Report
+from vimonet.bench.scoring.score_table import ALL, show, table
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
-
-ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -102,21 +100,21 @@ def compare(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]],
         and row.get("form") != "caption"
         and all(row.get(name) == second[key].get(name) for name in ("question", "answer"))
     ]
-    cells: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for key in shared:
         row = first[key]
-        for cell in ((ALL, ALL), (ALL, row["kind"]), (row["source"], ALL), (row["source"], row["kind"])):
-            cells.setdefault(cell, []).append(key)
+        for group in ((ALL, ALL), (ALL, row["kind"]), (row["source"], ALL), (row["source"], row["kind"])):
+            groups.setdefault(group, []).append(key)
     one_source = len({first[key]["source"] for key in shared}) < 2
     found = []
     for (source, kind), keys in sorted(
-        cells.items(), key=lambda pair: (pair[0][0] != ALL, pair[0][0], pair[0][1] != ALL, pair[0][1])
+        groups.items(), key=lambda pair: (pair[0][0] != ALL, pair[0][0], pair[0][1] != ALL, pair[0][1])
     ):
         if source != ALL and one_source:
             continue
-        groups = [(first[key]["source"], first[key]["recording"]) for key in keys]
+        recordings = [(first[key]["source"], first[key]["recording"]) for key in keys]
         test = statistics.paired_test(
-            [first[key]["score"] for key in keys], [second[key]["score"] for key in keys], groups, seed
+            [first[key]["score"] for key in keys], [second[key]["score"] for key in keys], recordings, seed
         )
         found.append(Compared(source, kind, test.difference, *test.interval, test.p_value, len(keys), test.recordings))
     return found
@@ -140,13 +138,13 @@ def _described(name: str, report: Report) -> str:
 
 
 def _scores(reports: Sequence[Report], names: Sequence[str]) -> str:
-    cells: dict[tuple[str, str], dict[int, Any]] = {}
+    found: dict[tuple[str, str], dict[int, Any]] = {}
     for k, report in enumerate(reports):
-        for row in report.sections["cells"]:
+        for row in report.sections["score_rows"]:
             if row["form"] == row["wording"] == ALL:
-                cells.setdefault((row["source"], row["kind"]), {})[k] = row
+                found.setdefault((row["source"], row["kind"]), {})[k] = row
     body = []
-    for (source, kind), rows in cells.items():
+    for (source, kind), rows in found.items():
         line = [source, kind]
         for k in range(len(reports)):
             scores = rows[k]["systems"]["model"] if k in rows else {}

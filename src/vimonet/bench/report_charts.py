@@ -1,4 +1,4 @@
-"""Charts of a report: scores per kind against blind, majority and retrieval, and the reliability diagram."""
+"""Draw a report: scores per kind against blind, majority and nearest clip, and the reliability diagram."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _MARKS = (
     ("majority", "x", "#2e2e2e"),
     ("nearest", "D", "#e6a23c"),
 )
-_NAMES = {"nearest": "nearest neighbour", "blind": "blind (larger of two)"}
+_NAMES = {"nearest": "nearest clip", "blind": "blind (larger of two)"}
 
 
-def draw_scores(cells: Sequence[Mapping[str, Any]], path: Path, *, title: str = "", measure: str = "score") -> None:
+def draw_scores(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str = "", measure: str = "score") -> None:
     """A panel per source: a bar per kind with its 95 % interval, the blind, majority and nearest-neighbour scores
     marked.
 
     Args:
-        cells: rows of a report's ``cells``.
+        rows: a report's ``score_rows``.
         path: PNG to write.
         title: line above the panels.
         measure: ``score``, ``exact_match`` or ``balanced_accuracy``.
     """
-    rows = [row for row in cells if row["form"] == "all" and row["wording"] == "all" and row["kind"] != "all"]
+    rows = [row for row in rows if row["form"] == "all" and row["wording"] == "all" and row["kind"] != "all"]
     panes = _panes(rows)
     if not panes:
         return
