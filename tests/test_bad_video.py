@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from video_clips import make, make_sound
 
-import vimonet.motion.pose.pose_cache as remembered
+import vimonet.motion.pose.estimation as estimation
 from vimonet.cli import main
 from vimonet.motion.pose import Person
 from vimonet.video import read
@@ -70,7 +70,7 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Person]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("VIMONET_POSE", raising=False)
     seen = [person(80)]
-    monkeypatch.setattr(remembered, "estimator_of", lambda name: Fake(seen))
+    monkeypatch.setattr(estimation, "estimator_of", lambda name: Fake(seen))
     return seen
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from video_clips import make
 
+from vimonet import Answer
 from vimonet.cli import main
-from vimonet.motion import load
-from vimonet.motion.io.locations import find_recordings, is_address, load_recording
+from vimonet.motion import Motion, load
+from vimonet.motion.io.locations import find_recordings, is_address, list_recordings, load_recording
+from vimonet.motion.pose import Person, estimation
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
 
@@ -96,3 +100,97 @@ def test_other_commands_read_addresses_too(library: Path, capsys: pytest.Capture
 @pytest.mark.parametrize("name", ["walk.bvh", "://b", "C:\\clips", "C://clips", "-", "sample:walk", "what ://?"])
 def test_what_is_no_address(name: str) -> None:
     assert not is_address(name)
+
+
+def test_a_name_means_the_same_everywhere(library: Path) -> None:
+    """`sample:` and addresses are resolved by `load` itself, so every way in takes them."""
+    squats = load(sample_path("squats"))
+    assert load("sample:squats").name == squats.name == "squats"
+    np.testing.assert_array_equal(load("sample:squats").joints, squats.joints)
+    np.testing.assert_array_equal(
+        load((library / "deep/wave_right.bvh").as_uri()).joints, load("sample:wave_right").joints
+    )
+    with pytest.raises(InputError, match="did you mean sample:squats"):
+        load("sample:squat")
+
+
+def test_videos_are_recordings_of_a_folder(tmp_path: Path) -> None:
+    for file in ("b.bvh", "b.gif", "b.mp4", "alone.MKV", "sub/c.mp4", "sub/c.txt", ".hidden/d.mp4", ".e.bvh"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"")
+    found = list_recordings(tmp_path)
+    assert found.recordings == ["alone.MKV", "b.bvh", "sub/c.mp4"]
+    assert found.videos == {"b.bvh": "b.mp4"}  # the video of that recording, and not one of its own
+    assert find_recordings([str(tmp_path)]) == [str(tmp_path / file) for file in found.recordings]
+    assert find_recordings([tmp_path.as_uri()]) == [f"{tmp_path.as_uri()}/{file}" for file in found.recordings]
+
+
+class Standing:
+    """A pose estimator that sees one person in every frame."""
+
+    layout, name = "coco17", "standing 1, for tests"
+
+    def people(self, image: np.ndarray) -> list[Person]:
+        from vimonet.motion.joint_names import LAYOUTS
+
+        x = np.linspace(60, 100, len(LAYOUTS["coco17"]))
+        return [Person(np.stack([x, 20 + 1.5 * (x - 60)], axis=1), np.full(len(x), 0.9))]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of two videos and a recording; the cache folder is empty."""
+    from vimonet.cli import shared
+
+    class Namer:
+        def caption(self, motion: Motion) -> Answer:
+            return Answer(f"{motion.name} in {motion.dimensions}D", 0.5, 0.0, motion.duration)
+
+    monkeypatch.setattr(shared, "assistant", lambda args: Namer())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("VIMONET_POSE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vids").mkdir()
+    make(tmp_path / "vids/one.mp4", 30, size=(160, 120))
+    make(tmp_path / "vids/two.mp4", 40, size=(160, 120))
+    shutil.copy(sample_path("walk"), tmp_path / "vids")
+    return tmp_path / "vids"
+
+
+def test_caption_and_index_read_the_videos_of_a_folder(
+    videos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(estimation, "estimator_of", lambda name: Standing())
+    assert main(["caption", "vids"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "vids/one.mp4\tone in 2D",
+        "vids/two.mp4\ttwo in 2D",
+        "vids/walk.bvh\twalk in 3D",
+    ]
+    assert main(["index", "vids", "-o", "vids.index"]) == 0
+    assert "3 recordings" in capsys.readouterr().err
+    kept = sorted((videos.parent / "cache/vimonet/poses").iterdir())
+    assert [file.suffix for file in kept] == [".npz", ".npz"]  # estimated once for both commands, kept as arrays
+
+
+def test_without_an_estimator_the_rest_of_a_folder_goes_on(
+    videos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    for command, done in ((["caption", "vids"], "vids/walk.bvh\twalk in 3D\n"), (["index", "vids", "-o", "i"], "")):
+        assert main(command) == 2
+        out, err = capsys.readouterr()
+        told = [line for line in err.splitlines() if "mediapipe 0.10.21" in line]
+        assert out == done and len(told) == 2 and "one.mp4" in told[0] and "two.mp4" in told[1]
+    assert "1 recordings" in err and "2 could not be read" in err
+
+
+def test_captions_beside_the_recordings_are_no_recording(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for film in videos.glob("*.mp4"):
+        film.unlink()
+    for _ in range(2):
+        assert main(["caption", "vids", "-o", "vids/captions.jsonl"]) == 0
+    assert len((videos / "captions.jsonl").read_text().splitlines()) == 1

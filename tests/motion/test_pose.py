@@ -16,12 +16,11 @@ import pytest
 from video_clips import make, number_of
 
 import vimonet
-import vimonet.motion.pose.pose_cache as remembered
+import vimonet.motion.pose.estimation as estimation
 from vimonet.cli import main
 from vimonet.motion import load
 from vimonet.motion.joint_names import LAYOUTS
-from vimonet.motion.pose import Person, Tracker, estimate, estimator_of, follow
-from vimonet.motion.pose.people import apart
+from vimonet.motion.pose import Person, Tracker, apart, estimate, estimator_of, follow
 from vimonet.utils.errors import InputError
 
 COCO = LAYOUTS["coco17"]
@@ -184,7 +183,7 @@ def fake_estimator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         calls.append(name)
         return Fake(lambda n: [person(200 + 2 * n)])
 
-    monkeypatch.setattr(remembered, "estimator_of", make_one)
+    monkeypatch.setattr(estimation, "estimator_of", make_one)
     return calls
 
 
@@ -211,12 +210,12 @@ def test_remembered_by_content(tmp_path: Path, fake_estimator: list[str]) -> Non
     assert len(fake_estimator) == 1
     load(make(tmp_path / "clip.mp4", 32, size=SIZE))
     assert len(fake_estimator) == 2
-    kept = next((tmp_path / "cache" / "vimonet" / "poses").glob("*.json"))
-    for spoilt in (tmp_path / "cache" / "vimonet" / "poses").glob("*.json"):
-        spoilt.write_text(kept.read_text()[:40])
+    kept = next((tmp_path / "cache" / "vimonet" / "poses").glob("*.npz"))
+    for spoilt in (tmp_path / "cache" / "vimonet" / "poses").glob("*.npz"):
+        spoilt.write_bytes(kept.read_bytes()[:400])
     load(tmp_path / "clip.mp4")
     assert len(fake_estimator) == 3
-    remembered.keypoint_json(tmp_path / "clip.mp4", remember=False)
+    estimation.estimate_cached(tmp_path / "clip.mp4", remember=False)
     assert len(fake_estimator) == 4
 
 

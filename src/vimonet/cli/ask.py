@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -13,16 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vimonet.cli import shared
 from vimonet.cli.terminal import one_line, print_json
-from vimonet.motion.io.locations import path_of
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
     from vimonet.inference.assistant import Assistant
     from vimonet.llm.remote_assistant import RemoteAssistant
     from vimonet.motion import Motion
-
-_FILE_NAME = re.compile(r"\S+\.(bvh|amc|asf|npy|npz|jsonl?|mp4|mov|mkv|webm|avi|gif|m4v)", re.IGNORECASE)
-"""What is meant as a file and not as a question."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -148,7 +143,9 @@ def _split(given: list[str]) -> tuple[list[str], list[str]]:
     recordings, questions = given[:count], given[count:]
     if not questions:
         raise InputError(f"there is no question after {recordings[-1]}; give one, in quotation marks.")
-    if _FILE_NAME.fullmatch(questions[0]):
+    from vimonet.motion.io.locations import names_a_file
+
+    if names_a_file(questions[0]):
         raise InputError(f"{questions[0]}: no such file; questions follow the recordings.")
     if recordings.count("-") > 1:
         raise InputError("standard input holds one recording; give '-' once.")
@@ -161,6 +158,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     Raises:
         InputError: a recording that cannot be read.
     """
+    from vimonet.motion.io.locations import path_of
     from vimonet.video import is_video, probe
 
     films = [name for name in recordings if is_video(Path(path_of(name)))]

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from vimonet.cli import shared
 from vimonet.cli.terminal import one_line
-from vimonet.motion.io.locations import find_recordings, load_recording
 from vimonet.utils.errors import InputError
 from vimonet.weights import model_source
 
@@ -62,11 +61,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _caption(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from vimonet.motion.io.locations import find_recordings
+
     if args.ray and "-" in args.recordings:
         raise InputError("standard input cannot be read by other processes; leave out '-' or --ray.")
     if args.workers is not None and not args.ray:
         raise InputError("--workers are processes of Ray; give --ray as well.")
-    recordings = find_recordings(args.recordings)
+    recordings = [one for one in find_recordings(args.recordings) if not args.output or not _same(one, args.output)]
     name = model_source(args.model)
     fingerprint = model_fingerprint(name)
     output = CaptionFile(args.output, fingerprint, resume=not args.no_resume) if args.output else None
@@ -91,6 +92,11 @@ def _caption(args: argparse.Namespace) -> int:
                     sys.stdout.flush()
             bar.update()
     return 2 if failed else 0
+
+
+def _same(recording: str, output: str) -> bool:
+    """Whether a recording found in a folder is the output of an earlier run."""
+    return os.path.abspath(recording) == os.path.abspath(output)
 
 
 def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict[str, Any] | InputError]:
@@ -135,6 +141,8 @@ class Captioner:
         Raises:
             InputError: it cannot be read.
         """
+        from vimonet.motion.io.locations import load_recording
+
         return self.assistant.caption(load_recording(name, **self.loading)).to_dict()
 
 

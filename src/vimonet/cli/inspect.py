@@ -44,10 +44,10 @@ def _inspect(args: argparse.Namespace) -> int:
             failed += 1
             complain(str(error))
             continue
-        from vimonet.motion import describe
+        from vimonet.motion import recording_info
         from vimonet.motion.kinematics import measure
 
-        described, facts = describe(motion), measure(motion)
+        described, facts = recording_info(motion), measure(motion)
         if args.json:
             print_json({"file": recording, **described, "facts": facts.to_dict()})
             continue

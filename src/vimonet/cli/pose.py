@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -38,10 +37,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _pose(args: argparse.Namespace) -> int:
-    from vimonet.motion.pose import keypoint_json
+    from vimonet.motion.pose import estimate_cached
 
     output = _output(args)
-    text = keypoint_json(
+    poses = estimate_cached(
         args.video,
         args.estimator,
         person=args.person,
@@ -49,22 +48,16 @@ def _pose(args: argparse.Namespace) -> int:
         remember=not args.no_cache,
         progress=True,
     )
-    _write(output, text)
-    record = json.loads(text)
-    summary = {
-        "file": args.video,
-        "output": str(output),
-        "frames": len(record["frames"]),
-        **{key: record[key] for key in ("fps", "width", "height", "people", "seen", "gaps", "estimator", "notes")},
-    }
+    _write(output, poses.to_json())
+    frames, summary = len(poses.points), poses.summary()
     if args.json:
-        print_json(summary)
+        print_json({"file": args.video, "output": str(output), "frames": frames, **summary})
         return 0
     print(
-        f"{summary['frames']} frames at {record['fps']:g} frames/s, person {args.person} of {record['people']} "
-        f"seen in {100 * record['seen']:.0f} %"
+        f"{frames} frames at {summary['fps']:g} frames/s, person {args.person} of {poses.people} "
+        f"seen in {100 * summary['seen']:.0f} %"
     )
-    for note in record["notes"]:
+    for note in poses.notes:
         print(f"  {note}")
     print(f"wrote {output}", file=sys.stderr)
     return 0

@@ -19,6 +19,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from vimonet.model.configuration_vimonet import HubClass, ViMoNetConfig
 from vimonet.model.pooling import count_tokens
 from vimonet.model.towers.video_towers import clip_frames, family_of, feature_grid, image_side, tubelet
+from vimonet.motion.io.locations import on_this_machine
 from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
@@ -200,8 +201,11 @@ def as_video_frames(video: Any, frames: int, *, start: float | None = None, end:
     """
     first = start or 0.0
     if isinstance(video, (str, bytes, os.PathLike)):
-        source = video if isinstance(video, bytes) else Path(os.fsdecode(video))
-        read = read_video_frames(source, frames, start=start, end=end)
+        if isinstance(video, bytes):
+            read = read_video_frames(video, frames, start=start, end=end)
+        else:
+            with on_this_machine(os.fsdecode(video)) as path:
+                read = read_video_frames(path, frames, start=start, end=end)
         stop = read.duration if end is None else min(end, read.duration)
         return replace(read, times=read.times - first, duration=stop - first)
     if isinstance(video, VideoFrames):

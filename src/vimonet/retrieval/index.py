@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io import suffixes
+from vimonet.motion.io.locations import list_recordings
 from vimonet.retrieval import storage
-from vimonet.retrieval.changed_files import entry_of, find_recordings
-from vimonet.retrieval.storage import Entry
+from vimonet.retrieval.storage import Entry, entry_of
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,9 +112,9 @@ class Index:
         from vimonet.retrieval.text_motion import Evaluator, shipped_evaluator
 
         root, out = Path(folder), Path(out)
-        found = find_recordings(root)
+        found = list_recordings(root).recordings
         if not found:
-            raise InputError(f"{root}: no recording in this folder; expected .bvh, .amc, .npz, .npy or .json files.")
+            raise InputError(f"{root}: no recording in this folder; expected files ending in {', '.join(suffixes())}.")
         if not out.parent.is_dir() or out.is_dir():
             raise InputError(f"{out}: not a place for an index; give the name of a file in a folder that exists.")
         where = "" if isinstance(evaluator, Evaluator) else os.path.abspath(evaluator or shipped_evaluator())

@@ -1,7 +1,8 @@
-"""An index on disk: one Parquet file, a row per recording, settings in its metadata."""
+"""Store an index on disk (one Parquet file, a row per recording) and tell which recordings have changed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -113,3 +114,27 @@ def _rows(column: Any) -> list[NDArray[Any]]:
     column = column.combine_chunks()
     ends = column.offsets.to_numpy()
     return np.split(column.values.to_numpy(), ends[1:-1]) if len(column) else []
+
+
+def entry_of(root: Path, path: str, old: Entry | None) -> Entry:
+    """Return the entry as it was when the recording has not changed, else one without windows."""
+    files = _files(root / path)
+    stamp = ";".join(f"{s.st_size}:{s.st_mtime_ns}" for s in (file.stat() for file in files))
+    if old is not None and old.stamp == stamp:
+        return old
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    digest = total.hexdigest()
+    if old is not None and old.digest == digest:
+        return Entry(path, stamp, digest, old.bounds, old.vectors)
+    return Entry(path, stamp, digest, np.zeros((0, 2), np.int32), np.zeros((0, 0), np.float16))
+
+
+def _files(path: Path) -> list[Path]:
+    """List the files a recording depends on: itself, an AMC's skeletons, the frames of a keypoint folder."""
+    if path.is_dir():
+        return sorted(path.glob("*_keypoints.json"))
+    beside = sorted(path.parent.glob("*.asf")) if path.suffix.lower() == ".amc" else []
+    return [path, *beside]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vimonet.motion import describe, load
+from vimonet.motion import load, recording_info
 from vimonet.motion.io.amass import pose_joints
 from vimonet.motion.skeleton import CANONICAL_LENGTHS, CANONICAL_OFFSETS, PARENTS, T_POSE, bone_lengths
 from vimonet.utils.errors import InputError
@@ -74,7 +74,7 @@ def test_newer_keys_and_missing_trans() -> None:
     )
     assert load(data).source_fps == 60
     assert any("no trans" in note for note in load(amass(trans=None)).notes)
-    assert describe(amass())["skeleton"] == "smplh parameters"
+    assert recording_info(amass())["skeleton"] == "smplh parameters"
 
 
 @pytest.mark.parametrize(

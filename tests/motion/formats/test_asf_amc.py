@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.motion import describe, load
+from vimonet.motion import load, recording_info
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 
@@ -41,11 +41,11 @@ def test_agrees_with_the_bvh_conversion_of_the_same_take(shared: Path) -> None:
 
 
 def test_describe_says_that_the_rate_was_assumed(folder: Path) -> None:
-    facts = describe(folder / "07_01.amc")
+    facts = recording_info(folder / "07_01.amc")
     assert facts["skeleton"] == "CMU asf/amc"
     assert facts["source_fps"] == 120
     assert any("120 frames/s assumed" in note for note in facts["notes"])
-    assert describe(folder / "07_01.amc", fps=60)["frames"] == pytest.approx(2 * facts["frames"], abs=1)
+    assert recording_info(folder / "07_01.amc", fps=60)["frames"] == pytest.approx(2 * facts["frames"], abs=1)
 
 
 def test_radians(folder: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mocap_files import LAFAN, bvh_text, standing_bvh, walk_like
 
-from vimonet.motion import describe, load
-from vimonet.motion.io import bvh
+from vimonet.motion import load, recording_info
+from vimonet.motion.io import Content, bvh
 from vimonet.motion.io.coordinate_frame import CMU_UNIT
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
@@ -26,7 +26,7 @@ def oracle(path: Path, frames: list[int]) -> tuple[list[str], np.ndarray]:
 
 
 def compare(path: Path, skip: tuple[str, ...] = ()) -> None:
-    recording = bvh.read(path.read_bytes(), path.name, fps=31)  # a rate that keeps every frame
+    recording = bvh.read(Content(path, path.name), fps=31)  # a rate that keeps every frame
     total = recording.source_frames or 0
     dropped = total - len(recording.positions)
     frames = sorted({dropped, total // 2, total - 1})
@@ -193,7 +193,7 @@ def test_missing_toes_and_collars_are_completed_and_named() -> None:
     skip = ("left_foot", "right_foot")
     rotations, root = np.zeros((5, 22, 3)), walk_like(5)[1]
     text = bvh_text(rotations, root, skip=skip)
-    facts = describe(text.encode())
+    facts = recording_info(text.encode())
     assert facts["joints_interpolated"] == ["left_foot", "right_foot"]
     assert any("left_foot" in note for note in facts["notes"])
     joints = load(text.encode()).joints
@@ -202,12 +202,12 @@ def test_missing_toes_and_collars_are_completed_and_named() -> None:
 
 
 def test_end_sites_serve_as_toes(shared: Path) -> None:
-    facts = describe(shared / "samples" / "bvh_poser" / "13_11.bvh")
+    facts = recording_info(shared / "samples" / "bvh_poser" / "13_11.bvh")
     assert "left_foot" in facts["joints_found"]
 
 
 def test_describe_of_a_sample(shared: Path) -> None:
-    facts = describe(shared / "samples" / "bvh_cgspeed" / "02_01.bvh")
+    facts = recording_info(shared / "samples" / "bvh_cgspeed" / "02_01.bvh")
     assert facts["format"] == "bvh"
     assert facts["skeleton"] == "cgspeed (CMU)"
     assert (facts["source_frames"], facts["source_fps"], facts["frames"]) == (344, 120, 58)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mocap_files import dump, person_2d, standing_bvh
 
-from vimonet.motion import JOINT_NAMES, Motion, describe, load, sniff
+from vimonet.motion import JOINT_NAMES, Motion, detect_format, load, recording_info
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.skeleton import T_POSE
 from vimonet.utils.errors import InputError
@@ -103,12 +103,12 @@ def test_samples_of_every_format_sniffed_by_content(shared: Path, tmp_path: Path
     for folder, kind in expected.items():
         for path in (shared / "samples" / folder).iterdir():
             if path.suffix in {".bvh", ".amc", ".npy"}:
-                assert sniff(path) == kind, path.name
+                assert detect_format(path) == kind, path.name
     disguised = tmp_path / "clip.txt"
     disguised.write_text(standing_bvh())
     assert load(disguised).source == "bvh"
-    assert sniff(dump([1])) == "keypoints"
-    assert sniff(npz(poses=np.zeros((3, 156)))) == "amass"
+    assert detect_format(dump([1])) == "keypoints"
+    assert detect_format(npz(poses=np.zeros((3, 156)))) == "amass"
 
 
 def test_standard_input() -> None:
@@ -125,7 +125,7 @@ def test_importing_motion_does_not_wait_for_torch() -> None:
 
 
 def test_describe_is_json_ready() -> None:
-    facts = describe(dump({"fps": 30, "frames": person_2d(LAYOUTS["coco17"]).tolist()}), name="clip")
+    facts = recording_info(dump({"fps": 30, "frames": person_2d(LAYOUTS["coco17"]).tolist()}), name="clip")
     assert (facts["name"], facts["dimensions"], facts["skeleton"]) == ("clip", 2, "coco17")
     assert 0 < facts["seen"] < 1
     assert "left_foot" in facts["joints_interpolated"]

@@ -12,8 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.arrays import Archive, numeric, usable
 from vimonet.motion.io.kinematic_tree import forward_kinematics, rotation_vectors
+from vimonet.motion.io.readers import Content, Reader, register
 from vimonet.motion.io.recording import Recording
 from vimonet.motion.resample import check_fps
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS
@@ -22,12 +24,12 @@ from vimonet.utils.errors import InputError
 _WIDTHS: Final = {63 + 3: "smpl", 72: "smpl", 156: "smplh", 165: "smplx"}
 
 
-def is_amass(archive: Archive) -> bool:
-    """Whether an npz holds pose parameters."""
-    return "poses" in archive or {"root_orient", "pose_body"} <= set(archive)
+def detect(content: Content) -> bool:
+    """Tell an npz of pose parameters by the names of its arrays."""
+    return content.is_npz and ("poses" in content.archive or {"root_orient", "pose_body"} <= set(content.archive))
 
 
-def read(archive: Archive, name: str, *, fps: float | None = None) -> Recording:
+def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
     """Read an AMASS file.
 
     ``poses`` [T, 66 | 72 | 156 | 165] axis-angle (or ``root_orient`` [T, 3] and ``pose_body`` [T, 63]), ``trans`` [T,
@@ -37,6 +39,9 @@ def read(archive: Archive, name: str, *, fps: float | None = None) -> Recording:
     Raises:
         InputError: wrong shapes, differing frame counts, values that are not finite, no rate, no frames.
     """
+    if content.is_npy:
+        return joint_arrays.read(content, fps=fps, layout=layout)
+    archive, name = content.archive, content.name
     if "poses" in archive:
         poses = numeric(archive["poses"], f"{name}: poses")
     else:
@@ -89,6 +94,9 @@ def read(archive: Archive, name: str, *, fps: float | None = None) -> Recording:
         up="Z",
         notes=notes,
     )
+
+
+register(Reader("amass", "AMASS npz", (".npz",), detect, read))
 
 
 def pose_joints(poses: NDArray[Any], trans: NDArray[Any]) -> NDArray[np.float64]:

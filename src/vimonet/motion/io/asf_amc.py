@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vimonet.motion.io.arrays import plain, usable
 from vimonet.motion.io.bvh import parse_numbers
 from vimonet.motion.io.kinematic_tree import euler_matrices, thin_out
+from vimonet.motion.io.readers import Content, Reader, register
 from vimonet.motion.io.recording import Recording
 from vimonet.motion.resample import check_fps
 from vimonet.utils.errors import InputError
@@ -77,18 +78,37 @@ def find_asf(path: Path) -> Path:
     )
 
 
-def read(data: bytes, asf: bytes, name: str, *, fps: float | None = None) -> Recording:
-    """Read an AMC movement on its ASF skeleton.
-
-    Args:
-        data: bytes of the AMC.
-        asf: bytes of the ASF.
-        name: name for messages.
-        fps: the rate, which AMC does not carry; 120 (CMU) when None.
+def detect(content: Content) -> bool:
+    """Tell an AMC by its first frame or its keyword.
 
     Raises:
-        InputError: broken files, bones missing, numbers missing or not finite, no frames.
+        InputError: it is the ASF.
     """
+    head = content.head
+    if re.search(rb"(?mi)^[ \t]*:bonedata", head):
+        raise InputError(
+            f"{content.name}: an ASF holds a skeleton without movement; give the .amc file that lies beside it."
+        )
+    first_frame = rb"(?m)^[ \t]*\d+[ \t]*\r?\n[ \t]*root[ \t]"
+    return bool(re.search(rb"(?mi)^[ \t]*:FULLY-SPECIFIED", head) or re.search(first_frame, head))
+
+
+def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Read an AMC movement on the ASF skeleton beside it.
+
+    Args:
+        content: the AMC.
+        fps: frames/s, which AMC does not carry; 120 (CMU) when None.
+        layout: not used: the bones have names.
+
+    Raises:
+        InputError: no ASF, broken files, bones missing, numbers missing or not finite, no frames.
+    """
+    data, name = content.data, content.name
+    if content.path is None:
+        raise InputError(f"{name}: an AMC needs its ASF skeleton beside it; give the path of the .amc file.")
+    skeleton = find_asf(content.path)
+    asf = Content(skeleton, skeleton.name).data
     bones, degrees = parse_asf(asf.decode("utf-8", errors="replace"), name)
     missing = [joint.replace("_", " ") for joint, bone in _ENDS.items() if bone not in bones]
     if missing:
@@ -122,6 +142,9 @@ def read(data: bytes, asf: bytes, name: str, *, fps: float | None = None) -> Rec
         mapping=mapping,
         notes=notes,
     )
+
+
+register(Reader("asf/amc", "AMC with its ASF", (".amc",), detect, read, rank=1))
 
 
 def parse_asf(text: str, name: str) -> tuple[dict[str, Bone], bool]:

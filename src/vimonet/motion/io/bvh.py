@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.arrays import plain, usable
 from vimonet.motion.io.kinematic_tree import euler_matrices, forward_kinematics, thin_out
+from vimonet.motion.io.readers import Content, Reader, register
 from vimonet.motion.io.recording import Recording, find_joints
 from vimonet.motion.joint_names import family_of
 from vimonet.motion.resample import check_fps, exact_fps
@@ -47,13 +48,13 @@ class Hierarchy:
         return sum(len(channels) for channels in self.channels)
 
 
-def read(data: bytes, name: str, *, fps: float | None = None) -> Recording:
+def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
     """Read a BVH file.
 
     Args:
-        data: the file's bytes.
-        name: name for messages.
-        fps: overrides the file's frame time.
+        content: the file.
+        fps: frames/s, instead of the file's frame time.
+        layout: not used: the joints have names.
 
     Returns:
         Recording with the joint positions of all frames, or of the frames needed when the rate is a whole multiple of
@@ -62,6 +63,7 @@ def read(data: bytes, name: str, *, fps: float | None = None) -> Recording:
     Raises:
         InputError: not a BVH, a broken hierarchy, numbers missing, surplus or not finite, no frames, no human body.
     """
+    data, name = content.text, content.name
     split = _MOTION.search(data)
     if split is None:
         raise InputError(f"{name}: there is no MOTION block; the BVH file is truncated or not a BVH.")
@@ -98,6 +100,9 @@ def read(data: bytes, name: str, *, fps: float | None = None) -> Recording:
         mapping=mapping,
         notes=notes,
     )
+
+
+register(Reader("bvh", "BVH", (".bvh",), lambda content: content.head[:9].upper() == b"HIERARCHY", read))
 
 
 def parse_hierarchy(text: str, name: str) -> Hierarchy:

@@ -1,4 +1,7 @@
-"""Arrays of joint positions: .npy or .npz, [T, 22, 3], the 24- and 52-joint SMPL variants, or any joints with names."""
+"""Arrays, .npy or .npz: joints [T, 22, 3], the 24- and 52-joint SMPL variants, any joints with names, and features.
+
+HumanML3D's features are those of Guo et al., CVPR 2022: 263 numbers per frame, decoded to joints.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io import humanml3d_arrays, keypoints
-from vimonet.motion.io.arrays import Archive, numeric, plain
+from vimonet.motion.io import keypoints
+from vimonet.motion.io.arrays import Archive, numeric, plain, usable
+from vimonet.motion.io.readers import Content, Reader, register
 from vimonet.motion.io.recording import Recording
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.resample import check_fps
@@ -33,6 +37,25 @@ _NAME_KEYS: Final = ("names", "joint_names", "keypoint_names")
 _EXPECTED: Final = (
     "expected joints [frames, 22, 3] (also 24 or 52 SMPL joints), HumanML3D features [frames, 263], or keypoints of a "
     "known layout [frames, 17, 2 or 3]"
+)
+
+
+def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Read an array by its shape; options and errors as `read_array` and `read_archive` have them."""
+    if content.is_npy:
+        return read_array(content.array, content.name, fps=fps, layout=layout)
+    return read_archive(content.archive, content.name, fps=fps, layout=layout)
+
+
+def _is_humanml3d(content: Content) -> bool:
+    return content.is_npy and content.array.ndim >= 2 and content.array.shape[-1] == 263
+
+
+register(Reader("humanml3d", "HumanML3D npy", (".npy",), _is_humanml3d, read))
+register(
+    Reader(
+        "joints", "joint npy or npz", (".npy", ".npz"), lambda content: content.is_npy or content.is_npz, read, rank=2
+    )
 )
 
 
@@ -98,7 +121,7 @@ def read_array(
     if values.ndim == 2 and values.shape[1] in (2, 3) and values.shape[0] in (17, 22, 24, 25, 33, 52):
         values = values[None]
     if values.ndim >= 2 and values.shape[-1] == 263:
-        return humanml3d_arrays.read(values, name, fps=fps)
+        return _read_humanml3d(values, name, fps=fps)
     if values.ndim == 2 and values.shape[1] == 251:
         raise InputError(
             f"{name}: features of 251 numbers are KIT-ML's 21-joint ones, which are not read; {_EXPECTED}."
@@ -137,4 +160,46 @@ def _smpl(values: NDArray[Any], name: str, fps: float | None) -> Recording:
         mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
         notes=notes,
         details={"file_joints": count},
+    )
+
+
+def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None) -> Recording:
+    """Decode HumanML3D features [T, 263], not normalised; 20 frames/s when ``fps`` is None.
+
+    Raises:
+        InputError: not finite, no frames, or normalised with a mean and standard deviation that the file does not have.
+    """
+    from vimonet.motion.features.humanml3d_features import (
+        humanml3d_joints,  # here, so that other formats do not pay for it
+    )
+
+    values = numeric(array, name)
+    if values.ndim == 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != 2 or values.shape[1] != 263:
+        raise InputError(f"{name}: features have shape {list(array.shape)}; expected [frames, 263].")
+    if len(values) == 0:
+        raise InputError(f"{name}: the features hold no frames; at least one is needed.")
+    if not usable(values).all():
+        frame = int(np.argwhere(~usable(values))[0, 0])
+        raise InputError(
+            f"{name}: the features are not finite in frame {frame + 1} of {len(values)}; expected numbers only."
+        )
+    contacts, height = values[:, -4:], values[:, 3]
+    if contacts.min() < -0.5 or contacts.max() > 1.5 or not 0 < float(np.median(height)) < 3:
+        raise InputError(
+            f"{name}: the root height ({float(np.median(height)):.2f}) or the foot contacts are not "
+            "HumanML3D's; give features "
+            "that are not normalised (multiply by Std.npy and add Mean.npy)."
+        )
+    return Recording(
+        positions=np.asarray(humanml3d_joints(np.asarray(values, dtype=np.float32))),
+        names=JOINT_NAMES,
+        fps=check_fps(20.0 if fps is None else fps, name),
+        format="humanml3d",
+        family="humanml3d22",
+        mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
+        unit=1.0,
+        up="Y",
+        notes=[],
     )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.keypoints import from_points
+from vimonet.motion.io.readers import Content, Reader, register
 from vimonet.motion.io.recording import Recording
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
+
+FRAME_FILE: Final = "_keypoints.json"
+"""Ending of OpenPose's files: a folder of one such file per frame is one recording."""
 
 _FRAME_KEYS: Final = (
     "frames",
@@ -48,27 +52,41 @@ _COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23)
 Person = NDArray[np.float64]  # [K, 2..4]
 
 
-def read(data: bytes, name: str, *, fps: float | None = None, layout: str | None = None) -> Recording:
-    """Read keypoints from JSON (or one JSON value per line).
+def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Read keypoints from JSON, one JSON value per line, or a folder of one JSON file per frame.
 
     Args:
-        data: the bytes.
-        name: for messages.
-        fps: rate; else the file's ``fps``; else 30.
+        content: the file or folder.
+        fps: frames/s; else the file's ``fps``; else 30.
         layout: a key of ``LAYOUTS``, when the number of points does not tell.
 
     Raises:
         InputError: not JSON, no frames of keypoints, unknown layout.
     """
-    return _read_value(_parse(data, name), name, fps, layout)
+    if content.is_folder:
+        return _read_value(_frames_of_folder(content), content.name, fps, layout)
+    if content.is_npy or content.is_npz:
+        return joint_arrays.read(content, fps=fps, layout=layout)
+    return _read_value(_parse(content.data, content.name), content.name, fps, layout)
 
 
-def read_folder(folder: Path, name: str, *, fps: float | None = None, layout: str | None = None) -> Recording:
-    """Read OpenPose's folder of one ``*_keypoints.json`` per frame, in the order of the numbers in their names."""
-    files = sorted(folder.glob("*_keypoints.json"), key=lambda path: _natural(path.name))
+def detect(content: Content) -> bool:
+    """Tell JSON by its first character; a folder can only be OpenPose's."""
+    return content.is_folder or content.head[:1] in (b"{", b"[")
+
+
+register(Reader("keypoints", "keypoint JSON", (".json", ".jsonl"), detect, read))
+
+
+def _frames_of_folder(content: Content) -> list[Any]:
+    """Parse OpenPose's folder of one ``*_keypoints.json`` per frame, in the order of the numbers in their names."""
+    assert content.path is not None
+    files = sorted(content.path.glob(f"*{FRAME_FILE}"), key=lambda path: _natural(path.name))
     if not files:
-        raise InputError(f"{name} is a directory; give a recording, or a folder of OpenPose *_keypoints.json files.")
-    return _read_value([_parse(path.read_bytes(), path.name) for path in files], name, fps, layout)
+        raise InputError(
+            f"{content.name} is a directory; give a recording, or a folder of OpenPose *{FRAME_FILE} files."
+        )
+    return [_parse(path.read_bytes(), path.name) for path in files]
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

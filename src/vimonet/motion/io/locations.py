@@ -1,20 +1,26 @@
-"""Recordings by the name a user gives: a file, a folder, ``sample:NAME``, or an address such as ``s3://bucket/clips``.
+"""Locate recordings by name: a path, a folder, ``sample:NAME``, or an address such as ``s3://bucket/clips``.
 
-Addresses are read by `pyarrow.fs`: ``s3://``, ``gs://``, ``abfs://``, ``hdfs://``, ``hf://`` and ``file://``, with the
-credentials their own tools use. A recording behind one is copied to this machine while it is read.
+`pyarrow.fs` reads addresses (``s3://``, ``gs://``, ``abfs://``, ``hdfs://``, ``hf://``, ``file://``) with the
+credentials that their own tools use. A recording behind one is copied to this machine while it is read.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from vimonet import video
+from vimonet.motion.io.arrays import MAX_BYTES
+from vimonet.motion.io.keypoint_json import FRAME_FILE
+from vimonet.motion.io.readers import suffixes
+from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,49 +28,111 @@ if TYPE_CHECKING:
 
     from vimonet.motion import Motion
 
-RECORDINGS = (".bvh", ".amc", ".npz", ".npy", ".json")
-_FRAME = "_keypoints.json"
-"""A folder of one such JSON per frame, as OpenPose writes it, is one recording."""
+
+class Listing(NamedTuple):
+    """Hold the recordings of a folder, as paths below it with forward slashes.
+
+    Attributes:
+        recordings: sorted; ``.`` where the folder itself is one.
+        videos: {recording: video of the same name beside it}; these videos are no recordings of their own.
+    """
+
+    recordings: list[str]
+    videos: dict[str, str]
+
+
+def list_recordings(folder: str | os.PathLike[str]) -> Listing:
+    """Search a folder at any depth for files of every registered format, videos included.
+
+    Hidden files and folders are left out. A folder of one ``*_keypoints.json`` per frame is one recording.
+
+    Raises:
+        InputError: no such folder.
+    """
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: there is no such folder; give the one your recordings lie in.")
+    files = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        here = Path(place).relative_to(folder)
+        files += [(here / name).as_posix() for name in names]
+    return _listing(files)
+
+
+def _listing(files: Iterable[str]) -> Listing:
+    """Choose the recordings among the files of a folder, given as paths below it."""
+    wanted = suffixes()
+    found: set[str] = set()
+    films: dict[str, list[str]] = {}
+    for file in files:
+        path = PurePosixPath(file)
+        if any(part.startswith(".") for part in path.parts) or not file.lower().endswith(wanted):
+            continue
+        if file.endswith(FRAME_FILE):
+            found.add(str(path.parent))
+        elif path.suffix.lower() in video.SUFFIXES:
+            films.setdefault(_stem(file), []).append(file)
+        else:
+            found.add(file)
+    beside: dict[str, str] = {}
+    for recording in sorted(found):
+        if (stem := _stem(recording)) in films:
+            # Of several (a rendered GIF, too) the MP4 is the video that was recorded.
+            beside[recording] = min(films[stem], key=lambda file: (not file.lower().endswith(".mp4"), file))
+    with_motion = {_stem(recording) for recording in beside}
+    alone = [film for stem, same in films.items() if stem not in with_motion for film in same]
+    return Listing(sorted([*found, *alone]), beside)
+
+
+def _stem(file: str) -> str:
+    return file.removesuffix(PurePosixPath(file).suffix)
 
 
 def find_recordings(names: Iterable[str]) -> list[str]:
-    """Files as given, and the recordings inside folders (at any depth, sorted); each once, in the order given.
+    """Replace folders by the recordings inside (at any depth, sorted); each once, in the order given.
 
     Raises:
         InputError: a folder without a recording; an address that cannot be listed.
     """
     found: dict[str, None] = {}
     for name in names:
-        inside = _listed(name) if is_address(name) else _walked(name)
-        if inside == []:
-            raise InputError(f"{name}: no recording in this folder; expected files ending in {', '.join(RECORDINGS)}.")
-        found.update(dict.fromkeys([name] if inside is None else inside))
+        if is_address(name):
+            inside = _listed(name)
+        elif os.path.isdir(name):
+            inside = [name if file == "." else os.path.join(name, file) for file in list_recordings(name).recordings]
+        else:
+            inside = [name]
+        if not inside:
+            raise InputError(f"{name}: no recording in this folder; expected files ending in {', '.join(suffixes())}.")
+        found.update(dict.fromkeys(inside))
     return list(found)
 
 
 def load_recording(name: str, **options: Any) -> Motion:
-    """Read a recording by its name; an error says that name, and not where a copy of it lay.
+    """Load a recording; an error names it as the user did: the same file name may occur in several folders.
 
     Args:
-        name: a path, ``-`` for standard input, ``sample:NAME``, or an address.
-        options: as `vimonet.motion.load` takes them.
+        name: as `vimonet.motion.load` takes it.
+        options: of `vimonet.motion.load`.
 
     Raises:
         InputError: it cannot be read.
     """
     from vimonet.motion import load
 
-    with _on_this_machine(name) as path:
-        try:
-            return load(path, **options)
-        except InputError as error:
-            text, file = str(error), os.path.basename(path)
-            if is_address(name):
-                text = text.replace(path, name).replace(os.path.dirname(path), name.rpartition("/")[0])
-            # The library names the file; among many, the same name may occur in several folders.
-            if name not in text and path != "-" and text.startswith(file):
-                text = name + text.removeprefix(file)
-            raise InputError(text) from None
+    try:
+        return load(name, **options)
+    except InputError as error:
+        text, file = str(error), os.path.basename(name)
+        if file and name not in text and text.startswith(file):
+            raise InputError(name + text.removeprefix(file)) from None
+        raise
+
+
+def names_a_file(text: str) -> bool:
+    """Whether a text is meant as the name of a recording: it ends in a suffix that a reader knows."""
+    endings = "|".join(re.escape(suffix) for suffix in (*suffixes(), ".asf"))
+    return re.fullmatch(rf"\S+({endings})", text, re.IGNORECASE) is not None
 
 
 def is_address(name: str) -> bool:
@@ -73,51 +141,13 @@ def is_address(name: str) -> bool:
     return bool(mark) and len(scheme) > 1 and scheme.isalnum()
 
 
-def path_of(name: str) -> str:
-    """The file behind the name of a recording on this machine; ``sample:NAME`` is one of the embedded ones."""
-    if not name.startswith("sample:"):
-        return name
-    from vimonet.samples import sample_path
-
-    return str(sample_path(name.removeprefix("sample:")))
-
-
-def _walked(name: str) -> list[str] | None:
-    """Recordings in a folder; None for what is one itself."""
-    if not os.path.isdir(name) or any(Path(name).glob(f"*{_FRAME}")):
-        return None
-    return _recordings(str(file) for file in Path(name).rglob("*") if _is_one(file.name) and file.is_file())
-
-
-def _listed(address: str) -> list[str] | None:
-    """Recordings behind an address, each with its own; None for what is one itself."""
-    from pyarrow.fs import FileSelector, FileType
-
-    system, root = _system(address)
-    with _readable(address):
-        if system.get_file_info(root).type == FileType.File:
-            return None
-        infos = system.get_file_info(FileSelector(root, recursive=True))
-    scheme, host, path, query, _ = urlsplit(address)
-    paths = _recordings(info.path for info in infos if info.type == FileType.File and _is_one(info.base_name))
-    if paths == [root]:
-        return None
-    within = [quote(each.removeprefix(root).lstrip("/")) for each in paths]
-    return [urlunsplit((scheme, host, f"{path.rstrip('/')}/{each}", query, "")) for each in within]
-
-
-def _is_one(file: str) -> bool:
-    return file.lower().endswith(RECORDINGS)
-
-
-def _recordings(files: Iterable[str]) -> list[str]:
-    """Sorted; the frames of a folder stand as that folder."""
-    return sorted({os.path.dirname(file) if file.endswith(_FRAME) else file for file in files})
-
-
 @contextmanager
-def _on_this_machine(name: str) -> Iterator[str]:
-    """The path of a recording; behind an address, of a copy that lives as long as the context."""
+def on_this_machine(name: str) -> Iterator[str]:
+    """Give the path of a recording or video; behind an address, of a copy that lives as long as the context.
+
+    Raises:
+        InputError: no sample of that name, or an address that cannot be read.
+    """
     if not is_address(name):
         yield path_of(name)
         return
@@ -130,11 +160,44 @@ def _on_this_machine(name: str) -> Iterator[str]:
         yield str(copy)
 
 
-def _copy(system: FileSystem, path: str, copy: Path) -> None:
-    """A recording and what is read with it: the frames of a folder, the skeletons beside an AMC."""
-    from pyarrow.fs import FileSelector, FileType, copy_files
+def path_of(name: str) -> str:
+    """Resolve ``sample:NAME`` to its file; any other name is the path itself."""
+    return str(sample_path(name.removeprefix("sample:"))) if name.startswith("sample:") else name
 
-    from vimonet.motion.io.arrays import MAX_BYTES
+
+@contextmanager
+def renamed_errors(name: str, path: str) -> Iterator[None]:
+    """Let an error about a sample or about the copy behind an address name what the user gave."""
+    try:
+        yield
+    except InputError as error:
+        if not is_address(name):
+            raise
+        text = str(error).replace(path, name).replace(os.path.dirname(path), name.rpartition("/")[0])
+        file = os.path.basename(path)
+        raise InputError(name + text.removeprefix(file) if text.startswith(file) else text) from None
+
+
+def _listed(address: str) -> list[str]:
+    """List the recordings behind an address, each with its own; a file is itself."""
+    from pyarrow.fs import FileSelector, FileType
+
+    system, root = _system(address)
+    with _readable(address):
+        if system.get_file_info(root).type == FileType.File:
+            return [address]
+        infos = system.get_file_info(FileSelector(root, recursive=True))
+    scheme, host, path, query, _ = urlsplit(address)
+    files = (info.path.removeprefix(root).lstrip("/") for info in infos if info.type == FileType.File)
+    return [
+        address if file == "." else urlunsplit((scheme, host, f"{path.rstrip('/')}/{quote(file)}", query, ""))
+        for file in _listing(files).recordings
+    ]
+
+
+def _copy(system: FileSystem, path: str, copy: Path) -> None:
+    """Copy a recording and what is read with it: the frames of a folder, the skeletons beside an AMC."""
+    from pyarrow.fs import FileSelector, FileType, copy_files
 
     def listed(folder: str, ending: str) -> list[FileInfo]:
         return [info for info in system.get_file_info(FileSelector(folder)) if info.path.lower().endswith(ending)]
@@ -144,7 +207,7 @@ def _copy(system: FileSystem, path: str, copy: Path) -> None:
         raise FileNotFoundError("there is no such file")
     files, folder = [info], copy.parent
     if info.type == FileType.Directory:
-        files, folder = listed(path, _FRAME), copy
+        files, folder = listed(path, FRAME_FILE), copy
     elif copy.suffix.lower() == ".amc":
         files += listed(path.rpartition("/")[0], ".asf")
     folder.mkdir(parents=True)
@@ -156,7 +219,7 @@ def _copy(system: FileSystem, path: str, copy: Path) -> None:
 
 @contextmanager
 def _readable(name: str) -> Iterator[None]:
-    """What goes wrong at the other end is told as one sentence."""
+    """Turn failures of the file system behind an address into one sentence."""
     try:
         yield
     except OSError as error:  # Arrow's own too
@@ -164,7 +227,7 @@ def _readable(name: str) -> Iterator[None]:
 
 
 def _system(address: str) -> tuple[FileSystem, str]:
-    """The file system of an address, and the path in it.
+    """Return the file system of an address, and the path in it.
 
     Raises:
         InputError: no such kind of address, or one that carries a password.
@@ -182,7 +245,7 @@ def _system(address: str) -> tuple[FileSystem, str]:
 
 @lru_cache(maxsize=16)
 def _connected(root: str) -> tuple[FileSystem, str]:
-    """Connected once: a new connection asks a bucket for its region."""
+    """Connect once: a new connection asks a bucket for its region."""
     from pyarrow import ArrowInvalid
     from pyarrow.fs import FileSystem
 

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.pose.people import Person, apart
+from vimonet.motion.pose.tracking import Person, apart
 from vimonet.utils.errors import InputError
 
 INSTALL: Final = (

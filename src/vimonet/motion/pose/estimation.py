@@ -1,19 +1,26 @@
-"""From a video to one person's keypoints, and those as the JSON that every command reads."""
+"""Estimate one person's keypoints in a video, once per file: they are kept in the user's cache folder for 30 days."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import tempfile
+import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.joint_names import LAYOUTS
-from vimonet.motion.pose.people import PoseEstimator
-from vimonet.motion.pose.tracking import Tracker, follow, smooth, to_even_times
+from vimonet.motion.pose.tracking import PoseEstimator, Tracker, follow, smooth, to_even_times
+from vimonet.utils.cache import cache_folder
 from vimonet.utils.errors import InputError
 from vimonet.video import Damage, Source, VideoInfo, frames, probe
 
@@ -22,21 +29,23 @@ MAX_RATE: Final = 30.0
 
 _MAX_SIDE = 1280
 _SMOOTHING = 0.04  # seconds
+_CACHE_VERSION = 3  # of how poses are made and kept: those of another version are not used
+_KEEP_DAYS = 30
 
 
 @dataclass(frozen=True)
 class Poses:
-    """Keypoints of one person in a video.
+    """Hold the keypoints of one person in a video.
 
     Attributes:
-        points: float64 [T, K, 2], pixels, y down; NaN in frames where the person is not seen.
-        confidence: float64 [T, K] in 0..1; 0 for a joint that is not seen.
+        points: float64 [T, K, 2], pixels to a tenth, y down; NaN in frames where the person is not seen.
+        confidence: float64 [T, K] in 0..1, to a thousandth; 0 for a joint that is not seen.
         fps: frames/s, even in time.
         layout: a key of ``joint_names.LAYOUTS``.
-        size: width and height of the picture the pixels belong to.
+        size: width and height of the frame the pixels belong to.
         people: how many people were followed in all.
-        gaps: (start, end) in seconds of stretches without the person.
-        estimator: name and settings of what found them.
+        gaps: (start, end) in seconds of spans without the person.
+        estimator: name and settings of the estimator.
         notes: a phrase each: gaps, other people, damage.
     """
 
@@ -55,33 +64,60 @@ class Poses:
         """Share of the frames in which the person is seen."""
         return float((self.confidence > 0).any(axis=1).mean())
 
-    def to_json(self) -> str:
-        """Keypoint JSON: ``vimonet.motion.load`` reads it, pixels to a tenth."""
-        rows: list[Any] = []
-        for points, confidence in zip(self.points, self.confidence, strict=True):
-            if not np.isfinite(points).all() or not (confidence > 0).any():
-                rows.append(None)
-                continue
-            rows.append([[round(x, 1), round(y, 1), round(c, 3)] for (x, y), c in zip(points, confidence, strict=True)])
-        record = {
+    def summary(self) -> dict[str, Any]:
+        """Report all but the keypoints themselves, JSON-ready."""
+        return {
             "fps": round(self.fps, 6),
-            "format": self.layout,
-            "dimensions": 2,
             "width": self.size[0],
             "height": self.size[1],
-            "estimator": self.estimator,
             "people": self.people,
             "seen": round(self.seen, 3),
             "gaps": [[round(start, 3), round(end, 3)] for start, end in self.gaps],
+            "estimator": self.estimator,
             "notes": list(self.notes),
-            "names": list(LAYOUTS[self.layout]),
-            "frames": rows,
         }
+
+    def to_json(self) -> str:
+        """Write keypoint JSON, which `vimonet.motion.load` reads."""
+        rows = np.concatenate([self.points, self.confidence[..., None]], axis=2)
+        lost = ~np.isfinite(rows).all(axis=(1, 2))
+        frames = [None if gone else row for gone, row in zip(lost, rows.tolist(), strict=True)]
+        names = list(LAYOUTS[self.layout])
+        record = {"format": self.layout, "dimensions": 2, **self.summary(), "names": names, "frames": frames}
         return json.dumps(record) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write a .npz file of the arrays and their description, whole or not at all."""
+        about = {key: value for key, value in asdict(self).items() if key not in ("points", "confidence")}
+        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(handle, "wb") as stream:
+            np.savez_compressed(stream, points=self.points, confidence=self.confidence, about=json.dumps(about))
+        os.replace(part, path)
+
+    @classmethod
+    def open(cls, path: Path) -> Poses:
+        """Read what `save` wrote; nothing in it is unpickled.
+
+        Raises:
+            OSError, ValueError: it is missing, cut off, or something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                points, confidence, about = kept["points"], kept["confidence"], json.loads(str(kept["about"]))
+            about["size"], about["notes"] = tuple(about["size"]), tuple(about["notes"])
+            about["gaps"] = tuple((start, end) for start, end in about["gaps"])
+            poses = cls(points, confidence, **about)
+            joints = len(LAYOUTS[poses.layout])
+        except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, EOFError) as error:
+            raise ValueError(f"{path}: no poses") from error
+        whole = points.shape == (len(points), joints, 2) and confidence.shape == points.shape[:2] and poses.fps > 0
+        if not whole or points.dtype != np.float64 or confidence.dtype != np.float64:
+            raise ValueError(f"{path}: no poses")
+        return poses
 
 
 def estimator_of(name: str | None = None) -> PoseEstimator:
-    """An estimator by name: 'mediapipe' (the default), 'vitpose:MODEL' or 'vitpose:MODEL,DETECTOR' (folders, hub ids).
+    """Make an estimator: 'mediapipe' (the default), 'vitpose:MODEL' or 'vitpose:MODEL,DETECTOR' (folders, hub ids).
 
     ``$VIMONET_POSE`` stands in when no name is given.
 
@@ -147,8 +183,72 @@ def estimate(
     return _one_person(tracker, np.array(times), info, size, found, person, (*info.notes(), *damage.notes()))
 
 
+def estimate_cached(
+    source: Source,
+    estimator: str | None = None,
+    *,
+    person: int = 1,
+    max_rate: float = MAX_RATE,
+    remember: bool = True,
+    progress: bool = False,
+) -> Poses:
+    """Follow one person through a video, or take the result of the same file from the cache.
+
+    Args:
+        source: a path, or the bytes of a file.
+        estimator: as `estimator_of` takes it.
+        person: 1 for the most prominent.
+        max_rate: frames/s that are looked at, at most.
+        remember: False neither reads nor writes the cache.
+        progress: show a bar, on a terminal.
+
+    Raises:
+        InputError: as `estimate`, or the estimator is not installed.
+    """
+    name = estimator or os.environ.get("VIMONET_POSE") or "mediapipe"
+    path = _cache_path(source, name, person, max_rate) if remember else None
+    if path is not None:
+        with contextlib.suppress(OSError, ValueError):
+            return Poses.open(path)
+    poses = estimate(source, lambda: estimator_of(name), person=person, max_rate=max_rate, progress=progress)
+    if path is not None:
+        _keep(path, poses)
+    return poses
+
+
+def _cache_path(source: Source, estimator: str, person: int, max_rate: float) -> Path | None:
+    """Name the file under which the poses of a video's content are kept; None without a home."""
+    if isinstance(source, bytes):
+        digest = hashlib.sha256(source)
+    else:
+        probe(source)  # a file that is no video is told as one
+        with Path(source).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+    weights = [
+        (file.name, file.stat().st_size, file.stat().st_mtime_ns)
+        for folder in estimator.partition(":")[2].split(",")
+        if folder and Path(folder).is_dir()
+        for file in sorted(Path(folder).iterdir())
+    ]
+    digest.update(json.dumps([_CACHE_VERSION, estimator, weights, person, max_rate]).encode())
+    try:
+        return cache_folder() / "poses" / f"{digest.hexdigest()[:40]}.npz"
+    except (OSError, RuntimeError):
+        return None
+
+
+def _keep(path: Path, poses: Poses) -> None:
+    """Write to the cache and delete what is old; where the folder cannot be written nothing is kept."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in path.parent.iterdir():
+            if old.stat().st_mtime < time.time() - _KEEP_DAYS * 86400:
+                old.unlink(missing_ok=True)
+        poses.save(path)
+
+
 def unseen(notes: Iterable[str]) -> list[str]:
-    """Of the notes of a recording, those that say what of the video was not seen, rather than how it was followed."""
+    """Choose the notes that say what of a video was not seen, rather than how it was followed."""
     return [note for note in notes if any(mark in note for mark in _UNSEEN)]
 
 
@@ -184,4 +284,9 @@ def _one_person(
         notes.append("person not seen at " + ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in gaps))
     if len(tracks) > 1:
         notes.append(f"{len(tracks)} people in view: person {person} by size, place and time in view is followed")
-    return Poses(points, confidence, fps, estimator.layout, size, len(tracks), gaps, estimator.name, (*notes, *damage))
+    points, confidence = np.round(points, 1), np.round(confidence, 3)
+    lost = ~(np.isfinite(points).all(axis=(1, 2)) & (confidence > 0).any(axis=1))
+    points[lost], confidence[lost] = np.nan, 0.0
+    return Poses(
+        points, confidence, round(fps, 6), estimator.layout, size, len(tracks), gaps, estimator.name, (*notes, *damage)
+    )

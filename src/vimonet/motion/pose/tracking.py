@@ -1,15 +1,14 @@
-"""Who is who from picture to picture, which of them the recording is about, and what to do where they are lost."""
+"""Follow people from frame to frame, choose whom the recording is about, and bridge the gaps where they are lost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-
-from vimonet.motion.pose.people import Person, apart, relative_size
 
 _SAME = 0.1  # distance in body sizes up to which two pictures' people are taken for the same ...
 _PER_SECOND = 1.5  # ... plus what a person moves in the time between them (about 3 m/s) ...
@@ -23,9 +22,78 @@ _JOIN = 3.0  # longest gap, seconds, over which a closed track is taken up again
 _FILL = 0.3  # longest gap that is filled by interpolation
 
 
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Hold the keypoints of a person in one frame.
+
+    Attributes:
+        points: float [K, 2], pixels from the top left corner.
+        confidence: float [K] in 0..1; 0 for a joint that is not seen.
+    """
+
+    points: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """[4]: left, top, right, bottom of the seen joints (of all joints where fewer than two are seen)."""
+        seen = self.points[self.confidence > 0]
+        points = seen if len(seen) >= 2 else self.points
+        return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+    @property
+    def size(self) -> float:
+        """Diagonal of the box, pixels."""
+        box = self.box
+        return float(np.hypot(box[2] - box[0], box[3] - box[1]))
+
+
+class PoseEstimator(Protocol):
+    """Find people in the frames of one video, given in order; it may follow them from one to the next.
+
+    Attributes:
+        name: with version and settings: poses are cached under it.
+        layout: a key of ``joint_names.LAYOUTS``; the K points of every person.
+    """
+
+    name: str
+    layout: str
+
+    def people(self, image: NDArray[np.uint8]) -> list[Person]:
+        """Find the people in the next frame, uint8 [H, W, 3] (RGB), in any order."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+def apart(a: Person, b: Person) -> float:
+    """Measure how far two are from being the same person, in sizes of the larger.
+
+    The mean distance of the joints seen in both or that of the boxes' corners, whichever is less: an estimator that
+    takes a front for a back moves the joints and not the box. Infinite when no joint is seen in both.
+    """
+    both = (a.confidence > 0) & (b.confidence > 0)
+    if not both.any():
+        return float("inf")
+    joints = np.linalg.norm(a.points[both] - b.points[both], axis=1).mean()
+    corners = np.linalg.norm((a.box - b.box).reshape(2, 2), axis=1).mean()
+    return float(min(joints, corners)) / max(a.size, b.size, 1.0)
+
+
+def relative_size(a: Person, b: Person) -> float:
+    """Compute size of the first / size of the second, by the joints seen in both; 0 when they are fewer than three."""
+    both = (a.confidence > 0) & (b.confidence > 0)
+    if np.count_nonzero(both) < 3:
+        return 0.0
+    spread_a, spread_b = (float(np.linalg.norm(person.points[both].std(axis=0))) for person in (a, b))
+    return spread_a / max(spread_b, 1e-9)
+
+
 @dataclass(eq=False)
 class Track:
-    """One person's way through a video: frame number to person."""
+    """Hold one person through a video: {frame number: person}."""
 
     people: dict[int, Person] = field(default_factory=dict)
 
@@ -41,10 +109,10 @@ class Track:
 
 
 class Tracker:
-    """Builds tracks from people given picture by picture.
+    """Build tracks from people given frame by frame.
 
     Args:
-        fps: pictures per second.
+        fps: frames/s.
     """
 
     def __init__(self, fps: float) -> None:
@@ -53,7 +121,7 @@ class Tracker:
         self._shown = self._crowded = 0  # frames that show anybody, and more than one
 
     def add(self, frame: int, people: list[Person]) -> None:
-        """The people of the next picture; each goes on with the nearest track, or begins one."""
+        """Add the people of the next frame; each goes on with the nearest track, or begins one."""
         self._shown += len(people) > 0
         self._crowded += len(people) > 1
         open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
@@ -79,7 +147,7 @@ class Tracker:
         self.tracks += [Track({frame: person}) for number, person in enumerate(people) if number not in taken]
 
     def ranked(self, width: int, height: int) -> list[Track]:
-        """Tracks of the same person joined over gaps, the most prominent (large, central, long in view) first."""
+        """Join tracks of the same person over gaps; the most prominent (large, central, long in view) first."""
         tracks = sorted(self.tracks, key=lambda track: -prominence(track, width, height))
         joined: list[Track] = []
         while tracks:
@@ -91,7 +159,7 @@ class Tracker:
         return sorted(joined, key=lambda track: -prominence(track, width, height))
 
     def _continuation(self, track: Track, others: list[Track]) -> Track | None:
-        """The nearest track that could be the same person before, after, or in the holes of this one."""
+        """Find the nearest track that could be the same person before, after, or in the holes of this one."""
         best, nearest = None, float("inf")
         # Where hardly a frame shows two people, another appearance is the same person.
         limit, least = (_ALONE, 0.4) if self._crowded <= 0.1 * self._shown else (_TAKEN_UP, 0.6)
@@ -116,7 +184,7 @@ def _reach(seconds: float) -> float:
 
 
 def prominence(track: Track, width: int, height: int) -> float:
-    """Sum over the frames of size x nearness to the middle x confidence."""
+    """Sum size x nearness to the middle x confidence over the frames."""
     total = 0.0
     for person in track.people.values():
         box = person.box
@@ -128,7 +196,7 @@ def prominence(track: Track, width: int, height: int) -> float:
 
 @dataclass(frozen=True)
 class Followed:
-    """One person through every frame.
+    """Hold one person through every frame.
 
     Attributes:
         points: float64 [T, K, 2] pixels; NaN in frames where the person is not seen.
@@ -144,7 +212,7 @@ class Followed:
 
 
 def follow(track: Track, frames: int, fps: float) -> Followed:
-    """A track as arrays; short gaps are interpolated at half the confidence beside them, longer ones are reported."""
+    """Turn a track into arrays; short gaps are interpolated at half the confidence beside them, longer ones told."""
     shape = next(iter(track.people.values())).points.shape
     points, confidence = np.full((frames, *shape), np.nan), np.zeros((frames, shape[0]))
     for frame, person in track.people.items():
@@ -168,7 +236,7 @@ def follow(track: Track, frames: int, fps: float) -> Followed:
 
 
 def smooth(points: NDArray[np.float64], confidence: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Take a detector's frame-to-frame trembling away: a Gaussian over time of the joints where they are seen.
+    """Smooth a detector's frame-to-frame trembling: a Gaussian over time of the joints where they are seen.
 
     Args:
         points: [T, K, 2], NaN where not known.
@@ -186,7 +254,7 @@ def smooth(points: NDArray[np.float64], confidence: NDArray[np.float64], sigma: 
 def to_even_times(
     points: NDArray[np.float64], confidence: NDArray[np.float64], times: NDArray[np.float64], fps: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points at 0, 1/fps, 2/fps ... seconds from points at uneven times (variable frame rate).
+    """Interpolate points at uneven times (variable frame rate) to 0, 1/fps, 2/fps ... seconds.
 
     A moment between two frames that show the person is interpolated between them; one beside a frame that does not is
     unknown there. Confidence is that of the nearer frame.

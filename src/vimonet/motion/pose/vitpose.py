@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.pose.people import Person
+from vimonet.motion.pose.tracking import Person
 from vimonet.utils.errors import InputError
 
 _AROUND = 1.25  # of the box around the joints, to hold what moves out of it until the next frame

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.motion import load
-from vimonet.motion.io import SUFFIXES
+from vimonet.motion.io.locations import Listing, list_recordings
 from vimonet.utils.errors import InputError
+from vimonet.video import SUFFIXES as VIDEO_SUFFIXES
 from vimonet.vimos.annotators.annotate import from_people
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
 from vimonet.vimos.builders.caption_table import read_table
@@ -63,7 +64,7 @@ class FolderBuilder:
     def settings(self) -> dict[str, Any]:
         """Options and what the folder and the table hold now, by name, size and hash."""
         options = {key: value for key, value in asdict(self).items() if key not in ("root", "captions", "name")}
-        listing = [[file, (Path(self.root) / file).stat().st_size] for file in _files(self.root, self.captions)]
+        listing = [[file, _size(Path(self.root) / file)] for file in _files(self.root, self.captions)]
         digest = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
         table = None if self.captions is None else _table_path(self.root, self.captions).read_bytes()
         return {
@@ -80,7 +81,7 @@ class FolderBuilder:
             raise InputError(f"{self.val:g} for val and {self.test:g} for test leave nothing to train on.")
         told = _told(self.root, self.captions)
         splits: dict[str, list[str]] = {}
-        for file in sorted({*_motions(self.root, self.captions), *told}):
+        for file in sorted({*_listing(self.root, self.captions).recordings, *told}):
             splits.setdefault(self._split(file, told), []).append(file)
         return [shard for split in sorted(splits) for shard in chunk(split, splits[split], _ROWS)]
 
@@ -93,17 +94,17 @@ class FolderBuilder:
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
         """Clips of the recordings of a shard."""
         told = _told(self.root, self.captions)
-        videos = _videos(self.root, self.captions)
+        videos = _listing(self.root, self.captions).videos
         actions = sorted({row["action"] for rows in told.values() for row in rows if row["action"]})
         for file in shard.keys:
             rows = told.get(file, [])
             licence = next((row["licence"] for row in rows if row["licence"]), self.licence)
             source = Source(self.name, file, f"{self.name}/{_stem(file)}", shard.split, licence, self.seed)
             try:
-                if file.lower().endswith(".mp4"):
+                if file.lower().endswith(VIDEO_SUFFIXES):
                     yield from self._film(source, rows)
                 else:
-                    yield from self._clips(source, rows, videos.get(_stem(file)), actions)
+                    yield from self._clips(source, rows, videos.get(file), actions)
             except (InputError, OSError) as error:
                 reason = str(error) if isinstance(error, InputError) else f"{file}: {error.strerror or error}."
                 yield Skipped(file, " ".join(reason.split()))
@@ -112,7 +113,7 @@ class FolderBuilder:
         self, source: Source, rows: list[dict[str, Any]], film: str | None, others: list[str]
     ) -> Iterator[Record | Skipped | Attached]:
         path = Path(self.root) / source.file
-        if not path.is_file():
+        if not path.exists():
             raise InputError(f"{source.file}: named in the table of captions and not there.")
         motion = load(path, fps=self.fps, up=self.up, unit=self.unit)
         video = None
@@ -147,6 +148,8 @@ class FolderBuilder:
         path = Path(self.root) / source.file
         if not path.is_file():
             raise InputError(f"{source.file}: named in the table of captions and not there.")
+        if path.suffix.lower() != ".mp4":
+            raise InputError(f"{source.file}: a dataset holds videos as MP4; convert it.")
         seconds = video_duration(path)
         captions, parts = [], []
         for row in rows:
@@ -176,8 +179,9 @@ class FolderBuilder:
 
     def describe(self) -> str:
         """What the card says."""
+        count = len(_listing(self.root, self.captions).recordings)
         return (
-            f"Recordings of a folder ({len(_motions(self.root, self.captions)):,} files), built with `vimonet data "
+            f"Recordings of a folder ({count:,} files), built with `vimonet data "
             "build folder`. Captions of generator `people` are those of the table that came with it; answers of "
             "generator `kinematic` are measured, or follow from the table's actions."
         )
@@ -195,28 +199,25 @@ def _place(film: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _files(root: str, captions: str | None) -> tuple[str, ...]:
-    """Files worth trying below the root, as posix paths, in order."""
-    folder = Path(root)
-    if not folder.is_dir():
+def _listing(root: str, captions: str | None) -> Listing:
+    """List recordings, videos that belong to none among them, and the MP4 videos beside recordings."""
+    if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give --root the folder of the recordings.")
     table = None if captions is None else _table_path(root, captions).resolve()
-    wanted = (*SUFFIXES, ".mp4")
-    found = [p for p in folder.rglob("*") if p.suffix.lower() in wanted and p.is_file() and p.resolve() != table]
-    return tuple(sorted(p.relative_to(folder).as_posix() for p in found if not p.name.startswith(".")))
+    found = list_recordings(root)
+    recordings = [file for file in found.recordings if (Path(root) / file).resolve() != table]
+    return Listing(recordings, {file: video for file, video in found.videos.items() if video.lower().endswith(".mp4")})
 
 
-def _motions(root: str, captions: str | None) -> list[str]:
-    """Recordings, and the videos that belong to none."""
-    files = _files(root, captions)
-    stems = {_stem(file) for file in files if not file.lower().endswith(".mp4")}
-    return [file for file in files if not (file.lower().endswith(".mp4") and _stem(file) in stems)]
+def _files(root: str, captions: str | None) -> list[str]:
+    """List the files that a dataset is made of, sorted."""
+    listing = _listing(root, captions)
+    return sorted({*listing.recordings, *listing.videos.values()})
 
 
-def _videos(root: str, captions: str | None) -> dict[str, str]:
-    """Stem of a recording -> the video beside it."""
-    alone = set(_motions(root, captions))
-    return {_stem(f): f for f in _files(root, captions) if f.lower().endswith(".mp4") and f not in alone}
+def _size(path: Path) -> int:
+    """Bytes of a file, or of the frames of a keypoint folder."""
+    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
 def _table_path(root: str, captions: str) -> Path:
@@ -241,7 +242,7 @@ def _told(root: str, captions: str | None) -> dict[str, list[dict[str, Any]]]:
         named = by_name.get(row["file"], {row["file"]})
         if row["file"] in named:
             named = {row["file"]}
-        motions = {file for file in named if not file.lower().endswith(".mp4")}
+        motions = {file for file in named if not file.lower().endswith(VIDEO_SUFFIXES)}
         if len(motions or named) > 1:
             raise InputError(
                 f"{where}: '{row['file']}' may be {' or '.join(sorted(named))}; give the path below the root."
