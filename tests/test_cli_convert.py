@@ -30,6 +30,8 @@ def test_report_of_every_key(projector, tmp_path, capsys):
     written = (tmp_path / "out" / "conversion.txt").read_text()
     assert written.strip() in printed
     assert (tmp_path / "out" / "projector" / "projector.safetensors").is_file()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "vimonet convert video-llava" in card and "the licence of the converted weights" in card
 
 
 def test_sums_without_keys(projector, tmp_path, capsys):

@@ -213,6 +213,9 @@ def test_command(disk, tmp_path, capsys):
     assert "a video is 8 frames and 64 tokens" in printed and "(new, untrained)" in printed
     config = json.loads((out / "config.json").read_text())
     assert config["translator"] == "attentive" and config["video_tokens"] == 64
+    card = (out / "README.md").read_text()
+    assert f"| language model | {disk / 'qwen'} |" in card and "# out\n" in card
+    assert f"vimonet compose --llm {disk / 'qwen'}" in card and "## Training data\n\nNone." in card
     assert main(["ask", "sample:walk", "What?", "-m", str(out)]) == 0
 
 

@@ -103,3 +103,37 @@ def test_dir_of_the_package_shows_the_api_only():
     done = run("import vimonet; print(*dir(vimonet))")
     assert done.stdout.split() == ["Answer", "Assistant", "Motion", "__version__", "load"]
     assert Path(WEIGHTS.parent / "py.typed").is_file()
+
+
+def test_a_model_is_pushed_whole(tmp_path, monkeypatch):
+    """`push_to_hub` against a hub that is a folder: what arrives there loads and answers as the model here."""
+    import shutil
+
+    import torch
+    from huggingface_hub.errors import EntryNotFoundError
+    from transformers.utils import hub
+
+    import vimonet
+
+    class FolderHub:
+        def create_repo(self, repo_id, **kwargs):
+            (tmp_path / repo_id).mkdir(parents=True, exist_ok=True)
+            return type("Url", (), {"repo_id": repo_id})
+
+        def create_commit(self, repo_id, operations, **kwargs):
+            for operation in operations:
+                shutil.copy(operation.path_or_fileobj, tmp_path / repo_id / operation.path_in_repo)
+
+    def absent(*_, **__):
+        raise EntryNotFoundError("no card")
+
+    monkeypatch.setattr(hub, "hf_api", lambda *_, **__: FolderHub())
+    monkeypatch.setattr(hub.ModelCard, "load", absent)
+    model, processor = tiny_model()
+    model.push_to_hub("someone/tiny")
+    processor.push_to_hub("someone/tiny")
+    pushed = vimonet.load(tmp_path / "someone" / "tiny")
+    assert (tmp_path / "someone" / "tiny" / "vimonet_classes.py").is_file()
+    state = model.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in pushed.model.state_dict().items())
+    assert pushed.processor.to_dict() == processor.to_dict()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rest = [argument for argument in rest if not _is_override(argument)]
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.command_line = shlex.join(["vimonet", *arguments])
     args.own_process = argv is None  # nothing else will be done with the libraries that are imported here
     _quiet_libraries()
     try:

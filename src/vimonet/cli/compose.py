@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 _CHATS = ("auto", "llama3", "qwen", "vicuna", "motionllm", "vimonet")
 
@@ -38,6 +39,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _compose(args: argparse.Namespace) -> int:
     from vimonet.model.build import compose
     from vimonet.model.conversion.checkpoint_files import new_folder
+    from vimonet.model.model_card import write_card
     from vimonet.model.surgery import count_parameters
 
     names = ("translator", "translator_queries", "video_translator", "video_pooling", "video_tokens", "video_frames")
@@ -55,6 +57,20 @@ def _compose(args: argparse.Namespace) -> int:
             **settings,
         )
         composed.save(folder)
+        parts = {
+            "language model": args.llm,
+            "video tower": args.video,
+            "motion tokenizer": args.motion_tokenizer,
+            "video projector": args.video_projector,
+        }
+        record = {
+            "stage": "compose",
+            "command": args.command_line,
+            "parts": {name: part for name, part in parts.items() if part},
+            "parameters": count_parameters(composed.model),
+            "seed": args.seed,
+        }
+        write_card(folder, record, name=Path(args.out).name)
     for name, count in count_parameters(composed.model).items():
         new = name == "translators" and (args.video_projector is None or args.motion_tokenizer is not None)
         print(f"{name:>15}  {count:>15,} parameters{'  (new, untrained)' if new else ''}")

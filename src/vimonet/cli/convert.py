@@ -38,6 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _convert(args: argparse.Namespace) -> int:
     from vimonet.model.conversion import convert
+    from vimonet.model.model_card import write_card
     from vimonet.utils.errors import InputError
 
     options: dict[str, Any] = {
@@ -64,6 +65,12 @@ def _convert(args: argparse.Namespace) -> int:
         if "system" in options:
             raise InputError("--system goes with --video.")
         conversion = convert(args.source, args.files, args.out, **options)
+    record = {
+        "stage": "convert",
+        "command": args.command_line,
+        "parts": {f"released weights ({args.source})": ", ".join(args.files)},
+    }
+    write_card(conversion.folder, record, name=conversion.folder.name)
     for line in conversion.lines(keys=args.keys):
         print(line)
     if args.source in _MOTION and "mean" not in options:

@@ -26,8 +26,10 @@ from transformers.utils import is_flash_attn_2_available
 from transformers.utils import logging as transformers_logging
 
 import vimonet
+from vimonet.model.model_card import RECORD, write_card
 from vimonet.training.config import TrainingConfig
 from vimonet.utils.errors import InputError
+from vimonet.vimos.reading import sources_of
 
 # May differ between an interrupted run and its continuation: they do not change a single number.
 _FREE_KEYS = {
@@ -163,7 +165,8 @@ class Run:
         if (self.folder / "tensorboard").is_dir():
             shutil.copytree(self.folder / "tensorboard", saving / "tensorboard")
         draw_curves(records, saving / "loss_curve.png", title=f"{self.stage}: {self.output.name}")
-        write_json(saving / "training.json", self._record(records, results or {}))
+        write_json(saving / RECORD, self._record(records, results or {}))
+        write_card(saving, name=self.output.name)
         if self.output.exists():
             old = self.output.with_name(self.output.name + ".old")
             shutil.rmtree(old, ignore_errors=True)
@@ -174,6 +177,14 @@ class Run:
             os.replace(saving, self.output)
         shutil.rmtree(self.folder, ignore_errors=True)
         return self.output
+
+    def _sources(self) -> list[dict[str, Any]]:
+        """Count the clips of the dataset on disk by source and licence; none for samples that were given otherwise."""
+        folder = self.config.data.get("dataset")
+        try:
+            return sources_of(folder, self.config.data.get("split", "train")) if folder else []
+        except InputError:  # the dataset has gone meanwhile, which must not cost the trained model
+            return []
 
     def _record(self, records: list[dict[str, Any]], results: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -192,6 +203,7 @@ class Run:
             },
             "versions": {"vimonet": vimonet.__version__, "python": platform.python_version(), **_versions()},
             **results,
+            "sources": self._sources(),
             "config": self._settings(),
         }
 

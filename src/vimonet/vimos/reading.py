@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,19 @@ def shards_of(folder: str | Path, split: str) -> list[Path]:
     if split not in found:
         raise InputError(f"{folder}: no split '{split}'; there are {', '.join(found) or 'none'}.")
     return found[split]
+
+
+def sources_of(folder: str | Path, split: str) -> list[dict[str, Any]]:
+    """Count the clips of a split by source and licence: dicts of ``source``, ``licence``, ``clips``, most clips first.
+
+    Raises:
+        InputError: no dataset, or no such split.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    for path in shards_of(folder, split):
+        columns = pq.read_table(path, columns=["source", "licence"]).to_pydict()
+        counts.update(zip(columns["source"], columns["licence"], strict=True))
+    return [{"source": s, "licence": licence, "clips": n} for (s, licence), n in counts.most_common()]
 
 
 def read_records(folder: str | Path, split: str) -> Iterator[Record]:

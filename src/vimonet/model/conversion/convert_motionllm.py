@@ -89,7 +89,9 @@ def convert_motionllm(
             tokenizer = base
         save_llama(language, config, folder / "language_model", tokenizer)
     if adapter or language is None:
-        lora.save(folder / "adapter", BASE if language is None else str(base or BASE))
+        lora.save(
+            folder / "adapter", BASE if base is None else os.path.abspath(base) if Path(base).is_dir() else str(base)
+        )
     (folder / "projector").mkdir()
     save_projector(projector, report, folder / "projector")
     used = {key for report in reports for key in report.renamed}

@@ -223,7 +223,11 @@ def with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) ->
     settings.modules_to_save = [
         name for name in get_parts(model) if name != "language_model" and getattr(rates, name)
     ] or None
-    return get_peft_model(model, settings)
+    wrapped = get_peft_model(model, settings)
+    # A path relative to this working directory would be found from no other; a hub id stays as it is.
+    base = Path(config.model)
+    wrapped.peft_config["default"].base_model_name_or_path = str(base.resolve()) if base.is_dir() else config.model
+    return wrapped
 
 
 def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
