@@ -262,12 +262,19 @@ def test_user_errors_are_sentences(tmp_path: Path, aligned_folder: Path) -> None
         align_instruct.run_instruct(tiny(tmp_path / "e", "lora.rank=2"), Clips())
 
 
-def test_lora_is_saved_as_an_adapter_or_merged(aligned_folder: Path, tmp_path: Path) -> None:
+def test_lora_is_saved_as_an_adapter_or_merged(
+    aligned_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from peft import PeftModel
 
-    options = [f"model={aligned_folder}", "lora.rank=2", "learning_rate.language_model=1e-2", "schedule.steps=2"]
+    monkeypatch.chdir(aligned_folder.parent)
+    options = [f"model={aligned_folder.name}", "lora.rank=2", "learning_rate.language_model=1e-2", "schedule.steps=2"]
     adapter = align_instruct.run_instruct(tiny(tmp_path / "adapter", *options), Clips())
     merged = align_instruct.run_instruct(tiny(tmp_path / "merged", *options, "lora.merge=true"), Clips())
+    named = json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
+    assert named == str(aligned_folder.resolve())  # found from any working directory
+    card = (adapter / "README.md").read_text()
+    assert f"| base model of the adapter | {named} |" in card and "library_name: peft" in card
     base = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder)
     one = PeftModel.from_pretrained(base, adapter).merge_and_unload().state_dict()
     two = ViMoNetForConditionalGeneration.from_pretrained(merged).state_dict()

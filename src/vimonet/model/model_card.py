@@ -23,7 +23,7 @@ _WHAT = {
     "instruct": "A ViMoNet model that answers questions about movement.",
     "lift_keypoints": "A ViMoNet model whose keypoint tower lifts 2D keypoints to 3D body features.",
     "text_motion_retrieval": "A text-motion encoder: captions and movements in one space.",
-    "compose": "Parts that others trained, joined by new projectors into a ViMoNet model. Untrained, it answers nonsense.",
+    "compose": "Parts that others trained, joined by new projectors. Untrained, it answers nonsense.",
     "convert": "Weights that others released, converted to ViMoNet's names.",
 }
 """What a folder holds, by the stage or command that made it."""

@@ -89,9 +89,8 @@ def convert_motionllm(
             tokenizer = base
         save_llama(language, config, folder / "language_model", tokenizer)
     if adapter or language is None:
-        lora.save(
-            folder / "adapter", BASE if base is None else os.path.abspath(base) if Path(base).is_dir() else str(base)
-        )
+        # A path relative to this working directory would be found from no other.
+        lora.save(folder / "adapter", BASE if base is None else os.path.abspath(base))
     (folder / "projector").mkdir()
     save_projector(projector, report, folder / "projector")
     used = {key for report in reports for key in report.renamed}
