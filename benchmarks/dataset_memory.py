@@ -69,7 +69,7 @@ def _made(cache: list[Record] = []) -> list[Record]:  # noqa: B006
 def run(task: str, rows: int, folder: Path) -> None:
     """One task; what it needs is on disk."""
     if task == "build":
-        build(Repeated(rows), folder, processes=0, progress=False)
+        build(Repeated(rows), folder, workers=0, progress=False)
     elif task == "stream":
         from vimonet.vimos.reading import read_records
 

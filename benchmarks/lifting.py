@@ -1,10 +1,10 @@
 """What the shipped model's lifter sees in depth: facing, turn and joints of held-out recordings from five sides.
 
-    python benchmarks/lifting.py [-m MODEL] [--split val] [--sources bnr cmu] [--limit 200] [--json OUT.json]
+    python -m benchmarks.lifting DATASET [-m MODEL] [--split val] [--sources bnr cmu] [--limit 200] [--json OUT.json]
 
-Needs the recordings (docs/training.md). Keypoints are those of benchmarks/views.py. Beside the lifter stands what needs
-no network: the facing from how far the shoulders lie apart in the picture and on which side of them the head is, and
-the joints of the mean pose of the same recordings. ``--split test`` is for the last run.
+Keypoints are those of benchmarks/views.py, of the dataset's recordings. Two baselines need no network: the facing from
+how far the shoulders lie apart in the picture and on which side of them the head is, and the joints of the mean pose of
+the same recordings. ``--split test`` is for the last run.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ import torch
 from numpy.typing import NDArray
 
 import vimonet
+from benchmarks.views import VIEWS, dataset_items, film
 from vimonet.bench.runner import select
-from vimonet.bench.views import VIEWS, film
 from vimonet.model.towers.keypoint_lifter import KeypointEncoder
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import INDEX
 from vimonet.training.stages.lift_keypoints import angle_errors, facing_of, joint_errors, pose_of
 from vimonet.utils.errors import InputError
 from vimonet.utils.statistics import bootstrap_interval
-from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
 
 
 def by_shoulders(flat: Motion) -> NDArray[np.float64]:
@@ -92,6 +91,7 @@ def table(title: str, rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", help="VIMOS dataset (vimonet data build open)")
     parser.add_argument("-m", "--model", help="model folder (default: the shipped one)")
     parser.add_argument("--split", choices=("val", "test"), default="val", help="recordings (val)")
     parser.add_argument("--sources", nargs="+", default=["bnr", "cmu"], help="corpora with 3D motions (bnr cmu)")
@@ -104,7 +104,7 @@ def main() -> None:
         raise InputError(f"{assistant.name}: this model has no lifter; train one with `vimonet train lift`.")
     results = {}
     for source in options.sources:
-        items = evaluation_items(options.split, sources=[source], seed=options.seed)
+        items = [item for item in dataset_items(options.dataset, options.split) if item.source == source]
         whole = {i.recording: i for i in items if i.motion.dimensions == 3 and i.motion.confidence is None}
         chosen = select(list(whole.values()), options.limit or None, options.seed)
         window = assistant.processor.feature_extractor.max_frames

@@ -44,7 +44,7 @@ def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
         from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 
         dataset = Path(folder) / "synthetic"
-        build(OpenBuilder(sources=("synthetic",), count=4 * clips, val=5), dataset, processes=0, progress=False)
+        build(OpenBuilder(sources=("synthetic",), count=4 * clips, val=5), dataset, workers=0, progress=False)
     samples = TurnSampler(training_samples(dataset=str(dataset), split="val" if clips < 400 else "train"), turns, 0)
     return [samples[i * len(samples) // clips] for i in range(min(clips, len(samples)))]
 

@@ -5,7 +5,7 @@
 A random language model reads the clip and a question of 32 tokens: the prompt's pass of generation, and a training
 step (forward and backward pass) with gradients of the language model's input alone, as in stage 1. The limit beside
 the ratio is that of the operations: the FLOPs of the two, counted. What pooling costs in score is not measured here
-but where models are trained, with ``video.pooling`` and ``video.tokens`` of configs/fusion.
+but where models are trained, with ``video.pooling`` and ``video.tokens`` of research/fusion.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import vimonet
+from scripts.export_fp16 import export_fp16
 from vimonet.cli import main, shared
 from vimonet.cli.caption import model_fingerprint
-from vimonet.training.export_fp16 import ship
 
 PACKAGE = Path(vimonet.__file__).parents[1]
 
@@ -218,7 +218,7 @@ def test_what_a_seeing_model_could_not_see_is_said(
 
     path = make(Path("cut.mp4"), 100, size=(200, 120), container={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
-    ship(joint_dir, "sees", ["keypoint"])  # it follows nobody
+    export_fp16(joint_dir, "sees", ["keypoint"])  # it follows nobody
     for recordings in (["cut.mp4"], ["a.npy", "cut.mp4"]):
         assert main(["ask", *recordings, "What is the person doing?", "-m", "sees"]) == 0
         assert "vimonet: cut.mp4: the file breaks off: it holds " in capsys.readouterr().err

@@ -8,12 +8,12 @@ from functools import cache
 import pytest
 
 import vimonet
+from research.fusion.embedded_film import sample_scene
 from vimonet.inference.assistant import Assistant
 from vimonet.motion import load
 from vimonet.motion.projection import project
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
-from vimonet.vimos.builders.paired.embedded_film import sample_scene
 from vimonet.vimos.chain_of_thought import result_of
 from vimonet.weights import WEIGHTS
 

@@ -58,8 +58,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 BRIEFLY = {
-    "vimonet data build open": ["--sources", "synthetic", "--count", "12", "--val", "4", "--processes", "0"],
-    "vimonet data build folder": ["--processes", "0"],
+    "vimonet data build open": ["--sources", "synthetic", "--count", "12", "--val", "4", "--workers", "0"],
+    "vimonet data build folder": ["--workers", "0"],
     "vimonet bench run": ["--limit", "24", "--control-limit", "6", "--samples", "100", "--train-rows", "12"],
 }
 """What is added to commands that would take minutes, so that the tests run them on little."""
@@ -74,7 +74,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     shelf = tmp_path_factory.mktemp("shelf")
     for name in ("mine", "vimos-open"):
         builder = OpenBuilder(sources=("synthetic",), count=40, val=5)
-        build(builder, shelf / "data" / name, processes=0, progress=False)
+        build(builder, shelf / "data" / name, workers=0, progress=False)
     (shelf / "runs/nano").mkdir(parents=True)
     (shelf / "runs/nano/final").symlink_to(model)
     for name, asked in (("a", "majority"), ("b", "question-only")):

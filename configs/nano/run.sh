@@ -23,7 +23,7 @@ stage() { # stage OUTPUT NAME [key=value ...]
         vimonet train "${name/keypoints/instruct}" --config "configs/nano/$name.yaml" output="$output" "$@"
 }
 
-vimonet data build open --out data/vimos-open --count 60000
+vimonet data build open --output data/vimos-open --count 60000
 stage runs/nano/tokenizer tokenizer
 stage runs/nano/language language schedule.compile=$compile
 stage runs/nano/align align schedule.compile=$compile
@@ -36,9 +36,9 @@ for seed in "${seeds[@]}"; do
     # Keypoints are read as the 3D movement they look like; answers about 3D motion stay as they are.
     stage "runs/nano/lift-s$seed" lift seed="$seed" model="runs/nano/final-s$seed"
     stage "runs/nano/keypoints-s$seed" keypoints schedule.compile=$compile seed="$seed" model="runs/nano/lift-s$seed"
-    python -m vimonet.bench.calibration "runs/nano/keypoints-s$seed"
+    python -m scripts.fit_abstention_thresholds "runs/nano/keypoints-s$seed" data/vimos-open
     models+=("runs/nano/keypoints-s$seed")
 done
 stage runs/nano/evaluator evaluator
-# What is shipped is what is measured: python -m vimonet.training.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
+# What is shipped is what is measured: python -m scripts.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
 vimonet bench run --dataset data/vimos-open -m "${models[@]}" --output runs/nano/bench

@@ -19,7 +19,7 @@ def root(tmp_path_factory):
 
 
 def build(root, out, *more):
-    return main(["data", "build", "folder", "--root", str(root), "--out", str(out), "--processes", "0", *more])
+    return main(["data", "build", "folder", "--root", str(root), "--output", str(out), "--workers", "0", *more])
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +65,17 @@ def test_show_writes_a_page(made, tmp_path):
 @pytest.mark.parametrize(
     ("command", "text"),
     [
-        (["build", "folder", "--root", "nowhere", "--out", "d"], "no such folder"),
-        (["build", "humanml3d", "--root", ".", "--out", "d"], "not HumanML3D's folder"),
-        (["build", "motionx", "--root", ".", "--out", "d"], "not Motion-X's folder"),
-        (["build", "babel", "--root", ".", "--motions", "nowhere", "--out", "d"], "give --motions"),
-        (["build", "open", "--sources", "nothing", "--out", "d"], "unknown source 'nothing'"),
-        (["build", "open", "--root", "nowhere", "--sources", "bnr", "--out", "d"], "no such folder"),
-        (["build", "open", "--sources", "bnr", "--out", "d"], "--root DIR or in the environment variable VIMONET_DATA"),
-        (["build", "open", "--count", "-1", "--out", "d"], "give 0 or more"),
+        (["build", "folder", "--root", "nowhere", "-o", "d"], "no such folder"),
+        (["build", "humanml3d", "--root", ".", "-o", "d"], "not HumanML3D's folder"),
+        (["build", "motionx", "--root", ".", "-o", "d"], "not Motion-X's folder"),
+        (["build", "babel", "--root", ".", "--motions", "nowhere", "-o", "d"], "give --motions"),
+        (["build", "open", "--sources", "nothing", "-o", "d"], "unknown source 'nothing'"),
+        (["build", "open", "--root", "nowhere", "--sources", "bnr", "-o", "d"], "no such folder"),
+        (
+            ["build", "open", "--sources", "bnr", "-o", "d"],
+            "--root DIR or in the environment variable VIMONET_DATA",
+        ),
+        (["build", "open", "--count", "-1", "-o", "d"], "give 0 or more"),
         (["validate", "nowhere"], "no VIMOS dataset is here"),
         (["info", "nowhere"], "no VIMOS dataset is here"),
         (["show", "nowhere"], "no VIMOS dataset is here"),

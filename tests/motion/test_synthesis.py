@@ -11,13 +11,13 @@ import bvhio
 import numpy as np
 import pytest
 
+from scripts.make_samples import COMPOSED, SINGLE, write_samples
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import measure
 from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.motion.skeleton import bone_lengths
 from vimonet.utils.errors import InputError
 from vimonet.vimos.synthesis import ACTIONS, compose, generate, write_bvh
-from vimonet.vimos.synthesis.embedded_samples import COMPOSED, SINGLE, write_samples
 
 SAMPLES = Path(__import__("vimonet").__file__).parent / "samples"
 
@@ -170,7 +170,7 @@ def test_bvh_of_one_frame(tmp_path: Path) -> None:
 
 def test_samples_are_what_the_generator_writes(tmp_path: Path) -> None:
     written = write_samples(tmp_path)
-    films = {p.name for p in SAMPLES.glob("*.mp4")}  # tests/vimos/test_film_sample.py
+    films = {p.name for p in SAMPLES.glob("*.mp4")}  # research/fusion/tests/test_embedded_film.py
     shipped = [p for p in SAMPLES.iterdir() if p.name not in ("__init__.py", "__pycache__")]  # it is a module too
     assert {p.name for p in written} | films == {p.name for p in shipped}
     assert sum(p.stat().st_size for p in shipped) < 1_500_000

@@ -71,7 +71,7 @@ class JointBuilder:
 def make_dataset(folder: Path, size: int = 32) -> Path:
     """Rows and videos of `size` pixels: a coloured bar that grows with time."""
     builder = JointBuilder()
-    build(builder, folder, processes=0, progress=False)
+    build(builder, folder, workers=0, progress=False)
     (folder / "video").mkdir(exist_ok=True)
     for split, count in (("train", builder.train), ("val", builder.val)):
         for index in range(count):

@@ -36,7 +36,7 @@ def root(tmp_path):
 
 def built(root, tmp_path, **options):
     builder = FolderBuilder(str(root), **options)
-    result = build(builder, tmp_path / "d", processes=0, progress=False)
+    result = build(builder, tmp_path / "d", workers=0, progress=False)
     rows = {r.id: r for split in splits_of(result.folder) for r in read_records(result.folder, split)}
     return result, rows
 

@@ -21,7 +21,7 @@ from vimonet.vimos.validate import validate
 
 
 def built(builder, tmp_path):
-    result = build(builder, tmp_path / "d", processes=0, progress=False)
+    result = build(builder, tmp_path / "d", workers=0, progress=False)
     rows = {r.id: r for split in splits_of(result.folder) for r in read_records(result.folder, split)}
     return result, rows
 

@@ -35,7 +35,7 @@ def test_counts_skipped_and_order(whole):
 
 
 def test_workers_give_the_same_bytes_as_none(whole, tmp_path):
-    finish(tmp_path / "made", MadeBuilder(), processes=2)
+    finish(tmp_path / "made", MadeBuilder(), workers=2)
     assert tree(tmp_path / "made") == tree(whole.folder)
 
 
@@ -83,10 +83,10 @@ def test_death_before_the_first_file_had_its_name(whole, tmp_path):
 
 
 def test_other_settings_are_refused_and_overwritten_when_asked(tmp_path):
-    build(MadeBuilder(train=8), tmp_path / "d", processes=0, progress=False)
+    build(MadeBuilder(train=8), tmp_path / "d", workers=0, progress=False)
     with pytest.raises(InputError, match="other settings"):
-        build(MadeBuilder(train=4), tmp_path / "d", processes=0, progress=False)
-    result = build(MadeBuilder(train=4), tmp_path / "d", processes=0, overwrite=True, progress=False)
+        build(MadeBuilder(train=4), tmp_path / "d", workers=0, progress=False)
+    result = build(MadeBuilder(train=4), tmp_path / "d", workers=0, overwrite=True, progress=False)
     assert result.rows["train"] == 3 and len(list((tmp_path / "d" / "train").iterdir())) == 1
 
 
@@ -94,7 +94,7 @@ def test_a_folder_of_something_else_is_never_touched(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for overwrite in (False, True):
         with pytest.raises(InputError, match="something else"):
-            build(MadeBuilder(), tmp_path, processes=0, overwrite=overwrite, progress=False)
+            build(MadeBuilder(), tmp_path, workers=0, overwrite=overwrite, progress=False)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -109,7 +109,7 @@ class _Films(MadeBuilder):
 
 
 def test_attached_files_come_along(tmp_path):
-    build(_Films(), tmp_path / "d", processes=0, progress=False)
+    build(_Films(), tmp_path / "d", workers=0, progress=False)
     assert (tmp_path / "d" / "video" / "1.mp4").read_bytes() == Path(__file__).read_bytes()
     assert not list((tmp_path / "d").rglob("*.part"))
 
@@ -123,7 +123,7 @@ class _Nothing(MadeBuilder):
 
 def test_nothing_usable_leaves_nothing_behind(tmp_path):
     with pytest.raises(InputError, match=r"a\.bvh: broken"):
-        build(_Nothing(), tmp_path / "d", processes=0, progress=False)
+        build(_Nothing(), tmp_path / "d", workers=0, progress=False)
     assert not (tmp_path / "d").exists()
 
 

@@ -25,7 +25,7 @@ class _Hostile(MadeBuilder):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return build(_Hostile(), tmp_path_factory.mktemp("show") / "d", processes=0, progress=False).folder
+    return build(_Hostile(), tmp_path_factory.mktemp("show") / "d", workers=0, progress=False).folder
 
 
 def clips(path):

@@ -24,7 +24,7 @@ from vimonet.vimos.reading import read_records
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("vimos") / "open"
-    build(OpenBuilder(sources=("synthetic",), count=120, val=10, test=False), folder, processes=0, progress=False)
+    build(OpenBuilder(sources=("synthetic",), count=120, val=10, test=False), folder, workers=0, progress=False)
     return str(folder)
 
 

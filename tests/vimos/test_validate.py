@@ -15,7 +15,7 @@ from vimonet.vimos.validate import validate
 
 @pytest.fixture
 def made(tmp_path):
-    build(MadeBuilder(train=8), tmp_path / "d", processes=0, progress=False)
+    build(MadeBuilder(train=8), tmp_path / "d", workers=0, progress=False)
     return tmp_path / "d"
 
 
@@ -158,7 +158,7 @@ def test_videos_are_decoded(tmp_path, span, named, torn, text):
         path.write_bytes(path.read_bytes()[:300])
     for name, value in (("source", str(path)), ("span", span), ("named", named)):
         object.__setattr__(builder, name, value)
-    build(builder, tmp_path / "d", processes=0, progress=False)
+    build(builder, tmp_path / "d", workers=0, progress=False)
     report = validate(tmp_path / "d")
     assert report.videos == 1
     assert report.ok if text is None else text in "\n".join(map(str, report.findings))

@@ -83,12 +83,12 @@ class MadeBuilder:
         return "Rows made by rule."
 
 
-def finish(out: str | Path, builder: Any, processes: int = 0) -> Build:
+def finish(out: str | Path, builder: Any, workers: int = 0) -> Build:
     """Everything that `vimonet data build` does."""
     from vimonet.vimos.card import write_card
     from vimonet.vimos.leak_report import leak_report
 
-    result = build(builder, out, processes=processes, progress=False)
+    result = build(builder, out, workers=workers, progress=False)
     write_card(result, builder, leak_report(result.folder))
     return result
 
@@ -125,4 +125,4 @@ def tree(folder: Path) -> dict[str, str]:
 
 if __name__ == "__main__":  # what the killed process runs
     print("ready", flush=True)
-    finish(sys.argv[1], MadeBuilder(pause=float(sys.argv[3])), processes=int(sys.argv[2]))
+    finish(sys.argv[1], MadeBuilder(pause=float(sys.argv[3])), workers=int(sys.argv[2]))

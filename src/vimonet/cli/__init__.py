@@ -25,7 +25,7 @@ examples:
   vimonet render walk.bvh -o walk.mp4
   vimonet index clips/ -o clips.index
   vimonet search "someone waves with the left hand" --index clips.index
-  vimonet data build folder --root clips/ --out my-vimos
+  vimonet data build folder --root clips/ -o my-vimos
   vimonet bench run --dataset my-vimos -o runs/bench
 
 Recordings: BVH, ASF/AMC, AMASS .npz, HumanML3D and joint .npy, keypoint .json; '-' reads standard input,

@@ -26,15 +26,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing.add_argument("--dataset", metavar="DIR", help="count the questions of this dataset")
     listing.add_argument("--split", help="split to count in (default: the one each task names)")
     listing.set_defaults(run=_list)
-    _add_fusion(
-        actions.add_parser("fusion", help="what joining movement and video gives: arms of models, shown either or both")
-    )
-    export = actions.add_parser("export-lmms", help="write the tasks as a task folder for lmms-eval")
-    export.add_argument("folder", metavar="DIR", help="new folder")
-    export.add_argument("--dataset", required=True, metavar="DIR", help="dataset whose questions are exported")
-    export.add_argument("--split", help="split (default: the one each task names)")
-    export.add_argument("--tasks", default="", help="names separated by commas (default: all that find questions)")
-    export.set_defaults(run=_export)
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -75,46 +66,6 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     how.add_argument("--samples", type=_positive, default=2000, help="resamples of an interval (default: 2000)")
     how.add_argument("-o", "--output", metavar="DIR", help="folder of the report; an interrupted run continues there")
     run.set_defaults(run=_run)
-
-
-def _add_fusion(fusion: argparse.ArgumentParser) -> None:
-    fusion.add_argument("--dataset", required=True, metavar="DIR", help="paired dataset (vimonet data build paired)")
-    fusion.add_argument(
-        *("--arm", "-a"),
-        dest="arms",
-        action="append",
-        nargs="+",
-        required=True,
-        metavar="NAME DIR",
-        help="a way of training and its models, one a seed; motion and video name the specialists",
-    )
-    fusion.add_argument("--split", default="test", help="split to ask (default: test)")
-    fusion.add_argument("--seed", type=_count, default=0, help="of the resampling (default: 0)")
-    fusion.add_argument("--samples", type=_positive, default=4000, help="resamples of an interval (default: 4000)")
-    fusion.add_argument("--device", default="", help="cpu, cuda ... (default: a GPU where there is one)")
-    fusion.add_argument("-o", "--output", required=True, metavar="DIR", help="an interrupted run continues there")
-    fusion.set_defaults(run=_fusion)
-
-
-def _fusion(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from vimonet.bench.fusion import scores_of
-    from vimonet.bench.fusion_table import FusionTable
-    from vimonet.utils.errors import InputError
-
-    if bare := next((name for name, *models in args.arms if not models), None):
-        raise InputError(f"--arm {bare}: name its models too, one a seed.")
-    out = Path(args.output)
-    runs = {
-        name: [scores_of(model, args.dataset, args.split, out=out, device=args.device) for model in models]
-        for name, *models in args.arms
-    }
-    table = FusionTable(runs, args.seed, args.samples)
-    table.save(out)
-    print(table.markdown())
-    print(f"written to {out}")
-    return 0
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -193,15 +144,6 @@ def _list(args: argparse.Namespace) -> int:
     for task in tasks:
         number = f"{found[task.name][0]:>7,} of {found[task.name][1]:>5,} recordings  " if found else ""
         print(f"{task.name:<{wide}}  {task.group:<6}  {task.answer.format:<10}  {number}{task.about}")
-    return 0
-
-
-def _export(args: argparse.Namespace) -> int:
-    from vimonet.bench.lmms import export
-
-    written = export(args.folder, args.dataset, _names(args.tasks), args.split)
-    print(f"{len(written)} tasks written to {args.folder}: {', '.join(written)}")
-    print(f"lmms_eval --include_path {args.folder} --tasks {written[0]} ...")
     return 0
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vimonet.cli.terminal import bold, one_line, print_json
 from vimonet.utils.errors import InputError
-
-if TYPE_CHECKING:
-    from vimonet.vimos.build import Builder
 
 Parsers = argparse._SubParsersAction
 
@@ -22,11 +19,8 @@ again after an interruption and it continues; the result is the same to the byte
 def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     """Add the command with its four parts."""
     data = commands.add_parser("data", help="build, validate, show VIMOS datasets (motion, captions, instructions)")
-    parts = data.add_subparsers(dest="part", required=True, metavar="PART")
-    build = parts.add_parser("build", help="make a dataset of a source", description=_BUILD)
-    sources = build.add_subparsers(dest="source", required=True, metavar="SOURCE")
-    for add_source in (_add_open, _add_paired, _add_folder, _add_humanml3d, _add_motionx, _add_babel):
-        add_source(sources)
+    parts = data.add_subparsers(dest="part", required=True, metavar="PART", parser_class=_PartParser)
+    parts.add_parser("build", help="make a dataset of a source", description=_BUILD, builders=True)
 
     validate = parts.add_parser(
         "validate", help="check every file, row and split of a dataset; exit code 1 on findings"
@@ -49,144 +43,49 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     info.set_defaults(run=_info)
 
 
-def _source(sources: Parsers[argparse.ArgumentParser], name: str, help: str, root: str) -> argparse.ArgumentParser:
-    """The parser of a source with what all of them have."""
-    parser = sources.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}. {_BUILD}")
-    parser.add_argument("--root", required=name not in ("open", "paired"), metavar="DIR", help=root)
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the dataset")
-    parser.add_argument("--processes", type=int, default=2, metavar="N", help="workers, 0 for none (default: 2)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a dataset of other settings in --out")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of every draw (default: 0)")
-    parser.set_defaults(run=_build)
-    return parser
+class _PartParser(argparse.ArgumentParser):
+    """Parser of a part of ``data``; that of ``build`` imports the builders, whose fields are its options, when used."""
 
+    def __init__(self, *args: Any, builders: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.builders = builders
 
-def _add_open(sources: Parsers[argparse.ArgumentParser]) -> None:
-    parser = _source(sources, "open", "vimos-open, from openly licensed recordings", "folder of the recordings")
-    parser.add_argument("--count", type=int, default=40000, metavar="N", help="rows of train (default: %(default)s)")
-    parser.add_argument("--val", type=int, default=500, metavar="N", help="rows of val (default: %(default)s)")
-    parser.add_argument("--sources", nargs="+", default=(), metavar="NAME", help="corpora (default: all)")
-    parser.add_argument("--no-test", action="store_true", help="leave out the test splits")
-    for name, what in (
-        ("mirror", "left and right exchanged"),
-        ("warp", "slower and faster variants"),
-        ("compose", "two to four actions joined"),
-        ("film", "projections to 2D keypoints"),
-    ):
-        parser.add_argument(f"--no-{name}", action="store_true", help=f"without {what}")
-    parser.set_defaults(builder=_open)
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; ``build`` first adds a parser for every builder."""
+        if self.builders:
+            self.builders = False
+            self._add_builders()
+        return super().parse_known_args(args, namespace)
 
+    def _add_builders(self) -> None:
+        from vimonet.vimos.builders import add_options, find_builders
 
-def _open(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.vimos_open.augment import Variants
-    from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
-
-    variants = Variants(not args.no_mirror, not args.no_warp, not args.no_compose, not args.no_film)
-    if min(args.count, args.val) < 0:
-        raise InputError("--count and --val are numbers of rows; give 0 or more.")
-    return OpenBuilder(args.root, args.count, args.val, tuple(args.sources), args.seed, not args.no_test, variants)
-
-
-def _add_paired(sources: Parsers[argparse.ArgumentParser]) -> None:
-    parser = _source(
-        sources,
-        "paired",
-        "movement and rendered video of the same moments (extra render3d)",
-        "folder of the recordings",
-    )
-    for split, number in (("count", 2000), ("val", 100), ("test", 300)):
-        what = "train" if split == "count" else split
-        parser.add_argument(
-            f"--{split}", type=int, default=number, metavar="N", help=f"rows of {what} (default: {number})"
+        sources = self.add_subparsers(
+            dest="source", required=True, metavar="SOURCE", parser_class=argparse.ArgumentParser
         )
-    parser.add_argument(
-        "--sources", nargs="+", default=(), metavar="NAME", help="corpora of 3D movement (default: all)"
-    )
-    parser.add_argument("--pictures", type=int, default=16, metavar="N", help="pictures per video (default: 16)")
-    parser.add_argument("--size", type=int, default=224, metavar="N", help="pixels of a picture's side (default: 224)")
-    parser.set_defaults(builder=_paired)
-
-
-def _paired(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.paired.paired_builder import PairedBuilder
-
-    numbers = (args.count, args.val, args.test)
-    return PairedBuilder(args.root, *numbers, tuple(args.sources), args.seed, args.pictures, args.size)
-
-
-def _add_folder(sources: Parsers[argparse.ArgumentParser]) -> None:
-    parser = _source(
-        sources, "folder", "any BVH, npz, npy, json or mp4, with an optional table of captions", "folder of the files"
-    )
-    parser.add_argument(
-        "--captions", metavar="FILE", help="CSV or JSONL: file, caption[, start, end, split, action, ...]"
-    )
-    parser.add_argument("--licence", default="unstated", help="licence of files whose row names none")
-    parser.add_argument("--val", type=float, default=0.1, metavar="SHARE", help="of recordings (default: %(default)s)")
-    parser.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="of recordings (default: %(default)s)")
-    parser.add_argument("--fps", type=float, help="frames per second, where files do not say")
-    parser.add_argument("--up", metavar="AXIS", help="axis that points up, where it is not detected")
-    parser.add_argument("--unit", help="unit of length, where it is not detected")
-    parser.add_argument("--name", default="vimos-folder", help="name of the dataset (default: %(default)s)")
-    parser.set_defaults(builder=_folder)
-
-
-def _folder(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.folder import FolderBuilder
-
-    return FolderBuilder(
-        args.root, args.captions, args.licence, args.val, args.test, args.seed, args.fps, args.up, args.unit, args.name
-    )
-
-
-def _add_humanml3d(sources: Parsers[argparse.ArgumentParser]) -> None:
-    parser = _source(sources, "humanml3d", "HumanML3D: texts, split lists, joints or features", "folder HumanML3D")
-    parser.add_argument("--licence", default=None, help="licence to state (default: that of HumanML3D and AMASS)")
-    parser.add_argument("--no-mirror", action="store_true", help="leave out its mirrored copies (M000000 ...)")
-    parser.set_defaults(builder=_humanml3d)
-
-
-def _humanml3d(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.humanml3d import LICENCE, HumanML3DBuilder
-
-    return HumanML3DBuilder(args.root, not args.no_mirror, args.seed, args.licence or LICENCE)
-
-
-def _add_motionx(sources: Parsers[argparse.ArgumentParser]) -> None:
-    parser = _source(sources, "motionx", "Motion-X: motion, video and captions", "folder of Motion-X")
-    parser.add_argument("--no-video", action="store_true", help="motion and captions alone")
-    parser.set_defaults(builder=_motionx)
-
-
-def _motionx(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.motionx import MotionXBuilder
-
-    return MotionXBuilder(args.root, not args.no_video, args.seed)
-
-
-def _add_babel(sources: Parsers[argparse.ArgumentParser]) -> None:
-    parser = _source(
-        sources, "babel", "BABEL: timed action labels of AMASS recordings", "folder of train.json, val.json"
-    )
-    parser.add_argument("--motions", required=True, metavar="DIR", help="AMASS npz, or joints .npy of the same names")
-    parser.set_defaults(builder=_babel)
-
-
-def _babel(args: argparse.Namespace) -> Builder:
-    from vimonet.vimos.builders.babel import BabelBuilder
-
-    return BabelBuilder(args.root, args.motions, args.seed)
+        for name, (builder, help) in sorted(find_builders().items()):
+            source = sources.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}. {_BUILD}")
+            source.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the dataset")
+            source.add_argument(
+                "--workers", type=int, default=2, metavar="N", help="processes, 0 for none (default: 2)"
+            )
+            source.add_argument(
+                "--overwrite", action="store_true", help="replace a dataset of other settings in --output"
+            )
+            add_options(source, builder)
+            source.set_defaults(run=_build, builder=builder)
 
 
 def _build(args: argparse.Namespace) -> int:
     from vimonet.vimos.build import build
+    from vimonet.vimos.builders import from_options
     from vimonet.vimos.card import write_card
     from vimonet.vimos.leak_report import leak_report
 
-    if args.processes < 0:
-        raise InputError(f"--processes is {args.processes}; give 0 (no workers) or more.")
-    builder: Any = args.builder(args)
-    result = build(builder, args.out, processes=args.processes, overwrite=args.overwrite, progress=sys.stderr.isatty())
+    if args.workers < 0:
+        raise InputError(f"--workers is {args.workers}; give 0 (no processes) or more.")
+    builder = from_options(args.builder, args)
+    result = build(builder, args.output, workers=args.workers, overwrite=args.overwrite, progress=sys.stderr.isatty())
     leak = leak_report(result.folder, seed=args.seed)
     card = write_card(result, builder, leak)
     for entry in result.skipped[:5]:

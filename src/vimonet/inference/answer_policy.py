@@ -3,7 +3,7 @@
 A model trained to name actions names one for whatever it is shown. Its words are put aside
 
 - where they name an action and it was less sure than the floor of its config (chosen on validation answers:
-  `vimonet.bench.calibration`), or where it declined to;
+  `scripts/fit_abstention_thresholds.py`), or where it declined to;
 - where the recording does not show the limbs that make the action, or that the question is about;
 - where joints tracked in a picture plainly deny them: which hand is up, which arm moves more, whether somebody leaves
   the place or turns (`in_picture`); or where it declines to say which hand or arm, and they plainly show one;

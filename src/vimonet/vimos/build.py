@@ -110,14 +110,14 @@ def chunk(split: str, keys: Sequence[Any], size: int) -> list[Shard]:
 
 
 def build(
-    builder: Builder, out: str | Path, *, processes: int = 2, overwrite: bool = False, progress: bool = True
+    builder: Builder, out: str | Path, *, workers: int = 2, overwrite: bool = False, progress: bool = True
 ) -> Build:
     """Write a dataset, or finish one that was interrupted.
 
     Args:
         builder: says what goes in.
         out: folder; a finished dataset of the same settings is left as it is.
-        processes: workers; 0 builds in this process.
+        workers: processes that build shards; 0 builds in this process.
         overwrite: replace a folder of other settings.
         progress: show a bar with the time left.
 
@@ -137,7 +137,7 @@ def build(
     with tqdm(
         total=len(shards), initial=len(shards) - len(waiting), desc=builder.name, unit="shard", disable=not progress
     ) as bar:
-        for _ in _written(builder, waiting, folder, processes):
+        for _ in _written(builder, waiting, folder, workers):
             bar.update()
     result = summarise(folder, shards)
     if not sum(result.rows.values()):
@@ -176,14 +176,14 @@ def _empty(folder: Path) -> None:
     (folder / "build.json").unlink()
 
 
-def _written(builder: Builder, shards: list[Shard], folder: Path, processes: int) -> Iterator[Shard]:
-    if processes < 1 or len(shards) < 2:
+def _written(builder: Builder, shards: list[Shard], folder: Path, workers: int) -> Iterator[Shard]:
+    if workers < 1 or len(shards) < 2:
         for shard in shards:
             yield _write(builder, shard, folder)
         return
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_start, initargs=(builder, folder)
+        workers, mp_context=context, initializer=_start, initargs=(builder, folder)
     ) as pool:
         futures = [pool.submit(_write_here, shard) for shard in shards]
         try:
@@ -192,7 +192,7 @@ def _written(builder: Builder, shards: list[Shard], folder: Path, processes: int
         except BrokenProcessPool:
             raise InputError(
                 f"{folder}: a worker was ended from outside, perhaps for want of memory; give the command again, with "
-                "fewer --processes if it recurs."
+                "fewer --workers if it recurs."
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

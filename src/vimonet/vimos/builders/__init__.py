@@ -1,1 +1,91 @@
-"""Builders: what turns a source into VIMOS records. One file per source; `vimonet.vimos.build.build` writes them."""
+"""Register dataset builders: ``vimonet data build NAME``.
+
+A builder is one file of this folder (or of `vimos_open`) with a frozen dataclass that fulfils
+`vimonet.vimos.build.Builder` and is decorated with `register`. Its fields become the options of the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import pkgutil
+import typing
+from collections.abc import Callable
+from types import NoneType
+from typing import Any
+
+BUILDERS: dict[str, tuple[type[Any], str]] = {}
+"""Name of a registered builder -> its class and one line of help."""
+
+
+def register(name: str, help: str) -> Callable[[type[Any]], type[Any]]:
+    """Register a dataclass as the builder `name`.
+
+    Args:
+        name: word after ``vimonet data build``.
+        help: one line about the source that it reads.
+    """
+
+    def add(cls: type[Any]) -> type[Any]:
+        BUILDERS[name] = (cls, help)
+        return cls
+
+    return add
+
+
+def option(help: str, default: Any = dataclasses.MISSING, metavar: str = "", flag: str = "") -> Any:
+    """Declare a field that is an option of the command; without a default it must be given.
+
+    Args:
+        help: what it is; the default is added.
+        default: value without the option. A bool becomes ``--no-NAME``, a tuple takes several values.
+        metavar: placeholder of the value.
+        flag: option instead of the field's name.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar, "flag": flag})
+
+
+def find_builders() -> dict[str, tuple[type[Any], str]]:
+    """Import every builder of the package and return all that are registered."""
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+        importlib.import_module(module.name)
+    return BUILDERS
+
+
+def add_options(parser: argparse.ArgumentParser, builder: type[Any]) -> None:
+    """Add an option for every field of a builder that is declared by `option`, nested dataclasses included."""
+    types = typing.get_type_hints(builder)
+    for field in dataclasses.fields(builder):
+        if dataclasses.is_dataclass(types[field.name]):
+            add_options(parser, typing.cast("type[Any]", types[field.name]))
+        elif field.metadata:
+            _add_option(parser, field, types[field.name])
+
+
+def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], kind: Any) -> None:
+    help, metavar = field.metadata["help"], field.metadata["metavar"] or None
+    name = field.metadata["flag"] or field.name.replace("_", "-")
+    if field.default is True:
+        parser.add_argument(f"--no-{name}", dest=field.name, action="store_false", help=help)
+    elif isinstance(field.default, tuple):
+        parser.add_argument(f"--{name}", dest=field.name, nargs="+", default=(), metavar=metavar, help=help)
+    else:
+        needed = field.default is dataclasses.MISSING
+        told = help if needed or field.default in (None, "") else f"{help} (default: %(default)s)"
+        plain = next((one for one in typing.get_args(kind) if one is not NoneType), kind)
+        values: dict[str, Any] = {"required": True} if needed else {"default": field.default}
+        parser.add_argument(f"--{name}", dest=field.name, type=plain, metavar=metavar, help=told, **values)
+
+
+def from_options(builder: type[Any], args: argparse.Namespace) -> Any:
+    """Make a builder of the parsed options of `add_options`."""
+    types = typing.get_type_hints(builder)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(builder):
+        if dataclasses.is_dataclass(types[field.name]):
+            values[field.name] = from_options(typing.cast("type[Any]", types[field.name]), args)
+        elif field.metadata:
+            given = getattr(args, field.name)
+            values[field.name] = tuple(given) if isinstance(given, list) else given
+    return builder(**values)

@@ -21,6 +21,7 @@ from typing import Any
 from vimonet.motion import Motion, load
 from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Shard, Skipped, chunk
+from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, records_of
 from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES
 from vimonet.vimos.parquet import Caption, Record
@@ -34,6 +35,7 @@ _COMMON = 3
 """Labels that occur so often are drawn as absent ones."""
 
 
+@register("babel", "BABEL: timed action labels of AMASS recordings")
 @dataclass(frozen=True)
 class BabelBuilder:
     """Builder of BABEL.
@@ -48,9 +50,9 @@ class BabelBuilder:
         InputError: a folder or file is missing or is not BABEL's (when shards are asked for).
     """
 
-    root: str
-    motions: str
-    seed: int = 0
+    root: str = option("folder of train.json, val.json", metavar="DIR")
+    motions: str = option("AMASS npz, or joints .npy of the same names", metavar="DIR")
+    seed: int = option("of every draw", 0, "N")
 
     name = "vimos-babel"
 

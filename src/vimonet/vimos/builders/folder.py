@@ -22,6 +22,7 @@ from vimonet.utils.errors import InputError
 from vimonet.video import SUFFIXES as VIDEO_SUFFIXES
 from vimonet.vimos.annotators.annotate import from_people
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
+from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.caption_table import read_table
 from vimonet.vimos.builders.recorded_clips import Source, hashed_split, records_of, split_name
 from vimonet.vimos.parquet import Caption, Record
@@ -33,6 +34,7 @@ _SAME_LENGTH = 0.5
 """Seconds by which a video may differ in length from the recording it belongs to."""
 
 
+@register("folder", "any BVH, npz, npy, json or mp4, with an optional table of captions")
 @dataclass(frozen=True)
 class FolderBuilder:
     """Builder of a dataset out of a folder.
@@ -50,16 +52,16 @@ class FolderBuilder:
         InputError: no such folder, shares that do not fit, or a table that cannot be read (when shards are asked for).
     """
 
-    root: str
-    captions: str | None = None
-    licence: str = "unstated"
-    val: float = 0.1
-    test: float = 0.1
-    seed: int = 0
-    fps: float | None = None
-    up: str | None = None
-    unit: str | None = None
-    name: str = "vimos-folder"
+    root: str = option("folder of the files", metavar="DIR")
+    captions: str | None = option("CSV or JSONL: file, caption[, start, end, split, action, ...]", None, "FILE")
+    licence: str = option("licence of files whose row names none", "unstated")
+    val: float = option("share of recordings", 0.1, "SHARE")
+    test: float = option("share of recordings", 0.1, "SHARE")
+    seed: int = option("of every draw", 0, "N")
+    fps: float | None = option("frames per second, where files do not say", None)
+    up: str | None = option("axis that points up, where it is not detected", None, "AXIS")
+    unit: str | None = option("unit of length, where it is not detected", None)
+    name: str = option("name of the dataset", "vimos-folder")
 
     def settings(self) -> dict[str, Any]:
         """Options and what the folder and the table hold now, by name, size and hash."""

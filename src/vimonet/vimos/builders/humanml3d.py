@@ -20,6 +20,7 @@ from typing import Any
 from vimonet.motion import load
 from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Shard, Skipped, chunk
+from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, records_of
 from vimonet.vimos.parquet import Caption, Record
 
@@ -29,6 +30,7 @@ _ROWS = 100
 _FPS = 20.0
 
 
+@register("humanml3d", "HumanML3D: texts, split lists, joints or features")
 @dataclass(frozen=True)
 class HumanML3DBuilder:
     """Builder of HumanML3D.
@@ -43,10 +45,10 @@ class HumanML3DBuilder:
         InputError: a part of the layout is missing (when shards are asked for).
     """
 
-    root: str
-    mirrored: bool = True
-    seed: int = 0
-    licence: str = LICENCE
+    root: str = option("folder HumanML3D", metavar="DIR")
+    mirrored: bool = option("leave out its mirrored copies (M000000 ...)", True, flag="mirror")
+    seed: int = option("of every draw", 0, "N")
+    licence: str = option("licence to state", LICENCE)
 
     name = "vimos-humanml3d"
 

@@ -25,6 +25,7 @@ from vimonet.motion.io.recording import Recording, to_motion
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
+from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, hashed_split, records_of
 from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.video_files import video_duration
@@ -39,6 +40,7 @@ _MOTIONS = Path("motion_data") / "smplx_322"
 _TEXTS = Path("texts") / "semantic_labels"
 
 
+@register("motionx", "Motion-X: motion, video and captions")
 @dataclass(frozen=True)
 class MotionXBuilder:
     """Builder of Motion-X.
@@ -53,9 +55,9 @@ class MotionXBuilder:
         InputError: a part of the layout is missing (when shards are asked for).
     """
 
-    root: str
-    video: bool = True
-    seed: int = 0
+    root: str = option("folder of Motion-X", metavar="DIR")
+    video: bool = option("motion and captions alone", True)
+    seed: int = option("of every draw", 0, "N")
 
     name = "vimos-motionx"
 

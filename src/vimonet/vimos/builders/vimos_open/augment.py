@@ -25,6 +25,7 @@ from vimonet.vimos.annotators.kinematic import (
     verb_slots,
 )
 from vimonet.vimos.annotators.kinematic.reasoning_questions import kind_of
+from vimonet.vimos.builders import option
 from vimonet.vimos.builders.vimos_open.time_warp import join, time_warp
 from vimonet.vimos.caption_templates import caption
 from vimonet.vimos.label_consistency import contradicts
@@ -59,10 +60,10 @@ class Variants:
             tracked 2D ones with more of a detector's errors.
     """
 
-    mirror: bool = True
-    warp: bool = True
-    compose: bool = True
-    film: bool = True
+    mirror: bool = option("without left and right exchanged", True)
+    warp: bool = option("without slower and faster variants", True)
+    compose: bool = option("without two to four actions joined", True)
+    film: bool = option("without projections to 2D keypoints", True)
 
 
 AS_RECORDED = Variants(False, False, False, False)

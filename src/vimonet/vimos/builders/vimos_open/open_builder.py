@@ -18,6 +18,7 @@ from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES
 from vimonet.vimos.build import Shard, Skipped, chunk
+from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.vimos_open import sources as real
 from vimonet.vimos.builders.vimos_open.augment import Pool, Sample, Variants, make_sample
 from vimonet.vimos.builders.vimos_open.eval_questions import RECOGNITION, evaluation_items
@@ -32,6 +33,7 @@ _ROWS = 250
 _TEST_SOURCES = ("bnr", "cmu", *RECOGNITION)
 
 
+@register("open", "vimos-open, from openly licensed recordings")
 @dataclass(frozen=True)
 class OpenBuilder:
     """Builder of ``vimos-open``.
@@ -49,15 +51,19 @@ class OpenBuilder:
         InputError: an unknown source, or a data folder that is not there (when the recordings are read).
     """
 
-    root: str | None = None
-    count: int = 40000
-    val: int = 500
-    sources: tuple[str, ...] = ()
-    seed: int = 0
-    test: bool = True
+    root: str | None = option("folder of the recordings (default: $VIMONET_DATA)", None, "DIR")
+    count: int = option("rows of train", 40000, "N")
+    val: int = option("rows of val", 500, "N")
+    sources: tuple[str, ...] = option("corpora (default: all)", (), "NAME")
+    seed: int = option("of every draw", 0, "N")
+    test: bool = option("leave out the test splits", True)
     variants: Variants = field(default_factory=Variants)
 
     name = "vimos-open"
+
+    def __post_init__(self) -> None:
+        if min(self.count, self.val) < 0:
+            raise InputError(f"{self.count} rows of train and {self.val} of val; give 0 or more.")
 
     def _names(self) -> tuple[str, ...]:
         every = (*real.SOURCES_3D, *real.SOURCES_2D, "synthetic")

@@ -1,0 +1,1 @@
+"""Maintainers' scripts: ``python -m scripts.NAME`` from the root of a clone."""

@@ -1,0 +1,262 @@
+"""Fit the confidence temperature and the abstention thresholds of a model on the validation split of a VIMOS dataset.
+
+    python -m scripts.fit_abstention_thresholds MODEL_FOLDER data/vimos-open
+
+The temperature (Guo et al., arXiv 1706.04599) and the thresholds (Chow's rule) go into the folder's config.json. They
+do not change the model's own words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.views import VIEWS, dataset_items, filmed
+from vimonet.bench.predictions import own_words
+from vimonet.bench.scoring import text_metrics
+from vimonet.evidence.parsing import SUBJECT
+from vimonet.inference.answer_policy import numeric
+from vimonet.utils import statistics
+from vimonet.utils.errors import InputError
+from vimonet.vimos.action_labels import participle, third_person
+from vimonet.vimos.builders.vimos_open.augment import Pool, make_sample
+from vimonet.vimos.types import Clip, Item
+
+TEMPERATURES = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
+
+
+def fit_temperature(
+    assistant: Any, items: Sequence[Item], temperatures: Sequence[float] = TEMPERATURES
+) -> dict[str, Any]:
+    """Ask the items at several temperatures and keep the one whose confidences have the least Brier score.
+
+    Args:
+        assistant: a `vimonet.Assistant`; its config is left with the chosen temperature.
+        items: validation items, never test items.
+        temperatures: candidates.
+
+    Returns:
+        ``temperature``, ``n``, ``accuracy``, and ``ece`` and ``brier`` per candidate.
+
+    Raises:
+        InputError: no items.
+    """
+    if not items:
+        raise InputError("there is no validation item to calibrate on.")
+    rows: dict[float, statistics.Calibration] = {}
+    right: list[float] = []
+    for temperature in temperatures:
+        assistant.config.confidence_temperature = temperature
+        answers = assistant.ask_batch([(item.question, item.motion) for item in items])
+        right = [
+            float(text_metrics.exact_match(own_words(answer), item.answer))
+            for answer, item in zip(answers, items, strict=True)
+        ]
+        rows[temperature] = statistics.expected_calibration_error([answer.confidence for answer in answers], right)
+    best = min(rows, key=lambda t: rows[t].brier)
+    assistant.config.confidence_temperature = best
+    return {
+        "temperature": best,
+        "n": len(items),
+        "accuracy": float(np.mean(right)),
+        "candidates": {str(t): {"ece": row.ece, "brier": row.brier} for t, row in rows.items()},
+    }
+
+
+def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict[str, Any]:
+    """Fit the abstention threshold of action names: confidence from which a name gains more than it costs.
+
+    The threshold has the most gain above it, a wrong name costing as much as a right one gains (Chow's rule,
+    IEEE Trans. Information Theory 16, 1970): names below it are mostly wrong. Each of several actions in a row counts
+    for its share. Answers that abstain name nothing.
+
+    Args:
+        assistant: a `vimonet.Assistant`, its temperature fitted.
+        items: validation items that ask what is done; ``evidence["parts"]`` holds the actions, none for one without a
+            name.
+        question: asked instead of the items' own, for captions.
+
+    Returns:
+        ``floor``, ``n`` answers that name something, and ``right``: how many are ``above`` and ``below`` the floor, and
+        what share of the actions in them is right.
+
+    Raises:
+        InputError: no items.
+    """
+    if not items:
+        raise InputError("there is no validation item that asks for an action.")
+    answers = assistant.ask_batch([(question or item.question, item.motion) for item in items])
+    named = sorted(
+        (float(answer.confidence), share_named(own_words(answer), [part[0] for part in item.evidence.get("parts", ())]))
+        for answer, item in zip(answers, items, strict=True)
+        if not text_metrics.exact_match(own_words(answer), text_metrics.ABSTENTION)
+    )
+    return _floor(named)
+
+
+def fit_picture_floor(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
+    """Fit the abstention threshold of answers about 2D keypoints, as `fit_floor`; numbers, which can be nearly right,
+    are left out.
+
+    Args:
+        assistant: a `vimonet.Assistant`, its temperature fitted.
+        items: validation items about 2D motions that do not ask for an action (`keypoint_items`).
+
+    Returns:
+        As `fit_floor`.
+
+    Raises:
+        InputError: no items.
+    """
+    if not items:
+        raise InputError("there is no validation item about a 2D motion.")
+    answers = assistant.ask_batch([(item.question, item.motion) for item in items])
+    pairs = [(float(answer.confidence), own_words(answer), item) for answer, item in zip(answers, items, strict=True)]
+    return _floor(
+        sorted(
+            (confidence, float(text_metrics.exact_match(said, item.answer)))
+            for confidence, said, item in pairs
+            if not text_metrics.exact_match(said, text_metrics.ABSTENTION) and not numeric(said)
+        )
+    )
+
+
+def _floor(answers: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Chow's threshold of (confidence, share right), in order of confidence."""
+    sure, share = (np.array([pair[k] for pair in answers]) for k in (0, 1))
+    # gains[k]: answers k and above are taken, those before are not.
+    gains = np.append(np.cumsum((2 * share - 1)[::-1])[::-1], 0.0)
+    first = int(np.argmax(gains))
+    edges = np.concatenate(([0.0], sure, [1.0]))
+    right = {
+        name: {"n": len(part), "share": round(float(part.mean()), 3) if len(part) else None}
+        for name, part in (("above", share[first:]), ("below", share[:first]))
+    }
+    floor = 0.0 if first == 0 else round(float(edges[first] + edges[first + 1]) / 2, 3)
+    return {"floor": floor, "n": len(answers), "right": right}
+
+
+def share_named(said: str, actions: Sequence[str]) -> float:
+    """Compute the share of actions that are named right, of those said or done, whichever are more.
+
+    Args:
+        said: "waving, then bowing" or "a person waves, then bows."
+        actions: what is done, in the base form.
+    """
+    text = said.strip().lower().rstrip(".")
+    inflect = third_person if re.match(SUBJECT, text) else participle
+    parts = re.sub(f"^{SUBJECT}", "", text).split(", then ")
+    left = list(parts)
+    for action in map(inflect, actions):
+        # A sentence may go on: "walks" is named by "walks forward slowly".
+        found = next((part for part in left if part == action or part.startswith(f"{action} ")), None)
+        if found is not None:
+            left.remove(found)
+    return (len(parts) - len(left)) / max(len(parts), len(actions))
+
+
+def action_items(items: Sequence[Item], limit: int = 200, seed: int = 0) -> list[Item]:
+    """Choose items that ask for the action, in 3D and from a drawn view: half as many unnamed actions as named ones.
+
+    An unnamed action is the arms of one recording over the legs of another, played at odds (`make_sample`, "chimera").
+
+    Args:
+        items: validation items (`benchmarks.views.dataset_items`).
+        limit: named actions drawn.
+        seed: of the draws.
+    """
+    rng = random.Random(seed)
+    named = [item for item in items if item.form == "action" and item.answer != text_metrics.ABSTENTION]
+    named = rng.sample(named, min(limit, len(named)))
+    solid = [item for item in named if item.motion.dimensions == 3]
+    clips = [
+        Clip(item.id, item.source, item.recording, "val", item.motion, item.evidence["parts"][0][0])
+        for item in solid
+        if len(item.evidence["parts"]) == 1
+    ]
+    drawn = rng.sample(clips, min(limit // 2, len(clips)))
+    pool = Pool(clips)
+    samples = [make_sample(pool, rng, clip, mode="chimera") for clip in drawn]
+    unnamed = [
+        replace(item, id=f"unnamed/{number}", motion=sample.motion, answer=text_metrics.ABSTENTION, evidence={})
+        for number, (sample, item) in enumerate(zip(samples, named, strict=False))
+        if sample is not None
+    ]
+    views = [rng.choice(sorted(VIEWS)) for _ in (*solid, *unnamed)]
+    flat = [film for item, view in zip((*solid, *unnamed), views, strict=True) for film in filmed([item], view, seed)]
+    return [*named, *unnamed, *(replace(item, id=f"{item.id}/2d") for item in flat)]
+
+
+def keypoint_items(items: Sequence[Item], limit: int = 600, seed: int = 0) -> list[Item]:
+    """Choose items about tracked joints, and 3D ones from a drawn view, that ask for anything but the action."""
+    rng = random.Random(seed)
+    items = [item for item in items if item.form != "action"]
+    items = rng.sample(items, min(limit, len(items)))
+    flat = [item for item in items if item.motion.dimensions == 2]
+    solid = [item for item in items if item.motion.dimensions == 3]
+    return [*flat, *(film for item in solid for film in filmed([item], rng.choice(sorted(VIEWS)), seed))]
+
+
+def calibrate(folder: str | Path, dataset: str | Path, limit: int = 600, seed: int = 0) -> dict[str, Any]:
+    """Fit temperature and thresholds of a model folder on validation items, and write them into its config.json.
+
+    Args:
+        folder: a model folder.
+        dataset: a VIMOS dataset; its split ``val`` is asked.
+        limit: number of items drawn.
+        seed: of the draw.
+
+    Returns:
+        The fit of `fit_temperature`, and under ``actions``, ``captions`` and ``pictures`` those of `fit_floor` and
+            `fit_picture_floor`.
+    """
+    import vimonet
+
+    every = list(dataset_items(dataset, "val"))
+    items = random.Random(seed).sample(every, min(limit, len(every)))
+    assistant = vimonet.load(folder)
+    found = fit_temperature(assistant, items)
+    asked = action_items(every, seed=seed)
+    found["actions"] = fit_floor(assistant, asked)
+    found["captions"] = fit_floor(assistant, asked, assistant.config.caption_question)
+    found["pictures"] = fit_picture_floor(assistant, keypoint_items(every, limit, seed))
+    path = Path(folder) / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["confidence_temperature"] = found["temperature"]
+    for name in ("action", "caption", "picture"):
+        config[f"{name}_floor"] = found[f"{name}s"]["floor"]
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, path)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.fit_abstention_thresholds", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("model", help="model folder; its config.json is written")
+    parser.add_argument("dataset", help="VIMOS dataset with a split val")
+    parser.add_argument("--limit", type=int, default=600, metavar="N", help="validation items drawn (default: 600)")
+    given = parser.parse_args(arguments)
+    try:
+        print(json.dumps(calibrate(given.model, given.dataset, given.limit), indent=1))
+    except InputError as error:
+        print(f"fit_abstention_thresholds: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from scripts.fit_abstention_thresholds import fit_floor, fit_picture_floor, fit_temperature, share_named
+from vimonet.motion import Motion
+from vimonet.motion.skeleton import T_POSE
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Item
+
+
+@dataclass
+class Said:
+    text: str
+    confidence: float
+
+
+class Overconfident:
+    """Right three times of four, always 97 % sure at temperature 1."""
+
+    def __init__(self) -> None:
+        self.config = SimpleNamespace(confidence_temperature=1.0)
+
+    def ask_batch(self, pairs: list) -> list[Said]:
+        logit = np.log(0.97 / 0.03) / self.config.confidence_temperature
+        sure = float(1 / (1 + np.exp(-logit)))
+        return [Said("yes" if index % 4 else "no", sure) for index in range(len(pairs))]
+
+
+def items(number: int) -> list[Item]:
+    motion = Motion(np.repeat(T_POSE[None], 8, axis=0))
+    return [Item(str(i), "made", str(i), "yes_no", "yes_no", "Is it?", "yes", motion) for i in range(number)]
+
+
+def test_an_overconfident_model_is_cooled_to_its_accuracy() -> None:
+    assistant = Overconfident()
+    found = fit_temperature(assistant, items(40))
+    assert found["accuracy"] == 0.75
+    assert found["temperature"] == assistant.config.confidence_temperature > 2
+    candidates = found["candidates"]
+    assert candidates[str(found["temperature"])]["ece"] < 0.1 < candidates["1.0"]["ece"]
+
+
+def test_nothing_to_calibrate_on() -> None:
+    with pytest.raises(InputError, match="no validation item"):
+        fit_temperature(Overconfident(), [])
+
+
+class Namer:
+    """Says what it is told to, as sure as it is told to be."""
+
+    def __init__(self, said: list[tuple[str, float]]) -> None:
+        self.said, self.questions = said, []
+
+    def ask_batch(self, pairs: list) -> list[Said]:
+        self.questions = [question for question, _ in pairs]
+        return [Said(*said) for said in self.said]
+
+
+def waves(number: int) -> list[Item]:
+    return [replace(item, evidence={"parts": [("wave", 0.0, 1.0)]}) for item in items(number)]
+
+
+def test_the_floor_parts_names_that_are_mostly_right_from_those_mostly_wrong() -> None:
+    wrong, right = [("bowing", 0.1 * k) for k in range(1, 6)], [("waving", 0.1 * k) for k in range(6, 10)]
+    assistant = Namer([*wrong, ("waving", 0.35), *right, ("bowing", 0.75), ("cannot tell", 0.2)])
+    found = fit_floor(assistant, waves(12))
+    assert 0.5 < found["floor"] < 0.6
+    assert found["n"] == 11 and found["right"]["above"] == {"n": 5, "share": 0.8}
+    assert found["right"]["below"]["share"] == pytest.approx(1 / 6, abs=0.001)
+    fit_floor(assistant, waves(12), "Describe it.")
+    assert set(assistant.questions) == {"Describe it."}
+
+
+@pytest.mark.parametrize(("said", "floor"), [("waving", 0.0), ("bowing", 0.85), ("cannot tell", 0.0)])
+def test_the_floor_of_a_model_that_is_always_right_or_always_wrong(said: str, floor: float) -> None:
+    assert fit_floor(Namer([(said, 0.3), (said, 0.7)]), waves(2))["floor"] == pytest.approx(floor)
+    with pytest.raises(InputError, match="no validation item"):
+        fit_floor(Namer([]), [])
+
+
+def test_the_floor_of_pictures_leaves_numbers_out() -> None:
+    asked = [replace(item, answer="left") for item in items(6)]
+    said = [("right", 0.2), ("right", 0.3), ("left", 0.5), ("left", 0.6), ("7", 0.9), ("cannot tell", 0.95)]
+    found = fit_picture_floor(Namer(said), asked)
+    assert found["n"] == 4 and 0.3 < found["floor"] < 0.5
+    with pytest.raises(InputError, match="no validation item about a 2D motion"):
+        fit_picture_floor(Namer([]), [])
+
+
+def test_an_action_without_a_name_makes_every_name_wrong() -> None:
+    assert fit_floor(Namer([("waving", 0.7)] * 2), items(2))["right"]["below"]["share"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "actions", "share"),
+    [
+        ("waving the left hand", ["wave the left hand"], 1.0),
+        ("waving", ["wave the left hand"], 0.0),
+        ("walking, then bowing", ["walk", "kick"], 0.5),
+        ("walking, then walking", ["walk"], 0.5),
+        ("walking", ["walk", "bow"], 0.5),
+        ("a person walks forward slowly, then bows.", ["walk", "bow"], 1.0),
+        ("Someone bows.", ["walk"], 0.0),
+        ("walking", [], 0.0),
+    ],
+)
+def test_the_share_of_actions_named_right(said: str, actions: list[str], share: float) -> None:
+    assert share_named(said, actions) == share
