@@ -13,7 +13,7 @@ import json
 import sys
 
 from vimonet.retrieval.r_precision import retrieval
-from vimonet.retrieval.text_motion import Evaluator
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 from vimonet.utils.errors import InputError
 from vimonet.vimos.action_labels import third_person
 from vimonet.vimos.reading import read_records
@@ -40,7 +40,9 @@ def main() -> int:
             motions += [record.motion] * len(said)
             texts += said
             recordings += [record.recording] * len(said)
-        found = retrieval(Evaluator.load(options.evaluator), motions, texts, recordings, seed=options.seed).to_dict()
+        found = retrieval(
+            TextMotionEncoder.load(options.evaluator), motions, texts, recordings, seed=options.seed
+        ).to_dict()
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

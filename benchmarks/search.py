@@ -105,9 +105,9 @@ def main() -> None:
         "brute force, numpy": milliseconds(by_numpy, options.repeats),
     }
     if options.evaluator:
-        from vimonet.retrieval.text_motion import Evaluator
+        from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
-        evaluator = Evaluator.load(options.evaluator)
+        evaluator = TextMotionEncoder.load(options.evaluator)
         rows["embedding a sentence"] = milliseconds(
             lambda: evaluator.texts(["someone waves with the left hand"]), options.repeats
         )

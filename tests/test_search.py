@@ -20,7 +20,7 @@ import vimonet
 from vimonet.cli import search as command
 from vimonet.retrieval import Index
 from vimonet.retrieval.index import Entry
-from vimonet.retrieval.text_motion import Evaluator, shipped_evaluator
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
 from vimonet.utils.errors import InputError
 
 WINDOWS = (1.0, 3.0)
@@ -34,8 +34,8 @@ def evaluator_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def evaluator(evaluator_folder: Path) -> Evaluator:
-    return Evaluator.load(evaluator_folder)
+def evaluator(evaluator_folder: Path) -> TextMotionEncoder:
+    return TextMotionEncoder.load(evaluator_folder)
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ def library(tmp_path: Path) -> Path:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Number of clips of each call that embeds many."""
     calls: list[int] = []
-    original = Evaluator.clips
+    original = TextMotionEncoder.clips
 
-    def clips(self: Evaluator, motions: Any, batch_size: int = 64) -> Any:
+    def clips(self: TextMotionEncoder, motions: Any, batch_size: int = 64) -> Any:
         calls.append(len(motions))
         return original(self, motions, batch_size)
 
-    monkeypatch.setattr(Evaluator, "clips", clips)
+    monkeypatch.setattr(TextMotionEncoder, "clips", clips)
     yield calls
 
 
@@ -68,7 +68,7 @@ def vectors_of(index: Index) -> dict[str, np.ndarray]:
     return {entry.path: entry.vectors for entry in index.entries}
 
 
-def test_an_index_comes_back_as_it_was(library: Path, evaluator: Evaluator, tmp_path: Path) -> None:
+def test_an_index_comes_back_as_it_was(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
     built = Index.build(library, tmp_path / "x.index", evaluator=evaluator, windows=WINDOWS)
     opened = Index.open(tmp_path / "x.index")
     assert [entry.path for entry in opened.entries] == ["a.npy", "b.npy", "c.npy", "deep/d.npy", "deep/down/e.npz"]
@@ -82,7 +82,7 @@ def test_an_index_comes_back_as_it_was(library: Path, evaluator: Evaluator, tmp_
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_vectors_are_those_of_the_windows(library: Path, evaluator: Evaluator, tmp_path: Path) -> None:
+def test_vectors_are_those_of_the_windows(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
     index = Index.build(library, tmp_path / "x.index", evaluator=evaluator, windows=WINDOWS)
     motion = tiny_motion(70, seed=1)
     entry = index.entries[1]
@@ -91,7 +91,7 @@ def test_vectors_are_those_of_the_windows(library: Path, evaluator: Evaluator, t
 
 
 def test_only_what_is_new_or_changed_is_read(
-    library: Path, evaluator: Evaluator, tmp_path: Path, counted: list[int]
+    library: Path, evaluator: TextMotionEncoder, tmp_path: Path, counted: list[int]
 ) -> None:
     out = tmp_path / "x.index"
     first = Index.build(library, out, evaluator=evaluator, windows=WINDOWS)
@@ -113,7 +113,7 @@ def test_only_what_is_new_or_changed_is_read(
 
 
 def test_an_interrupted_build_goes_on(
-    library: Path, evaluator: Evaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: Path, evaluator: TextMotionEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import vimonet.motion
     import vimonet.retrieval.index as module
@@ -140,7 +140,9 @@ def test_an_interrupted_build_goes_on(
         assert vectors_of(done)[path].astype(np.float32) == pytest.approx(vectors.astype(np.float32), abs=2e-3)
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_goes_on(library: Path, evaluator: Evaluator, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_told_and_the_rest_goes_on(
+    library: Path, evaluator: TextMotionEncoder, tmp_path: Path
+) -> None:
     (library / "broken.bvh").write_text("HIERARCHY nonsense")
     (library / "table.json").write_text('{"rows": 3}')
     told: list[tuple[str, str]] = []
@@ -153,7 +155,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(library: Path, evaluat
 
 
 def test_settings_that_do_not_fit_are_told(
-    library: Path, evaluator: Evaluator, tmp_path: Path, evaluator_folder: Path
+    library: Path, evaluator: TextMotionEncoder, tmp_path: Path, evaluator_folder: Path
 ) -> None:
     out = tmp_path / "x.index"
     with pytest.raises(InputError, match=r"0\.5 to 3\.2 s"):
@@ -178,7 +180,7 @@ def test_settings_that_do_not_fit_are_told(
         Index.open(out).evaluator(evaluator_folder)
 
 
-def test_a_file_that_is_no_index_is_told_and_kept(library: Path, evaluator: Evaluator, tmp_path: Path) -> None:
+def test_a_file_that_is_no_index_is_told_and_kept(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
     notes = library / "notes.txt"
     with pytest.raises(InputError, match="not a readable search index"):
         Index.build(library, notes, evaluator=evaluator)
@@ -249,7 +251,21 @@ def test_index_then_search(
     library: Path, evaluator_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "x.index")
-    assert run("index", str(library), "-o", out, "-m", str(evaluator_folder), "--window", "1", "--window", "3") == 0
+    assert (
+        run(
+            "index",
+            str(library),
+            "-o",
+            out,
+            "--retrieval-model",
+            str(evaluator_folder),
+            "--window",
+            "1",
+            "--window",
+            "3",
+        )
+        == 0
+    )
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"wrote {out}: 5 recordings" in captured.err
@@ -268,7 +284,19 @@ def test_index_says_which_files_failed(
     library: Path, evaluator_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (library / "deep" / "broken.bvh").write_text("HIERARCHY nonsense")
-    assert run("index", str(library), "-o", str(tmp_path / "x"), "-m", str(evaluator_folder), "--window", "1") == 2
+    assert (
+        run(
+            "index",
+            str(library),
+            "-o",
+            str(tmp_path / "x"),
+            "--retrieval-model",
+            str(evaluator_folder),
+            "--window",
+            "1",
+        )
+        == 2
+    )
     err = capsys.readouterr().err
     assert "vimonet: deep/broken.bvh: " in err
     assert "1 could not be read" in err
@@ -288,7 +316,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 
 def test_the_shipped_evaluator_finds_a_movement_in_a_folder(tmp_path: Path) -> None:
-    if not (shipped_evaluator() / "model.safetensors").is_file():
+    if not (shipped_encoder() / "model.safetensors").is_file():
         pytest.skip("no evaluator is shipped yet")
     from vimonet.samples import list_samples, sample_path
 

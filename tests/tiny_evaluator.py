@@ -7,12 +7,13 @@ from tiny import tiny_tokenizer
 
 from vimonet.model import MotionFeatureExtractor
 from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
-from vimonet.retrieval.text_motion import Evaluator, MotionTextConfig, MotionTextModel
+from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
 _SHAPE = {"width": 16, "depth": 1}
 
 
-def tiny_evaluator(*, keypoints: bool = True, seed: int = 0) -> Evaluator:
+def tiny_evaluator(*, keypoints: bool = True, seed: int = 0) -> TextMotionEncoder:
     """One layer of width 32, vectors of 24, windows of at most 64 frames."""
     torch.manual_seed(seed)
     config = MotionTextConfig(
@@ -24,4 +25,4 @@ def tiny_evaluator(*, keypoints: bool = True, seed: int = 0) -> Evaluator:
         layers=1,
         embedding_dim=24,
     )
-    return Evaluator(MotionTextModel(config), MotionFeatureExtractor(max_frames=64), tiny_tokenizer())
+    return TextMotionEncoder(MotionTextModel(config), MotionFeatureExtractor(max_frames=64), tiny_tokenizer())

@@ -102,7 +102,7 @@ def test_the_evaluator_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     pytest.importorskip("pyarrow")
     from dataset_world import write_vimos
 
-    monkeypatch.setattr("vimonet.retrieval.text_motion.shipped_evaluator", lambda: tmp_path / "none")
+    monkeypatch.setattr("vimonet.retrieval.text_motion_encoder.shipped_encoder", lambda: tmp_path / "none")
     assert find_evaluator() is None
     tiny_evaluator().save(folder := tmp_path / "evaluator")
     dataset = write_vimos(tmp_path / "data", tests=40)

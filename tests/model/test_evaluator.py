@@ -11,32 +11,25 @@ import torch
 from tiny import tiny_motion
 from tiny_evaluator import tiny_evaluator
 
-from vimonet.retrieval.text_motion import (
-    Evaluator,
-    MotionTextConfig,
-    MotionTextModel,
-    info_nce,
-    may_describe,
-    overlap,
-    shipped_evaluator,
-    split,
-)
+from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel, info_nce
+from vimonet.retrieval.r_precision import caption_overlap, may_describe
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder, split
 from vimonet.utils.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def evaluator() -> Evaluator:
+def evaluator() -> TextMotionEncoder:
     return tiny_evaluator()
 
 
 @pytest.fixture(scope="module")
-def folder(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(evaluator: TextMotionEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluator") / "saved"
     evaluator.save(folder)
     return folder
 
 
-def test_vectors_have_length_one_and_do_not_depend_on_their_batch(evaluator: Evaluator) -> None:
+def test_vectors_have_length_one_and_do_not_depend_on_their_batch(evaluator: TextMotionEncoder) -> None:
     texts = ["to the left", "what is the person doing", "a"]
     motions = [tiny_motion(20 + 7 * i, seed=i, dimensions=2 if i == 1 else 3) for i in range(4)]
     for together, alone in (
@@ -50,7 +43,7 @@ def test_vectors_have_length_one_and_do_not_depend_on_their_batch(evaluator: Eva
     assert evaluator.texts([]).shape == (0, 24)
 
 
-def test_a_long_motion_is_the_mean_of_its_windows(evaluator: Evaluator) -> None:
+def test_a_long_motion_is_the_mean_of_its_windows(evaluator: TextMotionEncoder) -> None:
     motion = tiny_motion(150)
     windows = evaluator.clips([motion.window(*pair) for pair in split(150, 64, 32)])
     mean = windows.mean(0)
@@ -66,13 +59,13 @@ def test_windows_cover_a_recording() -> None:
     assert split(40, 20, 10) == [(0, 20), (10, 30), (20, 40)]
 
 
-def test_saved_in_half_precision_it_comes_back(evaluator: Evaluator, folder: Path) -> None:
-    loaded = Evaluator.load(folder)
+def test_saved_in_half_precision_it_comes_back(evaluator: TextMotionEncoder, folder: Path) -> None:
+    loaded = TextMotionEncoder.load(folder)
     motion = tiny_motion(50)
     assert loaded.model.dtype == torch.float32
     assert loaded.motions([motion])[0] @ evaluator.motions([motion])[0] > 0.9999
     assert loaded.texts(["to the right"])[0] @ evaluator.texts(["to the right"])[0] > 0.9999
-    assert loaded.fingerprint == Evaluator.load(folder).fingerprint != ""
+    assert loaded.fingerprint == TextMotionEncoder.load(folder).fingerprint != ""
     usual = MotionTextModel.from_pretrained(folder, dtype=torch.float32)
     for name, value in loaded.model.state_dict().items():
         assert torch.equal(value, usual.state_dict()[name]), name
@@ -80,23 +73,23 @@ def test_saved_in_half_precision_it_comes_back(evaluator: Evaluator, folder: Pat
 
 def test_it_says_what_is_wrong_with_a_folder(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no evaluator is in this place"):
-        Evaluator.load(tmp_path / "nowhere")
+        TextMotionEncoder.load(tmp_path / "nowhere")
     broken = shutil.copytree(folder, tmp_path / "broken")
     weights = broken / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(InputError, match="cut off"):
-        Evaluator.load(broken)
+        TextMotionEncoder.load(broken)
     other = shutil.copytree(folder, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "embedding_dim": 12}))
     with pytest.raises(InputError, match="not an evaluator this version can load"):
-        Evaluator.load(other)
+        TextMotionEncoder.load(other)
     (other / "tokenizer.json").unlink()
     with pytest.raises(InputError, match=r"tokenizer\.json is missing"):
-        Evaluator.load(other)
+        TextMotionEncoder.load(other)
 
 
-def test_it_refuses_what_it_cannot_read(evaluator: Evaluator) -> None:
+def test_it_refuses_what_it_cannot_read(evaluator: TextMotionEncoder) -> None:
     with pytest.raises(InputError, match="empty text"):
         evaluator.texts(["walk", "  "])
     with pytest.raises(InputError, match="not trained on 2D keypoints"):
@@ -136,25 +129,25 @@ def test_contrast_learns_which_text_belongs_to_which_motion() -> None:
 
 def test_words_that_say_the_same() -> None:
     texts = ["a person waves the left hand.", "someone is waving the left hand", "a man waves the right hand"]
-    alike = overlap(texts, texts)
+    alike = caption_overlap(texts, texts)
     assert alike.diagonal() == pytest.approx(1)
     assert alike[0, 1] == pytest.approx(1)
     assert alike[0, 2] < 0.5
     first, second = "a person walks, then jumps.", "a person jumps, then walks."
-    assert overlap([first], [second])[0, 0] < 0.8
+    assert caption_overlap([first], [second])[0, 0] < 0.8
     assert may_describe(
         ["a man walks"], [["someone jumps", "the person is walking"], ["someone runs"], []]
     ).tolist() == [[True, False, False]]
 
 
 def test_the_shipped_one_tells_left_from_right() -> None:
-    if not (shipped_evaluator() / "model.safetensors").is_file():
+    if not (shipped_encoder() / "model.safetensors").is_file():
         pytest.skip("no evaluator is shipped yet")
     from vimonet.motion import load
     from vimonet.samples import sample_path
 
-    evaluator = Evaluator.load()
-    assert sum(file.stat().st_size for file in shipped_evaluator().iterdir()) < 10e6
+    evaluator = TextMotionEncoder.load()
+    assert sum(file.stat().st_size for file in shipped_encoder().iterdir()) < 10e6
     texts = {side: evaluator.texts([f"someone raises the {side} hand"])[0] for side in ("left", "right")}
     motion = load(sample_path("raise_left"))
     assert evaluator.motions([motion])[0] @ (texts["left"] - texts["right"]) > 0

@@ -12,9 +12,8 @@ from PIL import Image
 from vimonet.motion import Motion
 from vimonet.motion.render import VIEWS, Event, draw_strip, events_of, render
 from vimonet.motion.render.animation import draw_frames
-from vimonet.motion.render.body_drawing import LEFT, RIGHT
+from vimonet.motion.render.body_drawing import LEFT, RIGHT, Camera, first_facing, floor_height
 from vimonet.motion.render.strip import pose_frames
-from vimonet.motion.render.view import Camera, first_facing, floor_height
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX, PARENTS
 from vimonet.utils.errors import InputError
 

@@ -14,7 +14,7 @@ from training_world import Clips, tiny
 from transformers import TrainerCallback
 
 from vimonet.motion import Motion
-from vimonet.retrieval.text_motion import Evaluator
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 from vimonet.training.data import text_motion_pairs
 from vimonet.training.data.text_motion_pairs import CaptionedClips, captioned_clips, wordings
 from vimonet.training.stages.text_motion_retrieval import PairCollator, PairTrainer, run_evaluator
@@ -124,7 +124,7 @@ def test_phrases_are_worded_as_people_search() -> None:
 
 
 def test_the_stage_writes_a_folder_that_loads(trained: Path) -> None:
-    evaluator = Evaluator.load(trained)
+    evaluator = TextMotionEncoder.load(trained)
     record = json.loads((trained / "training.json").read_text())
     assert record["steps"] == 6
     assert record["clips"] == 23 + 3 * 7
@@ -164,7 +164,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 
 
 def test_2d_pairs_come_after_3d_ones_and_like_texts_are_no_negatives(trained: Path, dataset: Path) -> None:
-    evaluator = Evaluator.load(trained)
+    evaluator = TextMotionEncoder.load(trained)
     clips = captioned_clips(str(dataset), "val", fixed=True)
     samples = [clips[i] for i in range(len(clips))]
     batch = PairCollator(evaluator.extractor, evaluator.tokenizer, 64)(samples)

@@ -27,7 +27,7 @@ from vimonet.bench.tasks import GROUPS, find_tasks, item_score, plain_question, 
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
-    from vimonet.retrieval.text_motion import Evaluator
+    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
     from vimonet.vimos.types import Item
 
 CONTROLS = ("blind", "shuffled", "mirrored", "reversed", "frozen")
@@ -86,7 +86,7 @@ class Judges:
     """
 
     judge: Any = None
-    evaluator: Evaluator | None = None
+    evaluator: TextMotionEncoder | None = None
     similarity: Similarity | None = None
 
 

@@ -1,4 +1,4 @@
-"""`vimonet index` and `vimonet search`: find moments in a folder of recordings by a sentence."""
+"""`vimonet index` and `vimonet search`: find moments in a folder of recordings and videos by a sentence."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import sys
 from vimonet.cli.terminal import dim, one_line, print_json
 from vimonet.utils.errors import InputError
 
-_EVALUATOR = "evaluator folder (default: the shipped one)"
-
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the two commands."""
     index = commands.add_parser(
         "index",
         help="make a folder of recordings searchable",
-        description="Index every recording in a folder, at any depth. The same command given again does only what is "
-        "new or has changed, also after an interruption.",
+        description="Index every recording and video in a folder, at any depth. The same command given again does only "
+        "what is new or has changed, also after an interruption.",
     )
     index.add_argument("folder", metavar="FOLDER", help="folder of recordings")
     index.add_argument("-o", "--output", required=True, metavar="INDEX", help="file to write or bring up to date")
-    index.add_argument("-m", "--evaluator", metavar="DIR", help=_EVALUATOR)
+    index.add_argument("--retrieval-model", metavar="DIR", help="text-motion encoder (default: the shipped one)")
     index.add_argument(
         "--window", type=float, action="append", metavar="SECONDS", help="length of windows; repeatable (default: 3, 9)"
     )
@@ -32,7 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     search.add_argument("text", metavar="TEXT", help='what happens, such as "someone waves with the left hand"')
     search.add_argument("--index", required=True, metavar="INDEX", help="made by 'vimonet index'")
     search.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
-    search.add_argument("-m", "--evaluator", metavar="DIR", help="evaluator folder (default: the index's own)")
+    search.add_argument("--retrieval-model", metavar="DIR", help="text-motion encoder (default: the index's own)")
     search.add_argument("--json", action="store_true", help="one JSON object per hit on standard output")
     search.set_defaults(run=_search)
 
@@ -49,7 +47,7 @@ def _index(args: argparse.Namespace) -> int:
     index = Index.build(
         args.folder,
         args.output,
-        evaluator=args.evaluator,
+        evaluator=args.retrieval_model,
         windows=args.window,
         rebuild=args.rebuild,
         progress=True,
@@ -72,7 +70,7 @@ def _search(args: argparse.Namespace) -> int:
         from vimonet.cli.fast_start import quick_imports
 
         quick_imports()
-    index.evaluator(args.evaluator)
+    index.evaluator(args.retrieval_model)
     if not index.complete:
         print(dim("this index is not finished; give its 'vimonet index' command again"), file=sys.stderr)
     for number, hit in enumerate(index.search(args.text, args.k), start=1):

@@ -19,7 +19,7 @@ from vimonet.retrieval.storage import Entry, entry_of
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
-    from vimonet.retrieval.text_motion import Evaluator
+    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
 FPS = 20.0
 WINDOWS = (3.0, 9.0)
@@ -75,7 +75,7 @@ class Index:
         self.root, self.entries, self.windows, self.complete = root, list(entries), tuple(windows), complete
         self.fingerprint, self.evaluator_folder = fingerprint, evaluator_folder
         self.failed: list[tuple[str, str]] = []
-        self._evaluator: Evaluator | None = None
+        self._evaluator: TextMotionEncoder | None = None
         self._arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class Index:
         folder: str | os.PathLike[str],
         out: str | os.PathLike[str],
         *,
-        evaluator: Evaluator | str | os.PathLike[str] | None = None,
+        evaluator: TextMotionEncoder | str | os.PathLike[str] | None = None,
         windows: Sequence[float] | None = None,
         rebuild: bool = False,
         progress: bool = False,
@@ -109,7 +109,7 @@ class Index:
             InputError: no recording there, `out` is something else or of other settings, no evaluator, or windows it
                 cannot read.
         """
-        from vimonet.retrieval.text_motion import Evaluator, shipped_evaluator
+        from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
 
         root, out = Path(folder), Path(out)
         found = list_recordings(root).recordings
@@ -117,8 +117,8 @@ class Index:
             raise InputError(f"{root}: no recording in this folder; expected files ending in {', '.join(suffixes())}.")
         if not out.parent.is_dir() or out.is_dir():
             raise InputError(f"{out}: not a place for an index; give the name of a file in a folder that exists.")
-        where = "" if isinstance(evaluator, Evaluator) else os.path.abspath(evaluator or shipped_evaluator())
-        model = evaluator if isinstance(evaluator, Evaluator) else Evaluator.load(evaluator)
+        where = "" if isinstance(evaluator, TextMotionEncoder) else os.path.abspath(evaluator or shipped_encoder())
+        model = evaluator if isinstance(evaluator, TextMotionEncoder) else TextMotionEncoder.load(evaluator)
         old = None if rebuild or not out.exists() else cls.open(out)
         seconds = tuple(windows) if windows else old.windows if old else WINDOWS
         _check_windows(seconds, model.max_frames / FPS)
@@ -145,7 +145,7 @@ class Index:
         from tqdm import tqdm
 
         from vimonet.motion import load
-        from vimonet.retrieval.text_motion import split
+        from vimonet.retrieval.text_motion_encoder import split
 
         assert self._evaluator is not None
         frames = [round(seconds * FPS) for seconds in self.windows]
@@ -231,17 +231,17 @@ class Index:
             complete=about["complete"],
         )
 
-    def evaluator(self, folder: str | os.PathLike[str] | None = None) -> Evaluator:
+    def evaluator(self, folder: str | os.PathLike[str] | None = None) -> TextMotionEncoder:
         """The evaluator that made the vectors: in `folder`, else where the index says, else the shipped one.
 
         Raises:
             InputError: it is not there, or is another one.
         """
-        from vimonet.retrieval.text_motion import Evaluator
+        from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
         if self._evaluator is None or folder is not None:
             noted = self.evaluator_folder if os.path.isdir(self.evaluator_folder) else None
-            loaded = Evaluator.load(folder or noted)
+            loaded = TextMotionEncoder.load(folder or noted)
             if loaded.fingerprint != self.fingerprint:
                 raise InputError(
                     f"{folder or noted or 'the shipped evaluator'}: the index was made with another evaluator "

@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers import initialization as init
+from transformers.models.auto.configuration_auto import AutoConfig
+from transformers.models.auto.modeling_auto import AutoModel
 from transformers.utils import ModelOutput
 
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
@@ -211,3 +213,7 @@ def _positions(x: Tensor) -> Tensor:
     rate = torch.exp(torch.arange(0, width, 2, device=x.device) * (-math.log(10000.0) / width))
     angle = torch.arange(length, device=x.device)[:, None] * rate
     return torch.cat([angle.sin(), angle.cos()], dim=1).to(x.dtype)
+
+
+AutoConfig.register("motion_text", MotionTextConfig)
+AutoModel.register(MotionTextConfig, MotionTextModel)

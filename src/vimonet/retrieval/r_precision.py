@@ -18,9 +18,12 @@ What the definition leaves open, and what is done here:
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +34,7 @@ from vimonet.utils.statistics import Interval, bootstrap_interval
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
-    from vimonet.retrieval.text_motion import Evaluator
+    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
 POOL = 32
 TOP = (1, 2, 3)
@@ -88,7 +91,7 @@ class Retrieval:
 
 
 def retrieval(
-    evaluator: Evaluator,
+    evaluator: TextMotionEncoder,
     motions: Sequence[Motion],
     references: Sequence[str],
     recordings: Sequence[Hashable],
@@ -177,8 +180,6 @@ def retrieval_of_vectors(
 
 def _mismatched(texts: Sequence[str], clips: Sequence[Hashable], pool: int) -> NDArray[np.bool_]:
     """bool [N, N]: description j is a wrong answer for the clip of description i."""
-    from vimonet.retrieval.text_motion import may_describe
-
     groups: dict[Hashable, list[int]] = {}
     for i, clip in enumerate(clips):
         groups.setdefault(clip, []).append(i)
@@ -241,3 +242,71 @@ def _figure(values: NDArray[np.floating[Any]], recordings: Sequence[Hashable], s
 def _plain(figure: Figure) -> dict[str, Any]:
     low, high = (None if math.isnan(bound) else round(bound, 4) for bound in figure.interval)
     return {"value": round(figure.value, 4), "low": low, "high": high}
+
+
+SAME_WORDS = 0.8
+"""Jaccard index of the features of two captions from which on they are taken to say the same.
+
+TMR (arXiv 2305.00976) leaves a pair out of the negatives when a sentence model finds its captions alike (cosine above
+0.8). Here words do it: content words with their endings cut off, and pairs of neighbouring ones, so that the order of
+two actions and the side of the body count.
+"""
+
+_IGNORED = frozenset(
+    [
+        *("a", "an", "the", "person", "someone", "somebody", "man", "woman", "figure", "human", "people"),
+        *("individual", "their", "his", "her", "its", "is", "are", "be", "being", "this", "that", "they", "he"),
+        *("she", "it", "of", "in", "on", "at", "to", "with", "and", "there"),
+    ]
+)
+_ENDINGS = re.compile(r"(ing|es|s|ed|e)$")
+
+
+@lru_cache(maxsize=65536)
+def _features(caption: str) -> frozenset[str]:
+    """Split a caption into content words (endings cut off) and the pairs of neighbouring ones."""
+    words = [_stem(word) for word in re.findall(r"[a-z0-9]+", caption.lower()) if word not in _IGNORED]
+    return frozenset(words) | frozenset(f"{a} {b}" for a, b in itertools.pairwise(words))
+
+
+def _stem(word: str) -> str:
+    cut = _ENDINGS.sub("", word)
+    if len(cut) < 3:
+        return word
+    return cut[:-1] if cut[-1] == cut[-2] else cut
+
+
+def caption_overlap(captions: Sequence[str], others: Sequence[str]) -> NDArray[np.float32]:
+    """Compute the Jaccard index of the words of every caption with every other: [N, M] in 0..1."""
+    ours, theirs = [_features(c) for c in captions], [_features(c) for c in others]
+    number = {feature: i for i, feature in enumerate({f for group in ours for f in group})}
+    a, b = _indicators(ours, number), _indicators(theirs, number)
+    shared = a @ b.T
+    sizes = np.array([len(f) for f in ours])[:, None] + np.array([len(f) for f in theirs])[None]
+    return shared / np.maximum(sizes - shared, 1)
+
+
+def _indicators(groups: Iterable[frozenset[str]], number: dict[str, int]) -> NDArray[np.float32]:
+    groups = list(groups)
+    found = np.zeros((len(groups), max(1, len(number))), np.float32)
+    for row, group in enumerate(groups):
+        found[row, [number[feature] for feature in group if feature in number]] = 1
+    return found
+
+
+def may_describe(texts: Sequence[str], captions: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+    """Tell which texts say the same as one of the texts of a motion.
+
+    Args:
+        texts: [N].
+        captions: for each of M motions, all its captions.
+
+    Returns:
+        bool [N, M].
+    """
+    owners = np.repeat(np.arange(len(captions)), [len(group) for group in captions])
+    alike = caption_overlap(texts, [caption for group in captions for caption in group]) >= SAME_WORDS
+    found = np.zeros((len(texts), len(captions)), bool)
+    for column, owner in enumerate(owners):
+        found[:, owner] |= alike[:, column]
+    return found

@@ -10,8 +10,7 @@ Importing it loads numpy; PyAV is imported when a file is opened.
 from __future__ import annotations
 
 from vimonet.video.container import SUFFIXES, Damage, Source, VideoInfo, is_video
-from vimonet.video.reader import Shot, VideoFrames, frames, probe, read
-from vimonet.video.sampling import key_frames, times_at_rate
+from vimonet.video.reader import Shot, VideoFrames, frames, key_frames, probe, read, times_at_rate
 
 __all__ = [
     "SUFFIXES",

@@ -1,4 +1,4 @@
-"""Frames of a video: chosen ones by seeking to them, or all in order."""
+"""Read frames of a video: chosen ones by seeking to them, or all in order."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.utils.errors import InputError
-from vimonet.video.container import Damage, Source, Timeline, VideoInfo, decode, name_of, opened, scan
-from vimonet.video.frame_conversion import Geometry, geometry, to_rgb
-from vimonet.video.sampling import key_frames, middles, nearest_earlier, times_at_rate
+from vimonet.video.container import (
+    Damage,
+    Geometry,
+    Source,
+    Timeline,
+    VideoInfo,
+    decode,
+    geometry,
+    name_of,
+    opened,
+    scan,
+    to_rgb,
+)
 
 _MAX_BYTES = 4 * 2**30
 
@@ -61,7 +71,7 @@ class VideoFrames:
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame: its place, seconds after the first frame, and uint8 [H, W, 3] (RGB, upright, square pixels)."""
+    """Hold one frame: its place, seconds after the first frame, and uint8 [H, W, 3] (RGB, upright, square pixels)."""
 
     index: int
     time: float
@@ -69,7 +79,7 @@ class Shot:
 
 
 def probe(source: Source) -> VideoInfo:
-    """What a video is, from its packets and its first frame.
+    """Describe a video from its packets and its first frame.
 
     Raises:
         InputError: it cannot be read as video.
@@ -131,7 +141,7 @@ def read(
 def frames(
     source: Source, *, step: int = 1, max_side: int | None = None, damage: Damage | None = None
 ) -> Iterator[Shot]:
-    """Every frame in order, one at a time in memory.
+    """Read every frame in order, one at a time in memory.
 
     Args:
         source: a path, or the bytes of a file.
@@ -174,7 +184,7 @@ def _choose(
     end: float | None,
     by: str,
 ) -> NDArray[np.int64]:
-    """Indices of the wanted frames."""
+    """Choose the wanted frames."""
     duration = timeline.duration()
     first, last = 0.0 if start is None else start, duration if end is None else min(end, duration)
     if not 0 <= first < last:
@@ -220,7 +230,7 @@ def _info(name: str, container: Any, stream: Any, frame: Any, timeline: Timeline
 
 
 class _Taker:
-    """Takes pictures out of one video, checking by its time that each is the one that was wanted."""
+    """Take frames out of one video, checking by its time that each is the one that was wanted."""
 
     def __init__(
         self, container: Any, stream: Any, timeline: Timeline, name: str, max_side: int | None, count: int
@@ -319,3 +329,68 @@ class _Taker:
                 )
             self.info = _info(self.name, self.container, self.stream, frame, self.timeline)
         return to_rgb(frame, self._shape)
+
+
+def key_frames(
+    frames: int, count: int = 8, *, fps: float | None = None, start: float | None = None, end: float | None = None
+) -> NDArray[np.int64]:
+    """Choose ``count`` frames spread evenly from the first to the last: ``floor(i * (frames - 1) / (count - 1))``.
+
+    This is the sampling of LanguageBind, Video-LLaVA and MotionLLM (``linspace(0, frames - 1, 8, dtype=int)``), with
+    their rounding of ``start`` and ``end``. A clip shorter than ``count`` repeats frames; a single one is the middle.
+
+    Args:
+        frames: frames of the clip.
+        count: how many are wanted.
+        fps: frames/s, needed with ``start`` or ``end``.
+        start, end: seconds; the stretch that is sampled.
+
+    Returns:
+        int64 [count], never falling.
+
+    Raises:
+        InputError: nothing to sample, or an empty stretch.
+    """
+    if frames < 1 or count < 1:
+        raise InputError(f"cannot take {count} of {frames} frames; both must be at least 1.")
+    first, last = 0, frames - 1
+    if start is not None or end is not None:
+        if fps is None or fps <= 0:
+            raise InputError("a start or end in seconds needs the frame rate; give fps.")
+        first = round((start or 0.0) * fps)
+        last = last if end is None else min(round(end * fps), last)
+        if first < 0 or first > last:
+            raise InputError(f"a stretch from {start or 0:g} s holds none of {frames} frames at {fps:g} frames/s.")
+    if count == 1:
+        return np.array([(first + last) // 2], dtype=np.int64)
+    return first + np.arange(count, dtype=np.int64) * (last - first) // (count - 1)
+
+
+def middles(frames: int, count: int) -> NDArray[np.int64]:
+    """Choose the middle frame of each of ``count`` equal parts: int64 [at most count], rising.
+
+    A video of fewer frames gives each of them once.
+
+    Raises:
+        InputError: nothing to sample.
+    """
+    if frames < 1 or count < 1:
+        raise InputError(f"cannot take {count} of {frames} frames; both must be at least 1.")
+    wanted = ((np.arange(count) + 0.5) * (frames / count)).astype(np.int64)
+    return np.unique(np.minimum(wanted, frames - 1))
+
+
+def times_at_rate(start: float, end: float, rate: float) -> NDArray[np.float64]:
+    """List the times start, start + 1/rate, ... before ``end``, s; at least one.
+
+    Raises:
+        InputError: the rate is not positive.
+    """
+    if not (np.isfinite(rate) and rate > 0):
+        raise InputError(f"rate is {rate}; expected a positive number of frames per second.")
+    return start + np.arange(max(1, int(np.ceil((end - start) * rate - 1e-6)))) / rate
+
+
+def nearest_earlier(times: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Find the frame on the screen at each wanted time [M], s, of frames that appear at rising times [N], s."""
+    return np.clip(np.searchsorted(times, wanted + 1e-6, side="right") - 1, 0, len(times) - 1).astype(np.int64)

@@ -34,7 +34,7 @@ from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
-    from vimonet.retrieval.text_motion import Evaluator
+    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
     from vimonet.vimos.types import Item
 
 PEOPLE = "people"
@@ -204,17 +204,17 @@ class Similarity:
 # ------------------------------- retrieval
 
 
-def find_evaluator(folder: str | Path | None = None) -> Evaluator | None:
+def find_evaluator(folder: str | Path | None = None) -> TextMotionEncoder | None:
     """The evaluator of a folder; for None the shipped one, or None where none is shipped.
 
     Raises:
         InputError: a folder was named and holds no evaluator, or the shipped one is damaged.
     """
-    from vimonet.retrieval.text_motion import Evaluator, shipped_evaluator
+    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
 
-    if folder is None and not shipped_evaluator().is_dir():
+    if folder is None and not shipped_encoder().is_dir():
         return None
-    return Evaluator.load(folder)
+    return TextMotionEncoder.load(folder)
 
 
 def retrieval(run: RunAnswers) -> list[dict[str, Any]]:
@@ -225,7 +225,7 @@ def retrieval(run: RunAnswers) -> list[dict[str, Any]]:
 
 
 def retrieval_rows(
-    evaluator: Evaluator, items: Sequence[Item], systems: Mapping[str, Mapping[str, str]], seed: int = 0
+    evaluator: TextMotionEncoder, items: Sequence[Item], systems: Mapping[str, Mapping[str, str]], seed: int = 0
 ) -> list[dict[str, Any]]:
     """R-precision and MM-Dist of the references and of every system's captions, per source and over all.
 
@@ -265,7 +265,7 @@ def references_of(items: Sequence[Item], key: str = "references") -> list[str]:
 
 
 def _row(
-    evaluator: Evaluator,
+    evaluator: TextMotionEncoder,
     source: str,
     clips: Sequence[Sequence[Item]],
     systems: Mapping[str, Mapping[str, str]],
@@ -310,7 +310,7 @@ def _scores(found: Retrieval) -> dict[str, dict[str, Any]]:
     }
 
 
-def _readable(evaluator: Evaluator) -> set[int]:
+def _readable(evaluator: TextMotionEncoder) -> set[int]:
     """Dimensions of the movements that it has a tower for."""
     config = evaluator.model.config
     return {d for d, tower in ((3, config.motion_config), (2, config.keypoint_config)) if tower is not None}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vimonet.bench.judge import Verdict
     from vimonet.bench.predictions import Prediction
     from vimonet.bench.scoring.caption_scores import Similarity
-    from vimonet.retrieval.text_motion import Evaluator
+    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
     from vimonet.vimos.types import Item
 
 ALL = "all"
@@ -87,7 +87,7 @@ class RunAnswers:
     contradictions: Mapping[str, bool | None] = field(default_factory=dict)
     truths: Mapping[str, bool | None] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict | None] = field(default_factory=dict)
-    evaluator: Evaluator | None = None
+    evaluator: TextMotionEncoder | None = None
     similarity: Similarity | None = None
 
     @cached_property

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vimonet.motion.motion import Motion
-from vimonet.motion.render.body_drawing import PAPER, Colour
+from vimonet.motion.render.body_drawing import PAPER, VIEWS, Colour
 from vimonet.motion.render.strip import draw_strip
 from vimonet.motion.render.timeline import Event, Mark, events_of
-from vimonet.motion.render.view import VIEWS
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:

@@ -22,16 +22,19 @@ from vimonet.motion.render.body_drawing import (
     PAPER,
     RIGHT,
     TORSO,
+    Array,
+    Camera,
     draw_body,
     draw_rings,
     draw_shadow,
     drawable,
+    first_facing,
+    floor_height,
     font,
     legend,
     mix,
 )
 from vimonet.motion.render.timeline import KINDS, Event, Mark, ink_on
-from vimonet.motion.render.view import Array, Camera, first_facing, floor_height
 from vimonet.motion.skeleton import INDEX
 
 _SUPER = 2

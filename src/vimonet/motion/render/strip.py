@@ -18,18 +18,21 @@ from vimonet.motion.render.body_drawing import (
     PAPER,
     RIGHT,
     TORSO,
+    Array,
+    Camera,
     Colour,
     dot,
     draw_body,
     draw_rings,
     draw_shadow,
     drawable,
+    first_facing,
+    floor_height,
     font,
     legend,
     mix,
 )
 from vimonet.motion.render.timeline import Event, Mark, ink_on, rows_of
-from vimonet.motion.render.view import Array, Camera, first_facing, floor_height
 from vimonet.motion.skeleton import INDEX
 
 _SUPER = 3  # drawn three times larger, then reduced

@@ -11,8 +11,9 @@ import torch
 
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.motion import Motion
-from vimonet.retrieval.r_precision import retrieval
-from vimonet.retrieval.text_motion import Evaluator, MotionTextConfig, MotionTextModel, may_describe
+from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel
+from vimonet.retrieval.r_precision import may_describe, retrieval
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 from vimonet.training.bpe import train_bpe
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data.sampling import ask_data, seed_everything
@@ -36,7 +37,7 @@ def run_evaluator(
         validation: held-out ones for the report; None reads ``validation`` on top of ``data``, when there is any.
 
     Returns:
-        The output folder, which `Evaluator.load` opens. ``training.json`` holds R-precision and MM-Dist on the
+        The output folder, which `TextMotionEncoder.load` opens. ``training.json`` holds R-precision and MM-Dist on the
         held-out clips.
 
     Raises:
@@ -72,14 +73,16 @@ def run_evaluator(
         callbacks=run.callbacks(),
     )
     run.train(trainer)
-    evaluator = Evaluator(model.cpu().float(), extractor, tokenizer)
+    evaluator = TextMotionEncoder(model.cpu().float(), extractor, tokenizer)
     results: dict[str, Any] = {"parameters": model.num_parameters(), "clips": len(dataset)}
     if run.main and validation is not None:
         results["retrieval"] = report(evaluator, validation, config.seed)
     return run.finish(evaluator.save, results)
 
 
-def report(evaluator: Evaluator, clips: CaptionedClips, seed: int = 0, limit: int = 2000) -> dict[str, Any] | None:
+def report(
+    evaluator: TextMotionEncoder, clips: CaptionedClips, seed: int = 0, limit: int = 2000
+) -> dict[str, Any] | None:
     """Retrieval figures on (at most `limit`) clips with their first caption; None where they are too few for a pool."""
     samples = [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(limit, len(clips))).round()]
     motions = [

@@ -26,12 +26,12 @@ Vectors = NDArray[np.float32]
 _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
 
 
-def shipped_evaluator() -> Path:
+def shipped_encoder() -> Path:
     """Where the weights that come with ViMoNet lie (a source tree without them has no such folder)."""
     return WEIGHTS / "evaluator"
 
 
-class Evaluator:
+class TextMotionEncoder:
     """Model, feature extractor and tokenizer together.
 
     Args:
@@ -48,7 +48,7 @@ class Evaluator:
         tokenizer.padding_side = "right"
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str] | None = None) -> Evaluator:
+    def load(cls, folder: str | os.PathLike[str] | None = None) -> TextMotionEncoder:
         """Load an evaluator in float32 on the CPU; None for the shipped one.
 
         Raises:
@@ -56,7 +56,7 @@ class Evaluator:
         """
         from transformers import PreTrainedTokenizerFast
 
-        path = shipped_evaluator() if folder is None else Path(folder).expanduser()
+        path = shipped_encoder() if folder is None else Path(folder).expanduser()
         if not path.is_dir():
             hint = "train one with 'vimonet train evaluator', or give its folder"
             raise InputError(f"{path}: no evaluator is in this place; {hint}.")
