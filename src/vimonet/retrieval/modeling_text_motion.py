@@ -215,5 +215,5 @@ def _positions(x: Tensor) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1).to(x.dtype)
 
 
-AutoConfig.register("motion_text", MotionTextConfig)
-AutoModel.register(MotionTextConfig, MotionTextModel)
+AutoConfig.register("motion_text", MotionTextConfig, exist_ok=True)
+AutoModel.register(MotionTextConfig, MotionTextModel, exist_ok=True)
