@@ -49,12 +49,6 @@ def test_window_clips_and_refuses_nothing() -> None:
         motion.window(10, 20)
 
 
-def test_from_array_resamples() -> None:
-    motion = Motion.from_array(body(61), fps=60)
-    assert (motion.frames, motion.fps, motion.source_fps) == (21, 20.0, 60)
-    np.testing.assert_array_equal(motion.joints, body(61)[::3])
-
-
 @pytest.mark.parametrize(
     ("joints", "message"),
     [
@@ -70,7 +64,7 @@ def test_from_array_resamples() -> None:
 )
 def test_refuses(joints: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Motion.from_array(joints, name="x")  # type: ignore[arg-type]
+        Motion(joints, name="x")  # type: ignore[arg-type]
 
 
 def test_names_the_joint_that_is_not_finite() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bones import bone_lengths
 
 from vimonet.motion.skeleton import (
     CANONICAL_LENGTHS,
@@ -15,7 +16,6 @@ from vimonet.motion.skeleton import (
     MIRROR,
     PARENTS,
     T_POSE,
-    bone_lengths,
     floor_height,
     leg_length,
     retarget,

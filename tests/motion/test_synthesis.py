@@ -10,12 +10,12 @@ from pathlib import Path
 import bvhio
 import numpy as np
 import pytest
+from bones import bone_lengths
 
 from scripts.make_samples import COMPOSED, SINGLE, write_samples
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import measure
 from vimonet.motion.kinematics.limbs import knee_flexion
-from vimonet.motion.skeleton import bone_lengths
 from vimonet.utils.errors import InputError
 from vimonet.vimos.synthesis import ACTIONS, compose, generate, write_bvh
 

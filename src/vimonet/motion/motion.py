@@ -106,35 +106,6 @@ class Motion:
             return np.ones(self.joints.shape[:2], dtype=bool)
         return self.confidence > 0
 
-    @classmethod
-    def from_array(
-        cls,
-        array: ArrayLike,
-        fps: float = FPS,
-        *,
-        name: str = "motion",
-        confidence: ArrayLike | None = None,
-        dimensions: int = 3,
-        source: str = "array",
-    ) -> Motion:
-        """Make a motion of joints [T, 22, 3] that are already metres, Y up; resampled to 20 frames/s.
-
-        For arrays in another unit, axis or joint set use ``vimonet.motion.load``.
-
-        Raises:
-            InputError: as the class, or a rate that is not positive.
-        """
-        from vimonet.motion.resample import check_fps, resample
-
-        joints = _as_float32(array, name, "joints")
-        weights = None if confidence is None else _as_float32(confidence, name, "confidence")
-        rate = check_fps(fps, name)
-        motion = cls(joints, rate, name, source, rate, weights, dimensions)
-        if rate == FPS:
-            return motion
-        joints, weights = resample(motion.joints, rate, FPS, confidence=motion.confidence)
-        return replace(motion, joints=joints, confidence=weights, fps=FPS)
-
     def window(self, start: int, end: int) -> Motion:
         """Frames ``start`` to ``end`` (exclusive) as a motion of their own; bounds are clipped to the recording.
 

@@ -93,13 +93,6 @@ T_POSE.setflags(write=False)
 CANONICAL_OFFSETS.setflags(write=False)
 
 
-def bone_lengths(joints: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Distance of each joint from its parent, [..., 22]; 0 for the pelvis."""
-    lengths = np.zeros(joints.shape[:-1], dtype=joints.dtype)
-    lengths[..., 1:] = np.linalg.norm(joints[..., 1:, :] - joints[..., list(PARENTS[1:]), :], axis=-1)
-    return lengths
-
-
 def leg_length(joints: NDArray[np.floating]) -> NDArray[np.floating]:
     """Median over time of hip-knee-ankle length, mean of both legs: [..., T, 22, 3] -> [...]."""
     upper = np.linalg.norm(joints[..., [4, 5], :] - joints[..., [1, 2], :], axis=-1)

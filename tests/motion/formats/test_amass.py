@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bones import bone_lengths
 from scipy.spatial.transform import Rotation
 
 from vimonet.motion import load, recording_info
 from vimonet.motion.io.amass import pose_joints
-from vimonet.motion.skeleton import CANONICAL_LENGTHS, CANONICAL_OFFSETS, PARENTS, T_POSE, bone_lengths
+from vimonet.motion.skeleton import CANONICAL_LENGTHS, CANONICAL_OFFSETS, PARENTS, T_POSE
 from vimonet.utils.errors import InputError
 
 

@@ -56,7 +56,6 @@ _RADIUS = 80
 _DENSE_FRAMES = 1024
 _CHUNK_FRAMES = 800
 _TINY = np.float32(1e-12)
-_BLOCKS = (1, 2, 1, 63, 126, 66, 4)
 
 
 def humanml3d_features(
@@ -133,17 +132,6 @@ def bone_offsets(joints: ArrayLike) -> Array:
     offsets = np.zeros((22, 3), np.float32)
     offsets[np.arange(22), _AXIS] = _SIGN * np.linalg.norm(pose - pose[_PARENTS], axis=-1)
     return offsets
-
-
-def humanml3d_statistics(features: ArrayLike) -> tuple[Array, Array]:
-    """Mean and standard deviation [263] of features [N, 263]; the deviation is averaged within each block."""
-    values = np.asarray(features, dtype=np.float32).reshape(-1, HUMANML3D_DIM)
-    mean, std = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
-    start = 0
-    for width in _BLOCKS:
-        std[start : start + width] = std[start : start + width].mean()
-        start += width
-    return mean.astype(np.float32), std.astype(np.float32)
 
 
 def _as_clips(joints: ArrayLike, fewest: int = 2) -> tuple[Array, tuple[int, ...]]:
