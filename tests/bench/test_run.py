@@ -12,7 +12,7 @@ from dataset_world import write_babel_qa, write_mvbench, write_video, write_vimo
 from vimonet.bench.adapters import EndpointModel, MotionModel
 from vimonet.bench.compare_reports import side_by_side
 from vimonet.bench.items import VideoSpan
-from vimonet.bench.report import Report
+from vimonet.bench.report import Report, load_report
 from vimonet.bench.runner import Options, default_out, run, run_models
 from vimonet.cli import bench as command
 from vimonet.utils.errors import InputError
@@ -138,6 +138,18 @@ def test_several_models_are_seeds_with_mean_and_spread(dataset: Path, tmp_path: 
     values = [systems[name]["score"]["value"] for name in ("majority", "nearest")]
     assert cell["systems"]["model"]["score"]["mean"] == pytest.approx(sum(values) / 2)
     assert cell["systems"]["model"]["score"]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert load_report(tmp_path).summary() == both.summary() and " ± " in both.summary()
+
+
+def test_the_compact_table_names_every_figure(report: Report) -> None:
+    row = report.row("here", "body_part")
+    text = report.summary("here")
+    line = next(line for line in text.splitlines() if line.startswith("| body part |"))
+    assert line.split("|")[2].strip() == str(row["n"]) and line.split("|")[3].strip().startswith("1.00 (")
+    (ece,) = (row["ece"]["value"] for row in report.sections["calibration"] if row["source"] == "here")
+    assert f"- Calibration error (ECE), here: {ece:.3f}".replace("0.", ".") in text
+    assert "- Captions, here, raw references, n 9: BLEU-1 " in text and "answers with a side flip." in text
+    assert '- "Yes" to absent things of any kind, here: ' in text
 
 
 def test_side_by_side_with_a_paired_test(dataset: Path, tmp_path: Path, report: Report) -> None:
@@ -281,10 +293,13 @@ def test_the_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "## Scores" in capsys.readouterr().out and (out / "report.json").is_file()
     assert call("report", str(out), "--output", str(tmp_path / "r.md")) == 0
     assert (tmp_path / "r.md").read_text().startswith("# Runs side by side")
-    assert call("report", str(out), "--readme", "--sources", "here") == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("| here | all |")
-    with pytest.raises(InputError, match="belongs to --readme"):
-        call("report", str(out), "--sources", "here")
+    capsys.readouterr()
+    assert call("table", str(out), "--source", "here") == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].startswith("| task | n | score |") and table[4].startswith("| all | 18 |")
+    assert call("table", str(out), "--full") == 0 and "## Averages" in capsys.readouterr().out
+    with pytest.raises(InputError, match="no questions about 'nowhere'; it has all, here, there"):
+        call("table", str(out), "--source", "nowhere")
     with pytest.raises(InputError, match="no evaluator is in this place"):
         call("run", *common, "--evaluator", str(tmp_path / "none"), "-m", "majority")
     assert call("list", "--dataset", str(dataset)) == 0

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dataset_world import write_vimos
 
+from vimonet.bench import Options, run
 from vimonet.bench.tasks import find_tasks, known_tasks, load_task
 from vimonet.utils.errors import InputError
 
@@ -57,6 +59,14 @@ def test_mistakes_in_a_task_are_one_sentence(tmp_path: Path, text: str, message:
     with pytest.raises(InputError) as caught:
         load_task(path)
     assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_task_is_one_yaml_file(tmp_path: Path) -> None:
+    own = tmp_path / "which_hand.yaml"
+    own.write_text("about: Which hand.\nselect: {kinds: [raised_hand]}\n")
+    dataset = write_vimos(tmp_path / "data")
+    report = run(Options(dataset, (str(own),), out=tmp_path / "out", samples=20, progress=False), "nearest")
+    assert report.row("all", "which_hand")["n"] == 12 and report.score("all", "which_hand") == 1
 
 
 def test_a_missing_task_file(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vimonet.bench.scoring import accuracy, behaviour, caption_scores
-from vimonet.bench.scoring.score_table import Row, RunAnswers, Section
+from vimonet.bench.scoring.score_table import Row, RunAnswers, Section, show, table, value
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
 
@@ -94,6 +94,10 @@ class Report:
         """
         return accuracy.categories(self.sections, sources)
 
+    def summary(self, source: str = "all") -> str:
+        """Write the compact table of one corpus (or ``all``), and every figure beside it in a line each."""
+        return _summary(self.sections, source)
+
     def save(self, out: str | Path) -> Path:
         """Write ``report.json``, ``report.md``, ``scores.png`` and ``reliability.png`` into a folder."""
         from vimonet.bench import report_charts
@@ -152,6 +156,10 @@ class CombinedReport:
         ]
         return _markdown(opening, self.sections, forms)
 
+    def summary(self, source: str = "all") -> str:
+        """Write the compact table of one corpus (or ``all``), and every figure beside it in a line each."""
+        return _summary(self.sections, source)
+
     def save(self, out: str | Path) -> Path:
         """Write ``combined.json`` and ``combined.md`` into a folder."""
         folder = Path(out)
@@ -160,6 +168,21 @@ class CombinedReport:
         write_text(folder / "combined.json", json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
         write_text(folder / "combined.md", self.markdown())
         return folder
+
+
+def load_report(path: str | Path) -> Report | CombinedReport:
+    """Read what ``bench run`` wrote: a report, or the mean and spread over several in ``combined.json``.
+
+    Raises:
+        InputError: the file is missing or is no report.
+    """
+    place = Path(path)
+    if place.is_dir() and not (place / "report.json").is_file() and (place / "combined.json").is_file():
+        place = place / "combined.json"
+    if place.name != "combined.json":
+        return Report.load(place)
+    report = Report.load(place)
+    return CombinedReport(cast(list[dict[str, Any]], report.provenance), report.sections, report.out)
 
 
 def combine(reports: Sequence[Report | str | Path]) -> CombinedReport:
@@ -204,6 +227,53 @@ def _markdown(opening: Sequence[str], sections: Mapping[str, Sequence[Row]], for
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _summary(sections: Mapping[str, Sequence[Row]], source: str) -> str:
+    """Write one row per task, then a line for each further section that has figures."""
+    body = []
+    for row in sections["score_rows"]:
+        if row["source"] == source and row["form"] == row["wording"] == "all":
+            scores = {name: measures["score"] for name, measures in row["systems"].items()}
+            others = (value(scores.get(name)) for name in ("shuffled", "majority", "nearest"))
+            blind = accuracy.blind_text(row, "score")
+            body.append([row["kind"].replace("_", " "), str(row["n"]), show(scores["model"]), blind, *others])
+    body.sort(key=lambda line: line[0] == "all")
+    if not body:
+        known = dict.fromkeys(row["source"] for row in sections["score_rows"])
+        raise InputError(f"the report has no questions about {source!r}; it has {', '.join(known)}")
+    lines = [table(["task", "n", "score", "blind", "shuffled", "majority", "nearest clip"], body), ""]
+
+    def rows(name: str) -> list[Row]:
+        found = [row for row in sections.get(name, ()) if row.get("kind", "all") in ("all", "yes_no")]
+        own = [row for row in found if row["source"] == source]
+        return own or [row for row in found if source == "all"]
+
+    for row in rows("mirrored"):
+        flipped = row["flipped"]
+        lines.append(f"- Mirrored, {row['source']}: {show(flipped)} of {flipped['n']} answers with a side flip.")
+    for row in rows("wording"):
+        lines.append(f"- Wordings unseen in training, {row['source']}: {show(row['gap'])} against seen ones.")
+    for row in rows("yes_no"):
+        if row["form"] in ("all", "yes_no"):
+            asked = "absent actions" if row["form"] == "yes_no" else "absent things of any kind"
+            false_yes = row["false_yes"]
+            blind = value(row.get("blind_false_yes"))
+            lines.append(f'- "Yes" to {asked}, {row["source"]}: {show(false_yes)} of {false_yes["n"]} (blind {blind}).')
+    for row in rows("calibration"):
+        lines.append(f"- Calibration error (ECE), {row['source']}: {show(row['ece'], 3)}.")
+    for row in sections.get("captions", ()):
+        if source in ("all", row["source"]):
+            scores = row["systems"]["model"]
+            names = (("BLEU-1", "bleu1"), ("BLEU-4", "bleu4"), ("ROUGE-L", "rouge_l"), ("CIDEr", "cider"))
+            told = ", ".join(f"{name} {value(scores[key])}" for name, key in names)
+            lines.append(f"- Captions, {row['source']}, {row['references']} references, n {row['n']}: {told}.")
+    for row in sections.get("recognition", ()):
+        if source in ("all", row["source"]):
+            model, labels = row["systems"]["model"], row["labels_tested"]
+            told = f"top-1 {show(model['top1'])}, macro F1 {value(model['macro_f1'])}, n {model['top1']['n']}"
+            lines.append(f"- Action recognition, {row['source']} ({labels} classes): {told}.")
+    return "\n".join(lines)
+
+
 def _title(provenance: Row) -> str:
     """Write one line that says what was evaluated."""
     checkpoint = str(provenance.get("checkpoint") or "no weights").removeprefix("tensors:")[:12]
@@ -230,14 +300,14 @@ def _identity(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for key, value in rows[0].items():
-        if _is_score(value):
+    for key, first in rows[0].items():
+        if _is_score(first):
             spread = statistics.mean_and_spread([row[key]["value"] for row in rows if key in row])
-            merged[key] = {**spread, "n": value["n"], "recordings": value["recordings"]}
-        elif isinstance(value, Mapping):
+            merged[key] = {**spread, "n": first["n"], "recordings": first["recordings"]}
+        elif isinstance(first, Mapping):
             merged[key] = _merge([row[key] for row in rows if key in row])
-        elif not isinstance(value, list):  # bins of one seed have no mean
-            merged[key] = value
+        elif not isinstance(first, list):  # bins of one seed have no mean
+            merged[key] = first
     return merged
 
 

@@ -19,9 +19,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     report = actions.add_parser("report", help="put reports side by side, with a paired test on the items they share")
     report.add_argument("reports", nargs="+", metavar="REPORT", help="report.json files, or the folders they lie in")
     report.add_argument("-o", "--output", metavar="FILE.md", help="also write the tables to a file")
-    report.add_argument("--readme", action="store_true", help="print only the table of categories, one for each report")
-    report.add_argument("--sources", default="", help="with --readme: corpora to show, separated by commas")
     report.set_defaults(run=_report)
+    table = actions.add_parser("table", help="print the results tables of one report, as the README and docs show them")
+    table.add_argument("report", metavar="REPORT", help="report.json or combined.json, or the folder it lies in")
+    table.add_argument("--source", default="all", metavar="NAME", help="corpus of the compact table (default: all)")
+    table.add_argument("--full", action="store_true", help="every table but the one per question form")
+    table.set_defaults(run=_table)
     listing = actions.add_parser("list", help="the tasks, and how many questions a dataset has for each")
     listing.add_argument("--dataset", metavar="DIR", help="count the questions of this dataset")
     listing.add_argument("--split", help="split to count in (default: the one each task names)")
@@ -45,7 +48,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     who.add_argument("--base-url", metavar="URL", help="ask an OpenAI-compatible endpoint instead (address up to /v1)")
     who.add_argument("--llm-model", metavar="NAME", help="model behind the endpoint")
     who.add_argument(
-        *("--motion-as",),
+        "--motion-as",
         choices=("facts", "series", "image"),
         default="series",
         help="how the endpoint is given a motion (default: series)",
@@ -119,18 +122,20 @@ def _report(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from vimonet.bench.compare_reports import side_by_side
-    from vimonet.bench.report import Report, write_text
-    from vimonet.utils.errors import InputError
+    from vimonet.bench.report import write_text
 
-    if args.sources and not args.readme:
-        raise InputError("--sources belongs to --readme: it chooses the corpora of the table of categories.")
-    if args.readme:
-        text = "\n\n".join(Report.load(path).categories(_names(args.sources)) for path in args.reports)
-    else:
-        text = side_by_side(args.reports)
+    text = side_by_side(args.reports)
     if args.output:
         write_text(Path(args.output), text)
     print(text)
+    return 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    from vimonet.bench.report import load_report
+
+    report = load_report(args.report)
+    print(report.markdown(forms=False) if args.full else report.summary(args.source))
     return 0
 
 

@@ -192,14 +192,14 @@ def categories(sections: Mapping[str, Sequence[Row]], sources: Collection[str] =
         for row in sorted((row for row in rows if row["source"] == source), key=lambda row: row["kind"] == ALL):
             flipped = mirrored.get((source, row["kind"]))
             sides = f"{value(flipped)} of {flipped['n']}" if flipped and flipped["n"] else "–"
-            balanced = f"{value(_of(row, MODEL, 'balanced_accuracy'))} ({_blind(row, 'balanced_accuracy')})"
-            line = [source, row["kind"], str(row["n"]), show(_of(row, MODEL)), balanced, _blind(row, "score")]
+            balanced = f"{value(_of(row, MODEL, 'balanced_accuracy'))} ({blind_text(row, 'balanced_accuracy')})"
+            line = [source, row["kind"], str(row["n"]), show(_of(row, MODEL)), balanced, blind_text(row, "score")]
             line += [value(_of(row, "shuffled")), sides, value(_of(row, "majority")), value(_of(row, "nearest"))]
             body.append(line)
     return table([*_CATEGORIES, "nearest"], body)
 
 
-def _blind(row: Row, measure: str) -> str:
+def blind_text(row: Row, measure: str) -> str:
     """Write the larger of the blind scores, marked where it is not the model's own."""
     larger = larger_blind(row["systems"], measure)
     if larger is None:
