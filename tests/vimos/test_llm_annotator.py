@@ -18,13 +18,13 @@ from vimonet.llm.endpoint import Endpoint, Settings
 from vimonet.motion import load
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
-from vimonet.vimos.annotators.frame_images import key_frames
-from vimonet.vimos.annotators.llm_annotator import PROMPT_VERSION, STYLES, LLMAnnotator
-from vimonet.vimos.types import Clip
+from vimonet.vimos.annotators.llm_annotator import PROMPT_VERSION, STYLES, LLMAnnotator, key_frames
+from vimonet.vimos.parquet import Caption, Record
 
 
-def clip(name: str) -> Clip:
-    return Clip(f"demo/{name}", "demo", name, "train", load(sample_path(name)), captions=("someone moves about.",))
+def clip(name: str) -> Record:
+    motion, said = load(sample_path(name)), Caption("someone moves about.")
+    return Record(f"demo/{name}", "demo", name, "train", "", motion, captions=(said,))
 
 
 def annotator(fake: FakeEndpoint, cache: Path | None = None, **options: Any) -> LLMAnnotator:
@@ -46,7 +46,7 @@ def writes(body: dict[str, Any]) -> str:
 
 def test_rows_name_generator_and_evidence(tmp_path: Path) -> None:
     with FakeEndpoint(writes) as fake:
-        found = list(annotator(fake, tmp_path).clips([clip("squats"), clip("turn_left")]))
+        found = list(annotator(fake, tmp_path).annotate([clip("squats"), clip("turn_left")]))
         assert [a.id for a in found] == ["demo/squats", "demo/turn_left"]
         for annotation in found:
             assert [c.text for c in annotation.captions] == ["A person moves, as F1 says."]
@@ -58,7 +58,7 @@ def test_rows_name_generator_and_evidence(tmp_path: Path) -> None:
             assert first.evidence["lines"]["C1"] == "someone moves about."
             assert annotation.dropped == {"twice the same": 4}  # "And duration ...?" of the other styles
         assert len(fake.bodies) == 2 * (1 + len(STYLES))
-        assert list(annotator(fake, tmp_path).clips([clip("squats"), clip("turn_left")])) == found
+        assert list(annotator(fake, tmp_path).annotate([clip("squats"), clip("turn_left")])) == found
         assert len(fake.bodies) == 2 * (1 + len(STYLES))
         assert "squats" not in json.dumps(fake.bodies)  # the clip's name would tell
 
@@ -79,14 +79,14 @@ def test_rows_that_rest_on_nothing_are_dropped(change: dict[str, Any], reason: s
     good = {"question": "Does it?", "answer": "yes", "options": ["yes", "no"], "evidence": ["F1"]}
     answer = json.dumps({"items": [{**good, **change}, good]})
     with FakeEndpoint(lambda body: answer) as fake:
-        (found,) = annotator(fake, styles=["hallucination"], captions=0).clips([clip("fall")])
+        (found,) = annotator(fake, styles=["hallucination"], captions=0).annotate([clip("fall")])
         assert found.dropped == {reason: 1} and len(found.instructions) == 1
 
 
 def test_troubles_cost_one_request_not_the_run() -> None:
     trouble = [status(400, text="filtered"), status(500), says('{"items": [{"question": 3}]}')]
     with FakeEndpoint(writes, trouble) as fake:
-        found = list(annotator(fake, styles=["sequence", "direction"]).clips([clip("fall"), clip("squats")]))
+        found = list(annotator(fake, styles=["sequence", "direction"]).annotate([clip("fall"), clip("squats")]))
         assert len(found) == 2
         assert sum(len(a.failed) for a in found) == 1 and "filtered" in "".join(map(str, [a.failed for a in found]))
         assert sum(len(a.instructions) + len(a.captions) for a in found) >= 5
@@ -120,7 +120,8 @@ def test_key_frames_cover_the_whole_time(video: Path) -> None:
 
 def test_video_captions_are_asked_with_pictures(video: Path) -> None:
     with FakeEndpoint(writes) as fake:
-        (found,) = annotator(fake).videos([video])
+        record = Record(str(video), "demo", "grey", "train", "", video=video.name)
+        (found,) = annotator(fake).annotate([record], video.parent)
         assert [c.text for c in found.captions] == ["A person moves, as V1 says."] and found.id == str(video)
         text, *images = fake.bodies[0]["messages"][1]["content"]
         assert len(images) == 8 and "clip of 2.0 s" in text["text"] and "grey" not in text["text"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vimonet.cli.terminal import bold, one_line, print_json
 from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.vimos.build import Build, Builder
 
 Parsers = argparse._SubParsersAction
 
@@ -21,6 +24,8 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     data = commands.add_parser("data", help="build, validate, show VIMOS datasets (motion, captions, instructions)")
     parts = data.add_subparsers(dest="part", required=True, metavar="PART", parser_class=_PartParser)
     parts.add_parser("build", help="make a dataset of a source", description=_BUILD, builders=True)
+
+    _add_annotate(parts.add_parser("annotate", help="have a language model write captions and questions for a dataset"))
 
     validate = parts.add_parser(
         "validate", help="check every file, row and split of a dataset; exit code 1 on findings"
@@ -41,6 +46,28 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     info.add_argument("dataset", metavar="DIR")
     info.add_argument("--json", action="store_true", help="one JSON object on standard output")
     info.set_defaults(run=_info)
+
+
+def _add_annotate(annotate: argparse.ArgumentParser) -> None:
+    annotate.description = (
+        "Write a copy of a dataset with captions and questions by a model behind an OpenAI-compatible endpoint, from "
+        "measured facts, people's captions and key frames. Give the command again to continue, or to ask again what "
+        "failed."
+    )
+    annotate.add_argument("dataset", metavar="DATASET")
+    annotate.add_argument("--base-url", required=True, metavar="URL", help="address of the endpoint up to /v1")
+    annotate.add_argument("--llm-model", required=True, metavar="NAME", help="model behind the endpoint")
+    annotate.add_argument("-o", "--output", required=True, metavar="OUT", help="folder of the annotated copy")
+    annotate.add_argument("--splits", nargs="+", default=(), metavar="NAME", help="annotate these alone (default: all)")
+    annotate.add_argument(
+        "--styles", nargs="+", default=(), metavar="NAME", help="styles of questions (default: all five)"
+    )
+    annotate.add_argument("--questions", type=int, default=3, metavar="N", help="per row and style (default: 3)")
+    annotate.add_argument("--captions", type=int, default=2, metavar="N", help="per row (default: 2)")
+    annotate.add_argument("--frames", type=int, default=8, metavar="N", help="key frames of a video (default: 8)")
+    annotate.add_argument("--workers", type=int, default=4, metavar="N", help="requests at a time (default: 4)")
+    annotate.add_argument("--overwrite", action="store_true", help="replace a dataset of other settings")
+    annotate.set_defaults(run=_annotate)
 
 
 class _PartParser(argparse.ArgumentParser):
@@ -79,19 +106,49 @@ class _PartParser(argparse.ArgumentParser):
 def _build(args: argparse.Namespace) -> int:
     from vimonet.vimos.build import build
     from vimonet.vimos.builders import from_options
-    from vimonet.vimos.card import write_card
-    from vimonet.vimos.leak_report import leak_report
 
     if args.workers < 0:
         raise InputError(f"--workers is {args.workers}; give 0 (no processes) or more.")
     builder = from_options(args.builder, args)
     result = build(builder, args.output, workers=args.workers, overwrite=args.overwrite, progress=sys.stderr.isatty())
-    leak = leak_report(result.folder, seed=args.seed)
+    return _finish(result, builder, args.seed)
+
+
+def _annotate(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from vimonet.llm.endpoint import Endpoint, Settings, default_cache
+    from vimonet.vimos.annotators.annotate_dataset import AnnotatedBuilder, annotate_dataset
+    from vimonet.vimos.annotators.llm_annotator import STYLES, LLMAnnotator
+
+    settings = Settings(args.base_url, args.llm_model, cache=default_cache(), workers=args.workers)
+    with Endpoint(settings) as endpoint:
+        annotator = LLMAnnotator(
+            endpoint,
+            styles=args.styles or STYLES,
+            questions=args.questions,
+            captions=args.captions,
+            frames=args.frames,
+        )
+        builder = AnnotatedBuilder(Path(args.dataset), annotator, tuple(args.splits))
+        result = annotate_dataset(builder, args.output, overwrite=args.overwrite, progress=sys.stderr.isatty())
+    for reason, number in builder.dropped.most_common():
+        print(f"vimonet: dropped {number} answers: {reason}", file=sys.stderr)
+    print(f"vimonet: {endpoint.usage}", file=sys.stderr)
+    return _finish(result, builder, 0)
+
+
+def _finish(result: Build, builder: Builder, seed: int) -> int:
+    """Write leak report and card of a build, name what was skipped, and print the counts."""
+    from vimonet.vimos.card import write_card
+    from vimonet.vimos.leak_report import leak_report
+
+    leak = leak_report(result.folder, seed=seed)
     card = write_card(result, builder, leak)
     for entry in result.skipped[:5]:
         print(f"vimonet: skipped {entry.file}: {one_line(entry.reason)}", file=sys.stderr)
     if len(result.skipped) > 5:
-        print(f"vimonet: and {len(result.skipped) - 5} more skipped files; {card} names them", file=sys.stderr)
+        print(f"vimonet: and {len(result.skipped) - 5} more skipped; {card} names them", file=sys.stderr)
     for style in leak.flagged if leak else ():
         print(f"vimonet: style '{style.style}' is flagged in the leak report: {style.flag}", file=sys.stderr)
     told = ", ".join(f"{split} {n:,}" for split, n in sorted(result.rows.items()))

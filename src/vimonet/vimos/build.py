@@ -110,7 +110,13 @@ def chunk(split: str, keys: Sequence[Any], size: int) -> list[Shard]:
 
 
 def build(
-    builder: Builder, out: str | Path, *, workers: int = 2, overwrite: bool = False, progress: bool = True
+    builder: Builder,
+    out: str | Path,
+    *,
+    workers: int = 2,
+    overwrite: bool = False,
+    progress: bool = True,
+    retry_skipped: bool = False,
 ) -> Build:
     """Write a dataset, or finish one that was interrupted.
 
@@ -120,6 +126,7 @@ def build(
         workers: processes that build shards; 0 builds in this process.
         overwrite: replace a folder of other settings.
         progress: show a bar with the time left.
+        retry_skipped: build the shards again in which something was skipped.
 
     Raises:
         InputError: the source cannot be read, `out` holds something else, or nothing could be used.
@@ -131,7 +138,7 @@ def build(
     if not shards:
         raise InputError(f"{builder.name}: the source holds nothing to build a dataset from.")
     _prepare(folder, settings, overwrite)
-    waiting = [shard for shard in shards if not (folder / shard.path).is_file()]
+    waiting = [shard for shard in shards if not is_done(folder / shard.path, retry_skipped)]
     for split in sorted({shard.split for shard in waiting}):
         (folder / split).mkdir(exist_ok=True)
     with tqdm(
@@ -147,16 +154,25 @@ def build(
     return result
 
 
+def is_done(path: Path, retry_skipped: bool = False) -> bool:
+    """Whether a shard is written, with `retry_skipped` only if nothing in it was skipped."""
+    return path.is_file() and not (retry_skipped and _skipped_in(pq.ParquetFile(path)))
+
+
+def _skipped_in(file: pq.ParquetFile) -> list[Skipped]:
+    return [Skipped(*entry) for entry in json.loads(file.schema_arrow.metadata.get(b"skipped", b"[]"))]
+
+
 def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Create the folder with its settings, or see that the one there is of the same build."""
     path = folder / "build.json"
     if folder.exists() and any(entry.name != "build.json.part" for entry in folder.iterdir()):
         if not path.is_file():
-            raise InputError(f"{folder}: this folder holds something else; give a new or empty one to --out.")
+            raise InputError(f"{folder}: this folder holds something else; give a new or empty one to --output.")
         if json.loads(path.read_text("utf-8")) != settings:
             if not overwrite:
                 raise InputError(
-                    f"{folder}: a dataset of other settings is here; give another --out, or --overwrite to replace it."
+                    f"{folder}: a dataset of other settings is here; give another --output, or --overwrite."
                 )
             _empty(folder)
         for left in folder.glob("*/*.part"):
@@ -252,7 +268,7 @@ def summarise(folder: Path, shards: Sequence[Shard]) -> Build:
         path = folder / shard.path
         digest.update(hashlib.sha256(path.read_bytes()).digest())
         file = pq.ParquetFile(path)
-        skipped += [Skipped(*entry) for entry in json.loads(file.schema_arrow.metadata.get(b"skipped", b"[]"))]
+        skipped += _skipped_in(file)
         rows[shard.split] += file.metadata.num_rows
         for batch in file.iter_batches(columns=["instructions"], batch_size=1024):
             instructions[shard.split] += len(batch.column(0).flatten())

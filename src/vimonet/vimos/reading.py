@@ -84,14 +84,17 @@ def read_records(folder: str | Path, split: str) -> Iterator[Record]:
             raise InputError(f"{path}: not readable as a shard of a VIMOS dataset ({error}).") from error
 
 
-def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of one shard, or some of their columns, one after another; `joints` and `confidence` as flat NumPy arrays.
+def read_rows(
+    path: Path, columns: list[str] | None = None, row_groups: list[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Read rows of one shard, or some of their columns or groups, one after another; `joints` and `confidence` are flat
+    NumPy arrays.
 
     Raises:
         OSError, pyarrow.ArrowException: the file cannot be read or decoded.
     """
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=64, columns=columns):
+        for batch in file.iter_batches(batch_size=64, columns=columns, row_groups=row_groups):
             arrays = [name for name in ("joints", "confidence") if name in batch.schema.names]
             rows = batch.drop_columns(arrays).to_pylist()
             for number, row in enumerate(rows):

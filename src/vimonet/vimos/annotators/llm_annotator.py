@@ -1,27 +1,32 @@
-"""Captions and questions by a language model behind an endpoint, each resting on evidence that the model was shown.
+"""Annotate rows of a dataset with a language model behind an endpoint: captions and questions that name their evidence.
 
-Every fact, caption and frame is numbered; the model has to name those it relies on. A row that names none, names one
-that was not shown, has no answer, or whose answer is not among its options is dropped and counted: an annotator that is
-wrong costs more than one that says less. Prompts: ``llm.yaml``, our own; their hash is part of every row's generator.
+Every fact, caption and key frame is numbered; the model has to name those it relies on. An answer that names none or
+one that was not shown, is empty, or is not among its options is dropped and counted: a wrong annotation costs more than
+a missing one. Prompts: ``llm.yaml``, our own; their hash is part of every annotation's generator.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
+from PIL import Image
 
 from vimonet.llm.endpoint import Endpoint, EndpointError, Reply, Request, message
 from vimonet.motion.kinematics import measure
 from vimonet.utils.errors import InputError
-from vimonet.vimos.annotators.frame_images import key_frames
-from vimonet.vimos.parquet import Caption, Instruction
-from vimonet.vimos.types import Clip
+from vimonet.video import read
+from vimonet.vimos.annotators.annotate import MIN_FRAMES
+from vimonet.vimos.parquet import Caption, Instruction, Record
 
 STYLES = ("sequence", "direction", "body_part", "reasoning", "hallucination")
 _FILE = resources.files("vimonet.vimos.annotators").joinpath("llm.yaml").read_bytes()
@@ -43,14 +48,14 @@ _QUESTIONS = _list_of(question={"type": "string"}, answer={"type": "string"}, op
 
 @dataclass
 class Annotation:
-    """What a model wrote about one clip.
+    """Captions and questions that a model wrote about one row.
 
     Attributes:
-        id: the clip's id, or the video's path.
+        id: of the row.
         captions: sentences.
         instructions: questions with answers; evidence holds the lines or frames each rests on.
-        dropped: reason -> number of rows that were not kept.
-        failed: why a request about the clip has no usable answer, one sentence each.
+        dropped: reason -> number of answers that were not kept.
+        failed: why a request has no usable answer, one sentence each.
     """
 
     id: str
@@ -60,7 +65,7 @@ class Annotation:
     failed: list[str] = field(default_factory=list)
 
     def drop(self, reason: str) -> None:
-        """Count a row that is not kept."""
+        """Count an answer that is not kept."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
 
@@ -68,26 +73,32 @@ class Annotation:
 class _Job:
     annotation: Annotation
     style: str | None  # None: captions
-    shown: dict[str, str]  # evidence id -> what it says
-    request: Request
-    last: bool = False
+    shown: dict[str, str]  # evidence id -> its text
+    request: Request | None  # None: the row is done
 
 
 class LLMAnnotator:
-    """Writes captions and questions through an endpoint; its cache makes a killed run continue for nothing.
+    """Write captions and questions through an endpoint; its cache answers again what was asked before.
 
     Args:
         endpoint: what is asked.
         styles: styles of questions, some of STYLES.
-        questions: wanted per clip and style.
-        captions: wanted per clip; 0 for none.
+        questions: wanted per row and style.
+        captions: wanted per row; 0 for none.
+        frames: key frames shown of a video.
 
     Raises:
         InputError: an unknown style, or a number below 0.
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, styles: Sequence[str] = STYLES, questions: int = 3, captions: int = 2
+        self,
+        endpoint: Endpoint,
+        *,
+        styles: Sequence[str] = STYLES,
+        questions: int = 3,
+        captions: int = 2,
+        frames: int = 8,
     ) -> None:
         import jinja2
 
@@ -96,7 +107,9 @@ class LLMAnnotator:
             raise InputError(f"there is no style {unknown[0]!r}; the styles are {', '.join(STYLES)}.")
         if min(questions, captions) < 0:
             raise InputError(f"{min(questions, captions)} questions or captions cannot be written; expected 0 or more.")
-        self.endpoint, self.questions, self.captions = endpoint, questions, captions
+        if frames < 1:
+            raise InputError(f"{frames} key frames show nothing; expected 1 or more.")
+        self.endpoint, self.questions, self.captions, self.frames = endpoint, questions, captions, frames
         self.styles = tuple(dict.fromkeys(styles))
         self.generator = f"llm:{endpoint.settings.model}/{PROMPT_VERSION}"
         prompts = yaml.safe_load(_FILE)
@@ -107,73 +120,76 @@ class LLMAnnotator:
             name: environment.from_string(prompts[name]) for name in ("motion_captions", "video_captions", "questions")
         }
 
-    def clips(self, clips: Iterable[Clip]) -> Iterator[Annotation]:
-        """Annotate movements, in order, from their measured facts and captions.
+    def annotate(self, records: Iterable[Record], folder: str | Path = ".") -> Iterator[Annotation]:
+        """Annotate rows, in order: movements from their measured facts and captions, videos from their key frames.
+
+        Args:
+            records: read as they are needed; a row with neither has an empty annotation.
+            folder: of the dataset, which the rows' videos lie in.
 
         Raises:
             EndpointError: the endpoint answers nothing at all; answers so far are in its cache.
         """
-        return self._run(self._clip_jobs(clips))
-
-    def videos(self, paths: Iterable[str | Path], *, frames: int = 8) -> Iterator[Annotation]:
-        """Caption videos, in order, from key frames that cover their whole time.
-
-        Raises:
-            InputError: a file that is no video, or (EndpointError) an endpoint that answers nothing at all.
-        """
-        return self._run(self._video_jobs(paths, frames))
-
-    def _clip_jobs(self, clips: Iterable[Clip]) -> Iterator[_Job]:
-        for clip in clips:
-            annotation = Annotation(clip.id)
-            shown = {f"F{i}": line for i, line in enumerate(measure(clip.motion).lines(), 1)}
-            shown |= {f"C{i}": text for i, text in enumerate(clip.captions, 1)}
-            evidence = "Evidence:\n" + "\n".join(f"{name}: {' '.join(text.split())}" for name, text in shown.items())
-            wanted: list[str | None] = ([None] if self.captions else []) + list(self.styles if self.questions else ())
-            for style in wanted:
-                if style is None:
-                    text = self._prompts["motion_captions"].render(evidence=evidence, count=self.captions)
-                else:
-                    text = self._prompts["questions"].render(
-                        evidence=evidence,
-                        count=self.questions,
-                        style=style.replace("_", " "),
-                        guide=self._guides[style].strip(),
-                    )
-                yield _Job(annotation, style, shown, self._request(text, style), last=style is wanted[-1])
-
-    def _video_jobs(self, paths: Iterable[str | Path], frames: int) -> Iterator[_Job]:
-        for path in paths:
-            found = key_frames(path, frames)
-            shown = {f"V{i}": f"frame at {time:.2f} s" for i, time in enumerate(found.times, 1)}
-            text = self._prompts["video_captions"].render(
-                evidence="Evidence: " + ", ".join(f"{name}: {said}" for name, said in shown.items()),
-                frames=len(found.images),
-                duration=f"{found.duration:.1f}",
-                count=max(self.captions, 1),
-            )
-            yield _Job(Annotation(str(path)), None, shown, self._request(text, None, found.images), last=True)
-
-    def _request(self, text: str, style: str | None, images: Sequence[bytes] = ()) -> Request:
-        schema = _CAPTIONS if style is None else _QUESTIONS
-        return Request([message("system", self._system), message("user", text, images)], schema)
-
-    def _run(self, jobs: Iterator[_Job]) -> Iterator[Annotation]:
-        asked: list[_Job] = []  # those under way: the endpoint takes requests ahead of the answers
+        waiting: deque[_Job] = deque()  # the endpoint takes requests ahead of the answers
 
         def requests() -> Iterator[Request]:
-            for job in jobs:
-                asked.append(job)
-                yield job.request
+            for job in self._jobs(records, Path(folder)):
+                waiting.append(job)
+                if job.request is not None:
+                    yield job.request
 
         for reply in self.endpoint.chat_many(requests()):
-            job = asked.pop(0)
+            while waiting[0].request is None:
+                yield waiting.popleft().annotation
+            job = waiting.popleft()
             if isinstance(reply, EndpointError):
                 job.annotation.failed.append(f"{job.style or 'captions'}: {reply}")
             else:
                 self._keep(job, reply)
-            if job.last:
-                yield job.annotation
+        yield from (job.annotation for job in waiting)
+
+    def _jobs(self, records: Iterable[Record], folder: Path) -> Iterator[_Job]:
+        for record in records:
+            annotation = Annotation(record.id)
+            if record.motion is not None and record.motion.frames >= MIN_FRAMES:
+                yield from self._motion_jobs(record, annotation)
+            if record.video is not None and self.captions:
+                try:
+                    yield self._video_job(record, folder / record.video, annotation)
+                except InputError as error:
+                    annotation.failed.append(f"video: {error}")
+            yield _Job(annotation, None, {}, None)
+
+    def _motion_jobs(self, record: Record, annotation: Annotation) -> Iterator[_Job]:
+        assert record.motion is not None
+        told = [one.text for one in record.captions if one.generator == "people" and one.start is None]
+        shown = {f"F{i}": line for i, line in enumerate(measure(record.motion).lines(), 1)}
+        shown |= {f"C{i}": text for i, text in enumerate(told, 1)}
+        evidence = "Evidence:\n" + "\n".join(f"{name}: {' '.join(text.split())}" for name, text in shown.items())
+        if self.captions:
+            text = self._prompts["motion_captions"].render(evidence=evidence, count=self.captions)
+            yield _Job(annotation, None, shown, self._request(text, None))
+        for style in self.styles if self.questions else ():
+            guide = self._guides[style].strip()
+            text = self._prompts["questions"].render(
+                evidence=evidence, count=self.questions, style=style.replace("_", " "), guide=guide
+            )
+            yield _Job(annotation, style, shown, self._request(text, style))
+
+    def _video_job(self, record: Record, path: Path, annotation: Annotation) -> _Job:
+        found = key_frames(path, self.frames, span=record.video_span)
+        shown = {f"V{i}": f"frame at {time:.2f} s" for i, time in enumerate(found.times, 1)}
+        text = self._prompts["video_captions"].render(
+            evidence="Evidence: " + ", ".join(f"{name}: {told}" for name, told in shown.items()),
+            frames=len(found.images),
+            duration=f"{found.duration:.1f}",
+            count=self.captions,
+        )
+        return _Job(annotation, None, shown, self._request(text, None, found.images))
+
+    def _request(self, text: str, style: str | None, images: Sequence[bytes] = ()) -> Request:
+        schema = _CAPTIONS if style is None else _QUESTIONS
+        return Request([message("system", self._system), message("user", text, images)], schema)
 
     def _keep(self, job: _Job, reply: Reply) -> None:
         for row in reply.value["items"]:
@@ -211,3 +227,42 @@ class LLMAnnotator:
             annotation.instructions.append(
                 Instruction(kind, f"llm_{style}", question, answer, style, self.generator, options, {}, evidence)
             )
+
+
+@dataclass(frozen=True)
+class KeyFrames:
+    """Frames of a video: PNG bytes in order, their times in s, and the length in s of what they cover."""
+
+    images: tuple[bytes, ...]
+    times: tuple[float, ...]
+    duration: float
+
+
+def key_frames(
+    path: str | Path, count: int = 8, *, longest_side: int = 512, span: tuple[float, float] | None = None
+) -> KeyFrames:
+    """Take the middle frame of each of `count` equal parts of a video: together they cover all of its time.
+
+    Args:
+        path: a video that PyAV reads.
+        count: frames wanted; a shorter video gives each of its frames once.
+        longest_side: pixels; smaller frames keep their size.
+        span: seconds of the video, from which frames are taken evenly instead.
+
+    Raises:
+        InputError: no such file, not a video, or a damaged one.
+    """
+    if span is None:
+        clip = read(path, count, by="parts", max_side=longest_side)
+    else:
+        clip = read(path, count, start=span[0], end=span[1], max_side=longest_side)
+    if clip.notes:  # a caption of frames that are not there would be worse than none
+        raise InputError(f"{path}: {'; '.join(clip.notes)}; expected an undamaged video.")
+    duration = clip.duration if span is None else span[1] - span[0]
+    return KeyFrames(tuple(map(_png, clip.images)), tuple(clip.times.tolist()), duration)
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
