@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from vimonet.cli.terminal import print_json
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,7 +48,8 @@ def _pose(args: argparse.Namespace) -> int:
         remember=not args.no_cache,
         progress=True,
     )
-    _write(output, poses.to_json())
+    with whole_file(output) as part:
+        part.write_text(poses.to_json(), encoding="utf-8")
     frames, summary = len(poses.points), poses.summary()
     if args.json:
         print_json({"file": args.video, "output": str(output), "frames": frames, **summary})
@@ -73,12 +74,3 @@ def _output(args: argparse.Namespace) -> Path:
     if not args.output and output.exists():
         raise InputError(f"{output}: it exists already; give -o to say where to write.")
     return output
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

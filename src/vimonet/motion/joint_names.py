@@ -10,18 +10,8 @@ from typing import Final
 from vimonet.motion.skeleton import JOINT_NAMES
 
 ESSENTIAL: Final[tuple[str, ...]] = (
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
+    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_shoulder"),
+    *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
 )
 """Joints no rule can invent; the head or the neck is needed besides."""
 

@@ -11,40 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 JOINT_NAMES: Final[tuple[str, ...]] = (
-    "pelvis",
-    "left_hip",
-    "right_hip",
-    "spine1",
-    "left_knee",
-    "right_knee",
-    "spine2",
-    "left_ankle",
-    "right_ankle",
-    "spine3",
-    "left_foot",
-    "right_foot",
-    "neck",
-    "left_collar",
-    "right_collar",
-    "head",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
+    *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle"),
+    *("right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head"),
+    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
 )
 INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(JOINT_NAMES)}
 PARENTS: Final[tuple[int, ...]] = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
-LEFT_RIGHT: Final[tuple[tuple[int, int], ...]] = (
-    (1, 2),
-    (4, 5),
-    (7, 8),
-    (10, 11),
-    (13, 14),
-    (16, 17),
-    (18, 19),
-    (20, 21),
+LEFT_RIGHT: Final[tuple[tuple[int, int], ...]] = tuple(
+    zip((1, 4, 7, 10, 13, 16, 18, 20), (2, 5, 8, 11, 14, 17, 19, 21), strict=True)
 )
 MIRROR: Final[NDArray[np.intp]] = np.array(
     [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20], dtype=np.intp

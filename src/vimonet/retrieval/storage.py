@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file
 
 VERSION = 1
 SETTINGS = ("root", "windows", "fingerprint", "evaluator", "complete")
@@ -55,13 +56,8 @@ def write(path: str | os.PathLike[str], about: Mapping[str, Any], entries: Seque
             "vectors": _lists([entry.vectors for entry in entries], np.float16),
         }
     ).replace_schema_metadata({_KEY: json.dumps({"version": VERSION, **about}).encode()})
-    path = Path(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as part:
         pq.write_table(table, part, compression="zstd")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:

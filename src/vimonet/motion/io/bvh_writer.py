@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, PARENTS
+from vimonet.utils.files import whole_file
 
 _NAMES = (
     *("Hips", "LeftUpLeg", "RightUpLeg", "Spine", "LeftLeg", "RightLeg", "Spine1", "LeftFoot", "RightFoot", "Spine2"),
@@ -120,7 +121,6 @@ def write_bvh(motion: Motion, path: str | os.PathLike[str]) -> Path:
     values = np.concatenate([100.0 * joints[:, 0], angles[:, order].reshape(len(joints), -1)], axis=1)
     lines += [" ".join(f"{v:.3f}" for v in row) for row in values]
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text("\n".join(lines) + "\n", encoding="ascii")
-    os.replace(temporary, path)
+    with whole_file(path) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="ascii")
     return path

@@ -20,18 +20,8 @@ from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 
 _KEYS: Final = (
-    "joints",
-    "joints3d",
-    "joints_3d",
-    "positions",
-    "keypoints3d",
-    "keypoints_3d",
-    "keypoints",
-    "keypoints2d",
-    "keypoints_2d",
-    "motion",
-    "xyz",
-    "arr_0",
+    *("joints", "joints3d", "joints_3d", "positions", "keypoints3d", "keypoints_3d", "keypoints"),
+    *("keypoints2d", "keypoints_2d", "motion", "xyz", "arr_0"),
 )
 _NAME_KEYS: Final = ("names", "joint_names", "keypoint_names")
 _EXPECTED: Final = (

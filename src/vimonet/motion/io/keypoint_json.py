@@ -20,31 +20,14 @@ FRAME_FILE: Final = "_keypoints.json"
 """Ending of OpenPose's files: a folder of one such file per frame is one recording."""
 
 _FRAME_KEYS: Final = (
-    "frames",
-    "instance_info",
-    "annotations",
-    "keypoints",
-    "landmarks",
-    "poses",
-    "data",
-    "results",
-    "people",
+    *("frames", "instance_info", "annotations", "keypoints", "landmarks", "poses", "data", "results"),
+    *("people",),
 )
 _PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses")
 _POINT_KEYS: Final = (
-    "pose_keypoints_3d",
-    "pose_world_landmarks",
-    "poseWorldLandmarks",
-    "world_landmarks",
-    "worldLandmarks",
-    "pose_keypoints_2d",
-    "keypoints",
-    "pose_landmarks",
-    "poseLandmarks",
-    "landmarks",
-    "landmark",
-    "points",
-    "joints",
+    *("pose_keypoints_3d", "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks"),
+    *("pose_keypoints_2d", "keypoints", "pose_landmarks", "poseLandmarks", "landmarks", "landmark", "points"),
+    *("joints",),
 )
 _SCORE_KEYS: Final = ("keypoint_scores", "scores", "confidence", "visibility")
 _COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23)

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import time
 import zipfile
 import zlib
@@ -22,6 +21,7 @@ from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose.tracking import PoseEstimator, Tracker, follow, smooth, to_even_times
 from vimonet.utils.cache import cache_folder
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file
 from vimonet.video import Damage, Source, VideoInfo, frames, probe
 
 MAX_RATE: Final = 30.0
@@ -89,10 +89,8 @@ class Poses:
     def save(self, path: Path) -> None:
         """Write a .npz file of the arrays and their description, whole or not at all."""
         about = {key: value for key, value in asdict(self).items() if key not in ("points", "confidence")}
-        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, points=self.points, confidence=self.confidence, about=json.dumps(about))
-        os.replace(part, path)
+        with whole_file(path) as part:
+            np.savez_compressed(part, points=self.points, confidence=self.confidence, about=json.dumps(about))
 
     @classmethod
     def open(cls, path: Path) -> Poses:

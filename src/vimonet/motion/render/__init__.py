@@ -5,10 +5,8 @@ Drawn with PIL from our own projection: a frame takes milliseconds, needs no dis
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from vimonet.motion.render.body_drawing import PAPER, VIEWS, Colour
 from vimonet.motion.render.strip import draw_strip
 from vimonet.motion.render.timeline import Event, Mark, events_of
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -122,7 +121,7 @@ def render(
     step = 2 if kind == ".gif" else 1  # GIF times are whole hundredths of a second and its files are large
     frames = draw_frames(motion, view=view, size=(side, side), title=title, events=shown, step=step, marks=marks)
     write = write_gif if kind == ".gif" else write_mp4
-    with _whole_file(path) as part:
+    with whole_file(path) as part:
         write(_with_progress(frames, -(-motion.frames // step), path.name, progress), part, motion.fps / step)
     return path
 
@@ -141,7 +140,7 @@ def stack(images: Sequence[Image.Image]) -> Image.Image:
 
 def write_png(image: Image.Image, path: Path) -> None:
     """Write a picture whole or not at all."""
-    with _whole_file(path) as part:
+    with whole_file(path) as part:
         image.save(part, "PNG", optimize=True)
 
 
@@ -151,20 +150,3 @@ def _with_progress(frames: Iterable[Image.Image], total: int, name: str, progres
     from tqdm import tqdm
 
     return tqdm(frames, total=total, desc=name, unit="frame", disable=None, delay=1.0, leave=False)
-
-
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """A temporary sibling that takes the place of ``path`` on success and disappears on any failure."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp's 0600 is for secrets
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
