@@ -95,7 +95,7 @@ def _caption(args: argparse.Namespace) -> int:
 
 
 def _same(recording: str, output: str) -> bool:
-    """Whether a recording found in a folder is the output of an earlier run."""
+    """Tell whether a recording found in a folder is the output of an earlier run."""
     return os.path.abspath(recording) == os.path.abspath(output)
 
 

@@ -65,7 +65,7 @@ def _pose(args: argparse.Namespace) -> int:
 
 
 def _output(args: argparse.Namespace) -> Path:
-    """Where to write; told before the work when it cannot be."""
+    """Choose where to write; refuse before the work when it cannot be."""
     output = Path(args.output) if args.output else Path(args.video).with_suffix(".json")
     if output.suffix.lower() != ".json":
         raise InputError(f"{output}: keypoints are written as .json; give such a name.")

@@ -1,4 +1,4 @@
-"""From any skeleton's joint names to the 22 joints: aliases, tokenised names, and layouts given by index alone."""
+"""Map any skeleton's joint names to the 22 joints: aliases, tokenised names, layouts given by index alone."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ _TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def split_name(name: str) -> tuple[str | None, list[str]]:
-    """Side ('left', 'right', None) and lower-case tokens of one joint name, namespace removed."""
+    """Split off the side ('left', 'right', None) and lower-case tokens of one joint name, namespace removed."""
     tokens = [token.lower() for token in _TOKEN.findall(re.split(r"[:|]", name)[-1])]
     side = None
     rest = []
@@ -113,7 +113,7 @@ def split_name(name: str) -> tuple[str | None, list[str]]:
 
 
 def _normalise(names: Sequence[str]) -> list[tuple[str | None, str]]:
-    """(side, base) per joint; a prefix that most joints share (``Bip01``, ``Character1``) is dropped."""
+    """Normalise names to (side, base); a prefix that most joints share (``Bip01``, ``Character1``) is dropped."""
     split = [split_name(name) for name in names]
     for _ in range(3):
         first = Counter(rest[0] for _, rest in split if len(rest) > 1)
@@ -199,7 +199,7 @@ def _map_side(side: str, where: dict[tuple[str | None, str], int], found: dict[s
 
 
 def missing_essential(found: dict[str, int]) -> list[str]:
-    """Names, with spaces, of the joints without which a body cannot be read; empty when all are there."""
+    """List, with spaces, the joints without which a body cannot be read; empty when all are there."""
     missing = [joint for joint in ESSENTIAL if joint not in found]
     heads = {"head", "neck", "nose", "left_ear", "right_ear"}
     if not heads & set(found):
@@ -208,7 +208,7 @@ def missing_essential(found: dict[str, int]) -> list[str]:
 
 
 def family_of(names: Sequence[str]) -> str:
-    """Name of the skeleton family that these joint names are typical of, or 'other'."""
+    """Name the skeleton family that these joint names are typical of, or 'other'."""
     for family, layout in LAYOUTS.items():
         if tuple(names) == layout:
             return family

@@ -1,4 +1,4 @@
-"""The one form in which movement travels through ViMoNet."""
+"""Define `Motion`, the one form in which movement travels through ViMoNet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLAUSIBLE_SIZE = (0.25, 4.5)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """A recording of one moving body on the 22-joint skeleton.
+    """Hold one moving body on the 22-joint skeleton.
 
     Attributes:
         joints: float32 [T, 22, 3], metres, Y up, right-handed; +X is the body's left when it faces +Z.
@@ -33,7 +33,7 @@ class Motion:
         dimensions: 3, or 2 for keypoints of an image: then z = 0, y is up and the median visible torso
             (pelvis to neck) measures 0.5.
         notes: what loading found or changed, one phrase each (a dropped T-pose frame, interpolated joints ...).
-        details: facts about the source for ``describe`` (skeleton family, unit, up axis, frame count ...).
+        details: facts about the source for `recording_info` (skeleton family, unit, up axis, frame count ...).
 
     Raises:
         InputError: wrong shape, no frame, a value that is not finite at a seen joint, or a body of an impossible size.
@@ -107,7 +107,7 @@ class Motion:
         return self.confidence > 0
 
     def window(self, start: int, end: int) -> Motion:
-        """Frames ``start`` to ``end`` (exclusive) as a motion of their own; bounds are clipped to the recording.
+        """Cut out frames ``start`` to ``end`` (exclusive) as a motion; bounds are clipped to the recording.
 
         Raises:
             InputError: the window holds no frame.
@@ -119,13 +119,13 @@ class Motion:
         return replace(self, joints=self.joints[start:end], confidence=confidence)
 
     def mirrored(self) -> Motion:
-        """The movement as seen in a mirror: x negated, left and right joints exchanged."""
+        """Mirror the movement: x negated, left and right joints exchanged."""
         joints = self.joints[:, MIRROR] * np.array([-1, 1, 1], dtype=np.float32)
         confidence = None if self.confidence is None else self.confidence[:, MIRROR]
         return replace(self, joints=joints, confidence=confidence)
 
     def named(self, name: str) -> Motion:
-        """The same movement under another name."""
+        """Return the same movement under another name."""
         return replace(self, name=name)
 
 

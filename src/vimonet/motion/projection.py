@@ -1,4 +1,4 @@
-"""From 3D movement to what a pose estimator reports of a video of it: a camera, detector-like noise, drop-outs."""
+"""Project 3D movement to 2D keypoints as a pose estimator reports them: a camera, detector-like noise, drop-outs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LIMBS = [
 
 
 def project(motion: Motion, azimuth: float = 0.0, elevation: float = 0.0, distance: float = 4.0) -> Motion:
-    """Film a 3D motion with a standing pinhole camera aimed at where the movement happens.
+    """Project a 3D motion through a standing pinhole camera aimed at where the movement happens.
 
     Args:
         motion: 3D, [T, 22, 3] m.
@@ -62,7 +62,7 @@ def project(motion: Motion, azimuth: float = 0.0, elevation: float = 0.0, distan
 
 
 def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02) -> Motion:
-    """Errors of a pose estimator on a video taken by hand.
+    """Add the errors of a pose estimator on a hand-held video.
 
     Jitter that is correlated in time, a lasting offset of every joint (estimators disagree on where a hip is), moments
     of lost joints and of a lost arm or leg, rare exchanged sides, a camera that drifts and whose zoom breathes.
@@ -95,7 +95,7 @@ def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02
 
 @dataclass(frozen=True)
 class View:
-    """A camera and a pose estimator, drawn at random.
+    """Hold a virtual camera and a pose estimator, drawn at random.
 
     Attributes:
         azimuth, elevation, distance: of the camera, degrees and m (see `project`).
@@ -111,7 +111,7 @@ class View:
 
     @classmethod
     def draw(cls, rng: random.Random) -> View:
-        """A view from any side, mostly level."""
+        """Draw a view from any side, mostly level."""
         azimuth, elevation = rng.uniform(-180, 180), rng.choice((0.0, 0.0, rng.uniform(-25, 45)))
         distance, seed = rng.uniform(2.2, 7.0), rng.randrange(2**32)
         return cls(azimuth, elevation, distance, rng.choice((0.005, 0.015, 0.03, 0.045)), seed)
@@ -134,7 +134,7 @@ def _lose(confidence: NDArray[np.float32], joints: list[int], rng: np.random.Gen
 
 
 def _handheld(joints: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """2D joints [T, 22, 3] under a camera that drifts by some 5 % of a body and zooms by some 3 %, within seconds."""
+    """Move 2D joints [T, 22, 3] under a camera that drifts by 5 % of a body and zooms by 3 %, within seconds."""
     drift = gaussian_filter1d(rng.standard_normal((len(joints), 3)), 15.0, axis=0, mode="nearest") * 7.0
     moved = joints.copy()
     moved[..., :2] *= (1 + 0.03 * drift[:, None, 2:]).astype(np.float32)

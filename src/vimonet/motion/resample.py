@@ -1,4 +1,4 @@
-"""Change of frame rate: exact decimation where it is exact, low-pass and interpolation otherwise."""
+"""Change the frame rate: exact decimation where it is exact, low-pass and interpolation otherwise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_fps(fps: float, name: str = "motion") -> float:
 
 
 def exact_fps(frame_time: float) -> float:
-    """Rate of a printed frame time: 1/.0083333 is 120, not 120.00048, and 1/.033333 is 30.
+    """Round the rate of a printed frame time: 1/.0083333 is 120, not 120.00048, and 1/.033333 is 30.
 
     A file prints its frame time with a few digits; taken literally, each 6th frame of a long recording would
     drift. The nearest whole rate (or NTSC rate, whole*1000/1001) is taken when it agrees within 0.05 %.
@@ -37,7 +37,7 @@ def exact_fps(frame_time: float) -> float:
 
 
 def resampled_length(frames: int, source_fps: float, target_fps: float = 20.0) -> int:
-    """Frames at the target rate: those at times 0, 1/target, ... not after the last source frame."""
+    """Count the frames at the target rate: those at times 0, 1/target, ... not after the last source frame."""
     # The tolerance keeps the last frame when its time is whole but for rounding.
     return int(np.floor((frames - 1) * target_fps / source_fps + 1e-6)) + 1
 
@@ -94,7 +94,7 @@ def resample(
 
 
 def _sinc_interpolate(flat: NDArray[np.float64], times: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Values [T, C] at fractional frames ``times``, low-passed to 1/width of the source's band (Lanczos kernel)."""
+    """Interpolate values [T, C] at fractional frames ``times``, low-passed to 1/width of the band (Lanczos kernel)."""
     lobes = 3
     length = len(flat)
     if length == 1:

@@ -1,4 +1,4 @@
-"""The 22-joint skeleton: names, tree, mirror pairs, plain adult proportions, and retargeting onto them.
+"""Define the 22-joint skeleton: names, tree, mirror pairs, plain adult proportions, and retargeting onto them.
 
 Order and tree are those of SMPL's body joints without the hands, as HumanML3D uses them.
 """
@@ -68,7 +68,7 @@ CANONICAL_OFFSETS.setflags(write=False)
 
 
 def leg_length(joints: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Median over time of hip-knee-ankle length, mean of both legs: [..., T, 22, 3] -> [...]."""
+    """Measure the median over time of hip-knee-ankle length, m, mean of both legs: [..., T, 22, 3] -> [...]."""
     upper = np.linalg.norm(joints[..., [4, 5], :] - joints[..., [1, 2], :], axis=-1)
     lower = np.linalg.norm(joints[..., [7, 8], :] - joints[..., [4, 5], :], axis=-1)
     return np.median((upper + lower).mean(axis=-1), axis=-1)
@@ -143,7 +143,7 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
 
 
 def floor_height(joints: NDArray[np.floating], percentile: float = 5.0) -> NDArray[np.floating]:
-    """Height of the floor: a low percentile over time of the lowest joint, [..., T, 22, 3] -> [...]."""
+    """Estimate the height of the floor, m: a low percentile over time of the lowest joint, [..., T, 22, 3] -> [...]."""
     lowest = joints[..., 1].min(axis=-1)
     rank = int(percentile / 100 * (lowest.shape[-1] - 1))
     return np.partition(lowest, rank, axis=-1)[..., rank]
@@ -163,7 +163,7 @@ def _replace(
 
 
 def _frame(lateral: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Columns x (left), y (up), z (forward) of a right-handed frame of a left-right line and a rough up."""
+    """Build columns x (left), y (up), z (forward) of a right-handed frame of a left-right line and a rough up."""
     left = _unit(lateral, np.array([1, 0, 0], dtype=np.float32))
     forward = _cross(left, up)
     # The line may lie along the spine in a glitch; any perpendicular then does.

@@ -1,4 +1,4 @@
-"""The index: building it, bringing it up to date, asking it."""
+"""Build an index, bring it up to date, and search it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SAVE_EVERY = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Hit:
-    """A stretch of a recording that fits.
+    """Hold a span of a recording that fits.
 
     Attributes:
         path: the recording.
@@ -51,7 +51,7 @@ class Hit:
 
 
 class Index:
-    """Vectors of the windows of many recordings. Made by :meth:`build`, opened by :meth:`open`.
+    """Hold the vectors of the windows of many recordings. Made by :meth:`build`, opened by :meth:`open`.
 
     Attributes:
         root: the folder the recordings lie in.
@@ -232,7 +232,7 @@ class Index:
         )
 
     def evaluator(self, folder: str | os.PathLike[str] | None = None) -> TextMotionEncoder:
-        """The evaluator that made the vectors: in `folder`, else where the index says, else the shipped one.
+        """Load the encoder that made the vectors: in `folder`, else where the index says, else the shipped one.
 
         Raises:
             InputError: it is not there, or is another one.
@@ -251,7 +251,7 @@ class Index:
         return self._evaluator
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
-        """The `k` stretches that fit a sentence best, best first; stretches of one recording never overlap.
+        """Find the `k` spans that fit a sentence best, best first; spans of one recording never overlap.
 
         Raises:
             InputError: an empty text, or the index's evaluator is not there.
@@ -259,7 +259,7 @@ class Index:
         return self.nearest(self.evaluator().texts([text])[0], k)
 
     def nearest(self, vector: NDArray[np.floating[Any]], k: int = 10) -> list[Hit]:
-        """As :meth:`search`, for a vector [E] of the evaluator's space (of a movement, say)."""
+        """Find spans as :meth:`search`, for a vector [E] of the encoder's space (of a movement, say)."""
         vectors, bounds, owners = self.arrays()
         scores = vectors @ np.asarray(vector, np.float32)
         taken: dict[int, list[tuple[int, int]]] = {}
@@ -277,7 +277,7 @@ class Index:
         return hits
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:
-        """Vectors [N, E] of all windows, their frames [N, 2], and which entry each belongs to [N]."""
+        """Stack vectors [N, E] of all windows, their frames [N, 2], and which entry each belongs to [N]."""
         if self._arrays is None:
             counts = [len(entry.bounds) for entry in self.entries]
             if not counts:
@@ -297,7 +297,7 @@ def _check_windows(windows: Iterable[float], longest: float) -> None:
 
 
 def _descending(scores: NDArray[np.float32], first: int) -> Iterable[int]:
-    """Rows by falling score; the first few are found without sorting all, the rest only if they are asked for."""
+    """Yield rows by falling score; the first few are found without sorting all, the rest only if they are asked for."""
     if first < len(scores):
         best = np.argpartition(-scores, first)[:first]
         best = best[np.argsort(-scores[best], kind="stable")]

@@ -1,4 +1,4 @@
-"""Motion and text in one space: a small dual encoder trained by contrast.
+"""Encode motion and text into one space: a small dual encoder trained by contrast.
 
 In the manner of TMR (Petrovich et al., ICCV 2023, arXiv 2305.00976), after the evaluator of Guo et al. (CVPR 2022,
 arXiv 2204.14109): each side becomes one vector of length 1, the right pairs of a batch are drawn together and the
@@ -79,7 +79,7 @@ class MotionTextOutput(ModelOutput):
 
 
 class SequenceHead(nn.Module):
-    """Tokens of any length to one vector: transformer, attention pooling with one learned query, projection."""
+    """Pool tokens of any length to one vector: transformer, attention pooling with one learned query, projection."""
 
     def __init__(self, input_dim: int, config: MotionTextConfig) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class SequenceHead(nn.Module):
         self.output = nn.Linear(width, config.embedding_dim)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """``tokens`` [N, L, input_dim], ``mask`` bool [N, L] with at least one True per row -> [N, E] of length 1."""
+        """Pool ``tokens`` [N, L, input_dim], ``mask`` bool [N, L] with a True in every row -> [N, E] of length 1."""
         x = self.input(tokens)
         x = self.encoder(x + _positions(x), src_key_padding_mask=~mask)
         weight = self.score(x).float().masked_fill(~mask[..., None], -torch.inf).softmax(1)
@@ -101,7 +101,7 @@ class SequenceHead(nn.Module):
 
 
 class MotionTextModel(PreTrainedModel):
-    """The dual encoder. See :class:`MotionTextConfig`."""
+    """Encode motion and text. See :class:`MotionTextConfig`."""
 
     config_class = MotionTextConfig
     base_model_prefix = "motion_text"
@@ -130,12 +130,12 @@ class MotionTextModel(PreTrainedModel):
             init.zeros_(module.in_proj_bias)
 
     def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Tokens [N, L], padded on the right, and their mask -> [N, E] of length 1."""
+        """Encode tokens [N, L], padded on the right, and their mask -> [N, E] of length 1."""
         limit = self.config.max_text_tokens
         return self.text_head(self.word_embeddings(input_ids[:, :limit]), attention_mask[:, :limit].bool())
 
     def encode_motion(self, values: Tensor, mask: Tensor, name: str = "motion") -> Tensor:
-        """Clips to vectors.
+        """Encode clips to vectors.
 
         Args:
             values: [N, T, D] normalised features (`MotionFeatureExtractor`).
@@ -166,7 +166,7 @@ class MotionTextModel(PreTrainedModel):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> MotionTextOutput | tuple[Tensor, ...]:
-        """Symmetric InfoNCE over a batch of pairs (van den Oord et al., arXiv 1807.03748).
+        """Compute symmetric InfoNCE over a batch of pairs (van den Oord et al., arXiv 1807.03748).
 
         Args:
             input_ids, attention_mask: [N, L]; the texts of the 3D clips come first, then those of the 2D ones.
@@ -192,7 +192,7 @@ class MotionTextModel(PreTrainedModel):
 
 
 def info_nce(logits: Tensor, not_negative: Tensor | None = None) -> Tensor:
-    """Cross-entropy of the diagonal of ``logits`` [N, N] along rows and columns, averaged (a scalar).
+    """Compute the cross-entropy of the diagonal of ``logits`` [N, N] along rows and columns, averaged (a scalar).
 
     Pairs in ``not_negative`` (bool [N, N], off the diagonal) do not count as wrong answers.
     """
@@ -208,7 +208,7 @@ def _tower(config: MotionTextConfig, shape: dict[str, Any] | None) -> MotionEnco
 
 
 def _positions(x: Tensor) -> Tensor:
-    """Sinusoidal positions [L, C] for ``x`` [N, L, C] (Vaswani et al. 2017)."""
+    """Build sinusoidal positions [L, C] for ``x`` [N, L, C] (Vaswani et al. 2017)."""
     length, width = x.shape[1:]
     rate = torch.exp(torch.arange(0, width, 2, device=x.device) * (-math.log(10000.0) / width))
     angle = torch.arange(length, device=x.device)[:, None] * rate

@@ -1,4 +1,4 @@
-"""R-precision and MM-Dist between captions and movements (Guo et al., CVPR 2022, arXiv 2204.14109).
+"""Compute R-precision and MM-Dist between captions and movements (Guo et al., CVPR 2022, arXiv 2204.14109).
 
 For every movement a pool is made of its own description and 31 mismatched ones, drawn at random; all are ranked by
 Euclidean distance to the movement in the evaluator's space. R-precision@k is the share of movements whose description
@@ -42,7 +42,7 @@ TOP = (1, 2, 3)
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean over items with its interval over recordings."""
+    """Hold a mean over items with its interval over recordings."""
 
     value: float
     interval: Interval
@@ -50,7 +50,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What :func:`retrieval` found.
+    """Hold the result of :func:`retrieval`.
 
     Attributes:
         r_precision: share of movements whose description is among the first k, for k of `TOP`.
@@ -152,7 +152,7 @@ def retrieval_of_vectors(
     seed: int = 0,
     evaluator: str = "",
 ) -> Retrieval:
-    """As :func:`retrieval`, of vectors [N, E] that are there already; `texts` are the words of the references."""
+    """Measure as :func:`retrieval`, from vectors [N, E]; `texts` are the words of the references."""
     mismatched = _mismatched(texts, recordings if clips is None else clips, pool)
     chosen = references if candidates is None else candidates
     dealt = _deal(mismatched, recordings, seed)
@@ -179,7 +179,7 @@ def retrieval_of_vectors(
 
 
 def _mismatched(texts: Sequence[str], clips: Sequence[Hashable], pool: int) -> NDArray[np.bool_]:
-    """bool [N, N]: description j is a wrong answer for the clip of description i."""
+    """Tell, bool [N, N], where description j is a wrong answer for the clip of description i."""
     groups: dict[Hashable, list[int]] = {}
     for i, clip in enumerate(clips):
         groups.setdefault(clip, []).append(i)
@@ -205,7 +205,7 @@ def _ranks(
     draws: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Rank [N, draws] of each description among the mismatched ones of its pools."""
+    """Rank [N, draws] each description among the mismatched ones of its pools."""
     rng = np.random.default_rng([seed, 0])
     ranks = np.empty((len(motions), draws), np.int64)
     for i, motion in enumerate(motions):
@@ -220,7 +220,7 @@ def _ranks(
 
 
 def _deal(mismatched: NDArray[np.bool_], recordings: Sequence[Hashable], seed: int) -> NDArray[np.int64]:
-    """For each description the movement of an item of another recording which it does not describe, at random.
+    """Deal each description the movement of an item of another recording which it does not describe, at random.
 
     Its own where there is no such recording.
     """

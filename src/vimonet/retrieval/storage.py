@@ -25,7 +25,7 @@ _KEY = b"vimonet_index"
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """What an index holds of one recording.
+    """Hold the row of one recording.
 
     Attributes:
         path: relative to the folder, with forward slashes.
@@ -61,7 +61,7 @@ def write(path: str | os.PathLike[str], about: Mapping[str, Any], entries: Seque
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
-    """Settings and entries of an index.
+    """Read settings and entries of an index.
 
     Raises:
         InputError: it is not there, damaged, something else, or of a newer version.
@@ -97,7 +97,7 @@ def _entries(table: Any) -> list[Entry]:
 
 
 def _lists(arrays: Sequence[NDArray[Any]], dtype: Any) -> Any:
-    """Arrays of any shape as rows of flat lists."""
+    """Store arrays of any shape as rows of flat lists."""
     import pyarrow as pa
 
     ends = np.cumsum([0, *(array.size for array in arrays)])
@@ -106,7 +106,7 @@ def _lists(arrays: Sequence[NDArray[Any]], dtype: Any) -> Any:
 
 
 def _rows(column: Any) -> list[NDArray[Any]]:
-    """The flat lists of a column as arrays."""
+    """Read the flat lists of a column as arrays."""
     column = column.combine_chunks()
     ends = column.offsets.to_numpy()
     return np.split(column.values.to_numpy(), ends[1:-1]) if len(column) else []

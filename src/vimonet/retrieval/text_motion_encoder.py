@@ -1,4 +1,4 @@
-"""The evaluator as one works with it: motions and sentences in, unit vectors out."""
+"""Run the text-motion encoder: motions and sentences in, unit vectors out."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "token
 
 
 def shipped_encoder() -> Path:
-    """Where the weights that come with ViMoNet lie (a source tree without them has no such folder)."""
+    """Name the folder of the weights that come with ViMoNet (a source tree without them has no such folder)."""
     return WEIGHTS / "evaluator"
 
 
 class TextMotionEncoder:
-    """Model, feature extractor and tokenizer together.
+    """Hold model, feature extractor and tokenizer together.
 
     Args:
         model: the dual encoder.
@@ -49,7 +49,7 @@ class TextMotionEncoder:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str] | None = None) -> TextMotionEncoder:
-        """Load an evaluator in float32 on the CPU; None for the shipped one.
+        """Load a text-motion encoder in float32 on the CPU; None for the shipped one.
 
         Raises:
             InputError: the folder or a file of it is missing, damaged, or something else.
@@ -99,7 +99,7 @@ class TextMotionEncoder:
 
     @torch.inference_mode()
     def texts(self, sentences: Sequence[str], batch_size: int = 256) -> Vectors:
-        """Vectors float32 [N, E] of sentences, each of length 1.
+        """Encode sentences to vectors float32 [N, E], each of length 1.
 
         Raises:
             InputError: a sentence without a word.
@@ -120,7 +120,7 @@ class TextMotionEncoder:
         return _stack(found, self.dim)
 
     def motions(self, motions: Iterable[Motion], batch_size: int = 64) -> Vectors:
-        """Vectors float32 [N, E] of motions, each of length 1.
+        """Encode motions to vectors float32 [N, E], each of length 1.
 
         A motion longer than `max_frames` is read in windows that overlap by half; its vector is their mean, made length
         1 again.
@@ -141,7 +141,7 @@ class TextMotionEncoder:
 
     @torch.inference_mode()
     def clips(self, clips: Sequence[Motion], batch_size: int = 64) -> Vectors:
-        """Vectors float32 [N, E] of clips no longer than `max_frames`; clips of like length share a batch.
+        """Encode to vectors float32 [N, E] clips no longer than `max_frames`; clips of like length share a batch.
 
         Raises:
             InputError: a clip that is longer, or a kind of motion the evaluator was not trained on.
@@ -160,7 +160,7 @@ class TextMotionEncoder:
 
 
 def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """Windows (start, end) that cover a recording: `window` frames every `stride`, the last one ending with it.
+    """Cut windows (start, end) that cover a recording: `window` frames every `stride`, the last one ending with it.
 
     A recording no longer than a window is one window.
     """

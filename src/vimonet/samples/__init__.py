@@ -19,12 +19,12 @@ def _samples() -> dict[str, Path]:
 
 
 def list_samples() -> list[str]:
-    """Names of the embedded recordings, as they are written after ``sample:``."""
+    """List the embedded recordings, as they are written after ``sample:``."""
     return sorted(_samples())
 
 
 def sample_path(name: str) -> Path:
-    """The file of an embedded recording.
+    """Find the file of an embedded recording.
 
     Raises:
         InputError: there is none of that name; the nearest, or all, are named.
@@ -38,5 +38,5 @@ def sample_path(name: str) -> Path:
 
 
 def truths() -> dict[str, dict[str, Any]]:
-    """What is true of each embedded recording, as its generator made it."""
+    """Read the truth about each embedded recording, as its generator made it."""
     return json.loads((SAMPLES / "truth.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Opening a file as video: only real video containers, only the file itself, and a sentence when it is none."""
+"""Open a file as video: only real video containers, only the file itself, and one sentence when it is none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NEVER_SEEK: Final = ("gif", "apng")  # each picture is drawn over the one befor
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video is.
+    """Describe a video.
 
     Attributes:
         name: for messages.
@@ -70,7 +70,7 @@ class VideoInfo:
     missing: int = 0
 
     def notes(self) -> tuple[str, ...]:
-        """A phrase where the file breaks off."""
+        """Write a phrase where the file breaks off."""
         if not self.missing:
             return ()
         return (f"the file breaks off: it holds {self.frames} of {self.frames + self.missing} frames",)
@@ -78,14 +78,14 @@ class VideoInfo:
 
 @dataclass
 class Damage:
-    """What could not be read, counted while decoding."""
+    """Count what could not be read while decoding."""
 
     packets: int = 0
     broken: bool = False
     replaced: int = 0
 
     def notes(self) -> tuple[str, ...]:
-        """A phrase per kind of damage."""
+        """Write a phrase per kind of damage."""
         found = []
         if self.packets:
             found.append(f"{self.packets} damaged packet{'s' * (self.packets > 1)} skipped")
@@ -99,7 +99,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class Timeline:
-    """When each picture appears, from the packets alone (nothing is decoded).
+    """Hold when each frame appears, from the packets alone (nothing is decoded).
 
     Attributes:
         pts: int64 [N] in time_base, rising; empty when packets carry no times.
@@ -125,13 +125,13 @@ class Timeline:
         return len(self.pts) > 0
 
     def seconds(self) -> NDArray[np.float64]:
-        """float64 [N]: when each picture appears, the first at 0."""
+        """Compute when each frame appears, float64 [N], the first at 0 s."""
         if not self.timed:
             return np.arange(self.count) / self.rate
         return (self.pts - self.pts[0]).astype(np.float64) * float(self.time_base)
 
     def duration(self) -> float:
-        """Seconds from the first picture to the end of the last."""
+        """Compute the seconds from the first frame to the end of the last."""
         times = self.seconds()
         last = self.tail * float(self.time_base)
         if not self.timed or last <= 0:
@@ -140,7 +140,7 @@ class Timeline:
 
 
 def is_video(source: Source) -> bool:
-    """Whether a file is a video by its first bytes or, where they do not tell, its suffix."""
+    """Tell whether a file is a video by its first bytes or, where they do not tell, its suffix."""
     if isinstance(source, bytes):
         head, suffix = source[:16], ""
     else:
@@ -158,13 +158,13 @@ def is_video(source: Source) -> bool:
 
 
 def name_of(source: Source) -> str:
-    """How messages call a source."""
+    """Name a source for messages."""
     return "standard input" if isinstance(source, bytes) else Path(source).name or str(source)
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[tuple[Any, Any]]:
-    """A PyAV container and its video stream.
+    """Open a PyAV container and its video stream.
 
     Raises:
         InputError: there is no such file, it is no video, or has no picture.
@@ -201,7 +201,7 @@ def opened(source: Source) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_cover(stream: Any) -> bool:
-    """The picture of a record sleeve in a music file."""
+    """Tell the cover image of a music file from a video stream."""
     import av
 
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
@@ -256,9 +256,7 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
 
 
 def _cut_from_matroska(container: Any, end: float | None, rate: float) -> int:
-    """About how many frames lie between the end of the last one, s, and that which a Matroska header names; it counts
-    none.
-    """
+    """Estimate how many frames a cut Matroska file lacks by its header's duration: the header counts no frames."""
     import av
 
     if "matroska" not in container.format.name or container.duration is None or end is None:
@@ -273,7 +271,7 @@ def _cut_from_matroska(container: Any, end: float | None, rate: float) -> int:
 
 
 def _packets(container: Any) -> Iterator[Any]:
-    """Packets of every stream, as far as the file goes."""
+    """Read packets of every stream, as far as the file goes."""
     import av
 
     with suppress(av.FFmpegError, OSError):
@@ -283,7 +281,7 @@ def _packets(container: Any) -> Iterator[Any]:
 def decode(
     container: Any, stream: Any, damage: Damage, wanted: Callable[[], int | None] = lambda: None
 ) -> Iterator[Any]:
-    """Frames from here on in the order they are shown; what is damaged is skipped and counted.
+    """Decode frames from here on in the order they are shown; damaged ones are skipped and counted.
 
     Args:
         container, stream: of ``opened``.
@@ -310,7 +308,7 @@ def decode(
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the pictures of one video are laid out; the same for all its frames, even where the stored size changes.
+    """Hold how the frames of one video are laid out; the same for all, even where the stored size changes.
 
     Attributes:
         width, height: to scale a stored frame to, before it is turned.
@@ -330,7 +328,7 @@ class Geometry:
 
 
 def geometry(frame: Any, aspect: Fraction | None, max_side: int | None = None) -> Geometry:
-    """The geometry that the first frame tells.
+    """Read the geometry from the first frame.
 
     Args:
         frame: ``av.VideoFrame``.
@@ -348,12 +346,12 @@ def geometry(frame: Any, aspect: Fraction | None, max_side: int | None = None) -
 
 
 def has_alpha(frame: Any) -> bool:
-    """Whether the stored pixels carry transparency."""
+    """Tell whether the stored pixels carry transparency."""
     return any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
 
 
 def to_rgb(frame: Any, shape: Geometry) -> NDArray[np.uint8]:
-    """uint8 [H, W, 3]: scaled, over white where transparent, upright."""
+    """Convert to uint8 [H, W, 3]: scaled, over white where transparent, upright."""
     smaller = shape.width < frame.width or shape.height < frame.height
     image = frame.to_ndarray(
         format="rgba" if shape.alpha else "rgb24",

@@ -249,7 +249,7 @@ class _Taker:
         self._wanted = 0
 
     def take(self, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
-        """Pictures at rising indices, by seeking; those that could not be reached so are left out."""
+        """Take frames at rising indices, by seeking; those that could not be reached so are left out."""
         if not len(self.timeline.keys):
             return self.in_order(wanted)
         found = {}
@@ -260,7 +260,7 @@ class _Taker:
         return found
 
     def in_order(self, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
-        """Pictures at indices by decoding from the start; a frame that cannot be read is replaced by the nearest."""
+        """Take frames at indices by decoding from the start; a frame that cannot be read is replaced by the nearest."""
         pts = self.timeline.pts
         keys = [(int(pts[index]) if self.timeline.timed else index, index) for index in sorted(wanted)]
         found: dict[int, NDArray[np.uint8]] = {}
@@ -283,7 +283,7 @@ class _Taker:
         return found
 
     def _reach(self, pts: int) -> Any:
-        """The frame shown at ``pts``; None when seeking does not lead to it."""
+        """Seek the frame shown at ``pts``; None when seeking does not lead to it."""
         import av
 
         keys = self.timeline.keys

@@ -1,4 +1,4 @@
-"""Body features: what the shipped nano reads instead of the 263 HumanML3D numbers.
+"""Compute body features: the numbers that the shipped nano reads instead of HumanML3D's 263.
 
 Notable choices:
 
@@ -60,7 +60,7 @@ def body_features(
 
 
 def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Joint positions held by 3D body features: [..., T, BODY_DIM] -> [..., T, 15, 3] metres, pelvis first.
+    """Decode joint positions from 3D body features: [..., T, BODY_DIM] -> [..., T, 15, 3] metres, pelvis first.
 
     In the first frame's facing, Y up, the pelvis starting above the origin.
     """
@@ -75,7 +75,7 @@ def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _velocity(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Backward difference per second along the first axis, the first frame repeating the second."""
+    """Compute the backward difference per second along the first axis, the first frame repeating the second."""
     step = np.diff(x, axis=0, prepend=x[:1]) * FPS
     if len(x) > 1:
         step[0] = step[1]

@@ -1,4 +1,4 @@
-"""HumanML3D's 263 numbers per frame, both ways (Guo et al., CVPR 2022), vectorised.
+"""Compute HumanML3D's 263 numbers per frame and decode them (Guo et al., CVPR 2022), vectorised.
 
 Equal to the published preparation code, its peculiarities included, because weights trained on HumanML3D depend on
 them: the facing of a frame is taken with the hips exchanged, smoothed with a Gaussian of 20 frames and set to
@@ -65,14 +65,15 @@ def humanml3d_features(
     canonical: bool = True,
     foot_threshold: float = FOOT_THRESHOLD,
 ) -> Array:
-    """Joints to HumanML3D features.
+    """Compute HumanML3D features of joints.
 
     Args:
-        joints: [..., T, 22, 3] metres, Y up, at 20 frames/s, T >= 2. target_offsets: [22, 3] skeleton to bring every
-        clip to first (see :func:`bone_offsets`); None keeps the clip's own.
-            Weights trained on HumanML3D expect the one of its clip 000021.
+        joints: [..., T, 22, 3] metres, Y up, at 20 frames/s, T >= 2.
+        target_offsets: [22, 3] skeleton to bring every clip to first (see :func:`bone_offsets`); None keeps the clip's
+            own. Weights trained on HumanML3D expect the one of its clip 000021.
         canonical: put the clip on the floor, at the origin and facing +z first, as HumanML3D does
-        (:func:`canonicalise`). foot_threshold: squared displacement (m^2) below which a foot counts as in contact.
+            (:func:`canonicalise`).
+        foot_threshold: squared displacement (m^2) below which a foot counts as in contact.
 
     Returns:
         float32 [..., T - 1, 263].
@@ -93,7 +94,7 @@ def humanml3d_features(
 
 
 def humanml3d_joints(features: ArrayLike) -> Array:
-    """Features [..., T, 263] back to joints [..., T, 22, 3] (float32, metres), from the local positions and the
+    """Decode features [..., T, 263] to joints [..., T, 22, 3] (float32, metres), from the local positions and the
     root's path.
 
     The first frame stands at x = z = 0 and faces as the features' own first frame does. Raises InputError for a wrong
@@ -123,9 +124,7 @@ def canonicalise(joints: ArrayLike, target_offsets: ArrayLike | None = None) -> 
 
 
 def bone_offsets(joints: ArrayLike) -> Array:
-    """The skeleton of a pose, as HumanML3D writes it: [22, 3] rest axis of each bone times its length in ``joints``
-    [22, 3].
-    """
+    """Measure a skeleton from a pose [22, 3], as HumanML3D writes it: rest axis of each bone times its length."""
     pose = np.asarray(joints, dtype=np.float32)
     if pose.shape != (22, 3):
         raise InputError(f"a pose must have the shape [22, 3]; this one has {list(pose.shape)}.")
@@ -152,13 +151,13 @@ def _bone_lengths(offsets: ArrayLike) -> Array:
 
 
 def _planes(clips: Array) -> Array:
-    """[B, T, 22, 3] to a copy [22, 3, B, T]: every operation then runs along contiguous time."""
+    """Copy [B, T, 22, 3] to [22, 3, B, T]: every operation then runs along contiguous time."""
     count, frames = clips.shape[:2]
     return np.ascontiguousarray(clips.reshape(count * frames, 66).T).reshape(22, 3, count, frames)
 
 
 def _write_joints(values: Array, out: Array) -> None:
-    """values [B, T, 263] -> out [B, T, 22, 3]."""
+    """Write joints: values [B, T, 263] -> out [B, T, 22, 3]."""
     angle = np.zeros(values.shape[:-1])
     np.cumsum(values[..., :-1, 0], axis=-1, dtype=np.float64, out=angle[..., 1:])
     angle *= 2.0
@@ -220,7 +219,7 @@ def _place(planes: Array, lengths: Array | None, canonical: bool) -> Array:
 
 
 def _write_features(planes: Array, directions: Array, foot_threshold: np.float32, out: Array) -> None:
-    """planes [22, 3, B, T] and directions [21, 3, B, T] of :func:`_place` -> out [B, T - 1, 263]."""
+    """Write features: planes [22, 3, B, T] and directions [21, 3, B, T] of :func:`_place` -> out [B, T - 1, 263]."""
     count, frames = planes.shape[2:]
     rows = np.empty((HUMANML3D_DIM, count, frames), np.float32)  # the last frame stays unfinished and is dropped
 
@@ -248,8 +247,7 @@ def _write_features(planes: Array, directions: Array, foot_threshold: np.float32
 
 
 def _write_rotations(directions: Array, cos: Array, sin: Array, out: Array) -> None:
-    """Local 6D rotations of the bones: directions [21, 3, B, T], yaw of the root [B, T] -> out [21, 2 columns, 3, B,
-    T].
+    """Write local 6D rotations: directions [21, 3, B, T], yaw of the root [B, T] -> out [21, 2 columns, 3, B, T].
 
     The rotation that takes the axis y to the unit vector (a, b, c) by the shortest way is, with k = 1 / (1 + b), [[1
     - k a^2, a, -k a c], [-a, b, -c], [-k a c, c, 1 - k c^2]]. Bones with another axis are read with turned
@@ -297,7 +295,7 @@ def _write_rotations(directions: Array, cos: Array, sin: Array, out: Array) -> N
 
 
 def _squares(vectors: Array) -> Array:
-    """[J, 3, ...] -> [J, ...], squared length."""
+    """Square lengths: [J, 3, ...] -> [J, ...]."""
     return vectors[:, 0] ** 2 + vectors[:, 1] ** 2 + vectors[:, 2] ** 2
 
 
@@ -312,7 +310,7 @@ def _turn(x: Array, z: Array, cos: Array, sin: Array, out_x: Array, out_z: Array
 
 
 def _forward(across: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Facing (x, z) from a vector [3, ...] to the body's left; shorter than 1 where that vector is not level."""
+    """Compute the facing (x, z) from a vector [3, ...] to the body's left; shorter than 1 where it is not level."""
     x, y, z = across
     length = np.sqrt(x * x + y * y + z * z)
     np.maximum(length, _TINY, out=length)
@@ -320,7 +318,7 @@ def _forward(across: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _unit(x: NDArray[Any], z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Length 1; a vector of no length faces +z."""
+    """Scale to length 1; a vector of no length faces +z."""
     length = np.sqrt(x * x + z * z)
     if length.min() > _TINY:
         return x / length, z / length
@@ -330,7 +328,7 @@ def _unit(x: NDArray[Any], z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]
 
 
 def _half_yaw(forward_x: NDArray[Any], forward_z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Cosine (>= 0) and sine of half the yaw that takes the facing to +z; facing exactly -z: half a turn."""
+    """Compute cosine (>= 0) and sine of half the yaw that takes the facing to +z; facing exactly -z: half a turn."""
     sin_half, cos_half = _unit(-forward_x, 1.0 + forward_z)
     opposite = (forward_x == 0.0) & (forward_z < 0.0)
     if opposite.any():
@@ -344,7 +342,7 @@ def _full_yaw(cos_half: NDArray[Any], sin_half: NDArray[Any]) -> tuple[Array, Ar
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian of sigma 20 frames, cut at 80, edges held, along the last axis."""
+    """Smooth along the last axis: a Gaussian of sigma 20 frames, cut at 80, edges held."""
     frames = values.shape[-1]
     if frames <= _DENSE_FRAMES:
         return values @ _smoothing_matrix(frames)
@@ -355,7 +353,7 @@ def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _smoothing_matrix(frames: int) -> NDArray[np.float64]:
-    """[T, T] matrix that filters a row vector from the right; held edges fold onto the first and last frame."""
+    """Build the [T, T] matrix that filters a row vector from the right; held edges fold onto the end frames."""
     weights = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
     weights /= weights.sum()
     source = np.clip(np.arange(frames)[:, None] + np.arange(-_RADIUS, _RADIUS + 1), 0, frames - 1)

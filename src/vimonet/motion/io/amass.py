@@ -1,4 +1,4 @@
-"""AMASS npz (arXiv 1904.03278): SMPL pose parameters, posed on the 22-joint tree with mean bone offsets of our own.
+"""Read AMASS npz (arXiv 1904.03278): SMPL pose parameters on the 22-joint tree with mean bone offsets of our own.
 
 No body-model file is needed. With the ``smplx`` package installed and ``VIMONET_SMPLX`` set to a folder with the
 user's own model files, the joints of that model and the subject's shape are used instead.
@@ -100,7 +100,7 @@ register(Reader("amass", "AMASS npz", (".npz",), detect, read))
 
 
 def pose_joints(poses: NDArray[Any], trans: NDArray[Any]) -> NDArray[np.float64]:
-    """Joints [T, 22, 3] of axis-angle poses [T, >= 66] and root translations [T, 3], in the parameters' own axes.
+    """Compute joints [T, 22, 3] of axis-angle poses [T, >= 66] and root translations [T, 3], in their own axes.
 
     SMPL's rest pose is our T-pose (Y up, facing +Z), so its rotations apply to ``CANONICAL_OFFSETS`` as they are. The
     constant shift between SMPL's origin and its pelvis is left out.

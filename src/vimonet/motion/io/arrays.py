@@ -1,4 +1,4 @@
-"""Reading .npy and .npz bytes without trusting them: no pickle, no allocation by a declared size."""
+"""Read .npy and .npz bytes without trusting them: no pickle, no allocation by a declared size."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ LARGEST: Final = 1e9
 
 
 def plain(text: object, limit: int = 40) -> str:
-    """A name from a file, fit for a one-sentence message: printable, on one line, not long."""
+    """Make a name from a file fit for a one-sentence message: printable, on one line, not long."""
     shown = "".join(c if c.isprintable() else " " for c in str(text))
     return shown if len(shown) <= limit else shown[:limit] + "..."
 
 
 def usable(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """bool, where a number is finite and not larger than ``LARGEST``."""
+    """Tell where a number is finite and not larger than ``LARGEST``."""
     with np.errstate(invalid="ignore"):
         return np.abs(values) <= LARGEST
 
 
 def read_limited(stream: IO[bytes]) -> bytes:
-    """All of a stream, at most one byte beyond ``MAX_BYTES``; in pieces, as read(n) may reserve n bytes at once."""
+    """Read a stream, at most one byte beyond ``MAX_BYTES``; in pieces, as read(n) may reserve n bytes at once."""
     pieces, total = [], 0
     while total <= MAX_BYTES and (piece := stream.read(min(1 << 20, MAX_BYTES + 1 - total))):
         pieces.append(piece)
@@ -43,7 +43,7 @@ def read_limited(stream: IO[bytes]) -> bytes:
 
 
 def read_npy(data: bytes, name: str) -> NDArray[Any]:
-    """The array of a .npy file; InputError for pickled objects, a damaged header or missing data."""
+    """Read the array of a .npy file; InputError for pickled objects, a damaged header or missing data."""
     try:
         major = data[6]
         (size,), begin = (struct.unpack("<H", data[8:10]), 10) if major == 1 else (struct.unpack("<I", data[8:12]), 12)
@@ -77,7 +77,7 @@ def read_npy(data: bytes, name: str) -> NDArray[Any]:
 
 
 class Archive(Mapping[str, NDArray[Any]]):
-    """The arrays of a .npz file, each read when asked for."""
+    """Map the names of a .npz file to its arrays, each read when asked for."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self._name = name
@@ -112,7 +112,7 @@ class Archive(Mapping[str, NDArray[Any]]):
         return read_npy(data, label)
 
     def number(self, *keys: str) -> float | None:
-        """The first of ``keys`` that is there, as a number; None when none is."""
+        """Read the first of ``keys`` that is there, as a number; None when none is."""
         for key in keys:
             if key in self._members:
                 value = self[key]
@@ -124,7 +124,7 @@ class Archive(Mapping[str, NDArray[Any]]):
 
 
 def numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """The array itself if it holds finite or infinite numbers; InputError for text."""
+    """Return the array if it holds finite or infinite numbers; InputError for text."""
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name}: it holds {array.dtype} values; expected numbers.")
     return array

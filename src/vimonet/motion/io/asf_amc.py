@@ -1,4 +1,4 @@
-"""Acclaim ASF (skeleton) and AMC (motion), as CMU's motion capture database has them."""
+"""Read Acclaim ASF (skeleton) and AMC (motion), as CMU's motion capture database has them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _NAME: Final = re.compile(rb"(?m)^[ \t]*([A-Za-z_][\w.-]*)")
 
 @dataclass
 class Bone:
-    """One bone of an ASF skeleton; the root is a bone of length 0.
+    """Describe one bone of an ASF skeleton; the root is a bone of length 0.
 
     Attributes:
         name: bone name.
@@ -64,7 +64,7 @@ class Bone:
 
 
 def find_asf(path: Path) -> Path:
-    """The skeleton beside an AMC file: ``07_01.asf``, ``07.asf``, or the folder's only one; else InputError."""
+    """Find the skeleton beside an AMC file: ``07_01.asf``, ``07.asf``, or the folder's only one; else InputError."""
     folder = path.parent
     for stem in (path.stem, path.stem.split("_")[0]):
         for suffix in (".asf", ".ASF"):
@@ -148,7 +148,7 @@ register(Reader("asf/amc", "AMC with its ASF", (".amc",), detect, read, rank=1))
 
 
 def parse_asf(text: str, name: str) -> tuple[dict[str, Bone], bool]:
-    """Bones by name, parents first, and whether angles are in degrees; InputError if broken."""
+    """Parse the bones by name, parents first, and whether angles are in degrees; InputError if broken."""
     sections: dict[str, list[list[str]]] = {}
     current: list[list[str]] = []
     for line in text.splitlines():
@@ -228,7 +228,7 @@ def _bones(sections: dict[str, list[list[str]]], degrees: bool) -> dict[str, Bon
 def _parse_amc(
     data: bytes, bones: dict[str, Bone], name: str, degrees: bool
 ) -> tuple[NDArray[np.float64], dict[str, int], bool]:
-    """Rows [T, C], first column of each bone, and whether angles are in degrees."""
+    """Parse rows [T, C], the first column of each bone, and whether angles are in degrees."""
     start = re.search(rb"(?m)^[ \t]*\d+[ \t]*\r?$", data)
     if start is None:
         raise InputError(
@@ -268,7 +268,7 @@ def _parse_amc(
 def _positions(
     bones: dict[str, Bone], columns: dict[str, int], rows: NDArray[np.float64], degrees: bool
 ) -> NDArray[np.float64]:
-    """End points [T, bones, 3] of all bones."""
+    """Compute the end points [T, bones, 3] of all bones."""
     index = {bone: i for i, bone in enumerate(bones)}
     out = np.zeros((len(rows), len(bones), 3))
     turned: dict[str, NDArray[np.float64]] = {}

@@ -1,4 +1,4 @@
-"""BVH (Biovision hierarchy): any joint order, channel order, position channels on any joint."""
+"""Read BVH (Biovision hierarchy): any joint order, channel order, position channels on any joint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MAX_JOINTS: Final = 2000
 
 @dataclass
 class Hierarchy:
-    """The skeleton of a BVH file; end sites are joints named ``<parent> end`` without channels.
+    """Hold the skeleton of a BVH file; end sites are joints named ``<parent> end`` without channels.
 
     Attributes:
         names: joint names in file order (parents before children).
@@ -185,7 +185,7 @@ def _offset(words: list[str], joint: str, name: str) -> tuple[float, float, floa
 
 
 def _read_motion(data: bytes, start: int, width: int, name: str) -> tuple[NDArray[np.float64], float, int | None]:
-    """Channel values [frames, width], frame time, declared count; memory follows what is there, not the count."""
+    """Parse channel values [frames, width], frame time (s), declared count; memory follows the data, not the count."""
     frames = _FRAMES.match(data, start)
     declared: int | None = None
     if frames is not None:
@@ -229,7 +229,7 @@ def _read_motion(data: bytes, start: int, width: int, name: str) -> tuple[NDArra
 
 
 def parse_numbers(block: bytes, name: str) -> NDArray[np.float64]:
-    """White-space separated numbers, at the speed of C's strtod (about 100 MB/s); InputError names what is not one."""
+    """Parse white-space separated numbers at the speed of C's strtod (about 100 MB/s); InputError names a bad one."""
     strange = block.translate(None, _NUMERIC)
     if strange:
         raise InputError(
@@ -262,7 +262,7 @@ def _first_bad(block: bytes) -> str:
 
 
 def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """World positions [T, J, 3] of all joints and end sites."""
+    """Compute world positions [T, J, 3] of all joints and end sites."""
     count = len(rows)
     local = np.broadcast_to(offsets, (count, *offsets.shape)).copy()
     rotations: list[NDArray[np.float64] | None] = []
@@ -284,7 +284,7 @@ def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.f
 
 
 def _rest(tree: Hierarchy, offsets: NDArray[np.float64]) -> NDArray[Any]:
-    """Positions [J, 3] with all channels zero."""
+    """Compute positions [J, 3] with all channels zero."""
     rest = np.zeros_like(offsets)
     for joint, parent in enumerate(tree.parents):
         rest[joint] = offsets[joint] + (rest[parent] if parent >= 0 else 0.0)
@@ -292,7 +292,7 @@ def _rest(tree: Hierarchy, offsets: NDArray[np.float64]) -> NDArray[Any]:
 
 
 def _restore_thorax(tree: Hierarchy, offsets: NDArray[np.float64], mapping: dict[str, int], notes: list[str]) -> None:
-    """cgspeed's conversion gives CMU's thorax bone no length: put back a bone as long as the one below it."""
+    """Put back CMU's thorax bone, to which cgspeed's conversion gives no length: as long as the one below it."""
     index = {name: i for i, name in enumerate(tree.names)}
     parts = [index[name] for name in ("Neck", "LeftShoulder", "RightShoulder") if name in index]
     spine = index.get("Spine1")
@@ -304,7 +304,7 @@ def _restore_thorax(tree: Hierarchy, offsets: NDArray[np.float64], mapping: dict
 
 
 def _use_end_sites(tree: Hierarchy, offsets: NDArray[np.float64], mapping: dict[str, int]) -> None:
-    """A foot or hand that ends the chain has its tip in the end site: Poser's toes."""
+    """Take the end site for the tip of a foot or hand that ends the chain: Poser's toes."""
     for side in ("left", "right"):
         ankle = mapping[f"{side}_ankle"]
         if f"{side}_foot" in mapping:

@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 
 def rest_offsets(joints: Array) -> Array:
-    """T-pose offsets [22, 3] with the mean bone lengths of a motion [T, 22, 3], m.
+    """Measure T-pose offsets [22, 3] with the mean bone lengths of a motion [T, 22, 3], m.
 
     Where a joint carries several bones (pelvis, chest) their shape is taken from the motion, turned to the T-pose:
     turning can then reproduce it.
@@ -45,7 +45,7 @@ def rest_offsets(joints: Array) -> Array:
 
 
 def rotations(joints: Array, rest: Array) -> Array:
-    """World rotation [T, 22, 3, 3] of every joint that takes rest offsets to bones; an end joint has its parent's."""
+    """Solve the world rotations [T, 22, 3, 3] that take rest offsets to bones; an end joint has its parent's."""
     out = np.zeros((len(joints), 22, 3, 3))
     for j, children in enumerate(_CHILDREN):
         parent = out[:, PARENTS[j]] if j else np.broadcast_to(np.eye(3), (len(joints), 3, 3))
@@ -60,7 +60,7 @@ def rotations(joints: Array, rest: Array) -> Array:
 
 
 def _swing(a: Array, b: Array) -> Array:
-    """Smallest rotation [T, 3, 3] that takes the direction of a to that of b."""
+    """Find the smallest rotation [T, 3, 3] that takes the direction of a to that of b."""
     a, b = (v / np.maximum(np.sqrt((v**2).sum(-1, keepdims=True)), 1e-9) for v in (a, b))
     v, c = np.cross(a, b), (a * b).sum(-1)
     k = np.zeros((len(a), 3, 3))
@@ -70,7 +70,7 @@ def _swing(a: Array, b: Array) -> Array:
 
 
 def _align(rest: Array, shape: Array) -> Array:
-    """Rotation [T, 3, 3] that best takes rest vectors [K, 3] to [T, K, 3] (Kabsch 1976)."""
+    """Find the rotation [T, 3, 3] that best takes rest vectors [K, 3] to [T, K, 3] (Kabsch 1976)."""
     u, _, vt = np.linalg.svd(np.einsum("ki,tkj->tij", rest, shape))
     flip = np.tile(np.eye(3), (len(shape), 1, 1))
     flip[:, 2, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
@@ -78,7 +78,7 @@ def _align(rest: Array, shape: Array) -> Array:
 
 
 def euler_zyx(matrix: Array) -> Array:
-    """Degrees [..., 3] about Z, Y, X (channels Zrotation Yrotation Xrotation), unwrapped over time (axis 0)."""
+    """Convert matrices to degrees [..., 3] about Z, Y, X, unwrapped over time (axis 0)."""
     y = np.arcsin(np.clip(-matrix[..., 2, 0], -1.0, 1.0))
     z = np.arctan2(matrix[..., 1, 0], matrix[..., 0, 0])
     x = np.arctan2(matrix[..., 2, 1], matrix[..., 2, 2])

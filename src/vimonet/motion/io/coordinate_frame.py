@@ -1,4 +1,4 @@
-"""Unit, up axis and handedness of a source, from the body itself: legs have a known length, heads are above feet."""
+"""Detect unit, up axis and handedness from the body itself: legs have a known length, heads are above feet."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HUMAN_LEG = (0.42, 1.2)  # metres hip to ankle, small child to giant
 
 
 def parse_unit(unit: str | float) -> float:
-    """Metres per unit of 'm', 'cm', 'mm', 'dm', 'inch', 'ft', 'cmu' or a positive number; else InputError."""
+    """Parse metres per unit of 'm', 'cm', 'mm', 'dm', 'inch', 'ft', 'cmu' or a positive number; else InputError."""
     if isinstance(unit, str) and unit.strip().lower() in _UNITS:
         return _UNITS[unit.strip().lower()]
     try:
@@ -48,7 +48,7 @@ def parse_unit(unit: str | float) -> float:
 
 
 def parse_up(up: str) -> str:
-    """'Y', 'Z', '-Y' ... from 'y', '+z', 'Y-up' and the like; else InputError."""
+    """Parse 'y', '+z', 'Y-up' and the like to 'Y', 'Z', '-Y' ...; else InputError."""
     text = str(up).strip().upper().removesuffix("UP").strip("_ ").removesuffix("-").removeprefix("+")
     if text not in _UP_ROTATIONS:
         raise InputError(f"up axis {up!r} is not known; give one of y, z, x, -y, -z, -x.")
@@ -65,10 +65,10 @@ def to_y_up(joints: NDArray[np.float32], axis: str) -> NDArray[np.float32]:
 def detect_unit(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, family: str, name: str
 ) -> tuple[float, str, bool]:
-    """Metres per unit from the length of the legs (arms where no leg is seen).
+    """Detect metres per unit from the length of the legs (arms where no leg is seen).
 
     Returns:
-        (metres per unit, text for ``describe``, whether it is a unit that people use). Metres, centimetres and
+        (metres per unit, text for `recording_info`, whether it is a unit that people use). Metres, centimetres and
         millimetres come before the rarer ones, so a child in centimetres is not taken for an adult in inches.
 
     Raises:
@@ -91,7 +91,7 @@ def detect_unit(
 
 
 def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[int, int, int]) -> float:
-    """Median length of a two-bone limb over sides and (at most about 500) frames in which it is seen; 0 if never."""
+    """Measure the median length of a two-bone limb over sides and (about 500) frames that show it; 0 if none."""
     step = max(1, len(joints) // 500)
     values = joints[::step].astype(np.float64)
     lengths = []
@@ -109,7 +109,7 @@ def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[
 def detect_up(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, rest: NDArray[np.float32] | None
 ) -> str:
-    """The axis along which heads are above feet.
+    """Detect the axis along which heads are above feet.
 
     A rest pose that stands (straight legs below the trunk) decides, unless the movement itself stands upright on
     the ground along another axis (an exporter that turned the root only). Without such a rest pose the mean direction
@@ -146,7 +146,7 @@ def detect_up(
 
 
 def _standing_axis(rest: NDArray[np.float64]) -> str | None:
-    """Up axis of a rest pose that stands on straight legs; None for the folded rests of Bandai-Namco or LAFAN1."""
+    """Detect the up axis of a rest pose on straight legs; None for the folded rests of Bandai-Namco or LAFAN1."""
     trunk = rest[12] - rest[0]
     axis = int(np.argmax(np.abs(trunk)))
     sign = np.sign(trunk[axis])
@@ -160,7 +160,7 @@ def _standing_axis(rest: NDArray[np.float64]) -> str | None:
 
 
 def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None) -> bool:
-    """Whether toes that point forward put the named left on the right: left-handed coordinates.
+    """Detect left-handed coordinates: toes that point forward put the named left on the right.
 
     Args:
         joints: [T, 22, 3], Y up, metres; the toes are the file's own.

@@ -1,4 +1,4 @@
-"""Arrays, .npy or .npz: joints [T, 22, 3], the 24- and 52-joint SMPL variants, any joints with names, and features.
+"""Read arrays, .npy or .npz: joints [T, 22, 3], 24- and 52-joint SMPL variants, any named joints, and features.
 
 HumanML3D's features are those of Guo et al., CVPR 2022: 263 numbers per frame, decoded to joints.
 """

@@ -1,4 +1,4 @@
-"""From the joints a source has to all 22: between seen joints by interpolation, beyond them by extrapolation."""
+"""Complete the joints of a source to all 22: interpolate between seen joints, extrapolate beyond them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NECK_LIFT = 0.12  # neck above the line between the shoulders, share of hips-sh
 
 
 class _Body:
-    """Positions [T, 22, 3] and confidences [T, 22] being filled."""
+    """Hold positions [T, 22, 3] and confidences [T, 22] being filled."""
 
     def __init__(self, frames: int) -> None:
         self.joints = np.zeros((frames, 22, 3), dtype=np.float64)
@@ -100,7 +100,7 @@ def complete(
 def _complete_trunk_ends(
     body: _Body, mapping: dict[str, int], points: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> None:
-    """Pelvis from hips, neck from shoulders (or the other way round), head from ears, eyes or nose."""
+    """Place the pelvis from hips, neck from shoulders (or the other way round), head from ears, eyes or nose."""
     have_hips = {"left_hip", "right_hip"} <= body.have
     have_shoulders = {"left_shoulder", "right_shoulder"} <= body.have
 
@@ -183,7 +183,7 @@ def _coincident(body: _Body, a: str, b: str) -> bool:
 
 
 def _extrapolate_foot(body: _Body, side: str, dimensions: int, partial: bool) -> None:
-    """A foot at right angles to the shin, forward as the hips are; in 2D it stays on the ankle, unseen."""
+    """Place a foot at right angles to the shin, forward as the hips are; in 2D it stays on the ankle, unseen."""
     ankle, confidence = body.get(f"{side}_ankle")
     if dimensions == 2:
         body.put(f"{side}_foot", ankle.copy(), np.zeros_like(confidence))

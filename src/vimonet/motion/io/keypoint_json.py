@@ -1,4 +1,4 @@
-"""The JSON layouts in which keypoints come, down to points [T, K, 2..4]."""
+"""Read keypoints [T, K, 2..4] from the JSON layouts in which they come."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _frames(value: Any) -> list[Any]:
 
 
 def _looks_like_points(value: Any) -> bool:
-    """Whether a list is one person's points rather than a list of frames."""
+    """Tell whether a list is one person's points rather than a list of frames."""
     if not isinstance(value, list) or not value:
         return False
     first = value[0]
@@ -172,7 +172,7 @@ def _looks_like_points(value: Any) -> bool:
 
 
 def _is_named(frame: Any) -> bool:
-    """{"left_knee": [x, y, c], ...}"""
+    """Tell whether a frame is {"left_knee": [x, y, c], ...}."""
     return (
         isinstance(frame, dict)
         and len(frame) > 5
@@ -192,7 +192,7 @@ def _point(value: Any) -> list[float] | None:
 
 
 def _people(frame: Any, names: list[str] | None) -> list[Person]:
-    """All persons of one frame."""
+    """List all persons of one frame."""
     if frame is None or frame == [] or frame == {}:
         return []
     if _is_named(frame):
@@ -240,7 +240,7 @@ def _unflatten(numbers: list[Any], names: list[str] | None) -> Person:
 
 
 def _by_image(results: list[Any]) -> list[list[Person]]:
-    """COCO results (one per person and image) grouped into frames; frames without a result become gaps."""
+    """Group COCO results (one per person and image) into frames; frames without a result become gaps."""
     groups: dict[Any, list[tuple[float, Person]]] = {}
     for result in results:
         people = _people(result.get("keypoints"), None)
@@ -263,7 +263,7 @@ def _by_image(results: list[Any]) -> list[list[Person]]:
 
 
 def _follow(people: list[list[Person]], name: str) -> NDArray[np.float64]:
-    """One person through all frames: the first of the first frame with people, then always the nearest; NaN in gaps."""
+    """Follow one person: the first of the first frame with people, then always the nearest; NaN in gaps."""
     shapes = [person.shape for persons in people for person in persons]
     if not shapes:
         raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")

@@ -121,7 +121,7 @@ def from_points(
 
 
 def third_is_confidence(values: NDArray[Any]) -> bool:
-    """Whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
+    """Tell whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
     third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
     if third.min(initial=0.0) < 0:
         return False
@@ -149,7 +149,7 @@ def _layout(names: tuple[str, ...] | None, count: int, name: str) -> tuple[tuple
 
 
 def _hip_centred(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
-    """World landmarks have the middle of the hips at the origin; image landmarks do not."""
+    """Tell world landmarks, whose hips have their middle at the origin, from image landmarks."""
     hips = [names.index(hip) for hip in ("left_hip", "right_hip") if hip in names]
     if len(hips) < 2:
         return bool(np.nanmin(values[..., :2]) < -0.05)
@@ -163,7 +163,7 @@ def _image_plane(
     image_size: tuple[float, float] | None,
     notes: list[str],
 ) -> NDArray[np.float64]:
-    """Pixels (or fractions made square by the image's size) with z = 0."""
+    """Return pixels (or fractions made square by the image's size) with z = 0."""
     plane = np.zeros((*values.shape[:2], 3))
     plane[..., :2] = values[..., :2]
     seen = np.abs(plane[weights > 0][:, :2])

@@ -1,4 +1,4 @@
-"""Forward kinematics and frame selection shared by BVH, ASF/AMC and AMASS."""
+"""Compute forward kinematics and select frames for BVH, ASF/AMC and AMASS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vimonet.motion.motion import FPS
 
 
 def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotations by ``angles`` [T] (radians) about axis 0, 1 or 2: [T, 3, 3]."""
+    """Build rotations by ``angles`` [T] (radians) about axis 0, 1 or 2: [T, 3, 3]."""
     c, s = np.cos(angles), np.sin(angles)
     out = np.zeros((*angles.shape, 3, 3))
     i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -22,7 +22,7 @@ def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def euler_matrices(axes: Sequence[int], angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intrinsic rotations R(axes[0]) R(axes[1]) ... of angles [len(axes), T] in radians: [T, 3, 3]."""
+    """Build intrinsic rotations R(axes[0]) R(axes[1]) ... of angles [len(axes), T] in radians: [T, 3, 3]."""
     out = axis_matrices(axes[0], angles[0])
     for axis, angle in zip(axes[1:], angles[1:], strict=True):
         out = out @ axis_matrices(axis, angle)
@@ -30,7 +30,7 @@ def euler_matrices(axes: Sequence[int], angles: NDArray[np.float64]) -> NDArray[
 
 
 def rotation_vectors(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rodrigues: axis-angle [..., 3] -> matrices [..., 3, 3]; the zero vector is the identity."""
+    """Convert axis-angle [..., 3] to matrices [..., 3, 3] (Rodrigues); the zero vector is the identity."""
     angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
     safe = np.maximum(angle, 1e-12)
     x, y, z = np.moveaxis(vectors, -1, 0)
@@ -46,7 +46,7 @@ def rotation_vectors(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 def forward_kinematics(
     parents: Sequence[int], local: NDArray[np.float64], rotations: Sequence[NDArray[np.float64] | None]
 ) -> NDArray[np.float64]:
-    """Positions of all joints, frames vectorised, joints in turn.
+    """Compute the positions of all joints, frames vectorised, joints in turn.
 
     Args:
         parents: parent of each joint, before it; -1 for a root.
@@ -89,7 +89,7 @@ def thin_out(
 
 
 def starts_in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:
-    """Whether frame 0 is a T-pose and far from frame 1, seen against how far the following frames are apart.
+    """Tell whether frame 0 is a T-pose and far from frame 1, seen against how far the following frames are apart.
 
     Args:
         positions: [T, J, 3] of the first few frames.

@@ -130,13 +130,13 @@ def load_recording(name: str, **options: Any) -> Motion:
 
 
 def names_a_file(text: str) -> bool:
-    """Whether a text is meant as the name of a recording: it ends in a suffix that a reader knows."""
+    """Tell whether a text is meant as the name of a recording: it ends in a suffix that a reader knows."""
     endings = "|".join(re.escape(suffix) for suffix in (*suffixes(), ".asf"))
     return re.fullmatch(rf"\S+({endings})", text, re.IGNORECASE) is not None
 
 
 def is_address(name: str) -> bool:
-    """Whether a name is an address, such as ``s3://bucket/walk.bvh``, and not a path."""
+    """Tell whether a name is an address, such as ``s3://bucket/walk.bvh``, and not a path."""
     scheme, mark, _ = name.partition("://")
     return bool(mark) and len(scheme) > 1 and scheme.isalnum()
 

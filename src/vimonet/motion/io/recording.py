@@ -1,4 +1,4 @@
-"""What every loader hands over, and the one way from there to a Motion: map, complete, scale, turn, resample."""
+"""Hold the `Recording` of a reader and turn it into a `Motion`: map, complete, scale, rotate, resample."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vimonet.utils.errors import InputError
 
 @dataclass
 class Recording:
-    """Joint positions as a file has them.
+    """Hold joint positions as a file has them.
 
     Attributes:
         positions: [T, J, 3] in the file's unit and axes (2D: z is 0 and y points down as in an image).
@@ -37,9 +37,8 @@ class Recording:
         unit: metres per unit when the format fixes it.
         up: up axis when the format fixes it.
         partial: joints may be missing or unseen (keypoints); otherwise an essential joint missing is an error.
-        rootless: the pelvis is the origin of every frame (hip-centred keypoints).
         notes: phrases for the user.
-        details: further facts for ``describe``.
+        details: further facts for `vimonet.motion.recording_info`.
     """
 
     positions: NDArray[Any]
@@ -61,7 +60,7 @@ class Recording:
 
 
 def find_joints(names: tuple[str, ...], name: str) -> dict[str, int]:
-    """``map_joints`` that names the missing joints in an InputError."""
+    """Map joints by name; an InputError names the missing ones."""
     mapping = map_joints(names)
     missing = missing_essential(mapping)
     if missing:
@@ -162,7 +161,7 @@ def _place_3d(
     details: dict[str, Any],
     notes: list[str],
 ) -> NDArray[np.float32]:
-    """Metres, Y up, right-handed; writes what was found into ``details`` and ``notes``."""
+    """Convert to metres, Y up, right-handed; write what was found into ``details`` and ``notes``."""
     if unit is not None:
         scale, unit_text = parse_unit(unit), f"{unit} (given)"
     elif recording.unit is not None:
@@ -194,7 +193,7 @@ def _place_3d(
 def _place_2d(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, name: str
 ) -> tuple[NDArray[np.float32], str]:
-    """Image to body scale: y up, z = 0, median torso 0.5, first pelvis at x = 0, lowest joint's 5th percentile at 0."""
+    """Scale an image to a body: y up, z = 0, median torso 0.5, first pelvis at x = 0, lowest joints (5 %) at 0."""
     assert confidence is not None
     seen = confidence > 0
     joints = joints * np.array([1, -1, 0], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Videos: the 2D keypoints of the most prominent person, estimated once per file (`vimonet.motion.pose`)."""
+"""Read videos as the 2D keypoints of the most prominent person, estimated once per file."""
 
 from __future__ import annotations
 

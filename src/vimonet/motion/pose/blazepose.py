@@ -1,4 +1,4 @@
-"""MediaPipe's BlazePose for several people: its detector now and then, its landmark model on every person's region.
+"""Run MediaPipe's BlazePose for several people: its detector now and then, its landmark model on every person's region.
 
 MediaPipe's ready-made solution follows a single person. The two models of the 0.10.21 wheel are run here through
 MediaPipe's own sub-graphs instead: people are detected every few frames, each is followed by the region that the
@@ -58,7 +58,7 @@ _MARGIN: Final = 1.25  # of the region around the circle that encloses a person,
 
 @dataclass(frozen=True)
 class _Region:
-    """A square turned with the person: middle (x, y) and side in pixels, angle in radians."""
+    """Describe a square turned with the person: middle (x, y) and side in pixels, angle in radians."""
 
     x: float
     y: float
@@ -67,14 +67,14 @@ class _Region:
 
     @classmethod
     def between(cls, hips: tuple[float, float], crown: tuple[float, float]) -> _Region:
-        """From the middle of the hips and a point on the circle around the whole body, above the head."""
+        """Make a region from the middle of the hips and a point on the circle around the whole body, above the head."""
         dx, dy = crown[0] - hips[0], crown[1] - hips[1]
         angle = math.pi / 2 - math.atan2(-dy, dx)
         return cls(*hips, 2 * _MARGIN * math.hypot(dx, dy), math.remainder(angle, 2 * math.pi))
 
 
 class BlazePose:
-    """MediaPipe's pose models as a ``PoseEstimator``.
+    """Run MediaPipe's pose models as a ``PoseEstimator``.
 
     Args:
         max_people: followed at the same time; the time per frame grows with it where there are several.
@@ -138,7 +138,7 @@ class BlazePose:
         self._landmarks.close()
 
     def _detect(self, image: NDArray[np.uint8], parts: bool = False) -> list[_Region]:
-        """Regions of people who are not followed yet, the largest and most central first.
+        """Detect regions of people who are not followed yet, the largest and most central first.
 
         The detector sees 224 x 224 pixels: people who are small in the picture are found in parts of it.
         """
@@ -161,7 +161,7 @@ class BlazePose:
         return [region for _, region in fresh[: self.max_people]]
 
     def _search(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
-        """The person in a region or, for one cut off by the picture's edge, a larger one around it."""
+        """Find the person in a region or, for one cut off by the picture's edge, a larger one around it."""
         for factor in _LARGER:
             found = self._person(image, replace(region, side=region.side * factor))
             if found is not None:
@@ -169,12 +169,12 @@ class BlazePose:
         return None
 
     def _followed(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
-        """The person of the frame before; None, too, where the body shrinks at once: the model has slid onto a hand."""
+        """Find the person of the frame before; None where the body shrinks at once: the model has slid onto a hand."""
         found = self._person(image, region)
         return found if found is None or found[1].side > _SHRINKS * region.side else None
 
     def _person(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
-        """The person in a region and the region for the next frame; None when there is none."""
+        """Find the person in a region and the region for the next frame; None when there is none."""
         height, width = image.shape[:2]
         rectangle = self._rectangle(
             x_center=region.x / width,
@@ -200,7 +200,7 @@ class BlazePose:
 
 
 def _twice(a: Person, b: Person) -> bool:
-    """Whether two bodies are the same person found twice: joints at the same places, or boxes that mostly overlap."""
+    """Tell whether two bodies are one person found twice: joints at the same places, or boxes that mostly overlap."""
     p, q = a.box, b.box
     common = np.prod(np.maximum(np.minimum(p[2:], q[2:]) - np.maximum(p[:2], q[:2]), 0.0))
     union = np.prod(p[2:] - p[:2]) + np.prod(q[2:] - q[:2]) - common
@@ -208,7 +208,7 @@ def _twice(a: Person, b: Person) -> bool:
 
 
 def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Three overlapping squares along the longer side: left, top, right, bottom."""
+    """List three overlapping squares along the longer side: left, top, right, bottom."""
     side = min(width, height, max(2 * _SMALLEST, round(0.55 * max(width, height))))
     lie = [((width - side) * k // 2, (height - side) // 2) for k in range(3)]
     stand = [((width - side) // 2, (height - side) * k // 2) for k in range(3)]
@@ -216,7 +216,7 @@ def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
 
 
 def _overlap(a: _Region, b: _Region) -> bool:
-    """Whether two regions are of the same person."""
+    """Tell whether two regions are of the same person."""
     return math.hypot(a.x - b.x, a.y - b.y) < 0.2 * max(a.side, b.side)
 
 

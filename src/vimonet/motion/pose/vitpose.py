@@ -1,4 +1,4 @@
-"""ViTPose through transformers (Xu et al. 2022, arXiv 2204.12484): joints in a box, with a person detector or without.
+"""Run ViTPose (Xu et al. 2022, arXiv 2204.12484) through transformers: joints in a box, with or without a detector.
 
 With a detector (any transformers object detection model whose classes include a person, such as RT-DETR) several
 people are found. Without one the box is the picture at first and then follows the joints of the frame before: enough
@@ -20,7 +20,7 @@ _AROUND = 1.25  # of the box around the joints, to hold what moves out of it unt
 
 
 class ViTPose:
-    """A ViTPose model as a ``PoseEstimator`` (COCO's 17 joints).
+    """Run a ViTPose model as a ``PoseEstimator`` (COCO's 17 joints).
 
     Args:
         model: folder or hub id of a ``VitPoseForPoseEstimation`` with its image processor.
@@ -81,7 +81,7 @@ class ViTPose:
         self._model = self._detector = None
 
     def _following(self, width: int, height: int) -> list[float]:
-        """Left, top, width, height of where the person is looked for."""
+        """Return left, top, width, height of the box to look into."""
         if self._box is None:
             return [0.0, 0.0, float(width), float(height)]
         middle, half = (self._box[:2] + self._box[2:]) / 2, _AROUND * (self._box[2:] - self._box[:2]) / 2

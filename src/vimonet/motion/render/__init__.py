@@ -1,4 +1,4 @@
-"""Pictures of movement: a ``.png`` strip of poses over time, or a ``.gif`` / ``.mp4`` that follows the person.
+"""Draw movement: a ``.png`` strip of poses over time, or a ``.gif`` / ``.mp4`` that follows the person.
 
 Drawn with PIL from our own projection: a frame takes milliseconds, needs no display and no video program.
 """
@@ -37,7 +37,7 @@ FORMATS = (".png", ".gif", ".mp4")
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:
-    """The output path, checked before any work: a known ending, in a folder that exists.
+    """Check the output path before any work: a known ending, in a folder that exists.
 
     Raises:
         InputError: when it could not be written.
@@ -127,7 +127,7 @@ def render(
 
 
 def stack(images: Sequence[Image.Image]) -> Image.Image:
-    """Pictures of equal width below each other."""
+    """Stack images of equal width below each other."""
     from PIL import Image
 
     whole = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER)
@@ -139,7 +139,7 @@ def stack(images: Sequence[Image.Image]) -> Image.Image:
 
 
 def write_png(image: Image.Image, path: Path) -> None:
-    """Write a picture whole or not at all."""
+    """Write an image whole or not at all."""
     with whole_file(path) as part:
         image.save(part, "PNG", optimize=True)
 

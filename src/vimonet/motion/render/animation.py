@@ -1,4 +1,4 @@
-"""A clip as moving pictures: a camera that follows, a ground that passes by, and what is happening in words."""
+"""Draw a motion as an animation: a camera that follows, a ground that passes by, and what is happening in words."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TRAIL = 0.6  # seconds of wrist trails
 
 
 def _smooth(path: Array, frames: int) -> Array:
-    """Moving average along time with the ends held: a camera that does not shake with every step."""
+    """Compute the moving average along time with the ends held: a camera that does not shake with every step."""
     span = max(1, min(frames, 2 * (len(path) // 2) - 1))
     if span < 3:
         return path
@@ -111,7 +111,7 @@ def draw_frames(
 
 
 def _draw_ground(big: Image.Image, camera: Camera, target: Array, floor: float, room: float) -> None:
-    """Lines every half metre, fixed to the world and fading outward, so that moving on is seen."""
+    """Draw lines every half metre, fixed to the world and fading outward, so that moving on is seen."""
     draw = ImageDraw.Draw(big)
     far = 2.6 * room
     centre = np.array([target[0], floor, target[2]])
@@ -133,7 +133,7 @@ def _draw_ground(big: Image.Image, camera: Camera, target: Array, floor: float, 
 
 
 def _draw_trace(big: Image.Image, root: Array, camera: Camera, target: Array, floor: float) -> None:
-    """The pelvis' way on the ground so far."""
+    """Draw the pelvis' path on the ground so far."""
     if len(root) < 2:
         return
     path = root[-200:].copy()
@@ -143,7 +143,7 @@ def _draw_trace(big: Image.Image, root: Array, camera: Camera, target: Array, fl
 
 
 def _draw_trails(big: Image.Image, motion: Motion, index: int, camera: Camera, target: Array) -> None:
-    """Where the hands have just been."""
+    """Draw the path of the hands just now."""
     draw = ImageDraw.Draw(big)
     begin = max(0, index - round(_TRAIL * motion.fps))
     for name, colour in (("left_wrist", LEFT), ("right_wrist", RIGHT)):
@@ -162,7 +162,7 @@ def _draw_trails(big: Image.Image, motion: Motion, index: int, camera: Camera, t
 def _draw_words(
     image: Image.Image, motion: Motion, index: int, title: str | None, events: Sequence[Event], fonts: tuple[Any, Any]
 ) -> None:
-    """Name, legend, time, progress, and the measured events that are under way."""
+    """Draw name, legend, time, progress, and the measured events that are under way."""
     heading, small = fonts
     draw = ImageDraw.Draw(image)
     width, height = image.size
@@ -190,7 +190,7 @@ def _draw_words(
 
 
 def _with_swatches(first: Image.Image) -> Image.Image:
-    """The first frame with ramps of every colour beneath: it may lack some that come later (trails, event labels)."""
+    """Return the first frame with ramps of every colour beneath: some come later (trails, event labels)."""
     colours = (LEFT, RIGHT, TORSO, MARK, *KINDS.values())
     ramp = [mix(colour, PAPER, share) for colour in colours for share in np.linspace(0.0, 0.9, 10)]
     ramp += [mix(mix(colour, PAPER, 0.3), INK, 0.35) for colour in colours]

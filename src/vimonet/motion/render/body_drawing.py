@@ -1,4 +1,4 @@
-"""One body on a canvas: tapered limbs sorted by depth, left and right in two colours, a head that shows where it looks.
+"""Draw one body: tapered limbs sorted by depth, left and right in two colours, a head that shows where it looks.
 
 Everything is drawn several times larger and reduced once at the end: PIL draws polygons without smoothing.
 """
@@ -59,7 +59,7 @@ _HEAD_RADIUS, _HAND_RADIUS = 0.105, 0.042
 
 @functools.cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """DejaVu Sans, which comes with matplotlib and covers most scripts; Pillow's own font otherwise."""
+    """Load DejaVu Sans, which comes with matplotlib and covers most scripts; Pillow's own font otherwise."""
     spec = importlib.util.find_spec("matplotlib")  # looked up, not imported: that would take longer than the drawing
     if spec is not None and spec.origin is not None:
         name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
@@ -71,25 +71,25 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.Im
 
 
 def drawable(text: str) -> str:
-    """``text`` on one line of at most 300 signs, without control characters and lone surrogates."""
+    """Put ``text`` on one line of at most 300 signs, without control characters and lone surrogates."""
     text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[:2000]).split())
     return text if len(text) <= 300 else text[:299] + "…"
 
 
 def mix(colour: Colour, other: Colour, share: float) -> Colour:
-    """``colour`` with ``share`` (0..1) of ``other``."""
+    """Mix ``colour`` with ``share`` (0..1) of ``other``."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
     return red, green, blue
 
 
 def dot(draw: ImageDraw.ImageDraw, at: Array, radius: float, fill: Colour) -> None:
-    """A filled circle around a pixel."""
+    """Draw a filled circle around a pixel."""
     x, y = float(at[0]), float(at[1])
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
 def capsule(draw: ImageDraw.ImageDraw, a: Array, b: Array, ra: float, rb: float, fill: Colour | int) -> None:
-    """A tapered stroke with round ends from pixel a (radius ra) to pixel b (radius rb)."""
+    """Draw a tapered stroke with round ends from pixel a (radius ra) to pixel b (radius rb)."""
     along = b - a
     length = float(np.hypot(along[0], along[1]))
     for point, radius in ((a, ra), (b, rb)):
@@ -101,7 +101,7 @@ def capsule(draw: ImageDraw.ImageDraw, a: Array, b: Array, ra: float, rb: float,
 
 
 def _extended(joints: Array, seen: NDArray[np.bool_]) -> dict[str, Array]:
-    """Points the 22 joints do not name: skull centre, nose, and the two hands, where their neighbours were seen."""
+    """Add points the 22 joints do not name: skull centre, nose, and the two hands, where their neighbours were seen."""
     points: dict[str, Array] = {}
     at = {name: joints[index] for name, index in INDEX.items()}
     known = {name: bool(seen[index]) for name, index in INDEX.items()}
@@ -128,7 +128,7 @@ def draw_shadow(
     floor: float,
     ink: int = 255,
 ) -> None:
-    """The body pressed onto the ground plane, on a mask: it says where the feet stand and how high a jump is."""
+    """Draw the body pressed onto the ground plane, on a mask: it says where the feet stand and how high a jump is."""
     flat = joints.copy()
     flat[:, 1] = floor
     pixels, _, magnification = camera.project(flat, target)
@@ -269,7 +269,7 @@ _UP = np.array([0.0, 1.0, 0.0])
 
 
 def first_facing(motion: Motion) -> Array:
-    """Unit vector [3] in the ground plane: where the person faces at the start; +Z for 2D or when it cannot be told."""
+    """Find the first facing, a unit vector [3] in the ground plane; +Z for 2D or when it cannot be told."""
     forward = np.array([0.0, 0.0, 1.0])
     if motion.dimensions == 2:
         return forward
@@ -281,7 +281,7 @@ def first_facing(motion: Motion) -> Array:
 
 
 def floor_height(motion: Motion) -> float:
-    """Height of the ground: what the lowest joint reaches in its low moments; one bad frame does not matter."""
+    """Estimate the height of the ground, m: a low percentile of the lowest joint, against single bad frames."""
     heights = np.where(motion.seen, motion.joints[..., 1], np.inf).min(axis=1)
     heights = heights[np.isfinite(heights)]
     return float(np.percentile(heights, 5)) if heights.size else 0.0
@@ -289,7 +289,7 @@ def floor_height(motion: Motion) -> float:
 
 @dataclass(frozen=True)
 class Camera:
-    """A viewpoint: screen axes in the world, pixels per metre and, for perspective, the viewing distance in metres."""
+    """Hold a viewpoint: screen axes in the world, pixels per metre and, for perspective, the viewing distance, m."""
 
     right: Array
     up: Array
@@ -302,7 +302,7 @@ class Camera:
     def look(
         cls, facing: Array, view: str, *, scale: float, centre: tuple[float, float], distance: float | None = None
     ) -> Camera:
-        """A camera for one of VIEWS, for a person facing ``facing`` (unit, ground plane)."""
+        """Place a camera for one of VIEWS, for a person facing ``facing`` (unit, ground plane)."""
         azimuth, elevation = np.radians(VIEWS[view])
         if view == "top":  # a map: the first facing points up the page
             return cls(np.cross(-_UP, facing), facing, _UP, scale, centre, distance)
@@ -314,7 +314,7 @@ class Camera:
         return cls(right, np.cross(right, -towards), towards, scale, centre, distance)
 
     def project(self, points: Array, target: Array) -> tuple[Array, Array, Array]:
-        """Points [..., 3] and target [3], metres, to pixels [..., 2], depth [...] in metres and magnification [...]."""
+        """Project points [..., 3] about target [3], m, to pixels [..., 2], depth [...], m, and magnification [...]."""
         relative = np.asarray(points, dtype=np.float64) - target
         depth = relative @ self.towards
         magnification = np.ones_like(depth)

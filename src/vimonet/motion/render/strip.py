@@ -1,4 +1,4 @@
-"""A clip as one picture: poses over time, the way walked as seen from above, and what was measured when."""
+"""Draw a motion as one image: poses over time, the path seen from above, and the measured events."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PATH_WORTH = 0.35  # metres: below this the view from above would show a dot
 
 
 def pose_frames(motion: Motion, poses: int | None = None, marks: Sequence[Mark] = ()) -> NDArray[np.int64]:
-    """Frame numbers of the poses shown: evenly spaced, first and last included; about two a second, 5 to 10.
+    """Choose the frames of the poses shown: evenly spaced, first and last included; about two a second, 5 to 10.
 
     A mark that would fall between two poses takes the nearer one to its middle.
     """
@@ -56,7 +56,7 @@ def pose_frames(motion: Motion, poses: int | None = None, marks: Sequence[Mark] 
 
 
 def _centres(joints: Array, seen: NDArray[np.bool_]) -> Array:
-    """[T, 3]: the middle of the visible joints, so that a lying body is centred as well as a standing one."""
+    """Compute [T, 3], the middle of the visible joints, so that a lying body is centred as well as a standing one."""
     weight = seen[..., None].astype(np.float64)
     return (np.where(seen[..., None], joints, 0.0) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1.0)
 
@@ -143,7 +143,7 @@ def draw_strip(
     heading, small = font(25, bold=True), font(17)
     legend_room = 250
     titles = _wrap(measure, title if title is not None else motion.name, heading, width - 2 * _MARGIN - legend_room, 2)
-    below = [(subtitle if subtitle is not None else describe(motion), MUTED), *notes]
+    below = [(subtitle if subtitle is not None else subtitle_of(motion), MUTED), *notes]
     head = 24 + 34 * len(titles) + 34 + 24 * (len(below) - 1)
     ground = round(head + top * scale + 6)
     band_end = ground + round(max(bottom, 0.12) * scale) + 8
@@ -157,7 +157,7 @@ def draw_strip(
     xs = left + cell * (np.arange(len(frames)) + 0.5)
 
     def at_time(seconds: float) -> float:
-        """Pixel of a time, between those of the poses around it (a mark may have moved one from its even place)."""
+        """Find the pixel of a time, s, between the poses around it (a mark may have moved one)."""
         return float(np.interp(min(seconds, last), frames / motion.fps, xs))
 
     if window is not None and len(frames) > 1 and (window[0] > 0.05 or window[1] < motion.duration - 0.1):
@@ -203,8 +203,8 @@ def draw_strip(
     return image
 
 
-def describe(motion: Motion) -> str:
-    """The line under the title: duration, source and original rate."""
+def subtitle_of(motion: Motion) -> str:
+    """Write the line under the title: duration, source and original rate."""
     kind = "2D keypoints" if motion.dimensions == 2 else "3D"
     return f"{motion.duration:.1f} s, {motion.source} at {motion.source_fps:g} frames/s, {kind}"
 
@@ -216,7 +216,7 @@ def _draw_rows(
     top: int,
     columns: tuple[int, int, int],
 ) -> None:
-    """Bars of the measured events, one row per kind, the label inside where it fits and beside it where not."""
+    """Draw bars of the measured events, one row per kind, the label inside where it fits and beside it where not."""
     margin, left, right = columns
     letters = font(15)
     for number, (name, events) in enumerate(rows):
@@ -241,7 +241,7 @@ def _draw_rows(
 def _draw_path(
     draw: ImageDraw.ImageDraw, motion: Motion, facing: Array, frames: NDArray[np.int64], box: tuple[int, int, int, int]
 ) -> None:
-    """The pelvis' way seen from above, first facing up, darker with time; at each pose where the body faces."""
+    """Draw the pelvis' path seen from above, first facing up, darker with time; at each pose where the body faces."""
     from vimonet.motion.kinematics import facing as facing_of
 
     camera = Camera.look(facing, "top", scale=1.0, centre=(0.0, 0.0))

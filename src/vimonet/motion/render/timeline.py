@@ -1,4 +1,4 @@
-"""Measured facts as spans on a time axis: what the strip draws as bars and the animation names while it happens."""
+"""Turn measured facts into spans on a time axis, which the strip draws as bars and the animation names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Event:
-    """Something measured between two times (seconds), in a named row of the chart."""
+    """Hold a measured event between two times (seconds), in a named row of the chart."""
 
     row: str
     label: str
@@ -30,7 +30,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment to point at: start and end (seconds), and the joints (names of the 22) to ring in it."""
+    """Point at a moment: start and end (seconds), and the joints (names of the 22) to ring in it."""
 
     start: float
     end: float
@@ -38,7 +38,7 @@ class Mark:
 
 
 def events_of(motion: Motion) -> tuple[Event, ...]:
-    """The measured events of a clip: turns, raised hands, posture other than standing, jumps and falls."""
+    """List the measured events of a motion: turns, raised hands, posture other than standing, jumps and falls."""
     facts = measure(motion)
     found: list[Event] = []
     for turn in facts.turns or ():
@@ -62,7 +62,7 @@ def events_of(motion: Motion) -> tuple[Event, ...]:
 
 
 def rows_of(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
-    """The events by row, rows in order of first appearance."""
+    """Group the events by row, rows in order of first appearance."""
     rows: dict[str, list[Event]] = {}
     for event in sorted(events, key=lambda event: event.start):
         rows.setdefault(event.row, []).append(event)
@@ -70,6 +70,6 @@ def rows_of(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
 
 
 def ink_on(colour: Colour) -> Colour:
-    """Paper or ink, whichever reads better on ``colour``."""
+    """Choose paper or ink, whichever reads better on ``colour``."""
     red, green, blue = colour
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 150 else mix((255, 255, 255), colour, 0.02)

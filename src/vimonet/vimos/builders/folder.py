@@ -1,4 +1,4 @@
-"""``folder``: recordings of any format that ViMoNet reads, in any folders, with an optional table of captions.
+"""Build a dataset from a ``folder`` of recordings in any format, with an optional table of captions.
 
 The table is CSV (with a head) or JSONL with the columns ``file`` (path below the root, or an unmistakable file name)
 and any of ``caption``, ``start`` and ``end`` (seconds), ``action`` ("wave the right hand"), ``split``, ``licence``; a
@@ -37,7 +37,7 @@ _SAME_LENGTH = 0.5
 @register("folder", "any BVH, npz, npy, json or mp4, with an optional table of captions")
 @dataclass(frozen=True)
 class FolderBuilder:
-    """Builder of a dataset out of a folder.
+    """Build a dataset out of a folder.
 
     Args:
         root: folder, searched with its subfolders.
@@ -64,7 +64,7 @@ class FolderBuilder:
     name: str = option("name of the dataset", "vimos-folder")
 
     def settings(self) -> dict[str, Any]:
-        """Options and what the folder and the table hold now, by name, size and hash."""
+        """Report options and the content of folder and table by name, size and hash."""
         options = {key: value for key, value in asdict(self).items() if key not in ("root", "captions", "name")}
         listing = [[file, _size(Path(self.root) / file)] for file in _files(self.root, self.captions)]
         digest = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
@@ -78,7 +78,7 @@ class FolderBuilder:
         }
 
     def shards(self) -> list[Shard]:
-        """Recordings by split."""
+        """List the recordings by split."""
         if min(self.val, self.test) < 0 or self.val + self.test >= 1:
             raise InputError(f"{self.val:g} for val and {self.test:g} for test leave nothing to train on.")
         told = _told(self.root, self.captions)
@@ -94,7 +94,7 @@ class FolderBuilder:
         return named.pop() if named else hashed_split(_stem(file), self.val, self.test, self.seed)
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
-        """Clips of the recordings of a shard."""
+        """Read the clips of the recordings of a shard."""
         told = _told(self.root, self.captions)
         videos = _listing(self.root, self.captions).videos
         actions = sorted({row["action"] for rows in told.values() for row in rows if row["action"]})
@@ -146,7 +146,7 @@ class FolderBuilder:
         yield from records_of(motion, source, captions, parts, others, video=video)
 
     def _film(self, source: Source, rows: list[dict[str, Any]]) -> Iterator[Record | Skipped | Attached]:
-        """A video without a recording of joints: captions alone."""
+        """Read a video without a recording of joints: captions alone."""
         path = Path(self.root) / source.file
         if not path.is_file():
             raise InputError(f"{source.file}: named in the table of captions and not there.")
@@ -180,7 +180,7 @@ class FolderBuilder:
         )
 
     def describe(self) -> str:
-        """What the card says."""
+        """Write the text of the card."""
         count = len(_listing(self.root, self.captions).recordings)
         return (
             f"Recordings of a folder ({count:,} files), built with `vimonet data "
@@ -194,7 +194,7 @@ def _stem(file: str) -> str:
 
 
 def _place(film: str) -> str:
-    """Place of a video in the dataset: one folder, names that tell apart files of the same name."""
+    """Name the place of a video in the dataset: one folder, names that tell apart files of the same name."""
     digest = hashlib.sha256(film.encode()).hexdigest()[:8]
     safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(film).stem)[:60]
     return f"video/{safe}-{digest}.mp4"
@@ -218,7 +218,7 @@ def _files(root: str, captions: str | None) -> list[str]:
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of the frames of a keypoint folder."""
+    """Count the bytes of a file, or of the frames of a keypoint folder."""
     return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
@@ -229,7 +229,7 @@ def _table_path(root: str, captions: str) -> Path:
 
 @lru_cache(maxsize=4)
 def _told(root: str, captions: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the table by file."""
+    """Read the rows of the table by file."""
     if captions is None:
         return {}
     path = _table_path(root, captions)
