@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import vimonet
 from benchmarks.views import VIEWS, dataset_items, film
-from vimonet.bench.runner import select
+from vimonet.bench.items import select
 from vimonet.model.towers.keypoint_lifter import KeypointEncoder
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import INDEX

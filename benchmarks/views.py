@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 import vimonet
+from vimonet.bench.items import select
 from vimonet.bench.predictions import assistant_sha256, own_words
-from vimonet.bench.runner import select
 from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.language.mirroring import has_side, mirror_text
 from vimonet.motion import Motion

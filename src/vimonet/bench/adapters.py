@@ -33,24 +33,24 @@ without explaining; to a multiple choice question answer with the letter."""
 
 @dataclass(frozen=True)
 class PlainAnswer:
-    """An answer in words, with its confidence in 0..1 where there is one."""
+    """Hold an answer in words, with its confidence in 0..1 where there is one."""
 
     text: str
     confidence: float | None = None
 
 
 class Adapter(Protocol):
-    """What the benchmark asks."""
+    """Describe the interface of a model under test."""
 
     name: str
     reads: frozenset[str]
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
-        """Answers to (question, Motion | VideoSpan | None) pairs, in order."""
+        """Answer (question, Motion | VideoSpan | None) pairs, in order."""
 
 
 class MotionModel:
-    """A ViMoNet model: it reads movements, and videos where it has a video tower.
+    """Ask a ViMoNet model: it reads motions, and videos where it has a video tower.
 
     Args:
         assistant: from `vimonet.load`.
@@ -74,7 +74,7 @@ class MotionModel:
             )
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
-        """Greedy answers.
+        """Answer greedily.
 
         Raises:
             InputError: a video is shown to a model without a video tower, or cannot be decoded.
@@ -92,7 +92,7 @@ class MotionModel:
         return answers
 
     def video_frames(self, video: VideoSpan) -> VideoFrames:
-        """The key frames of a video, as many as the model takes."""
+        """Read the key frames of a video, as many as the model takes."""
 
         if "video" not in self.reads:
             raise InputError(
@@ -104,7 +104,7 @@ class MotionModel:
         return replace(clip, times=clip.times - start, duration=end - start)
 
     def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[PlainAnswer]:
-        """The likeliest option as the whole answer, its end included; confidence is its share among the options.
+        """Choose the option likeliest as the whole answer, its end included; confidence is its share among the options.
 
         A recording longer than the model's window counts with the sum over its windows.
         """
@@ -131,7 +131,7 @@ class MotionModel:
         return PlainAnswer(options[best], float(shares[best]))
 
     def log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
-        """log P(option and end | question, a Motion, a VideoFrames or None), float64 [len(options)]."""
+        """Compute log P(option and end | question, a Motion, VideoFrames or None), float64 [len(options)]."""
         import torch
 
         from vimonet.video import VideoFrames
@@ -163,7 +163,7 @@ class MotionModel:
 
 
 class EndpointModel:
-    """An OpenAI-compatible endpoint: movements told as text (or shown as strips), videos as key frames.
+    """Ask an OpenAI-compatible endpoint: motions as text (or as strips of poses), videos as key frames.
 
     Args:
         remote: asks about movements.
@@ -178,7 +178,7 @@ class EndpointModel:
         self.name = f"{remote.endpoint.settings.model} ({shown})"
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Any]:
-        """Answers, several requests at a time; an empty one where the endpoint gave none that can be used."""
+        """Answer, several requests at a time; empty where the endpoint gave no usable answer."""
         videos = [k for k, (_, shown) in enumerate(asked) if isinstance(shown, VideoSpan)]
         others = [k for k in range(len(asked)) if k not in set(videos)]
         found: dict[int, Any] = {}
@@ -201,7 +201,7 @@ class EndpointModel:
 
 
 class BaselineModel:
-    """A baseline put to the test as a model: it finds the item by its question and knows its form.
+    """Ask a baseline as a model: it finds the item by its question and knows its form.
 
     Args:
         name: one of :data:`BASELINE_MODELS`.
@@ -221,7 +221,7 @@ class BaselineModel:
             self._blind = fit_question_only(train_items, seed)
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[PlainAnswer]:
-        """Its answers; a question it does not know (mirrored in its words) gets the one for the closest form: none."""
+        """Answer each question; one it does not know (mirrored in its words) gets an empty answer."""
         return [PlainAnswer(self._answer(question, shown)) for question, shown in asked]
 
     def _answer(self, question: str, shown: Any) -> str:
@@ -238,7 +238,7 @@ class BaselineModel:
 
 
 def open_model(name: str | None = None, device: str | None = None) -> MotionModel:
-    """A ViMoNet model by folder or hub id; the shipped one for None.
+    """Open a ViMoNet model by folder or hub id; the shipped one for None.
 
     Raises:
         InputError: it is missing or damaged.

@@ -26,7 +26,7 @@ _LEAST_SPREAD = 0.02
 
 
 class MajorityAnswer:
-    """The most frequent training answer of a question form, else of its kind, else of all; ties alphabetically."""
+    """Answer by the commonest training answer of a form, else of its kind, else of all; ties alphabetically."""
 
     def __init__(self, train_items: Sequence[Item]) -> None:
         counts: dict[tuple[str, str], Counter[str]] = {}
@@ -36,7 +36,7 @@ class MajorityAnswer:
         self._answers = {key: min(counter, key=lambda text: (-counter[text], text)) for key, counter in counts.items()}
 
     def answer(self, item: Item) -> str:
-        """The answer given to an item, which is looked at only for its form and kind."""
+        """Answer an item, of which only form and kind are read."""
         for key in (("form", item.form), ("kind", item.kind), ("all", "")):
             if key in self._answers:
                 return self._answers[key]
@@ -44,7 +44,7 @@ class MajorityAnswer:
 
 
 class NearestNeighbour:
-    """Retrieval from the training clips: the answer that the nearest clip has to the same question form.
+    """Answer by retrieval from the training clips: the nearest clip's answer to the same question form.
 
     A clip is a vector: the mean and the standard deviation over time of its body features (of the movement retargeted
     to one skeleton), their means over four equal stretches of time, the last frame (its path and heading are
@@ -88,12 +88,12 @@ class NearestNeighbour:
         self._last: tuple[Motion, NDArray[np.float32]] | None = None
 
     def answer(self, item: Item) -> str | None:
-        """The nearest training clip's answer to the same form; None where no clip of these dimensions has it."""
+        """Answer by the nearest training clip of the same form; None where no clip of these dimensions has it."""
         index = self.nearest(item)
         return None if index is None else self._train[index].answer
 
     def nearest(self, item: Item) -> int | None:
-        """Index of the training item answered with."""
+        """Find the index of the training item that answers."""
         for key in _keys(item):
             candidates = self._groups.get(key)
             if candidates:
@@ -102,7 +102,7 @@ class NearestNeighbour:
         return None
 
     def _to_train(self, motion: Motion) -> NDArray[np.float32]:
-        """Squared distances to every training clip, short of a constant."""
+        """Compute squared distances to every training clip, up to a constant."""
         if self._last is None or self._last[0] is not motion:  # items about one movement mostly follow each other
             mean, scale = self._scale[motion.dimensions]
             own = (np.asarray(self._vector(motion), dtype=np.float32) - mean) * scale
@@ -140,7 +140,7 @@ def fit_question_only(train_items: Sequence[Item], seed: int = 0) -> QuestionOnl
 
 
 def pooled_body_features(motion: Motion) -> NDArray[np.float32]:
-    """One vector of a clip, [7 * D + 1] float32, from the D body features of each frame."""
+    """Pool the D body features of each frame into one vector of a clip, float32 [7 * D + 1]."""
     from vimonet.motion.features.body_features import body_features
 
     frames = body_features(motion.joints, motion.confidence, motion.dimensions)

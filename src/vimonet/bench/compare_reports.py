@@ -17,7 +17,7 @@ from vimonet.utils.errors import InputError
 
 @dataclass(frozen=True)
 class Compared:
-    """One difference between two runs on the items they share.
+    """Hold one difference between two runs on the items they share.
 
     Attributes:
         source, kind: what the items are about.
@@ -37,7 +37,7 @@ class Compared:
 
 
 def side_by_side(paths: Sequence[str | Path]) -> str:
-    """Markdown: the scores of every run beside each other, then a paired test of every two.
+    """Write the scores of every run beside each other, then a paired test of every two, as Markdown.
 
     Args:
         paths: ``report.json`` files or their folders; ``answers.jsonl`` lies beside each.
@@ -70,7 +70,7 @@ def side_by_side(paths: Sequence[str | Path]) -> str:
 
 
 def read_answers(report: Report) -> dict[str, dict[str, Any]]:
-    """The answers of a run by item id.
+    """Read the answers of a run by item id.
 
     Raises:
         InputError: ``answers.jsonl`` is missing or damaged.
@@ -89,7 +89,7 @@ def read_answers(report: Report) -> dict[str, dict[str, Any]]:
 
 
 def compare(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]], seed: int = 0) -> list[Compared]:
-    """Differences over all shared items, then per kind, then per source and kind where there are several sources.
+    """Compare two runs on all shared items, per kind, and per source and kind where there are several sources.
 
     Items are the same when id, question and right answer are. Captions are not compared: their scores belong to sets.
     """
@@ -121,7 +121,7 @@ def compare(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]],
 
 
 def _names(reports: Sequence[Report]) -> list[str]:
-    """Short names: the models', or the folders' where models have the same."""
+    """Name the runs shortly: by model, or by folder where models have the same name."""
     models = [Path(str(report.provenance.get("model"))).name for report in reports]
     if len(set(models)) == len(models):
         return models

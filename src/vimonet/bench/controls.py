@@ -46,7 +46,7 @@ class ControlledItem:
 
 
 def under_condition(condition: str, items: Sequence[Item], seed: int = 0) -> list[ControlledItem]:
-    """The questions of a condition, a pure function of items and seed.
+    """Put items under a condition, a pure function of items and seed.
 
     ``motion`` the item as it is; ``blind`` no movement at all; ``mirrored`` the mirrored movement, and the question
     mirrored where it names one side, for the items whose answer or question depends on a side; ``shuffled`` the
@@ -65,12 +65,12 @@ def under_condition(condition: str, items: Sequence[Item], seed: int = 0) -> lis
 
 
 def mirror(motion: Any) -> Any:
-    """The movement (or the video) as seen in a mirror."""
+    """Mirror the motion (or the video)."""
     return motion.changed("mirrored") if isinstance(motion, VideoSpan) else motion.mirrored()
 
 
 def freeze(motion: Any) -> Any:
-    """The first pose (or picture) held for the whole length."""
+    """Hold the first pose (or frame) for the whole length."""
     if isinstance(motion, VideoSpan):
         return motion.changed("frozen")
     joints = np.repeat(motion.joints[:1], motion.frames, axis=0)
@@ -79,7 +79,7 @@ def freeze(motion: Any) -> Any:
 
 
 def reverse(motion: Any) -> Any:
-    """The movement (or the video) played backwards."""
+    """Play the motion (or the video) backwards."""
     if isinstance(motion, VideoSpan):
         return motion.changed("reversed")
     seen = None if motion.confidence is None else motion.confidence[::-1].copy()
@@ -165,7 +165,7 @@ _STILL: dict[str, str] = {
     **{"limb_moves": "no", "holds_still": "yes", "repeated": "no", "same_facing": "yes", "leaves_circle": "no"},
     **{"jump_again": "no", "turn_again": "no", "turns_both_ways": "no", "both_feet_off": "no", "danger": "no"},
 }
-"""What is said of a body that does not move."""
+"""Answers about a body that does not move."""
 
 _EVENTS = ("turn", "jump", "fall", "turn to the left", "turn to the right", "move backward", "move to another place")
 _ONE_WAY = ("sit", "stand", "lie", "get up", "fall", "pick", "put", "throw", "catch", "kneel", "crouch", "climb")
@@ -180,7 +180,7 @@ _PACE = {"speeds up": "slows down", "slows down": "speeds up", "keeps its pace":
 
 
 def expected_answer(item: Item, control: str) -> str | None:
-    """The right answer to an item's question (as the control puts it) on the changed movement; None: not known.
+    """Derive the right answer to an item's question (as the control puts it) on the changed motion; None: unknown.
 
     Args:
         item: with its form, answer and evidence.

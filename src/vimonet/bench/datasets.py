@@ -1,4 +1,4 @@
-"""What can be asked about: a VIMOS dataset, MVBench as published, BABEL-QA and HuMMan-QA as published.
+"""Read the datasets of the benchmark: VIMOS, MVBench as published, BABEL-QA and HuMMan-QA as published.
 
 All are read as VIMOS records; a task then takes the instructions it selects (:mod:`vimonet.bench.items`).
 """
@@ -28,7 +28,7 @@ QA_FPS = 30.0
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset that can be asked about.
+    """Read a dataset of any known layout as VIMOS records.
 
     Attributes:
         folder: where it lies.
@@ -43,7 +43,7 @@ class Source:
     sha256: str
 
     def records(self, split: str, tasks: Sequence[Task] = ()) -> Iterator[Record]:
-        """Its records, one after another; of MVBench those of the given tasks.
+        """Yield its records; of MVBench those of the given tasks.
 
         Raises:
             InputError: no such split, or a file that cannot be read.

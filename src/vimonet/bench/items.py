@@ -51,11 +51,11 @@ class VideoSpan:
     """As a movement has them: videos are never exchanged for movements, and their length is not known unopened."""
 
     def changed(self, change: str) -> VideoSpan:
-        """The same stretch mirrored, reversed or frozen."""
+        """Return the same span mirrored, reversed or frozen."""
         return replace(self, change=change)
 
     def key_frames(self, number: int = 8) -> list[Image.Image]:
-        """Key frames spread over the stretch as the paper samples them, as the control shows them.
+        """Read key frames spread over the span as the paper samples them, changed by the control.
 
         Raises:
             InputError: the file is missing or cannot be decoded.
@@ -65,7 +65,7 @@ class VideoSpan:
         return [Image.fromarray(frame) for frame in self.clip(number).images]
 
     def clip(self, number: int = 8) -> VideoFrames:
-        """The same frames with their times, which count from the file's beginning and rise whatever the control does.
+        """Read the same frames with their times, which count from the file's start and rise whatever the control does.
 
         Raises:
             InputError: the file is missing or cannot be decoded.
@@ -85,7 +85,7 @@ class VideoSpan:
 
 @dataclass(frozen=True)
 class BenchItem(Item):
-    """An item of a task; ``kind`` is the task's name.
+    """Hold an item of a task; ``kind`` is the task's name.
 
     Attributes:
         motion: what is shown: a Motion or a :class:`VideoSpan`.
@@ -103,7 +103,7 @@ class BenchItem(Item):
 
 
 def gather(source: Source, tasks: Sequence[Task], split: str | None = None) -> list[BenchItem]:
-    """Every item of the tasks in a dataset, in the order of its records.
+    """Gather every item of the tasks in a dataset, in the order of its records.
 
     Args:
         source: the dataset.
@@ -170,7 +170,7 @@ def select(items: Sequence[AnyItem], limit: int | None, seed: int = 0) -> list[A
 
 
 def items_of(record: Record, tasks: Sequence[Task], folder: Path) -> Iterator[BenchItem]:
-    """The items of one record: for each task, what it selects, where the record has what the task shows."""
+    """Make the items of one record: every task's selection, where the record has the motion or video it shows."""
     video = None
     if record.video is not None:
         video = VideoSpan(folder / record.video, *(record.video_span or (None, None)))
@@ -187,7 +187,7 @@ def items_of(record: Record, tasks: Sequence[Task], folder: Path) -> Iterator[Be
 
 
 def selects(task: Task, instruction: Instruction) -> bool:
-    """Whether a task asks an instruction."""
+    """Tell whether a task asks an instruction."""
     chosen = task.select
     form = instruction.form.partition(":")[0]
     return (
@@ -200,7 +200,7 @@ def selects(task: Task, instruction: Instruction) -> bool:
 
 
 def form_of(form: str, slots: Mapping[str, str]) -> str:
-    """The form that baselines count by: a question about another event is another form ("does the person **jump**")."""
+    """Name the form that baselines count by: another event is another form ("does the person **jump**")."""
     return f"{form}:{slots['do']}" if form in _BY_SUBJECT and "do" in slots else form
 
 
@@ -231,7 +231,7 @@ def _item(record: Record, task: Task, instruction: Instruction, number: int, sho
 
 
 def _caption(record: Record, task: Task, shown: Any) -> Iterator[BenchItem]:
-    """One item for the captions of the whole clip: those of people where there are any."""
+    """Make one item of the captions of the whole clip: those of people where there are any."""
     whole = [caption for caption in record.captions if caption.start is None]
     told = [caption for caption in whole if caption.generator == "people"] or whole
     if task.select.generators:

@@ -43,7 +43,7 @@ PROMPT_VERSION = hashlib.sha256((_SYSTEM + _ITEM).encode()).hexdigest()[:12]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judge's word on one prediction: whether it matches, and a score from 0 to 5."""
+    """Hold the judge's word on one prediction: whether it matches, and a score from 0 to 5."""
 
     match: bool
     score: int
@@ -51,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a judge and exact match agree on the items that both decided.
+    """Measure how a judge and exact match agree on the items that both decided.
 
     Attributes:
         n: items.
@@ -73,7 +73,7 @@ class Agreement:
 
 
 class Judge:
-    """Judges predictions through an endpoint, whose cache makes a repeated run free.
+    """Judge predictions through an endpoint, whose cache makes a repeated run free.
 
     Args:
         endpoint: the judge's endpoint; its temperature should be 0.
@@ -83,7 +83,7 @@ class Judge:
         self.endpoint = endpoint
 
     def describe(self) -> dict[str, Any]:
-        """What identifies the judge, for the run's record."""
+        """Name the judge, its prompt and settings, for the run's record."""
         s = self.endpoint.settings
         return {"judge": s.model, "prompt": PROMPT_VERSION, "temperature": s.temperature, "seed": s.seed}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model said to one item under one condition, with its confidence in 0..1 (None when it states none)."""
+    """Hold the model's answer to one item under one condition, with its confidence in 0..1 (None: not stated)."""
 
     item: str
     condition: str
@@ -36,7 +36,7 @@ class Prediction:
 
 
 class PredictionLog:
-    """``predictions.jsonl``: a first line that names the run, then one line per prediction.
+    """Keep ``predictions.jsonl``: a first line that names the run, then one line per prediction.
 
     A line cut off by a kill is dropped. A log of another run (other weights, seed or items) is refused, never mixed
     or overwritten.
@@ -73,7 +73,7 @@ class PredictionLog:
         return len(self._found)
 
     def get(self, condition: str, item: str) -> Prediction | None:
-        """The prediction for an item under a condition, None when it was not made yet."""
+        """Find the prediction for an item under a condition, None when it was not made yet."""
         return self._found.get((condition, item))
 
     def add(self, predictions: Sequence[Prediction]) -> None:
@@ -171,12 +171,12 @@ def ask(
 
 
 def own_words(answer: Any) -> str:
-    """What the model itself said: a measured description that stands in for its words says nothing about the model."""
+    """Return the model's own words: a measured description that stands in for them says nothing about the model."""
     return str(getattr(answer, "own", answer.text))
 
 
 def _answers(assistant: Any, batch: Sequence[ControlledItem]) -> list[Any]:
-    """Answers in order: free ones together, those chosen by likelihood together."""
+    """Answer in order: free answers together, choices by likelihood together."""
     chooses = hasattr(assistant, "choose_batch")
     free = [k for k, query in enumerate(batch) if not (query.options and chooses)]
     chosen = [k for k, query in enumerate(batch) if query.options and chooses]
@@ -206,7 +206,7 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
 def weights_sha256(checkpoint: str | Path) -> str:
-    """SHA-256 of a checkpoint's weights.
+    """Hash a checkpoint's weights (SHA-256).
 
     Of one file: the hash ``sha256sum`` prints. Of a directory with several weight files (shards, an adapter): the
     hash of the lines ``<hash>  <name>`` of its files in the order of their names, that is of the output of
@@ -233,7 +233,7 @@ def weights_sha256(checkpoint: str | Path) -> str:
 
 
 def assistant_sha256(assistant: Any, checkpoint: str | Path | None = None) -> str | None:
-    """Hash of the weights an assistant answers with: of its directory where it has one, else of its tensors in memory.
+    """Hash an assistant's weights: those of its directory where it has one, else its tensors in memory.
 
     Args:
         assistant: may have ``directory`` (or ``path``), or ``model`` with ``state_dict()``.
@@ -259,7 +259,7 @@ def assistant_sha256(assistant: Any, checkpoint: str | Path | None = None) -> st
 
 
 def code_version() -> str:
-    """Package version, with the commit run from its own git checkout (``0.1.0+3f2a91c.modified``)."""
+    """Name the package version, with the commit in its own git checkout (``0.1.0+3f2a91c.modified``)."""
     package = Path(vimonet.__file__).resolve().parent
     top = _git(package, "rev-parse", "--show-toplevel")
     # An environment inside somebody else's repository must not lend its commit.
@@ -272,7 +272,7 @@ def code_version() -> str:
 
 
 def items_sha256(items: Sequence[Item]) -> str:
-    """Hash of everything asked: ids, questions, answers and the movements themselves."""
+    """Hash everything asked: ids, questions, answers and the motions themselves."""
     digest = hashlib.sha256()
     motions: dict[int, str] = {}
     for item in items:
@@ -284,7 +284,7 @@ def items_sha256(items: Sequence[Item]) -> str:
 
 
 def _shown_sha256(shown: Any) -> str:
-    """Of a movement its joints, of a video its name, size and stretch: a benchmark's videos may be hundreds of GB."""
+    """Hash a motion's joints, a video's name, size and span: a benchmark's videos may be hundreds of GB."""
     if isinstance(shown, VideoSpan):
         size = shown.path.stat().st_size if shown.path.is_file() else None
         content = f"{shown.path.name} {size} {shown.start} {shown.end}".encode()
@@ -294,7 +294,7 @@ def _shown_sha256(shown: Any) -> str:
 
 
 def machine() -> str:
-    """The machine in a phrase, for the report's wall time."""
+    """Name the machine in a phrase, for the report's wall time."""
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 

@@ -1,4 +1,4 @@
-"""The outcome of an evaluation: JSON for machines, Markdown for people, and the mean and spread over seeds."""
+"""Write the report of a run as JSON, Markdown and charts, and combine seeds into mean and spread."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def score_sections(answers: RunAnswers) -> dict[str, list[dict[str, Any]]]:
 
 @dataclass
 class Report:
-    """Scores of one model on one set of items.
+    """Hold the scores of one model on one set of items.
 
     Attributes:
         provenance: model, checkpoint (SHA-256 of its weights), seed, code version, counts, controls, wall time,
@@ -71,20 +71,19 @@ class Report:
         raise KeyError(f"no score row for source {source!r}, kind {kind!r}, form {form!r}, wording {wording!r}")
 
     def score(self, source: str, kind: str, system: str = "model", measure: str = "exact_match") -> float:
-        """One figure: ``report.score("cmu", "turn", "blind", "balanced_accuracy")``."""
+        """Return one figure: ``report.score("cmu", "turn", "blind", "balanced_accuracy")``."""
         return self.row(source, kind)["systems"][system][measure]["value"]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; numbers that are not known are None."""
+        """Return a JSON-ready mapping; numbers that are not known are None."""
         return _plain({"provenance": self.provenance, **self.sections})
 
     def markdown(self, forms: bool = True) -> str:
-        """The tables of the report, with or without the long one per question form."""
+        """Write the tables of the report, with or without the long one per question form."""
         return _markdown(["# Evaluation", _facts(self.provenance)], self.sections, forms)
 
     def categories(self, sources: Sequence[str] = ()) -> str:
-        """One Markdown table per source and task: n, score, balanced accuracy, blind, shuffled, mirrored, majority,
-        nearest.
+        """Write one table, a row per source and task: n, score, balanced accuracy, controls, majority, nearest.
 
         Args:
             sources: corpora to show, in this order; () for every one.
@@ -131,7 +130,7 @@ class Report:
 
 @dataclass
 class CombinedReport:
-    """Scores of several seeds of one recipe on the same items: every score as mean and spread over the seeds.
+    """Hold the scores of several seeds of one recipe on the same items, each as mean and spread over the seeds.
 
     Attributes:
         provenance: of each report.
@@ -144,11 +143,11 @@ class CombinedReport:
     out: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return a JSON-ready mapping."""
         return _plain({"provenance": self.provenance, **self.sections})
 
     def markdown(self, forms: bool = True) -> str:
-        """The tables, ``mean ± standard deviation over seeds``, with or without the long one per question form."""
+        """Write the tables (mean ± standard deviation over seeds), with or without the long one per question form."""
         opening = [
             f"# Evaluation over {len(self.provenance)} seeds",
             "Every figure: mean ± sample standard deviation over the seeds.",
@@ -186,7 +185,7 @@ def load_report(path: str | Path) -> Report | CombinedReport:
 
 
 def combine(reports: Sequence[Report | str | Path]) -> CombinedReport:
-    """Mean and spread of every score over several seeds.
+    """Combine reports into mean and spread of every score over several seeds.
 
     Args:
         reports: of different checkpoints on the same items, or where they were saved.
@@ -290,7 +289,7 @@ def _facts(provenance: Row) -> str:
 
 
 def _is_score(value: Any) -> bool:
-    """Whether a part of a report is a score (``{"value", "low", "high", ...}``)."""
+    """Tell whether a part of a report is a score (``{"value", "low", "high", ...}``)."""
     return isinstance(value, Mapping) and "value" in value
 
 

@@ -21,8 +21,7 @@ _NAMES = {"nearest": "nearest clip", "blind": "blind (larger of two)"}
 
 
 def draw_scores(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str = "", measure: str = "score") -> None:
-    """A panel per source: a bar per kind with its 95 % interval, the blind, majority and nearest-neighbour scores
-    marked.
+    """Draw a panel per source: a bar per kind with its 95 % interval; blind, majority and nearest clip are marked.
 
     Args:
         rows: a report's ``score_rows``.
@@ -72,7 +71,7 @@ def draw_scores(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str = "
 
 
 def _panes(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Rows by source, ``all`` first; several sources of one kind each share a panel."""
+    """Group rows by source, ``all`` first; several sources of one kind each share a panel."""
     sources = sorted({row["source"] for row in rows}, key=lambda source: (source != "all", source))
     groups = [(source, [row for row in rows if row["source"] == source]) for source in sources]
     single = [own[0] for _, own in groups if len(own) == 1]
@@ -87,13 +86,13 @@ def _of(scores: Mapping[str, Any], measure: str) -> Mapping[str, Any]:
 
 
 def _height(row: Mapping[str, Any], name: str, measure: str) -> float | None:
-    """A system's score; of ``blind`` the larger of the two blind ones."""
+    """Read a system's score; for ``blind`` the larger of the two blind ones."""
     system = row.get("blind", {}).get("system", name) if name == "blind" else name
     return _of(row["systems"][system], measure)["value"] if system in row["systems"] else None
 
 
 def draw_reliability(calibration: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Reliability diagram per source: accuracy in each bin of stated confidence, and how many answers lie in it."""
+    """Draw a reliability diagram per source: accuracy and number of answers in each bin of stated confidence."""
     rows = [row for row in calibration if any(b["n"] for b in row["bins"])]
     if not rows:
         return

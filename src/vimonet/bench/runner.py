@@ -35,7 +35,7 @@ CONTROLS = ("blind", "shuffled", "mirrored", "reversed", "frozen")
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a benchmark run.
+    """Set what a benchmark run asks, and how.
 
     Attributes:
         dataset: folder of a VIMOS dataset, of MVBench, or of BABEL-QA / HuMMan-QA.
@@ -77,7 +77,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Judges:
-    """Further measures of answers, each None where it is not wanted.
+    """Hold further measures of answers, each None where it is not wanted.
 
     Attributes:
         judge: a :class:`vimonet.bench.judge.Judge` of the answers.

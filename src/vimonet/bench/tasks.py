@@ -55,7 +55,7 @@ _LED = re.compile(
 
 @dataclass(frozen=True)
 class Rule:
-    """How the answers of a task are scored.
+    """Set how the answers of a task are scored.
 
     Attributes:
         format: one of :data:`FORMATS`.
@@ -70,7 +70,7 @@ class Rule:
     threshold: float = 0.5
 
     def score(self, prediction: str, answer: str, options: Sequence[str] = ()) -> float:
-        """0 to 1 for a prediction; ``caption`` and ``judge`` are scored elsewhere and count exact match here."""
+        """Score a prediction from 0 to 1; ``caption`` and ``judge`` are scored elsewhere and count exact match here."""
         if self.format in ("letter", "likelihood"):
             return float(choice_of(prediction, options) == choice_of(answer, options) is not None)
         if self.format in ("number", "time") and not text_metrics.is_abstention(answer):
@@ -87,7 +87,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which instructions of a dataset a task asks; an empty list takes any.
+    """Select the instructions of a dataset that a task asks; an empty list takes any.
 
     Attributes:
         styles, kinds, forms, sources, generators: of an instruction, and the corpus of its clip.
@@ -106,7 +106,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Published:
-    """Where a task's questions lie in MVBench's published layout.
+    """Locate a task's questions in MVBench's published layout.
 
     Attributes:
         file: below ``json/``.
@@ -121,7 +121,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Task:
-    """One category of the benchmark.
+    """Define one category of the benchmark.
 
     Attributes:
         name: category in the report.
@@ -179,12 +179,12 @@ def load_task(path: str | Path) -> Task:
 
 
 def known_tasks() -> dict[str, Task]:
-    """The tasks that come with the package, by name: motion first, each group in the paper's order."""
+    """Load the tasks that come with the package, by name: motion first, each group in the paper's order."""
     return dict(_known())
 
 
 def find_tasks(names: Sequence[str] = ()) -> list[Task]:
-    """Tasks by name or by path of a YAML file; all known ones for no names.
+    """Find tasks by name or by path of a YAML file; all known ones for no names.
 
     Raises:
         InputError: an unknown name (all known ones are listed), an unusable file, or a name given twice.
@@ -263,7 +263,7 @@ EXACT, CAPTION = Rule(), Rule("caption")
 
 
 def rule_of(item: Any) -> Rule:
-    """The rule of an item: its task's, else ``caption`` for captions and ``exact`` for everything else."""
+    """Return the rule of an item: its task's, else ``caption`` for captions and ``exact`` for everything else."""
     rule = getattr(item, "rule", None)
     return rule if isinstance(rule, Rule) else CAPTION if item.kind == "caption" else EXACT
 
@@ -274,24 +274,24 @@ def plain_question(item: Any) -> str:
 
 
 def topic_of(item: Any) -> str:
-    """What an item asks about in its dataset's own words; its kind, unless it is asked as part of a task."""
+    """Name the topic of an item by its dataset's own kind; that of the item unless it is asked as part of a task."""
     return getattr(item, "topic", "") or item.kind
 
 
 def item_score(item: Any, prediction: str) -> float:
-    """Score 0 to 1 of a prediction for an item under its rule."""
+    """Score a prediction for an item under its rule, 0 to 1."""
     return rule_of(item).score(prediction, item.answer, item.options)
 
 
 def list_options(options: Sequence[str]) -> str:
-    """Options as a model is shown them: one a line, ``(A) walking``; in a row where letters do not suffice."""
+    """Write options as a model is shown them: one a line, ``(A) walking``; in a row where letters do not suffice."""
     if len(options) > len(LETTERS):
         return f"Answer with one of: {', '.join(options)}"
     return "\n".join(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))
 
 
 def choice_of(answer: str, options: Sequence[str]) -> int | None:
-    """Index of the option an answer chooses, or None.
+    """Find the index of the option an answer chooses, or None.
 
     Rules, in order: the answer is an option's text (after normalisation); it opens with an option's letter ("B",
     "(B) walking", "B.", "Answer: B"); exactly one option's text occurs in it.
@@ -309,13 +309,13 @@ def choice_of(answer: str, options: Sequence[str]) -> int | None:
 
 
 def number_in(text: str) -> float | None:
-    """The one number in a text, digits or words up to twenty; None for none or several that differ."""
+    """Read the one number in a text, digits or words up to twenty; None for none or several that differ."""
     found = {float(match) for match in _NUMBER.findall(_spaced(text))}
     return found.pop() if len(found) == 1 else None
 
 
 def time_in(text: str) -> float | None:
-    """The one point in time in a text, in seconds: "at 1.5 seconds", "1:30"."""
+    """Read the one point in time in a text, in seconds: "at 1.5 seconds", "1:30"."""
     clocks = {60 * int(minutes) + float(seconds) for minutes, seconds in _CLOCK.findall(text)}
     if clocks:
         return clocks.pop() if len(clocks) == 1 else None
@@ -323,14 +323,14 @@ def time_in(text: str) -> float | None:
 
 
 def span_in(text: str) -> tuple[float, float] | None:
-    """The stretch of time in a text, in seconds: two numbers, the second not before the first; None otherwise."""
+    """Read the span of time in a text, in seconds: two numbers, the second not before the first; None otherwise."""
     clocks = [60 * int(minutes) + float(seconds) for minutes, seconds in _CLOCK.findall(text)]
     times = clocks or [float(match) for match in _NUMBER.findall(_spaced(text))]
     return (times[0], times[1]) if len(times) == 2 and times[0] <= times[1] else None
 
 
 def overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> float:
-    """Intersection over union of two stretches of time; 0 where one is missing or both are points."""
+    """Compute the intersection over union of two spans of time; 0 where one is missing or both are points."""
     if a is None or b is None:
         return 0.0
     union = max(a[1], b[1]) - min(a[0], b[0])
@@ -338,7 +338,7 @@ def overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> flo
 
 
 def _spaced(text: str) -> str:
-    """Number words as digits, units apart from their numbers, a dash between numbers as a blank."""
+    """Write number words as digits, units apart from their numbers, a dash between numbers as a blank."""
     text = re.sub(r"(?<=\d)\s*[-–—]\s*(?=\d)", " ", text.lower())
     text = re.sub(r"(?<=\d)(?=[a-z])", " ", text)
     words = [str(text_metrics.NUMBER_OF.get(word.strip(".,;:!?"), word)) for word in text.split()]

@@ -131,7 +131,7 @@ def _captions_markdown(rows: Sequence[Row]) -> str:
 
 
 class Similarity:
-    """Cosine between the vectors of a caption and of the nearest of its references (Sentence-BERT, arXiv 1908.10084).
+    """Measure the cosine of a caption and its nearest reference in sentence embeddings (Sentence-BERT, 1908.10084).
 
     The nearest, not the mean: references of one movement tell different things about it, and a caption need not tell
     all. The figure is one model's own scale; unrelated captions are not at 0, so read it against the shuffled control.
@@ -178,12 +178,12 @@ class Similarity:
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, captions: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-        """Similarity [N] in -1..1 of each caption to the nearest of its own references; 0 for one without words."""
+        """Measure the similarity [N] in -1..1 of each caption to its nearest reference; 0 for one without words."""
         self._read([*captions, *(text for group in references for text in group)])
         return np.array([self._nearest(*pair) for pair in zip(captions, references, strict=True)], dtype=np.float64)
 
     def describe(self) -> str:
-        """Name and hash, for a report."""
+        """Return name and hash, for a report."""
         return f"{self.name} ({self.sha256[:12]})" if self.sha256 else self.name
 
     def _nearest(self, caption: str, references: Sequence[str]) -> float:
@@ -205,7 +205,7 @@ class Similarity:
 
 
 def find_evaluator(folder: str | Path | None = None) -> TextMotionEncoder | None:
-    """The evaluator of a folder; for None the shipped one, or None where none is shipped.
+    """Load the text-motion encoder of a folder; for None the shipped one, or None where none is shipped.
 
     Raises:
         InputError: a folder was named and holds no evaluator, or the shipped one is damaged.
@@ -227,7 +227,7 @@ def retrieval(run: RunAnswers) -> list[dict[str, Any]]:
 def retrieval_rows(
     evaluator: TextMotionEncoder, items: Sequence[Item], systems: Mapping[str, Mapping[str, str]], seed: int = 0
 ) -> list[dict[str, Any]]:
-    """R-precision and MM-Dist of the references and of every system's captions, per source and over all.
+    """Score references and every system's captions by R-precision and MM-Dist, per source and over all.
 
     Every reference of a clip has a pool of its own; a system's caption takes the place of each of them in turn, so that
     all systems meet the same pools. An empty caption is scored as a full stop.
@@ -256,7 +256,7 @@ def retrieval_rows(
 
 
 def references_of(items: Sequence[Item], key: str = "references") -> list[str]:
-    """The distinct references of the items about one movement: ``evidence[key]``, else the answer (raw ones only)."""
+    """List the distinct references of the items about one motion: ``evidence[key]``, else the answer (raw only)."""
     texts: list[str] = []
     for item in items:
         told = item.evidence.get(key) or ([item.answer] if key == "references" else [])
@@ -311,7 +311,7 @@ def _scores(found: Retrieval) -> dict[str, dict[str, Any]]:
 
 
 def _readable(evaluator: TextMotionEncoder) -> set[int]:
-    """Dimensions of the movements that it has a tower for."""
+    """List the dimensions of the motions that it has a tower for."""
     config = evaluator.model.config
     return {d for d, tower in ((3, config.motion_config), (2, config.keypoint_config)) if tower is not None}
 

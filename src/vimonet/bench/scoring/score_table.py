@@ -42,7 +42,7 @@ Answers = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Section:
-    """One section of a report: its rows and their Markdown.
+    """Define one section of a report: its rows and their Markdown.
 
     Attributes:
         name: key in ``report.json``.
@@ -60,7 +60,7 @@ class Section:
 
 @dataclass(frozen=True)
 class RunAnswers:
-    """The items of one run, what every system answered, and how scores are resampled.
+    """Hold the items of one run, every system's answers, and how scores are resampled.
 
     Attributes:
         items: everything asked.
@@ -92,7 +92,7 @@ class RunAnswers:
 
     @cached_property
     def systems(self) -> dict[str, Answers]:
-        """Answers by system: the model, the model under the conditions that keep the right answer, the baselines."""
+        """Collect answers by system: the model, under the conditions that keep the right answer too, the baselines."""
         asked = {
             MODEL if name == "motion" else name: {k: p.text for k, p in said.items()}
             for name, said in self.predictions.items()
@@ -102,16 +102,16 @@ class RunAnswers:
 
     @property
     def said(self) -> Mapping[str, Prediction]:
-        """The model's predictions on the motions as they are."""
+        """Return the model's predictions on the motions as they are."""
         return self.predictions["motion"]
 
     @property
     def sources(self) -> list[str]:
-        """Corpora of the items, in alphabetical order."""
+        """List the corpora of the items, in alphabetical order."""
         return sorted({item.source for item in self.items})
 
     def kinds(self, items: Sequence[Item]) -> list[str]:
-        """Kinds of items, in the order of the report."""
+        """List the kinds of items, in the order of the report."""
         rank = {kind: k for k, kind in enumerate(self.order)}
         return sorted({item.kind for item in items}, key=lambda kind: (rank.get(kind, len(rank)), kind))
 

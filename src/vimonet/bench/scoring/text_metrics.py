@@ -1,4 +1,4 @@
-"""Text metrics: exact match after fixed rules, and the n-gram caption metrics of pycocoevalcap.
+"""Compare texts: exact match after fixed rules, and the n-gram caption metrics of pycocoevalcap.
 
 Caption metrics follow the definitions of ``pycocoevalcap`` 1.2 so that figures compare with published ones, with two
 differences that are named wherever a score is: the tokeniser is a fixed regular expression instead of the Java PTB
@@ -93,30 +93,30 @@ def _number(word: str) -> str:
 
 
 def is_abstention(text: str) -> bool:
-    """Whether an answer declines to answer: "cannot tell" or a plain variant ("I can't say", "not sure")."""
+    """Tell whether an answer declines to answer: "cannot tell" or a plain variant ("I can't say", "not sure")."""
     return bool(_ABSTENTIONS.match(normalise(text)))
 
 
 def exact_match(prediction: str, answer: str) -> bool:
-    """Whether two answers are equal after :func:`normalise`; two abstentions are equal in any of their wordings."""
+    """Tell whether two answers are equal after :func:`normalise`; all wordings of an abstention are equal."""
     return canonical(prediction) == canonical(answer)
 
 
 @lru_cache(maxsize=1 << 16)
 def canonical(text: str) -> str:
-    """The normalised answer with every wording of an abstention made one: the class an answer is counted under."""
+    """Normalise an answer and make every wording of an abstention one: the class it is counted under."""
     text = normalise(text)
     return ABSTENTION if _ABSTENTIONS.match(text) else text
 
 
 def count_in(text: str) -> int | None:
-    """The one whole number an answer names ("three steps" is 3); None when it names none or several different ones."""
+    """Read the one whole number an answer names ("three steps" is 3); None for none or several that differ."""
     found = {int(match) for match in _INTEGER.findall(normalise(text))}
     return found.pop() if len(found) == 1 else None
 
 
 def within_one(prediction: str, answer: str) -> bool:
-    """Whether a count is right to within one; an abstention is right where the answer is one."""
+    """Tell whether a count is right to within one; an abstention is right where the answer is one."""
     if is_abstention(answer):
         return is_abstention(prediction)
     said, true = count_in(prediction), count_in(answer)
@@ -133,7 +133,7 @@ def tokenise(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class CaptionScores:
-    """Caption metrics of a set, with what is needed to resample it.
+    """Hold the caption metrics of a set, with the counts to resample it.
 
     Attributes:
         scores: ``bleu1`` .. ``bleu4`` (corpus level), ``rouge_l`` and ``cider`` (mean over captions), named in
@@ -149,7 +149,7 @@ class CaptionScores:
     bleu_counts: NDArray[np.float64]
 
     def weighted(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores [B, 6], as :data:`CAPTION_METRICS`, of B resamples given as draws of each caption [B, N]."""
+        """Score [B, 6], as :data:`CAPTION_METRICS`, B resamples given as draws of each caption [B, N]."""
         total = weights.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             means = (weights @ np.stack([self.rouge_l, self.cider], axis=1)) / total[:, None]
@@ -157,8 +157,8 @@ class CaptionScores:
 
 
 def caption_scores(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
-    """BLEU-1 to 4 (Papineni et al. 2002), ROUGE-L (Lin 2004, beta 1.2) and CIDEr(-D) (arXiv 1411.5726) as
-    pycocoevalcap defines them.
+    """Score captions by BLEU-1 to 4 (Papineni et al. 2002), ROUGE-L (Lin 2004, beta 1.2) and CIDEr-D (arXiv 1411.5726)
+    as pycocoevalcap defines them.
 
     CIDEr is on pycocoevalcap's scale (:data:`CIDER_SCALE`) and depends on the set it is computed on; with one caption
     it is 0 by definition.
@@ -205,7 +205,7 @@ def _bleu_counts(hypothesis: list[str], references: list[list[str]]) -> list[int
 
 
 def _bleu(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """BLEU-1 to 4, [B, 4], of summed counts [B, 10]; pycocoevalcap adds the constants against zero counts."""
+    """Compute BLEU-1 to 4, [B, 4], of summed counts [B, 10]; pycocoevalcap adds the constants against zero counts."""
     tiny, small = 1e-15, 1e-9
     precision = (counts[:, :4] + tiny) / (counts[:, 4:8] + small)
     geometric = np.exp(np.cumsum(np.log(precision), axis=1) / np.arange(1, 5))
