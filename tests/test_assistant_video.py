@@ -175,7 +175,7 @@ def test_real_clips_are_answered(assistant: Assistant, shared: Path) -> None:
 
 
 def test_an_attentive_translator_says_where_it_looked(tmp_path: Path) -> None:
-    settings = {"translator": "attentive", "video_pooling": "attentive", "video_tokens": 6}
+    settings = {"projector": "attentive", "video_pooling": "attentive", "video_tokens": 6}
     model, processor = tiny_model(video_config=tiny_clip_config(), **settings)
     assistant = Assistant(model, processor)
     clip, video = tiny_motion(20), tiny_video(40)
@@ -187,7 +187,7 @@ def test_an_attentive_translator_says_where_it_looked(tmp_path: Path) -> None:
         np.testing.assert_allclose(item.weights.sum(1), 1, rtol=1e-5)
         assert item.mean.sum() == pytest.approx(1, rel=1e-5) and item.strongest in item.seconds
     with torch.no_grad():
-        weights = model(**assistant._inputs([("which way", clip)])).translator_attentions["motion"]
+        weights = model(**assistant._inputs([("which way", clip)])).projector_attentions["motion"]
     np.testing.assert_allclose(motion.weights, weights[0].mean(0).numpy(), rtol=1e-5, atol=1e-6)
     path = draw_moments([motion, seen], tmp_path / "m.png", title="Which way?", subtitle="to the left")
     from PIL import Image
@@ -197,10 +197,10 @@ def test_an_attentive_translator_says_where_it_looked(tmp_path: Path) -> None:
 
 def test_a_translator_that_is_drawn_to_a_moment_is_seen_to_be(tmp_path: Path) -> None:
     """Keys turned so that every query wants what is late: the strongest moment is the last."""
-    model, processor = tiny_model(translator="attentive")
+    model, processor = tiny_model(projector="attentive")
     translator = model.vimonet.translators.motion
     with torch.no_grad():
-        from vimonet.model.position_encoding import sinusoids
+        from vimonet.model.pooling import sinusoids
 
         late = sinusoids(5, 32)[4]
         for layer in (translator.query, translator.key, translator.project):

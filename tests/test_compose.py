@@ -125,7 +125,7 @@ def test_released_video_branch_runs_and_gives_its_numbers(disk, shared, tmp_path
     sizes = {**SHAPE, "hidden_size": 96}
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path / "llm")
     tokenizer.save_pretrained(tmp_path / "llm")
-    parts = ["--llm", str(tmp_path / "llm"), "--video", str(tmp_path / "lb"), "--video-projector"]
+    parts = ["--llm", str(tmp_path / "llm"), "--video", str(tmp_path / "lb"), "--projector-weights"]
     out = tmp_path / "out"
     assert main(["compose", *parts, str(tmp_path / "llava"), "--chat", "motionllm", "-o", str(out)]) == 0
     assert "new, untrained" not in capsys.readouterr().out
@@ -155,11 +155,11 @@ def test_released_video_branch_runs_and_gives_its_numbers(disk, shared, tmp_path
     assert blind == "<s>USER: What? ASSISTANT: "
 
     with pytest.raises(InputError, match="does not fit between"):
-        compose(disk / "vicuna", video=tmp_path / "lb", video_projector=tmp_path / "llava")
+        compose(disk / "vicuna", video=tmp_path / "lb", projector_weights=tmp_path / "llava")
     with pytest.raises(InputError, match=r"no projector\.safetensors"):
-        compose(disk / "vicuna", video=tmp_path / "lb", video_projector=disk)
+        compose(disk / "vicuna", video=tmp_path / "lb", projector_weights=disk)
     with pytest.raises(InputError, match="no video tower"):
-        compose(disk / "vicuna", motion_tokenizer=disk / "motion", video_projector=tmp_path / "llava")
+        compose(disk / "vicuna", motion_tokenizer=disk / "motion", projector_weights=tmp_path / "llava")
 
 
 def test_motionllm_in_one_command(disk, tmp_path, capsys):
@@ -207,12 +207,12 @@ def test_half_precision_and_one_tower(disk, tmp_path):
 def test_command(disk, tmp_path, capsys):
     out = tmp_path / "out"
     parts = ["--llm", str(disk / "qwen"), "--video", str(disk / "clip"), "--motion-tokenizer", str(disk / "motion")]
-    assert main(["compose", *parts, "-o", str(out), "--translator", "attentive", "--video-tokens", "64"]) == 0
+    assert main(["compose", *parts, "-o", str(out), "--projector", "attentive", "--video-tokens", "64"]) == 0
     printed = capsys.readouterr().out
     assert "chat template: qwen; an answer ends with <|im_end|>" in printed
     assert "a video is 8 frames and 64 tokens" in printed and "(new, untrained)" in printed
     config = json.loads((out / "config.json").read_text())
-    assert config["translator"] == "attentive" and config["video_tokens"] == 64
+    assert config["projector"] == "attentive" and config["video_tokens"] == 64
     card = (out / "README.md").read_text()
     assert f"| language model | {disk / 'qwen'} |" in card and "# out\n" in card
     assert f"vimonet compose --llm {disk / 'qwen'}" in card and "## Training data\n\nNone." in card

@@ -65,8 +65,8 @@ def tiny_config(**changes: Any) -> ViMoNetConfig:
         ),
         "motion_config": MotionVQVAEConfig(input_dim=BODY_DIM, **tower),
         "keypoint_config": MotionVQVAEConfig(input_dim=KEYPOINT_DIM, **tower),
-        "translator_queries": 5,
-        "translator_heads": 4,
+        "projector_queries": 5,
+        "projector_heads": 4,
     }
     return ViMoNetConfig(**{**settings, **changes})
 

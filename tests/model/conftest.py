@@ -20,4 +20,4 @@ def tiny():
 @pytest.fixture(scope="session")
 def attentive():
     """The same with an attentive translator."""
-    return tiny_model(translator="attentive")
+    return tiny_model(projector="attentive")

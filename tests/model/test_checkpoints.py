@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vimonet.model.conversion.motion_tokenizers import convert_state_dict, load_released_vqvae
+from vimonet.model.conversion.convert_t2m_gpt import convert_state_dict, load_released_vqvae
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionVQVAE
 from vimonet.utils.errors import InputError

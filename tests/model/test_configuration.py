@@ -8,7 +8,7 @@ from vimonet.model import MotionVQVAEConfig, ViMoNetConfig
 
 
 def test_saves_and_loads_equal(tmp_path):
-    config = tiny_config(translator="attentive", caption_question="what happens", confidence_temperature=1.5)
+    config = tiny_config(projector="attentive", caption_question="what happens", confidence_temperature=1.5)
     config.save_pretrained(tmp_path)
     loaded = AutoConfig.from_pretrained(tmp_path)
     assert isinstance(loaded, ViMoNetConfig)
@@ -36,8 +36,8 @@ def test_tied_embeddings_follow_the_language_model():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"translator": "magic"},
-        {"translator_queries": 0},
+        {"projector": "magic"},
+        {"projector_queries": 0},
         {"confidence_temperature": 0.0},
         {"keypoint_config": {"down_t": 3}},
     ],
@@ -45,3 +45,9 @@ def test_tied_embeddings_follow_the_language_model():
 def test_parts_that_cannot_work_are_refused(wrong):
     with pytest.raises(Exception, match=next(iter(wrong)).split("_")[0]):
         tiny_config(**wrong)
+
+
+def test_fields_of_older_versions_are_read():
+    now = tiny_config(projector="mlp", projector_queries=7, projector_time=True, video_projector="linear").to_dict()
+    old = {name.replace("projector", "translator"): value for name, value in now.items()}
+    assert "translator_time" in old and ViMoNetConfig.from_dict(old).to_dict() == now

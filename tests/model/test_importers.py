@@ -12,9 +12,9 @@ from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForC
 
 from vimonet.model import LanguageBindVideoConfig, LanguageBindVideoModel, MotionFeatureExtractor, MotionVQVAE
 from vimonet.model.conversion import REPORT, convert
-from vimonet.model.conversion.checkpoint_files import read_tensors
+from vimonet.model.conversion.convert_video_llava import convert_projector
 from vimonet.model.conversion.lit_gpt import convert_lit_llama, convert_lora, merge_lora
-from vimonet.model.conversion.llava_projector import convert_projector
+from vimonet.model.weight_files import read_tensors
 from vimonet.utils.errors import InputError
 
 HEADS = 4

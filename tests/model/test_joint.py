@@ -15,7 +15,7 @@ from vimonet.model import (
     SPECIAL_TOKENS,
     ViMoNetForConditionalGeneration,
     ViMoNetProcessor,
-    add_video,
+    add_video_tower,
     build_model,
     build_processor,
     build_video_processor,
@@ -34,7 +34,7 @@ CELLS = {"motion": (True, False), "video": (False, True), "both": (True, True), 
 @pytest.fixture(scope="module")
 def joint():
     """A tiny model with a CLIP tower pooled to 32 tokens; tests must not change it."""
-    return tiny_model(video_config=tiny_clip_config(), video_tokens=32, translator_time=True)
+    return tiny_model(video_config=tiny_clip_config(), video_tokens=32, projector_time=True)
 
 
 def chat_of(processor, cell, seed=0, answer=None):
@@ -193,7 +193,7 @@ def test_unpooled_tokens_are_the_paper_s():
 def test_a_trained_model_gets_a_video_tower_and_answers_as_before_on_motion(tmp_path):
     model, processor = tiny_model()
     tokenizer = tiny_tokenizer()
-    grown = add_video(model, tokenizer, saved_backbone("clip", tmp_path), video_tokens=16).eval()
+    grown = add_video_tower(model, tokenizer, saved_backbone("clip", tmp_path), video_tokens=16).eval()
     assert len(tokenizer) == len(processor.tokenizer) + 1 == grown.config.text_config.vocab_size
     sees = build_processor(grown.config, tokenizer, processor.feature_extractor)
     old, new = (batch_of(p, *[chat_of(p, cell) for cell in ("motion", "neither")]) for p in (processor, sees))
@@ -201,9 +201,9 @@ def test_a_trained_model_gets_a_video_tower_and_answers_as_before_on_motion(tmp_
     with torch.no_grad():
         torch.testing.assert_close(grown(**new).logits[..., :-1], model(**old).logits)
     with pytest.raises(ValueError, match="has a video tower already"):
-        add_video(grown, tokenizer, saved_backbone("clip", tmp_path))
+        add_video_tower(grown, tokenizer, saved_backbone("clip", tmp_path))
     with pytest.raises(ValueError, match="Name a video tower"):
-        add_video(model, tokenizer)
+        add_video_tower(model, tokenizer)
     assert model.config.video_config is None
 
 
@@ -250,7 +250,7 @@ def test_checkpoints_from_before_video_load_and_answer_the_same(tmp_path):
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    old = {key: value for key, value in config.items() if not key.startswith("video_") and key != "translator_time"}
+    old = {key: value for key, value in config.items() if not key.startswith("video_") and key != "projector_time"}
     (tmp_path / "config.json").write_text(json.dumps(old))
     settings = json.loads((tmp_path / "processor_config.json").read_text())
     assert settings.pop("frames", None) is None

@@ -176,7 +176,7 @@ def test_attention_weights_of_the_translator_come_back(attentive):
                 processor, processor.messages("what", tiny_motion(20)), processor.messages("what", tiny_motion(8))
             )
         )
-    weights = out.translator_attentions["motion"]
+    weights = out.projector_attentions["motion"]
     assert weights.shape == (2, 4, 5, 5)
     assert weights[1, ..., 2:].abs().max() == 0
 
@@ -184,10 +184,10 @@ def test_attention_weights_of_the_translator_come_back(attentive):
 @pytest.mark.parametrize("translator", ["linear", "mlp", "attentive"])
 @pytest.mark.parametrize("tied", [False, True])
 def test_saves_and_loads_bit_identical(translator, tied, tmp_path):
-    config = tiny_config(translator=translator)
+    config = tiny_config(projector=translator)
     config.text_config.tie_word_embeddings = tied
     model = build_model(config, tiny_tokenizer()).eval()
-    _, processor = tiny_model(translator=translator)
+    _, processor = tiny_model(projector=translator)
     model.save_pretrained(tmp_path)
     inputs = batch_of(processor, *three_chats(processor))
     with torch.no_grad():
@@ -302,7 +302,7 @@ def test_bfloat16_answers(tiny, tmp_path):
 
 
 def test_autocast_trains():
-    model, processor = tiny_model(translator="attentive")
+    model, processor = tiny_model(projector="attentive")
     inputs = batch_of(processor, processor.messages("which way", tiny_motion(20), "left"), answer=True)
     with torch.autocast("cpu", torch.bfloat16):
         loss = model.train()(**inputs, labels=inputs["input_ids"]).loss

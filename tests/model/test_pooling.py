@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vimonet.model.pooling import AttentivePooling, GridPooling, count_tokens, pooled_grid
-from vimonet.model.projectors import Translators
+from vimonet.model.projectors import Projectors
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_attentive_weights_sum_to_one_and_see_time_and_place():
         pooling(features.flip(1), places)[0],
     ):
         assert (moved - tokens).abs().max() > 1e-4
-    with pytest.raises(ValueError, match="width 16 is not a multiple of translator_heads=3"):
+    with pytest.raises(ValueError, match="width 16 is not a multiple of projector_heads=3"):
         AttentivePooling(16, 5, 3)
 
 
@@ -76,7 +76,7 @@ def test_one_clock_for_motion_and_video():
     """What happens at one time carries one code in both streams."""
     torch.manual_seed(0)
     spec = {"kind": "linear", "input_dim": 8, "rows": 2, "columns": 2, "budget": 64}
-    translators = Translators("linear", {"motion": 8}, 16, time=True, video=spec)
+    translators = Projectors("linear", {"motion": 8}, 16, time=True, video=spec)
     for linear in (translators.motion.linear, translators.video.translator.linear):
         torch.nn.init.zeros_(linear.weight)
         torch.nn.init.zeros_(linear.bias)

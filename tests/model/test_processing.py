@@ -158,7 +158,7 @@ def test_saves_and_loads_through_auto(tmp_path, tiny):
     model, _ = tiny
     rng = np.random.default_rng(0)
     extractor = MotionFeatureExtractor(mean=rng.normal(size=110), max_frames=64)
-    processor = build_processor(tiny_config(translator="attentive"), tiny_tokenizer(), extractor, fold_questions=False)
+    processor = build_processor(tiny_config(projector="attentive"), tiny_tokenizer(), extractor, fold_questions=False)
     processor.save_pretrained(tmp_path)
     model.config.save_pretrained(tmp_path)
     loaded = AutoProcessor.from_pretrained(tmp_path)

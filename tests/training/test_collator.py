@@ -29,7 +29,7 @@ def pair(
     model = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder)
     processor = ViMoNetProcessor.from_pretrained(aligned_folder)
     if request.param == "attentive":
-        config = ViMoNetConfig.from_dict({**model.config.to_dict(), "translator": "attentive", "translator_queries": 5})
+        config = ViMoNetConfig.from_dict({**model.config.to_dict(), "projector": "attentive", "projector_queries": 5})
         torch.manual_seed(0)
         model = build_model(config, processor.tokenizer)
         processor = build_processor(model.config, processor.tokenizer, processor.feature_extractor)

@@ -55,7 +55,7 @@ def joint_folder(
 
 @pytest.fixture(scope="module", params=["spatial", "attentive"])
 def pair(request: pytest.FixtureRequest) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
-    options = {"video_pooling": request.param, "video_tokens": 24, "video_frames": 4, "translator_time": True}
+    options = {"video_pooling": request.param, "video_tokens": 24, "video_frames": 4, "projector_time": True}
     return tiny_model(video_config=tiny_clip_config(), **options)
 
 

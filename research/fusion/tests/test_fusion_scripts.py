@@ -137,7 +137,7 @@ def test_a_clip_that_is_filmed_has_the_tokens_of_its_film() -> None:
     from research.fusion.stretch import Rows
     from vimonet.training.data.chat_encoding import TurnWriter
 
-    model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=len(SLOTS), translator_time=True)
+    model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=len(SLOTS), projector_time=True)
     tokenizer = processor.tokenizer
     with_words(model, tokenizer)
     width = model.get_input_embeddings().weight.shape[1]

@@ -13,21 +13,21 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "compose",
         help="join a language model, a video tower and a motion tokenizer into an untrained model",
-        description="Join trained parts (folders or hub ids); the translators between them are new and want training.",
+        description="Join trained parts (folders or hub ids); the projectors between them are new and want training.",
     )
     parser.add_argument("--llm", required=True, metavar="NAME", help="causal language model")
     parser.add_argument("--video", metavar="NAME", help="vision or video backbone, LanguageBind included")
     parser.add_argument("--motion-tokenizer", metavar="NAME", help="motion VQ-VAE with its feature statistics")
-    parser.add_argument("--video-projector", metavar="DIR", help="released projector, made by 'vimonet convert'")
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
+    parser.add_argument("--projector-weights", metavar="DIR", help="released video projector, from 'vimonet convert'")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="new folder")
     parser.add_argument("--chat", choices=_CHATS, default="auto", help="chat template (default: by the tokenizer)")
     parser.add_argument("--system", default="", metavar="TEXT", help="what every conversation begins with")
     parser.add_argument("--dtype", default="auto", help="float32, bfloat16 or float16 (default: the language model's)")
     parser.add_argument("--seed", type=int, default=0, help="of the new parts (default: 0)")
-    between = parser.add_argument_group("translators")
-    between.add_argument("--translator", choices=("linear", "mlp", "attentive"), help="of motion (default: linear)")
-    between.add_argument("--translator-queries", type=int, metavar="N", help="tokens of an attentive one (default: 16)")
-    between.add_argument("--video-translator", choices=("mlp", "linear"), help="of video (default: mlp)")
+    between = parser.add_argument_group("projectors")
+    between.add_argument("--projector", choices=("linear", "mlp", "attentive"), help="of motion (default: linear)")
+    between.add_argument("--projector-queries", type=int, metavar="N", help="tokens of an attentive one (default: 16)")
+    between.add_argument("--video-projector", choices=("mlp", "linear"), help="of video (default: mlp)")
     between.add_argument(
         "--video-pooling", choices=("spatial", "temporal", "attentive", "none"), help="default: spatial"
     )
@@ -38,18 +38,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _compose(args: argparse.Namespace) -> int:
     from vimonet.model.build import compose
-    from vimonet.model.conversion.checkpoint_files import new_folder
     from vimonet.model.model_card import write_card
     from vimonet.model.surgery import count_parameters
+    from vimonet.model.weight_files import new_folder
 
-    names = ("translator", "translator_queries", "video_translator", "video_pooling", "video_tokens", "video_frames")
+    names = ("projector", "projector_queries", "video_projector", "video_pooling", "video_tokens", "video_frames")
     settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    with new_folder(args.out) as folder:
+    with new_folder(args.output) as folder:
         composed = compose(
             args.llm,
             video=args.video,
             motion_tokenizer=args.motion_tokenizer,
-            video_projector=args.video_projector,
+            projector_weights=args.projector_weights,
             chat=args.chat,
             system=args.system,
             dtype=args.dtype,
@@ -61,7 +61,7 @@ def _compose(args: argparse.Namespace) -> int:
             "language model": args.llm,
             "video tower": args.video,
             "motion tokenizer": args.motion_tokenizer,
-            "video projector": args.video_projector,
+            "video projector": args.projector_weights,
         }
         record = {
             "stage": "compose",
@@ -70,14 +70,14 @@ def _compose(args: argparse.Namespace) -> int:
             "parameters": count_parameters(composed.model),
             "seed": args.seed,
         }
-        write_card(folder, record, name=Path(args.out).name)
+        write_card(folder, record, name=Path(args.output).name)
     for name, count in count_parameters(composed.model).items():
-        new = name == "translators" and (args.video_projector is None or args.motion_tokenizer is not None)
+        new = name == "translators" and (args.projector_weights is None or args.motion_tokenizer is not None)
         print(f"{name:>15}  {count:>15,} parameters{'  (new, untrained)' if new else ''}")
     print(f"chat template: {composed.chat}; an answer ends with {composed.end}")
     tokens = ", ".join(f"{token} {index}" for token, index in composed.added.items()) or "none"
     print(f"tokens added: {tokens}; embeddings grew by {composed.grown} rows")
     if frames := composed.processor.video_processor:
         print(f"a video is {frames.num_frames} frames and {frames.num_tokens(frames.num_frames)} tokens")
-    print(f"written: {args.out}")
+    print(f"written: {args.output}")
     return 0

@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("source", choices=SOURCES, metavar="SOURCE", help=", ".join(SOURCES))
     parser.add_argument("files", nargs="+", metavar="FILE", help=".safetensors, .pth, .bin or .ckpt files, or folders")
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="new folder")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="new folder")
     parser.add_argument("--keys", action="store_true", help="print every key (they also stand in DIR/conversion.txt)")
     language = parser.add_argument_group("motionllm")
     language.add_argument("--base", metavar="DIR", help="folder of Vicuna-7B v1.5, where no lit_model.pth is given")
@@ -58,13 +58,13 @@ def _convert(args: argparse.Namespace) -> int:
     if wrong := sorted(options.keys() - allowed.get(args.source, set())):
         raise InputError(f"--{wrong[0].replace('alpha', 'lora-alpha')} has no meaning for {args.source}.")
     if "video" in options:
-        from vimonet.model.conversion.whole_model import import_motionllm
+        from vimonet.model.conversion import import_motionllm
 
-        conversion = import_motionllm(args.files, options.pop("video"), args.out, **options)
+        conversion = import_motionllm(args.files, options.pop("video"), args.output, **options)
     else:
         if "system" in options:
             raise InputError("--system goes with --video.")
-        conversion = convert(args.source, args.files, args.out, **options)
+        conversion = convert(args.source, args.files, args.output, **options)
     record = {
         "stage": "convert",
         "command": args.command_line,

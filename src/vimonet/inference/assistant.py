@@ -228,7 +228,7 @@ class Assistant:
         Raises:
             InputError: as `ask`, and for a question asked blind.
         """
-        from vimonet.inference.attention import answer_moments, translator_moments
+        from vimonet.inference.attention import answer_moments, projector_moments
 
         prompts = Prompts(self.processor, self.config, self.name, fps=fps, frames=frames)
         found: list[Moments] = []
@@ -238,10 +238,10 @@ class Assistant:
             inputs = dict(self._inputs([query]))
             with torch.inference_mode():
                 said = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)[0]
-                looked = self.model(**inputs, logits_to_keep=1).translator_attentions
+                looked = self.model(**inputs, logits_to_keep=1).projector_attentions
             said = said[inputs["input_ids"].shape[1] :]
             answer = said[~self._is_end(said)]
-            found += translator_moments(looked, inputs, self.config.ratio, start)
+            found += projector_moments(looked, inputs, self.config.ratio, start)
             if len(answer):
                 found += answer_moments(self.model, self.processor, inputs, answer, start)
         return found

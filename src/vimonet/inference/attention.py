@@ -54,13 +54,13 @@ class Moments:
         return float(self.seconds[int(self.mean.argmax())])
 
 
-def translator_moments(
+def projector_moments(
     attentions: dict[str, Tensor] | None, inputs: dict[str, Tensor], ratio: int, start: float = 0.0
 ) -> list[Moments]:
     """Weights of attentive translators and poolings over time, mean over heads.
 
     Args:
-        attentions: ``translator_attentions`` of a forward pass.
+        attentions: ``projector_attentions`` of a forward pass.
         inputs: of that pass; one prompt.
         ratio: motion frames per feature.
         start: seconds of the recording before what was read.
@@ -110,7 +110,7 @@ def answer_moments(
     config = model.config
     for kind in ("motion", "keypoint", "video"):
         values = inputs.get(f"{kind}_values")
-        if values is None or kind in (output.translator_attentions or {}):
+        if values is None or kind in (output.projector_attentions or {}):
             continue
         at = torch.nonzero(inputs["input_ids"][0] == getattr(config, f"{kind}_token_id")).flatten()
         for clip in range(len(values)):
@@ -213,4 +213,4 @@ def _edges(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[2 * seconds[0] - inner[0]], inner, [2 * seconds[-1] - inner[-1]]])
 
 
-__all__ = ["Moments", "answer_moments", "draw_moments", "translator_moments"]
+__all__ = ["Moments", "answer_moments", "draw_moments", "projector_moments"]

@@ -13,13 +13,14 @@ from transformers.models.auto.modeling_auto import (
 from transformers.models.auto.processing_auto import AutoProcessor
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
+from vimonet.model.build import build_model
 from vimonet.model.configuration_vimonet import SPECIAL_TOKENS, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration, ViMoNetModel
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, MotionVQVAE
 from vimonet.model.processing_vimonet import ViMoNetProcessor, add_special_tokens, build_processor, normalise_question
-from vimonet.model.surgery import add_lifter, add_video, build_model, count_parameters, get_parts, lora_config
+from vimonet.model.surgery import add_lifter, add_video_tower, count_parameters, get_parts, lora_config
 from vimonet.model.towers.languagebind import LanguageBindVideoConfig, LanguageBindVideoModel
 from vimonet.model.towers.video_towers import VideoTower, load_video_tower
 from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, build_video_processor
@@ -53,7 +54,7 @@ __all__ = [
     "VideoTower",
     "add_lifter",
     "add_special_tokens",
-    "add_video",
+    "add_video_tower",
     "build_model",
     "build_processor",
     "build_video_processor",

@@ -1,36 +1,125 @@
 """An untrained ViMoNet of a language model, a video tower and a motion tokenizer that others trained.
 
-The parts keep their weights; the translators between them are new, and stage 1 of training is what they need. The
+The parts keep their weights; the projectors between them are new, and stage 1 of training is what they need. The
 language model is talked to in its family's own form, and ends its answers as it always did.
 """
 
 from __future__ import annotations
 
-import os
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers.configuration_utils import PreTrainedConfig
+from transformers.modeling_utils import PreTrainedModel
+from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.chat_templates import choose_chat
-from vimonet.model.configuration_vimonet import ViMoNetConfig
-from vimonet.model.conversion.llava_projector import load_projector
+from vimonet.model.chat_templates import add_special_tokens, choose_chat
+from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN, ViMoNetConfig
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
-from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionVQVAE
+from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, MotionVQVAE
 from vimonet.model.processing_vimonet import ViMoNetProcessor, build_processor
-from vimonet.model.surgery import build_model
-from vimonet.model.towers.video_towers import load_video_tower
+from vimonet.model.towers.video_towers import VideoTower, clip_frames, load_video_tower
 from vimonet.model.video_processing_vimonet import build_video_processor
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, first_line
 
-Place = str | os.PathLike[str]
+Place = str | PathLike[str]
+
+
+def build_model(
+    config: ViMoNetConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    language_model: PreTrainedModel | str | PathLike[str] | None = None,
+    motion_tower: MotionVQVAE | MotionEncoder | str | PathLike[str] | None = None,
+    keypoint_tower: MotionVQVAE | MotionEncoder | str | PathLike[str] | None = None,
+    video_tower: VideoTower | PreTrainedModel | str | PathLike[str] | None = None,
+) -> ViMoNetForConditionalGeneration:
+    """Compose a model whose token ids, vocabulary and end of sequence agree with the tokenizer.
+
+    Args:
+        config: shapes of what is not given below; a given part brings its own config.
+        tokenizer: gets ViMoNet's special tokens if it lacks them.
+        language_model: a causal LM, or where to load one; its embeddings grow to the tokenizer's size. New from
+            ``config.text_config`` when None.
+        motion_tower, keypoint_tower: a VQ-VAE or encoder, or where to load a VQ-VAE; new when None.
+        video_tower: a vision or video backbone, or where to load one (folder or hub id, see `load_video_tower`); new
+            from ``config.video_config`` when None, and none at all when that is None too.
+
+    Returns:
+        The model, in the dtype of its new parts (the default dtype).
+
+    Raises:
+        InputError: a video tower that cannot be loaded.
+    """
+    config = copy.deepcopy(config)
+    backbone = _backbone(video_tower)
+    if backbone is not None:
+        config.video_config = backbone.config
+    sees = config.video_config is not None
+    if sees:
+        config.video_frames = clip_frames(config.video_config) or config.video_frames
+    add_special_tokens(tokenizer, video=sees)
+    if isinstance(language_model, (str, PathLike)):
+        language_model = AutoModelForCausalLM.from_pretrained(language_model)
+    towers = {"motion": _encoder(motion_tower), "keypoint": _encoder(keypoint_tower)}
+    for name, tower in towers.items():
+        if tower is not None:
+            setattr(config, f"{name}_config", tower.config)
+    if language_model is not None:
+        if int(language_model.config.vocab_size) < len(tokenizer):
+            language_model.resize_token_embeddings(len(tokenizer))
+        config.text_config = language_model.config
+        config.tie_word_embeddings = bool(getattr(language_model.config, "tie_word_embeddings", False))
+    else:
+        config.text_config.vocab_size = len(tokenizer)
+    config.motion_token_id = tokenizer.convert_tokens_to_ids(MOTION_TOKEN)  # type: ignore[assignment]
+    config.keypoint_token_id = tokenizer.convert_tokens_to_ids(KEYPOINT_TOKEN)  # type: ignore[assignment]
+    if sees:
+        config.video_token_id = tokenizer.convert_tokens_to_ids(VIDEO_TOKEN)  # type: ignore[assignment]
+    part: Any
+    for part in (config, config.text_config):
+        part.eos_token_id, part.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+        part.bos_token_id = tokenizer.bos_token_id
+
+    model = ViMoNetForConditionalGeneration(config)
+    if language_model is not None:
+        model.language_model.load_state_dict(language_model.state_dict())
+    for name, tower in towers.items():
+        if tower is not None:
+            getattr(model.vimonet, f"{name}_tower").load_state_dict(tower.state_dict())
+    if backbone is not None and model.vimonet.video_tower is not None:
+        # A tower leaves out what it does not need of a backbone (V-JEPA 2's predictor).
+        target = model.vimonet.video_tower.backbone
+        wanted, state = target.state_dict(), backbone.state_dict()
+        target.load_state_dict({name: state[name] for name in wanted})
+    for generation in (model.generation_config, model.language_model.generation_config):
+        generation.eos_token_id, generation.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+        generation.bos_token_id = tokenizer.bos_token_id
+    return model
+
+
+def _encoder(tower: Any) -> MotionEncoder | None:
+    """The encoder of a VQ-VAE, of a place to load one from, or the encoder itself."""
+    if tower is None or isinstance(tower, MotionEncoder):
+        return tower
+    return (MotionVQVAE.from_pretrained(tower) if isinstance(tower, (str, PathLike)) else tower).encoder
+
+
+def _backbone(tower: Any) -> PreTrainedModel | None:
+    """The backbone of a video tower, of a place to load one from, or the backbone itself."""
+    if isinstance(tower, (str, PathLike)):
+        return load_video_tower(tower)
+    return tower.backbone if isinstance(tower, VideoTower) else tower
 
 
 @dataclass(frozen=True)
@@ -63,7 +152,7 @@ def compose(
     *,
     video: Place | None = None,
     motion_tokenizer: Place | None = None,
-    video_projector: Place | None = None,
+    projector_weights: Place | None = None,
     chat: str = "auto",
     system: str = "",
     dtype: str = "auto",
@@ -77,27 +166,29 @@ def compose(
         video: of a vision or video backbone (see `load_video_tower`); None for a model that sees no video.
         motion_tokenizer: of a VQ-VAE with its feature extractor (``vimonet train tokenizer``, or ``vimonet convert
             t2m-gpt --mean --std``); None for a model that reads no motion.
-        video_projector: of a released projector (``vimonet convert motionllm`` or ``video-llava``), which becomes the
-            video's translator; every patch a token (``video_pooling`` ``none``) unless said otherwise.
+        projector_weights: of a released projector (``vimonet convert motionllm`` or ``video-llava``), which becomes the
+            video's projector; every patch a token (``video_pooling`` ``none``) unless said otherwise.
         chat, system: see `choose_chat`.
         dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto``: the language model's.
         seed: of the new parts.
-        **settings: fields of `ViMoNetConfig` (``translator``, ``video_tokens`` ...).
+        **settings: fields of `ViMoNetConfig` (``projector``, ``video_tokens`` ...).
 
     Raises:
         InputError: a part that cannot be loaded, neither tower named, or settings that do not fit.
     """
+    from vimonet.model.conversion.convert_video_llava import load_projector  # that package composes, too
+
     if video is None and motion_tokenizer is None:
         raise InputError("name a video tower, a motion tokenizer or both; a model with neither reads text only.")
     # The small parts first: what is wrong with them should not cost the time a large one takes to load.
     tower, extractor = (None, None) if motion_tokenizer is None else _load_motion(motion_tokenizer)
     backbone = None if video is None else load_video_tower(video)
     projector = None
-    if video_projector is not None:
+    if projector_weights is not None:
         if video is None:
             raise InputError("a video projector was named, and no video tower whose features it reads.")
-        projector, kind = load_projector(video_projector)
-        settings = {"video_pooling": "none", **settings, "video_translator": kind, "video_translator_norm": False}
+        projector, kind = load_projector(projector_weights)
+        settings = {"video_pooling": "none", **settings, "video_projector": kind, "video_projector_norm": False}
     language_model, tokenizer = _load_language_model(llm, dtype)
     name, template, end = choose_chat(tokenizer, chat, system)
     before, rows, ends = set(tokenizer.get_vocab()), int(language_model.config.vocab_size), _ends(language_model)
@@ -111,9 +202,9 @@ def compose(
         if projector is not None:
             model.vimonet.translators.video.translator.load_state_dict(projector)  # type: ignore[union-attr]
     except RuntimeError as error:
-        raise InputError(f"{video_projector}: does not fit between {video} and {llm} ({_shapes(error)}).") from None
+        raise InputError(f"{projector_weights}: does not fit between {video} and {llm} ({_shapes(error)}).") from None
     except (ValueError, StrictDataclassError) as error:
-        raise InputError(f"the parts cannot be joined: {_first(error.__cause__ or error)}") from None
+        raise InputError(f"the parts cannot be joined: {first_line(error.__cause__ or error)}") from None
     for parameter in model.parameters():
         # Parts bring their own dtype. Buffers keep theirs: rotary frequencies are float32 on purpose.
         parameter.data = parameter.data.to(language_model.dtype)
@@ -136,7 +227,9 @@ def _load_motion(source: Place) -> tuple[MotionVQVAE, MotionFeatureExtractor]:
         tower = _whole(MotionVQVAE, source)
     except (OSError, ValueError) as error:
         wanted = "give the output of 'vimonet train tokenizer' or of 'vimonet convert t2m-gpt'"
-        raise InputError(f"{source}: no motion tokenizer can be loaded from it ({_first(error)}); {wanted}.") from None
+        raise InputError(
+            f"{source}: no motion tokenizer can be loaded from it ({first_line(error)}); {wanted}."
+        ) from None
     try:
         return tower, MotionFeatureExtractor.from_pretrained(source)
     except (OSError, ValueError):
@@ -147,7 +240,7 @@ def _load_motion(source: Place) -> tuple[MotionVQVAE, MotionFeatureExtractor]:
 
 
 def _load_language_model(source: Place, dtype: str) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     kinds = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16")}
     if dtype != "auto" and dtype not in kinds:
@@ -157,7 +250,7 @@ def _load_language_model(source: Place, dtype: str) -> tuple[Any, Any]:
         model = _whole(AutoModelForCausalLM, source, dtype=kinds.get(dtype, "auto"))
     except (OSError, ValueError) as error:
         what = "no language model can be loaded from it" if Path(source).is_dir() else "neither a folder nor on the hub"
-        raise InputError(f"{source}: {what} ({_first(error)}).") from None
+        raise InputError(f"{source}: {what} ({first_line(error)}).") from None
     if not tokenizer.is_fast:
         raise InputError(f"{source}: its tokenizer has no fast form (tokenizer.json); save it with a newer version.")
     return model, tokenizer
@@ -204,12 +297,7 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 def _shapes(error: RuntimeError) -> str:
     """The line about the first tensor that does not fit."""
-    return next((line.strip() for line in str(error).splitlines() if "size mismatch" in line), _first(error))
+    return next((line.strip() for line in str(error).splitlines() if "size mismatch" in line), first_line(error))
 
 
-def _first(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
-
-
-__all__ = ["Composed", "compose"]
+__all__ = ["Composed", "build_model", "compose"]

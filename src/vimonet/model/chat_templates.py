@@ -1,20 +1,90 @@
-"""How the families of language models write a conversation, as chat templates with clips in them.
+"""Write conversations with clips: chat templates, question folding, special tokens.
 
-A language model answers best in the form it was trained on. A family is known by the control tokens in its tokenizer's
-vocabulary, not by a name. Each template knows ``system``, ``user`` and ``assistant``, marks the answer and its end for
-the assistant mask, and puts a clip's placeholder on a line of its own before the question.
+A language model answers best in the form it was trained on. Its family is known by the control tokens in its
+tokenizer's vocabulary, not by a name. Each family's template knows ``system``, ``user`` and ``assistant``, marks the
+answer and its end for the assistant mask, and puts a clip's placeholder on a line of its own before the question.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from dataclasses import dataclass
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.chat_format import CHAT_TEMPLATE
-from vimonet.model.configuration_vimonet import END_TOKEN
+from vimonet.model.configuration_vimonet import END_TOKEN, SPECIAL_TOKENS, VIDEO_TOKEN
 from vimonet.utils.errors import InputError
+
+CHAT_TEMPLATE = """\
+{%- for message in messages -%}
+{%- if message['role'] == 'user' -%}
+{{- '<|user|>' -}}
+{%- elif message['role'] == 'assistant' -%}
+{{- '<|assistant|>' -}}
+{%- else -%}
+{{- raise_exception("The role of a message is " + message['role'] + "; expected user or assistant.") -}}
+{%- endif -%}
+{%- set content = message['content'] -%}
+{%- set parts = [{'type': 'text', 'text': content}] if content is string else content -%}
+{%- if message['role'] == 'assistant' -%}
+{%- generation -%}
+{%- for part in parts -%}{{- part['text'] -}}{%- endfor -%}{{- '<|end|>' -}}
+{%- endgeneration -%}
+{%- else -%}
+{%- for part in parts -%}
+{%- if part['type'] == 'text' -%}{{- part['text'] -}}
+{%- elif part['type'] == 'motion' -%}{{- '<|motion|>' -}}
+{%- elif part['type'] == 'keypoints' -%}{{- '<|keypoints|>' -}}
+{%- elif part['type'] == 'video' -%}{{- '<|video|>' -}}
+{%- else -%}{{- raise_exception("The type of a content is " + part['type'] + "; expected text or motion or video.") -}}
+{%- endif -%}
+{%- endfor -%}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
+"""
+
+_SPECIAL = re.compile("|".join(map(re.escape, (*SPECIAL_TOKENS, VIDEO_TOKEN))), re.IGNORECASE)
+
+
+def normalise_question(text: str, *, fold: bool = True) -> str:
+    """The form in which a question reaches the model.
+
+    Unicode compatibility forms are unified, control tokens and control characters removed, whitespace runs become one
+    space. With `fold`, also case and closing punctuation go, so that "Which arm is raised?" and "which arm is raised"
+    are one question.
+    """
+    text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+    text = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    # In any case of letters, for folding would turn them all into the real thing.
+    text = " ".join(_SPECIAL.sub(" ", text).split())
+    if fold:
+        text = text.lower().rstrip(" ?!.…,;:") or text.lower()
+    return text
+
+
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-"})
+
+
+def add_special_tokens(tokenizer: PreTrainedTokenizerBase, *, video: bool = False) -> int:
+    """Give a tokenizer ViMoNet's special tokens, with ``<|end|>`` ending a text and ``<|pad|>`` padding it on the left.
+
+    Args:
+        tokenizer: is changed.
+        video: with ``<|video|>``, which only a model with a video tower needs.
+
+    Returns:
+        How many tokens were new; the language model's embeddings grow by that (`build_model` sees to it).
+    """
+    pad, end, *others = SPECIAL_TOKENS
+    new = tokenizer.add_special_tokens({"pad_token": pad, "eos_token": end})
+    others += [VIDEO_TOKEN] * video
+    new += tokenizer.add_special_tokens({"extra_special_tokens": others}, replace_extra_special_tokens=False)
+    # The attribute alone is not saved with the tokenizer.
+    tokenizer.padding_side = tokenizer.init_kwargs["padding_side"] = "left"
+    return new
 
 
 @dataclass(frozen=True)
@@ -171,6 +241,3 @@ def choose_chat(tokenizer: PreTrainedTokenizerBase, choice: str = "auto", system
     if system:
         raise InputError("ViMoNet's own chat has no system text; leave --system away, or choose a family with --chat.")
     return "vimonet", CHAT_TEMPLATE, END_TOKEN
-
-
-__all__ = ["CHOICES", "FAMILIES", "ChatFamily", "choose_chat"]

@@ -1,4 +1,4 @@
-"""Configuration of the whole model: a language model, motion and video towers, and the translators between them.
+"""Configuration of the whole model: a language model, motion and video towers, and the projectors between them.
 
 Notable choices:
 
@@ -22,8 +22,8 @@ from transformers.models.auto.configuration_auto import AutoConfig
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.weights import WEIGHTS
 
-Translator = Literal["linear", "mlp", "attentive"]
-VideoTranslator = Literal["linear", "mlp"]
+Projector = Literal["linear", "mlp", "attentive"]
+VideoProjector = Literal["linear", "mlp"]
 Pooling = Literal["spatial", "temporal", "attentive", "none"]
 Fit = Literal["crop", "stretch", "pad"]
 
@@ -36,6 +36,16 @@ PAD_TOKEN = "<|pad|>"
 SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKEN, KEYPOINT_TOKEN)
 VIDEO_TOKEN = "<|video|>"
 """Apart from the others: only the tokenizer of a model with a video tower has it, as one token more."""
+
+_OLD_NAMES = {
+    "translator": "projector",
+    "translator_queries": "projector_queries",
+    "translator_heads": "projector_heads",
+    "translator_time": "projector_time",
+    "video_translator": "video_projector",
+    "video_translator_norm": "video_projector_norm",
+}
+"""Fields as versions before 0.2 saved them."""
 
 CLASSES_FILE = "vimonet_classes.py"
 """Imports the classes from the installed package, for users who load a folder with ``trust_remote_code=True``. Without
@@ -63,10 +73,10 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         text_config: any causal language model (a config or a dict with ``model_type``; Llama where none is named).
         motion_config: the VQ-VAE whose encoder reads 3D motion features; None for a model that reads none.
         keypoint_config: the same for 2D keypoint features; None for a model that reads none.
-        translator: ``linear`` (paper, for motion), ``mlp`` (paper, for video) or ``attentive`` (learned queries).
-        translator_queries: language tokens per clip of an attentive translator; the others give one per 4 frames.
-        translator_time: whether every token of a ``linear`` or ``mlp`` translator carries its place in time.
-        translator_heads: attention heads of an attentive translator.
+        projector: ``linear`` (paper, for motion), ``mlp`` (paper, for video) or ``attentive`` (learned queries).
+        projector_queries: language tokens per clip of an attentive projector; the others give one per 4 frames.
+        projector_time: whether every token of a ``linear`` or ``mlp`` projector carries its place in time.
+        projector_heads: attention heads of an attentive projector.
         motion_token_id: placeholder that one translated 3D feature replaces.
         keypoint_token_id: placeholder that one translated 2D feature replaces.
         video_config: a vision or video backbone of transformers, or LanguageBind; None for a model that sees no video.
@@ -76,8 +86,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         video_fit: how pictures become square: ``crop``, ``stretch`` or ``pad``; None as the tower was trained.
         video_pooling: ``spatial``, ``temporal``, ``attentive``, or ``none`` (the paper's line: every patch a token).
         video_tokens: most tokens of a clip; exactly so many with attentive pooling; without meaning for ``none``.
-        video_translator: ``mlp`` (paper) or ``linear``.
-        video_translator_norm: whether it normalises its input first; released projectors do not.
+        video_projector: ``mlp`` (paper) or ``linear``.
+        video_projector_norm: whether it normalises its input first; released projectors do not.
         video_token_id: placeholder that one translated video feature replaces.
         confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
         action_floor, caption_floor: confidence below which the name of an action, or a sentence about one, is not taken
@@ -98,10 +108,10 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     text_config: Any = None
     motion_config: Any = None
     keypoint_config: Any = None
-    translator: Translator = "linear"
-    translator_queries: int = 16
-    translator_heads: int = 8
-    translator_time: bool = False
+    projector: Projector = "linear"
+    projector_queries: int = 16
+    projector_heads: int = 8
+    projector_time: bool = False
     motion_token_id: int | None = None
     keypoint_token_id: int | None = None
     video_config: Any = None
@@ -110,8 +120,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     video_fit: Fit | None = None
     video_pooling: Pooling = "spatial"
     video_tokens: int = 256
-    video_translator: VideoTranslator = "mlp"
-    video_translator_norm: bool = True
+    video_projector: VideoProjector = "mlp"
+    video_projector_norm: bool = True
     video_token_id: int | None = None
     confidence_temperature: float = 1.0
     action_floor: float = 0.0
@@ -122,6 +132,9 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Resolve the parts and let the language model decide about tied embeddings."""
+        for old, new in _OLD_NAMES.items():
+            if old in kwargs:
+                setattr(self, new, kwargs.pop(old))
         super().__post_init__(**kwargs)
         # The language model ties its own embeddings; said here too, because saving looks at this level.
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
@@ -149,12 +162,10 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
 
     def validate_architecture(self) -> None:
         """Raise ValueError for parts that cannot work together."""
-        if self.translator not in get_args(Translator):
-            raise ValueError(f"translator is {self.translator!r}; expected one of {', '.join(get_args(Translator))}.")
-        if self.translator_queries < 1:
-            raise ValueError(
-                f"translator_queries is {self.translator_queries}; an attentive translator needs at least 1."
-            )
+        if self.projector not in get_args(Projector):
+            raise ValueError(f"projector is {self.projector!r}; expected one of {', '.join(get_args(Projector))}.")
+        if self.projector_queries < 1:
+            raise ValueError(f"projector_queries is {self.projector_queries}; an attentive projector needs at least 1.")
         for name in ("video_tokens", "video_frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")

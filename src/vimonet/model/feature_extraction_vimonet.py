@@ -28,7 +28,7 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
         keypoint_mean, keypoint_std: [D2] of the 2D features.
         max_frames: longest clip in frames at 20 frames/s; longer ones are refused here and windowed by the assistant.
         ratio: frames per token.
-        queries: tokens per clip of an attentive translator; None for the others.
+        queries: tokens per clip of an attentive projector; None for the others.
     """
 
     model_input_names = ["motion_values", "motion_mask", "keypoint_values", "keypoint_mask"]

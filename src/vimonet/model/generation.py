@@ -88,8 +88,8 @@ class ClipGenerationMixin(GenerationMixin):
             grids = [feature_grid(config.video_config, int(count)) for count in frames]
             tokens = [count_tokens(config.video_pooling, grid, config.video_tokens) for grid in grids]
             return torch.tensor(tokens, device=values.device)
-        if config.translator == "attentive":
-            return torch.full_like(frames, config.translator_queries)
+        if config.projector == "attentive":
+            return torch.full_like(frames, config.projector_queries)
         return -(-frames // config.ratio)
 
 

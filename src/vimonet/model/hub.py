@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
 from vimonet.model.weight_files import check_safetensors
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, first_line
 
 WEIGHTS_FILE = "model.safetensors"
 _NEEDED = ("config.json", "tokenizer.json", "processor_config.json")
@@ -43,7 +43,7 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{base}: not a model this version can load ({_first_line(error)}).") from None
+        raise InputError(f"{base}: not a model this version can load ({first_line(error)}).") from None
     if base != folder:
         model = _with_adapter(model, folder)
     place = folder if (folder / "tokenizer.json").is_file() else base
@@ -53,7 +53,7 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         raise
     except Exception as error:
         raise InputError(
-            f"{place}: the tokenizer or processor_config.json cannot be read ({_first_line(error)})."
+            f"{place}: the tokenizer or processor_config.json cannot be read ({first_line(error)})."
         ) from None
 
 
@@ -139,7 +139,7 @@ def _with_adapter(model: Any, folder: Path) -> Any:
     try:
         return PeftModel.from_pretrained(model, folder).merge_and_unload()
     except Exception as error:
-        raise InputError(f"{weights}: the adapter does not fit its base model ({_first_line(error)}).") from None
+        raise InputError(f"{weights}: the adapter does not fit its base model ({first_line(error)}).") from None
 
 
 @contextlib.contextmanager
@@ -161,11 +161,6 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError):
         raise InputError(f"{path}: not readable as JSON; the file is damaged, copy or save the model again.") from None
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 __all__ = ["load_by_transformers", "load_pretrained"]

@@ -1,4 +1,4 @@
-"""ViMoNet: motion and video towers and translators in front of a causal language model.
+"""ViMoNet: motion and video towers and projectors in front of a causal language model.
 
 Notable choices:
 
@@ -26,7 +26,7 @@ from vimonet.model.configuration_vimonet import HubClass, ViMoNetConfig
 from vimonet.model.generation import ClipGenerationMixin
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, init_motion_weights
 from vimonet.model.pooling import AttentivePooling
-from vimonet.model.projectors import AttentiveTranslator, Translators
+from vimonet.model.projectors import AttentiveProjector, Projectors
 from vimonet.model.towers.keypoint_lifter import KeypointEncoder, keypoint_encoder
 from vimonet.model.towers.video_towers import VideoTower, feature_grid
 from vimonet.motion.motion import FPS
@@ -34,13 +34,13 @@ from vimonet.motion.motion import FPS
 
 @dataclass
 class ViMoNetCausalLMOutputWithPast(CausalLMOutputWithPast):
-    """The language model's output, and where an attentive translator looked.
+    """The language model's output, and where an attentive projector looked.
 
-    translator_attentions: per kind of motion, [N, heads, queries, L] weights over the N clips' features; for ``video``
+    projector_attentions: per kind of motion, [N, heads, queries, L] weights over the N clips' features; for ``video``
         [N, heads, queries, F, P] over frames and patches of attentive pooling, zero on padding; None without any.
     """
 
-    translator_attentions: dict[str, Tensor] | None = None
+    projector_attentions: dict[str, Tensor] | None = None
 
 
 class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
@@ -51,7 +51,7 @@ class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
     base_model_prefix = "vimonet"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
-    _no_split_modules = ["MotionEncoder", "VideoTower", "Translators"]
+    _no_split_modules = ["MotionEncoder", "VideoTower", "Projectors"]
     _skip_keys_device_placement = ["past_key_values"]
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -60,12 +60,12 @@ class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Initialise towers and translators; the language model, a PreTrainedModel of its own, initialises itself."""
+        """Initialise towers and projectors; the language model, a PreTrainedModel of its own, initialises itself."""
         init_motion_weights(module)
         if isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)
-        elif isinstance(module, (AttentiveTranslator, AttentivePooling)):
+        elif isinstance(module, (AttentiveProjector, AttentivePooling)):
             init.normal_(module.queries, std=module.queries.shape[-1] ** -0.5)
         elif isinstance(module, nn.MultiheadAttention):
             init.xavier_uniform_(module.in_proj_weight)
@@ -77,7 +77,7 @@ class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
 
 
 class ViMoNetModel(ViMoNetPreTrainedModel):
-    """Towers, translators and language model; gives hidden states. Use `ViMoNetForConditionalGeneration` for
+    """Towers, projectors and language model; gives hidden states. Use `ViMoNetForConditionalGeneration` for
     answers.
     """
 
@@ -87,27 +87,28 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         self.keypoint_tower = keypoint_encoder(config.keypoint_config) if config.keypoint_config else None
         self.video_tower = VideoTower(config.video_config, config.video_layer) if config.video_config else None
         towers = {"motion": config.motion_config, "keypoint": config.keypoint_config}
-        self.translators = Translators(
-            config.translator,
+        # "translators", the paper's word, is their name in released weights.
+        self.translators = Projectors(
+            config.projector,
             {name: part.code_dim for name, part in towers.items() if part is not None},
             config.text_config.hidden_size,
-            queries=config.translator_queries,
-            heads=config.translator_heads,
-            time=config.translator_time,
-            video=None if self.video_tower is None else self._video_translator(self.video_tower),
+            queries=config.projector_queries,
+            heads=config.projector_heads,
+            time=config.projector_time,
+            video=None if self.video_tower is None else self._video_projector(self.video_tower),
         )
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         # from_config copies; one shared object keeps the vocabulary size true after resizing.
         config.text_config = self.language_model.config
         self.post_init()
 
-    def _video_translator(self, tower: VideoTower) -> dict[str, Any]:
+    def _video_projector(self, tower: VideoTower) -> dict[str, Any]:
         config = self.config
         config.video_config = tower.config
         _, rows, columns = feature_grid(tower.config, 1)
         return {
-            "kind": config.video_translator,
-            "norm": config.video_translator_norm,
+            "kind": config.video_projector,
+            "norm": config.video_projector_norm,
             "input_dim": tower.dim,
             "pooling": config.video_pooling,
             "rows": rows,
@@ -135,7 +136,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
 
         Returns:
             Language-model inputs [n, H] of all clips one after the other, without padding, and the attention weights of
-            an attentive translator.
+            an attentive projector.
 
         Raises:
             ValueError: the model has no tower of that name.
@@ -215,7 +216,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
             video_values, video_mask, video_times: [N, F, 3, H, W], bool [N, F] and seconds [N, F], in the same order.
 
         Returns:
-            [B, S, H], and the translators' attention weights by name.
+            [B, S, H], and the projectors' attention weights by name.
 
         Raises:
             ValueError: placeholders and features differ in number.
@@ -369,7 +370,7 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixi
             past_key_values=getattr(outputs, "past_key_values", None),
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
-            translator_attentions=attentions or None,
+            projector_attentions=attentions or None,
         )
         return result.to_tuple() if return_dict is False else result
 

@@ -1,17 +1,31 @@
-"""Fewer tokens of a video tower's features: spatial, temporal or attentive pooling to a budget.
+"""Pool a video tower's features to a token budget, and encode places in time.
 
-Eight frames of 16 x 16 patches are 2,048 features, which the paper's line feeds whole. Neighbouring patches say nearly
-the same: pooled to 5 x 6 per frame they are 240 tokens, and every moment keeps its own.
+Eight frames of 16 x 16 patches are 2,048 features, which the paper's line feeds whole. Neighbouring patches are nearly
+equal: pooled to 5 x 6 per frame they are 240 tokens, and every moment keeps its own.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from vimonet.model.position_encoding import place_code
+
+def place_code(places: Tensor, width: int) -> Tensor:
+    """Sines and cosines of places, which need not be whole numbers: [...] to float32 [..., width]."""
+    half = width // 2
+    steps = torch.arange(half, device=places.device, dtype=torch.float32)
+    rate = torch.exp(steps * (-math.log(10_000.0) / max(1, half - 1)))
+    angle = places.to(torch.float32)[..., None] * rate
+    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], dim=-1), (0, width - 2 * half))
+
+
+def sinusoids(length: int, width: int, device: torch.device | None = None) -> Tensor:
+    """The code of places 0, 1, ... length - 1: float32 [length, width]."""
+    return place_code(torch.arange(length, device=device), width)
+
 
 Pooling = Literal["spatial", "temporal", "attentive", "none"]
 Grid = tuple[int, int, int]
@@ -80,7 +94,7 @@ class AttentivePooling(nn.Module):
     def __init__(self, width: int, queries: int, heads: int):
         super().__init__()
         if width % heads:
-            raise ValueError(f"The video tower's width {width} is not a multiple of translator_heads={heads}.")
+            raise ValueError(f"The video tower's width {width} is not a multiple of projector_heads={heads}.")
         self.queries = nn.Parameter(torch.randn(queries, width) * width**-0.5)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
@@ -99,7 +113,7 @@ class AttentivePooling(nn.Module):
         n, frames, patches, width = features.shape
         hidden = self.norm(features)
         # Keys know where and when they are. Values know where: "left of the chair" must be sayable; but not when, as in
-        # the translator.
+        # the projector.
         when = place_code(places.float(), width)[:, :, None].to(hidden.dtype)
         where = place_code(torch.arange(patches, device=features.device), width)[None, None].flip(-1).to(hidden.dtype)
         hidden = hidden + where
@@ -116,6 +130,3 @@ def build_pooling(kind: Pooling, width: int, rows: int, columns: int, budget: in
     if kind == "attentive":
         return AttentivePooling(width, budget, heads)
     return GridPooling(kind, rows, columns, budget)
-
-
-__all__ = ["AttentivePooling", "Grid", "GridPooling", "Pooling", "build_pooling", "count_tokens", "pooled_grid"]

@@ -20,7 +20,7 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.chat_format import CHAT_TEMPLATE, add_special_tokens, normalise_question
+from vimonet.model.chat_templates import CHAT_TEMPLATE, add_special_tokens, normalise_question
 from vimonet.model.configuration_vimonet import (
     KEYPOINT_TOKEN,
     MOTION_TOKEN,
@@ -353,7 +353,7 @@ def build_processor(
     """
     extractor = feature_extractor or MotionFeatureExtractor()
     extractor.ratio = config.ratio
-    extractor.queries = config.translator_queries if config.translator == "attentive" else None
+    extractor.queries = config.projector_queries if config.projector == "attentive" else None
     sees = config.video_config is not None
     if sees and video_processor is None:
         video_processor = build_video_processor(config)

@@ -1,11 +1,11 @@
-"""Modality translators: from a tower's features to tokens the language model can read.
+"""Modality projectors: from a tower's features to tokens the language model can read.
 
 `linear` and `mlp` keep one token per feature, in time. `attentive` reads the whole clip with a fixed number of learned
 queries, so a long clip costs no more than a short one, and its weights say which moments mattered. This is the paper's
 "attention that picks the features that matter" (ViMoNet, arXiv 2508.09818), in the form of a perceiver resampler
 (Flamingo, arXiv 2204.14198).
 
-Every translator first normalises its input: the features come before quantisation, where their scale is whatever
+Every projector first normalises its input: the features come before quantisation, where their scale is whatever
 training left. (Released projectors of video do not, and can be had without.)
 """
 
@@ -16,14 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vimonet.model.pooling import build_pooling
-from vimonet.model.position_encoding import place_code, sinusoids
+from vimonet.model.pooling import build_pooling, place_code, sinusoids
 
 _CLOCK = 32
 """Sinusoids of the place in time."""
 
 
-class LinearTranslator(nn.Module):
+class LinearProjector(nn.Module):
     """One linear map per feature: [N, L, D] -> [N, L, H]."""
 
     def __init__(self, input_dim: int, output_dim: int, *, norm: bool = True):
@@ -36,7 +35,7 @@ class LinearTranslator(nn.Module):
         return self.linear(self.norm(features)), None
 
 
-class MLPTranslator(nn.Module):
+class MLPProjector(nn.Module):
     """Two layers with GELU (LLaVA-1.5, arXiv 2310.03744): [N, L, D] -> [N, L, H]."""
 
     def __init__(self, input_dim: int, output_dim: int, *, norm: bool = True):
@@ -51,13 +50,13 @@ class MLPTranslator(nn.Module):
         return self.linear_2(self.act(self.linear_1(self.norm(features)))), None
 
 
-class AttentiveTranslator(nn.Module):
+class AttentiveProjector(nn.Module):
     """Learned queries cross-attend to the features over time: [N, L, D] -> [N, Q, H]."""
 
     def __init__(self, input_dim: int, output_dim: int, queries: int = 16, heads: int = 8):
         super().__init__()
         if output_dim % heads:
-            raise ValueError(f"The language model's width {output_dim} is not a multiple of translator_heads={heads}.")
+            raise ValueError(f"The language model's width {output_dim} is not a multiple of projector_heads={heads}.")
         self.heads = heads
         self.queries = nn.Parameter(torch.randn(queries, output_dim) * output_dim**-0.5)
         self.norm = nn.LayerNorm(input_dim)
@@ -101,25 +100,25 @@ class AttentiveTranslator(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-def build_translator(
+def build_projector(
     kind: str, input_dim: int, output_dim: int, *, queries: int = 16, heads: int = 8, norm: bool = True
 ) -> nn.Module:
-    """Make the translator of that name; all take ``(features, mask)`` and return ``(tokens, weights or None)``. Without
+    """Make the projector of that name; all take ``(features, mask)`` and return ``(tokens, weights or None)``. Without
     `norm` a ``linear`` or ``mlp`` one reads features as they come.
 
     Raises:
         ValueError: unknown kind.
     """
     if kind == "linear":
-        return LinearTranslator(input_dim, output_dim, norm=norm)
+        return LinearProjector(input_dim, output_dim, norm=norm)
     if kind == "mlp":
-        return MLPTranslator(input_dim, output_dim, norm=norm)
+        return MLPProjector(input_dim, output_dim, norm=norm)
     if kind == "attentive":
-        return AttentiveTranslator(input_dim, output_dim, queries, heads)
-    raise ValueError(f"translator is {kind!r}; expected 'linear', 'mlp' or 'attentive'.")
+        return AttentiveProjector(input_dim, output_dim, queries, heads)
+    raise ValueError(f"projector is {kind!r}; expected 'linear', 'mlp' or 'attentive'.")
 
 
-class VideoTranslator(nn.Module):
+class VideoProjector(nn.Module):
     """Pools a video tower's features to a budget, then translates each: [N, F, P, D] -> [N, K, H].
 
     Args:
@@ -144,7 +143,7 @@ class VideoTranslator(nn.Module):
     ):
         super().__init__()
         self.pooling = build_pooling(pooling, input_dim, rows, columns, budget, heads)
-        self.translator = build_translator(kind, input_dim, output_dim, norm=norm)
+        self.translator = build_projector(kind, input_dim, output_dim, norm=norm)
 
     def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Translate clips.
@@ -161,8 +160,8 @@ class VideoTranslator(nn.Module):
         return self.translator(pooled)[0], token_places, weights
 
 
-class Translators(nn.Module):
-    """One translator per kind of input, under one roof so that they train, freeze and travel as one part.
+class Projectors(nn.Module):
+    """One projector per kind of input, under one roof so that they train, freeze and travel as one part.
 
     With `time` every token also carries its place in the clip (a learned map of sinusoids, shared by all inputs). A
     language model with rotary positions knows how far apart two tokens are, but what it reads out of a token does not
@@ -181,17 +180,17 @@ class Translators(nn.Module):
         video: dict[str, Any] | None = None,
     ):
         super().__init__()
-        # The attentive translator's keys know their place already, and its tokens are of no one moment.
+        # The attentive projector's keys know their place already, and its tokens are of no one moment.
         self.clock = nn.Linear(_CLOCK, output_dim, bias=False) if time and kind != "attentive" else None
         for name, input_dim in input_dims.items():
-            self.add_module(name, build_translator(kind, input_dim, output_dim, queries=queries, heads=heads))
+            self.add_module(name, build_projector(kind, input_dim, output_dim, queries=queries, heads=heads))
         if video is not None:
-            self.add_module("video", VideoTranslator(output_dim=output_dim, heads=heads, **video))
+            self.add_module("video", VideoProjector(output_dim=output_dim, heads=heads, **video))
 
     def forward(
         self, features: Tensor, name: str, mask: Tensor | None = None, places: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Translate features of the input called `name`; see the translators for what comes back.
+        """Translate features of the input called `name`; see the projectors for what comes back.
 
         Args:
             features: [N, L, D]; of ``video`` [N, F, P, D].

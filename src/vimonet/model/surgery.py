@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from transformers.modeling_utils import PreTrainedModel
-from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN, ViMoNetConfig
+from vimonet.model.build import build_model
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
-from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, MotionVQVAE
-from vimonet.model.processing_vimonet import add_special_tokens
 from vimonet.model.towers.keypoint_lifter import KeypointEncoder, keypoint_encoder
-from vimonet.model.towers.video_towers import VideoTower, clip_frames, load_video_tower
+from vimonet.model.towers.video_towers import VideoTower
 from vimonet.motion.features.body_features import BODY_DIM
 
 if TYPE_CHECKING:
@@ -28,94 +25,7 @@ if TYPE_CHECKING:
 _LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
-def build_model(
-    config: ViMoNetConfig,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    language_model: PreTrainedModel | str | PathLike[str] | None = None,
-    motion_tower: MotionVQVAE | MotionEncoder | str | PathLike[str] | None = None,
-    keypoint_tower: MotionVQVAE | MotionEncoder | str | PathLike[str] | None = None,
-    video_tower: VideoTower | PreTrainedModel | str | PathLike[str] | None = None,
-) -> ViMoNetForConditionalGeneration:
-    """Compose a model whose token ids, vocabulary and end of sequence agree with the tokenizer.
-
-    Args:
-        config: shapes of what is not given below; a given part brings its own config.
-        tokenizer: gets ViMoNet's special tokens if it lacks them.
-        language_model: a causal LM, or where to load one; its embeddings grow to the tokenizer's size. New from
-            ``config.text_config`` when None.
-        motion_tower, keypoint_tower: a VQ-VAE or encoder, or where to load a VQ-VAE; new when None.
-        video_tower: a vision or video backbone, or where to load one (folder or hub id, see `load_video_tower`); new
-            from ``config.video_config`` when None, and none at all when that is None too.
-
-    Returns:
-        The model, in the dtype of its new parts (the default dtype).
-
-    Raises:
-        InputError: a video tower that cannot be loaded.
-    """
-    config = copy.deepcopy(config)
-    backbone = _backbone(video_tower)
-    if backbone is not None:
-        config.video_config = backbone.config
-    sees = config.video_config is not None
-    if sees:
-        config.video_frames = clip_frames(config.video_config) or config.video_frames
-    add_special_tokens(tokenizer, video=sees)
-    if isinstance(language_model, (str, PathLike)):
-        language_model = AutoModelForCausalLM.from_pretrained(language_model)
-    towers = {"motion": _encoder(motion_tower), "keypoint": _encoder(keypoint_tower)}
-    for name, tower in towers.items():
-        if tower is not None:
-            setattr(config, f"{name}_config", tower.config)
-    if language_model is not None:
-        if int(language_model.config.vocab_size) < len(tokenizer):
-            language_model.resize_token_embeddings(len(tokenizer))
-        config.text_config = language_model.config
-        config.tie_word_embeddings = bool(getattr(language_model.config, "tie_word_embeddings", False))
-    else:
-        config.text_config.vocab_size = len(tokenizer)
-    config.motion_token_id = tokenizer.convert_tokens_to_ids(MOTION_TOKEN)  # type: ignore[assignment]
-    config.keypoint_token_id = tokenizer.convert_tokens_to_ids(KEYPOINT_TOKEN)  # type: ignore[assignment]
-    if sees:
-        config.video_token_id = tokenizer.convert_tokens_to_ids(VIDEO_TOKEN)  # type: ignore[assignment]
-    part: Any
-    for part in (config, config.text_config):
-        part.eos_token_id, part.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
-        part.bos_token_id = tokenizer.bos_token_id
-
-    model = ViMoNetForConditionalGeneration(config)
-    if language_model is not None:
-        model.language_model.load_state_dict(language_model.state_dict())
-    for name, tower in towers.items():
-        if tower is not None:
-            getattr(model.vimonet, f"{name}_tower").load_state_dict(tower.state_dict())
-    if backbone is not None and model.vimonet.video_tower is not None:
-        # A tower leaves out what it does not need of a backbone (V-JEPA 2's predictor).
-        target = model.vimonet.video_tower.backbone
-        wanted, state = target.state_dict(), backbone.state_dict()
-        target.load_state_dict({name: state[name] for name in wanted})
-    for generation in (model.generation_config, model.language_model.generation_config):
-        generation.eos_token_id, generation.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
-        generation.bos_token_id = tokenizer.bos_token_id
-    return model
-
-
-def _encoder(tower: Any) -> MotionEncoder | None:
-    """The encoder of a VQ-VAE, of a place to load one from, or the encoder itself."""
-    if tower is None or isinstance(tower, MotionEncoder):
-        return tower
-    return (MotionVQVAE.from_pretrained(tower) if isinstance(tower, (str, PathLike)) else tower).encoder
-
-
-def _backbone(tower: Any) -> PreTrainedModel | None:
-    """The backbone of a video tower, of a place to load one from, or the backbone itself."""
-    if isinstance(tower, (str, PathLike)):
-        return load_video_tower(tower)
-    return tower.backbone if isinstance(tower, VideoTower) else tower
-
-
-def add_video(
+def add_video_tower(
     model: ViMoNetForConditionalGeneration,
     tokenizer: PreTrainedTokenizerBase,
     video_tower: VideoTower | PreTrainedModel | str | PathLike[str] | None = None,
@@ -130,7 +40,7 @@ def add_video(
         **settings: fields of the config that begin with ``video_``.
 
     Returns:
-        A new model; the video's translator is untrained, everything else has the model's weights.
+        A new model; the video's projector is untrained, everything else has the model's weights.
 
     Raises:
         ValueError: the model has a video tower already, or none is named.
@@ -157,7 +67,7 @@ def add_lifter(
 ) -> ViMoNetForConditionalGeneration:
     """Let the model read 2D keypoints as the 3D motion they look like: see `vimonet.model.towers.keypoint_lifter`.
 
-    The keypoint tower becomes a copy of the motion tower behind a lifter, which is untrained; its translator becomes a
+    The keypoint tower becomes a copy of the motion tower behind a lifter, which is untrained; its projector becomes a
     copy of the motion's. Nothing else changes.
 
     Args:
@@ -212,14 +122,14 @@ def lora_config(
     dropout: float = 0.05,
     *,
     targets: tuple[str, ...] | list[str] = _LORA_TARGETS,
-    train_translators: bool = True,
+    train_projectors: bool = True,
 ) -> LoraConfig:
     """Adapters on the language model only (LoRA, arXiv 2106.09685), for ``peft.get_peft_model(model, lora_config())``.
 
     Args:
         rank, alpha, dropout: as in the paper.
         targets: names of the language model's linear layers to adapt.
-        train_translators: train the translators in full beside them; they are then saved with the adapter.
+        train_projectors: train the projectors in full beside them; they are then saved with the adapter.
     """
     from peft import LoraConfig
 
@@ -227,9 +137,9 @@ def lora_config(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        # A pattern, not names: the towers and translators must never be matched by accident.
+        # A pattern, not names: the towers and projectors must never be matched by accident.
         target_modules=rf".*\blanguage_model\..*\.({'|'.join(targets)})",
-        modules_to_save=["translators"] if train_translators else None,
+        modules_to_save=["translators"] if train_projectors else None,
         task_type="CAUSAL_LM",
     )
 
@@ -240,4 +150,4 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
         return {name: sum(p.numel() for p in part.parameters()) for name, part in get_parts(model).items()}
 
 
-__all__ = ["add_video", "build_model", "count_parameters", "get_parts", "lora_config"]
+__all__ = ["add_video_tower", "count_parameters", "get_parts", "lora_config"]

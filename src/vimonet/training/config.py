@@ -196,7 +196,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "language.dtype": ("float32", "bfloat16", "float16"),
     "lora.quantize": ("none", "nf4"),
     "motion.features": ("body", "humanml3d"),
-    "motion.quantizer": ("ema_reset", "ema", "residual", "fsq"),
+    "motion.quantizer": ("ema_reset", "residual", "fsq"),
     "video.pooling": ("spatial", "temporal", "attentive", "none"),
     "video.fit": ("auto", "crop", "stretch", "pad"),
     "translator.kind": ("linear", "mlp", "attentive"),

@@ -35,7 +35,7 @@ class PhraseAlignment:
     """
 
     def __init__(self, model: ViMoNetForConditionalGeneration, tokenizer: Any, phrases: Sequence[str]) -> None:
-        if model.config.translator == "attentive":
+        if model.config.projector == "attentive":
             raise InputError("objective.alignment needs a linear or mlp translator: an attentive one has no moments.")
         self._embeddings = model.get_input_embeddings()
         rows = [tokenizer(" " + phrase, add_special_tokens=False)["input_ids"] for phrase in phrases]

@@ -9,3 +9,9 @@ class InputError(ValueError):
     The message is one sentence that names the file, what is wrong and what would be right. The command line prints it
     and exits with code 2.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """Cut an error's text down to its first line of at most 200 characters; its type where it has no text."""
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__

@@ -7,17 +7,18 @@ importer says what became of every key.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vimonet.model.conversion.checkpoint_files import new_folder
-from vimonet.model.conversion.convert_languagebind import convert_languagebind_folder
+from vimonet.model.build import compose
 from vimonet.model.conversion.convert_motionllm import convert_motionllm
 from vimonet.model.conversion.convert_t2m_gpt import convert_t2m_gpt
 from vimonet.model.conversion.convert_video_llava import convert_video_llava
-from vimonet.model.weight_files import ImportReport
+from vimonet.model.towers.languagebind import convert_languagebind_folder
+from vimonet.model.weight_files import ImportReport, new_folder
 from vimonet.utils.errors import InputError
 
 REPORT = "conversion.txt"
@@ -85,4 +86,42 @@ def convert(
     return conversion
 
 
-__all__ = ["REPORT", "SOURCES", "Conversion", "convert"]
+def import_motionllm(
+    files: Sequence[str | os.PathLike[str]],
+    video: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    system: str = "",
+    **options: Any,
+) -> Conversion:
+    """Make a model of MotionLLM's video branch: 8 frames, every patch a token, the projector as released.
+
+    Args:
+        files: as of `convert_motionllm`, with a language model among them or named by ``base``.
+        video: LanguageBind's video tower, folder or hub id.
+        out: new folder, which `vimonet.load` reads.
+        system: what stands before ``USER:`` in the prompts it was trained on.
+        **options: of `convert_motionllm`.
+
+    Raises:
+        InputError: parts that are missing, damaged, or do not fit together.
+    """
+    if options.get("adapter"):
+        raise InputError("--video makes one model with the LoRA merged; leave --adapter or --video away.")
+    if options.get("base") is None and options.get("tokenizer") is None:
+        raise InputError("a model needs its tokenizer; name Vicuna's folder with --tokenizer or --base.")
+    with new_folder(out) as folder:
+        parts = folder / "parts"
+        conversion = convert("motionllm", files, parts, **options)
+        if not (parts / "language_model").is_dir():
+            raise InputError("a model needs its language model; give lit_model.pth, or Vicuna's folder with --base.")
+        joined = compose(
+            parts / "language_model", video=video, projector_weights=parts, chat="motionllm", system=system
+        )
+        joined.save(folder)
+        os.replace(parts / REPORT, folder / REPORT)
+        shutil.rmtree(parts)
+    return replace(conversion, folder=Path(out))
+
+
+__all__ = ["REPORT", "SOURCES", "Conversion", "convert", "import_motionllm"]

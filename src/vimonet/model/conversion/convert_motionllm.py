@@ -1,4 +1,4 @@
-"""MotionLLM as released (arXiv 2405.20340): a LoRA for lit-gpt's Vicuna-7B v1.5 and the projector of its video branch.
+"""Convert MotionLLM as released (arXiv 2405.20340): a LoRA for lit-gpt's Vicuna-7B v1.5 and a video projector.
 
 The released code has no motion path (its motion projections are defined and never filled), so there is none here.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vimonet.model.conversion.checkpoint_files import read_config, read_tensors
+from vimonet.model.conversion.convert_video_llava import convert_projector, save_projector
 from vimonet.model.conversion.lit_gpt import (
     BASE,
     check_llama,
@@ -22,8 +22,7 @@ from vimonet.model.conversion.lit_gpt import (
     is_lit_llama,
     merge_lora,
 )
-from vimonet.model.conversion.llava_projector import convert_projector, save_projector
-from vimonet.model.weight_files import ImportReport
+from vimonet.model.weight_files import ImportReport, read_config, read_tensors
 from vimonet.utils.errors import InputError
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
@@ -136,6 +135,3 @@ def _read_base(folder: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Any, 
     sizes = {name: getattr(config, name) for name in ("vocab_size", "hidden_size", "num_hidden_layers")}
     unused = tuple(key for key in state if key not in ours)
     return ours, config, ImportReport(str(folder), {key: key for key in ours}, unused, (), sizes)
-
-
-__all__ = ["convert_motionllm", "save_llama"]

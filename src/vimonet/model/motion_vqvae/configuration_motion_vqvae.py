@@ -10,7 +10,7 @@ from transformers import PretrainedConfig
 from vimonet.utils.errors import InputError
 
 ACTIVATIONS = ("relu", "gelu", "silu")
-QUANTIZERS = ("ema_reset", "ema", "residual", "fsq")
+QUANTIZERS = ("ema_reset", "residual", "fsq")
 _HUMANML3D_DIM = 263
 
 
@@ -21,9 +21,9 @@ class MotionVQVAEConfig(PretrainedConfig):
         input_dim: channels of a frame.
         width, depth, dilation_growth_rate, activation: of the residual blocks; activation is relu, gelu or silu.
         code_dim: channels of a token.
-        num_codes: codebook entries (ema_reset, ema, residual).
+        num_codes: codebook entries (ema_reset, residual).
         down_t, stride_t: down_t stages, each shortening time by stride_t, which is even.
-        quantizer: ema_reset, ema, residual or fsq.
+        quantizer: ema_reset, residual or fsq.
         num_quantizers: codebooks of residual.
         fsq_levels: levels per dimension of fsq; their product is the number of codes.
         ema_decay: of the codebook's running means.

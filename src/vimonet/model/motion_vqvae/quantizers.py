@@ -1,15 +1,15 @@
-"""Quantisers of the motion VQ-VAE behind one interface.
+"""Quantise the motion VQ-VAE's features, by three quantisers behind one interface.
 
-Every quantiser maps features ``[B, N, C]`` to a :class:`QuantizerOutput` and codes back to features. ``ema``,
-``residual`` and ``fsq`` come from ``vector-quantize-pytorch``. ``ema_reset`` is a class of our own: the released
-HumanML3D checkpoints were trained with its exact update (dead codes replaced each step by the first rows of the
-batch, running sums kept), which the library's cannot be set to.
+Every quantiser maps features ``[B, N, C]`` to a :class:`QuantizerOutput` and codes back to features. ``residual`` and
+``fsq`` come from ``vector-quantize-pytorch``. ``ema_reset`` is a class of our own: the released HumanML3D checkpoints
+were trained with its exact update (dead codes replaced each step by the first rows of the batch, running sums kept),
+which the library's cannot be set to.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -156,35 +156,30 @@ class EMAResetQuantizer(Quantizer):
         return rows
 
 
-class LibraryVQ(Quantizer):
-    """``ema`` (one codebook) and ``residual`` (each codes what the last left over), from the library.
+class ResidualQuantizer(Quantizer):
+    """Residual VQ (SoundStream, arXiv 2107.03312), from the library: each codebook codes what the last left over."""
 
-    VQ-VAE: arXiv 1711.00937; residual VQ as in SoundStream, arXiv 2107.03312.
-    """
-
-    def __init__(self, num_codes: int, dim: int, decay: float, num_quantizers: int = 1, frozen: bool = False) -> None:
+    def __init__(self, num_codes: int, dim: int, decay: float, num_quantizers: int, frozen: bool = False) -> None:
         super().__init__(num_codes, frozen)
-        from vector_quantize_pytorch import ResidualVQ, VectorQuantize
+        from vector_quantize_pytorch import ResidualVQ
 
-        options: dict[str, Any] = {
-            "dim": dim,
-            "codebook_size": num_codes,
-            "decay": decay,
-            "threshold_ema_dead_code": 1,
-            "commitment_weight": 0.0,  # ours, over real tokens only
-            "rotation_trick": False,
+        self.vq = ResidualVQ(
+            num_quantizers=num_quantizers,
+            dim=dim,
+            codebook_size=num_codes,
+            decay=decay,
+            threshold_ema_dead_code=1,
+            commitment_weight=0.0,  # ours, over real tokens only
+            rotation_trick=False,
             # k-means would initialise on the first call even in eval(): a tower that only reads must not change.
-            "kmeans_init": False,
-        }
-        self.residual = num_quantizers > 1
-        self.vq = ResidualVQ(num_quantizers=num_quantizers, **options) if self.residual else VectorQuantize(**options)
+            kmeans_init=False,
+        )
         _save_all_buffers(self.vq)
 
     def lookup(self, codes: Tensor) -> Tensor:
         """See :meth:`Quantizer.lookup`."""
         found = self.vq.get_output_from_indices(codes.clamp_min(0))
-        padded = (codes < 0).any(-1) if self.residual else codes < 0
-        return found.masked_fill(padded[..., None], 0.0)
+        return found.masked_fill((codes < 0).any(-1)[..., None], 0.0)
 
     def _quantise(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         self._synchronise()
@@ -230,10 +225,8 @@ def build_quantizer(config: MotionVQVAEConfig) -> Quantizer:
     dim, frozen = config.code_dim, config.freeze_codebook
     if config.quantizer == "ema_reset":
         return EMAResetQuantizer(config.num_codes, dim, config.ema_decay, frozen)
-    if config.quantizer == "ema":
-        return LibraryVQ(config.num_codes, dim, config.ema_decay, 1, frozen)
     if config.quantizer == "residual":
-        return LibraryVQ(config.num_codes, dim, config.ema_decay, config.num_quantizers, frozen)
+        return ResidualQuantizer(config.num_codes, dim, config.ema_decay, config.num_quantizers, frozen)
     if config.quantizer == "fsq":
         return FSQQuantizer(config.fsq_levels or [], dim, frozen)
     raise InputError(f"quantizer {config.quantizer!r} is not known; use one of {', '.join(QUANTIZERS)}.")

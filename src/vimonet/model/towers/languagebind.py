@@ -9,7 +9,7 @@ without its prefix ``vision_model.``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.clip.configuration_clip import CLIPVisionConfig
 from transformers.models.clip.modeling_clip import CLIPMLP, CLIPAttention, CLIPPreTrainedModel, CLIPVisionEmbeddings
 
-from vimonet.model.weight_files import ImportReport, read_state_dict
+from vimonet.model.weight_files import ImportReport, read_config, read_state_dict
 from vimonet.utils.errors import InputError
 
 _PREFIX = "vision_model."
@@ -237,6 +237,32 @@ def convert_languagebind(
     unused = tuple(key for key in state if key not in renamed)
     report = ImportReport(source, renamed, unused, (), {**sizes, "hidden_act": config.hidden_act})
     return {name: state[theirs[name]] for name in wanted}, config, report
+
+
+def convert_languagebind_folder(
+    files: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
+) -> tuple[list[ImportReport], tuple[str, ...]]:
+    """Convert a published LanguageBind video checkpoint.
+
+    Args:
+        files: its folder (config.json and weights), or the weights in it.
+        out: folder to fill with the video tower.
+
+    Returns:
+        The tower's report, and the keys not used (text tower, projections, logit scale).
+
+    Raises:
+        InputError: several files, a folder without config.json, or another family.
+    """
+    if len(files) != 1:
+        raise InputError(f"{len(files)} files were given; LanguageBind is one folder with config.json and weights.")
+    given = Path(files[0])
+    folder = given if given.is_dir() else given.parent
+    if not given.exists():
+        raise InputError(f"{given}: no such file or folder; give the folder of a LanguageBind video checkpoint.")
+    model, report = load_released_languagebind(folder, read_config(folder))
+    model.save_pretrained(out)
+    return [report], report.unused
 
 
 __all__ = [

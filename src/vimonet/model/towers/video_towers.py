@@ -21,7 +21,7 @@ from transformers.models.auto.modeling_auto import AutoModel
 
 from vimonet.model.pooling import Grid
 from vimonet.model.towers.languagebind import is_languagebind, load_released_languagebind
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, first_line
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -259,9 +259,9 @@ def load_video_tower(source: str | os.PathLike[str]) -> PreTrainedModel:
         raise
     except (OSError, ValueError) as error:
         if Path(source).is_dir():
-            raise InputError(f"{source}: no video tower can be loaded from it ({_first_line(error)}).") from None
+            raise InputError(f"{source}: no video tower can be loaded from it ({first_line(error)}).") from None
         raise InputError(
-            f"{source}: neither a folder here nor a model the hub gives out ({_first_line(error)}); where there is a "
+            f"{source}: neither a folder here nor a model the hub gives out ({first_line(error)}); where there is a "
             "network, 'hf download' fetches it, then give its folder."
         ) from None
     if lacking := sorted(report["missing_keys"]):
@@ -276,11 +276,6 @@ def _fetched(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
     from huggingface_hub import snapshot_download
 
     return snapshot_download(str(source), allow_patterns=["config.json", "*.safetensors", "pytorch_model.bin"])
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 __all__ = ["FAMILIES", "VideoTower", "clip_frames", "family_of", "feature_grid", "image_side", "load_video_tower"]

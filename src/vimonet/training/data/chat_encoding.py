@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from vimonet.model.chat_format import CHAT_TEMPLATE, normalise_question
+from vimonet.model.chat_templates import CHAT_TEMPLATE, normalise_question
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
 
 Block = tuple[list[int], list[bool]]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vimonet.model.chat_format import CHAT_TEMPLATE
+from vimonet.model.chat_templates import CHAT_TEMPLATE
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
 from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor
 from vimonet.motion import FPS

@@ -127,9 +127,9 @@ def describe(config: TrainingConfig, config_path: str | Path | None = None, stag
         text_config=_language(config, stages),
         motion_config=tower,
         keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
-        translator=config.translator.kind,  # type: ignore[arg-type]
-        translator_queries=config.translator.queries,
-        translator_time=config.translator.time,
+        projector=config.translator.kind,  # type: ignore[arg-type]
+        projector_queries=config.translator.queries,
+        projector_time=config.translator.time,
     )
     return _with_video(described, video)
 
@@ -179,8 +179,8 @@ def _composed(options: dict[str, str]) -> ViMoNetConfig:
     described = ViMoNetConfig(
         text_config=_shape(options["--llm"], LANGUAGE_MODELS, "--llm of vimonet compose"),
         motion_config=motion if tokenizer else None,
-        translator=options.get("--translator", "linear"),  # type: ignore[arg-type]
-        video_translator=options.get("--video-translator", "mlp"),  # type: ignore[arg-type]
+        projector=options.get("--projector", "linear"),  # type: ignore[arg-type]
+        video_projector=options.get("--video-projector", "mlp"),  # type: ignore[arg-type]
     )
     video = VideoConfig(
         checkpoint=options.get("--video", ""),

@@ -255,8 +255,8 @@ def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: 
         filmed = bool(config.data.get("film")) and described.keypoint_config is not None
         if (filmed or described.motion_config is not None) and streams != "video":
             clips["keypoint" if filmed else "motion"] = (samples * copies, frames)
-            attentive = described.translator == "attentive"
-            taken += described.translator_queries if attentive else -(-frames // described.ratio)
+            attentive = described.projector == "attentive"
+            taken += described.projector_queries if attentive else -(-frames // described.ratio)
         if described.video_config is not None and streams != "motion":
             clips["video"] = (samples * copies, described.video_frames)
             grid = feature_grid(described.video_config, described.video_frames)

@@ -16,7 +16,7 @@ from vimonet.model import (
     ViMoNetConfig,
     ViMoNetForConditionalGeneration,
     ViMoNetProcessor,
-    add_video,
+    add_video_tower,
     build_model,
     build_processor,
     build_video_processor,
@@ -249,7 +249,7 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
         if not config.video.checkpoint or model.config.video_config is not None:
             return model, processor
         with _sentences("video"):
-            model = add_video(model, processor.tokenizer, config.video.checkpoint, **_video_settings(config))
+            model = add_video_tower(model, processor.tokenizer, config.video.checkpoint, **_video_settings(config))
         return model, build_processor(
             model.config,
             processor.tokenizer,
@@ -274,9 +274,9 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
         text_config=language_model.config,
         motion_config=tower.config if tower is not None else vqvae_config(motion, feature_dim(motion.features)),
         keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
-        translator=config.translator.kind,  # type: ignore[arg-type]
-        translator_queries=config.translator.queries,
-        translator_time=config.translator.time,
+        projector=config.translator.kind,  # type: ignore[arg-type]
+        projector_queries=config.translator.queries,
+        projector_time=config.translator.time,
         **_video_settings(config),
     )
     source = config.video.checkpoint or None
