@@ -12,6 +12,6 @@ train=(vimonet train)
 [ $# -eq 0 ] || train=(accelerate launch "$@" -m vimonet train)
 
 [ -d runs/t2m-gpt ] || vimonet convert t2m-gpt "$released/net_last.pth" --mean "$released/mean.npy" --std "$released/std.npy" -o runs/t2m-gpt
-[ -d runs/paper/composed ] || vimonet compose --llm lmsys/vicuna-7b-v1.5 --video LanguageBind/LanguageBind_Video_merge --motion-tokenizer runs/t2m-gpt --translator linear --video-translator mlp --video-pooling none --dtype bfloat16 -o runs/paper/composed
+[ -d runs/paper/composed ] || vimonet compose --llm lmsys/vicuna-7b-v1.5 --video LanguageBind/LanguageBind_Video_merge --motion-tokenizer runs/t2m-gpt --projector linear --video-projector mlp --video-pooling none --dtype bfloat16 -o runs/paper/composed
 [ -d runs/paper/align ] || "${train[@]}" align --config configs/paper/align.yaml
 [ -d runs/paper/instruct ] || "${train[@]}" instruct --config configs/paper/instruct.yaml
