@@ -37,7 +37,7 @@ NANO = Path(vimonet.__file__).parent / "weights" / "nano"
 
 def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
     """Clips with questions, drawn evenly from the training split."""
-    from vimonet.vimos import training_samples
+    from vimonet.training.data.vimos_dataset import training_samples
 
     if not (dataset / "vimos.json").is_file():
         from vimonet.vimos.build import build

@@ -14,7 +14,7 @@ from vimonet.motion import load
 from vimonet.motion.projection import project
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
-from vimonet.vimos.chain_of_thought import result_of
+from vimonet.vimos.types import result_of
 from vimonet.weights import WEIGHTS
 
 FOLDER = WEIGHTS / "nano-paired"

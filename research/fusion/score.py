@@ -5,7 +5,7 @@
 An answer counts as right where greedy decoding gives it word for word. That is read from one pass over the right
 answer: decoding says exactly these tokens if and only if each of them is the likeliest after the ones before it. So all
 questions about a clip share one copy of its tokens, as in training, at a fifteenth of the cost of writing answers out.
-Questions whose answers may come behind steps (`vimonet.vimos.chain_of_thought`) are answered in full: the
+Questions whose answers may come behind steps (`vimonet.vimos.types`) are answered in full: the
 result alone is judged.
 """
 
@@ -33,9 +33,9 @@ from vimonet.training.data.sampling import Sample
 from vimonet.training.objective import IGNORE
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import SIDED_FORMS, STYLES
-from vimonet.vimos.chain_of_thought import STEPS, result_of
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
+from vimonet.vimos.types import STEPS, result_of
 
 CELLS = ("motion", "video", "both", "neither")
 NEEDS = ("picture", "motion", "both")

@@ -39,10 +39,9 @@ from vimonet.training.data.frame_cache import FrameCache
 from vimonet.training.data.packing import Piece, block_mask, write_rows
 from vimonet.training.data.sampling import seed_everything
 from vimonet.training.stages.align_instruct import assemble
-from vimonet.vimos.chain_of_thought import with_steps
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.types import Part
+from vimonet.vimos.types import Part, with_steps
 from vimonet.vimos.wordings import ask as ask_motion
 
 ARMS = ("motion", "video", "unpaired", "paired")

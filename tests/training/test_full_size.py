@@ -280,7 +280,7 @@ def test_what_is_trained_is_float32_and_what_is_frozen_as_told(
 
 
 def test_a_model_without_a_tower_reads_what_it_can(dataset: Path) -> None:
-    from vimonet.vimos import training_samples
+    from vimonet.training.data.vimos_dataset import training_samples
 
     samples = training_samples(str(dataset))
     view = ReadableSamples(samples, motion=True, keypoints=False)

@@ -22,11 +22,11 @@ from vimonet.training.data import frame_cache as frames_module
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.frame_cache import FrameCache, video_frames_of
 from vimonet.training.data.sampling import CELLS, Sample, TurnSampler, cell_of
+from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.run_folder import Run
 from vimonet.training.stages import align_instruct
 from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
-from vimonet.vimos import training_samples
 
 TOWER = ["video.tokens=24", "video.frames=4"]
 RATES = ["learning_rate.language_model=1e-2", "learning_rate.video_tower=1e-3", "learning_rate.keypoint_tower=1e-3"]

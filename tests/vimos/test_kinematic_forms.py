@@ -25,7 +25,7 @@ from vimonet.vimos.annotators.kinematic import (
     unknowable,
 )
 from vimonet.vimos.annotators.kinematic.reasoning_questions import kind_of
-from vimonet.vimos.builders.vimos_open.synthetic import _PHRASES
+from vimonet.vimos.builders.vimos_open.sources import PHRASES
 from vimonet.vimos.builders.vimos_open.time_warp import join
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.synthesis import ACTIONS, compose, generate
@@ -47,7 +47,7 @@ SEQUENCES: list[list[tuple[str, dict[str, Any]]]] = [
 
 def phrase(action: str, parameters: dict[str, Any]) -> str:
     side = parameters.get("side", "left")
-    return _PHRASES[action].format(side=side, hand="both hands" if side == "both" else f"the {side} hand")
+    return PHRASES[action].format(side=side, hand="both hands" if side == "both" else f"the {side} hand")
 
 
 def asked(motion: Motion, parts: list[Part] | None = None, seed: int = 0) -> list[Question]:

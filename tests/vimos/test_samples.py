@@ -11,8 +11,7 @@ import pytest
 from vimonet.motion import Motion
 from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES, Pool, make_sample
 from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
-from vimonet.vimos.builders.vimos_open.sources import SOURCES_3D, load_clips
-from vimonet.vimos.builders.vimos_open.synthetic import synthetic_clips
+from vimonet.vimos.builders.vimos_open.sources import SOURCES_3D, load_clips, synthetic_clips
 from vimonet.vimos.builders.vimos_open.time_warp import join, time_warp
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX
+from vimonet.training.data.vimos_dataset import training_samples
+from vimonet.training.stages.pretrain_lm import text_corpus
 from vimonet.utils.errors import InputError
-from vimonet.vimos import text_corpus, training_samples
 from vimonet.vimos.annotators.kinematic import DEPTH_FORMS
 from vimonet.vimos.build import build
 from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder

@@ -29,9 +29,8 @@ from vimonet.vimos.annotators.annotate import UNSEEN_SHARE
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, SIDED_FORMS, STYLES, from_facts
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO
 from vimonet.vimos.annotators.kinematic.question_forms import FORM_WEIGHTS
-from vimonet.vimos.chain_of_thought import STEPS
 from vimonet.vimos.parquet import Instruction
-from vimonet.vimos.types import Part, Question
+from vimonet.vimos.types import STEPS, Part, Question
 from vimonet.vimos.wordings import ask as ask_motion
 
 Array = NDArray[np.float64]

@@ -20,8 +20,8 @@ from vimonet.training.data.collator import Collator
 from vimonet.training.objective import supervised
 from vimonet.utils.errors import InputError
 from vimonet.vimos.build import Shard, build, chunk
-from vimonet.vimos.chain_of_thought import result_of, with_steps
 from vimonet.vimos.parquet import Instruction, Record
+from vimonet.vimos.types import result_of, with_steps
 
 ASKED = {
     "which arm is raised": "motion",

@@ -36,10 +36,9 @@ from vimonet.utils.errors import InputError
 from vimonet.video import read
 from vimonet.vimos.build import build
 from vimonet.vimos.parquet import Record
-from vimonet.vimos.reading import read_records
+from vimonet.vimos.reading import read_records, video_duration
 from vimonet.vimos.synthesis import generate
 from vimonet.vimos.validate import validate
-from vimonet.vimos.video_files import video_duration
 
 SMALL = PairedBuilder(count=0, val=8, test=6, sources=("synthetic",), pictures=6, size=96)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from vimonet.vimos.chain_of_thought import STEPS, result_of, with_steps
+from vimonet.vimos.types import STEPS, result_of, with_steps
 
 pytest.importorskip("panda3d", reason="panda3d is not installed")
 
 from research.fusion.scenes.paired_builder import PairedBuilder
-from vimonet.vimos import training_samples
+from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.vimos.build import build
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from vimonet.motion.motion import Motion
 from vimonet.motion.skeleton import INDEX, LEFT_RIGHT
+from vimonet.utils.errors import InputError
 
 TORSO = 0.5
 """Median pelvis-neck distance of every 2D motion, so that the camera's distance does not matter."""
@@ -140,3 +141,39 @@ def _handheld(joints: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
     moved[..., :2] *= (1 + 0.03 * drift[:, None, 2:]).astype(np.float32)
     moved[..., :2] += (0.05 * drift[:, None, :2]).astype(np.float32)
     return moved
+
+
+LEGLESS = 0.3
+"""Share of whole bodies that are projected without their legs, and asked what trunk and arms tell."""
+_LEGS = tuple(
+    [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in names]
+    for names in (("ankle", "foot"), ("knee", "ankle", "foot"))
+)
+
+
+def random_view(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, rng: random.Random, crop: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+    """Project 3D joints as a camera drawn at random and a pose estimator would give them.
+
+    Args:
+        joints, confidence: [T, 22, 3] m and [T, 22]; None where every joint was seen.
+        rng: source of chance.
+        crop: whether the picture may end above the legs of a body that is seen whole.
+
+    Returns:
+        Keypoints [T, 22, 3], their confidence [T, 22], and whether the legs are in the picture.
+
+    Raises:
+        InputError: they look like a body from no side.
+    """
+    motion, view = Motion(joints, name="film", confidence=confidence), View.draw(rng)
+    try:
+        flat = view.project_2d(motion)
+    except InputError:  # it comes too near, or lies along the line of sight
+        flat = replace(view, distance=20.0, azimuth=view.azimuth + 90, elevation=0.0).project_2d(motion)
+    assert flat.confidence is not None
+    cropped = crop and confidence is None and rng.random() < LEGLESS
+    if cropped:
+        flat.confidence[:, rng.choice(_LEGS)] = 0
+    return flat.joints, flat.confidence, not cropped

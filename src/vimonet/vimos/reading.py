@@ -1,4 +1,4 @@
-"""Opening a VIMOS dataset: memory-mapped rows through `datasets`, or one record after another."""
+"""Read a VIMOS dataset: memory-mapped rows through `datasets`, one record after another, the length of its videos."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from vimonet.utils.errors import InputError
+from vimonet.video.container import opened
 from vimonet.vimos.parquet import VERSION, Record, from_row
 
 if TYPE_CHECKING:
@@ -138,3 +139,29 @@ def open_rows(folder: str | Path, split: str) -> datasets.Dataset:
         if bars:
             datasets.enable_progress_bars()
     return rows
+
+
+def video_duration(path: str | Path) -> float:
+    """Measure the length of a video, s, by decoding all of it; memory holds one frame.
+
+    Raises:
+        InputError: it is not a video, or breaks off.
+    """
+    import av
+
+    with opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        frames, last = 0, 0.0
+        try:
+            for frame in container.decode(stream):
+                frames += 1
+                last = max(last, float(frame.time or 0.0))
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(f"{Path(path).name}: not a readable video ({' '.join(str(error).split())}).") from error
+        rate = float(stream.average_rate or 25)
+        told = stream.frames
+    if not frames:
+        raise InputError(f"{Path(path).name}: the video has no frame.")
+    if frames < 0.98 * told:
+        raise InputError(f"{Path(path).name}: only {frames} of its {told} frames can be decoded.")
+    return last + 1.0 / rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,3 +95,24 @@ class Item:
     options: tuple[str, ...] = ()
     wording: str = "seen"
     evidence: dict[str, Any] = field(default_factory=dict)
+
+
+# Chains of thought (Wei et al., 2022, arXiv 2201.11903), written by the generator of a question: "given blue, asked
+# red, other, given left, so right". A small model does not learn to compare two things within one word, but it can look
+# up one after the other. An instruction's evidence may name the steps; only the result is judged.
+SO = ", so "
+"""Between the steps and the result."""
+
+STEPS = "steps"
+"""Key of an instruction's evidence."""
+
+
+def with_steps(answer: str, evidence: Mapping[str, Any]) -> str:
+    """Put the steps that the evidence names before the answer; without steps it stays bare."""
+    steps = evidence.get(STEPS, "")
+    return f"{steps}{SO}{answer}" if steps else answer
+
+
+def result_of(text: str) -> str:
+    """Take the result behind the steps of an answer, or all of it."""
+    return text.rpartition(SO)[2].strip()

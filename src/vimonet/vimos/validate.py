@@ -19,8 +19,7 @@ from tqdm import tqdm
 
 from vimonet.utils.errors import InputError
 from vimonet.vimos.parquet import SCHEMA, VERSION, motion_of, same_words
-from vimonet.vimos.reading import read_rows, splits_of
-from vimonet.vimos.video_files import video_duration
+from vimonet.vimos.reading import read_rows, splits_of, video_duration
 
 VIEW = "test_view"
 """A split of other cameras on performances of other splits, as cross-view protocols have it: recordings are shared."""

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.projection import random_view
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, DEPTH_FORMS, FORM_WEIGHTS, needs_no_legs
-from vimonet.vimos.chain_of_thought import with_steps
 from vimonet.vimos.label_consistency import absent_from
 from vimonet.vimos.parquet import arrays_of
 from vimonet.vimos.reading import motion_row, open_rows
-from vimonet.vimos.virtual_camera import film
+from vimonet.vimos.types import with_steps
 from vimonet.vimos.wordings import ask
 
 Choice = tuple[str, str, Any, bool]
@@ -41,7 +41,7 @@ class TrainingSet:
         folder: of the dataset, where its videos lie.
         streams: what is given of a row with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one of
             them, the other in the next epoch.
-        steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.chain_of_thought`).
+        steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.types`).
         film: whether 3D motion is given as keypoints, in another random view every epoch.
         times: how often in an epoch each row is seen [N]. What is asked of a row does not depend on it.
 
@@ -111,7 +111,7 @@ class TrainingSet:
             if self.film and dimensions == 3:
                 told = [i for i in questions if _without_legs(asked[i])]
                 try:
-                    joints, confidence, legs = film(joints, confidence, rng, crop=bool(told))
+                    joints, confidence, legs = random_view(joints, confidence, rng, crop=bool(told))
                 except InputError:  # scrambled limbs without a torso
                     return self[(index + 1) % len(self)]
                 dimensions = 2

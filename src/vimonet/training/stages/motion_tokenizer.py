@@ -73,7 +73,7 @@ def samples_of(config: TrainingConfig, dataset: Any, validation: Any) -> tuple[A
         InputError: an empty dataset.
     """
     if dataset is None:
-        from vimonet.vimos import training_samples
+        from vimonet.training.data.vimos_dataset import training_samples
 
         # As many questions per clip as a row takes, unless data says otherwise.
         data = {"turns": config.schedule.turns_per_clip, **config.data}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from vimonet.training.bpe import train_bpe
 from vimonet.training.config import LanguageConfig, TrainingConfig
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.sampling import TextDataset, ask_data, seed_everything
+from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.run_folder import Run
 from vimonet.training.trainer import AnswerTrainer
 from vimonet.utils.errors import InputError
+from vimonet.vimos.builders.vimos_open.sources import data_folder
 
 
 def run_language(
@@ -26,7 +30,7 @@ def run_language(
     Args:
         config: settings; reads ``language``, ``schedule``, ``learning_rate.language_model``, ``data``,
             ``validation``.
-        texts: the corpus, sentences or {question, answer}; None asks ``vimonet.vimos.text_corpus(**config.data)``.
+        texts: the corpus, sentences or {question, answer}; None asks `text_corpus` with ``config.data``.
         validation: held-out texts; None asks with ``config.validation`` on top, when there is such a branch.
 
     Returns:
@@ -35,13 +39,11 @@ def run_language(
     run = Run(config, "language")
     seed_everything(config.seed)
     if texts is None:
-        from vimonet.vimos import text_corpus
-
         texts = ask_data(text_corpus, config.data)
         if config.validation:
             validation = ask_data(text_corpus, {**config.data, **config.validation})
     if not texts:
-        raise InputError(f"the corpus is empty: vimonet.vimos.text_corpus found nothing for data={config.data}.")
+        raise InputError(f"the corpus is empty: text_corpus found nothing for data={config.data}.")
     model, tokenizer = load_or_make_language_model(config, texts)
     turns = config.schedule.turns_per_clip
     trainer = AnswerTrainer(
@@ -153,3 +155,45 @@ def corpus_strings(texts: Sequence[Any]) -> list[str]:
     for text in texts:
         strings += [text] if isinstance(text, str) else [normalise_question(text["question"]), text["answer"]]
     return strings
+
+
+def text_corpus(
+    dataset: str = "data/vimos-open",
+    *,
+    pairs: int = 60000,
+    root: str | None = None,
+    kit: bool = True,
+    seed: int = 0,
+) -> list[str | dict[str, str]]:
+    """Collect sentences about movement and question-answer pairs without the movement.
+
+    Args:
+        dataset: folder of the VIMOS dataset whose questions are drawn.
+        pairs: number of question-answer pairs.
+        root: folder of the recordings with the KIT captions; None takes the environment variable VIMONET_DATA.
+        kit: whether those captions are read too.
+        seed: of the draw.
+
+    Returns:
+        Sentences (KIT Motion-Language captions, MIT-licensed index) and ``{"question", "answer"}`` mappings.
+    """
+    rng = random.Random(seed)
+    texts: list[str | dict[str, str]] = []
+    if kit:
+        texts += _kit(data_folder(root))
+    samples = training_samples(dataset, "train", seed=seed)
+    pairs_drawn = (samples.draw_text(rng) for _ in range(pairs))
+    return texts + [{"question": question, "answer": answer} for question, answer in pairs_drawn]
+
+
+def _kit(folder: Path) -> list[str | dict[str, str]]:
+    """Read the KIT captions of its train split alone, so that no test caption is seen."""
+    path = folder / "text" / "kitml_annotations_tmr.json"
+    try:
+        annotations: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        train = set((folder / "text" / "kitml_train.txt").read_text(encoding="utf-8").split())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not the KIT-ML annotations of the training data ({error}).") from error
+    return [
+        a["text"].strip().lower() for key, entry in annotations.items() if key in train for a in entry["annotations"]
+    ]

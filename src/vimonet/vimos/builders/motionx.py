@@ -28,7 +28,7 @@ from vimonet.vimos.build import Attached, Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, hashed_split, records_of
 from vimonet.vimos.parquet import Caption, Record
-from vimonet.vimos.video_files import video_duration
+from vimonet.vimos.reading import video_duration
 
 LICENCE = "Motion-X licence (non-commercial), and those of its subsets"
 FPS = 30.0
