@@ -4,8 +4,8 @@
     displacement_class(facts)  # "in place", "forward", "backward", "left", "right", or None in the dead zone
 
 Questions, evidence, descriptions and captions read these names and no numbers of their own. Values between "no" and
-"yes" form the dead zone: two people who watch the recording could disagree there, so nothing is asked and nothing is denied.
-Lengths are in leg lengths where the size of the body matters (a child's walk is a walk). Where no source is named, the
+"yes" form the dead zone: two people who watch the recording could disagree there, so nothing is asked and nothing is
+denied. Lengths are in leg lengths where the size of the body matters (a child's walk is a walk). Where no source is named, the
 bounds are judgements, each with its reason.
 """
 
@@ -77,7 +77,7 @@ SECTOR: Final = Threshold(
 TRAVEL_SPEED: Final = Scale(
     {"still": (-1.0, 0.14), "slow": (0.28, 0.75), "walking": (0.95, 1.85), "running": (2.3, INFINITY)},
     "leg lengths/s",
-    "people choose to walk at 1.3 to 1.6 leg lengths/s and change to running near 2.3 (Froude number .5, Alexander 1989)",
+    "people walk at 1.3 to 1.6 leg lengths/s and change to running near 2.3 (Froude number .5, Alexander 1989)",
 )
 STAYS_ON_PATH: Final = Threshold(
     0.3, 0.3, "leg lengths of path", "the pelvis of somebody who stands sways by less in ten seconds"
