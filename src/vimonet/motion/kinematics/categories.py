@@ -5,16 +5,19 @@
 
 Questions, evidence, descriptions and captions read these names and no numbers of their own. Values between "no" and
 "yes" form the dead zone: two people who watch the recording could disagree there, so nothing is asked and nothing is
-denied. Lengths are in leg lengths where the size of the body matters (a child's walk is a walk). Where no source is named, the
-bounds are judgements, each with its reason.
+denied.
+
+Lengths are in leg lengths where the size of the body matters (a child's walk is a walk). Where no source is named,
+the bounds are judgements, each with its reason.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from vimonet.motion.kinematics.facts import Facts
+if TYPE_CHECKING:
+    from vimonet.motion.kinematics.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
