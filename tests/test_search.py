@@ -69,7 +69,7 @@ def vectors_of(index: Index) -> dict[str, np.ndarray]:
 
 
 def test_an_index_comes_back_as_it_was(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
-    built = Index.build(library, tmp_path / "x.index", evaluator=evaluator, windows=WINDOWS)
+    built = Index.build(library, tmp_path / "x.index", encoder=evaluator, windows=WINDOWS)
     opened = Index.open(tmp_path / "x.index")
     assert [entry.path for entry in opened.entries] == ["a.npy", "b.npy", "c.npy", "deep/d.npy", "deep/down/e.npz"]
     assert (opened.windows, opened.complete, opened.root) == (WINDOWS, True, library.resolve())
@@ -83,7 +83,7 @@ def test_an_index_comes_back_as_it_was(library: Path, evaluator: TextMotionEncod
 
 
 def test_vectors_are_those_of_the_windows(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
-    index = Index.build(library, tmp_path / "x.index", evaluator=evaluator, windows=WINDOWS)
+    index = Index.build(library, tmp_path / "x.index", encoder=evaluator, windows=WINDOWS)
     motion = tiny_motion(70, seed=1)
     entry = index.entries[1]
     for bounds, vector in zip(entry.bounds.tolist(), entry.vectors, strict=True):
@@ -94,20 +94,20 @@ def test_only_what_is_new_or_changed_is_read(
     library: Path, evaluator: TextMotionEncoder, tmp_path: Path, counted: list[int]
 ) -> None:
     out = tmp_path / "x.index"
-    first = Index.build(library, out, evaluator=evaluator, windows=WINDOWS)
+    first = Index.build(library, out, encoder=evaluator, windows=WINDOWS)
     assert sum(counted) >= len(first)
     counted.clear()
     os.utime(library / "a.npy", (1, 1))  # another time, the same bytes
-    again = Index.build(library, out, evaluator=evaluator)
+    again = Index.build(library, out, encoder=evaluator)
     assert sum(counted) == 0
     assert again.windows == WINDOWS
     np.save(library / "b.npy", tiny_motion(25, seed=77).joints)
     np.save(library / "f.npy", tiny_motion(25, seed=78).joints)
     (library / "c.npy").unlink()
-    third = Index.build(library, out, evaluator=evaluator)
+    third = Index.build(library, out, encoder=evaluator)
     assert [entry.path for entry in third.entries] == ["a.npy", "b.npy", "deep/d.npy", "deep/down/e.npz", "f.npy"]
     assert sum(counted) == 2 * (1 + 3)  # b and f: three windows each, and one more to see that it can be read
-    fresh = Index.build(library, tmp_path / "y.index", evaluator=evaluator, windows=WINDOWS)
+    fresh = Index.build(library, tmp_path / "y.index", encoder=evaluator, windows=WINDOWS)
     for path, vectors in vectors_of(fresh).items():
         assert vectors_of(third)[path].astype(np.float32) == pytest.approx(vectors.astype(np.float32), abs=2e-3)
 
@@ -118,7 +118,7 @@ def test_an_interrupted_build_goes_on(
     import vimonet.motion
     import vimonet.retrieval.index as module
 
-    out, whole = tmp_path / "x.index", Index.build(library, tmp_path / "y.index", evaluator=evaluator, windows=WINDOWS)
+    out, whole = tmp_path / "x.index", Index.build(library, tmp_path / "y.index", encoder=evaluator, windows=WINDOWS)
     load, seen = vimonet.motion.load, []
 
     def interrupted(path: Path) -> Any:
@@ -130,11 +130,11 @@ def test_an_interrupted_build_goes_on(
     monkeypatch.setattr(module, "_BATCH", 1)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(vimonet.motion, "load", interrupted)
-        Index.build(library, out, evaluator=evaluator, windows=WINDOWS)
+        Index.build(library, out, encoder=evaluator, windows=WINDOWS)
     half = Index.open(out)
     assert not half.complete
     assert [entry.path for entry in half.entries] == ["a.npy", "b.npy", "c.npy"]
-    done = Index.build(library, out, evaluator=evaluator)
+    done = Index.build(library, out, encoder=evaluator)
     assert done.complete
     for path, vectors in vectors_of(whole).items():
         assert vectors_of(done)[path].astype(np.float32) == pytest.approx(vectors.astype(np.float32), abs=2e-3)
@@ -147,7 +147,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(
     (library / "table.json").write_text('{"rows": 3}')
     told: list[tuple[str, str]] = []
     index = Index.build(
-        library, tmp_path / "x.index", evaluator=evaluator, on_error=lambda *error: told.append(error), windows=WINDOWS
+        library, tmp_path / "x.index", encoder=evaluator, on_error=lambda *error: told.append(error), windows=WINDOWS
     )
     assert [path for path, _ in told] == ["broken.bvh", "table.json"]
     assert index.failed == told
@@ -159,34 +159,34 @@ def test_settings_that_do_not_fit_are_told(
 ) -> None:
     out = tmp_path / "x.index"
     with pytest.raises(InputError, match=r"0\.5 to 3\.2 s"):
-        Index.build(library, out, evaluator=evaluator, windows=[9.0])
+        Index.build(library, out, encoder=evaluator, windows=[9.0])
     with pytest.raises(InputError, match="no such folder"):
-        Index.build(library / "nowhere", out, evaluator=evaluator)
+        Index.build(library / "nowhere", out, encoder=evaluator)
     with pytest.raises(InputError, match="no recording in this folder"):
         (tmp_path / "empty").mkdir()
-        Index.build(tmp_path / "empty", out, evaluator=evaluator)
+        Index.build(tmp_path / "empty", out, encoder=evaluator)
     with pytest.raises(InputError, match="not a place for an index"):
-        Index.build(library, tmp_path / "no" / "x.index", evaluator=evaluator)
+        Index.build(library, tmp_path / "no" / "x.index", encoder=evaluator)
     assert not out.exists()
-    Index.build(library, out, evaluator=evaluator, windows=WINDOWS)
+    Index.build(library, out, encoder=evaluator, windows=WINDOWS)
     other = tmp_path / "other"
     tiny_evaluator(seed=1).save(other)
-    with pytest.raises(InputError, match="another evaluator"):
-        Index.build(library, out, evaluator=other)
+    with pytest.raises(InputError, match="another text-motion encoder"):
+        Index.build(library, out, encoder=other)
     with pytest.raises(InputError, match="another length"):
-        Index.build(library, out, evaluator=evaluator, windows=[2.0])
-    assert Index.build(library, out, evaluator=other, windows=[2.0], rebuild=True).windows == (2.0,)
-    with pytest.raises(InputError, match="another evaluator"):
-        Index.open(out).evaluator(evaluator_folder)
+        Index.build(library, out, encoder=evaluator, windows=[2.0])
+    assert Index.build(library, out, encoder=other, windows=[2.0], rebuild=True).windows == (2.0,)
+    with pytest.raises(InputError, match="another text-motion encoder"):
+        Index.open(out).encoder(evaluator_folder)
 
 
 def test_a_file_that_is_no_index_is_told_and_kept(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
     notes = library / "notes.txt"
     with pytest.raises(InputError, match="not a readable search index"):
-        Index.build(library, notes, evaluator=evaluator)
+        Index.build(library, notes, encoder=evaluator)
     assert notes.read_text() == "no recording"
     out = tmp_path / "x.index"
-    Index.build(library, out, evaluator=evaluator, windows=WINDOWS)
+    Index.build(library, out, encoder=evaluator, windows=WINDOWS)
     whole = out.read_bytes()
     for damaged in (whole[:-200], whole[:100], b""):
         out.write_bytes(damaged)

@@ -116,7 +116,7 @@ def test_the_evaluator_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert ranked.provenance["evaluator"] == find_evaluator(folder).fingerprint
     # Two sentences for 40 clips: no pool of 31 that say something else, and the report says so.
     assert "needs 31 descriptions" in ranked.sections["retrieval"][0]["lacking"]
-    with pytest.raises(InputError, match="no evaluator is in this place"):
+    with pytest.raises(InputError, match="no text-motion encoder is in this place"):
         run(Options(dataset, out=tmp_path / "c", evaluator=tmp_path / "nowhere", **settings), MotionModel(Observer()))  # type: ignore[arg-type]
     assert not (tmp_path / "c").exists()
 

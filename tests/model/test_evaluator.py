@@ -72,7 +72,7 @@ def test_saved_in_half_precision_it_comes_back(evaluator: TextMotionEncoder, fol
 
 
 def test_it_says_what_is_wrong_with_a_folder(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no evaluator is in this place"):
+    with pytest.raises(InputError, match="no text-motion encoder is in this place"):
         TextMotionEncoder.load(tmp_path / "nowhere")
     broken = shutil.copytree(folder, tmp_path / "broken")
     weights = broken / "model.safetensors"
@@ -82,7 +82,7 @@ def test_it_says_what_is_wrong_with_a_folder(folder: Path, tmp_path: Path) -> No
     other = shutil.copytree(folder, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "embedding_dim": 12}))
-    with pytest.raises(InputError, match="not an evaluator this version can load"):
+    with pytest.raises(InputError, match="not a text-motion encoder this version can load"):
         TextMotionEncoder.load(other)
     (other / "tokenizer.json").unlink()
     with pytest.raises(InputError, match=r"tokenizer\.json is missing"):

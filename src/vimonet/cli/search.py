@@ -47,7 +47,7 @@ def _index(args: argparse.Namespace) -> int:
     index = Index.build(
         args.folder,
         args.output,
-        evaluator=args.retrieval_model,
+        encoder=args.retrieval_model,
         windows=args.window,
         rebuild=args.rebuild,
         progress=True,
@@ -70,7 +70,7 @@ def _search(args: argparse.Namespace) -> int:
         from vimonet.cli.fast_start import quick_imports
 
         quick_imports()
-    index.evaluator(args.retrieval_model)
+    index.encoder(args.retrieval_model)
     if not index.complete:
         print(dim("this index is not finished; give its 'vimonet index' command again"), file=sys.stderr)
     for number, hit in enumerate(index.search(args.text, args.k), start=1):

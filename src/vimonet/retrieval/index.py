@@ -57,7 +57,7 @@ class Index:
         root: the folder the recordings lie in.
         entries: one per recording.
         windows: seconds of its windows.
-        evaluator_folder, fingerprint: which evaluator made the vectors.
+        encoder_folder, fingerprint: which text-motion encoder made the vectors.
         complete: False while a build is under way or was interrupted.
         failed: of the build just done: recordings that could not be read, and why.
     """
@@ -69,13 +69,13 @@ class Index:
         *,
         windows: Sequence[float],
         fingerprint: str,
-        evaluator_folder: str = "",
+        encoder_folder: str = "",
         complete: bool = True,
     ) -> None:
         self.root, self.entries, self.windows, self.complete = root, list(entries), tuple(windows), complete
-        self.fingerprint, self.evaluator_folder = fingerprint, evaluator_folder
+        self.fingerprint, self.encoder_folder = fingerprint, encoder_folder
         self.failed: list[tuple[str, str]] = []
-        self._evaluator: TextMotionEncoder | None = None
+        self._encoder: TextMotionEncoder | None = None
         self._arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class Index:
         folder: str | os.PathLike[str],
         out: str | os.PathLike[str],
         *,
-        evaluator: TextMotionEncoder | str | os.PathLike[str] | None = None,
+        encoder: TextMotionEncoder | str | os.PathLike[str] | None = None,
         windows: Sequence[float] | None = None,
         rebuild: bool = False,
         progress: bool = False,
@@ -99,14 +99,14 @@ class Index:
         Args:
             folder: searched at any depth for recordings of every format that `vimonet.motion.load` reads.
             out: the index; one that is there is brought up to date.
-            evaluator: a loaded one, or its folder; None for the shipped one.
+            encoder: a loaded one, or its folder; None for the shipped one.
             windows: seconds of the windows; None for those of the index that is there, else `WINDOWS`.
-            rebuild: replace an index of another evaluator, of other windows, or a damaged one.
+            rebuild: replace an index of another text-motion encoder, of other windows, or a damaged one.
             progress: show a bar with the time left.
             on_error: called with path and reason for a recording that cannot be read; the rest goes on.
 
         Raises:
-            InputError: no recording there, `out` is something else or of other settings, no evaluator, or windows it
+            InputError: no recording there, `out` is something else or of other settings, no encoder, or windows it
                 cannot read.
         """
         from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
@@ -117,13 +117,15 @@ class Index:
             raise InputError(f"{root}: no recording in this folder; expected files ending in {', '.join(suffixes())}.")
         if not out.parent.is_dir() or out.is_dir():
             raise InputError(f"{out}: not a place for an index; give the name of a file in a folder that exists.")
-        where = "" if isinstance(evaluator, TextMotionEncoder) else os.path.abspath(evaluator or shipped_encoder())
-        model = evaluator if isinstance(evaluator, TextMotionEncoder) else TextMotionEncoder.load(evaluator)
+        where = "" if isinstance(encoder, TextMotionEncoder) else os.path.abspath(encoder or shipped_encoder())
+        model = encoder if isinstance(encoder, TextMotionEncoder) else TextMotionEncoder.load(encoder)
         old = None if rebuild or not out.exists() else cls.open(out)
         seconds = tuple(windows) if windows else old.windows if old else WINDOWS
         _check_windows(seconds, model.max_frames / FPS)
         if old and (old.fingerprint != model.fingerprint or old.windows != seconds):
-            what = "another evaluator" if old.fingerprint != model.fingerprint else "windows of another length"
+            what = (
+                "another text-motion encoder" if old.fingerprint != model.fingerprint else "windows of another length"
+            )
             raise InputError(f"{out}: this index was made with {what}; give --rebuild to replace it, or another -o.")
         known = {entry.path: entry for entry in old.entries} if old else {}
         index = cls(
@@ -131,10 +133,10 @@ class Index:
             [known[path] for path in found if path in known],
             windows=seconds,
             fingerprint=model.fingerprint,
-            evaluator_folder=where,
+            encoder_folder=where,
             complete=False,
         )
-        index._evaluator = model
+        index._encoder = model
         index._update(found, out, progress=progress, on_error=on_error)
         return index
 
@@ -147,15 +149,15 @@ class Index:
         from vimonet.motion import load
         from vimonet.retrieval.text_motion_encoder import split
 
-        assert self._evaluator is not None
+        assert self._encoder is not None
         frames = [round(seconds * FPS) for seconds in self.windows]
         entries = {entry.path: entry for entry in self.entries}
         waiting: list[tuple[Entry, list[Any]]] = []
         saved = time.monotonic()
 
         def embed() -> None:
-            assert self._evaluator is not None
-            vectors = self._evaluator.clips([clip for _, clips in waiting for clip in clips]).astype(np.float16)
+            assert self._encoder is not None
+            vectors = self._encoder.clips([clip for _, clips in waiting for clip in clips]).astype(np.float16)
             for entry, clips in waiting:
                 entries[entry.path] = Entry(entry.path, entry.stamp, entry.digest, entry.bounds, vectors[: len(clips)])
                 vectors = vectors[len(clips) :]
@@ -178,7 +180,7 @@ class Index:
                     bounds = sorted({pair for n in frames for pair in split(motion.frames, n, n // 2)})
                     clips = [motion.window(*pair) for pair in bounds]
                     for clip in clips[:1]:
-                        self._evaluator.clips([clip])  # says so now if this kind of motion is none of the evaluator's
+                        self._encoder.clips([clip])  # says so now if this kind of motion is none of the encoder's
                 except (InputError, OSError) as error:
                     entries.pop(path, None)
                     self.failed.append((path, str(error)))
@@ -209,7 +211,7 @@ class Index:
             "root": str(self.root),
             "windows": list(self.windows),
             "fingerprint": self.fingerprint,
-            "evaluator": self.evaluator_folder,
+            "evaluator": self.encoder_folder,
             "complete": self.complete,
         }
         storage.write(path, about, self.entries)
@@ -227,11 +229,11 @@ class Index:
             entries,
             windows=about["windows"],
             fingerprint=about["fingerprint"],
-            evaluator_folder=about["evaluator"],
+            encoder_folder=about["evaluator"],
             complete=about["complete"],
         )
 
-    def evaluator(self, folder: str | os.PathLike[str] | None = None) -> TextMotionEncoder:
+    def encoder(self, folder: str | os.PathLike[str] | None = None) -> TextMotionEncoder:
         """Load the encoder that made the vectors: in `folder`, else where the index says, else the shipped one.
 
         Raises:
@@ -239,24 +241,24 @@ class Index:
         """
         from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
-        if self._evaluator is None or folder is not None:
-            noted = self.evaluator_folder if os.path.isdir(self.evaluator_folder) else None
+        if self._encoder is None or folder is not None:
+            noted = self.encoder_folder if os.path.isdir(self.encoder_folder) else None
             loaded = TextMotionEncoder.load(folder or noted)
             if loaded.fingerprint != self.fingerprint:
                 raise InputError(
-                    f"{folder or noted or 'the shipped evaluator'}: the index was made with another evaluator "
-                    f"({self.evaluator_folder or self.fingerprint}); name that one, or make the index again."
+                    f"{folder or noted or 'the shipped one'}: the index was made with another text-motion encoder "
+                    f"({self.encoder_folder or self.fingerprint}); name that one, or make the index again."
                 )
-            self._evaluator = loaded
-        return self._evaluator
+            self._encoder = loaded
+        return self._encoder
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
         """Find the `k` spans that fit a sentence best, best first; spans of one recording never overlap.
 
         Raises:
-            InputError: an empty text, or the index's evaluator is not there.
+            InputError: an empty text, or the index's encoder is not there.
         """
-        return self.nearest(self.evaluator().texts([text])[0], k)
+        return self.nearest(self.encoder().texts([text])[0], k)
 
     def nearest(self, vector: NDArray[np.floating[Any]], k: int = 10) -> list[Hit]:
         """Find spans as :meth:`search`, for a vector [E] of the encoder's space (of a movement, say)."""

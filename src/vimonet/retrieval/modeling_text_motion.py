@@ -151,7 +151,9 @@ class MotionTextModel(PreTrainedModel):
         tower = self.motion_tower if name == "motion" else self.keypoint_tower
         if tower is None:
             kind = "3D motion" if name == "motion" else "2D keypoints"
-            raise InputError(f"this evaluator was not trained on {kind}; give the other kind, or another evaluator.")
+            raise InputError(
+                f"this text-motion encoder was not trained on {kind}; give the other kind, or another encoder."
+            )
         return self.motion_head(tower(values.to(tower.input.weight.dtype), mask), tower.token_mask(mask))
 
     def forward(

@@ -38,7 +38,7 @@ class TextMotionEncoder:
         model: the dual encoder.
         extractor: turns motions into its features.
         tokenizer: turns sentences into its tokens; pads on the right.
-        fingerprint: of the weights it was loaded from; vectors of evaluators with other fingerprints do not compare.
+        fingerprint: of the weights it was loaded from; vectors of encoders with other fingerprints do not compare.
     """
 
     def __init__(
@@ -59,10 +59,12 @@ class TextMotionEncoder:
         path = shipped_encoder() if folder is None else Path(folder).expanduser()
         if not path.is_dir():
             hint = "train one with 'vimonet train evaluator', or give its folder"
-            raise InputError(f"{path}: no evaluator is in this place; {hint}.")
+            raise InputError(f"{path}: no text-motion encoder is in this place; {hint}.")
         for name in _FILES:
             if not (path / name).is_file():
-                raise InputError(f"{path}: {name} is missing; an evaluator is a folder with {', '.join(_FILES)}.")
+                raise InputError(
+                    f"{path}: {name} is missing; a text-motion encoder is a folder with {', '.join(_FILES)}."
+                )
         check_safetensors(path / "model.safetensors")
         try:
             # Not through from_pretrained, whose detour over the meta device imports a symbolic algebra system.
@@ -73,7 +75,7 @@ class TextMotionEncoder:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
         except Exception as error:  # transformers raises what its parts raise
             first = " ".join((str(error).strip() or type(error).__name__).split())[:200]
-            raise InputError(f"{path}: not an evaluator this version can load ({first}).") from None
+            raise InputError(f"{path}: not a text-motion encoder this version can load ({first}).") from None
         digest = hashlib.sha256()
         for name in _FILES:
             digest.update((path / name).read_bytes())
@@ -126,7 +128,7 @@ class TextMotionEncoder:
         1 again.
 
         Raises:
-            InputError: a kind of motion the evaluator was not trained on.
+            InputError: a kind of motion the encoder was not trained on.
         """
         clips: list[Motion] = []
         owners: list[int] = []
@@ -144,7 +146,7 @@ class TextMotionEncoder:
         """Encode to vectors float32 [N, E] clips no longer than `max_frames`; clips of like length share a batch.
 
         Raises:
-            InputError: a clip that is longer, or a kind of motion the evaluator was not trained on.
+            InputError: a clip that is longer, or a kind of motion the encoder was not trained on.
         """
         vectors = np.zeros((len(clips), self.dim), np.float32)
         for name, dimensions in (("motion", 3), ("keypoint", 2)):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vimonet.cli import main
+from vimonet.cli import build_parser, main
 from vimonet.motion import io, load
 from vimonet.motion.io import READERS
 from vimonet.motion.io.locations import find_recordings, names_a_file
@@ -80,6 +80,12 @@ def test_formats_and_suffixes() -> None:
         assert names_a_file(name)
     for text in ("Is it walk.bvh?", "what is in clip.mp4", "bvh"):
         assert not names_a_file(text)
+
+
+def test_the_help_names_a_suffix_of_every_reader() -> None:
+    told = build_parser().epilog or ""
+    for reader in READERS.values():
+        assert any(suffix in told for suffix in reader.suffixes), reader.format
 
 
 def test_the_page_of_formats_names_every_suffix_and_title() -> None:
