@@ -137,3 +137,19 @@ def test_a_model_is_pushed_whole(tmp_path, monkeypatch):
     state = model.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in pushed.model.state_dict().items())
     assert pushed.processor.to_dict() == processor.to_dict()
+
+
+PIPELINE = """
+import sys, vimonet
+from transformers import pipeline
+ask = pipeline("any-to-any", model=sys.argv[1])
+content = [{"type": "motion", "path": sys.argv[2]}, {"type": "text", "text": "Which way does the person go?"}]
+said = ask(text=[{"role": "user", "content": content}], max_new_tokens=20, return_full_text=False)
+print(said[0]["generated_text"])
+"""
+
+
+def test_the_pipeline_answers_without_a_warning():
+    done = run(PIPELINE, NANO, str(WEIGHTS.parent / "samples" / "walk.bvh"), HF_HUB_DISABLE_PROGRESS_BARS="1")
+    assert done.stdout == "forward\n", done.stderr
+    assert not [line for line in done.stderr.splitlines() if line and "Loading weights" not in line]

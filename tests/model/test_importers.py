@@ -12,8 +12,8 @@ from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForC
 
 from vimonet.model import LanguageBindVideoConfig, LanguageBindVideoModel, MotionFeatureExtractor, MotionVQVAE
 from vimonet.model.conversion import REPORT, convert
+from vimonet.model.conversion.convert_motionllm import convert_lit_llama, convert_lora, merge_lora
 from vimonet.model.conversion.convert_video_llava import convert_projector
-from vimonet.model.conversion.lit_gpt import convert_lit_llama, convert_lora, merge_lora
 from vimonet.model.weight_files import read_tensors
 from vimonet.utils.errors import InputError
 

@@ -1,8 +1,4 @@
-"""Weights that others released, in the form they are used in here.
-
-A file per peer; what several share (lit-gpt's layout, LLaVA's projector, reading and writing) beside them. Every
-importer says what became of every key.
-"""
+"""Convert weights that others released: a file per peer, and every key of the files accounted for."""
 
 from __future__ import annotations
 
