@@ -1,4 +1,4 @@
-"""Class names of the sources as one vocabulary of action phrases, and the forms English needs of them.
+"""Map class names of the sources to one vocabulary of action phrases, and inflect these phrases.
 
 An action is kept as a base-form phrase ("wave the right hand"); questions and answers inflect it. Labels of different
 corpora that name the same movement become the same phrase; nothing about direction is taken from a label ("walk to the
@@ -194,7 +194,7 @@ _NO_DOUBLING = ("w", "x", "y")
 
 
 def action_phrase(source: str, label: str, side: str | None = None) -> str | None:
-    """Action phrase of a source's class name, in the base form; None where the label says nothing usable.
+    """Look up the action phrase (base form) of a source's class name; None where the label says nothing usable.
 
     Args:
         source: ``bnr``, ``cmu`` or a corpus whose labels are verb phrases.

@@ -1,4 +1,4 @@
-"""Building a dataset: shards written whole or not at all, by several processes, resumable to the same bytes.
+"""Build a dataset: shards written whole or not at all, by several processes, resumable to the same bytes.
 
 A builder says which shards there are and gives the records of each; nothing else about a build depends on it. A shard
 depends on its builder's settings and its own keys alone, never on other shards or on the process that writes it.
@@ -73,16 +73,16 @@ class Builder(Protocol):
         """Name of the dataset."""
 
     def settings(self) -> dict[str, Any]:
-        """Everything the result depends on, as JSON: a build of other settings is not continued."""
+        """Return everything the result depends on, as JSON: a build of other settings is not continued."""
 
     def shards(self) -> Sequence[Shard]:
-        """All shards, the same on every call. Raises InputError when the source cannot be read."""
+        """List all shards, the same on every call. Raises InputError when the source cannot be read."""
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
-        """The records of a shard, the same in every process."""
+        """Yield the records of a shard, the same in every process."""
 
     def describe(self) -> str:
-        """Markdown for the card: what the dataset is, where from, under which licences."""
+        """Write Markdown for the card: what the dataset is, where from, under which licences."""
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Build:
 
 
 def chunk(split: str, keys: Sequence[Any], size: int) -> list[Shard]:
-    """Shards of at most `size` keys each, in order."""
+    """Divide keys, in order, into shards of at most `size`."""
     return [Shard(split, n, tuple(keys[i : i + size])) for n, i in enumerate(range(0, len(keys), size))]
 
 
@@ -155,7 +155,7 @@ def build(
 
 
 def is_done(path: Path, retry_skipped: bool = False) -> bool:
-    """Whether a shard is written, with `retry_skipped` only if nothing in it was skipped."""
+    """Tell whether a shard is written, with `retry_skipped` only if nothing in it was skipped."""
     return path.is_file() and not (retry_skipped and _skipped_in(pq.ParquetFile(path)))
 
 
@@ -231,7 +231,7 @@ def _write_here(shard: Shard) -> Shard:
 
 
 def _write(builder: Builder, shard: Shard, folder: Path) -> Shard:
-    """Write one shard; it has its name only once it is whole. What was skipped is told in the file's metadata."""
+    """Write one shard; it has its name only once it is whole. The file's metadata lists skipped files."""
     rows, skipped = [], []
     for record in builder.records(shard):
         if isinstance(record, Skipped):

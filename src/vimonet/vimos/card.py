@@ -1,4 +1,4 @@
-"""The card of a dataset: ``README.md`` with the YAML front matter from which `datasets` knows the splits."""
+"""Write the card of a dataset: ``README.md`` with the YAML front matter from which `datasets` knows the splits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Counts:
     generators: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``vimonet data info --json``."""
+        """Convert to the JSON of ``vimonet data info --json``."""
         return {
             name: {" / ".join(key) if isinstance(key, tuple) else key: n for key, n in sorted(counter.items())}
             for name, counter in vars(self).items()
@@ -163,7 +163,7 @@ def _body(build: Build, builder: Builder, counts: Counts, leak: LeakReport | Non
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table; numbers to the right."""
+    """Write a Markdown table; numbers to the right."""
     if not rows:
         return "None."
     numeric = [all(isinstance(row[i], int) for row in rows) for i in range(len(head))]

@@ -1,4 +1,4 @@
-"""Labels and measures held against each other: a question whose answer the other would dispute is not asked."""
+"""Compare labels with measures: a question whose answer the other would dispute is not asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STEM = {"sprint": "run", "dash": "run", "jog": "run", "box": "punch", "hop": "j
 
 
 def absent_from(other: str, happening: set[str]) -> bool:
-    """Whether `other` can be called absent: not the same verb, and not part of what happens."""
+    """Tell whether `other` can be called absent: not the same verb, and not part of what happens."""
     stem = _STEM.get(other.split()[0], other.split()[0])
     for action in happening:
         words = action.split()
@@ -24,7 +24,7 @@ def absent_from(other: str, happening: set[str]) -> bool:
 
 
 def may_happen(action: str, facts: Facts) -> bool:
-    """Whether the facts say that the action, although no label names it, may well have happened."""
+    """Tell whether, by the facts, an action that no label names may well have happened."""
     words = action.split()
     verb = words[0]
     relative = (facts.mean_speed or 0.0) / (facts.leg_length or 1.0)
@@ -69,7 +69,7 @@ _STILL = frozenset(("stand", "sit", "lie", "kneel", "crouch"))
 
 
 def _denied_by_count(question: Question, happening: set[str]) -> bool:
-    """Whether a count of nothing, or a body said to stay as it is, denies what a label says."""
+    """Tell whether a count of nothing, or a body that stays as it is, denies a label."""
     denied = _DENIED.get((question.form, question.answer))
     words = {word for action in happening for word in action.split()}
     if denied == "low":
@@ -84,7 +84,7 @@ def _denied_by_count(question: Question, happening: set[str]) -> bool:
 
 
 def contradicts(question: Question, happening: set[str]) -> bool:
-    """Whether a measure denies what a label says: no jump in "jump rope", someone standing who "sits down"."""
+    """Tell whether a measure denies a label: no jump in "jump rope", someone standing who "sits down"."""
     if question.kind == "posture":
         low = {"sit", "squat", "kneel", "lie", "crouch", "crawl", "fall", "roll", "lunge", "pick"}
         upright = {label for label, _, _ in question.evidence["posture"]} <= {"standing", "airborne"}

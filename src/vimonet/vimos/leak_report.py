@@ -1,4 +1,4 @@
-"""The leak report of a dataset: how much of it can be answered from the questions alone, style by style.
+"""Report leaks of a dataset: how much of it can be answered from the questions alone, style by style.
 
 The ceiling of a style is 100: every answer follows from the movement, so a model that sees it can be right every time.
 A style is flagged when the question-only model, or the majority answer of each form, comes within 5 points of that
@@ -75,15 +75,15 @@ class LeakReport:
 
     @property
     def flagged(self) -> list[StyleLeak]:
-        """The styles that leak."""
+        """List the styles that leak."""
         return [style for style in self.styles if style.flag]
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``leak.json``."""
+        """Convert to the JSON of ``leak.json``."""
         return {"ceiling": CEILING, "margin": MARGIN, **asdict(self)}
 
     def markdown(self) -> str:
-        """A table for the card, and a sentence about each flag."""
+        """Write a table for the card, and a sentence about each flag."""
         lines = [
             f"A model that reads only the questions (hashed words, softmax regression) was fitted on {self.fitted:,} "
             f"of {self.fitted_on} and asked {self.scored:,} of {self.scored_on}. The ceiling is {CEILING:g} in every "
@@ -179,7 +179,7 @@ def _style(name: str, forms: dict[str, Counter[str]]) -> StyleLeak:
 
 
 def _questions(shards: list[Path], limit: int, seed: int) -> Iterator[tuple[str, str, str, str, str]]:
-    """Question, answer, form (its subject left out), style and recording of about `limit` questions, drawn by row."""
+    """Draw about `limit` questions by row: question, answer, form (without its subject), style, recording."""
     total = sum(
         len(batch.column(0).flatten())
         for path in shards

@@ -1,4 +1,4 @@
-"""VIMOS on disk: the row of a Parquet shard, and how a movement is packed into it.
+"""Define VIMOS on disk: the row of a Parquet shard, and the packing of a movement into it.
 
 A dataset is a folder: ``vimos.json`` (format version, settings, counts, digest), ``README.md`` (the card, with the YAML
 front matter from which ``datasets.load_dataset(folder)`` knows the splits), ``<split>/NNNNN.parquet`` and, where rows
@@ -117,7 +117,7 @@ class Instruction:
     def of(
         cls, question: Question, text: str, style: str, generator: str = "kinematic", wording: str = "seen"
     ) -> Instruction:
-        """A question put into the words `text`; its evidence's ``start`` and ``end`` become the span."""
+        """Put a question into the words `text`; its evidence's ``start`` and ``end`` become the span."""
         evidence = question.evidence
         return cls(
             question.kind,
@@ -164,12 +164,12 @@ class Record:
 
 
 def same_words(question: str) -> str:
-    """The words of a question, without case and punctuation: two of the same words are one question."""
+    """Reduce a question to its words, without case and punctuation: two of the same words are one question."""
     return " ".join(re.findall(r"[\w'-]+", question.casefold()))
 
 
 def distinct(record: Record) -> Record:
-    """The record with every question asked once; a question with two answers is left out: neither can be relied on."""
+    """Keep every question of a record once; a question with two answers is left out: neither can be relied on."""
     answers: dict[str, set[str]] = {}
     for asked in record.instructions:
         answers.setdefault(same_words(asked.question), set()).add(asked.answer)
@@ -181,7 +181,7 @@ def distinct(record: Record) -> Record:
 
 
 def to_row(record: Record) -> dict[str, Any]:
-    """The row of a record (keys of `SCHEMA`); coordinates are rounded to `scale`."""
+    """Pack a record into a row (keys of `SCHEMA`); coordinates are rounded to `scale`."""
     row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
     for name in ("id", "source", "recording", "split", "licence", "video"):
         row[name] = getattr(record, name)
@@ -216,7 +216,7 @@ def to_row(record: Record) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any]) -> Record:
-    """The record of a row, as `to_row` wrote it.
+    """Unpack the record of a row that `to_row` wrote.
 
     Raises:
         InputError: the joints do not fill frames x 22 x 3.
@@ -244,7 +244,7 @@ def from_row(row: Mapping[str, Any]) -> Record:
 
 
 def motion_of(row: Mapping[str, Any]) -> Motion | None:
-    """The movement of a row, None when it has none (see `from_row`)."""
+    """Unpack the movement of a row, None when it has none (see `from_row`)."""
     if row["joints"] is None:
         return None
     joints, confidence = arrays_of(row)
@@ -254,7 +254,7 @@ def motion_of(row: Mapping[str, Any]) -> Motion | None:
 
 
 def arrays_of(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Joints float32 [T, 22, 3] in metres and confidence float32 [T, 22] in 0..1 (or None) of a row."""
+    """Unpack joints float32 [T, 22, 3], m, and confidence float32 [T, 22] in 0..1 (or None) of a row."""
     frames = row["frames"]
     joints, confidence = np.asarray(row["joints"], np.float32), row["confidence"]
     if joints.size != frames * 66 or (confidence is not None and len(confidence) != frames * 22):
@@ -264,7 +264,7 @@ def arrays_of(row: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def to_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Rows of `to_row` as an Arrow table."""
+    """Put rows of `to_row` into an Arrow table."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 

@@ -1,4 +1,4 @@
-"""A model that reads only the question: what it gets right, the movement was not needed for.
+"""Answer from the question alone: a right answer shows that the movement was not needed.
 
 Words and pairs of words are hashed into features; a softmax regression tells the question form, and another one, per
 form, the answer. Where a question names its own answers ("A, B or C?"), the form's answer is the named phrase that was
@@ -45,7 +45,7 @@ class QuestionOnly:
         """Form -> its commonest answer."""
 
     def fit(self, triples: Iterable[Triple]) -> QuestionOnly:
-        """Learn; returns itself.
+        """Fit the model; returns itself.
 
         Raises:
             ValueError: there is nothing to learn from.
@@ -72,13 +72,13 @@ class QuestionOnly:
         return self
 
     def forms(self, questions: Sequence[str]) -> list[str]:
-        """The form of each question, told by its words."""
+        """Predict the form of each question from its words."""
         if self._forms is None:
             raise ValueError("fit the model before it is asked")
         return self._forms.answers(questions)
 
     def answers(self, questions: Sequence[str]) -> list[str]:
-        """An answer to each question."""
+        """Answer each question."""
         forms = self.forms(questions)
         found = [""] * len(questions)
         for form in set(forms):
@@ -88,7 +88,7 @@ class QuestionOnly:
         return found
 
     def answer(self, question: str) -> str:
-        """The answer to one question."""
+        """Answer one question."""
         return self.answers([question])[0]
 
 
@@ -98,7 +98,7 @@ def _commonest(values: Iterable[str]) -> str:
 
 
 def _features(questions: Sequence[str]) -> Any:
-    """Binary counts of hashed words and pairs of words, a row per question, scaled to length one, and a constant."""
+    """Count hashed words and word pairs (0 or 1), a row per question, scaled to length one, and a constant."""
     rows: list[int] = []
     columns: list[int] = []
     values: list[float] = []
@@ -132,7 +132,7 @@ class _Softmax:
 
 
 def _fit(x: Any, y: NDArray[np.int64], classes: int, ridge: float = 1e-4) -> NDArray[np.float64]:
-    """Weights [columns, classes] of least penalised mean cross-entropy."""
+    """Fit weights [columns, classes] of least penalised mean cross-entropy."""
     n, columns = x.shape
     if classes == 1:
         return np.zeros((columns, 1))

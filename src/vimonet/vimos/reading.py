@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def splits_of(folder: str | Path) -> dict[str, list[Path]]:
-    """Shards of a dataset by split, in order.
+    """List the shards of a dataset by split, in order.
 
     Raises:
         InputError: no dataset is there, it is not finished, or of a newer format.
@@ -46,7 +46,7 @@ def splits_of(folder: str | Path) -> dict[str, list[Path]]:
 
 
 def shards_of(folder: str | Path, split: str) -> list[Path]:
-    """Shards of one split.
+    """List the shards of one split.
 
     Raises:
         InputError: no dataset, or no such split.
@@ -71,7 +71,7 @@ def sources_of(folder: str | Path, split: str) -> list[dict[str, Any]]:
 
 
 def read_records(folder: str | Path, split: str) -> Iterator[Record]:
-    """Records of a split, streamed: memory holds one row group.
+    """Stream the records of a split: memory holds one row group.
 
     Raises:
         InputError: no dataset, no such split, or a damaged shard.
@@ -106,7 +106,7 @@ def read_rows(
 
 
 def motion_row(rows: datasets.Dataset, index: int) -> dict[str, Any]:
-    """One row of `open_rows` in arrow format, as far as `arrays_of` reads it: joints and confidence stay in the map.
+    """Read one row of `open_rows` in arrow format for `arrays_of`: joints and confidence stay in the map.
 
     Args:
         rows: ``open_rows(...).with_format("arrow")``.
@@ -121,7 +121,7 @@ def motion_row(rows: datasets.Dataset, index: int) -> dict[str, Any]:
 
 
 def open_rows(folder: str | Path, split: str) -> datasets.Dataset:
-    """Rows of a split with random access; `datasets` maps them from its cache on disk, so they need no memory.
+    """Open the rows of a split with random access; `datasets` maps them from its cache on disk, without memory.
 
     Raises:
         InputError: no dataset, no such split, or a damaged shard.

@@ -1,4 +1,4 @@
-"""One HTML file that shows rows of a dataset: players, timelines, captions, questions with their evidence.
+"""Show rows of a dataset in one HTML file: players, timelines, captions, questions with their evidence.
 
 The file holds all it needs (joints, code, small videos), so it opens from disk and can be sent to someone.
 """
@@ -62,7 +62,7 @@ def show(
 
 
 def page(records: list[Record], folder: Path) -> str:
-    """The page as text; `folder` is where the videos are."""
+    """Write the page as text; `folder` is where the videos are."""
     template = resources.files("vimonet.vimos").joinpath("show.html").read_text(encoding="utf-8")
     clips = [_clip(record, folder) for record in records]
     # "</" inside a script would end it, whatever a caption says.
@@ -120,7 +120,7 @@ def _video(record: Record, folder: Path) -> str | None:
 
 
 def _bones() -> list[list[Any]]:
-    """(joint, parent, side) of every bone."""
+    """List (joint, parent, side) of every bone."""
     left, right = {1, 4, 7, 10, 13, 16, 18, 20}, {2, 5, 8, 11, 14, 17, 19, 21}
     return [
         [joint, int(parent), "left" if joint in left else "right" if joint in right else "middle"]
@@ -141,7 +141,7 @@ def _find(shards: list[Path], id: str, folder: Path) -> tuple[Path, int]:
 
 
 def _spread(shards: list[Path], rows: int) -> list[tuple[Path, int]]:
-    """Rows at equal distances over all shards."""
+    """Choose rows at equal distances over all shards."""
     sizes = [pq.read_metadata(shard).num_rows for shard in shards]
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
@@ -156,7 +156,7 @@ def _spread(shards: list[Path], rows: int) -> list[tuple[Path, int]]:
 
 
 def _row(shard: Path, number: int) -> dict[str, Any]:
-    """One row of a shard: only its row group is read."""
+    """Read one row of a shard, and only its row group."""
     file = pq.ParquetFile(shard)
     start = 0
     for group in range(file.num_row_groups):

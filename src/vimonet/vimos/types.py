@@ -1,4 +1,4 @@
-"""The records every later step reads: a clip with its label, a question before it is worded, an item to be asked."""
+"""Define the records that every later step reads: clips with labels, questions before wording, items to be asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a dataset what it says it is? Every file is decoded, every row looked at; memory holds a few rows at a time."""
+"""Validate a dataset: decode every file, check every row; memory holds a few rows at a time."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Nothing was found."""
+        """Tell whether nothing was found."""
         return not self.findings
 
     def add(self, file: str, row: int | None, text: str) -> None:
@@ -123,7 +123,7 @@ def validate(folder: str | Path, *, progress: bool = False) -> Report:
 
 
 def _schema(path: Path, file: str, report: Report) -> bool:
-    """Whether the rows can be looked at; what is wrong with the columns is noted."""
+    """Check the columns; tells whether the rows can be checked."""
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
@@ -145,7 +145,7 @@ def _schema(path: Path, file: str, report: Report) -> bool:
 
 
 def _alike(a: pa.DataType, b: pa.DataType) -> bool:
-    """The same type, whatever the items of a list are called ('item' or 'element')."""
+    """Compare types, whatever the items of a list are called ('item' or 'element')."""
     if pa.types.is_list(a) and pa.types.is_list(b):
         return _alike(a.value_type, b.value_type)
     if pa.types.is_struct(a) and pa.types.is_struct(b):
@@ -167,7 +167,7 @@ def _description(folder: Path, digest: str, rows: Counter[str], report: Report) 
 
 
 def _row(row: Mapping[str, Any], split: str, folder: Path, videos: dict[str, float | None]) -> Iterator[str]:
-    """What is wrong with one row."""
+    """Check one row."""
     name = row["id"] or ""
     if not name.strip():
         yield "it has no id."
@@ -196,7 +196,7 @@ def _row(row: Mapping[str, Any], split: str, folder: Path, videos: dict[str, flo
 def _video(
     row: Mapping[str, Any], name: str, folder: Path, videos: dict[str, float | None]
 ) -> Generator[str, None, float | None]:
-    """Findings of the video; returns the seconds of it that the clip covers."""
+    """Check the video; returns the seconds of it that the clip covers."""
     file = row["video"]
     if file not in videos:
         path = folder / file
@@ -284,7 +284,7 @@ class _Names:
         self.recordings[split] = np.union1d(self.recordings.get(split, np.empty(0, np.uint64)), new)
 
     def check(self, shards: list[Path], folder: Path, report: Report) -> None:
-        """Names the rows whose id or recording is not its own alone; a second pass, only where there is something."""
+        """Name the rows whose id or recording is not its own alone; a second pass, only where there is something."""
         for split in list(self._new):
             self._gather(split)
         values, counts = np.unique(np.frombuffer(self.ids, np.uint64), return_counts=True)
@@ -313,7 +313,7 @@ class _Names:
 
 
 def recordings_of(row: Mapping[str, Any]) -> set[str]:
-    """Every source recording that a row was made from."""
+    """List every source recording that a row was made from."""
     made = (_json(row["provenance"]) or {}).get("recordings") or ()
     return {recording for recording in (row["recording"], *made) if recording}
 

@@ -1,4 +1,4 @@
-"""How people ask: for every question form a set of wordings to train on and a set kept for the test only."""
+"""Word questions: every form has wordings to train on and wordings kept for the test."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ask(form: str, rng: random.Random, *, unseen: bool = False, plain: bool = Fa
 
 
 def _as_typed(text: str, rng: random.Random) -> str:
-    """What hurried people do to a question: a lead-in, no question mark, other case, a slip of the finger."""
+    """Type a question as hurried people do: a lead-in, no question mark, other case, a slip of the finger."""
     if rng.random() < 0.15:
         lead = rng.choice(_LEADS)
         text = lead + (text[:1].lower() + text[1:] if lead.endswith((", ", ": ")) else text)
@@ -81,7 +81,7 @@ def _loosen(text: str, rng: random.Random) -> str:
 
 
 def typo(text: str, rng: random.Random) -> str:
-    """One slip: two neighbouring letters exchanged, one dropped, or one doubled, inside a word of five letters or more.
+    """Make one slip: two neighbouring letters exchanged, one dropped or doubled, in a word of five letters or more.
 
     Words that carry the answer (left, right, before ...) are spared: a slip there can change what is asked.
     """

@@ -1,1 +1,1 @@
-"""Makers of questions: from measured facts and labels, from captions, from language models."""
+"""Annotate clips: from measured facts and labels, from captions, with language models."""

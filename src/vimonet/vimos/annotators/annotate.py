@@ -1,4 +1,4 @@
-"""Everything the annotators without a model say about a clip: measured questions, questions from captions, a caption.
+"""Annotate a clip without a model: measured questions, questions from captions, a caption.
 
 Builders of recorded sources call :func:`annotate`; what is drawn for ``vimos-open`` goes the same way, question by
 question (`vimonet.vimos.builders.vimos_open.augment`).
@@ -46,7 +46,7 @@ NO_ACTION = frozenset(("transition",))
 
 
 def askable(action: str) -> bool:
-    """Whether a label is a verb phrase that English inflects as questions need it."""
+    """Tell whether a label is a verb phrase that questions can inflect."""
     return action.split(" ", 1)[0] in VERBS
 
 
@@ -56,7 +56,7 @@ def questions_of(
     rng: random.Random,
     others: Sequence[str] = (),
 ) -> tuple[list[Question], Facts | None]:
-    """Questions that measures and labels answer, and the measures.
+    """Make the questions that measures and labels answer; returns the measures too.
 
     Args:
         motion: 3D or 2D.
@@ -91,7 +91,7 @@ def questions_of(
 
 
 def in_sequence(parts: Sequence[Part]) -> bool:
-    """Whether stretches follow one another and every one of them can be asked about."""
+    """Tell whether stretches follow one another and each of them can be asked about."""
     return all(askable(part.action) for part in parts) and all(
         a.start < b.start and a.end <= b.start + _TOUCH for a, b in pairwise(parts)
     )
@@ -106,8 +106,8 @@ def annotate(
     *,
     test: bool = False,
 ) -> tuple[tuple[Instruction, ...], tuple[Caption, ...]]:
-    """Instructions about a clip (generators ``kinematic`` and ``caption``), and its captions with one made from labels
-    and measures where labels tell enough.
+    """Write instructions about a clip (generators ``kinematic`` and ``caption``), and its captions, with one made
+    of labels and measures where labels tell enough.
 
     Args:
         motion, parts, rng, others: as in :func:`questions_of`.
@@ -135,7 +135,7 @@ def annotate(
 def from_people(
     captions: Sequence[Caption], rng: random.Random, facts: Facts | None = None, *, test: bool = False
 ) -> list[Instruction]:
-    """Questions that people's captions of the whole clip answer (see `vimonet.vimos.annotators.caption_questions`)."""
+    """Write the questions that people's captions of the whole clip answer (`caption_questions`)."""
     said = [c for c in captions if c.start is None and c.generator == "people"]
     if not said:
         return []

@@ -1,4 +1,4 @@
-"""What a caption says, by rules over its words: who does what, where to, with which limb, how often, in which order.
+"""Parse captions by rules over their words: who does what, where to, with which limb, how often, in which order.
 
 Captions of movements are short and of few patterns. The rules read those and leave the rest: a clause that is not
 understood makes the caption incomplete, and nothing is concluded across it. Where a source has lemmatised ``word/POS``
@@ -108,7 +108,7 @@ class Reading:
 
 
 def forms(verb: str) -> set[str]:
-    """Inflected forms of a verb in the lexicon, the base form among them."""
+    """List the inflected forms of a verb in the lexicon, the base form among them."""
     third = verb + ("es" if re.search(r"(s|x|z|ch|sh|o)$", verb) else "s")
     third = verb[:-1] + "ies" if re.search(r"[^aeiou]y$", verb) else third
     stem = verb[:-1] if verb.endswith("e") else verb
@@ -124,7 +124,7 @@ _FORMS = {form: verb for verb in sorted(VERBS | _LIGHT | _ASPECT | {"stop", "get
 
 
 def read(caption: str, tokens: str = "") -> Reading:
-    """Read a caption.
+    """Parse a caption.
 
     Args:
         caption: as written.
@@ -162,7 +162,7 @@ def read(caption: str, tokens: str = "") -> Reading:
 
 
 def _clauses(words: list[str]) -> list[tuple[list[str], str]]:
-    """The words cut at conjunctions and marks: (clause, what joins it to the one before)."""
+    """Cut words at conjunctions and marks into (clause, joint with the one before)."""
     out: list[tuple[list[str], str]] = []
     clause: list[str] = []
     joint = ""
@@ -198,7 +198,7 @@ def _ordered(events: list[Event], links: list[str], opening: str, complete: bool
 
 
 def _coordinates(clause: list[str]) -> bool:
-    """Whether a clause without a verb goes on with what was said before: "the left hand | and the right leg"."""
+    """Tell whether a clause without a verb continues the one before: "the left hand | and the right leg"."""
     return not any(word in _FORMS for word in clause[:2])
 
 
@@ -233,7 +233,7 @@ def _event(clause: list[str], nouns: set[str]) -> Event | None:
 
 
 def _second_verb(rest: list[str], i: int) -> bool:
-    """Whether the word is a verb of its own: "turns around hops back"."""
+    """Tell whether a word is a verb of its own: "turns around hops back"."""
     word, before = rest[i], rest[i - 1] if i else ""
     if word in _AUX:
         return True
@@ -244,7 +244,7 @@ def _second_verb(rest: list[str], i: int) -> bool:
 
 
 def _verb_at(clause: list[str], nouns: set[str]) -> int | None:
-    """Where the clause's verb stands; None when there is none in a place where a verb must be one."""
+    """Find the place of the clause's verb; None when no place needs a verb."""
     at = 0
     while at < len(clause) and (clause[at] in _SKIPPED or clause[at] in _DETERMINERS or clause[at].endswith("ly")):
         at += 1
@@ -273,7 +273,7 @@ def _verb_at(clause: list[str], nouns: set[str]) -> int | None:
 
 
 def _light(rest: list[str], clause: list[str]) -> Event | None:
-    """An event out of "makes two big jumps forward"."""
+    """Parse a light verb: "makes two big jumps forward"."""
     for i, word in enumerate(rest[:5]):
         noun = word[:-1] if word.endswith("s") and word[:-1] in _NOUNS else word
         noun = {"punches": "punch", "dances": "dance", "dancing": "dance"}.get(noun, noun)
@@ -296,7 +296,7 @@ def _light(rest: list[str], clause: list[str]) -> Event | None:
 
 
 def _phrase(verb: str, rest: list[str]) -> str:
-    """The verb with its object: what follows up to a preposition, a direction or an adverb."""
+    """Join the verb and its object, up to a preposition, a direction or an adverb."""
     out: list[str] = []
     for i, word in enumerate(rest):
         if word in _STOP or word in _FORWARD or word.endswith("ly") or word in _SPEEDS or word in _NUMBERS:
@@ -314,7 +314,7 @@ def _phrase(verb: str, rest: list[str]) -> str:
 
 
 def _slots(verb: str, before: list[str], rest: list[str]) -> dict[str, Any]:
-    """Modifiers within one clause; whatever is said in two ways is left out."""
+    """Collect the modifiers of one clause; contradictory ones are left out."""
     text = " ".join(rest)
     said: dict[str, Any] = {}
     if verb.split()[0] in TRAVEL | TURN:

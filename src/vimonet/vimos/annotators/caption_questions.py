@@ -1,4 +1,4 @@
-"""Questions from captions, by templates over what the rules of `caption_grammar` read in them; no language model.
+"""Make questions from captions, by templates over the parse of `caption_grammar`; no language model.
 
 What question sets made from captions (H3DQA) let GPT-4 do is done here by rules that abstain: an answer is asked for
 only where the caption states it, and a thing is called absent only where no caption of the clip names it, every one of
@@ -60,7 +60,7 @@ _ABSENT: dict[str, tuple[str, _Exclusion]] = {
 
 
 def from_caption(caption: str, tokens: str = "") -> list[Question]:
-    """Questions that one caption answers.
+    """Make the questions that one caption answers.
 
     Args:
         caption: a sentence about a movement.
@@ -85,7 +85,7 @@ def from_captions(
     facts: Facts | None = None,
     unseen: bool = False,
 ) -> list[Instruction]:
-    """Questions about a clip, in words, from all its captions; at most as many "no" of absence as "yes" of presence.
+    """Write questions about a clip from all its captions; at most as many "no" of absence as "yes" of presence.
 
     Args:
         captions: sentences about the clip.
@@ -112,7 +112,7 @@ def from_captions(
 
 
 def _disputed(question: Question, captions: Sequence[str]) -> bool:
-    """Whether another caption names the way that this one is taken to exclude."""
+    """Tell whether another caption names the way that this one seems to exclude."""
     if question.form != "caption_direction_is" or question.answer != "no":
         return False
     way = question.slots["do"].split()[-1]
@@ -157,7 +157,7 @@ def _ask(form: str, event: Event, answer: str, options: Sequence[str] = (), **sl
 
 
 def _single(reading: Reading) -> Iterator[Question]:
-    """What is said of a caption with one action, wholly understood."""
+    """Ask about a caption with one action, wholly understood."""
     if len(reading.events) == 1 and reading.complete:
         (event,) = reading.events
         yield _ask("caption_action", event, participle(event.phrase))
@@ -166,7 +166,7 @@ def _single(reading: Reading) -> Iterator[Question]:
 
 
 def _sequence(reading: Reading) -> Iterator[Question]:
-    """Order, where the caption states it in words and nothing in it stayed unread."""
+    """Ask for the order, where the caption states it in words and nothing in it stayed unread."""
     events = reading.events
     verbs = [event.verb for event in events]
     if not reading.complete or len(events) < 2 or len(set(verbs)) < len(verbs):
@@ -189,7 +189,7 @@ def _sequence(reading: Reading) -> Iterator[Question]:
 
 
 def _details(event: Event, *, alone: bool, reading: Reading) -> Iterator[Question]:
-    """Where to, with what, how often, how: for a verb that the caption uses once."""
+    """Ask where to, with what, how often, how: of a verb that the caption uses once."""
     if sum(other.verb == event.verb for other in reading.events) > 1:
         return
     verb = {"do": event.phrase, "does": third_person(event.phrase), "doing": participle(event.phrase)}
@@ -232,18 +232,18 @@ def _limb(form: str, event: Event, side: str, part: str, *, phrase: str) -> Iter
 
 
 def _below(value: float | None, limit: float) -> bool:
-    """Whether a measure exists and is below the limit."""
+    """Tell whether a measure exists and is below the limit."""
     return value is not None and value < limit
 
 
 def _upright(facts: Facts) -> bool:
-    """Standing all the time, by posture and by the height of the pelvis."""
+    """Tell whether somebody stands all the time, by posture and by the height of the pelvis."""
     standing = facts.posture is not None and all(part.label == "standing" for part in facts.posture)
     return standing and (facts.lowest_pelvis or 0.0) > 0.85
 
 
 def _absent(captions: Sequence[str], facts: Facts) -> Iterator[Question]:
-    """What surely does not happen: named by no caption, all of them understood, and excluded by measure."""
+    """List actions that surely do not happen: in no caption, all of them understood, and excluded by measure."""
     readings = [read(caption) for caption in captions]
     if not readings or not all(reading.complete for reading in readings):
         return

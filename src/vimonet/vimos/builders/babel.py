@@ -57,7 +57,7 @@ class BabelBuilder:
     name = "vimos-babel"
 
     def settings(self) -> dict[str, Any]:
-        """Options, and the hash of the label files."""
+        """Report options and the hash of the label files."""
         digest = hashlib.sha256()
         for split in SPLITS:
             path = Path(self.root) / f"{split}.json"
@@ -65,7 +65,7 @@ class BabelBuilder:
         return {"builder": "babel", "seed": self.seed, "labels": digest.hexdigest()}
 
     def shards(self) -> list[Shard]:
-        """Sequences by the published splits."""
+        """List the sequences by the published splits."""
         if not Path(self.motions).is_dir():
             raise InputError(f"{self.motions}: no such folder; give --motions the folder of AMASS, or of joints.")
         found = []
@@ -76,7 +76,7 @@ class BabelBuilder:
         return found
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped]:
-        """Clips of the sequences of a shard."""
+        """Read the clips of the sequences of a shard."""
         sequences = _sequences(self.root, shard.split)
         others = _common(self.root, shard.split)
         for key in shard.keys:
@@ -113,7 +113,7 @@ class BabelBuilder:
         raise InputError(f"{file} is not below {self.motions}, neither as .npz nor as .npy.")
 
     def describe(self) -> str:
-        """What the card says."""
+        """Write the text of the card."""
         return (
             "BABEL (Punnakkal et al., CVPR 2021): its labels as timed actions (processed labels; overlapping ones "
             "kept) of AMASS recordings, cut into windows of at most 9.8 s. Order is asked where actions follow one "
@@ -122,7 +122,7 @@ class BabelBuilder:
 
 
 def stretches(sequence: dict[str, Any], duration: float, where: str) -> tuple[list[Part], list[str]]:
-    """Timed actions of a sequence, in order of time, and the labels of the whole sequence.
+    """List the timed actions of a sequence, in order of time, and the labels of the whole sequence.
 
     Args:
         sequence: an entry of BABEL's files.
@@ -164,7 +164,7 @@ def _sequences(root: str, split: str) -> dict[str, dict[str, Any]]:
 
 @lru_cache(maxsize=3)
 def _common(root: str, split: str) -> list[str]:
-    """Labels that occur in several sequences of a split."""
+    """List the labels that occur in several sequences of a split."""
     counts: Counter[str] = Counter()
     for key, sequence in _sequences(root, split).items():
         try:

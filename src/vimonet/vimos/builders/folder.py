@@ -259,7 +259,7 @@ COLUMNS = ("file", "caption", "start", "end", "split", "action", "licence")
 
 
 def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Numbered rows of a CSV (with a head) or JSONL table.
+    """Read the numbered rows of a CSV (with a head) or JSONL table.
 
     Args:
         path: UTF-8 text; ``.json`` and ``.jsonl`` hold one object a line.

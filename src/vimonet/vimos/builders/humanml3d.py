@@ -53,7 +53,7 @@ class HumanML3DBuilder:
     name = "vimos-humanml3d"
 
     def settings(self) -> dict[str, Any]:
-        """Options and the hash of the name lists and of which files are there."""
+        """Report options and the hash of the name lists and of which files are there."""
         names = _names(self.root)
         present = {folder: sorted(p.name for p in (Path(self.root) / folder).glob("*.npy")) for folder in _FOLDERS}
         listing = hashlib.sha256(repr((names, present)).encode()).hexdigest()
@@ -61,7 +61,7 @@ class HumanML3DBuilder:
         return {"builder": "humanml3d", **options, "listing": listing}
 
     def shards(self) -> list[Shard]:
-        """Clips by the published splits."""
+        """List the clips by the published splits."""
         found = []
         for split, names in _names(self.root).items():
             kept = [name for name in names if self.mirrored or not name.startswith("M")]
@@ -69,7 +69,7 @@ class HumanML3DBuilder:
         return found
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped]:
-        """Clips of a shard; captions of a part of a clip give a row of their own, cut to that part."""
+        """Read the clips of a shard; a caption of a part of a clip gives a row of its own, cut to that part."""
         for name in shard.keys:
             try:
                 yield from self._clip(name, shard.split)
@@ -105,7 +105,7 @@ class HumanML3DBuilder:
             yield from records_of(motion, source, own, clips=[(start_s, end_s)], provenance=provenance)
 
     def describe(self) -> str:
-        """What the card says."""
+        """Write the text of the card."""
         return (
             "HumanML3D (Guo et al., CVPR 2022): its captions with their lemmatised tokens, its published splits, its "
             "clips as rows; a caption with time tags gives a row cut to its time. Answers of generator `kinematic` are "
@@ -114,7 +114,7 @@ class HumanML3DBuilder:
         )
 
     def _shared(self) -> str:
-        """How many source files the published lists divide."""
+        """Count the source files that the published lists divide."""
         index, splits = _index(self.root), dict[str, set[str]]()
         for split, names in _names(self.root).items():
             for name in names:
@@ -129,7 +129,7 @@ _FOLDERS = ("new_joints", "new_joint_vecs")
 
 
 def read_texts(path: Path) -> list[Caption]:
-    """Captions of a text file: raw sentence, tokens, and times (None for the whole clip, as 0.0#0.0 and nan mean).
+    """Read the captions of a text file: sentence, tokens, times (None for the whole clip, as 0.0#0.0 and nan mean).
 
     Raises:
         InputError: the file cannot be read or a line is not ``caption#tokens#from#to``.
@@ -179,7 +179,7 @@ def _names(root: str) -> dict[str, list[str]]:
 
 @lru_cache(maxsize=2)
 def _index(root: str) -> dict[str, tuple[str, int, int]]:
-    """Clip -> its file in AMASS or HumanAct12 and the frames taken of it, where index.csv is there."""
+    """Map a clip to its file in AMASS or HumanAct12 and the frames taken of it, where index.csv is there."""
     for path in (Path(root) / "index.csv", Path(root).parent / "index.csv"):
         if path.is_file():
             with path.open(newline="", encoding="utf-8") as lines:

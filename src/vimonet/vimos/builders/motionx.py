@@ -62,19 +62,19 @@ class MotionXBuilder:
     name = "vimos-motionx"
 
     def settings(self) -> dict[str, Any]:
-        """Options and which clips are there, in which split, with which video."""
+        """Report options and which clips are there, in which split, with which video."""
         clips = _clips(self.root, self.seed)
         films = [name for name in clips if self.video and _film(self.root, name)]
         digest = hashlib.sha256(repr((clips, films)).encode()).hexdigest()
         return {"builder": "motionx", "video": self.video, "seed": self.seed, "clips": len(clips), "listing": digest}
 
     def shards(self) -> list[Shard]:
-        """Clips by split."""
+        """List the clips by split."""
         clips = _clips(self.root, self.seed)
         return [s for split in _SPLITS for s in chunk(split, [n for n, own in clips.items() if own == split], _ROWS)]
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
-        """Clips of a shard."""
+        """Read the clips of a shard."""
         for name in shard.keys:
             try:
                 yield from self._clip(name, shard.split)
@@ -106,7 +106,7 @@ class MotionXBuilder:
         yield from records_of(motion, source, captions, video=place, clips=clips, provenance=provenance)
 
     def describe(self) -> str:
-        """What the card says."""
+        """Write the text of the card."""
         return (
             "Motion-X (Lin et al., NeurIPS 2023): clips with their semantic labels as captions, posed on the 22 joints "
             "with mean bone lengths (no body model), and the videos that were there. Answers of generator `kinematic` "
@@ -115,7 +115,7 @@ class MotionXBuilder:
 
 
 def read_smplx322(path: Path) -> Motion:
-    """A Motion-X array [T, 322] (30 frames/s) as a motion.
+    """Read a Motion-X array [T, 322] (30 frames/s) as a motion.
 
     Raises:
         InputError: not such an array.
@@ -143,7 +143,7 @@ def read_smplx322(path: Path) -> Motion:
 
 @lru_cache(maxsize=2)
 def _clips(root: str, seed: int) -> dict[str, str]:
-    """Clip -> split, of every motion file there is."""
+    """Map every motion file there is to its split."""
     folder = Path(root) / _MOTIONS
     if not folder.is_dir():
         parts = f"{_MOTIONS.as_posix()}/ and {_TEXTS.as_posix()}/"
@@ -157,7 +157,7 @@ def _clips(root: str, seed: int) -> dict[str, str]:
 
 @lru_cache(maxsize=2)
 def _listed(root: str) -> dict[str, str]:
-    """Clip -> split by the published lists, where they are there."""
+    """Map clips to splits by the published lists, where they are there."""
     found: dict[str, str] = {}
     for split in _SPLITS:
         for path in (Path(root) / f"{split}.txt", Path(root) / "datasets" / f"{split}.txt"):

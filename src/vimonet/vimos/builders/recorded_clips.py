@@ -1,4 +1,4 @@
-"""What builders of recorded sources share: cutting a recording into clips with what is said about each, and splits."""
+"""Cut recordings into annotated clips and splits, for the builders of recorded sources."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Source:
 
 
 def hashed_split(recording: str, val: float, test: float, seed: int = 0) -> str:
-    """``train``, ``val`` or ``test`` by the hash of a recording's name: the same in every build."""
+    """Choose ``train``, ``val`` or ``test`` by the hash of a recording's name: the same in every build."""
     place = zlib.crc32(f"{seed}/{recording}".encode()) / 2**32
     return "test" if place < test else "val" if place < test + val else "train"
 
 
 def split_name(text: str, where: str) -> str:
-    """A split as a table names it: ``validation`` is ``val``, ``testing`` is ``test``.
+    """Normalise the name of a split: ``validation`` is ``val``, ``testing`` is ``test``.
 
     Raises:
         InputError: not a name for a folder.
@@ -63,7 +63,7 @@ def split_name(text: str, where: str) -> str:
 
 
 def centred(motion: Motion) -> Motion:
-    """The same movement begun above the origin, where half a millimetre is the step of its storage."""
+    """Shift a movement to begin above the origin, where storage keeps steps of half a millimetre."""
     if motion.dimensions == 2:
         return motion
     return replace(motion, joints=motion.joints - motion.joints[:1, :1] * np.array([1, 0, 1], np.float32))
@@ -80,7 +80,7 @@ def records_of(
     clips: Sequence[tuple[float, float]] = (),
     provenance: dict[str, Any] | None = None,
 ) -> Iterator[Record | Skipped]:
-    """The clips of a recording: one of all of it, or windows of at most 9.8 s of a longer one.
+    """Cut a recording into clips: one of all of it, or windows of at most 9.8 s of a longer one.
 
     Captions without times speak of the whole recording and go with it only while it is whole; a timed caption, or one
     that crosses the edge of a window, goes with a clip of just its stretch. Actions are cut at the edges.
@@ -139,7 +139,7 @@ def records_of(
 
 
 def _windows(motion: Motion) -> list[tuple[float, float]]:
-    """Consecutive windows of a long recording; a remainder under 2 s is left out."""
+    """Cut a long recording into consecutive windows; a remainder under 2 s is left out."""
     if motion.frames <= MAX_FRAMES:
         return [(0.0, motion.duration)]
     starts = range(0, motion.frames - 39, MAX_FRAMES)
@@ -163,7 +163,7 @@ def _cut(actions: Sequence[Part], begin: float, length: float) -> list[Part]:
 def _said(
     captions: Sequence[Caption], span: tuple[float, float], begin: float, length: float, *, untimed: bool
 ) -> list[Caption]:
-    """Captions of a clip; one that speaks of all of it needs no times."""
+    """Collect the captions of a clip; one that speaks of all of it needs no times."""
     said = []
     for told in captions:
         if told.start is None:

@@ -1,4 +1,4 @@
-"""Movements made by rule on the 22-joint skeleton, with facts known by construction.
+"""Generate movements by rule on the 22-joint skeleton, with facts known by construction.
 
 They serve as embedded samples, as test input whose truth is certain, and as training data under our own licence.
 Nothing recorded went into them: curves are minimum-jerk moves, footsteps along a path, ballistic flight and a
@@ -145,7 +145,7 @@ def _number(action: str) -> int:
 def _perform(
     action: str, rng: np.random.Generator, body: Proportions, fps: float, parameters: dict[str, Any]
 ) -> tuple[Array, dict[str, Any], tuple[float, float, float]]:
-    """Joints from the origin facing +Z, truth, and where it ends (x, z, yaw in degrees)."""
+    """Perform an action from the origin facing +Z; returns joints, truth, and its end (x, z, yaw in degrees)."""
     known = inspect.signature(ACTIONS[action]).parameters
     if "side" in known and "side" not in parameters:
         parameters = {**parameters, "side": str(rng.choice(SIDES))}
@@ -175,7 +175,7 @@ def _perform(
 
 
 def _sway(ch: Channels, rng: np.random.Generator) -> None:
-    """Small slow movements nobody is without; planted feet do not feel them."""
+    """Add the small slow movements that nobody is without; planted feet do not feel them."""
     sizes = {
         "x": 0.006,
         "z": 0.006,

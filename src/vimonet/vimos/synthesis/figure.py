@@ -1,4 +1,4 @@
-"""A figure that can be posed: proportions, channels over time, and the kinematics that turn them into joints.
+"""Pose a figure: proportions, channels over time, and the kinematics that turn them into joints.
 
 The trunk and arms follow joint angles (forward kinematics); legs, and hands where asked, reach for targets (two-bone
 inverse kinematics), so that a planted foot stays planted whatever the body above it does.
@@ -63,7 +63,7 @@ class Proportions:
 
     @staticmethod
     def random(rng: np.random.Generator) -> Proportions:
-        """A plausible adult: 1.5-1.9 m, legs, arms, shoulders and hips a few per cent off the mean."""
+        """Draw a plausible adult: 1.5-1.9 m, legs, arms, shoulders and hips a few per cent off the mean."""
         scale = float(np.clip(rng.normal(1.0, 0.05), 0.88, 1.12))
         legs, arms, shoulders, hips = np.clip(rng.normal(1.0, [0.03, 0.04, 0.06, 0.06]), 0.86, 1.14)
         offsets = np.asarray(CANONICAL_OFFSETS, dtype=np.float64) * scale
@@ -122,7 +122,7 @@ class Channels:
 
 
 def ease(t: Array, keys: tuple[tuple[float, float], ...], before: Array | float = 0.0) -> Array:
-    """Minimum-jerk interpolation through (time, value) keys; `before` holds up to the first, the last value stays."""
+    """Interpolate (time, value) keys with minimum jerk; `before` holds up to the first, the last value stays."""
     out = np.broadcast_to(np.asarray(before, dtype=np.float64), t.shape).copy()
     for (t0, v0), (t1, v1) in pairwise(keys):
         s = np.clip((t - t0) / max(t1 - t0, 1e-6), 0.0, 1.0)
@@ -131,12 +131,12 @@ def ease(t: Array, keys: tuple[tuple[float, float], ...], before: Array | float 
 
 
 def jerk(s: Array) -> Array:
-    """Minimum-jerk step from 0 to 1 for s in 0..1 (Flash and Hogan 1985)."""
+    """Step from 0 to 1 with minimum jerk for s in 0..1 (Flash and Hogan 1985)."""
     return s**3 * (10.0 - 15.0 * s + 6.0 * s**2)
 
 
 def rotation(axis: int, degrees: Array) -> Array:
-    """Rotation matrices [T, 3, 3] about x, y or z (0, 1, 2)."""
+    """Compute rotation matrices [T, 3, 3] about x, y or z (0, 1, 2)."""
     a = np.radians(degrees)
     out = np.zeros((*a.shape, 3, 3))
     i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -156,7 +156,7 @@ def _unit(v: Array) -> Array:
 
 
 def reach(root: Array, target: Array, pole: Array, upper: float, lower: float) -> tuple[Array, Array]:
-    """Two-bone inverse kinematics: middle and end joint [T, 3], bent towards `pole`; a target too far is cut short."""
+    """Solve two-bone inverse kinematics: middle and end joint [T, 3], bent to `pole`; far targets are cut short."""
     along = target - root
     distance = np.sqrt((along**2).sum(-1, keepdims=True))
     along = along / np.maximum(distance, 1e-9)
@@ -168,7 +168,7 @@ def reach(root: Array, target: Array, pole: Array, upper: float, lower: float) -
 
 
 def pose(ch: Channels) -> Array:
-    """Joints [T, 22, 3] in metres of the performance described by the channels."""
+    """Compute joints [T, 22, 3], m, of the performance described by the channels."""
     o, n = ch.body.offsets, ch.frames
     joints = np.zeros((n, 22, 3))
     pelvis = rotation(1, ch["yaw"]) @ rotation(0, ch["pitch"]) @ rotation(2, ch["roll"])
@@ -237,7 +237,7 @@ def _leg(ch: Channels, joints: Array, pelvis: Array, side: str) -> None:
 
 
 def highest_pelvis(ch: Channels) -> Array:
-    """Greatest height [T] of the pelvis at which both legs reach their ankle targets."""
+    """Compute the greatest height [T], m, of the pelvis at which both legs reach their ankle targets."""
     top = np.full(ch.frames, np.inf)
     limit = 0.995 * ch.body.leg
     yaw = np.radians(ch["yaw"])

@@ -1,4 +1,4 @@
-"""Actions that change the posture: sitting, crouching, kneeling, lying down, getting up, falling."""
+"""Perform actions that change the posture: sitting, crouching, kneeling, lying down, getting up, falling."""
 
 from __future__ import annotations
 

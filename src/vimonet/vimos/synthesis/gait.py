@@ -1,4 +1,4 @@
-"""Walking, running, turning and stepping in any direction: footsteps planned along a path of the pelvis."""
+"""Plan footsteps along a path of the pelvis: walking, running, turning and stepping in any direction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Style:
 def path(
     ch: Channels, start: float, end: float, speed: float, direction: float, turn: float, turn_span: tuple[float, float]
 ) -> None:
-    """Fill x, z, yaw: going at `speed` m/s from start to end (soft at both), `direction` degrees off the heading."""
+    """Fill x, z, yaw of going at `speed` m/s from start to end (soft at both), `direction` degrees off the heading."""
     ramp = min(0.5, (end - start) / 3)
     t = ch.t
     pace = speed * jerk(np.clip((t - start) / ramp, 0, 1)) * (1.0 - jerk(np.clip((t - end + ramp) / ramp, 0, 1)))
@@ -71,7 +71,7 @@ def footsteps(ch: Channels, start: float, end: float, style: Style, first: str) 
 
 
 def _at(ch: Channels, t: float, side: str) -> tuple[Array, float]:
-    """Where a foot stands (ankle x, z) and its yaw when the pelvis is as at time t."""
+    """Place a foot (ankle x, z, yaw) when the pelvis is as at time t."""
     yaw, x, z = (float(np.interp(t, ch.t, ch[name])) for name in ("yaw", "x", "z"))
     a = np.radians(yaw)
     across, back = SIGN[side] * (ch.body.hip_width + 0.015), float(ch.body.offsets[7, 2])
@@ -129,7 +129,7 @@ def _foot(ch: Channels, side: str, plan: list[tuple[float, float]], stance: floa
 
 
 def _on_ball(place: Array, yaw: float, pitch: Array, toe: float, ankle: float) -> Array:
-    """Ankle [T, 3] of a foot that turns about its ball by `pitch` degrees."""
+    """Compute the ankle [T, 3] of a foot that turns about its ball by `pitch` degrees."""
     drop = np.array([0.0, -(ankle - 0.02), toe])
     turn = rotation(1, np.full(len(pitch), yaw))
     ball = np.array([place[0], ankle, place[1]]) + apply(turn, drop)
@@ -137,7 +137,7 @@ def _on_ball(place: Array, yaw: float, pitch: Array, toe: float, ankle: float) -
 
 
 def _trunk(ch: Channels, start: float, end: float, style: Style, first_landing: float) -> None:
-    """Pelvis height within reach of both feet, its bounce and turn, and arms that swing against the legs."""
+    """Fill the pelvis height within reach of both feet, its bounce and turn, and arms that swing against the legs."""
     t = ch.t
     on = jerk(np.clip((t - start) / 0.4, 0, 1)) * (1.0 - jerk(np.clip((t - end + 0.2) / 0.5, 0, 1)))
     stance = 2.0 * style.step_time * style.duty

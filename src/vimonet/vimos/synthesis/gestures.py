@@ -1,4 +1,4 @@
-"""Actions on the spot with arms, legs and trunk: waves, raised hands, punches, claps, kicks, bows, squats, jumps."""
+"""Perform actions on the spot: waves, raised hands, punches, claps, kicks, bows, squats, jumps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBER = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 
 def times(count: int) -> str:
-    """'once', 'twice', 'three times' ..."""
+    """Write a number of times: 'once', 'twice', 'three times' ..."""
     return {1: "once", 2: "twice"}.get(count, f"{_NUMBER[count] if count <= 10 else count} times")
 
 
@@ -62,7 +62,7 @@ def wave(
 def _lift(
     ch: Channels, s: str, t0: float, t1: float, t2: float, t3: float, *, el: float, az: float, bend: float, up: bool
 ) -> None:
-    """Arm from hanging (t0) to a raised pose (t1..t2) and back (t3); t3 <= t2 keeps it up."""
+    """Lift an arm from hanging (t0) to a raised pose (t1..t2) and back (t3); t3 <= t2 keeps it up."""
     down = t3 > t2
     rest = {"el": 4.0, "az": 0.0, "bend": 16.0, "bx": -0.25, "by": 0.0, "bz": 1.0, "out": 8.0}
     goal = {
@@ -296,7 +296,7 @@ def jumps(
 
 
 def jumping_jacks(rng: np.random.Generator, body: Proportions, fps: float, count: int | None = None) -> Made:
-    """Jumping jacks: feet apart and hands overhead, and back, `count` times."""
+    """Do jumping jacks: feet apart and hands overhead, and back, `count` times."""
     n, period, start = count or int(rng.integers(2, 8)), rng.uniform(0.9, 1.25), rng.uniform(0.3, 0.6)
     ch = Channels(round((start + n * period + 0.6) * fps), fps, body)
     u = np.clip((ch.t - start) / period, 0, n)

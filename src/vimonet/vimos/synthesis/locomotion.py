@@ -1,4 +1,4 @@
-"""Actions that go somewhere: walking, running, stepping aside, turning, crawling."""
+"""Perform actions that go somewhere: walking, running, stepping aside, turning, crawling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training sample: draw recordings, mirror, warp and join them, measure the result, list its questions."""
+"""Make a training sample: draw recordings, mirror, warp and join them, measure the result, list its questions."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Pool:
         self.all_actions = sorted({action for actions in self.actions.values() for action in actions})
 
     def draw(self, rng: random.Random, source: str | None = None, dimensions: int | None = None) -> Clip:
-        """One clip, of a source drawn by weight unless named."""
+        """Draw a clip, of a source drawn by weight unless named."""
         while True:
             name = source or rng.choices(self.sources, self.weights)[0]
             clip = rng.choices(self.by_source[name], self.clip_weights[name])[0]
@@ -133,14 +133,14 @@ class Pool:
                 return clip
 
     def others(self, rng: random.Random, source: str) -> list[str]:
-        """Phrases for "no" answers: of the same corpus mostly, so that the corpus does not tell the answer."""
+        """List phrases for "no" answers: of the same corpus mostly, so that the corpus does not tell the answer."""
         return (
             self.actions[source] if rng.random() < 0.7 and len(self.actions.get(source, ())) > 3 else self.all_actions
         )
 
 
 def cut(clip: Clip, rng: random.Random, least: int = 40, most: int = MAX_FRAMES) -> tuple[Motion, str | None]:
-    """A window of at most `most` frames, and the clip's action if it can be trusted for the window."""
+    """Cut a window of at most `most` frames, and keep the clip's action if it can be trusted for the window."""
     motion, action = clip.motion, clip.action
     if motion.frames > most:
         length = rng.randint(min(most, max(least, most // 2)), most)
@@ -156,7 +156,7 @@ def cut(clip: Clip, rng: random.Random, least: int = 40, most: int = MAX_FRAMES)
 def single(
     clip: Clip, rng: random.Random, variants: Variants = AS_RECORDED
 ) -> tuple[Motion, list[Part], tuple[str, ...]]:
-    """Motion, parts and captions of one clip."""
+    """Draw motion, parts and captions of one clip."""
     motion, action = cut(clip, rng)
     captions = clip.captions if clip.source == "cmu" and motion is clip.motion else ()
     if variants.warp and rng.random() < 0.45:
@@ -173,7 +173,7 @@ def single(
 def composed(
     pool: Pool, rng: random.Random, first: Clip, variants: Variants = AS_RECORDED
 ) -> tuple[Motion, list[Part], tuple[str, ...]] | None:
-    """Two to four actions joined within the window, and their recordings; None when the drawn clips do not fit."""
+    """Join two to four actions within the window; None when the drawn clips do not fit."""
     number = rng.choices((2, 3, 4), (0.7, 0.22, 0.08))[0]
     room = (MAX_FRAMES - 6 * (number - 1)) // number
     motions: list[Motion] = []
@@ -313,7 +313,7 @@ def make_sample(
 
 
 def _shown(parts: Sequence[Part], hidden: Sequence[str]) -> bool:
-    """Whether labels can be trusted though limbs are hidden: gestures need no legs."""
+    """Tell whether labels can be trusted though limbs are hidden: gestures need no legs."""
     return not hidden or (
         all("leg" in limb for limb in hidden) and all(kind_of(part.action) == "gesture" for part in parts)
     )
@@ -333,7 +333,7 @@ def _count(action: str, facts: Facts) -> Question:
 
 
 def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
-    """A 3D sample as a camera and a pose estimator would give it, with what one camera can answer."""
+    """Project a 3D sample as a camera and a pose estimator would give it, with questions that one camera answers."""
     try:
         film = View.draw(rng).project_2d(sample.motion)
     except InputError:
@@ -344,7 +344,7 @@ def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
 
 
 def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Sample | None:
-    """Arms and head of one movement over the legs of another, played at odds: an action with no name."""
+    """Put arms and head of one movement over the legs of another, played at odds: an action with no name."""
     donor_clip = pool.draw(rng, dimensions=3)
     other, _ = cut(donor_clip, rng)
     frames = min(motion.frames, other.frames)

@@ -1,4 +1,4 @@
-"""``vimos-open``: what the training data of this project holds, as a dataset.
+"""Build ``vimos-open``, the dataset that the shipped model is trained on.
 
 ``train`` and ``val`` are samples drawn from the recordings (single, joined, mirrored, warped, hidden, filmed); ``test``
 and ``test_view`` are the evaluation items, asked of the recordings as they are.
@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
-from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES
 from vimonet.vimos.build import Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
+from vimonet.vimos.builders.recorded_clips import centred
 from vimonet.vimos.builders.vimos_open import sources as real
 from vimonet.vimos.builders.vimos_open.augment import Pool, Sample, Variants, make_sample
 from vimonet.vimos.builders.vimos_open.eval_questions import RECOGNITION, evaluation_items
@@ -73,12 +71,12 @@ class OpenBuilder:
         return self.sources or every
 
     def settings(self) -> dict[str, Any]:
-        """What the dataset depends on (the place of the data folder is no part of it)."""
+        """Report what the dataset depends on (the place of the data folder is no part of it)."""
         settings = {key: value for key, value in asdict(self).items() if key != "root"}
         return {"builder": "open", "recipe": RECIPE, **settings, "sources": list(self._names())}
 
     def shards(self) -> list[Shard]:
-        """Drawn rows by index, test rows by source."""
+        """List drawn rows by index, test rows by source."""
         names = self._names()
         if any(name != "synthetic" for name in names):
             real.data_folder(self.root)
@@ -105,7 +103,7 @@ class OpenBuilder:
             yield from _asked(items, shard.split, licence.get(source, ""))
 
     def describe(self) -> str:
-        """What the card says."""
+        """Write the text of the card."""
         return _CARD
 
 
@@ -113,13 +111,6 @@ class OpenBuilder:
 def _pool(split: str, names: tuple[str, ...], root: str | None) -> tuple[Pool, dict[str, str]]:
     clips = real.clips_of(split, names, root)
     return Pool(clips), {clip.source: clip.licence for clip in clips}
-
-
-def _centred(motion: Motion) -> Motion:
-    """The same movement begun above the origin, where half a millimetre is the step of its storage."""
-    if motion.dimensions == 2:
-        return motion
-    return replace(motion, joints=motion.joints - motion.joints[:1, :1] * np.array([1, 0, 1], np.float32))
 
 
 def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed: int) -> Record:
@@ -140,7 +131,7 @@ def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed
         sample.recording,
         split,
         licences.get(source, ""),
-        _centred(sample.motion),
+        centred(sample.motion),
         actions=tuple(sample.parts),
         captions=tuple(dict.fromkeys(told)),
         instructions=tuple(instructions),
@@ -149,7 +140,7 @@ def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed
 
 
 def _asked(items: list[Item], split: str, licence: str) -> Iterator[Record]:
-    """One record per movement with all that is asked about it."""
+    """Group items into one record per movement."""
     groups: dict[int, list[Item]] = {}
     for item in items:
         groups.setdefault(id(item.motion), []).append(item)
@@ -175,7 +166,7 @@ def _asked(items: list[Item], split: str, licence: str) -> Iterator[Record]:
             first.recording,
             split,
             licence,
-            _centred(first.motion),
+            centred(first.motion),
             actions=tuple(Part(*part) for part in parts),
             captions=tuple(told),
             instructions=tuple(instructions),

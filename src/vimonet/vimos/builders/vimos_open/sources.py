@@ -1,4 +1,4 @@
-"""Real recordings of the sources as clips: motion arrays, labels, splits. docs/training.md has the folder's layout.
+"""Read the recordings of the sources as clips: motion arrays, labels, splits (layout: docs/training.md).
 
 Splits never cut through a recording. Where a source names an official split it is used; Kinder-Gator and the martial-
 arts recordings name none, so whole subjects are kept for the test.
@@ -61,7 +61,7 @@ def data_folder(root: Path | str | None = None) -> Path:
 
 
 def clips_of(split: str, names: Sequence[str], root: Path | str | None = None) -> list[Clip]:
-    """Clips of a split of the named sources, the synthetic ones and the captioned windows of CMU included."""
+    """Read the clips of a split of the named sources, the synthetic ones and the captioned windows of CMU included."""
     recorded = tuple(name for name in names if name != "synthetic")
     clips = [c for c in load_clips(root, recorded) if c.split == split] if recorded else []
     if "cmu" in names:
@@ -72,7 +72,7 @@ def clips_of(split: str, names: Sequence[str], root: Path | str | None = None) -
 
 
 def load_clips(root: Path | str | None = None, sources: tuple[str, ...] = SOURCES_3D + SOURCES_2D) -> list[Clip]:
-    """Every labelled clip of the named sources.
+    """Read every labelled clip of the named sources.
 
     Args:
         root: folder of the recordings; None takes the environment variable VIMONET_DATA.
@@ -130,7 +130,7 @@ def _bnr(folder: Path) -> Iterator[Clip]:
 
 
 def _cmu(folder: Path) -> Iterator[Clip]:
-    """CMU sequences whole; a sequence is in the test if any collection tests on a part of it."""
+    """Read CMU sequences whole; a sequence is in the test if any collection tests on a part of it."""
     archive = _arrays(folder / "motion" / "cmu20.npz")
     joints, scale = archive["joints"], float(archive["scale"])
     pairs: dict[str, list[dict[str, Any]]] = {}
@@ -152,7 +152,7 @@ def _cmu(folder: Path) -> Iterator[Clip]:
 
 
 def captioned_windows(root: Path | str | None = None) -> list[Clip]:
-    """The CMU windows that people captioned (HumanML3D and KIT-ML), each as a clip of its own with its captions."""
+    """Read the CMU windows that people captioned (HumanML3D and KIT-ML), each as a clip of its own."""
     folder = data_folder(root)
     whole = {clip.id: clip for clip in _cmu(folder)}
     clips = []
@@ -234,7 +234,7 @@ def _motion(joints: NDArray, scale: float, row: dict[str, Any], name: str) -> Mo
 
 
 def _keypoints(data: NDArray, scale: float, row: dict[str, Any], name: str, source: str) -> Motion:
-    """Image keypoints of one clip as the loader of keypoint files gives them: y up, torso 0.5, 20 frames/s."""
+    """Read image keypoints of one clip as the loader of keypoint files does: y up, torso 0.5, 20 frames/s."""
     values = data[row["start"] : row["start"] + row["frames"]].astype(np.float32) * np.float32(scale)
     if source == "penn_action_2d":
         # The third value says "visible", but hidden joints were annotated too; a missing one is 0, 0.

@@ -1,4 +1,4 @@
-"""New movements out of recorded ones: time-warped, and joined into sequences. Facts are measured on the result."""
+"""Make new movements of recorded ones: time-warped, and joined into sequences. Facts are measured on the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLEND = 6
 
 
 def time_warp(motion: Motion, factor: float) -> Motion:
-    """The same movement `factor` times as long (2 = half as fast)."""
+    """Stretch a movement to `factor` times its length (2 = half as fast)."""
     joints, confidence = resample(motion.joints, motion.fps / factor, motion.fps, confidence=motion.confidence)
     return replace(motion, joints=joints, confidence=confidence)
 
