@@ -94,6 +94,7 @@ STRIDES: Final = Threshold(
 NO_STEP: Final = Threshold(0.2, 0.2, "leg lengths of path", "less path than a quarter of a step holds no step")
 RETURNS: Final = Threshold(0.25, 0.7, "share of the farthest distance", "back within a quarter of the way out, or not")
 WENT_OUT: Final = Threshold(1.0, 1.0, "leg lengths", "a way out shorter than one leg length is no way out")
+WANDERS: Final = Threshold(1.5, 1.5, "leg lengths of path", "shifting about is less, a walk there and back more")
 LEAVES_CIRCLE: Final = Threshold(1.3, 0.75, "m", "the circle that is asked about has a radius of one metre")
 DRIFTS: Final = Threshold(0.5, 0.15, "leg lengths aside", "like TRAVELS, for the part of the way that is sideways")
 LONG_PATH: Final = Threshold(1.2, 1.2, "leg lengths", "a shorter path is stated in steps, not metres")
@@ -155,6 +156,23 @@ QUIET_LIMB: Final = Threshold(0.1, 0.1, "m/s", "the limit of sensors")
 ONLY_LIMB: Final = Threshold(3.0, 3.0, "ratio of two speeds", "the other limb did it")
 STILL_PELVIS: Final = Threshold(0.15, 0.15, "leg lengths/s", "sway of somebody who stands")
 
+# Places of a hand: its height as a share of the way from the pelvis (0) up to the shoulder (1), its reach in torsos.
+HAND_PLACES: Final[dict[str, tuple[float, float]]] = {
+    "chest": (0.45, 1.1),
+    "waist": (-0.1, 0.45),
+    "shoulder level": (0.7, 1.3),
+    "side": (-INFINITY, 0.25),
+    "head": (1.1, INFINITY),
+}
+STRETCHED_ARM: Final = Threshold(0.75, 0.5, "torsos from shoulder to wrist, level", "an arm is 1.1 torsos long")
+BEFORE_TRUNK: Final = Threshold(0.3, 0.3, "arm lengths in front of the neck", "a hanging arm swings by less")
+OVER_CROWN: Final = Threshold(0.2, 0.2, "torsos above the head joint", "the crown lies .2 torsos above it")
+KEPT: Final = Threshold(0.6, 0.6, "share of the time", "a place of the hands, or a posture, that is kept")
+KEPT_LONG: Final = Threshold(0.85, 0.85, "share of the time", "the rest is a moment at the start or the end")
+RAISED_TIME: Final = Threshold(0.5, 0.5, "s", "a shorter raise may be a few misplaced frames")
+IN_VIEW: Final = Threshold(0.8, 0.8, "share of the frames", "without a trunk in view, arms must be there for most")
+TRUNK_SEEN: Final = Threshold(0.5, 0.5, "share of the frames", "half of them give a median")
+
 # Legs, trunk and posture.
 HIGHER_FOOT: Final = Threshold(0.2, 0.025, "leg lengths between the ankles", "a lifted foot clears the other ankle")
 LIFTED_FEET: Final = Threshold(0.25, 0.25, "leg lengths above the floor", "feet on the floor are not compared")
@@ -171,6 +189,9 @@ TRUNK: Final = Scale(
     "as the two above",
 )
 LEVEL_TRUNK: Final = Threshold(60.0, 35.0, "degrees from upright, in the image plane", "one camera foreshortens a lean")
+STANDING_HEIGHT: Final = Threshold(
+    1.3, 0.9, "torsos of the pelvis over the lower ankle, in the image plane", "1.7 when standing, .8 on a chair"
+)
 GOES_LOW: Final = Threshold(
     0.62, 0.82, "share of the standing height of the pelvis", "a chair's height is .6, a lunge .75"
 )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.image_plane import TRUNK, ImagePlane, image_plane
 from vimonet.motion.kinematics.limbs import own_frame, trunk_inclination
 from vimonet.motion.kinematics.preparation import (
@@ -33,9 +34,6 @@ from vimonet.motion.kinematics.preparation import (
 )
 from vimonet.motion.kinematics.trajectory import heading
 
-MOST = 0.6  # share of the time that makes a place of the hands, or a posture, the one that is kept
-RAISED = 0.5  # s; a shorter one may be a few misplaced frames
-COVERED = 0.8  # share of the frames with a person in them that a body without a trunk in view must have
 _WAYS = {"forward": "forward", "backward": "backward", "left": "to its left", "right": "to its right"}
 _POSTURES = {
     "bending": "bends over",
@@ -66,9 +64,9 @@ def describe(motion: Motion, facts: Facts | None = None) -> str | None:
         half of the frames nor a whole arm of somebody who is in view for most of the time.
     """
     facts = facts or measure(motion)
-    trunk = share_seen(motion.confidence, TRUNK) >= 0.5
+    trunk = share_seen(motion.confidence, TRUNK) >= c.TRUNK_SEEN.yes
     arms = [side for side in SIDES if facts.seen[f"{side} arm"]]
-    if not trunk and not (arms and _in_view(motion) >= COVERED):
+    if not trunk and not (arms and _in_view(motion) >= c.IN_VIEW.yes):
         return None
     joints = prepare(motion).joints
     plane = image_plane(motion) if motion.dimensions == 2 else None
@@ -90,7 +88,7 @@ def _in_view(motion: Motion) -> float:
 def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
     if facts.posture:
         spans = [(p.label, p.end - p.start) for p in facts.posture if p.label != "airborne"]
-        travels = len(facts.steps or ()) > 1 and (facts.displacement or 0.0) > 0.5 * (facts.leg_length or 1.0)
+        travels = len(facts.steps or ()) > 1 and c.moves_away(facts) is True
     elif plane is not None and facts.seen["left leg"] and facts.seen["right leg"]:
         spans, travels = _flat_postures(joints), plane.travels is not False
     else:
@@ -105,11 +103,11 @@ def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[
     if said is None:
         return
     first, last = spans[0][0], spans[-1][0]
-    if held[main] > 0.85 * total:
+    if held[main] > c.KEPT_LONG.yes * total:
         yield said
     elif first != last and first and last:
         yield f"goes from {_BETWEEN.get(first, first)} to {_BETWEEN.get(last, last)}"
-    elif held[main] > MOST * total:
+    elif held[main] > c.KEPT.yes * total:
         yield f"is mostly{said.removeprefix('is')}" if said.startswith("is ") else f"mostly {said}"
 
 
@@ -124,24 +122,29 @@ def _flat_postures(joints: Array) -> list[tuple[str, float]]:
     found = []
     for part in np.array_split(np.arange(len(joints)), min(3, len(joints))):
         high, lean = float(np.median(height[part])), float(np.median(tilt[part]))
-        label = "level" if lean > 60 else "" if lean > 35 else "standing" if high > 1.3 else "low" if high < 0.9 else ""
+        level = c.LEVEL_TRUNK.decide(lean)
+        upright = c.STANDING_HEIGHT.decide(high)
+        label = "level" if level else "" if level is None or upright is None else "standing" if upright else "low"
         found.append((label, float(len(part))))
     return found
 
 
 def _hands(motion: Motion, joints: Array, facts: Facts, plane: ImagePlane | None, trunk: bool) -> Iterator[str]:
     said: dict[str, str] = {}
-    upright = trunk and bool(np.median(trunk_inclination(joints)) < 35)
+    upright = trunk and bool(np.median(trunk_inclination(joints)) < c.LEVEL_TRUNK.no)
     across = _across(motion, joints, plane) if upright else None
     for side in SIDES:
         if not facts.seen[f"{side} arm"]:
             continue
         place = None if across is None else _place(joints, side, across[side])
         raised = [hand for hand in facts.raised_hands if hand.side == side]
-        if place in ("over the head", "at head height") or sum(hand.end - hand.start for hand in raised) < RAISED:
+        if (
+            place in ("over the head", "at head height")
+            or sum(hand.end - hand.start for hand in raised) < c.RAISED_TIME.yes
+        ):
             if place is not None:
                 said[side] = f"keeps {{}} {place}"
-        elif max(hand.height for hand in raised) > 0.12:
+        elif c.RAISED_HAND.decide(max(hand.height for hand in raised)):
             said[side] = "raises {} over the head" if any(hand.above_head for hand in raised) else "raises {}"
     if len(said) == 2 and all(words.startswith("raises") for words in said.values()):
         yield min(said.values(), key=len).format("both hands")
@@ -156,7 +159,7 @@ def _across(motion: Motion, joints: Array, plane: ImagePlane | None) -> dict[str
     if motion.dimensions == 3:
         local = own_frame(prepare(motion), heading(joints, motion.fps))
         arm = norm(joints[:, WRIST["left"]] - joints[:, SHOULDER["left"]]).max()
-        return {side: local[:, WRIST[side], 2] - local[:, NECK, 2] > 0.3 * arm for side in SIDES}
+        return {side: local[:, WRIST[side], 2] - local[:, NECK, 2] > c.BEFORE_TRUNK.yes * arm for side in SIDES}
     if plane is None or plane.shows not in ("front", "back"):
         return dict.fromkeys(SIDES)
     edges = joints[:, [SHOULDER["left"], SHOULDER["right"]], 0]
@@ -173,18 +176,18 @@ def _place(joints: Array, side: str, before: NDArray[np.bool_] | None) -> str | 
     torso = np.maximum(norm(joints[:, NECK] - pelvis), 1e-6)
     height = (wrist[:, 1] - pelvis[:, 1]) / np.maximum(shoulder[:, 1] - pelvis[:, 1], 1e-6)
     reach = norm((wrist - shoulder)[:, [0, 2]]) / torso
-    chest, waist = (height > 0.45) & (height < 1.1), (height > -0.1) & (height <= 0.45)
+    at = {name: (height > low) & (height < high) for name, (low, high) in c.HAND_PLACES.items()}
     front = np.zeros(len(joints), bool) if before is None else before
     places = {
-        "over the head": wrist[:, 1] > joints[:, HEAD, 1] + 0.2 * torso,
-        "stretched out level": (np.abs(height - 1.0) < 0.3) & (reach > 0.75),
-        "in front of the chest": chest & front,
-        "in front of the waist": waist & front,
-        "at head height": height > 1.1,
-        "at chest height": chest,
-        "at the side of the body": (height < 0.25) & (reach < 0.5) & ~front,
+        "over the head": wrist[:, 1] > joints[:, HEAD, 1] + c.OVER_CROWN.yes * torso,
+        "stretched out level": at["shoulder level"] & (reach > c.STRETCHED_ARM.yes),
+        "in front of the chest": at["chest"] & front,
+        "in front of the waist": at["waist"] & front,
+        "at head height": at["head"],
+        "at chest height": at["chest"],
+        "at the side of the body": at["side"] & (reach < c.STRETCHED_ARM.no) & ~front,
     }
-    return next((name for name, held in places.items() if held.mean() > MOST), None)
+    return next((name for name, held in places.items() if held.mean() > c.KEPT.yes), None)
 
 
 def _moving(facts: Facts) -> Iterator[str]:
@@ -198,16 +201,19 @@ def _moving(facts: Facts) -> Iterator[str]:
         return
     main = max(known, key=lambda limb: known[limb])
     other = known.get("leg" if main == "arm" else "arm")
-    if known[main] < 0.1:
+    moves = c.ARMS_OR_LEGS.decide(known[main])
+    if moves is False:
         yield "hardly moves"
-    elif known[main] > 0.2 and (other is None or known[main] > 1.6 * other):
+    elif moves and (other is None or c.MUCH_MORE_ACTIVE.decide(known[main] / max(other, 1e-9))):
         left, right = speeds.get(f"left {main}"), speeds.get(f"right {main}")
         mostly = "" if other is None else "mostly "
-        if left is None or right is None or 1 / 1.5 < left / max(right, 1e-3) < 1.5:
-            yield f"moves {mostly}the {main}s" if None not in (left, right) else f"moves the {_only(left)} {main}"
-        else:
+        if left is None or right is None:
+            yield f"moves the {_only(left)} {main}"
+        elif c.MORE_ACTIVE.decide(max(left, right) / max(min(left, right), 1e-3)):
             yield f"moves mostly the {'left' if left > right else 'right'} {main}"
-    elif known[main] > 0.2:
+        else:
+            yield f"moves {mostly}the {main}s"
+    elif moves:
         yield "moves arms and legs"
 
 
@@ -217,10 +223,10 @@ def _only(left: float | None) -> str:
 
 def _repeated(facts: Facts) -> Iterator[str]:
     again = facts.repetitions
-    if again is None or again.regularity < 0.6 or facts.jumps:
+    if again is None or c.REPEATS.decide(again.regularity) is False or facts.jumps:
         return
     # Who walks repeats steps, which the way and the steps tell.
-    if "leg" in again.limb and (facts.path_length or 0.0) > 1.0:
+    if c.repeats_steps(facts):
         return
     about = "about " if again.fast else ""
     if again.limb == "whole body":
@@ -238,16 +244,15 @@ def _way(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
         return
     if facts.displacement is None or facts.leg_length is None or facts.net_turn is None:
         return
-    ratio = facts.displacement / facts.leg_length
-    if ratio < 0.25 and (facts.path_length or 0.0) < 1.5 * facts.leg_length:
-        yield "stays in place"
-    elif ratio < 0.25:
-        yield "moves about and comes back"
-    elif ratio > 0.5 and facts.travel_direction in _WAYS:
+    travels = c.moves_away(facts)
+    if travels is False:
+        stays = (facts.path_length or 0.0) < c.WANDERS.yes * facts.leg_length
+        yield "stays in place" if stays else "moves about and comes back"
+    elif travels and facts.travel_direction in _WAYS:
         steps = f" with {len(facts.steps)} steps" if facts.steps and len(facts.steps) > 1 else ""
         yield f"moves {_WAYS[facts.travel_direction]} by {facts.displacement:.1f} m{steps}"
-    if abs(facts.net_turn) > 35:
-        yield f"turns to the {'left' if facts.net_turn > 0 else 'right'}"
+    if c.TURNED.decide(abs(facts.net_turn)):
+        yield f"turns to the {c.side_of(facts.net_turn)}"
     if facts.jumps:
         yield f"leaves the ground {len(facts.jumps)} times" if len(facts.jumps) > 1 else "leaves the ground once"
     if facts.falls:

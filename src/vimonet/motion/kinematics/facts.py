@@ -26,8 +26,8 @@ class Facts:
         displacement: net way of the pelvis over the ground from start to end, m.
         displacement_angle: its direction, degrees, 0 = where the body faced at the start, + = to its left, in (-180,
             180].
-        displacement_direction: 'forward', 'left', 'backward', 'right' (quarters) or 'in place' (under 0.35 leg
-            lengths).
+        displacement_direction: 'forward', 'left', 'backward', 'right' (quarters) or 'in place' (under
+            `categories.TRAVELS.no` leg lengths).
         travel_angle: as displacement_angle, but against where the body faces at each moment, summed over the way.
         travel_direction: its name: walking backward around a bend is 'backward' here.
         path_length: way of the pelvis over the ground, m (smoothed with sigma 0.15 s).

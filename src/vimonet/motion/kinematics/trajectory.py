@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vimonet.motion.kinematics.categories import TRAVELS, quarter
 from vimonet.motion.kinematics.preparation import NECK, PELVIS, Array, Body, norm, runs, smooth, speed, unit
 
 TURN_RATE = 15.0  # deg/s: slower is drift
 TURN_MIN = 30.0  # deg: smaller is sway
-IN_PLACE = 0.35  # leg lengths of net displacement under which someone stays in place
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,13 @@ def turns(angle: Array, fps: float) -> tuple[Turn, ...]:
 
 
 def direction_name(angle: float, distance: float, leg: float) -> str:
-    """'forward', 'left', 'backward' or 'right' (quarters around each), or 'in place' under 0.35 leg lengths."""
-    if distance < IN_PLACE * leg:
-        return "in place"
-    return ("forward", "left", "backward", "right")[round(angle / 90.0) % 4]
+    """Name the quarter of a displacement, or 'in place' where it is shorter than `TRAVELS` allows for one.
+
+    Args:
+        angle: degrees to the left of where the body faces.
+        distance, leg: m.
+    """
+    return "in place" if distance < TRAVELS.no * leg else quarter(angle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vimonet.motion.kinematics import measure
+from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics.categories import repeats_steps
 from vimonet.motion.motion import Motion
 from vimonet.motion.render.body_drawing import INK, LEFT, RIGHT, TORSO, Colour, mix
 
@@ -37,9 +38,14 @@ class Mark:
     joints: tuple[str, ...] = ()
 
 
-def events_of(motion: Motion) -> tuple[Event, ...]:
-    """List the measured events of a motion: turns, raised hands, posture other than standing, jumps and falls."""
-    facts = measure(motion)
+def events_of(motion: Motion, facts: Facts | None = None) -> tuple[Event, ...]:
+    """List the measured events of a motion: turns, raised hands, posture other than standing, jumps and falls.
+
+    Args:
+        motion: the movement.
+        facts: its facts, where they are measured already.
+    """
+    facts = facts or measure(motion)
     found: list[Event] = []
     for turn in facts.turns or ():
         side = "left" if turn.degrees > 0 else "right"
@@ -52,7 +58,7 @@ def events_of(motion: Motion) -> tuple[Event, ...]:
             found.append(Event("posture", posture.label, posture.start, posture.end, TORSO))
     again = facts.repetitions
     # The legs of someone who goes somewhere repeat steps: that is seen, and no event.
-    if again is not None and not ("leg" in again.limb and (facts.path_length or 0.0) > 1.0):
+    if again is not None and not repeats_steps(facts):
         found.append(Event("repeats", f"{again.count}×  {again.limb}", again.start, again.end, KINDS["repeats"]))
     for jump in facts.jumps or ():
         found.append(Event("jump", f"{100 * jump.height:.0f} cm", jump.start, jump.end, KINDS["jump"]))
