@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from vimonet.bench.scoring import accuracy, behaviour, caption_scores
 from vimonet.bench.scoring.score_table import Row, RunAnswers, Section, show, table, value
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file
 
 SECTIONS: tuple[Section, ...] = (
     accuracy.SCORES,
@@ -93,8 +93,8 @@ class Report:
         """
         return accuracy.categories(self.sections, sources)
 
-    def summary(self, source: str = "all") -> str:
-        """Write the compact table of one corpus (or ``all``), and every figure beside it in a line each."""
+    def summary(self, source: str | None = None) -> str:
+        """Write the compact table of one corpus (None: all together), and every figure beside it in a line each."""
         return _summary(self.sections, source)
 
     def save(self, out: str | Path) -> Path:
@@ -155,8 +155,8 @@ class CombinedReport:
         ]
         return _markdown(opening, self.sections, forms)
 
-    def summary(self, source: str = "all") -> str:
-        """Write the compact table of one corpus (or ``all``), and every figure beside it in a line each."""
+    def summary(self, source: str | None = None) -> str:
+        """Write the compact table of one corpus (None: all together), and every figure beside it in a line each."""
         return _summary(self.sections, source)
 
     def save(self, out: str | Path) -> Path:
@@ -209,10 +209,9 @@ def combine(reports: Sequence[Report | str | Path]) -> CombinedReport:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    """Write a file whole or not at all; its last line is ended."""
+    with whole_file(path) as place:
+        place.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
 
 
 def _markdown(opening: Sequence[str], sections: Mapping[str, Sequence[Row]], forms: bool) -> str:
@@ -226,8 +225,10 @@ def _markdown(opening: Sequence[str], sections: Mapping[str, Sequence[Row]], for
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _summary(sections: Mapping[str, Sequence[Row]], source: str) -> str:
+def _summary(sections: Mapping[str, Sequence[Row]], source: str | None) -> str:
     """Write one row per task, then a line for each further section that has figures."""
+    known = list(dict.fromkeys(row["source"] for row in sections["score_rows"]))
+    source = source or ("all" if "all" in known or not known else known[0])
     body = []
     for row in sections["score_rows"]:
         if row["source"] == source and row["form"] == row["wording"] == "all":
@@ -237,7 +238,6 @@ def _summary(sections: Mapping[str, Sequence[Row]], source: str) -> str:
             body.append([row["kind"].replace("_", " "), str(row["n"]), show(scores["model"]), blind, *others])
     body.sort(key=lambda line: line[0] == "all")
     if not body:
-        known = dict.fromkeys(row["source"] for row in sections["score_rows"])
         raise InputError(f"the report has no questions about {source!r}; it has {', '.join(known)}")
     lines = [table(["task", "n", "score", "blind", "shuffled", "majority", "nearest clip"], body), ""]
 

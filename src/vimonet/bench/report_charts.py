@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from vimonet.utils.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,6 +141,5 @@ def _tidy(panel: Any) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    figure.savefig(temporary)
-    os.replace(temporary, path)
+    with whole_file(path) as place:
+        figure.savefig(place, format="png")

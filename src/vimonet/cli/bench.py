@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     report.set_defaults(run=_report)
     table = actions.add_parser("table", help="print the results tables of one report, as the README and docs show them")
     table.add_argument("report", metavar="REPORT", help="report.json or combined.json, or the folder it lies in")
-    table.add_argument("--source", default="all", metavar="NAME", help="corpus of the compact table (default: all)")
+    table.add_argument("--source", metavar="NAME", help="corpus of the compact table (default: all together)")
     table.add_argument("--full", action="store_true", help="every table but the one per question form")
     table.set_defaults(run=_table)
     listing = actions.add_parser("list", help="the tasks, and how many questions a dataset has for each")
