@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +80,13 @@ def test_a_third_needs_a_brief_event_away_from_the_limits() -> None:
         None,
     ]
     assert c.third_of(0.0, 5.0, 9.0) is None and c.third_of(0.2, 0.4, 1.0) is None
+
+
+def test_the_page_shows_the_table() -> None:
+    root = Path(__file__).parents[3]
+    table = subprocess.run(
+        [sys.executable, str(root / "scripts" / "categories_table.py")],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(root / "src")},
+    ).stdout  # fmt: skip
+    assert table.count("\n") > 60
+    assert table in (root / "docs" / "kinematics.md").read_text(encoding="utf-8")
