@@ -13,10 +13,10 @@ from vimonet.bench.scoring.text_metrics import (
     caption_scores,
     count_in,
     exact_match,
-    is_abstention,
-    normalise,
     tokenise,
 )
+from vimonet.language.normalisation import normalise_answer as normalise
+from vimonet.language.polarity import is_abstention
 
 
 def test_scores_of_pycocoevalcap_are_reproduced(shared: Path) -> None:

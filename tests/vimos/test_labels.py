@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from vimonet.vimos.action_labels import action_phrase, mirrored, participle, third_person
+from vimonet.language.mirroring import mirror_text
+from vimonet.vimos.action_labels import action_phrase, participle, third_person
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,9 @@ def test_inflection(base: str, ing: str, s: str) -> None:
 
 def test_mirrored_swaps_every_side_and_is_its_own_inverse() -> None:
     text = "Turn left, then draw a circle counterclockwise with the right hand."
-    assert mirrored(text) == "Turn right, then draw a circle clockwise with the left hand."
-    assert mirrored(mirrored(text)) == text
-    assert mirrored("leftover brightness") == "leftover brightness"
+    assert mirror_text(text) == "Turn right, then draw a circle clockwise with the left hand."
+    assert mirror_text(mirror_text(text)) == text
+    assert mirror_text("leftover brightness") == "leftover brightness"
 
 
 def test_direction_is_never_taken_from_a_label() -> None:

@@ -20,9 +20,9 @@ import numpy as np
 from research.fusion.scenes.draw_scene import draw_scene
 from research.fusion.scenes.scene_captions import captions_of
 from research.fusion.scenes.scene_questions import Asker, Filmed, ask_both, drawn, of_both, of_picture
+from vimonet.language.mirroring import mirror_text
 from vimonet.motion import Motion, retarget
 from vimonet.utils.errors import InputError
-from vimonet.vimos.action_labels import mirrored
 from vimonet.vimos.annotators.annotate import askable, questions_of
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL
 from vimonet.vimos.build import Attached, Shard, Skipped, chunk
@@ -166,7 +166,7 @@ def _draw(pool: Pool, rng: random.Random, mode: str, test: bool) -> _Made | None
     people, told = [one], [parts]
     if mode == "mirrored":
         people.append(one.mirrored())
-        told.append([replace(part, action=mirrored(part.action)) for part in parts])
+        told.append([replace(part, action=mirror_text(part.action)) for part in parts])
     elif mode == "reversed":
         other, others = _joined(motions[::-1], actions[::-1])
         people.append(other)

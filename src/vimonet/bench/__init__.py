@@ -12,7 +12,8 @@ from __future__ import annotations
 from vimonet.bench.items import select
 from vimonet.bench.report import CombinedReport, Report, combine
 from vimonet.bench.runner import CONTROLS, Judges, Options, evaluate, run, run_models
-from vimonet.bench.scoring.text_metrics import caption_scores, exact_match, normalise
+from vimonet.bench.scoring.text_metrics import caption_scores, exact_match
+from vimonet.language.normalisation import normalise_answer
 
 __all__ = [
     "CONTROLS",
@@ -24,7 +25,7 @@ __all__ = [
     "combine",
     "evaluate",
     "exact_match",
-    "normalise",
+    "normalise_answer",
     "run",
     "run_models",
     "select",

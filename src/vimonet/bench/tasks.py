@@ -11,7 +11,7 @@ metrics: [exact_match, balanced_accuracy]
 
 Answer formats say how an answer is compared with the right one:
 
-``exact``       equal after :func:`vimonet.bench.scoring.text_metrics.normalise`, whose rules are listed there;
+``exact``       equal after :func:`vimonet.language.normalisation.normalise_answer`, whose rules are listed there;
 ``letter``      multiple choice: the option whose letter, or whose text, the answer gives (:func:`choice_of`);
 ``likelihood``  multiple choice: the option that the model finds likeliest; only for models that can say;
 ``number``      the number an answer names, within a tolerance (``tolerance`` + ``relative`` x the right number);
@@ -35,6 +35,7 @@ from string import Formatter
 from typing import Any
 
 from vimonet.bench.scoring import text_metrics
+from vimonet.language.numbers import DIGITS_OF
 from vimonet.utils.errors import InputError
 from vimonet.utils.settings import convert, convert_all, known_key, read_mapping
 
@@ -341,5 +342,5 @@ def _spaced(text: str) -> str:
     """Write number words as digits, units apart from their numbers, a dash between numbers as a blank."""
     text = re.sub(r"(?<=\d)\s*[-–—]\s*(?=\d)", " ", text.lower())
     text = re.sub(r"(?<=\d)(?=[a-z])", " ", text)
-    words = [str(text_metrics.NUMBER_OF.get(word.strip(".,;:!?"), word)) for word in text.split()]
+    words = [str(DIGITS_OF.get(word.strip(".,;:!?"), word)) for word in text.split()]
     return " ".join(words)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from vimonet.evidence.parsing import negated, polarity
+from vimonet.evidence.measured import measured_answer
 from vimonet.evidence.question import Query, finding
 from vimonet.evidence.topics import CHECKS, denies, is_open, of_claims, of_question
 from vimonet.evidence.verdicts import (
@@ -26,6 +26,7 @@ from vimonet.evidence.verdicts import (
     Span,
     contradicted,
 )
+from vimonet.language.polarity import negated, polarity
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.description import describe
@@ -44,6 +45,7 @@ __all__ = [
     "contradiction",
     "describe",
     "examine",
+    "measured_answer",
 ]
 
 
@@ -67,7 +69,11 @@ def examine(
     plane = image_plane(motion) if isinstance(motion, Motion) and motion.dimensions == 2 else None
     query = Query.read(question, answer, facts, offset, bend_at, plane)
     topics = of_question(query.question)
-    names_action = bool(re.match(r"(\w+(?<!th)ing)\b", query.answer)) and topics not in (["posture"], ["speed"])
+    names_action = bool(re.match(r"(\w+(?<!th)ing)\b", query.answer)) and topics not in (
+        ["posture"],
+        ["speed"],
+        ["order"],
+    )
     found = [] if names_action else [CHECKS[topic](query) for topic in topics]
     if not found and query.yes is None and not denies(query.question) and (is_open(query.question) or names_action):
         # What was asked can be anything: the answer's own claims are asked back, as if it had been "yes" to each.

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vimonet.evidence.parsing import declines, negated, normalise, polarity
 from vimonet.evidence.verdicts import Evidence, Span
+from vimonet.language.inflection import mentions
+from vimonet.language.normalisation import normalise_question
+from vimonet.language.polarity import declines, negated, polarity
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics.image_plane import ImagePlane
 
@@ -46,7 +48,7 @@ class Query:
         plane: ImagePlane | None = None,
     ) -> Query:
         """Read a question and an answer as people and models write them."""
-        question, answer = normalise(question).replace(", yes or no", ""), normalise(answer)
+        question, answer = normalise_question(question).replace(", yes or no", ""), normalise_question(answer)
         if declines(answer) or answer.startswith("none of"):
             answer = ""
         # "Left or right?" is not answered by yes.
@@ -57,13 +59,13 @@ class Query:
         """Whether the answer says that what ``pattern`` names happens; None where it does not say."""
         if self.yes is not None:
             return self.yes
-        if polarity(self.answer) is not None or not re.search(pattern, self.answer):
+        if polarity(self.answer) is not None or not mentions(pattern, self.answer):
             return None
         return not negated(self.answer)
 
     def asks(self, pattern: str) -> bool:
         """Whether ``pattern`` occurs in the question."""
-        return bool(re.search(pattern, self.question))
+        return mentions(pattern, self.question)
 
     def span(self, start: float, end: float, *joints: str, label: str = "") -> Span:
         """A span of this stretch, in the recording's time."""

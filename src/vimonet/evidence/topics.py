@@ -20,6 +20,7 @@ from vimonet.evidence.checks import (
 from vimonet.evidence.parsing import ARM, LEG, TURN
 from vimonet.evidence.question import Query
 from vimonet.evidence.verdicts import Evidence
+from vimonet.language.inflection import mentions
 
 CHECKS: dict[str, Callable[[Query], Evidence | None]] = {
     "when": events.when,
@@ -40,13 +41,14 @@ CHECKS: dict[str, Callable[[Query], Evidence | None]] = {
     "bend": body.bend,
     "jump": events.jump,
     "fall": events.fall,
+    "order": events.order,
 }
 """Topic -> its check."""
 
 _WORDS: dict[str, str] = {
     # Asked about the order or the place of actions, or about a half of the clip: no measure tells actions apart.
     "order": (
-        r"\b(before|after|preced\w*|follow\w*|next|succeed\w*|prior|ahead of|once|leads? up|then|earlier|later|between"
+        r"\b(before|after|precede~|follow~|next|succeed~|prior|ahead of|once|leads? up|then|earlier|later|between"
         r"|longer|second (action|thing|activity)|third|half|halves|middle of the clip|later on|over time)\b"
     ),
     "absence": (
@@ -55,19 +57,20 @@ _WORDS: dict[str, str] = {
     "edge": r"\b(beginning|(start|begin|open|end|close)s?|finish(es)?|first thing|last thing)\b",
     # Of what the facts hold too little, or would be held against another measure than the one that was meant.
     "beyond": (
-        r"\b(return\w*|back (to|at)|get back|round trip|loop|coincide|starting (place|point|spot)|circle|ring"
-        r"|zone|emergency"
-        r"|alarm|danger|help|(metre|meter) (away|from|in)|drift\w*|stray\w*|shift\w*|sideways, where"
+        r"\b(return~|back (to|at)|get back|round trip|loop|coincide|starting (place|point|spot)|circle|ring"
+        r"|(metre|meter) (away|from|in)|drift~|stray~|shift~|sideways, where"
         r"|straight (way )?ahead"
-        r"|symmetr\w*|mirror\w*|alike|speed\w* up|slow\w* down|accelerat\w*|get faster|(rise|gain\w*),? (fall"
-        r"|or los\w*)"
-        r"|pace (change|over time)|(speed|pace) (develop|rise)|cycle|period\w*|every how many|one repetition"
+        r"|symmetry|symmetric(al)?(ly)?|mirror~|alike|speed~ up|slow~ down|accelerate~|get faster|(rise|gain~),? (fall"
+        r"|or lose|or losing)"
+        r"|pace (change|over time)|(speed|pace) (develop|rise)|cycle|period~|periodic(al)?(ly)?"
+        r"|every how many|one repetition"
         r"|repetition last"
         r"|same way|orientation|face (up|down|turned)|(first|last|final|starting) facing|on one (leg|foot)"
-        r"|one legged|balanc\w*)\b"
+        r"|one legged|balance~)\b"
     ),
     "open": (
-        r"\b(doing|going on|happen\w*|action|activity|exercise|describe|caption|summari\w+|sum up|recogni\w+"
+        r"\b(doing|going on|happen~|action|activity|exercise|describe|caption|summari[sz](e|ing)|summary|sum up"
+        r"|recogni[sz](e|ed|able|ing)"
         r"|put .* into words)\b|\bwhat (movement|motion|is the (movement|motion)|does|did|do|is shown|can be seen)\b"
         r"|\b(kind|sort) of (movement|motion)\b|\bwhich (movement|motion|exercise)\b|\bup to\b"
     ),
@@ -84,7 +87,7 @@ _WORDS: dict[str, str] = {
     ),
     "way": r"\b(way|path|route|distance|ground|metres|meters|far)\b",
     "steps": r"\b(steps?|footsteps?|paces|strides?)\b.*|\bstep\b",
-    "how many": r"\b(how many|how often|how frequent\w*|count|number|total|repetitions|reps)\b",
+    "how many": r"\b(how many|how often|how frequent~|count|number|total|repetitions|reps)\b",
     "more than one": (
         r"\b(again|more than (one|once)|several|multiple|two (or more|\w+ or more)|repeatedly|another"
         r"|a second (turn|jump))\b"
@@ -96,21 +99,21 @@ _WORDS: dict[str, str] = {
         r"|total (path|way)|length of the (whole )?path)\b"
     ),
     "speed": (
-        r"\b(how (fast|quick\w*|swift\w*|rapid\w*|slow\w*|speedy|hurried)|speed|pace|tempo|slow\w*|fast|fastest"
+        r"\b(how (fast|quick~|swift~|rapid~|slow~|speedy|hurried)|speed|pace|tempo|slow~|fast|fastest"
         r"|met(er|re)s per second)\b"
     ),
     "arms or legs": r"\b(arms?|hands)\b.*\blegs?\b|\blegs?\b.*\b(arms?|hands)\b|\blimbs?\b",
     "more": (
-        r"\b(more|most|active|use|uses|used|using|work|busy|busier|dominat\w*|main|mainly|lead|harder|lifted|kick\w*"
-        r"|swing\w*|mo(ves?|tion|vement))\b"
+        r"\b(more|most|active|use|uses|used|using|work|busy|busier|dominate~|main|mainly|lead|harder|lifted|kick~"
+        r"|swing~|mo(ves?|tion|vement))\b"
     ),
     "higher": r"\b(higher|further|highest point|up more|greater height|first|before the other|leads)\b",
     "hand up": (
-        rf"\b{ARM}\b.*\b(rais\w*|lift\w*|up|above|over|ris\w*|high|exceed)\b"
-        rf"|\b(rais\w*|lift\w*|hold|put|reach)\b.*\b{ARM}\b"
+        rf"\b{ARM}\b.*\b(raise~|lift~|up|above|over|rise~|high|exceed)\b"
+        rf"|\b(raise~|lift~|hold|put|reach)\b.*\b{ARM}\b"
     ),
     "posture": (
-        r"\bpostur|\bpose\b|\bposition|\bhold the body\b|\bbody held\b"
+        r"\bposture~|\bpose\b|\bposition~|\bhold the body\b|\bbody held\b"
         r"|\b(standing|sitting|lying|upright|seated)\b.*\bor\b"
     ),
     "direction": (
@@ -133,28 +136,29 @@ _PREDICATES: dict[str, str] = {
     "fall": events.FALL,
     "bend": (
         r"\b(bend|bends|bending|bow|bows|bowing|lean|leans|leaning) (over|down|forwards?)\b|\bbow(s|ing)?$"
-        r"|\bknees?\b.*\bben[dt]|\bbend\w* .*knees?\b"
+        r"|\bknees?\b.*\bbend~|\bbend~ .*knees?\b"
     ),
-    "posture": r"\b(sit|sits|sitting|crouch\w*|squat\w*|kneel\w*|lie|lies|lying|on all fours)\b",
+    "posture": r"\b(sit|sits|sitting|crouch~|squat~|kneel~|lie|lies|lying|on all fours)\b",
     "direction": (
         seen.AWAY
-        + r"|\b(walk|run|step|mov|go|jog|travel)\w* ((?!turn)\w+ ){0,2}?"
-        + r"(forwards?|backwards?|to the (left|right)|left|right)\b"
+        + r"|\b(walk~|run~|step~|move~|go~|jog~|travel~) ((?!turn)\w+ ){0,2}?"
+        + r"(forwards?|backwards?|to the (left|right)|left|right|in place|on the spot)\b"
     ),
-    "gait": r"\b(walk|walks|walking|run|runs|running|sprint\w*|jog\w*)\b",
+    "gait": r"\b(walk|walks|walking|run|runs|running|sprint~|jog~)\b",
     "limb": rf"\b(left|right) (?:{ARM}|{LEG})\b",
 }
 """What can be said to happen, and which measure it is held against."""
 
-_NOT_ITS_ACTION = re.compile(
-    r"\b(sit ups?|push ups?|jump\w* rope|jumping jacks?|bend\w* (the )?(arms?|elbows?)|stand(s|ing)? on|balanc\w*"
+_NOT_ITS_ACTION = (
+    r"\b(sit ups?|push ups?|jump~ rope|jumping jacks?|bend~ (the )?(arms?|elbows?)|stand(s|ing)? on|balance~"
     r"|on (the|one) (left|right))\b"
 )
 
 
 _ASKS_ACTION = (
-    r"\b(doing|done|going on|action|activity|exercise|practi[sc]\w+|perform\w*|carr\w+ out|busy with|up to"
-    r"|describ\w+|description|caption|summari\w+|sum up|recogni\w+|classify|in(to)? words|(a|one) sentence|one line"
+    r"\b(doing|done|going on|action|activity|exercise|practi[sc](e|es|ed|ing)|perform~|carry~ out|busy with|up to"
+    r"|describe~|description|caption|summari[sz](e|ing)|summary|sum up"
+    r"|recogni[sz](e|ed|able|ing)|classify|in(to)? words|(a|one) sentence|one line"
     r"|call (it|this movement)|(kind|sort) of (movement|motion)|which (movement|motion)"
     r"|what (does|do|did) (the |this )?\w+( \w+){0,2} do)\b"
     r"|^what ((movement|motion)|is the (movement|motion)|act|happens|is happening|is shown|can be seen)\b|^say what\b"
@@ -164,15 +168,23 @@ _ASKS_PART = (
 )
 _NOT_THE_ACTION = r"\b(how (many|often|long|fast)|(which|what) (hand|arm|leg|foot)|pace|speed|postures?)\b"
 
-_COUNT_OF = re.compile(
-    r"\bhow many (?:(?:of|the|his|her|their|different|distinct|separate|full|complete|other|more|single) )*([a-z]+)"
+_COUNTED = re.compile(
+    r"(?:\bhow many|\b(?:what|which) number of|^count) "
+    r"(?:(?:of|the|his|her|their|different|distinct|separate|full|complete|other|more|single) )*([a-z]+)"
 )
-_OF_MOVEMENT = re.compile(
-    r"(time|second|minute|met(er|re)|centimet|degree|step|footstep|stride|pace|turn|change|kind|sort|cycle|rep|round|window"
-    r"|action|activit|exercise|movement|motion|gesture|pose|posture|part|phase|hand|arm|leg|feet|foot|knee|limb|raise|are|do|them"
-    r"|in\b|and\b|jump|hop|leap|kick|punch|strike|hit|throw|catch|swing|wave|clap|bow|nod|bend|squat|lunge|curl|push|pull|sit"
-    r"|stand|spin|pirouette|roll|flip|cartwheel|fall|skip|march|lap|swipe|knock|stroke|serve|shot|lift|press|circle|rotation"
-    r"|burpee|crunch|jack|plank|pause|stop|\w+ing)"
+_MEASURED_UNITS = (
+    r"(times?|seconds?|minutes?|met(er|re)s?|centimet(er|re)s?|degrees?|steps?|footsteps?|strides?|paces?|turns?|changes?"
+    r"|kinds?|sorts?|cycles?|reps?|repetitions?|rounds?|windows?|actions?|activity|activities|exercises?|movements?"
+    r"|motions?|gestures?|poses?|postures?|parts?|phases?|things|them|how|goes|was|is|it|hands?|arms?|legs?|feet|foot|knees?|limbs?|are|do|does|in|and|laps?"
+    r"|pirouettes?|rolls?|flips?|cartwheels?|shots?|circles?|rotations?|burpees?|crunches|jacks?|jumping|strikes?"
+    r"|push|sit|pull|press|raise~|jump~|hop~|leap~|kick~|punch~|hit~|throw~|catch~|swing~|wave~|clap~|bow~|nod~|bend~"
+    r"|squat~|lunge~|curl~|push~|pull~|sit~|stand~|spin~|fall~|skip~|march~|swipe~|knock~|stroke~|serve~|lift~|press~"
+    r"|plank~|pause~|stop~|\w+ing)$"
+)
+"""Units that joints are counted or measured in, matched as whole words: "dogs" and "doors" are none."""
+_OF_THINGS = (
+    r"\b(steps|turns|flips|stops|circles) (on|of|in|up) (the|this|that|a) "
+    r"(stairs?|staircase|ladder|road|floor|wall)\b"
 )
 
 _DONE = r"\b(?!mov|us|do|dur|be)\w+ing\b"
@@ -193,19 +205,26 @@ def asks_action(question: str) -> bool:
     """Whether a (normalised) question is answered by the name of an action: what is done, in the whole or in a part."""
     if _has("yes or no", question) and not re.match(r"(can|could|would) you\b", question):
         return False
-    named = re.search(_ASKS_ACTION, question) and not re.search(_NOT_THE_ACTION, question)
-    return bool(named) and not denies(question)
+    named = mentions(_ASKS_ACTION, question) and not mentions(_NOT_THE_ACTION, question)
+    return named and not denies(question)
 
 
 def counts_things(question: str) -> bool:
     """Whether a (normalised) question asks how many people or things there are: joints show how often one is moved."""
-    counted = _COUNT_OF.search(question)
-    return counted is not None and not _OF_MOVEMENT.match(counted[1])
+    counted = _COUNTED.search(question)
+    if counted is None:
+        return False
+    return mentions(_OF_THINGS, question) or not mentions("^" + _MEASURED_UNITS, counted[1])
 
 
 def asks_part(question: str) -> bool:
     """Whether a (normalised) question of what is done asks about a part of the time, or an order."""
-    return _has("order", question) or _has("edge", question) or bool(re.search(_ASKS_PART, question))
+    return _has("order", question) or _has("edge", question) or mentions(_ASKS_PART, question)
+
+
+def is_yes_no(question: str) -> bool:
+    """Tell whether a (normalised) question is answered by yes or no, not by one of two that it names."""
+    return _has("yes or no", question) and not mentions(r"\bor\b", question)
 
 
 def of_question(question: str) -> list[str]:
@@ -214,12 +233,14 @@ def of_question(question: str) -> list[str]:
     def asks(*kinds: str) -> bool:
         return all(_has(kind, question) for kind in kinds)
 
-    yes_no = asks("yes or no") and not re.search(r"\bor\b", question)
-    if asks("absence") or asks("beyond"):
+    yes_no = is_yes_no(question)
+    if asks("absence") or asks("beyond") or counts_things(question):
         return []
-    if asks("turn", "more than one") or (yes_no and asks("more than one") and re.search(events.JUMP, question)):
+    if events.alternatives(question):
+        return ["order"]
+    if asks("turn", "more than one") or (yes_no and asks("more than one") and mentions(events.JUMP, question)):
         return ["count"]
-    if asks("when") and not asks("posture") and not re.search(r"\bany moment when\b", question):
+    if asks("when") and not asks("posture") and not mentions(r"\bany moment when\b", question):
         return ["when"]
     if asks("order") and not asks("posture"):
         return []
@@ -230,56 +251,59 @@ def of_question(question: str) -> list[str]:
     if asks("turn"):
         if asks("both ways"):
             return []
-        counted = re.search(r"\b(times|often|turns|number|changes)\b", question) and not re.search(
-            "degree|angle", question
+        counted = mentions(r"\b(times|often|turns|number|changes)\b", question) and not mentions(
+            r"\b(degrees?|angles?)\b", question
         )
         return ["count"] if asks("how many") and counted else [] if yes_no and asks("edge") else ["turn"]
-    if re.search(r"how high|height|centimet", question) and re.search(events.JUMP, question):
+    if mentions(r"\b(how high|height|centimet(re|er)s?)\b", question) and mentions(events.JUMP, question):
         return ["jump"]
     if asks("speed"):
         return ["speed"]
     if asks("distance"):
-        return ["bend"] if re.search(r"\bknee|\bbend\b|\blean", question) else ["distance"]
+        return ["bend"] if mentions(r"\b(knee~|bend~|lean~)", question) else ["distance"]
     if asks("how many"):
-        repeated = re.search(
-            r"\b(times|often|frequent\w*|rep|reps|repetitions?|repeated|rounds|leaps?|jumps?)\b", question
-        )
-        return ["count"] if repeated and not asks("hand up") else []
-    if re.search(r"\brepeat|\bover and over|\bagain and again|\bback and forth", question):
+        repeated = mentions(r"\b(times|often|frequent~|reps?|repetitions?|repeated|rounds)\b", question)
+        return ["count"] if (repeated and not asks("hand up")) or events.counted_action(question) else []
+    if mentions(r"\brepeat~|\bover and over\b|\bagain and again\b|\bback and forth\b", question):
         return []
     if asks("arms or legs") and not yes_no:
         return ["arms or legs"]
-    predicates = [name for name, pattern in _PREDICATES.items() if re.search(pattern, question)]
-    if _NOT_ITS_ACTION.search(question):
+    predicates = [name for name, pattern in _PREDICATES.items() if mentions(pattern, question)]
+    if mentions(_NOT_ITS_ACTION, question):
         predicates = [name for name in predicates if name == "direction"]
     if yes_no:
         if asks("edge"):  # what is done at one end need not be done at the other
             return ["posture"] if asks("state") else []
-        return _told_by_more(predicates)
-    if re.search(rf"\b{LEG}\b", question):
+        # "Walks in place" holds two claims: steps are made, and they lead nowhere.
+        return predicates if mentions(r"\b(in place|on the spot)\b", question) else _told_by_more(predicates)
+    if mentions(rf"\b{LEG}\b", question):
         return [] if asks("higher") or not asks("more") else ["legs"]
-    if asks("hand up") or (asks("higher") and re.search(rf"\b{ARM}\b", question)):
+    if asks("hand up") or (asks("higher") and mentions(rf"\b{ARM}\b", question)):
         return ["raised hand"]
-    if re.search(rf"\b{ARM}\b", question) and asks("more"):
-        return [] if re.search(_DONE, question) else ["arms"]
-    if re.search(r"\b(torso|trunk|upper body|back)\b", question):
+    if mentions(rf"\b{ARM}\b", question) and asks("more"):
+        return [] if mentions(_DONE, question) else ["arms"]
+    if mentions(r"\b(torso|trunk|upper body|back)\b", question):
         return []
     if asks("posture"):
         return (
             []
-            if re.search(r"\bchange|\bdiffer|\bfrom (which|what)|\bbetween|\baltered|\blie\b|\blying pos", question)
+            if mentions(
+                r"\bchange~|\bdiffer(s|ent(ly)?|ence)?\b"
+                r"|\bfrom (which|what)\b|\bbetween\b|\baltered\b|\blie\b|\blying pos(e|ition)\b",
+                question,
+            )
             else ["posture"]
         )
-    if asks("direction") and not re.search(r"\b(lean|bend|bow|tilt)\w*", question):
+    if asks("direction") and not mentions(r"\b(lean~|bend~|bow~|tilt~)", question):
         return ["direction"]
     return [name for name in predicates if name in ("jump", "fall", "bend")]
 
 
 def of_claims(answer: str) -> list[str]:
     """Topics of what a (normalised) answer to an open question claims to happen."""
-    if _NOT_ITS_ACTION.search(answer):
+    if mentions(_NOT_ITS_ACTION, answer):
         return []
-    found = [name for name, pattern in _PREDICATES.items() if re.search(pattern, answer)]
+    found = [name for name, pattern in _PREDICATES.items() if mentions(pattern, answer)]
     # "Right arm" alone answers which one, not what is done with it.
     return _told_by_more(
         found if re.search(r"\w(ing|s)\b", answer.partition(" ")[0]) else found[: -("limb" in found) or None]
@@ -294,4 +318,4 @@ def _told_by_more(names: list[str]) -> list[str]:
 
 
 def _has(kind: str, question: str) -> bool:
-    return bool(re.search(_WORDS[kind], question))
+    return bool(mentions(_WORDS[kind], question))

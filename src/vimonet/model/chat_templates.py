@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from vimonet.language.normalisation import fold_prompt, normalise_prompt
 from vimonet.model.configuration_vimonet import END_TOKEN, SPECIAL_TOKENS, VIDEO_TOKEN
 from vimonet.utils.errors import InputError
 
@@ -56,16 +56,10 @@ def normalise_question(text: str, *, fold: bool = True) -> str:
     space. With `fold`, also case and closing punctuation go, so that "Which arm is raised?" and "which arm is raised"
     are one question.
     """
-    text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
-    text = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    text = normalise_prompt(text)
     # In any case of letters, for folding would turn them all into the real thing.
     text = " ".join(_SPECIAL.sub(" ", text).split())
-    if fold:
-        text = text.lower().rstrip(" ?!.…,;:") or text.lower()
-    return text
-
-
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-"})
+    return fold_prompt(text) if fold else text
 
 
 def add_special_tokens(tokenizer: PreTrainedTokenizerBase, *, video: bool = False) -> int:

@@ -225,20 +225,6 @@ def third_person(phrase: str) -> str:
     return _inflect(phrase, _s)
 
 
-def mirrored(text: str) -> str:
-    """Exchange left and right, clockwise and counterclockwise; the case of a first letter is kept."""
-
-    def swap(match: re.Match[str]) -> str:
-        word = match.group(0)
-        other = _OTHER_SIDE[word.lower()]
-        return other.capitalize() if word[0].isupper() else other
-
-    return re.sub(r"\b(counterclockwise|clockwise|left|right)\b", swap, text, flags=re.IGNORECASE)
-
-
-_OTHER_SIDE = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
-
-
 def _inflect(phrase: str, inflect: Callable[[str], str]) -> str:
     # Only these words after "and" are verbs in this vocabulary; "hands and knees" is not.
     parts = re.split(r" and (?=(?:turn|jump|spin|throw|stand|sit)\b)", phrase)

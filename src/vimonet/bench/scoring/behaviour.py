@@ -9,7 +9,6 @@ import numpy as np
 from tqdm import tqdm
 
 from vimonet.bench.controls import expected_answer
-from vimonet.bench.scoring import text_metrics
 from vimonet.bench.scoring.score_table import (
     ALL,
     MODEL,
@@ -27,6 +26,7 @@ from vimonet.bench.scoring.score_table import (
 from vimonet.bench.scoring.text_metrics import canonical, exact_match, is_abstention
 from vimonet.bench.tasks import item_score, plain_question, rule_of, topic_of
 from vimonet.language.mirroring import has_side, mirror_text
+from vimonet.language.normalisation import normalise_answer
 from vimonet.utils import statistics
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def yes_no(run: RunAnswers) -> list[dict[str, Any]]:
                     continue
                 for title, truth, wrong in (("false_yes", "no", "yes"), ("false_no", "yes", "no")):
                     asked = [i for i in part if canonical(i.answer) == truth and i.id in answers]
-                    said = [text_metrics.normalise(answers[i.id]).split(" ")[0] == wrong for i in asked]
+                    said = [normalise_answer(answers[i.id]).split(" ")[0] == wrong for i in asked]
                     row[title if name == MODEL else f"{name}_{title}"] = run.mean(said, asked)
             found.append(row)
     return found

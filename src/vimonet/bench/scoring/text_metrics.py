@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,98 +19,37 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.language.normalisation import normalise_answer
+from vimonet.language.polarity import ABSTENTION, is_abstention
+
 TOKENISER = "lower case, tokens by the regular expression [a-z0-9']+"
 CIDER_SCALE = (
     "CIDEr-D on pycocoevalcap's scale (its factor 10 included: a caption equal to all its references scores up to 10); "
     "papers often print 100 times this"
 )
 CAPTION_METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider")
-ABSTENTION = "cannot tell"
 
 _TOKEN = re.compile(r"[a-z0-9']+")
-_NUMBERS = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-)
-NUMBER_OF = {word: str(value) for value, word in enumerate(_NUMBERS)}
-_ARTICLES = frozenset({"a", "an", "the"})
-_YES_NO = re.compile(r"^\s*(yes|no)\s*[,.;:!]")
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
-# After hyphens became blanks; longest first.
-_PHRASES = (
-    (re.compile(r"\b(?:anti ?clockwise|counter clockwise)\b"), "counterclockwise"),
-    (re.compile(r"\b(?:can ?not|can't|cant)\b"), "cannot"),
-)
-_ABSTENTIONS = re.compile(
-    r"^(?:i |we |one |it )?"
-    r"(?:cannot (?:tell|say|be (?:told|determined))|cannot$|unknown$|do not know|don't know|not sure$)"
-)
 _INTEGER = re.compile(r"(?<![\d.])-?\d+(?![\d.]*\d)")
 
 
 # ---------------------------------------------------------------- answers
 
 
-@lru_cache(maxsize=1 << 16)  # a benchmark compares the same few thousand answers over and over
-def normalise(text: str) -> str:
-    """Bring an answer into the form that is compared.
-
-    Rules, in order:
-
-    1. Unicode NFKC, case folded, typographic apostrophes made plain.
-    2. An answer that opens with "yes" or "no" and a punctuation mark is that one word ("Yes, twice." is "yes").
-    3. Hyphens and every other character but letters, digits, apostrophes, blanks, a sign or a point inside a number
-       become blanks.
-    4. "anticlockwise", "anti-clockwise", "counter-clockwise" become "counterclockwise"; "can not" and "can't" become
-       "cannot".
-    5. The articles a, an, the are dropped, unless nothing else is said (the option "A").
-    6. Number words from zero to twenty become digits; a number's leading zeros and trailing ".0" are dropped.
-    7. Runs of blanks become one; none at the ends.
-
-    Nothing else is forgiven: no synonyms, no stemming, no partial credit. Idempotent.
-    """
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
-    if opening := _YES_NO.match(text):
-        return opening.group(1)
-    text = re.sub(r"(?<!\d)\.|\.(?!\d)", " ", text)  # a point stays inside a number only
-    text = re.sub(r"(?<![\s(])-|-(?!\d)", " ", text)  # a minus stays before a number only
-    text = re.sub(r"[^\w\s'.\-]|_", " ", text)
-    text = re.sub(r"(?<!\w)'|'(?!\w)", " ", text)
-    text = " ".join(text.split())
-    for pattern, replacement in _PHRASES:
-        text = pattern.sub(replacement, text)
-    words = [word for word in text.split() if word not in _ARTICLES] or text.split()
-    return " ".join(_number(NUMBER_OF.get(word, word)) for word in words)
-
-
-def _number(word: str) -> str:
-    if re.fullmatch(r"-?[0-9]+", word):
-        return str(int(word)) if len(word) < 20 else word
-    if re.fullmatch(r"-?[0-9]+\.0+", word):
-        return _number(word.split(".")[0])
-    return word
-
-
-def is_abstention(text: str) -> bool:
-    """Tell whether an answer declines to answer: "cannot tell" or a plain variant ("I can't say", "not sure")."""
-    return bool(_ABSTENTIONS.match(normalise(text)))
-
-
 def exact_match(prediction: str, answer: str) -> bool:
-    """Tell whether two answers are equal after :func:`normalise`; all wordings of an abstention are equal."""
+    """Tell whether two answers are equal after `normalise_answer`; all wordings of an abstention are equal."""
     return canonical(prediction) == canonical(answer)
 
 
 @lru_cache(maxsize=1 << 16)
 def canonical(text: str) -> str:
     """Normalise an answer and make every wording of an abstention one: the class it is counted under."""
-    text = normalise(text)
-    return ABSTENTION if _ABSTENTIONS.match(text) else text
+    return ABSTENTION if is_abstention(text) else normalise_answer(text)
 
 
 def count_in(text: str) -> int | None:
     """Read the one whole number an answer names ("three steps" is 3); None for none or several that differ."""
-    found = {int(match) for match in _INTEGER.findall(normalise(text))}
+    found = {int(match) for match in _INTEGER.findall(normalise_answer(text))}
     return found.pop() if len(found) == 1 else None
 
 

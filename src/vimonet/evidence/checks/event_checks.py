@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from vimonet.evidence.checks.limb_checks import POSTURES
-from vimonet.evidence.parsing import ARM, LEG, TURN, number, numbers, side_of_limb, side_of_turn
+from vimonet.evidence.parsing import ARM, LEG, TURN, side_of_limb, side_of_turn
 from vimonet.evidence.question import Query, finding
 from vimonet.evidence.verdicts import (
     AGREES,
@@ -21,10 +21,18 @@ from vimonet.evidence.verdicts import (
     compare,
     compare_numbers,
 )
+from vimonet.language.inflection import mentions, whole_words
+from vimonet.language.numbers import number, numbers
 
-JUMP = r"\b(jump|hop|leap)\w*"
-FALL = r"\b(fall|falls|falling|fell|tumbl\w*|collaps\w*)\b"
-RAISE = r"\b(rais|lift|put up|hold up|held up|reach)\w*"
+JUMP = whole_words(r"\b(jump~|hop~|leap~)")
+FALL = whole_words(r"\b(fall~|tumble~|collapse~)")
+RAISE = whole_words(r"\b(raise~|lift~|put up\b|hold up\b|held up\b|reach~)")
+_MADE_BY = {
+    "arm": r"wave~|punch~|clap~|curl~|swing~|throw~|knock~",
+    "leg": r"kick~",
+    "knees": r"squat~",
+}
+"""Counted actions, and the part of the body whose rhythm counts them."""
 _PARTS = {
     "beginning": r"\b(beginning|start|early|first)\b",
     "middle": r"\b(middle|midway|halfway)\b",
@@ -65,6 +73,22 @@ def fall(q: Query) -> Evidence | None:
     return finding("fall", measured, compare(truth, q.claims(FALL)), truth, _falls(q), {"drop_speed_m_s": speed})
 
 
+def counted_action(question: str) -> str:
+    """Name the part of the body by which "how many squats" counts; ``flight`` for jumps, empty for no such question."""
+    parts = {"flight": "jump~|hop~|leap~", **_MADE_BY}
+    asked = r"\b(how many|number of|count) ((full|complete|of|the|his|her|their) )*"
+    return next((part for part, actions in parts.items() if mentions(rf"{asked}({actions})", question)), "")
+
+
+def _counts(q: Query, limb: str) -> bool:
+    """Tell whether a rhythm of a limb can be that of the action that is counted."""
+    part = next((part for part, actions in _MADE_BY.items() if q.asks(rf"\b({actions})")), "")
+    if part == "knees":
+        # A thigh near the horizontal: 60 degrees at the knee, as in `bend`.
+        return "arm" not in limb and max((q.facts.knee_bend or {}).values(), default=0.0) > 60
+    return part in limb
+
+
 def count(q: Query) -> Evidence | None:
     """How often a movement is repeated: jumps and turns by their flights and turns, the rest by its rhythm."""
     claim = number(q.answer, r"times?|repetitions?|reps|cycles|rounds|jumps?|turns?")
@@ -92,7 +116,8 @@ def count(q: Query) -> Evidence | None:
     )
     # A walk repeats its strides, which no one means who asks how often something is done.
     strides = "leg" in again.limb and (q.facts.path_length or 0.0) > 1.0
-    sure = again.regularity >= 0.6 and not strides and not off and not q.asks(r"\b(walk|run|step|go|turn)")
+    sure = again.regularity >= 0.6 and not strides and not off and not q.asks(r"\b(walk~|run~|step~|go~|turn~)")
+    sure = sure and _counts(q, again.limb)
     near = 1.0 if again.fast else 0.0
     verdict = compare_numbers(float(again.count) if sure else None, claim, near, near + 1.0)
     spans = [q.span(again.start, again.end, *_joints(again.limb), label=f"{again.count}×")]
@@ -191,6 +216,42 @@ def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
             parts = [p for p in q.facts.posture if p.label == label]
             return label, [q.span(p.start, p.end, "pelvis", label=label) for p in parts]
     return None
+
+
+def alternatives(question: str) -> tuple[str, str] | None:
+    """Return the two actions of a question which of them comes first; None for any other question."""
+    if not mentions(r"\b(first|earlier|before the other|last|later|second)\b", question):
+        return None
+    found = re.search(
+        r"(?:^|[,:] |\b(?:does|do|did|is|was|he|she|it|they|person|first|last|which) )"
+        r"(\w+ing\b[^,?]*?) or (\w+ing\b[^,?]*)",
+        question,
+    )
+    found = found or re.search(
+        r"\b(?:he|she|it|they|person|man|woman) (?:first |last )?(\w+)\b[^,?]*? or (\w+)\b[^,?]*\b(?:first|last)\b",
+        question,
+    )
+    return (found[1], re.sub(r" (first|last|earlier|later)\W*$", "", found[2])) if found else None
+
+
+def order(q: Query) -> Evidence | None:
+    """Which of two measured events comes first, or last where that is asked."""
+    pair = alternatives(q.question)
+    if pair is None:
+        return None
+    found = [happening(q, name) for name in pair]
+    if any(item is None or not item[1] for item in found):
+        return finding("order", f"the order of {pair[0]} and {pair[1]} is not measured", NOT_MEASURABLE)
+    spans = [item[1] for item in found if item]
+    late = q.asks(r"\b(last|later|second)\b")
+    times = [max(s.end for s in own) if late else min(s.start for s in own) for own in spans]
+    measured = "; ".join(f"{name} {_times(own)}" for name, own in zip(pair, spans, strict=True))
+    # Under 0.3 s apart people do not agree which came first.
+    sure = abs(times[0] - times[1]) > 0.3
+    first = pair[0 if (times[0] < times[1]) != late else 1] if sure else None
+    named = [name for name in pair if name.split()[0] in q.answer.split()]
+    verdict = compare(first, named[0] if len(named) == 1 else None)
+    return finding("order", measured, verdict, first, [span for own in spans for span in own])
 
 
 def _together(spans: list[Span]) -> float:

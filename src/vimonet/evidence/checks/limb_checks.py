@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
-from vimonet.evidence.parsing import ARM, LEG, number, side, side_of_limb
+from vimonet.evidence.parsing import ARM, LEG, side, side_of_limb
 from vimonet.evidence.question import Query, finding
 from vimonet.evidence.verdicts import NOT_MEASURABLE, Evidence, compare, compare_numbers
+from vimonet.language.numbers import number
 
 SIDES = ("left", "right")
 POSTURES = {

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 
 from vimonet.evidence.checks.image_plane_checks import AWAY, direction_seen, turn_seen
-from vimonet.evidence.parsing import ARM, LEG, number, side, side_of_turn, way
+from vimonet.evidence.parsing import ARM, LEG, side, side_of_turn, way
 from vimonet.evidence.question import Query, finding
 from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence, Span, compare, compare_numbers
+from vimonet.language.numbers import number
 from vimonet.motion.kinematics import Turn
 
 FLAT = "not measurable: 2D keypoints do not show the ground"

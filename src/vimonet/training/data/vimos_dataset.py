@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.language.mirroring import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, DEPTH_FORMS, FORM_WEIGHTS, needs_no_legs
@@ -163,7 +164,6 @@ _ENDS = {"at_beginning": "first", "at_end": "last"}
 """Forms about an end of the clip, and the form whose answer is what happens there."""
 
 _FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
-_OTHER_SIDE = {"left": "right", "right": "left"}
 
 
 def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
@@ -174,7 +174,7 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
     if form in ("order", "order_yes_no") and answer in _FLIPPED:
         return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
     if form in _BY_SUBJECT:
-        other = {key: " ".join(_OTHER_SIDE.get(w, w) for w in text.split()) for key, text in words.items()}
+        other = {key: mirror_text(text) for key, text in words.items()}
         if other != words:
             return [twin for twin in asked if twin[0] == form and twin[2] == other][:1]
     if form in _ENDS:

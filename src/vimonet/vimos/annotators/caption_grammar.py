@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from vimonet.language.numbers import VALUE_OF
+
 _FILE = resources.files("vimonet.vimos.annotators").joinpath("caption.yaml").read_text(encoding="utf-8")
 CONTENT: dict[str, Any] = yaml.safe_load(_FILE)
 """caption.yaml: words and forms."""
@@ -40,7 +42,7 @@ _BODY = {
 _FORWARD = {"forward": "forward", "forwards": "forward", "ahead": "forward"}
 _FORWARD |= {"backward": "backward", "backwards": "backward", "sideways": "sideways", "sidewards": "sideways"}
 _NUMBERS = {
-    **{"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10},
+    **{word: value for word, value in VALUE_OF.items() if value >= 2},
     **{str(n): n for n in range(2, 21)},
 }
 _SPEEDS = {

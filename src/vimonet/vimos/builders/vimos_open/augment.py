@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from vimonet.language.mirroring import mirror_text
 from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.projection import View, detector_noise
 from vimonet.utils.errors import InputError
-from vimonet.vimos.action_labels import mirrored
 from vimonet.vimos.annotators.kinematic import (
     CANNOT_TELL,
     DEPTH_FORMS,
@@ -164,8 +164,8 @@ def single(
         if motion.frames * factor <= MAX_FRAMES:
             motion = time_warp(motion, factor)
     if variants.mirror and rng.random() < 0.5:
-        motion, action = motion.mirrored(), None if action is None else mirrored(action)
-        captions = tuple(mirrored(text) for text in captions)
+        motion, action = motion.mirrored(), None if action is None else mirror_text(action)
+        captions = tuple(mirror_text(text) for text in captions)
     parts = [] if action is None else [Part(action, 0.0, motion.duration)]
     return motion, parts, captions
 
@@ -191,7 +191,7 @@ def composed(
                 motion, action = cut(clip, rng, most=room)
                 if action and motion.frames >= 14:
                     if variants.mirror and rng.random() < 0.5:
-                        motion, action = motion.mirrored(), mirrored(action)
+                        motion, action = motion.mirrored(), mirror_text(action)
                     if not actions or action != actions[-1]:
                         motions.append(motion)
                         actions.append(action)

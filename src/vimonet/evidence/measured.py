@@ -1,0 +1,110 @@
+"""Answer a question by the measurement that decides it, or not at all."""
+
+from __future__ import annotations
+
+from vimonet.evidence.checks.event_checks import counted_action
+from vimonet.evidence.parsing import ARM, LEG
+from vimonet.evidence.topics import asks_part, is_yes_no, of_question
+from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence
+from vimonet.language.inflection import mentions, whole_words
+from vimonet.language.normalisation import normalise_question
+from vimonet.motion.kinematics import Facts
+
+_FUNCTION_WORDS = (
+    r"a|an|the|this|that|he|she|it|they|person|someone|somebody|anyone|man|woman|figure|actor|subject|here|there|please"
+    r"|his|her|their|its|does|do|did|is|are|was|were|has|have|had|can|could|would|you|see|tell|me|if|whether|ever|at|any"
+    r"|some|time|point|moment|in|on|to|of|clip|video|recording|motion|yes|no|or|just|down|up|over|both|left|right|with"
+    r"|place|spot|another|somewhere|else|away|from"
+)
+_MEASURED_WORDS = (
+    r"walk~|run~|jog~|step~|move~|go~|travel~|forwards?|backwards?|ahead|straight|turn~|rotate~|spin~|fall~|jump~|hop~|leap~"
+    r"|sit~|seated|crouch~|squat~|kneel~|lie~|raise~|lift~|bend~|bow~|lean~|knees?|hands?|arms?|wrists?|legs?|foot|feet"
+    r"|side|sideways|stay~|remain~|head|shoulders?|above"
+)
+_PLAIN = whole_words(rf"^((?:{_FUNCTION_WORDS}|{_MEASURED_WORDS})\b ?)+$")
+"""A question whose every word is measured: "jumps over a fence" holds more than a jump, which cannot affirm it."""
+_GAIT = r"\b(walk~|run~|jog~|step~)"
+_RUN = r"\b(run~|jog~)"
+_IN_PLACE = r"\b(in (its |his |her |the )?place|on the spot)\b"
+
+
+def measured_answer(question: str, facts: Facts) -> str | None:
+    """Answer a question from 3D measurements where these decide it.
+
+    Args:
+        question: in the asker's words.
+        facts: measured on the movement that is asked about.
+
+    Returns:
+        "yes", "no", a side, a count or a quantity with its unit; None inside a dead zone, in 2D, and where no
+        measurement decides the question. "No" needs one measurement that denies what is asked, "yes" needs one for
+        every word of the question.
+    """
+    if facts.displacement is None:
+        return None
+    asked = normalise_question(question).replace(", yes or no", "").rstrip("?!. ")
+    if is_yes_no(asked):
+        return _yes_or_no(asked, facts)
+    return _quantity(asked, facts)
+
+
+def _yes_or_no(asked: str, facts: Facts) -> str | None:
+    from vimonet.evidence import examine
+
+    found = list(examine(asked, "yes", facts))
+    gait = [item for item in found if item.topic == "gait"]
+    if mentions(_GAIT, asked) and of_question(asked) and not gait:
+        # Where one goes says nothing about the gait, which the words claim as well.
+        gait = list(examine("does the person run" if mentions(_RUN, asked) else "does the person walk", "yes", facts))
+    found = [item for item in found if item.topic != "gait"]
+    # On the spot no speed shows that steps are a walk: `_affirms` counts them.
+    found += gait if mentions(_RUN, asked) else [item for item in gait if item.verdict != NOT_MEASURABLE]
+    if any(_denies(item, asked) for item in found):
+        return "no"
+    plain = mentions(_PLAIN, asked) and found and all(item.verdict == AGREES for item in found)
+    return "yes" if plain and _affirms(found, asked, facts) else None
+
+
+def _denies(item: Evidence, asked: str) -> bool:
+    """Tell whether a measurement denies what is asked in every reading of the words."""
+    # A hand raised to a door handle is called raised; only the check of the hand itself is asked about heights.
+    return item.verdict == CONTRADICTS and not (item.topic == "posture" and mentions(r"\b(bend~|stand~)", asked))
+
+
+def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
+    """Tell whether measurements that agree make the whole of what is asked, not only a part that it needs."""
+    topics = {item.topic for item in found}
+    if topics == {"gait"}:
+        return False  # a march or a dance makes steps, too
+    if "limb" in topics and not mentions(rf"\b(move~|use~) .*({ARM}|{LEG})|({ARM}|{LEG}).* (move~|moving)", asked):
+        return False  # an action needs its limb, and is more than the limb's movement
+    if mentions(_GAIT, asked) and mentions(_IN_PLACE, asked):
+        return len(facts.steps or ()) >= 3
+    return not mentions(_GAIT, asked) or len(facts.steps or ()) >= 2
+
+
+def _quantity(asked: str, facts: Facts) -> str | None:
+    from vimonet.evidence import examine
+
+    topics = of_question(asked)
+    if len(topics) != 1 or (asks_part(asked) and topics[0] not in ("posture", "turn", "order", "when", "raised hand")):
+        return None
+    item = next(iter(examine(asked, "", facts)), None)
+    if item is None or item.verdict == NOT_MEASURABLE or not item.truth:
+        return None
+    if item.topic == "turn" and mentions(r"\b(degrees?|angle|how (far|much))\b", asked):
+        if item.truth == "does not turn" or len(facts.turns or ()) > 1:
+            return None
+        return f"{abs(item.values['net_turn_deg']):.0f} degrees to the {item.truth}"
+    if item.topic == "speed" and mentions(r"\b(m/s|met(er|re)s? (a|per) second|speed|velocity)\b", asked):
+        peak = mentions(r"\b(top|peak|highest|greatest|fastest|maximum|maximal)\b", asked)
+        return f"{item.values['peak_m_s' if peak else 'mean_m_s']:.1f} m/s"
+    if item.topic == "when" and mentions(r"\b(seconds?|time)\b", asked):
+        return f"at {item.spans[0].start:.1f} s" if len(item.spans) == 1 else None
+    if (
+        item.topic == "count"
+        and not counted_action(asked)
+        and not mentions(r"\b(times|often|reps?|repetitions?|turns?)\b", asked)
+    ):
+        return None
+    return None if item.truth in ("yes", "no") else item.truth
