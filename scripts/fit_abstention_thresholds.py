@@ -233,8 +233,8 @@ def calibrate(folder: str | Path, dataset: str | Path, limit: int = 600, seed: i
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["confidence_temperature"] = found["temperature"]
-    for name in ("action", "caption", "picture"):
-        config[f"{name}_floor"] = found[f"{name}s"]["floor"]
+    keys = {"action": "actions", "caption": "captions", "keypoints_2d": "pictures"}
+    config["abstention_thresholds"] = {key: found[name]["floor"] for key, name in keys.items()}
     part = path.with_suffix(".part")
     part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)

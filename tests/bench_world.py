@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Observer:
     fail_after: int | None = None
     name: str = "observer"
 
-    def ask_batch(self, questions: Sequence[tuple[str, Motion | None]]) -> list[FakeAnswer]:
+    def ask_batch(self, questions: Sequence[tuple[str, Motion | None]], **_: Any) -> list[FakeAnswer]:
         if self.fail_after is not None and self.asked >= self.fail_after:
             raise KeyboardInterrupt
         self.asked += len(questions)

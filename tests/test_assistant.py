@@ -12,7 +12,9 @@ from tiny import tiny_model, tiny_motion
 
 import vimonet
 from vimonet.evidence import describe
-from vimonet.inference.assistant import Answer, Assistant, join_windows, load, split_windows
+from vimonet.inference.answer import join_windows
+from vimonet.inference.assistant import Answer, Assistant, load
+from vimonet.inference.windows import split_windows
 from vimonet.model.weight_files import check_safetensors
 from vimonet.motion import load as load_motion
 from vimonet.samples import sample_path
@@ -41,10 +43,13 @@ def test_ask_gives_text_confidence_and_times(assistant):
     assert 0 < answer.confidence <= 1 and (answer.start, answer.end) == (0.0, 2.0) and answer.windows == ()
     assert json.loads(json.dumps(answer.to_dict())) == {
         "text": answer.text,
+        "model_text": answer.text,
+        "provenance": "model",
         "confidence": round(answer.confidence, 4),
         "start": 0.0,
         "end": 2.0,
-        "source": "model",
+        "inputs_read": ["motion"],
+        "evidence": [],
     }
 
 
@@ -57,7 +62,7 @@ def test_confidence_is_the_mean_probability_of_the_answer_s_tokens(assistant):
     """Recomputed from one forward pass over prompt and answer."""
     question, clip = "which arm", tiny_motion(20)
     answer = assistant.ask(question, clip, max_new_tokens=6)
-    inputs = assistant._inputs([(question, clip)])
+    inputs = assistant.prepare_inputs([(question, clip)])
     with torch.no_grad():
         ids = assistant.model.generate(**inputs, max_new_tokens=6, do_sample=False)
         whole = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -70,15 +75,20 @@ def test_confidence_is_the_mean_probability_of_the_answer_s_tokens(assistant):
 
 def test_an_unlikely_action_gives_way_to_what_is_measured(folder):
     plain, strict = load(folder), load(folder)
-    strict.config.action_floor = strict.config.caption_floor = 1.0
+    strict.config.abstention_thresholds |= {"action": 1.0, "caption": 1.0}
     clip = load_motion(sample_path("squats")).window(0, 60)
     own = plain.ask("What is the person doing?", clip)
-    assert (own.source, own.said, own.own) == ("model", "", own.text)
+    assert (own.provenance, own.model_text) == ("model", own.text)
     answer = strict.ask("What is the person doing?", clip)
-    assert answer.text == describe(clip) and (answer.source, answer.own) == ("measured", own.text)
-    assert answer.confidence == own.confidence and answer.to_dict()["said"] == own.text
-    assert strict.caption(clip).source == "measured"
+    assert answer.text == describe(clip) and (answer.provenance, answer.model_text) == ("measured", own.text)
+    assert answer.confidence == own.confidence and answer.to_dict()["model_text"] == own.text
+    assert strict.caption(clip).provenance == "measured"
     assert strict.ask_batch([("What is the person doing?", clip)])[0] == answer
+    for raw in (
+        strict.ask("What is the person doing?", clip, answer_policy="raw"),
+        strict.ask_batch([("What is the person doing?", clip)], answer_policy="raw")[0],
+    ):
+        assert raw == own
     for question, movement in (("Which way does the person turn?", clip), ("What is the person doing?", None)):
         assert strict.ask(question, movement) == plain.ask(question, movement)
     examined = strict.ask("What is the person doing?", clip, evidence=True)
@@ -86,10 +96,11 @@ def test_an_unlikely_action_gives_way_to_what_is_measured(folder):
 
 
 def test_windows_answered_from_several_sources():
-    parts = [Answer("walking", 0.8, 0, 5), Answer("stands", 0.2, 5, 10, source="measured", said="dancing")]
+    measured = Answer("stands", 0.2, 5, 10, provenance="measured", model_text="dancing")
+    parts = [Answer("walking", 0.8, 0, 5), measured]
     joined = join_windows(parts)
-    assert joined.source == "mixed" and joined.own == "0.0-5.0 s: walking; 5.0-10.0 s: dancing"
-    assert join_windows(parts[1:] * 2).source == "measured" and join_windows(parts[:1] * 2).said == ""
+    assert joined.provenance == "mixed" and joined.model_text == "0.0-5.0 s: walking; 5.0-10.0 s: dancing"
+    assert join_windows(parts[1:] * 2).provenance == "measured" and join_windows(parts[:1] * 2).model_text == "walking"
 
 
 def test_the_temperature_changes_confidence_and_not_the_answer(folder):
@@ -186,12 +197,20 @@ def test_windows_join_with_their_times():
     assert join_windows(parts[:2]).text == "walking"
 
 
-def test_streaming_gives_the_same_text(assistant):
-    clip = tiny_motion(20)
-    assert (
-        "".join(assistant.stream("which arm", clip, max_new_tokens=8)).strip()
-        == assistant.ask("which arm", clip, max_new_tokens=8).text
-    )
+@pytest.mark.parametrize("policy", ["calibrated", "raw", None])
+@pytest.mark.parametrize("frames", [20, 150])
+def test_streaming_gives_the_same_text(assistant, policy, frames):
+    clip = tiny_motion(frames)
+    for question in ("which arm", "what is the person doing", "how many people are there"):
+        options = {"max_new_tokens": 8, "answer_policy": policy}
+        pieces = list(assistant.stream(question, clip, **options))
+        assert "".join(pieces) == assistant.ask(question, clip, **options).text
+
+
+def test_an_unknown_policy_is_named(assistant):
+    for ask in (assistant.ask, assistant.stream):
+        with pytest.raises(InputError, match="the answer policy is 'strict'; there are calibrated and raw"):
+            ask("what", tiny_motion(8), answer_policy="strict")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +283,7 @@ def test_an_adapter_folder_loads_merged(tmp_path, folder):
                 parameter.add_(0.1 * torch.randn_like(parameter))
     wrapped.save_pretrained(tmp_path)
     adapted, plain = load(tmp_path), load(folder)
-    inputs = plain._inputs([("what", tiny_motion(20))])
+    inputs = plain.prepare_inputs([("what", tiny_motion(20))])
     with torch.no_grad():
         wanted = wrapped.eval()(**inputs).logits
         torch.testing.assert_close(adapted.model(**inputs).logits, wanted, rtol=1e-3, atol=1e-4)
@@ -356,11 +375,11 @@ def test_a_quick_start_answers_alike_without_the_compiler(folder, assistant, tmp
     assert out.stdout.decode() == assistant.ask("which way", tiny_motion(40)).text
 
 
-def test_evidence_only_when_asked_for(assistant: Assistant) -> None:
+def test_evidence_that_contradicts_nothing_only_when_asked_for(assistant: Assistant) -> None:
     plain = assistant.ask("Which way does the person turn?", tiny_motion(40))
-    assert plain.evidence is None and "evidence" not in plain.to_dict()
+    assert plain.evidence == () and plain.to_dict()["evidence"] == []
     answer = assistant.ask("Which way does the person turn?", tiny_motion(40), evidence=True)
-    assert answer.text == plain.text and answer.evidence is not None
+    assert answer.text == plain.text
     assert [item.topic for item in answer.evidence] == ["turn"]
     assert answer.to_dict()["evidence"][0]["topic"] == "turn"
     assert assistant.ask("Which way does the person turn?", evidence=True).evidence == ()  # blind: nothing to measure
@@ -368,9 +387,8 @@ def test_evidence_only_when_asked_for(assistant: Assistant) -> None:
 
 def test_evidence_of_windows_is_in_the_recordings_time(assistant: Assistant) -> None:
     whole = assistant.ask("What is the posture at the end?", tiny_motion(128), evidence=True)
-    assert len(whole.windows) == 2 and whole.evidence is not None
+    assert len(whole.windows) == 2
     for window in whole.windows:
-        assert window.evidence is not None
         for span in (span for item in window.evidence for span in item.spans):
             assert window.start <= span.start <= span.end <= window.end
-    assert whole.evidence == tuple(item for window in whole.windows for item in window.evidence or ())
+    assert whole.evidence == tuple(item for window in whole.windows for item in window.evidence)

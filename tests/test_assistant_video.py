@@ -11,8 +11,8 @@ from tiny import tiny_model, tiny_motion
 from tiny_video import tiny_clip_config, tiny_video
 
 from vimonet.inference.assistant import Assistant, load
-from vimonet.inference.attention import Moments, draw_moments
-from vimonet.inference.windows import Prompts, several
+from vimonet.inference.attention import TemporalAttention, draw_attention
+from vimonet.inference.windows import InputBuilder, several
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
 
@@ -61,11 +61,11 @@ def test_each_cell_reads_what_is_there(assistant: Assistant) -> None:
         assistant.ask("which way", video=video),
         assistant.ask("which way", motion, video),
     ]
-    assert [answer.read for answer in cells] == [(), ("motion",), ("video",), ("motion", "video")]
+    assert [answer.inputs_read for answer in cells] == [(), ("motion",), ("video",), ("motion", "video")]
     assert [answer.end for answer in cells] == [0.0, 2.0, 12 / 20, 2.0]
     assert len({round(answer.confidence, 7) for answer in cells}) == 4
-    assert cells[3].to_dict()["read"] == ["motion", "video"] and "read" not in cells[1].to_dict()
-    assert assistant.caption(video=video).read == ("video",)
+    assert cells[3].to_dict()["inputs_read"] == ["motion", "video"] and cells[1].to_dict()["inputs_read"] == ["motion"]
+    assert assistant.caption(video=video).inputs_read == ("video",)
 
 
 def test_a_batch_of_all_cells_answers_as_one_by_one(assistant: Assistant) -> None:
@@ -78,31 +78,31 @@ def test_a_batch_of_all_cells_answers_as_one_by_one(assistant: Assistant) -> Non
     ]
     for got, one in zip(assistant.ask_batch(asked), asked, strict=True):
         alone = assistant.ask(*one)
-        assert got.text == alone.text and got.read == alone.read
+        assert got.text == alone.text and got.inputs_read == alone.inputs_read
         assert got.confidence == pytest.approx(alone.confidence, rel=1e-3)
 
 
 def test_a_path_is_read_over_its_whole_span(assistant: Assistant, tmp_path: Path) -> None:
     path = film(tmp_path / "grey.mp4")
     answer = assistant.ask("what", video=path)
-    assert answer.end == pytest.approx(3.0, abs=0.05) and answer.read == ("video",)
-    query = Prompts(assistant.processor, assistant.config).windows("what", None, str(path))[0].query
+    assert answer.end == pytest.approx(3.0, abs=0.05) and answer.inputs_read == ("video",)
+    query = InputBuilder(assistant.processor, assistant.config).windows("what", None, str(path))[0]
     greys = query.videos[0].images.mean((1, 2, 3))
     assert len(greys) == 8 and np.all(np.diff(greys) > 20) and greys[0] < 10
     assert "".join(assistant.stream("what", video=path)).strip() == answer.text
-    more = Prompts(assistant.processor, assistant.config, frames=12).windows("what", None, path)[0].query
+    more = InputBuilder(assistant.processor, assistant.config, frames=12).windows("what", None, path)[0]
     assert len(more.videos[0].images) == 12 and assistant.ask("what", video=path, frames=12).text is not None
 
 
 def test_a_window_of_motion_comes_with_the_frames_of_its_seconds(assistant: Assistant, tmp_path: Path) -> None:
     path = film(tmp_path / "grey.mp4", frames=50)  # 5 s beside 7.5 s of motion
-    windows = Prompts(assistant.processor, assistant.config).windows("what", tiny_motion(150), path)
+    windows = InputBuilder(assistant.processor, assistant.config).windows("what", tiny_motion(150), path)
     assert [(w.start, w.end) for w in windows] == [(0.0, 3.2), (3.2, 6.4), (6.4, 7.5)]
-    first, second, third = (window.query.videos for window in windows)
+    first, second, third = (window.videos for window in windows)
     greys = [clip[0].images.mean((1, 2, 3)) / 255 * 5 for clip in (first, second)]
     assert greys[0].max() < 3.5 and greys[1].min() > 2.9 and third == ()
     assert second[0].times.min() >= -0.06 and second[0].times.max() < 3.2
-    assert [w.read for w in assistant.ask("what", tiny_motion(150), path).windows] == [
+    assert [w.inputs_read for w in assistant.ask("what", tiny_motion(150), path).windows] == [
         ("motion", "video"),
         ("motion", "video"),
         ("motion",),
@@ -111,10 +111,10 @@ def test_a_window_of_motion_comes_with_the_frames_of_its_seconds(assistant: Assi
 
 def test_several_clips_in_one_prompt(assistant: Assistant) -> None:
     motions, videos = [tiny_motion(20), tiny_motion(30, seed=1)], [tiny_video(), tiny_video(seed=1)]
-    query = Prompts(assistant.processor, assistant.config).windows("which way", motions, videos)[0].query
+    query = InputBuilder(assistant.processor, assistant.config).windows("which way", motions, videos)[0]
     assert len(query.motions) == 2 and len(query.videos) == 2
     answer = assistant.ask("which way", motions, videos)
-    assert answer.read == ("motion", "video") and answer.end == 1.5
+    assert answer.inputs_read == ("motion", "video") and answer.end == 1.5
     assert answer.confidence != assistant.ask("which way", motions[::-1], videos).confidence
     assert assistant.ask("which way", motions, evidence=True).evidence == ()
     with pytest.raises(InputError, match="more than the model's window"):
@@ -132,11 +132,11 @@ def test_one_clip_and_several_are_told_apart() -> None:
 def test_without_a_tower_motion_is_answered_from(blind: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = tiny_motion(40)
     plain = blind.ask("which way", clip)
-    assert blind.ask("which way", clip, tiny_video()) == plain and plain.read == ("motion",)
-    import vimonet.inference.windows as prompts
+    assert blind.ask("which way", clip, tiny_video()) == plain and plain.inputs_read == ("motion",)
+    import vimonet.inference.windows as inputs
 
     asked = []
-    monkeypatch.setattr(prompts, "as_motion", lambda source, fps=None: asked.append(source) or clip)
+    monkeypatch.setattr(inputs, "as_motion", lambda source, fps=None: asked.append(source) or clip)
     assert blind.ask("which way", video="walk.mp4").text == plain.text
     assert asked[0] == "walk.mp4"  # the movement in the video, which vimonet.motion.load estimates
 
@@ -159,7 +159,7 @@ def test_bad_video_is_one_sentence(assistant: Assistant, tmp_path: Path) -> None
         assistant.ask("what", video=tmp_path / "gone.mp4")
     with pytest.raises(InputError, match="expected pictures"):
         assistant.ask("what", video=np.zeros((3, 4)))
-    assert assistant.ask("what", video=np.zeros((1, 1, 1, 3), np.uint8)).read == ("video",)
+    assert assistant.ask("what", video=np.zeros((1, 1, 1, 3), np.uint8)).inputs_read == ("video",)
 
 
 def test_real_clips_are_answered(assistant: Assistant, shared: Path) -> None:
@@ -168,7 +168,7 @@ def test_real_clips_are_answered(assistant: Assistant, shared: Path) -> None:
         pytest.skip("no video there")
     for path in clips:
         answer = assistant.ask("what is the person doing", video=path)
-        assert answer.read == ("video",) and answer.end > 0
+        assert answer.inputs_read == ("video",) and answer.end > 0
 
 
 # --- moments
@@ -179,17 +179,17 @@ def test_an_attentive_translator_says_where_it_looked(tmp_path: Path) -> None:
     model, processor = tiny_model(video_config=tiny_clip_config(), **settings)
     assistant = Assistant(model, processor)
     clip, video = tiny_motion(20), tiny_video(40)
-    motion, seen = assistant.moments("which way", clip, video)
-    assert (motion.kind, motion.by, motion.weights.shape) == ("motion", "translator", (5, 5))
+    motion, seen = assistant.attention("which way", clip, video)
+    assert (motion.kind, motion.by, motion.weights.shape) == ("motion", "projector", (5, 5))
     np.testing.assert_allclose(motion.seconds, [0.1, 0.3, 0.5, 0.7, 0.9])
     assert (seen.kind, seen.weights.shape) == ("video", (6, 8))
     for item in (motion, seen):
         np.testing.assert_allclose(item.weights.sum(1), 1, rtol=1e-5)
         assert item.mean.sum() == pytest.approx(1, rel=1e-5) and item.strongest in item.seconds
     with torch.no_grad():
-        weights = model(**assistant._inputs([("which way", clip)])).projector_attentions["motion"]
+        weights = model(**assistant.prepare_inputs([("which way", clip)])).projector_attentions["motion"]
     np.testing.assert_allclose(motion.weights, weights[0].mean(0).numpy(), rtol=1e-5, atol=1e-6)
-    path = draw_moments([motion, seen], tmp_path / "m.png", title="Which way?", subtitle="to the left")
+    path = draw_attention([motion, seen], tmp_path / "m.png", title="Which way?", subtitle="to the left")
     from PIL import Image
 
     assert Image.open(path).size[0] > 500 and list(tmp_path.iterdir()) == [path]
@@ -208,12 +208,12 @@ def test_a_translator_that_is_drawn_to_a_moment_is_seen_to_be(tmp_path: Path) ->
             layer.bias.zero_()
         translator.key.weight.copy_(torch.eye(32))
         translator.query.bias.copy_(20 * late)
-    (found,) = Assistant(model, processor).moments("which way", tiny_motion(20))
+    (found,) = Assistant(model, processor).attention("which way", tiny_motion(20))
     assert found.strongest == pytest.approx(0.9) and found.mean[-1] > 0.4
 
 
 def test_other_translators_are_explained_by_the_language_model(assistant: Assistant) -> None:
-    found = assistant.moments("which way", tiny_motion(150), tiny_video(200), max_new_tokens=4)
+    found = assistant.attention("which way", tiny_motion(150), tiny_video(200), max_new_tokens=4)
     assert [item.kind for item in found] == ["motion", "video"] * 3
     assert all(item.by == "language model" for item in found)
     assert found[0].weights.shape[1] == 16 and found[1].weights.shape[1] == 8
@@ -223,23 +223,23 @@ def test_other_translators_are_explained_by_the_language_model(assistant: Assist
         assert len(item.tokens) == len(item.weights) and len(item.seconds) == item.weights.shape[1]
     assert assistant.model.language_model.config._attn_implementation == "sdpa"
     with pytest.raises(InputError, match="blind"):
-        assistant.moments("which way")
+        assistant.attention("which way")
 
 
 def test_pictures_of_moments_are_whole_or_not_there(tmp_path: Path) -> None:
-    item = Moments("motion", "translator", np.ones((1, 1), np.float32), np.array([0.1]), ("query 1",))
-    assert draw_moments([item], tmp_path / "one.png").is_file()
-    repeated = Moments("video", "translator", np.full((2, 3), 1 / 3, np.float32), np.zeros(3), ("a", "b"))
-    assert draw_moments([repeated], tmp_path / "same.png").is_file()
+    item = TemporalAttention("motion", "projector", np.ones((1, 1), np.float32), np.array([0.1]), ("query 1",))
+    assert draw_attention([item], tmp_path / "one.png").is_file()
+    repeated = TemporalAttention("video", "projector", np.full((2, 3), 1 / 3, np.float32), np.zeros(3), ("a", "b"))
+    assert draw_attention([repeated], tmp_path / "same.png").is_file()
     with pytest.raises(InputError, match="nothing was looked at"):
-        draw_moments([], tmp_path / "x.png")
+        draw_attention([], tmp_path / "x.png")
     for wrong in (tmp_path / "x.gif", tmp_path / "gone" / "x.png"):
         with pytest.raises(InputError, match="cannot be written"):
-            draw_moments([item], wrong)
+            draw_attention([item], wrong)
 
 
 def test_chosen_frames_are_taken_as_they_are(assistant: Assistant) -> None:
     pictures = tiny_video(8)
     chosen = VideoFrames(pictures, np.linspace(0, 2, 8), duration=2.0)
     answer = assistant.ask("what", video=chosen)
-    assert answer.end == 2.0 and answer.read == ("video",)
+    assert answer.end == 2.0 and answer.inputs_read == ("video",)

@@ -153,14 +153,14 @@ def test_ask_reads_standard_input(
 
 
 def test_ask_shows_and_tells_facts(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ask", "a.npy", "What?", "-m", str(model_dir), "--show", "answer.png", "--facts"]) == 0
+    assert main(["ask", "a.npy", "What?", "-m", str(model_dir), "-o", "answer.png", "--facts"]) == 0
     out, err = capsys.readouterr()
     assert Path("answer.png").stat().st_size > 5000
     assert "net movement" in out and err.strip() == "wrote answer.png"
 
 
 def test_ask_explains_in_a_picture(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["ask", "a.npy", "-m", str(model_dir), "What?", "Where to?", "--explain"]
+    command = ["ask", "a.npy", "-m", str(model_dir), "What?", "Where to?", "--attention"]
     assert main([*command, "moments.png"]) == 0
     out, err = capsys.readouterr()
     assert Path("moments.png").read_bytes()[:4] == b"\x89PNG" and err == "wrote moments.png\n"
@@ -168,8 +168,8 @@ def test_ask_explains_in_a_picture(clips: Path, model_dir: Path, capsys: pytest.
     for wrong, said in (("moments.gif", "drawn as .png"), ("gone/m.png", "does not exist")):
         assert main([*command, wrong]) == 2
         assert said in capsys.readouterr().err
-    assert main([*command, "m.png", "--via", "http://127.0.0.1:9/v1", "--llm", "any"]) == 2
-    assert "does not say where it looked" in capsys.readouterr().err
+    assert main([*command, "m.png", "--base-url", "http://127.0.0.1:9/v1", "--llm-model", "any"]) == 2
+    assert "does not give its attention" in capsys.readouterr().err
 
 
 # --- ask with video ---
@@ -230,9 +230,9 @@ def test_ask_about_a_motion_and_its_video(
     film("a.mp4")
     questions = ["Which way?", "Which arm?"]
     for given in (["a.npy", "a.mp4"], ["a.mp4", "a.npy"]):
-        assert main(["ask", *given, *questions, "-m", str(joint_dir), "--json", "--explain", "m.png"]) == 0
+        assert main(["ask", *given, *questions, "-m", str(joint_dir), "--json", "--attention", "m.png"]) == 0
         first, second = lines_of(capsys.readouterr().out)
-        assert (first["file"], first["read"], second["question"]) == (given, ["motion", "video"], "Which arm?")
+        assert (first["file"], first["inputs_read"], second["question"]) == (given, ["motion", "video"], "Which arm?")
         wanted = vimonet.load(joint_dir).ask("Which way?", "a.npy", "a.mp4")
         assert first["confidence"] == pytest.approx(wanted.confidence, abs=1e-4)
     assert Path("m.png").stat().st_size > 5000
@@ -241,7 +241,7 @@ def test_ask_about_a_motion_and_its_video(
     # A model without a video tower leaves the video out, and says so.
     assert main(["ask", "a.npy", "a.mp4", "Which way?", "-m", str(model_dir), "--json"]) == 0
     out, err = capsys.readouterr()
-    assert "read" not in lines_of(out)[0]
+    assert lines_of(out)[0]["inputs_read"] == ["motion"]
     assert err == "vimonet: a.mp4: this model sees no video; it answered from the movement alone.\n"
 
 
@@ -256,15 +256,15 @@ def test_ask_about_a_video_alone(
     poses["a.mp4"] = tiny_motion(24, dimensions=2)
     command = ["ask", "a.mp4", "Which way?", "--json", "-m"]
     assert main([*command, str(model_dir)]) == 0  # as movement
-    assert "read" not in lines_of(capsys.readouterr().out)[0]
-    assert main([*command, str(joint_dir), "--show", "shown.png"]) == 0  # as both
-    assert lines_of(capsys.readouterr().out)[0]["read"] == ["motion", "video"]
+    assert lines_of(capsys.readouterr().out)[0]["inputs_read"] == ["motion"]
+    assert main([*command, str(joint_dir), "-o", "shown.png"]) == 0  # as both
+    assert lines_of(capsys.readouterr().out)[0]["inputs_read"] == ["motion", "video"]
     poses["a.mp4"] = InputError("a.mp4: nobody is seen in its 30 frames; give a video that shows a person.")
     assert main([*command, str(joint_dir)]) == 0  # as pictures
     out, err = capsys.readouterr()
-    assert lines_of(out)[0]["read"] == ["video"]
+    assert lines_of(out)[0]["inputs_read"] == ["video"]
     assert "nobody is seen" in err and "from its pictures alone" in err and err.count("\n") == 1
-    assert main([*command, str(joint_dir), "--show", "none.png"]) == 2 and not Path("none.png").exists()
+    assert main([*command, str(joint_dir), "-o", "none.png"]) == 2 and not Path("none.png").exists()
     assert main([*command, str(model_dir)]) == 2
     assert capsys.readouterr().err.count("nobody is seen") == 1
     Path("bad.mp4").write_text("no video")
@@ -283,7 +283,7 @@ def test_recordings_come_before_questions(clips: Path, joint_dir: Path, capsys: 
         (["a.npy", "b.npy"], "no question after b.npy"),
         (["a.npy", "gone.mp4", "Which?"], "gone.mp4: no such file"),
         (["-", "-", "Which?"], "one recording"),
-        (["a.npy", "b.npy", "Which?", "--show", "x.png"], "here are 2"),
+        (["a.npy", "b.npy", "Which?", "-o", "x.png"], "here are 2"),
     ):
         assert main([*command, *given]) == 2
         assert said in capsys.readouterr().err
@@ -295,11 +295,25 @@ class Says:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def ask(self, question: str, motion: Any, *, evidence: bool = False) -> vimonet.Answer:
-        from vimonet.evidence import examine
+    config = None
 
-        found = examine(question, self.text, motion) if evidence else None
-        return vimonet.Answer(self.text, 0.5, 0.0, motion.duration, evidence=found)
+    def ask_batch(
+        self, asked: list[Any], *, frames: int | None, evidence: bool, answer_policy: str | None
+    ) -> list[vimonet.Answer]:
+        from vimonet.inference.answer import MeasuredClip
+
+        return [
+            vimonet.Answer(
+                self.text,
+                0.5,
+                0.0,
+                motion.duration,
+                question=question,
+                clip=MeasuredClip(motion),
+                all_evidence=evidence,
+            )
+            for question, motion, _ in asked
+        ]
 
 
 @pytest.mark.parametrize(("said", "verdict"), [("left", "agrees: turns 89"), ("right", "CONTRADICTS: turns 89")])
@@ -318,7 +332,12 @@ def test_ask_with_evidence(
     assert first["evidence"][0]["verdict"] == ("agrees" if said == "left" else "contradicts")
     assert first["evidence"][0]["spans"][0]["joints"] == ["pelvis", "left_shoulder", "right_shoulder"]
     assert main([*command, "--json"]) == 0
-    assert all("evidence" not in record for record in lines_of(capsys.readouterr().out))
+    first, second = lines_of(capsys.readouterr().out)  # without --evidence, what contradicts alone
+    assert [item["verdict"] for item in first["evidence"]] == ([] if said == "left" else ["contradicts"])
+    assert second["evidence"] == []
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert out.count("CONTRADICTS: turns 89") == (said == "right") and "agrees" not in out and "no measure" not in out
 
 
 def test_ask_draws_its_evidence(
@@ -326,11 +345,11 @@ def test_ask_draws_its_evidence(
 ) -> None:
     monkeypatch.setattr(shared, "assistant", lambda args: Says("right"))
     question = "Which way does the person turn?"
-    assert main(["ask", "sample:turn_left", question, "--show", "plain.png"]) == 0
-    assert main(["ask", "sample:turn_left", question, "--evidence", "--show", "marked.png"]) == 0
+    assert main(["ask", "sample:turn_left", question, "-o", "plain.png"]) == 0
+    assert main(["ask", "sample:turn_left", question, "--evidence", "-o", "marked.png"]) == 0
     assert Path("marked.png").read_bytes() != Path("plain.png").read_bytes()
     assert capsys.readouterr().err == "wrote plain.png\nwrote marked.png\n"
-    assert main(["ask", "sample:turn_left", question, "--evidence", "--show", "gone/marked.png"]) == 2
+    assert main(["ask", "sample:turn_left", question, "--evidence", "-o", "gone/marked.png"]) == 2
 
 
 # --- caption ---
@@ -343,7 +362,7 @@ class Counter:
         self.asked: list[str] = []
         self.stop_at = stop_at
 
-    def caption(self, motion: Any) -> Any:
+    def caption(self, motion: Any, *, answer_policy: str | None = None) -> Any:
         if self.stop_at == len(self.asked):
             raise KeyboardInterrupt
         self.asked.append(motion.name)

@@ -71,7 +71,7 @@ def test_a_family_is_known_by_its_tokens_and_keeps_its_end(disk, family, tmp_pat
     motion = tiny_motion()
     for clips in ({}, {"motion": motion}, {"video": pictures}, {"motion": motion, "video": pictures}):
         answer = again.ask("What is it?", **clips, max_new_tokens=3)
-        assert answer.read == tuple(clips)
+        assert answer.inputs_read == tuple(clips)
 
 
 @pytest.mark.parametrize("family", WANTED)
@@ -145,7 +145,7 @@ def test_released_video_branch_runs_and_gives_its_numbers(disk, shared, tmp_path
     assert got.shape == (8 * 16, 96)
     np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5)
     pictures = np.random.default_rng(0).integers(0, 255, (8, 60, 60, 3), np.uint8)
-    assert model.ask("What is done?", video=pictures, max_new_tokens=2).read == ("video",)
+    assert model.ask("What is done?", video=pictures, max_new_tokens=2).inputs_read == ("video",)
     messages = model.processor.messages("What is done?", video=pictures)
     asked = model.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert asked == "<s>USER: What is done? \n INPUT_VIDEO: <|video|>. ASSISTANT: "
@@ -187,7 +187,7 @@ def test_motionllm_in_one_command(disk, tmp_path, capsys):
     ours = model.model.vimonet.translators.video.translator.state_dict()
     assert torch.equal(ours["linear_2.weight"], projector["2.weight"])
     pictures = np.random.default_rng(0).integers(0, 255, (8, 60, 60, 3), np.uint8)
-    assert model.ask("What is done?", video=pictures, max_new_tokens=2).read == ("video",)
+    assert model.ask("What is done?", video=pictures, max_new_tokens=2).inputs_read == ("video",)
     asked = model.processor.apply_chat_template(model.processor.messages("Q?"), tokenize=False)
     assert asked == "<s>Be kind. USER: Q? "
 
@@ -199,7 +199,9 @@ def test_half_precision_and_one_tower(disk, tmp_path):
     composed.save(tmp_path)
     again = vimonet.load(tmp_path)
     assert again.model.dtype == torch.bfloat16
-    assert again.ask("What is it?", video=np.zeros((8, 32, 32, 3), np.uint8), max_new_tokens=2).read == ("video",)
+    assert again.ask("What is it?", video=np.zeros((8, 32, 32, 3), np.uint8), max_new_tokens=2).inputs_read == (
+        "video",
+    )
     with pytest.raises(InputError, match="only reads video"):
         again.ask("What is it?", tiny_motion())
 

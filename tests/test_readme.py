@@ -185,9 +185,7 @@ def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, caps
             command = shlex.join([*shlex.split(command), *options])
     assert run(command, monkeypatch) == 0, capsys.readouterr().err
     named = (
-        ["vimonet-demo.png"]
-        if command == "vimonet demo"
-        else re.findall(r"(?:-o|--show|--explain|>) (\S+\.\w+)", command)
+        ["vimonet-demo.png"] if command == "vimonet demo" else re.findall(r"(?:-o|--attention|>) (\S+\.\w+)", command)
     )
     for name in named:
         assert (desk / name).stat().st_size > 0

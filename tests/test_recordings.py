@@ -146,7 +146,7 @@ def videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from vimonet.cli import shared
 
     class Namer:
-        def caption(self, motion: Motion) -> Answer:
+        def caption(self, motion: Motion, *, answer_policy: str | None = None) -> Answer:
             return Answer(f"{motion.name} in {motion.dimensions}D", 0.5, 0.0, motion.duration)
 
     monkeypatch.setattr(shared, "assistant", lambda args: Namer())

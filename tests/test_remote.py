@@ -32,9 +32,10 @@ def test_the_answer_is_marked_as_the_endpoints() -> None:
     with FakeEndpoint(lambda body: " the right hand\n") as fake, assistant(fake) as asked:
         answer = asked.ask("Which hand is raised?", sample_path("wave_right"))
         assert answer.text == str(answer) == "the right hand"
-        assert answer.source == f"motion as text, llm-1 via {fake.url}"
+        assert answer.endpoint == f"llm-1 via {fake.url}" and answer.inputs_read == ("motion",)
+        assert answer.provenance == "model" and answer.facts is not None
         assert answer.confidence is None and answer.end == pytest.approx(5.7)
-        assert json.loads(json.dumps(answer.to_dict()))["source"] == answer.source
+        assert json.loads(json.dumps(answer.to_dict()))["endpoint"] == answer.endpoint
         assert "right hand raised above the head" in told(fake) and "arm_R" in told(fake)
         assert told(fake).endswith("Question: Which hand is raised?")
         assert "wave" not in json.dumps(fake.bodies)  # the file's name would tell
@@ -42,7 +43,7 @@ def test_the_answer_is_marked_as_the_endpoints() -> None:
 
 def test_blind_and_facts_alone() -> None:
     with FakeEndpoint() as fake, assistant(fake, level="facts", max_tokens=300) as asked:
-        assert asked.ask("Which hand?").source.startswith("question alone")
+        assert asked.ask("Which hand?").inputs_read == ()
         assert "no recording" in told(fake) and "Measured facts" not in told(fake)
         asked.ask("Which hand?", load(sample_path("wave_right")))
         assert "Measured facts" in told(fake) and "arm_R" not in told(fake)
@@ -72,7 +73,7 @@ def test_a_batch_is_in_order_and_one_refusal_does_not_end_it(tmp_path: Path) -> 
         assert len(fake.bodies) == 12
     with FakeEndpoint(answer, [status(400, text="filtered")]) as fake, assistant(fake) as asked:
         answers = asked.ask_batch([("question 1", None), ("question 2", None)])
-        assert sorted(a.text for a in answers)[0] == "" and "filtered" in "".join(a.source for a in answers)
+        assert sorted(a.text for a in answers)[0] == "" and "filtered" in "".join(a.error for a in answers)
 
 
 def test_one_question_without_answer_is_an_error() -> None:
@@ -109,13 +110,18 @@ def test_ask_via_an_endpoint_from_the_command_line(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with FakeEndpoint(lambda body: "left") as fake:
-        command = ["ask", "sample:wave_right", "Which hand is raised?", "--via", fake.url, "--llm", "llm-1"]
-        assert main([*command, "--evidence"]) == 0
+        command = ["ask", "sample:wave_right", "Which hand is raised?", "--base-url", fake.url, "--llm-model", "llm-1"]
+        assert main([*command, "--evidence", "--answer-policy", "raw"]) == 0
         printed = capsys.readouterr().out
         assert printed.startswith("left\n") and f"motion as text, llm-1 via {fake.url}" in printed
         assert "CONTRADICTS" in printed and "measured answer: right hand" in printed
+        assert main(command) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith("right hand\n") and 'measured, not the model\'s own "left" of' in printed
+        assert "CONTRADICTS" not in printed
         assert main([*command, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["confidence"] is None
+        record = json.loads(capsys.readouterr().out)
+        assert (record["text"], record["model_text"], record["confidence"]) == ("right hand", "left", None)
         assert len(fake.bodies) == 1, "the second answer came from the cache"
-    assert main(["ask", "sample:wave_right", "Which hand?", "--llm", "llm-1"]) == 2
+    assert main(["ask", "sample:wave_right", "Which hand?", "--llm-model", "llm-1"]) == 2
     assert "belong together" in capsys.readouterr().err

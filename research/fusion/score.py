@@ -205,7 +205,7 @@ def _written_out(model: Any, rows: list[Record], cell: str, folder: Path, bar: b
             video = str(folder / str(row.video)) if cell in ("video", "both") else None
             triples.append((told.question, motion, video))
         answers = model.ask_batch(triples)
-        found += [result_of(said.own) == told.answer for said, (told, _) in zip(answers, chosen, strict=True)]
+        found += [result_of(said.model_text) == told.answer for said, (told, _) in zip(answers, chosen, strict=True)]
     return found
 
 

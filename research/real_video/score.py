@@ -128,7 +128,7 @@ def agreement(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
         sure = [(name, window, truth) for name, window, facts in asked if (truth := rule(window, facts)) is not None]
         answers = assistant.ask_batch([(question, window) for _, window, _ in sure])
         for (name, _, truth), answer in zip(sure, answers, strict=True):
-            for of, text in ((topic, answer.text), (topic + OWN, answer.own)):
+            for of, text in ((topic, answer.text), (topic + OWN, answer.model_text)):
                 said = normalise(text)
                 agrees = said in (truth if isinstance(truth, tuple) else (truth,))
                 checks.append(Check(of, name, float(agrees), declines(said), said, str(truth)))
@@ -193,7 +193,7 @@ def named(assistant: Any, motions: dict[str, Motion], by: Judgements) -> list[Ch
     checks = []
     for (topic, name, question), answer in zip(asked, answers, strict=True):
         parts = answer.windows or (answer,)
-        for of, texts in ((topic, [part.text for part in parts]), (topic + OWN, [part.own for part in parts])):
+        for of, texts in ((topic, [part.text for part in parts]), (topic + OWN, [part.model_text for part in parts])):
             said = [normalise(text) for text in texts]
             checks.append(
                 Check(of, name, float(any(map(polarity, said))), all(map(declines, said)), texts[0], question)
@@ -220,7 +220,7 @@ def unseen(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
     answers = assistant.ask_batch([(question, window) for _, _, window, question in asked])
     checks = []
     for (limb, name, _, question), answer in zip(asked, answers, strict=True):
-        for of, text in (("", answer.text), (OWN, answer.own)):
+        for of, text in (("", answer.text), (OWN, answer.model_text)):
             declined = declines(normalise(text))
             checks.append(Check(f"{limb}s not seen{of}", name, float(declined), declined, text, question))
     return checks

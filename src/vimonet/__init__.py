@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from vimonet.utils.auto_classes import register_lazily as _register_lazily
 
 if _TYPE_CHECKING:
-    from vimonet.inference.assistant import Answer, Assistant, load
+    from vimonet.inference.answer import Answer
+    from vimonet.inference.assistant import Assistant, load
     from vimonet.motion import Motion
 
 __version__ = "0.2.0"
 __all__ = ["Answer", "Assistant", "Motion", "__version__", "load"]
 
 _HOMES = {
-    "Answer": "vimonet.inference.assistant",
+    "Answer": "vimonet.inference.answer",
     "Assistant": "vimonet.inference.assistant",
     "Motion": "vimonet.motion",
     "load": "vimonet.inference.assistant",

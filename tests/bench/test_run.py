@@ -190,7 +190,7 @@ def test_an_endpoint_sees_key_frames(tmp_path: Path) -> None:
 
     remote = argparse.Namespace(endpoint=Chat(), level="series", picture=False)
     remote.endpoint.settings = argparse.Namespace(model="seer")
-    remote.ask_batch = lambda pairs: [FakeAnswer("B", None) for _ in pairs]
+    remote.ask_batch = lambda pairs, answer_policy: [FakeAnswer("B", None) for _ in pairs]
     pytest.importorskip("jsonschema")
     pytest.importorskip("httpx2")
     folder = write_mvbench(tmp_path / "mv")
@@ -222,7 +222,7 @@ def test_choosing_by_likelihood(tmp_path: Path) -> None:
     # The likelihood of an option is that of its tokens and the end, one after another.
     ids = assistant.processor.tokenizer("left", add_special_tokens=False)["input_ids"]
     ids.append(assistant.processor.tokenizer.eos_token_id)
-    prompt = assistant._inputs([("Which way?", tiny_motion(20))])
+    prompt = assistant.prepare_inputs([("Which way?", tiny_motion(20))])
     total = 0.0
     for token in ids:
         with torch.inference_mode():

@@ -37,4 +37,4 @@ def test_every_answer_goes_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assistant.ask("Which way?", motion),
         *assistant.ask_batch([("Which way?", motion), ("Which way?", None)]),
     ]
-    assert {answer.own for answer in answers} == {"to the left"}
+    assert {answer.model_text for answer in answers} == {"to the left"}

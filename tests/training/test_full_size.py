@@ -130,7 +130,7 @@ def test_configurations_train_tiny_parts_of_the_same_kinds(
     motion = Motion(Clips()[0]["joints"])
     pictures = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), np.uint8)
     for clips in ({"motion": motion}, {"video": pictures}, {"motion": motion, "video": pictures}):
-        assert assistant.ask("What colour is it?", **clips, max_new_tokens=2).read == tuple(clips)
+        assert assistant.ask("What colour is it?", **clips, max_new_tokens=2).inputs_read == tuple(clips)
 
 
 def run(output: Path, model: Path, dataset: Path, *overrides: str) -> Path:
@@ -305,7 +305,9 @@ def test_four_bits(composed: Callable[[str], Path], dataset: Path, tmp_path: Pat
     pytest.importorskip("bitsandbytes")
     options = ["lora.quantize=nf4", "schedule.device=cpu"]
     output = run(tmp_path / "o", composed("small"), dataset, *options)
-    assert vimonet.load(output).ask("What is it?", Motion(Clips()[0]["joints"]), max_new_tokens=2).read == ("motion",)
+    assert vimonet.load(output).ask("What is it?", Motion(Clips()[0]["joints"]), max_new_tokens=2).inputs_read == (
+        "motion",
+    )
 
 
 def test_what_is_missing_is_a_sentence(

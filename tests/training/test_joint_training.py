@@ -254,7 +254,7 @@ def test_a_joint_model_is_asked_with_motion_and_video(joint_folder: Path, datase
     motion = Motion(sample["joints"])
     cells = [(), (motion,), (None, sample["video"][0]), (motion, sample["video"][0])]
     answers = [assistant.ask("What colour is it?", *clips) for clips in cells]
-    assert [answer.read for answer in answers] == [(), ("motion",), ("video",), ("motion", "video")]
+    assert [answer.inputs_read for answer in answers] == [(), ("motion",), ("video",), ("motion", "video")]
     assert len({answer.confidence for answer in answers}) == 4
     assert assistant.processor.video_processor.num_frames == 4
 
@@ -330,7 +330,7 @@ def test_a_model_of_motion_gets_a_video_tower(aligned_folder: Path, dataset: Pat
         if "motion_tower" in name:
             assert torch.equal(value, before[name]), name
     answer = vimonet.load(output).ask("What colour is it?", video=dataset / "video/train-0003.mp4")
-    assert answer.read == ("video",)
+    assert answer.inputs_read == ("video",)
 
 
 def test_mistakes_are_named(aligned_folder: Path, dataset: Path, tower: Path, tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_right_is_what_the_model_says(folder: Path, dataset: Path, tmp_path: Pat
         shown = {"motion": row.motion, "video": dataset / str(row.video)}
         for cell in CELLS:
             given = {name: clip for name, clip in shown.items() if cell in (name, "both")}
-            said = model.ask(told.question, **given).own
+            said = model.ask(told.question, **given).model_text
             assert score.right[cell] == (result_of(said) == told.answer), (score.id, cell)
             if cell == "both" and row is rows[0] and "steps" in told.evidence:
                 assert said == f"seen from the front, turning, so {told.answer}"

@@ -1,24 +1,26 @@
 """Models under test: ours, an endpoint, and the answers that need no model. Each has ``ask_batch``.
 
 An adapter has ``name``, ``reads`` (what it can be shown: ``motion``, ``video``), and ``ask_batch``, which takes
-``[(question, shown), ...]`` and gives objects with ``text`` and ``confidence``. For multiple choice by likelihood it
-may have ``choose_batch``, which takes ``[(question, shown, options), ...]``.
+``[(question, shown), ...]`` and gives `Answer`s; a model's own words are scored (policy ``raw``). For multiple choice
+by likelihood it may have ``choose_batch``, which takes ``[(question, shown, options), ...]``.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vimonet.bench.baselines import MajorityAnswer, NearestNeighbour, fit_question_only
 from vimonet.bench.items import VideoSpan
 from vimonet.bench.tasks import plain_question
+from vimonet.inference.answer import Answer
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
+    from vimonet.inference.assistant import Assistant
     from vimonet.llm.remote_assistant import RemoteAssistant
     from vimonet.video import VideoFrames
     from vimonet.vimos.types import Item
@@ -31,21 +33,13 @@ You answer questions about a video, given as frames in the order of time. Answer
 without explaining; to a multiple choice question answer with the letter."""
 
 
-@dataclass(frozen=True)
-class PlainAnswer:
-    """Hold an answer in words, with its confidence in 0..1 where there is one."""
-
-    text: str
-    confidence: float | None = None
-
-
 class Adapter(Protocol):
     """Describe the interface of a model under test."""
 
     name: str
     reads: frozenset[str]
 
-    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Answer]:
         """Answer (question, Motion | VideoSpan | None) pairs, in order."""
 
 
@@ -61,7 +55,7 @@ class MotionModel:
         reads: ``motion``, ``video`` or both, as the model's config has towers for them.
     """
 
-    def __init__(self, assistant: Any, directory: str | Path | None = None, name: str | None = None) -> None:
+    def __init__(self, assistant: Assistant, directory: str | Path | None = None, name: str | None = None) -> None:
         self.assistant, self.model = assistant, getattr(assistant, "model", None)
         self.directory = directory
         self.name = name or str(getattr(assistant, "name", "model"))
@@ -73,23 +67,22 @@ class MotionModel:
                 kind for kind, keys in towers.items() if any(getattr(config, key, None) is not None for key in keys)
             )
 
-    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Answer]:
         """Answer greedily.
 
         Raises:
             InputError: a video is shown to a model without a video tower, or cannot be decoded.
         """
         if not any(isinstance(shown, VideoSpan) for _, shown in asked):
-            answers: Sequence[Any] = self.assistant.ask_batch(list(asked))
-            return answers
+            return self.assistant.ask_batch(list(asked), answer_policy="raw")
         films = {shown: self.video_frames(shown) for _, shown in asked if isinstance(shown, VideoSpan)}
-        answers = self.assistant.ask_batch(
+        return self.assistant.ask_batch(
             [
                 (question, None, films[shown]) if isinstance(shown, VideoSpan) else (question, shown)
                 for question, shown in asked
-            ]
+            ],
+            answer_policy="raw",
         )
-        return answers
 
     def video_frames(self, video: VideoSpan) -> VideoFrames:
         """Read the key frames of a video, as many as the model takes."""
@@ -103,17 +96,17 @@ class MotionModel:
         end = clip.duration if video.end is None else min(video.end, clip.duration)
         return replace(clip, times=clip.times - start, duration=end - start)
 
-    def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[PlainAnswer]:
+    def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[Answer]:
         """Choose the option likeliest as the whole answer, its end included; confidence is its share among the options.
 
         A recording longer than the model's window counts with the sum over its windows.
         """
         return [self._choose(*one) for one in asked]
 
-    def _choose(self, question: str, shown: Any, options: Sequence[str]) -> PlainAnswer:
+    def _choose(self, question: str, shown: Any, options: Sequence[str]) -> Answer:
         import torch
 
-        from vimonet.inference.assistant import split_windows
+        from vimonet.inference.windows import split_windows
 
         assistant = self.assistant
         windows: list[Any] = [None]
@@ -128,7 +121,7 @@ class MotionModel:
             total += self.log_likelihoods(question, window, options)
         shares = total.softmax(dim=0)
         best = int(shares.argmax())
-        return PlainAnswer(options[best], float(shares[best]))
+        return Answer(options[best], float(shares[best]))
 
     def log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
         """Compute log P(option and end | question, a Motion, VideoFrames or None), float64 [len(options)]."""
@@ -177,18 +170,20 @@ class EndpointModel:
         shown = f"{remote.level}{' and picture' if remote.picture else ''}"
         self.name = f"{remote.endpoint.settings.model} ({shown})"
 
-    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Any]:
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Answer]:
         """Answer, several requests at a time; empty where the endpoint gave no usable answer."""
         videos = [k for k, (_, shown) in enumerate(asked) if isinstance(shown, VideoSpan)]
         others = [k for k in range(len(asked)) if k not in set(videos)]
-        found: dict[int, Any] = {}
+        found: dict[int, Answer] = {}
         if others:
-            found.update(zip(others, self.remote.ask_batch([asked[k] for k in others]), strict=True))
+            found.update(
+                zip(others, self.remote.ask_batch([asked[k] for k in others], answer_policy="raw"), strict=True)
+            )
         if videos:
             found.update(zip(videos, self._about_videos([asked[k] for k in videos]), strict=True))
         return [found[k] for k in range(len(asked))]
 
-    def _about_videos(self, asked: Sequence[tuple[str, VideoSpan]]) -> list[PlainAnswer]:
+    def _about_videos(self, asked: Sequence[tuple[str, VideoSpan]]) -> list[Answer]:
         from vimonet.llm.endpoint import EndpointError, Request, message
 
         def requests() -> Any:
@@ -197,7 +192,7 @@ class EndpointModel:
                 yield Request([message("system", _SYSTEM), message("user", question, images)])
 
         replies = self.remote.endpoint.chat_many(requests())
-        return [PlainAnswer("" if isinstance(reply, EndpointError) else reply.text.strip()) for reply in replies]
+        return [Answer("" if isinstance(reply, EndpointError) else reply.text.strip()) for reply in replies]
 
 
 class BaselineModel:
@@ -220,9 +215,9 @@ class BaselineModel:
         if name == "question-only":
             self._blind = fit_question_only(train_items, seed)
 
-    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[PlainAnswer]:
+    def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Answer]:
         """Answer each question; one it does not know (mirrored in its words) gets an empty answer."""
-        return [PlainAnswer(self._answer(question, shown)) for question, shown in asked]
+        return [Answer(self._answer(question, shown)) for question, shown in asked]
 
     def _answer(self, question: str, shown: Any) -> str:
         item = self._items.get(question)

@@ -172,7 +172,7 @@ def ask(
 
 def own_words(answer: Any) -> str:
     """Return the model's own words: a measured description that stands in for them says nothing about the model."""
-    return str(getattr(answer, "own", answer.text))
+    return str(getattr(answer, "model_text", answer.text))
 
 
 def _answers(assistant: Any, batch: Sequence[ControlledItem]) -> list[Any]:

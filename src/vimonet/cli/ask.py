@@ -8,15 +8,15 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from vimonet.cli import shared
 from vimonet.cli.terminal import one_line, print_json
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
+    from vimonet.inference.answer import Answer, MotionAssistant
     from vimonet.inference.assistant import Assistant
-    from vimonet.llm.remote_assistant import RemoteAssistant
     from vimonet.motion import Motion
 
 
@@ -33,104 +33,113 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ask.add_argument("recording", metavar="RECORDING", help="motion or video file, '-' for standard input, sample:NAME")
     ask.add_argument("questions", nargs="+", metavar="QUESTION", help="further recordings, then one or more questions")
     ask.add_argument("--frames", type=int, metavar="N", help="key frames of a video (default: the model's own number)")
-    ask.add_argument("--show", metavar="OUT.png", help="also draw it with question and answer (.png, .gif, .mp4)")
-    ask.add_argument("--explain", metavar="OUT.png", help="also draw which moments the (last) answer looked at")
-    ask.add_argument(
-        "--via",
-        metavar="URL",
-        help="ask a language model behind an OpenAI-compatible endpoint (address up to /v1): it reads motion as text",
-    )
-    ask.add_argument("--llm", metavar="NAME", help="its name there")
-    ask.add_argument(
-        "--key-env", default="OPENAI_API_KEY", metavar="VAR", help="environment variable with the key (%(default)s)"
-    )
-    ask.add_argument(
-        "--as",
-        dest="level",
-        choices=("series", "facts"),
-        default="series",
-        help="what it is told: measured facts with joint angles over time (default), or facts alone",
-    )
+    ask.add_argument("-o", "--output", metavar="OUT.png", help="also draw it with the answer (.png, .gif, .mp4)")
+    ask.add_argument("--attention", metavar="OUT.png", help="also draw which moments the (last) answer attends to")
+    shared.add_answer_policy(ask)
     ask.add_argument("--facts", action="store_true", help="also print what was measured on the recording")
     ask.add_argument(
         "--evidence",
         action="store_true",
-        help="also print the measured facts that bear on the question, and whether they agree with the answer; "
-        "--show marks them in the picture",
+        help="also print every measurement that bears on the question, not only one that contradicts the answer; "
+        "-o marks them in the picture",
+    )
+    endpoint = ask.add_argument_group("a language model behind an endpoint", "it reads the motion as text")
+    endpoint.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible endpoint (address up to /v1)")
+    endpoint.add_argument("--llm-model", metavar="NAME", help="model behind the endpoint")
+    endpoint.add_argument(
+        "--key-env", default="OPENAI_API_KEY", metavar="VAR", help="environment variable with the key (%(default)s)"
+    )
+    endpoint.add_argument(
+        "--motion-as",
+        choices=("facts", "series"),
+        default="series",
+        help="how it is given a motion: measured facts alone, or with joint angles over time (default: series)",
     )
     shared.add_common(ask, "one JSON object per question on standard output")
     ask.set_defaults(run=_ask)
 
 
 def _ask(args: argparse.Namespace) -> int:
-    show, explain = _pictures(args)
+    output, attention = _pictures(args)
     recordings, questions = _split([args.recording, *args.questions])
     clips = _read(args, recordings)
-    if show is not None and len(clips.motions) != 1:
-        raise InputError(f"--show draws one movement, and here are {len(clips.motions)}; leave it out.")
+    if output is not None and len(clips.motions) != 1:
+        raise InputError(f"-o draws one movement, and here are {len(clips.motions)}; leave it out.")
     motion = clips.motions[0] if len(clips.motions) == 1 else clips.motions or None
-    options: dict[str, Any] = {}
-    if clips.videos:
-        options["video"] = clips.videos[0] if len(clips.videos) == 1 else clips.videos
-        options |= {} if args.frames is None else {"frames": args.frames}
-    # A model of another kind need not know evidence unless it is asked for.
-    evidence = {"evidence": True} if args.evidence else {}
+    video: Any = (clips.videos[0] if len(clips.videos) == 1 else clips.videos) or None
+    asked = [(question, motion, video) for question in questions]
+    options: dict[str, Any] = {"evidence": args.evidence, "answer_policy": args.answer_policy}
+    answers = clips.assistant.ask_batch(asked, frames=args.frames, **options)
     named: Any = recordings[0] if len(recordings) == 1 else recordings
-    for question in questions:
-        answer = clips.assistant.ask(question, motion, **options, **evidence)
+    for question, answer in zip(questions, answers, strict=True):
+        if answer.error:
+            raise InputError(answer.error)
         if args.json:
             print_json({"file": named, "question": question, **answer.to_dict()})
         else:
-            shared.print_answer(answer)
+            shared.print_answer(answer, all_evidence=args.evidence)
     for note in clips.notes:
         print(f"vimonet: {one_line(note)}", file=sys.stderr)
     if args.facts:
-        for item in clips.motions:
-            shared.print_facts(item, to_stderr=args.json)
-        if not clips.motions:
-            print("nothing was measured: there is no movement", file=sys.stderr)
+        _print_facts(clips.motions, answers[0], to_stderr=args.json)
     # Several questions: a picture carries the last one.
     below = f"{answer.text}  ({shared.detail(answer)})"
-    if show is not None:
-        if answer.evidence is not None:
-            from vimonet.evidence.drawing import draw
+    if output is not None:
+        _draw(output, clips.motions[0], question, below, answer, all_evidence=args.evidence)
+        print(f"wrote {output}", file=sys.stderr)
+    if attention is not None:
+        from vimonet.inference.attention import draw_attention
 
-            draw(clips.motions[0], show, question, below, answer.evidence, progress=True)
-        else:
-            from vimonet.motion.render import render
-
-            window = (answer.start, answer.end)
-            render(clips.motions[0], show, title=question, subtitle=below, window=window, progress=True)
-        print(f"wrote {show}", file=sys.stderr)
-    if explain is not None:
-        from vimonet.inference.attention import draw_moments
-
-        draw_moments(clips.assistant.moments(question, motion, **options), explain, title=question, subtitle=below)
-        print(f"wrote {explain}", file=sys.stderr)
+        found = cast("Assistant", clips.assistant).attention(question, motion, video, frames=args.frames)
+        draw_attention(found, attention, title=question, subtitle=below)
+        print(f"wrote {attention}", file=sys.stderr)
     return 0
+
+
+def _print_facts(motions: list[Motion], answer: Answer, *, to_stderr: bool) -> None:
+    from vimonet.motion.kinematics import measure
+
+    for motion in motions:
+        shared.print_facts(answer.facts or measure(motion), to_stderr=to_stderr)
+    if not motions:
+        print("nothing was measured: there is no movement", file=sys.stderr)
+
+
+def _draw(output: Path, motion: Motion, question: str, below: str, answer: Answer, *, all_evidence: bool) -> None:
+    """Draw the movement with question and answer; with all evidence, its segments are marked."""
+    if all_evidence:
+        from vimonet.evidence.drawing import draw
+
+        draw(motion, output, question, below, answer.evidence, facts=answer.facts, progress=True)
+    else:
+        from vimonet.motion.render import events_of, render
+
+        window = (answer.start, answer.end)
+        events = events_of(motion, answer.facts)
+        render(motion, output, title=question, subtitle=below, window=window, events=events, progress=True)
 
 
 class _Clips(NamedTuple):
     """What the questions are about, and who is asked; notes say what could not be read of it."""
 
-    assistant: Any
+    assistant: MotionAssistant
     motions: list[Motion]
     videos: list[str]
     notes: list[str]
 
 
 def _pictures(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
-    """Where --show and --explain write, checked before any work."""
-    if args.show is None and args.explain is None:
+    """Where -o and --attention write, checked before any work."""
+    if args.output is None and args.attention is None:
         return None, None
     from vimonet.motion.render import check_output
 
-    show, explain = (None if path is None else check_output(path) for path in (args.show, args.explain))
-    if explain is not None and explain.suffix.lower() != ".png":
-        raise InputError(f"{explain}: the moments are drawn as .png; give such a name.")
-    if explain is not None and args.via:
-        raise InputError("--explain needs a model on this machine: an endpoint does not say where it looked.")
-    return show, explain
+    output, attention = (None if path is None else check_output(path) for path in (args.output, args.attention))
+    if attention is not None and attention.suffix.lower() != ".png":
+        raise InputError(f"{attention}: attention is drawn as .png; give such a name.")
+    if attention is not None and args.base_url:
+        raise InputError("--attention needs a model on this machine: an endpoint does not give its attention.")
+    return output, attention
 
 
 def _split(given: list[str]) -> tuple[list[str], list[str]]:
@@ -163,7 +172,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
 
     films = [name for name in recordings if is_video(Path(path_of(name)))]
     motions = [shared.load_motion(args, name) for name in recordings if name not in films]
-    if args.via and len(recordings) - len(films) > 1:
+    if args.base_url and len(recordings) - len(films) > 1:
         raise InputError("an endpoint is told one movement; give one recording.")
     # Following somebody takes as long as loading torch and the model: both at once, where it is needed anyhow.
     early = args.own_process and films and not motions and shared.sees_nothing(args)
@@ -173,7 +182,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
         if tracked:
             import scipy.signal  # noqa: F401 - measuring needs it: a second, better spent while the other process works
         followed = [one.result() for one in tracked]
-    config = getattr(assistant, "config", None)
+    config = assistant.config
     sees = getattr(config, "video_config", None) is not None
     notes: list[str] = []
     if sees and (motions or getattr(config, "keypoint_config", None) is None):
@@ -201,17 +210,17 @@ def _unseen(films: list[str], motions: list[Motion]) -> list[str]:
     return [f"{film}: {note}." for film, one in zip(films, motions, strict=True) for note in unseen(one.notes)]
 
 
-def _asked(args: argparse.Namespace) -> Assistant | RemoteAssistant:
-    """The model of this machine, or the one behind --via."""
-    if not args.via and not args.llm:
+def _asked(args: argparse.Namespace) -> MotionAssistant:
+    """The model of this machine, or the one behind --base-url."""
+    if not args.base_url and not args.llm_model:
         return shared.assistant(args)
-    if not (args.via and args.llm):
-        raise InputError("--via and --llm belong together: the endpoint's address and the model's name there.")
+    if not (args.base_url and args.llm_model):
+        raise InputError("--base-url and --llm-model belong together: the address of an endpoint and its model's name.")
     from vimonet.llm.endpoint import Endpoint, Settings, default_cache
     from vimonet.llm.remote_assistant import RemoteAssistant
 
-    endpoint = Endpoint(Settings(args.via, args.llm, key_env=args.key_env, cache=default_cache()))
-    return RemoteAssistant(endpoint, level=args.level)
+    endpoint = Endpoint(Settings(args.base_url, args.llm_model, key_env=args.key_env, cache=default_cache()))
+    return RemoteAssistant(endpoint, level=args.motion_as)
 
 
 def _is_file(text: str) -> bool:

@@ -20,7 +20,7 @@ from vimonet.utils.errors import InputError
 from vimonet.weights import model_source
 
 if TYPE_CHECKING:
-    from vimonet.inference.assistant import Assistant
+    from vimonet.inference.answer import MotionAssistant
 
 _WHOLE = 256 * 2**20  # larger files are identified by size and time: hashing 14 GB would cost more than a few captions
 
@@ -53,6 +53,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     many.add_argument(
         "--workers", type=int, metavar="N", help="processes, each with a model (default and most: one per core)"
     )
+    shared.add_answer_policy(caption)
     caption.add_argument("--device", help="cpu, cuda ... (default: cpu); with --ray and cuda, a worker has a GPU")
     shared.add_common(caption, shared.PER_RECORDING)
     caption.set_defaults(run=_caption)
@@ -107,10 +108,10 @@ def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict
         # The shipped model lies elsewhere on another machine: only one that was named is named to the workers.
         model = args.model or os.environ.get("VIMONET_MODEL")
         model = os.path.abspath(model) if model and os.path.isdir(model) else model
-        make = partial(Captioner.load, model, args.device, shared.loading(args))
+        make = partial(Captioner.load, model, args.device, shared.loading(args), args.answer_policy)
         gpu = (args.device or "cpu").startswith("cuda")
         return on_ray(make, recordings, workers=args.workers, gpu=gpu)
-    return in_process(lambda: Captioner(shared.assistant(args), shared.loading(args)), recordings)
+    return in_process(lambda: Captioner(shared.assistant(args), shared.loading(args), args.answer_policy), recordings)
 
 
 class Captioner:
@@ -119,13 +120,18 @@ class Captioner:
     Args:
         assistant: the loaded model.
         loading: options of `vimonet.motion.load`.
+        answer_policy: ``calibrated`` or ``raw``; None for the model's own.
     """
 
-    def __init__(self, assistant: Assistant, loading: Mapping[str, Any]) -> None:
-        self.assistant, self.loading = assistant, dict(loading)
+    def __init__(
+        self, assistant: MotionAssistant, loading: Mapping[str, Any], answer_policy: str | None = None
+    ) -> None:
+        self.assistant, self.loading, self.answer_policy = assistant, dict(loading), answer_policy
 
     @classmethod
-    def load(cls, model: str | None, device: str | None, loading: Mapping[str, Any]) -> Captioner:
+    def load(
+        cls, model: str | None, device: str | None, loading: Mapping[str, Any], answer_policy: str | None = None
+    ) -> Captioner:
         """Load a model of its own; `model` and `device` as `vimonet.load` takes them.
 
         Raises:
@@ -133,7 +139,7 @@ class Captioner:
         """
         from vimonet.inference.assistant import load
 
-        return cls(load(model, device), loading)
+        return cls(load(model, device), loading, answer_policy)
 
     def __call__(self, name: str) -> dict[str, Any]:
         """Caption one recording; returns the answer, JSON-ready.
@@ -143,7 +149,8 @@ class Captioner:
         """
         from vimonet.motion.io.locations import load_recording
 
-        return self.assistant.caption(load_recording(name, **self.loading)).to_dict()
+        motion = load_recording(name, **self.loading)
+        return self.assistant.caption(motion, answer_policy=self.answer_policy).to_dict()
 
 
 def model_fingerprint(model: str | os.PathLike[str]) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vimonet.cli import shared
+from vimonet.cli.shared import detail
 from vimonet.cli.terminal import bold, dim
 from vimonet.utils.errors import InputError
 
@@ -65,10 +66,12 @@ def run(assistant: Assistant, output: str | os.PathLike[str]) -> int:
         motion = load(sample_path(name))
         answer = assistant.ask(question, motion)
         print(f"{bold(question)}  {dim(f'sample:{name}')}")
-        print(f"  answer: {answer.text}  {dim(f'(confidence {answer.confidence:.2f})')}")
+        print(f"  answer: {answer.text}  {dim(f'({detail(answer)})')}")
         print(f"  truth:  {truth(known[name])}")
-        below = f"{answer.text}  (confidence {answer.confidence:.2f}; true: {truth(known[name])})"
-        strips.append(draw_strip(motion, width=1400, title=question, subtitle=below, events=events_of(motion)))
+        below = f"{answer.text}  ({detail(answer)}; true: {truth(known[name])})"
+        strips.append(
+            draw_strip(motion, width=1400, title=question, subtitle=below, events=events_of(motion, answer.facts))
+        )
     write_png(stack(strips), output)
     print(f"\nThe recordings with their answers and measured facts: {bold(str(output))}")
     print('Next: vimonet ask YOUR_RECORDING "What is the person doing?"')

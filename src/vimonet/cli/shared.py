@@ -12,9 +12,10 @@ from vimonet.cli.terminal import bold, dim
 from vimonet.weights import MODELS, model_source
 
 if TYPE_CHECKING:
-    from vimonet.inference.assistant import Answer, Assistant
-    from vimonet.llm.remote_assistant import RemoteAnswer
+    from vimonet.inference.answer import Answer
+    from vimonet.inference.assistant import Assistant
     from vimonet.motion import Motion
+    from vimonet.motion.kinematics import Facts
 
 PER_RECORDING = "one JSON object per recording on standard output"
 MODEL_HELP = f"model directory, hub id, or {' or '.join(MODELS)} (default: $VIMONET_MODEL, else nano)"
@@ -34,6 +35,16 @@ def add_common(parser: argparse.ArgumentParser, json_help: str) -> None:
     parser.add_argument("-m", "--model", help=MODEL_HELP)
     parser.add_argument("--json", action="store_true", help=json_help)
     add_loading(parser)
+
+
+def add_answer_policy(parser: argparse.ArgumentParser) -> None:
+    """Add ``--answer-policy``."""
+    parser.add_argument(
+        "--answer-policy",
+        choices=("calibrated", "raw"),
+        help="calibrated: a clear measurement decides, what is unlikely is withheld; raw: the model's own words "
+        "(default: the model's config, calibrated)",
+    )
 
 
 def loading(args: argparse.Namespace) -> dict[str, Any]:
@@ -76,39 +87,42 @@ def assistant(args: argparse.Namespace) -> Assistant:
     return load(args.model, getattr(args, "device", None))
 
 
-def detail(answer: Answer | RemoteAnswer) -> str:
-    """How sure the model was and what it looked at, in words; of an endpoint's answer, where it comes from."""
-    if answer.confidence is None:
-        return f"{answer.source}, no confidence"
+def detail(answer: Answer) -> str:
+    """How sure the model was and what it read, in words; of an endpoint's answer, which endpoint."""
+    if answer.endpoint:
+        read = "motion as text" if answer.inputs_read else "question alone"
+        return f"{_whose(answer)}{read}, {answer.endpoint}, no confidence"
     return f"{_sure(answer)}, looked at {answer.start:.1f}-{answer.end:.1f} s"
 
 
-def _sure(answer: Answer | RemoteAnswer) -> str:
-    """The confidence, and whose words the text is where it is not the model's."""
-    said = getattr(answer, "said", "")
-    own = f'{answer.source}, not the model\'s own "{said}" of ' if said else ""
-    return f"{own}confidence {answer.confidence:.2f}"
+def _sure(answer: Answer) -> str:
+    return f"{_whose(answer)}confidence {answer.confidence:.2f}"
 
 
-def print_answer(answer: Answer | RemoteAnswer) -> None:
-    """An answer as a person reads it; several windows take a line each."""
+def _whose(answer: Answer) -> str:
+    """The provenance, where the text is not the model's own."""
+    return (
+        "" if answer.provenance == "model" else f'{answer.provenance}, not the model\'s own "{answer.model_text}" of '
+    )
+
+
+def print_answer(answer: Answer, *, all_evidence: bool = False) -> None:
+    """Print an answer for a person: a line per window, and what contradicts it; with all its evidence on request."""
     if answer.windows:
         for part in answer.windows:
             when = f"{part.start:.1f}-{part.end:.1f} s"
             print(f"{when:>14}  {part.text}  {dim(_sure(part))}", flush=True)
-            print_evidence(part, indent=16)
+            _print_evidence(part, 16, all_evidence)
         return
     print(answer.text)
     print(dim(f"  {detail(answer)}"), flush=True)
-    print_evidence(answer, indent=2)
+    _print_evidence(answer, 2, all_evidence)
 
 
-def print_evidence(answer: Answer | RemoteAnswer, *, indent: int) -> None:
-    """The evidence of an answer, a line each: the verdict, what was measured, what the measure would answer."""
-    if answer.evidence is None:
-        return
+def _print_evidence(answer: Answer, indent: int, all_evidence: bool) -> None:
+    """A line per piece of evidence: the verdict, the measurement, and the answer it gives."""
     margin = " " * indent
-    if not answer.evidence:
+    if all_evidence and not answer.evidence:
         print(f"{margin}no measure bears on this question")
     for item in answer.evidence:
         verdict = bold("CONTRADICTS") if item.verdict == "contradicts" else item.verdict
@@ -116,11 +130,9 @@ def print_evidence(answer: Answer | RemoteAnswer, *, indent: int) -> None:
         print(f"{margin}{verdict}: {item.measured}{truth}", flush=True)
 
 
-def print_facts(motion: Motion, *, to_stderr: bool) -> None:
-    """What was measured on a recording, a fact per line."""
-    from vimonet.motion.kinematics import measure
-
+def print_facts(facts: Facts, *, to_stderr: bool) -> None:
+    """Print the measured facts of a recording, one a line."""
     stream = sys.stderr if to_stderr else sys.stdout
     print("measured on the recording:", file=stream)
-    for line in measure(motion).lines():
+    for line in facts.lines():
         print(f"  {line}", file=stream)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vimonet.evidence.verdicts import AGREES, CONTRADICTS, Evidence
 from vimonet.motion import Motion
+from vimonet.motion.kinematics import Facts
 
 _LINES = 4
 
@@ -19,6 +20,7 @@ def draw(
     answer: str,
     evidence: Sequence[Evidence],
     *,
+    facts: Facts | None = None,
     progress: bool = False,
 ) -> Path:
     """Draw a recording with question, answer and evidence to a .png strip, a .gif or an .mp4.
@@ -30,6 +32,7 @@ def draw(
         answer: second line.
         evidence: a line each in a strip (the first four, contradictions first); its spans are marked: a band in a
             strip, rings at the joints, bars in a row of their own.
+        facts: of the whole recording, where they are measured already.
         progress: show a progress bar while an animation is drawn.
 
     Raises:
@@ -51,7 +54,7 @@ def draw(
         path,
         title=question,
         subtitle=answer,
-        events=[*bars, *events_of(motion)],
+        events=[*bars, *events_of(motion, facts)],
         marks=marks,
         notes=notes,
         progress=progress,

@@ -1,34 +1,29 @@
-"""What is answered where the model's words cannot be taken: what is measured, or that it cannot be told.
+"""From a model's words to an answer: named policies, the same in `ask`, `stream`, captions and remote answers.
 
-A model trained to name actions names one for whatever it is shown. Its words are put aside
+``raw`` leaves the words as they are. ``calibrated``
 
-- where they name an action and it was less sure than the floor of its config (chosen on validation answers:
-  `scripts/fit_abstention_thresholds.py`), or where it declined to;
-- where the recording does not show the limbs that make the action, or that the question is about;
-- where joints tracked in a picture plainly deny them: which hand is up, which arm moves more, whether somebody leaves
-  the place or turns (`in_picture`); or where it declines to say which hand or arm, and they plainly show one;
-- where an answer about joints in a picture is less sure than its floor, and they do not bear it out;
-- where people or things are counted, or an answer about joints in a picture is none that the question offers, and more
-  likely wrong than right by its own confidence.
+- lets a clear measurement, outside its dead zone, decide a question about that measurement (`measured_text`);
+- withholds a name of an action, or a guess about 2D keypoints, that is less sure than the model's threshold, fitted
+  on validation answers by Chow's rule (`scripts/fit_abstention_thresholds.py`), and answers what is measured instead;
+- withholds what the recording cannot show: limbs out of view, numbers of people or things;
+- never hides an event: a fall that is measured stands beside an answer that summarises the movement without it.
 
-A question of what is done in the whole recording is then answered by `describe`, what joints in a picture show by what
-they show, any other by "cannot tell".
+Every answer says which of these happened: its provenance.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
-from vimonet.evidence import AGREES, CONTRADICTS, Evidence, describe, examine
+from vimonet.evidence import AGREES, CONTRADICTS, Evidence, describe
 from vimonet.evidence.parsing import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
 from vimonet.evidence.topics import asks_action, asks_part, counts_things, of_question
-from vimonet.motion import Motion
-from vimonet.motion.kinematics import Facts, measure
+from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
 from vimonet.motion.kinematics.preparation import SIDES, limbs_seen
+from vimonet.utils.errors import InputError
 
-MODEL, MEASURED, WITHHELD = "model", "measured", "withheld"
-"""Where the text of an answer comes from: the model's words, the joints, or words put aside for "cannot tell"."""
 CANNOT_TELL = "cannot tell"
 
 _OF_ARMS = (
@@ -38,93 +33,167 @@ _OF_ARMS = (
 _OF_LEGS = r"(walk|run|sprint|jog|step|kick|hop|jump|march|climb|squat|lung)\w*"
 _OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "arms", "legs"}
 """Topics that the trunk shows, or that ask for their limbs by name."""
-_SHOWN = {"raised hand", "arms", "direction", "turn"}
-"""Topics on which `in_picture` lets the joints speak."""
-_MEASURED = {"raised hand", "more active arm", "direction", "turn"}
+_SHOWN_IN_2D = {"raised hand", "arms", "direction", "turn"}
+"""Topics of questions that 2D keypoints decide: one camera shows them plainly or not at all."""
+_MEASURED_IN_2D = {"raised hand", "more active arm", "direction", "turn"}
 """The same, as evidence names them."""
 _WHICH = re.compile(rf"\b(which|what) {ARM}\b")
 _NEITHER = re.compile(r"\b(both|neither|none|not|equal\w*|same|alike|all|in place|keeps|stays)\b")
-"""What may be answered to any choice."""
+"""Answers that fit any choice."""
 _BETWEEN = {"a", "an", "the", "to", "of", "in", "on", "at", "with", "and", "or", "it", "is", "are", "does", "person"}
 _SENTENCE = re.compile(SUBJECT + r"\w+s\b")
 _NAME = re.compile(r"\w+(?<!th)ing\b")
+_TELLS_OF_FALL = re.compile(r"\b(fall|fell|drop|collaps|trip|tumbl|slip|faint|lie|lying|lay|down)\w*")
 
 
-def instead(
+class Decision(NamedTuple):
+    """The text of an answer, and its provenance."""
+
+    text: str
+    provenance: str
+
+
+class AnswerPolicy(Protocol):
+    """Decide what is answered."""
+
+    def __call__(
+        self,
+        question: str,
+        model_text: str,
+        confidence: float | None,
+        clip: MeasuredClip,
+        thresholds: Mapping[str, float],
+        beside_video: bool = False,
+    ) -> Decision | None:
+        """Decide one answer.
+
+        Args:
+            question, model_text: in the asker's and in the model's words.
+            confidence: of the model's words, 0..1; None where the model states none: no threshold applies.
+            clip: the movement that was asked about, measured only where its facts are needed.
+            thresholds: the confidence below which words are put aside: ``action`` for a name of an action, ``caption``
+                for a sentence about one, ``keypoints_2d`` for any other answer about 2D keypoints.
+            beside_video: the model saw a video, too: only measurements speak against what it saw there.
+
+        Returns:
+            The decision; None where the model's words stand.
+        """
+
+
+def raw(*_: Any, **__: Any) -> Decision | None:
+    """Leave the model's words as they are."""
+    return None
+
+
+def calibrated(
     question: str,
-    answer: str,
-    confidence: float,
-    motion: Motion,
-    action_floor: float = 0.0,
-    caption_floor: float = 0.0,
-    picture_floor: float = 0.0,
-    facts: Callable[[Motion], Facts] = measure,
-) -> tuple[str, str] | None:
-    """What stands in for the model's words.
+    model_text: str,
+    confidence: float | None,
+    clip: MeasuredClip,
+    thresholds: Mapping[str, float],
+    beside_video: bool = False,
+) -> Decision | None:
+    """Let measurements decide where they are clear, and put aside words that cannot be taken."""
+    measured = measured_text(question, model_text, clip)
+    if measured is not None:
+        return Decision(measured, MEASURED) if normalise(measured) != normalise(model_text) else None
+    if beside_video:
+        return None
+    decision = apply_fallback(question, model_text, confidence, clip, thresholds)
+    return _with_events(question, decision or Decision(model_text, ""), clip) or decision
 
-    Args:
-        question, answer: in the asker's and in the model's words.
-        confidence: of the answer, 0..1.
-        motion: the movement that was asked about.
-        action_floor, caption_floor: confidence below which a name of an action, a sentence about one, is not taken.
-        picture_floor: the same for any other answer about joints in a picture (2D), unless these bear it out or it is
-            a number.
-        facts: measures a movement; called only where its words are needed.
 
-    Returns:
-        Text and where it comes from (MEASURED or WITHHELD); None where the model's words are to stand.
+POLICIES: dict[str, AnswerPolicy] = {"calibrated": calibrated, "raw": raw}
+"""Name -> policy."""
+
+
+def policy_of(name: str) -> AnswerPolicy:
+    """Return a policy by its name.
+
+    Raises:
+        InputError: there is none of that name.
     """
-    asked, said = normalise(question), normalise(answer)
+    if name not in POLICIES:
+        raise InputError(f"the answer policy is {name!r}; there are {' and '.join(POLICIES)}.")
+    return POLICIES[name]
+
+
+def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | None:
+    """The answer of a clear 3D measurement to a question about it; None where the model's words do not deny one."""
+    if clip.motion.dimensions != 3 or not of_question(normalise(question)):
+        return None
+    found = clip.examine(question, model_text)
+    if declines(normalise(model_text)):
+        return next((item.truth for item in found if item.truth), None)
+    return _truth_against(found, normalise(question), normalise(model_text))
+
+
+def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decision | None:
+    """The decision with a measured fall that its summary of the movement leaves out; None where it leaves out none."""
+    asked = normalise(question)
+    if clip.motion.dimensions != 3 or not asks_action(asked) or asks_part(asked):
+        return None
+    falls = clip.facts.falls
+    if not falls or _TELLS_OF_FALL.search(normalise(decision.text)) or decision.text == CANNOT_TELL:
+        return None
+    times = ", ".join(f"{fall.start + clip.offset:.1f}-{fall.end + clip.offset:.1f} s" for fall in falls)
+    return Decision(f"{decision.text}; drops to the ground, {times}", MIXED)
+
+
+def apply_fallback(
+    question: str, model_text: str, confidence: float | None, clip: MeasuredClip, thresholds: Mapping[str, float]
+) -> Decision | None:
+    """Put aside words that cannot be taken, for what is measured or for "cannot tell"; arguments as `AnswerPolicy`.
+
+    A question about the action of the whole recording is then answered by `describe`, a question that 2D keypoints
+    decide by these, any other by "cannot tell".
+    """
+    motion = clip.motion
+    asked, said = normalise(question), normalise(model_text)
+    sure = 1.0 if confidence is None else confidence
+    flat = motion.dimensions == 2
     seen = limbs_seen(motion.confidence)
     yes = polarity(said)
-    found = _of_picture(question, answer, motion, facts)
-    shown = in_picture(found, asked, said)
-    if isinstance(shown, str):
-        return shown, MEASURED
+    found = _in_image_plane(question, model_text, clip)
+    if (truth := _truth_against(found, asked, said)) is not None:
+        return Decision(truth, MEASURED)
     if declines(said):
         if _WHICH.search(asked) and (limb := _limb_shown(found)):
-            return limb, MEASURED
+            return Decision(limb, MEASURED)
         likely = False
     elif (
         counts_things(asked)
         or any(not seen[limb] for limb in _limbs_asked(asked))
-        or (motion.dimensions == 2 and confidence < 0.5 and _off_the_choice(asked, said))
+        or (flat and sure < 0.5 and _off_the_choice(asked, said))
     ):
-        return CANNOT_TELL, WITHHELD
-    elif (motion.dimensions == 2 and confidence < picture_floor) and not (shown or numeric(said) or asks_action(asked)):
-        # "Forward" is neither borne out nor denied by a picture, in which somebody plainly moves to the right.
+        return Decision(CANNOT_TELL, WITHHELD)
+    elif (
+        flat
+        and sure < thresholds.get("keypoints_2d", 0.0)
+        and not (any(item.verdict == AGREES for item in found) or numeric(said) or asks_action(asked))
+    ):
+        # The image plane neither bears out nor denies "forward" of somebody who plainly moves to its right.
         truths = [item.truth for item in found if item.truth and yes is None]
-        return (truths[0], MEASURED) if truths else (CANNOT_TELL, WITHHELD)
+        return Decision(truths[0], MEASURED) if truths else Decision(CANNOT_TELL, WITHHELD)
     elif yes is not None or re.search(r"\bor\b", asked):
         # A choice among answers; "yes" to an action is a name for it all the same.
         hidden = yes and not set(of_question(asked)) & _OF_TRUNK and not _made_by_seen(asked, seen)
-        return (CANNOT_TELL, WITHHELD) if hidden else None
+        return Decision(CANNOT_TELL, WITHHELD) if hidden else None
     elif asks_action(asked) or _names(asked, said):
-        floor = caption_floor if _SENTENCE.match(said) else action_floor
-        likely = confidence >= floor and _made_by_seen(said, seen)
+        threshold = thresholds.get("caption" if _SENTENCE.match(said) else "action", 0.0)
+        likely = sure >= threshold and _made_by_seen(said, seen)
     else:
         return None
     if likely:
         return None
-    described = describe(motion, facts(motion)) if asks_action(asked) and not asks_part(asked) else None
+    described = describe(motion, clip.facts) if asks_action(asked) and not asks_part(asked) else None
     if described is not None:
-        return described, MEASURED
-    return None if declines(said) else (CANNOT_TELL, WITHHELD)
+        return Decision(described, MEASURED)
+    return None if declines(said) else Decision(CANNOT_TELL, WITHHELD)
 
 
-def in_picture(found: list[Evidence], asked: str, said: str) -> str | bool:
-    """What joints tracked in a picture (2D) show of an answer about hands, arms, way or turn.
-
-    One camera tells these plainly or not at all, while a model trained on projected recordings sees depth in them that
-    it can only guess.
-
-    Args:
-        found: what they say (`_of_picture`).
-        asked, said: question and answer, normalised.
-
-    Returns:
-        What they show where they deny the answer; True where they bear it out, False where they leave it open.
-    """
+def _truth_against(found: list[Evidence] | tuple[Evidence, ...], asked: str, said: str) -> str | None:
+    """The answer of the first measurement that denies the model's; None where none does."""
     yes = polarity(said)
     for item in found:
         if item.verdict == CONTRADICTS:
@@ -132,18 +201,21 @@ def in_picture(found: list[Evidence], asked: str, said: str) -> str | bool:
                 return "no" if yes else "yes"
             if item.truth:
                 return item.truth
-    return any(item.verdict == AGREES for item in found)
+    return None
 
 
-def _of_picture(question: str, answer: str, motion: Motion, facts: Callable[[Motion], Facts]) -> list[Evidence]:
-    """What joints tracked in a picture (2D) say on the topics that one camera shows."""
-    if motion.dimensions != 2 or not set(of_question(normalise(question))) & _SHOWN:
+def _in_image_plane(question: str, answer: str, clip: MeasuredClip) -> list[Evidence]:
+    """The evidence of 2D keypoints on the topics that one camera shows.
+
+    A model trained on projected recordings sees depth in keypoints that it can only guess.
+    """
+    if clip.motion.dimensions != 2 or not set(of_question(normalise(question))) & _SHOWN_IN_2D:
         return []
-    return [item for item in examine(question, answer, motion, facts=facts(motion)) if item.topic in _MEASURED]
+    return [item for item in clip.examine(question, answer) if item.topic in _MEASURED_IN_2D]
 
 
 def _limb_shown(found: list[Evidence]) -> str:
-    """The hand or arm that joints in a picture plainly show to be up, or to move more; empty where they do not."""
+    """The hand or arm that 2D keypoints plainly show to be up, or to move more; empty where they do not."""
     return next((item.truth for item in found if side_of_limb(item.truth, ARM)), "")
 
 
@@ -192,4 +264,15 @@ def _made_by_seen(action: str, seen: dict[str, bool]) -> bool:
     return made_by is not None and bool(re.search(rf"\b{made_by}", action))
 
 
-__all__ = ["CANNOT_TELL", "MEASURED", "MODEL", "WITHHELD", "in_picture", "instead", "numeric"]
+__all__ = [
+    "CANNOT_TELL",
+    "POLICIES",
+    "AnswerPolicy",
+    "Decision",
+    "apply_fallback",
+    "calibrated",
+    "measured_text",
+    "numeric",
+    "policy_of",
+    "raw",
+]

@@ -1,6 +1,6 @@
-"""Which moments an answer looked at, and a picture of it.
+"""Temporal attention: how strongly an answer attends to each moment of a recording, and a picture of it.
 
-An attentive translator says so itself: its queries' weights over time, whatever the question. For the others, whose
+An attentive projector says so itself: its queries' weights over time, whatever the question. For the others, whose
 every token is one moment, it is the language model's attention: from each token of the answer to the clip's tokens,
 mean over layers and heads. Attention is where a model looked, not proof of why it answered.
 """
@@ -26,12 +26,12 @@ from vimonet.utils.errors import InputError
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Weights of tokens over the moments of one clip.
+class TemporalAttention:
+    """Hold the weights of tokens over the moments of one clip.
 
     Attributes:
         kind: ``motion``, ``keypoint`` or ``video``.
-        by: ``translator`` (rows are its queries) or ``language model`` (rows are the answer's tokens).
+        by: ``projector`` (rows are its queries) or ``language model`` (rows are the answer's tokens).
         weights: float32 [tokens, time], each row summing to 1.
         seconds: float64 [time], the middle of each moment in the recording's time.
         tokens: a name for each row.
@@ -54,10 +54,10 @@ class Moments:
         return float(self.seconds[int(self.mean.argmax())])
 
 
-def projector_moments(
+def projector_attention(
     attentions: dict[str, Tensor] | None, inputs: dict[str, Tensor], ratio: int, start: float = 0.0
-) -> list[Moments]:
-    """Weights of attentive translators and poolings over time, mean over heads.
+) -> list[TemporalAttention]:
+    """Weights of attentive projectors and poolings over time, mean over heads.
 
     Args:
         attentions: ``projector_attentions`` of a forward pass.
@@ -66,7 +66,7 @@ def projector_moments(
         start: seconds of the recording before what was read.
 
     Returns:
-        One `Moments` per clip read by an attentive translator, motions first.
+        One `TemporalAttention` per clip read by an attentive projector, motions first.
     """
     found = []
     for kind, weights in (attentions or {}).items():
@@ -75,18 +75,18 @@ def projector_moments(
             rows = heads.float().mean(0)  # [queries, L], of video [queries, F, P]
             rows = (rows.sum(-1) if rows.dim() == 3 else rows)[:, : len(seconds)]
             names = tuple(f"query {i + 1}" for i in range(len(rows)))
-            found.append(Moments(kind, "translator", _normal(rows), seconds + start, names))
+            found.append(TemporalAttention(kind, "projector", _normal(rows), seconds + start, names))
     return found
 
 
 @torch.inference_mode()
-def answer_moments(
+def answer_attention(
     model: ViMoNetForConditionalGeneration,
     processor: Any,
     inputs: dict[str, Tensor],
     answer: Tensor,
     start: float = 0.0,
-) -> list[Moments]:
+) -> list[TemporalAttention]:
     """Attention of an answer's tokens to the clips, mean over the language model's layers and heads.
 
     Args:
@@ -96,7 +96,7 @@ def answer_moments(
         start: seconds of the recording before what was read.
 
     Returns:
-        One `Moments` per clip whose tokens belong to moments.
+        One `TemporalAttention` per clip whose tokens belong to moments.
     """
     ids = torch.cat([inputs["input_ids"], answer[None].to(inputs["input_ids"])], dim=1)
     with _eager(model.language_model):
@@ -116,13 +116,13 @@ def answer_moments(
         for clip in range(len(values)):
             seconds = _seconds(kind, inputs, clip, config.ratio)
             if kind == "video":
-                moments, count = _pooled_moments(processor.video_processor, inputs, clip)
+                moments, count = _pooled_times(processor.video_processor, inputs, clip)
                 seconds = torch.nn.functional.adaptive_avg_pool1d(torch.from_numpy(seconds)[None], moments)[0].numpy()
             else:
                 moments = count = len(seconds)
             own, at = at[:count], at[count:]
             rows = looked[:, own].unflatten(1, (moments, -1)).sum(-1)
-            found.append(Moments(kind, "language model", _normal(rows), seconds + start, names))
+            found.append(TemporalAttention(kind, "language model", _normal(rows), seconds + start, names))
     return found
 
 
@@ -135,8 +135,8 @@ def _seconds(kind: str, inputs: dict[str, Tensor], clip: int, ratio: int) -> NDA
     return (np.arange(-(-frames // ratio), dtype=np.float64) + 0.5) * (ratio / FPS)
 
 
-def _pooled_moments(prepare: Any, inputs: dict[str, Tensor], clip: int) -> tuple[int, int]:
-    """Moments that pooling leaves of a video, and all its tokens."""
+def _pooled_times(prepare: Any, inputs: dict[str, Tensor], clip: int) -> tuple[int, int]:
+    """TemporalAttention that pooling leaves of a video, and all its tokens."""
     from vimonet.model.pooling import pooled_grid
 
     frames = int(inputs["video_mask"][clip].sum())
@@ -159,8 +159,8 @@ def _eager(language_model: Any) -> Iterator[None]:
         language_model.set_attn_implementation(usual)
 
 
-def draw_moments(
-    moments: Sequence[Moments], path: str | os.PathLike[str], *, title: str = "", subtitle: str = ""
+def draw_attention(
+    moments: Sequence[TemporalAttention], path: str | os.PathLike[str], *, title: str = "", subtitle: str = ""
 ) -> Path:
     """Draw weights over time: per clip a curve of the mean and a map of every token.
 
@@ -213,4 +213,4 @@ def _edges(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[2 * seconds[0] - inner[0]], inner, [2 * seconds[-1] - inner[-1]]])
 
 
-__all__ = ["Moments", "answer_moments", "draw_moments", "projector_moments"]
+__all__ = ["TemporalAttention", "answer_attention", "draw_attention", "projector_attention"]

@@ -1,4 +1,4 @@
-"""What a question is about: motions and videos, read once, of one kind the model can read, and cut into windows.
+"""From a user's recordings to a model's inputs: read once, of one kind the model reads, and cut into windows.
 
 The two streams of one recording share their clock: a window of the motion comes with the frames of the same seconds.
 """
@@ -6,11 +6,13 @@ The two streams of one recording share their clock: a window of the motion comes
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from vimonet.inference.answer import MeasuredClip
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.motion import Motion
@@ -18,44 +20,60 @@ from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
 
 
-class Query(NamedTuple):
-    """One prompt: a question and the clips before it; a clip, several, or None."""
+@dataclass(frozen=True)
+class WindowInput:
+    """One prompt: a question, the clips before it, and the seconds of the recording it is about.
+
+    Attributes:
+        question: as it reaches the model.
+        motions, videos: the clips, in the order of the prompt.
+        start, end: s; 0 and 0 without a clip.
+        clip: the window of the one motion, to be measured; None for none or several motions.
+        recording: the whole of it.
+    """
 
     question: str
-    motion: Motion | tuple[Motion, ...] | None = None
-    video: VideoFrames | tuple[VideoFrames, ...] | None = None
+    motions: tuple[Motion, ...] = ()
+    videos: tuple[VideoFrames, ...] = ()
+    start: float = 0.0
+    end: float = 0.0
+    clip: MeasuredClip | None = None
+    recording: MeasuredClip | None = None
 
     @property
-    def motions(self) -> tuple[Motion, ...]:
-        """The motions, however many."""
-        return () if self.motion is None else self.motion if isinstance(self.motion, tuple) else (self.motion,)
-
-    @property
-    def videos(self) -> tuple[VideoFrames, ...]:
-        """The videos, however many."""
-        return () if self.video is None else self.video if isinstance(self.video, tuple) else (self.video,)
-
-    @property
-    def read(self) -> tuple[str, ...]:
+    def inputs_read(self) -> tuple[str, ...]:
         """What the model reads beside the question: ``motion``, ``video``, both or neither."""
         return ("motion",) * bool(self.motions) + ("video",) * bool(self.videos)
 
     @property
     def size(self) -> int:
-        """What its length is about, for batches of like length."""
+        """Estimate the prompt's length, for batches of like length."""
         return sum(clip.frames for clip in self.motions) + 100 * len(self.videos)
 
 
-class Window(NamedTuple):
-    """A query and the seconds of the recording it is about."""
+class RecordedMotion:
+    """A motion as a user gave it, with its windows; each is measured at most once."""
 
-    query: Query
-    start: float = 0.0
-    end: float = 0.0
+    def __init__(self, motion: Motion, longest: int) -> None:
+        self.motion, self._longest = motion, longest
+
+    @cached_property
+    def windows(self) -> list[tuple[MeasuredClip, float, float]]:
+        """The windows with start and end, s, in the order of time; the motion itself where it fits into one."""
+        bounds, fps = split_windows(self.motion.frames, self._longest), self.motion.fps
+        if len(bounds) == 1:
+            return [(self.whole, 0.0, bounds[0][1] / fps)]
+        cut = self.motion.window
+        return [(MeasuredClip(cut(first, last), first / fps), first / fps, last / fps) for first, last in bounds]
+
+    @cached_property
+    def whole(self) -> MeasuredClip:
+        """The whole recording."""
+        return MeasuredClip(self.motion)
 
 
-class Prompts:
-    """Makes queries of what a user gives; a recording asked many questions is read once.
+class InputBuilder:
+    """Build the inputs of questions; a recording that many questions are about is read, cut and measured once.
 
     Args:
         processor: of the model.
@@ -76,11 +94,11 @@ class Prompts:
     ):
         self.processor, self.config, self.name = processor, config, name
         self.fps, self.frames = fps, frames
-        self._motions: dict[Any, Motion] = {}
-        self._video_frames: dict[Any, VideoFrames] = {}
+        self._motions: dict[Any, tuple[Any, RecordedMotion]] = {}
+        self._video_frames: dict[Any, tuple[Any, VideoFrames]] = {}
 
-    def windows(self, question: str, motion: Any = None, video: Any = None) -> list[Window]:
-        """The queries of one question: one, or one per window of a long motion.
+    def windows(self, question: str, motion: Any = None, video: Any = None) -> list[WindowInput]:
+        """Build the inputs of one question: one, or one per window of a long motion.
 
         Args:
             question: as it reaches the model.
@@ -94,28 +112,27 @@ class Prompts:
         """
         if video is not None and self.config.video_config is None:
             motion, video = self._without_tower(motion, video), None
-        motions = tuple(self._motion(clip) for clip in several(motion, 3))
+        recorded = [self._motion(clip) for clip in several(motion, 3)]
         videos = several(video, 4)
-        longest = int(self.processor.feature_extractor.max_frames)
-        if len(motions) != 1 or len(videos) > 1:
-            shown = tuple(self._video(clip) for clip in videos)
+        if len(recorded) != 1 or len(videos) > 1:
+            motions, shown = tuple(one.motion for one in recorded), tuple(self._video(clip) for clip in videos)
             end = max([*(clip.duration for clip in motions), *(clip.duration for clip in shown), 0.0])
-            one = motions[0] if len(motions) == 1 else motions or None
-            return [Window(Query(question, one, shown[0] if len(shown) == 1 else shown or None), 0.0, end)]
-        clip = motions[0]
-        bounds = split_windows(clip.frames, longest)
+            one = recorded[0].whole if len(recorded) == 1 else None
+            return [WindowInput(question, motions, shown, 0.0, end, one, one)]
         found = []
-        for first, last in bounds:
-            start, end = first / clip.fps, last / clip.fps
-            part = clip if len(bounds) == 1 else clip.window(first, last)
-            found.append(Window(Query(question, part, self._beside(videos, start, end)), start, end))
+        for clip, start, end in recorded[0].windows:
+            shown = self._beside(videos, start, end)
+            found.append(WindowInput(question, (clip.motion,), shown, start, end, clip, recorded[0].whole))
         return found
 
-    def _motion(self, motion: Any) -> Motion:
+    def _motion(self, motion: Any) -> RecordedMotion:
         key = motion if isinstance(motion, (str, os.PathLike)) else id(motion)
         if key not in self._motions:
-            self._motions[key] = as_motion(motion, fps=self.fps)
-        clip = self._motions[key]
+            clip = as_motion(motion, fps=self.fps)
+            # The user's own object is kept with it: an id names something else once the object is gone.
+            self._motions[key] = motion, RecordedMotion(clip, int(self.processor.feature_extractor.max_frames))
+        recorded = self._motions[key][1]
+        clip = recorded.motion
         part = self.config.keypoint_config if clip.dimensions == 2 else self.config.motion_config
         if part is None:
             reads = {"3D motion": self.config.motion_config, "2D keypoints": self.config.keypoint_config}
@@ -124,30 +141,28 @@ class Prompts:
             raise InputError(
                 f"{clip.name}: a {clip.dimensions}D recording, but this model ({self.name}) only reads {others}."
             )
-        return clip
+        return recorded
 
     def _video(self, video: Any, start: float | None = None, end: float | None = None) -> VideoFrames:
         key = (video if isinstance(video, (str, os.PathLike)) else id(video), start, end)
         if key not in self._video_frames:
-            self._video_frames[key] = self.processor.video_frames(video, self.frames, start=start, end=end)
-        return self._video_frames[key]
+            self._video_frames[key] = video, self.processor.video_frames(video, self.frames, start=start, end=end)
+        return self._video_frames[key][1]
 
-    def _beside(self, videos: tuple[Any, ...], start: float, end: float) -> VideoFrames | None:
-        """The video's frames of the seconds of one window; None where it has ended."""
-        if not videos:
-            return None
-        if start > 0 and self._video(videos[0]).duration <= start:
-            return None
-        return self._video(videos[0], start, end)
+    def _beside(self, videos: tuple[Any, ...], start: float, end: float) -> tuple[VideoFrames, ...]:
+        """The video's frames of the seconds of one window; none where it has ended."""
+        if not videos or (start > 0 and self._video(videos[0]).duration <= start):
+            return ()
+        return (self._video(videos[0], start, end),)
 
     def _without_tower(self, motion: Any, video: Any) -> Any:
-        """What a model that sees no video reads instead."""
+        """The movement that a model without a video tower reads."""
         if motion is not None:
             return motion
         reason = "pictures hold no joints"
         if all(isinstance(clip, (str, bytes, os.PathLike)) for clip in several(video, 4)):
             try:
-                return [self._motion(clip) for clip in several(video, 4)]
+                return [self._motion(clip).motion for clip in several(video, 4)]
             except InputError as error:
                 reason = str(error).rstrip(".")
         raise InputError(
@@ -184,9 +199,4 @@ def split_windows(frames: int, longest: int) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], frames], strict=True))
 
 
-def as_query(item: Sequence[Any]) -> Query:
-    """A query of ``(question, motion)`` or ``(question, motion, video)``."""
-    return item if isinstance(item, Query) else Query(*item)
-
-
-__all__ = ["Prompts", "Query", "Window", "as_query", "several", "split_windows"]
+__all__ = ["InputBuilder", "WindowInput", "several", "split_windows"]

@@ -26,6 +26,7 @@ Projector = Literal["linear", "mlp", "attentive"]
 VideoProjector = Literal["linear", "mlp"]
 Pooling = Literal["spatial", "temporal", "attentive", "none"]
 Fit = Literal["crop", "stretch", "pad"]
+PolicyName = Literal["calibrated", "raw"]
 
 MOTION_TOKEN = "<|motion|>"
 KEYPOINT_TOKEN = "<|keypoints|>"
@@ -65,6 +66,10 @@ class HubClass:
         """Leave the class as it is; transformers calls this after a load with ``trust_remote_code=True``."""
 
 
+_OLD_THRESHOLDS = {"action_floor": "action", "caption_floor": "caption", "picture_floor": "keypoints_2d"}
+"""Keys of configs written before 0.2 -> keys of `abstention_thresholds`."""
+
+
 @strict
 class ViMoNetConfig(HubClass, PreTrainedConfig):
     """Configuration of [`ViMoNetForConditionalGeneration`].
@@ -90,9 +95,10 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         video_projector_norm: whether it normalises its input first; released projectors do not.
         video_token_id: placeholder that one translated video feature replaces.
         confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
-        action_floor, caption_floor: confidence below which the name of an action, or a sentence about one, is not taken
-            from the model; likewise fitted, 0 takes every one.
-        picture_floor: the same for any other answer about joints tracked in a picture.
+        abstention_thresholds: confidence below which the calibrated answer policy puts words aside: ``action`` for the
+            name of an action, ``caption`` for a sentence about one, ``keypoints_2d`` for any other answer about 2D
+            keypoints; likewise fitted, 0 takes every one.
+        answer_policy: ``calibrated`` or ``raw``, where an asker names none: see `vimonet.inference.answer_policy`.
         caption_question: what ``caption`` asks; the wording captions were trained on.
         tie_word_embeddings: follows the language model.
     """
@@ -124,9 +130,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     video_projector_norm: bool = True
     video_token_id: int | None = None
     confidence_temperature: float = 1.0
-    action_floor: float = 0.0
-    caption_floor: float = 0.0
-    picture_floor: float = 0.0
+    abstention_thresholds: Any = None
+    answer_policy: PolicyName = "calibrated"
     caption_question: str = "Describe the movement."
     tie_word_embeddings: bool = False
 
@@ -135,6 +140,10 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         for old, new in _OLD_NAMES.items():
             if old in kwargs:
                 setattr(self, new, kwargs.pop(old))
+        thresholds = {"action": 0.0, "caption": 0.0, "keypoints_2d": 0.0} | (self.abstention_thresholds or {})
+        for old, name in _OLD_THRESHOLDS.items():
+            thresholds[name] = kwargs.pop(old, thresholds[name])
+        self.abstention_thresholds = thresholds
         super().__post_init__(**kwargs)
         # The language model ties its own embeddings; said here too, because saving looks at this level.
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
@@ -171,9 +180,16 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.confidence_temperature <= 0:
             raise ValueError(f"confidence_temperature is {self.confidence_temperature}; it must be positive.")
-        for name in ("action_floor", "caption_floor", "picture_floor"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
+        if self.answer_policy not in get_args(PolicyName):
+            raise ValueError(
+                f"answer_policy is {self.answer_policy!r}; expected one of {', '.join(get_args(PolicyName))}."
+            )
+        for name, threshold in self.abstention_thresholds.items():
+            if name not in _OLD_THRESHOLDS.values():
+                known = ", ".join(_OLD_THRESHOLDS.values())
+                raise ValueError(f"abstention_thresholds has no key {name!r}; it has {known}.")
+            if not 0 <= threshold <= 1:
+                raise ValueError(f"abstention_thresholds: {name} is {threshold}; it must lie between 0 and 1.")
         if self.motion_config and self.keypoint_config and self.motion_config.ratio != self.keypoint_config.ratio:
             raise ValueError(
                 f"The motion tower makes one token of {self.motion_config.ratio} frames and the keypoint tower of "

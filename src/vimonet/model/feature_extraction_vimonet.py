@@ -75,12 +75,20 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
             InputError: a file that cannot be read, or a motion longer than `max_frames`.
         """
         clips = [as_motion(motion, fps=fps) for motion in _as_list(motions)]
+        return BatchFeature(self.extract_batch(clips), tensor_type=return_tensors)
+
+    def extract_batch(self, clips: Sequence[Motion]) -> dict[str, NDArray]:
+        """Extract and pad, as arrays by the names of `__call__`; a clip that occurs several times is extracted once."""
         data: dict[str, NDArray] = {}
+        known: dict[int, NDArray[np.float32]] = {}
         for name, dimensions in (("motion", 3), ("keypoint", 2)):
-            extracted = [self.extract(clip) for clip in clips if clip.dimensions == dimensions]
-            if extracted:
-                data[f"{name}_values"], data[f"{name}_mask"] = self.pad(extracted)
-        return BatchFeature(data, tensor_type=return_tensors)
+            chosen = [clip for clip in clips if clip.dimensions == dimensions]
+            for clip in chosen:
+                if id(clip) not in known:
+                    known[id(clip)] = self.extract(clip)
+            if chosen:
+                data[f"{name}_values"], data[f"{name}_mask"] = self.pad([known[id(clip)] for clip in chosen])
+        return data
 
     def extract(self, motion: Motion) -> NDArray[np.float32]:
         """Normalised features [T', D] of one motion; T' is at least `ratio`, the last pose being held for shorter

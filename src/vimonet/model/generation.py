@@ -5,6 +5,7 @@ twice in a row is said once.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -42,6 +43,28 @@ def without_repeats(answer: str) -> str:
             kept.append(part)
         last = part
     return _THEN.join(kept) + answer[len(text) :]
+
+
+def growing_without_repeats(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the text of a stream as `without_repeats` leaves it: a part is held back until it is known to be new."""
+    text = given = ""
+    for piece in pieces:
+        text = (text + piece).lstrip()
+        head, then, _ = text.rpartition(_THEN)
+        # The first part comes as it grows, but for a comma that may become ", then " and a full stop.
+        safe = without_repeats(head) if then else _surely_given(text)
+        if safe.startswith(given) and len(safe) > len(given):
+            yield safe[len(given) :]
+            given = safe
+    whole = without_repeats(text.strip())
+    if len(whole) > len(given):
+        yield whole[len(given) :]
+
+
+def _surely_given(text: str) -> str:
+    """The beginning of a first part that stays whatever follows."""
+    last = text.rfind(",")
+    return (text if last < 0 else text[:last] if _THEN.startswith(text[last:]) else text).rstrip(" .")
 
 
 class ClipGenerationMixin(GenerationMixin):

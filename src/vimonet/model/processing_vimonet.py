@@ -262,7 +262,7 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
                 raise ValueError(
                     f"The text has {found} {kind} placeholders and {given} {kind}s were given; they must be equal."
                 )
-        data = dict(self.feature_extractor(clips)) if clips else {}
+        data = self.feature_extractor.extract_batch(clips) if clips else {}
         if video_frames:
             assert self.video_processor is not None
             data |= self.video_processor(video_frames)

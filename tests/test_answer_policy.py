@@ -11,7 +11,8 @@ import pytest
 from vimonet.evidence import describe
 from vimonet.evidence.parsing import normalise
 from vimonet.evidence.topics import asks_action, asks_part, counts_things
-from vimonet.inference.answer_policy import CANNOT_TELL, MEASURED, WITHHELD, instead
+from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
+from vimonet.inference.answer_policy import CANNOT_TELL, Decision, apply_fallback, calibrated, raw
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import facing
 from vimonet.motion.projection import project
@@ -103,8 +104,13 @@ def test_what_is_not_seen_is_said_and_nothing_is_made_up_of_it() -> None:
     assert describe(hidden(filmed("wave_right"), (*hips, *ARMS))) is None
 
 
+def decide(question: str, answer: str, confidence: float, motion: Motion, **thresholds: float) -> Decision | None:
+    return apply_fallback(question, answer, confidence, MeasuredClip(motion), thresholds)
+
+
 def stands_in(question: str, answer: str, confidence: float = 0.9, motion: Motion | None = None, floor: float = 0.6):
-    return instead(question, answer, confidence, sample("squats") if motion is None else motion, floor, floor)
+    motion = sample("squats") if motion is None else motion
+    return decide(question, answer, confidence, motion, action=floor, caption=floor)
 
 
 def test_a_likely_answer_stands() -> None:
@@ -125,8 +131,8 @@ def test_of_an_unlikely_action_the_measures_are_said(question: str) -> None:
 
 def test_names_and_sentences_have_floors_of_their_own() -> None:
     clip, question = sample("squats"), "Describe the movement."
-    assert instead(question, "a person squats.", 0.5, clip, 0.8, 0.4) is None
-    assert instead(question, "squatting", 0.5, clip, 0.8, 0.4) == (describe(clip), MEASURED)
+    assert decide(question, "a person squats.", 0.5, clip, action=0.8, caption=0.4) is None
+    assert decide(question, "squatting", 0.5, clip, action=0.8, caption=0.4) == (describe(clip), MEASURED)
 
 
 def test_of_a_part_or_of_more_than_joints_tell_nothing_is_said() -> None:
@@ -194,12 +200,12 @@ def test_joints_in_a_picture_deny_what_they_do_not_show() -> None:
     assert stands_in("Which way does the person move?", "stays in place", motion=walk) == across
     assert stands_in("Which way does the person move?", "backward", motion=walk) is None, "a picture leaves it open"
     recorded = sample("wave_right")
-    assert stands_in("Which hand is raised?", "left hand", motion=recorded) is None, "in 3D the model's words stand"
+    assert stands_in("Which hand is raised?", "left hand", motion=recorded) is None, "in 3D the words stand here"
 
 
 def test_a_guess_about_joints_in_a_picture_is_not_taken() -> None:
     def guess(question: str, answer: str, confidence: float = 0.2, motion: Motion | None = None) -> object:
-        return instead(question, answer, confidence, motion or filmed("wave_right"), picture_floor=0.3)
+        return decide(question, answer, confidence, motion or filmed("wave_right"), keypoints_2d=0.3)
 
     assert guess("Which comes first, the plank or the dog?", "left foot") == (CANNOT_TELL, WITHHELD)
     assert guess("Is she happy?", "yes") == (CANNOT_TELL, WITHHELD)
@@ -232,8 +238,8 @@ def test_a_guess_about_joints_in_a_picture_is_not_taken() -> None:
 )
 def test_an_unsure_answer_that_is_not_offered_is_not_taken(question: str, answer: str, taken: bool) -> None:
     picture, body = filmed("wave_right"), sample("wave_right")
-    assert instead(question, answer, 0.4, picture) == (None if taken else (CANNOT_TELL, WITHHELD))
-    assert instead(question, answer, 0.6, picture) is None and instead(question, answer, 0.4, body) is None
+    assert decide(question, answer, 0.4, picture) == (None if taken else (CANNOT_TELL, WITHHELD))
+    assert decide(question, answer, 0.6, picture) is None and decide(question, answer, 0.4, body) is None
 
 
 @pytest.mark.parametrize(
@@ -251,7 +257,7 @@ def test_an_unsure_answer_that_is_not_offered_is_not_taken(question: str, answer
 )
 def test_people_and_things_are_not_counted_on_joints(question: str, things: bool) -> None:
     for motion in (filmed("wave_right"), sample("wave_right")):
-        assert instead(question, "3", 0.9, motion) == ((CANNOT_TELL, WITHHELD) if things else None)
+        assert decide(question, "3", 0.9, motion) == ((CANNOT_TELL, WITHHELD) if things else None)
 
 
 def test_counts_of_the_dataset_are_of_movement() -> None:
@@ -267,9 +273,53 @@ def test_counts_of_the_dataset_are_of_movement() -> None:
 def test_joints_in_a_picture_answer_where_the_model_declines() -> None:
     picture = filmed("wave_right")
     for question, shown in (("Which hand is raised?", "right hand"), ("Which arm moves more?", "right arm")):
-        assert instead(question, CANNOT_TELL, 0.9, picture) == (shown, MEASURED)
-        assert instead(question, CANNOT_TELL, 0.9, hidden(picture, ARMS)) is None
-        assert instead(question, CANNOT_TELL, 0.9, sample("wave_right")) is None  # of 3D the model knows enough itself
-    assert instead("Which hand is raised?", CANNOT_TELL, 0.9, filmed("squats")) is None  # none is
-    assert instead("Which hand holds the cup?", CANNOT_TELL, 0.9, picture) is None
-    assert instead("Is the left hand raised?", CANNOT_TELL, 0.9, picture) is None
+        assert decide(question, CANNOT_TELL, 0.9, picture) == (shown, MEASURED)
+        assert decide(question, CANNOT_TELL, 0.9, hidden(picture, ARMS)) is None
+        assert decide(question, CANNOT_TELL, 0.9, sample("wave_right")) is None  # in 3D a measurement decides before
+    assert decide("Which hand is raised?", CANNOT_TELL, 0.9, filmed("squats")) is None  # none is
+    assert decide("Which hand holds the cup?", CANNOT_TELL, 0.9, picture) is None
+    assert decide("Is the left hand raised?", CANNOT_TELL, 0.9, picture) is None
+
+
+def answered(question: str, answer: str, name: str = "walk", confidence: float = 0.95) -> Decision | None:
+    return calibrated(question, answer, confidence, MeasuredClip(sample(name)), {"action": 0.7, "caption": 0.3})
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "model_text", "text"),
+    [
+        ("walk", "Does the person move forward?", "no", "yes"),
+        ("walk", "Is the person walking backwards?", "yes", "no"),
+        ("walk", "Which way does the person move?", "backward", "forward"),
+        ("squats", "How often is the movement repeated?", "3", "5"),
+        ("turn_left", "Which way does the person turn?", "right", "left"),
+        ("wave_right", "Which hand is raised?", "left hand", "right hand"),
+        ("wave_right", "Which hand is raised?", CANNOT_TELL, "right hand"),
+        ("fall", "Does the person fall?", "no", "yes"),
+    ],
+)
+def test_a_clear_measurement_decides_in_3d(name: str, question: str, model_text: str, text: str) -> None:
+    assert answered(question, model_text, name) == (text, MEASURED)
+    assert answered(question, text, name) is None, "a right answer stays the model's"
+    assert raw(question, model_text, 0.95, MeasuredClip(sample(name)), {}) is None
+
+
+def test_a_measured_fall_stands_beside_an_answer_without_it() -> None:
+    question = "What is the person doing?"
+    decision = answered(question, "walking", "fall")
+    assert decision is not None and decision.provenance == MIXED
+    assert decision.text.startswith("walking; drops to the ground, 0.")
+    assert answered(question, "falling", "fall") is None and answered(question, "walking", "walk") is None
+    described = answered(question, "dancing", "fall", confidence=0.2)
+    assert described is not None and described.provenance == MEASURED and "drops to the ground" in described.text
+
+
+def test_words_without_a_confidence_meet_no_threshold() -> None:
+    clip = MeasuredClip(sample("squats"))
+    assert calibrated("What is the person doing?", "dancing", None, clip, {"action": 1.0, "caption": 1.0}) is None
+
+
+def test_beside_a_video_only_measurements_speak() -> None:
+    clip = MeasuredClip(sample("walk"))
+    assert calibrated("How many people are there?", "2", 0.9, clip, {}, beside_video=True) is None
+    assert calibrated("Does the person move forward?", "no", 0.9, clip, {}, beside_video=True) == ("yes", MEASURED)
