@@ -101,7 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     assistant = vimonet.load(options.model)
     if not isinstance(assistant.model.vimonet.keypoint_tower, KeypointEncoder):
-        raise InputError(f"{assistant.name}: this model has no lifter; train one with `vimonet train lift`.")
+        raise InputError(f"{assistant.name}: this model has no lifter; train one with `vimonet train lift-keypoints`.")
     results = {}
     for source in options.sources:
         items = [item for item in dataset_items(options.dataset, options.split) if item.source == source]

@@ -27,7 +27,7 @@ from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor, get
 from vimonet.training.config import TrainingConfig, make_config
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.packing import PACKINGS
-from vimonet.training.data.sampling import TurnSampler
+from vimonet.training.data.sampling import QAPairSampler
 from vimonet.training.trainer import AnswerTrainer
 
 transformers.utils.logging.disable_progress_bar()
@@ -45,7 +45,7 @@ def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
 
         dataset = Path(folder) / "synthetic"
         build(OpenBuilder(sources=("synthetic",), count=4 * clips, val=5), dataset, workers=0, progress=False)
-    samples = TurnSampler(training_samples(dataset=str(dataset), split="val" if clips < 400 else "train"), turns, 0)
+    samples = QAPairSampler(training_samples(dataset=str(dataset), split="val" if clips < 400 else "train"), turns, 0)
     return [samples[i * len(samples) // clips] for i in range(min(clips, len(samples)))]
 
 
@@ -60,7 +60,7 @@ class Training:
             processor.feature_extractor,
             fold_questions=processor.fold_questions,
             chat_template=str(processor.chat_template),
-            max_tokens=config.schedule.max_tokens,
+            max_tokens=config.trainer.max_tokens,
             packing=packing,
         )
         head = self.model.get_output_embeddings()
@@ -102,8 +102,8 @@ def main() -> None:
         samples = samples_of(options.dataset, options.clips, options.turns, folder)
         reference: dict[str, Any] = {}
         for packing in PACKINGS[::-1]:
-            rates = [f"learning_rate.{part}=1e-5" for part in ("motion_tower", "keypoint_tower", "language_model")]
-            keys = [f"schedule.max_tokens={options.max_tokens}", f"schedule.packing={packing}", *rates]
+            rates = [f"optim.lr.{part}=1e-5" for part in ("motion_tower", "keypoint_tower", "language_model")]
+            keys = [f"trainer.max_tokens={options.max_tokens}", f"trainer.packing={packing}", *rates]
             training = Training(make_config({}, keys), packing, folder)
             starts = range(0, len(samples), options.batch)
             batches = [training.collate(samples[start : start + options.batch]) for start in starts]

@@ -1,4 +1,4 @@
-"""Peak memory of real training steps against what `vimonet train plan` predicts for them, on a CPU.
+"""Peak memory of real training steps against what `vimonet plan instruct` predicts for them, on a CPU.
 
     python benchmarks/planner.py [--cases full lora ...] [--json]
 
@@ -21,39 +21,40 @@ import tempfile
 from pathlib import Path
 
 _BASE = [
-    *("schedule.device=cpu", "schedule.steps=2", "schedule.log_every=1", "schedule.save_every=100"),
+    *("trainer.device=cpu", "trainer.steps=2", "trainer.log_every=1", "trainer.save_every=100"),
     *(
-        "schedule.turns_per_clip=8",
-        "schedule.packing=none",
+        "trainer.qa_pairs_per_clip=8",
+        "trainer.packing=none",
         "motion.width=64",
         "motion.code_dim=64",
         "motion.keypoints=false",
     ),
-    *("learning_rate.language_model=1e-4", "language.vocab_size=2000", "objective.alignment=0", "schedule.bf16=false"),
+    *("optim.lr.language_model=1e-4", "language.vocab_size=2000", "objective.token_phrase_contrastive=0"),
+    "trainer.bf16=false",
 ]
 _SHAPE = ["language.hidden_size=512", "language.layers=8", "language.heads=8", "language.kv_heads=4"]
 _SHAPE += ["language.intermediate_size=1376"]
 _WIDE = ["language.hidden_size=1024", "language.layers=5", "language.heads=8", "language.kv_heads=8"]
 _WIDE += ["language.intermediate_size=2816"]
-_CHECKPOINTING = "schedule.gradient_checkpointing=true"
+_CHECKPOINTING = "trainer.gradient_checkpointing=true"
 _LORA = ["lora.rank=16", "lora.merge=true"]
 
 CASES: dict[str, list[str]] = {
-    "full, wide": [*_WIDE, "schedule.batch_size=1", "data.words=2"],
-    "full": [*_SHAPE, "schedule.batch_size=1", "data.words=12"],
-    "full, checkpointing": [*_SHAPE, _CHECKPOINTING, "schedule.batch_size=2", "data.words=12"],
-    "full, long rows": [*_SHAPE, "schedule.batch_size=1", "schedule.turns_per_clip=2", "data.words=120"],
+    "full, wide": [*_WIDE, "trainer.batch_size=1", "data.words=2"],
+    "full": [*_SHAPE, "trainer.batch_size=1", "data.words=12"],
+    "full, checkpointing": [*_SHAPE, _CHECKPOINTING, "trainer.batch_size=2", "data.words=12"],
+    "full, long rows": [*_SHAPE, "trainer.batch_size=1", "trainer.qa_pairs_per_clip=2", "data.words=120"],
     "full, fused attention": [
         *_SHAPE,
-        "schedule.attention=sdpa",
-        "schedule.batch_size=1",
-        "schedule.turns_per_clip=2",
+        "trainer.attention=sdpa",
+        "trainer.batch_size=1",
+        "trainer.qa_pairs_per_clip=2",
         "data.words=120",
     ],
-    "full, packed": [*_SHAPE, "schedule.packing=questions", "schedule.batch_size=4", "data.words=8"],
-    "full, bf16": [*_SHAPE, "schedule.bf16=true", "schedule.batch_size=1", "data.words=12"],
-    "LoRA": [*_SHAPE, *_LORA, "schedule.batch_size=2", "data.words=12"],
-    "LoRA, checkpointing": [*_SHAPE, *_LORA, _CHECKPOINTING, "schedule.batch_size=2", "data.words=12"],
+    "full, packed": [*_SHAPE, "trainer.packing=shared_prefix", "trainer.batch_size=4", "data.words=8"],
+    "full, bf16": [*_SHAPE, "trainer.bf16=true", "trainer.batch_size=1", "data.words=12"],
+    "LoRA": [*_SHAPE, *_LORA, "trainer.batch_size=2", "data.words=12"],
+    "LoRA, checkpointing": [*_SHAPE, *_LORA, _CHECKPOINTING, "trainer.batch_size=2", "data.words=12"],
 }
 """Overrides of each case; ``data.words`` is the length of the made-up answers."""
 
@@ -80,7 +81,7 @@ class Clips:
         return {
             "joints": joints,
             "dimensions": 3,
-            "turns": [(f"question {k}?", answer) for k in range(8)],
+            "qa_pairs": [(f"question {k}?", answer) for k in range(8)],
             "source": "-",
         }
 
@@ -92,7 +93,7 @@ def config_of(overrides: list[str]):
     words = [int(o.partition("=")[2]) for o in overrides if o.startswith("data.words=")]
     with tempfile.TemporaryDirectory() as folder:
         kept = [o for o in overrides if not o.startswith("data.words=")]
-        return make_config({}, [*_BASE, "schedule.max_tokens=4096", f"output={folder}/run", *kept]), words[-1]
+        return make_config({}, [*_BASE, "trainer.max_tokens=4096", f"output={folder}/run", *kept]), words[-1]
 
 
 def resident(peak: bool = False) -> int:
@@ -105,7 +106,7 @@ def resident(peak: bool = False) -> int:
 def measure(overrides: list[str]) -> int:
     """Train a case; peak bytes over those before the model was made."""
     train(
-        [*overrides, "language.hidden_size=48", "language.heads=2", "language.kv_heads=2", "schedule.steps=1"],
+        [*overrides, "language.hidden_size=48", "language.heads=2", "language.kv_heads=2", "trainer.steps=1"],
         tiny=True,
     )
     before = resident()
@@ -120,9 +121,9 @@ def train(overrides: list[str], tiny: bool = False) -> int:
     from transformers import TrainerCallback
 
     from vimonet.training.run_folder import Run
-    from vimonet.training.stages import align_instruct
+    from vimonet.training.stages.instruct import run_instruct
 
-    config, words = config_of([*overrides, *(["data.words=2", "schedule.batch_size=1"] if tiny else [])])
+    config, words = config_of([*overrides, *(["data.words=2", "trainer.batch_size=1"] if tiny else [])])
     seen = []
 
     class Watch(TrainerCallback):
@@ -134,7 +135,7 @@ def train(overrides: list[str], tiny: bool = False) -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             config.output = f"{folder}/run"
-            align_instruct.run_instruct(config, Clips(words))
+            run_instruct(config, Clips(words))
     finally:
         Run.callbacks = opened  # type: ignore[method-assign]
     gc.collect()
@@ -144,29 +145,29 @@ def train(overrides: list[str], tiny: bool = False) -> int:
 def predict(overrides: list[str]) -> int:
     """Bytes of the plan."""
     from vimonet.training.data.collator import Collator
-    from vimonet.training.data.sampling import TurnSampler
+    from vimonet.training.data.sampling import QAPairSampler
+    from vimonet.training.joint_training import assemble
     from vimonet.training.planner.memory import Batch, cost_of
     from vimonet.training.planner.meta_model import build_on_meta, describe
     from vimonet.training.planner.plan import Devices, how, prepare
-    from vimonet.training.stages import align_instruct
 
     config, words = config_of(overrides)
     # The vocabulary is made from the data, so a model is assembled to know it; its own is as small as can be.
     small, _ = config_of(
         [*overrides, "language.hidden_size=48", "language.heads=2", "language.kv_heads=2", "language.layers=1"]
     )
-    _, processor = align_instruct.assemble(small, Clips(words))
+    _, processor = assemble(small, Clips(words))
     config.language.vocab_size = len(processor.tokenizer)
     collate = Collator(
         processor.tokenizer,
         processor.feature_extractor,
         chat_template=str(processor.chat_template),
-        max_tokens=config.schedule.max_tokens,
-        packing=config.schedule.packing,
+        max_tokens=config.trainer.max_tokens,
+        packing=config.trainer.packing,
     )
-    drawn = TurnSampler(Clips(words), config.schedule.turns_per_clip, config.seed)
+    drawn = QAPairSampler(Clips(words), config.trainer.qa_pairs_per_clip, config.seed)
     samples = [drawn[i] for i in range(32)]
-    size = config.schedule.batch_size
+    size = config.trainer.batch_size
     batches = [Batch.of(collate(samples[i : i + size])) for i in range(0, 32, size)]
     largest = max(batches, key=lambda batch: batch.rows * batch.tokens)
     model = prepare(config, build_on_meta(describe(config)), "instruct")

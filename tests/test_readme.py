@@ -202,7 +202,9 @@ def test_training_command_is_understood(command: str, monkeypatch: pytest.Monkey
 
     read = []
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(training, "main", lambda stage, path, keys: read.append(training.load_config(path, keys)))
+    monkeypatch.setattr(
+        training, "main", lambda stage, path, keys: read.append(training.load_config(path, keys, stage))
+    )
     config = ROOT / shlex.split(command)[shlex.split(command).index("--config") + 1]
     assert config.is_file(), f"{config} is named in the docs"
     assert run(command, monkeypatch) == 0

@@ -24,21 +24,21 @@ stage() { # stage OUTPUT NAME [key=value ...]
 }
 
 vimonet data build open --output data/vimos-open --count 60000
-stage runs/nano/tokenizer tokenizer
-stage runs/nano/language language schedule.compile=$compile
-stage runs/nano/align align schedule.compile=$compile
-stage runs/nano/trunk instruct schedule.compile=$compile model=runs/nano/align \
-    schedule.steps=13800 schedule.decay=constant schedule.warmup=100
+stage runs/nano/tokenizer motion-tokenizer
+stage runs/nano/language pretrain-lm trainer.compile=$compile
+stage runs/nano/align align trainer.compile=$compile
+stage runs/nano/trunk instruct trainer.compile=$compile model=runs/nano/align \
+    trainer.steps=13800 optim.decay=constant optim.warmup=100
 models=()
 for seed in "${seeds[@]}"; do
-    stage "runs/nano/final-s$seed" instruct schedule.compile=$compile seed="$seed" model=runs/nano/trunk \
-        schedule.steps=2500 schedule.decay=linear schedule.warmup=0
+    stage "runs/nano/final-s$seed" instruct trainer.compile=$compile seed="$seed" model=runs/nano/trunk \
+        trainer.steps=2500 optim.decay=linear optim.warmup=0
     # Keypoints are read as the 3D movement they look like; answers about 3D motion stay as they are.
-    stage "runs/nano/lift-s$seed" lift seed="$seed" model="runs/nano/final-s$seed"
-    stage "runs/nano/keypoints-s$seed" keypoints schedule.compile=$compile seed="$seed" model="runs/nano/lift-s$seed"
+    stage "runs/nano/lift-s$seed" lift-keypoints seed="$seed" model="runs/nano/final-s$seed"
+    stage "runs/nano/keypoints-s$seed" keypoints trainer.compile=$compile seed="$seed" model="runs/nano/lift-s$seed"
     python -m scripts.fit_abstention_thresholds "runs/nano/keypoints-s$seed" data/vimos-open
     models+=("runs/nano/keypoints-s$seed")
 done
-stage runs/nano/evaluator evaluator
+stage runs/nano/evaluator text-motion-retrieval
 # What is shipped is what is measured: python -m scripts.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
 vimonet bench run --dataset data/vimos-open -m "${models[@]}" --output runs/nano/bench

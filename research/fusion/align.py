@@ -22,9 +22,9 @@ from research.fusion.lookup import SLOTS, Spelling, clips_of, save, told
 from research.fusion.tower import labels_of
 from vimonet.motion import FPS
 from vimonet.training.config import load_config
-from vimonet.training.data.frame_cache import FrameCache
+from vimonet.training.data.collator import FrameCache
 from vimonet.training.data.sampling import rng_of, seed_everything
-from vimonet.training.stages.align_instruct import assemble
+from vimonet.training.joint_training import assemble
 from vimonet.vimos.reading import read_records
 
 

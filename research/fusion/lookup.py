@@ -35,12 +35,11 @@ from research.fusion.tower import HEADS, PLACES, WORN, labels_of
 from vimonet.model.configuration_vimonet import VIDEO_TOKEN
 from vimonet.motion import FPS
 from vimonet.training.config import load_config
-from vimonet.training.data.chat_encoding import TurnWriter
 from vimonet.training.data.collator import Collator
-from vimonet.training.data.packing import Piece, block_mask, write_rows
+from vimonet.training.data.packing import ChatEncoder, PackedSample, segment_mask, write_rows
 from vimonet.training.data.sampling import seed_everything
+from vimonet.training.joint_training import assemble, samples_of
 from vimonet.training.objective import supervised
-from vimonet.training.stages.align_instruct import assemble, samples_of
 from vimonet.vimos.reading import read_records
 
 FEW = 3
@@ -157,7 +156,7 @@ class DrawnScenes(IterableDataset[Any]):
         seed: of the draws.
     """
 
-    writer: TurnWriter
+    writer: ChatEncoder
     stances: list[NDArray[np.float32]]
     batch: int
     seed: int
@@ -169,7 +168,7 @@ class DrawnScenes(IterableDataset[Any]):
             drawn = [self._one(rng) for _ in range(self.batch)]
             yield batch_of([piece for piece, _ in drawn], [said for _, said in drawn], self.writer)
 
-    def _one(self, rng: random.Random) -> tuple[Piece, Told]:
+    def _one(self, rng: random.Random) -> tuple[PackedSample, Told]:
         while True:
             bodies = rng.sample(self.stances, rng.choice((1, 2)))
             ends = rng.uniform(2.0, 8.0)
@@ -212,20 +211,20 @@ def steps_on_the_way(filmed: Filmed, asker: Asker) -> list[tuple[str, str]]:
     ]
 
 
-def piece_of(turns: list[tuple[str, str]], writer: TurnWriter) -> Piece:
+def piece_of(turns: list[tuple[str, str]], writer: ChatEncoder) -> PackedSample:
     """Questions about a scene, behind one copy of its tokens."""
     clips = ((VIDEO_TOKEN, len(SLOTS)),)
-    return Piece(0, writer.prefix(clips), [writer.block(question, answer, clips) for question, answer in turns])
+    return PackedSample(0, writer.prefix(clips), [writer.segment(*pair, clips) for pair in turns])
 
 
-def batch_of(pieces: list[Piece], said: list[Told], writer: TurnWriter) -> dict[str, torch.Tensor]:
+def batch_of(pieces: list[PackedSample], said: list[Told], writer: ChatEncoder) -> dict[str, torch.Tensor]:
     """Rows for the language model, and what stands in the place of the clips' tokens: ``told`` [N, slots, WORDS] and
     ``when`` [N, slots].
     """
     arrays = write_rows([[piece] for piece in pieces], int(writer.tokenizer.pad_token_id))
     return {
         "input_ids": torch.from_numpy(arrays["ids"]),
-        "attention_mask": block_mask(torch.from_numpy(arrays["blocks"])),
+        "attention_mask": segment_mask(torch.from_numpy(arrays["segments"])),
         "position_ids": torch.from_numpy(arrays["positions"]),
         "labels": torch.from_numpy(arrays["labels"]),
         **clips_of(said),
@@ -270,7 +269,7 @@ class Reader:
             for token, tokens in given:
                 found = found.masked_scatter((ids == token)[..., None], tokens.to(found.dtype))
             batch["inputs_embeds"] = found
-        batch.pop("cells", None)
+        batch.pop("modality_groups", None)
         hidden = self.model.vimonet(**batch, use_cache=False).last_hidden_state
         keep, targets = supervised(labels)
         return self.model.get_output_embeddings()(hidden[keep]), targets
@@ -315,7 +314,7 @@ def main() -> None:
     model, processor = assemble(config, None)
     with_words(model, processor.tokenizer)
     model.to(args.device)
-    writer = TurnWriter(processor.tokenizer, str(processor.chat_template), processor.fold_questions)
+    writer = ChatEncoder(processor.tokenizer, str(processor.chat_template), processor.fold_questions)
     reader = Reader(model, Spelling(processor.tokenizer))
     held = list(read_records(config.data["dataset"], "val"))
     asked = {key: [] for key in ("labels", "turns", "forms")}
@@ -323,12 +322,12 @@ def main() -> None:
         picture = [told for told in record.instructions if told.evidence["needs"] == "picture"]
         times = np.linspace(0, record.motion.frames / FPS, FRAMES)
         asked["labels"].append(told(labels_of(record.provenance["scene"], times, record.motion.joints), times))
-        asked["turns"].append(piece_of([(one.question, one.answer) for one in picture], writer))
+        asked["qa_pairs"].append(piece_of([(one.question, one.answer) for one in picture], writer))
         asked["forms"] += [one.form for one in picture]
-    val = batch_of(asked["turns"], asked["labels"], writer)
+    val = batch_of(asked["qa_pairs"], asked["labels"], writer)
     stances = [record.motion.joints[:1] for record in read_records(config.data["dataset"], "train")][:500]
     scenes = iter(DataLoader(DrawnScenes(writer, stances, args.batch, 0), batch_size=None, num_workers=1))
-    rehearsal = load_config(args.config, [f"data.dataset={args.movements}", "data.streams=motion", "data.turns=8"])
+    rehearsal = load_config(args.config, [f"data.dataset={args.movements}", "data.streams=motion", "data.qa_pairs=8"])
     moved, _ = samples_of(rehearsal, None, None)
     collate = Collator(
         processor.tokenizer, processor.feature_extractor, fold_questions=processor.fold_questions, max_tokens=384

@@ -27,9 +27,8 @@ from tqdm.auto import tqdm
 from vimonet.bench.datasets import open_dataset
 from vimonet.bench.predictions import weights_sha256
 from vimonet.bench.report import write_text
-from vimonet.training.data.collator import Collator
-from vimonet.training.data.frame_cache import FrameCache
-from vimonet.training.data.sampling import Sample
+from vimonet.training.data import Sample
+from vimonet.training.data.collator import Collator, FrameCache
 from vimonet.training.objective import IGNORE
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import SIDED_FORMS, STYLES
@@ -147,7 +146,7 @@ def score_cells(
     right: dict[str, list[bool]] = {}
     for cell in own:
         samples = [sample_of(row, clip, cell) for row, clip in zip(rows, clips, strict=True)]
-        samples = [sample for sample in samples if sample["turns"]]
+        samples = [sample for sample in samples if sample["qa_pairs"]]
         read: list[bool] = []
         for start in tqdm(range(0, len(samples), batch), desc=cell, unit="batch", disable=not progress):
             read += _right(loaded.model, collate(samples[start : start + batch]), place, bf16)
@@ -183,7 +182,7 @@ def sample_of(row: Record, clip: tuple[str, None, None], cell: str) -> Sample:
         "joints": row.motion.joints if seen else None,
         "confidence": row.motion.confidence if seen else None,
         "dimensions": row.motion.dimensions,
-        "turns": [(told.question, told.answer) for told in row.instructions if not _stepped(told)],
+        "qa_pairs": [(told.question, told.answer) for told in row.instructions if not _stepped(told)],
         "source": row.source,
         "video": clip if cell in ("video", "both") else None,
     }
@@ -212,7 +211,7 @@ def _written_out(model: Any, rows: list[Record], cell: str, folder: Path, bar: b
 @torch.inference_mode()
 def _right(model: Any, batch: dict[str, torch.Tensor], device: str, bf16: bool) -> list[bool]:
     """Whether each answer of a batch is what greedy decoding gives, row by row and in the order of the questions."""
-    labels, _ = batch.pop("labels"), batch.pop("cells")
+    labels, _ = batch.pop("labels"), batch.pop("modality_groups")
     with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=bf16):
         logits = model(**{name: values.to(device) for name, values in batch.items()}, use_cache=False).logits
     learnt = labels[:, 1:] != IGNORE

@@ -33,12 +33,10 @@ from vimonet.model.configuration_vimonet import MOTION_TOKEN, VIDEO_TOKEN
 from vimonet.motion import FPS
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.training.config import TrainingConfig, load_config
-from vimonet.training.data.chat_encoding import TurnWriter
-from vimonet.training.data.collator import Collator
-from vimonet.training.data.frame_cache import FrameCache
-from vimonet.training.data.packing import Piece, block_mask, write_rows
+from vimonet.training.data.collator import Collator, FrameCache
+from vimonet.training.data.packing import ChatEncoder, PackedSample, segment_mask, write_rows
 from vimonet.training.data.sampling import seed_everything
-from vimonet.training.stages.align_instruct import assemble
+from vimonet.training.joint_training import assemble
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.types import Part, with_steps
@@ -133,7 +131,7 @@ def said_of(scene: Scene, record: Record) -> Told:
 class Rows:
     """Rows of a batch, and what stands in the place of their clips."""
 
-    writer: TurnWriter
+    writer: ChatEncoder
     moved: list[torch.Tensor]
     """Tokens of each record's movement, [n, H]."""
     seen: list[torch.Tensor]
@@ -151,12 +149,12 @@ class Rows:
                 clips += ((VIDEO_TOKEN, len(SLOTS)),)
                 said.append(scene or NOTHING)
                 filmed.append(number if scene is None else None)
-            blocks = [self.writer.block(question, answer, clips) for question, answer in turns]
-            rows.append([Piece(0, self.writer.prefix(clips), blocks)])
+            blocks = [self.writer.segment(question, answer, clips) for question, answer in turns]
+            rows.append([PackedSample(0, self.writer.prefix(clips), blocks)])
         arrays = write_rows(rows, int(self.writer.tokenizer.pad_token_id))
         batch = {
             "input_ids": torch.from_numpy(arrays["ids"]),
-            "attention_mask": block_mask(torch.from_numpy(arrays["blocks"])),
+            "attention_mask": segment_mask(torch.from_numpy(arrays["segments"])),
             "position_ids": torch.from_numpy(arrays["positions"]),
             "labels": torch.from_numpy(arrays["labels"]),
         }
@@ -259,7 +257,7 @@ def main() -> None:
     config = load_config(args.config, [f"model={args.start}"])
     seed_everything(args.seed)
     model, processor = assemble(config, None)
-    writer = TurnWriter(processor.tokenizer, str(processor.chat_template), processor.fold_questions)
+    writer = ChatEncoder(processor.tokenizer, str(processor.chat_template), processor.fold_questions)
     collate = Collator(processor.tokenizer, processor.feature_extractor, fold_questions=processor.fold_questions)
     train, held = (list(read_records(config.data["dataset"], split)) for split in ("train", "val"))
     model.eval()

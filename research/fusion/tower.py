@@ -38,7 +38,7 @@ from research.fusion.scenes.scene import (  # fmt: skip
 from vimonet.model import VideoTower, ViMoNetConfig, build_video_processor
 from vimonet.model.pooling import GridPooling
 from vimonet.motion.kinematics import heading
-from vimonet.training.data.frame_cache import FrameCache
+from vimonet.training.data.collator import FrameCache
 from vimonet.training.data.sampling import rng_of, seed_everything
 from vimonet.vimos.reading import read_records
 

@@ -9,10 +9,9 @@ from training_world import TEXTS, Clips
 
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor, build_model, build_processor
 from vimonet.motion import Motion
-from vimonet.training.bpe import train_bpe
-from vimonet.training.data.collator import Collator, block_mask
-from vimonet.training.data.sampling import cell_of
-from vimonet.training.stages.pretrain_lm import corpus_strings
+from vimonet.training.data import group_of
+from vimonet.training.data.collator import Collator, segment_mask
+from vimonet.training.stages.pretrain_lm import corpus_strings, train_bpe
 from vimonet.utils.errors import InputError
 
 
@@ -44,7 +43,7 @@ def test_a_packed_question_is_the_single_question_exactly(
     samples = [clips[i] for i in range(4)]
     batch = collator_of(processor)(samples)
     with torch.no_grad():
-        packed = model(**{k: v for k, v in batch.items() if k not in ("labels", "cells")}).logits
+        packed = model(**{k: v for k, v in batch.items() if k not in ("labels", "modality_groups")}).logits
     packed_nll, single_nll = 0.0, 0.0
     for row, sample in enumerate(samples):
         positions = batch["position_ids"][row]
@@ -53,7 +52,7 @@ def test_a_packed_question_is_the_single_question_exactly(
         if sample["joints"] is not None:
             prefix = 1 + int((batch["input_ids"][row] == batch["input_ids"][row][1]).sum())
         start = prefix
-        for question, answer in sample["turns"]:
+        for question, answer in sample["qa_pairs"]:
             motion = None
             if sample["joints"] is not None:
                 motion = Motion(
@@ -95,27 +94,27 @@ def test_supervised_text_is_the_answers(pair: tuple[ViMoNetForConditionalGenerat
     for row, sample in enumerate(samples):
         labels = batch["labels"][row]
         text = processor.tokenizer.decode(labels[labels != -100])
-        assert text == "".join(f"{answer}<|end|>" for _, answer in sample["turns"])
-    assert batch["cells"].tolist() == [cell_of(sample) for sample in samples]
+        assert text == "".join(f"{answer}<|end|>" for _, answer in sample["qa_pairs"])
+    assert batch["modality_groups"].tolist() == [group_of(sample) for sample in samples]
 
 
 def test_a_question_does_not_see_the_others(pair: tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]) -> None:
     model, processor = pair
     sample = Clips()[0]
     collate = collator_of(processor)
-    other = {**sample, "turns": [("What is entirely different?", "Quite another thing."), *sample["turns"][1:]]}
+    other = {**sample, "qa_pairs": [("What is entirely different?", "Quite another thing."), *sample["qa_pairs"][1:]]}
     answers = []
     for one in (sample, other):
         batch = collate([one])
         keep = batch["labels"][0] != -100
         with torch.no_grad():
-            logits = model(**{k: v for k, v in batch.items() if k not in ("labels", "cells")}).logits[0]
+            logits = model(**{k: v for k, v in batch.items() if k not in ("labels", "modality_groups")}).logits[0]
         answers.append(logits[keep][-6:])
     torch.testing.assert_close(answers[0], answers[1], rtol=1e-4, atol=1e-5)
 
 
 def test_block_mask() -> None:
-    mask = block_mask(torch.tensor([[0, 0, 1, 1, 2, -1]]))[0, 0].int().tolist()
+    mask = segment_mask(torch.tensor([[0, 0, 1, 1, 2, -1]]))[0, 0].int().tolist()
     assert mask == [
         [1, 0, 0, 0, 0, 0],
         [1, 1, 0, 0, 0, 0],
@@ -129,7 +128,7 @@ def test_block_mask() -> None:
 def test_whole_text_is_learnt_in_the_language_stage() -> None:
     tokenizer = train_bpe(corpus_strings(TEXTS), 400)
     batch = Collator(tokenizer, supervise="all")(
-        [{"joints": None, "turns": [("Which arm moves?", "left"), (None, "It jumps.")]}]
+        [{"joints": None, "qa_pairs": [("Which arm moves?", "left"), (None, "It jumps.")]}]
     )
     ids, labels = batch["input_ids"][0], batch["labels"][0]
     unlearnt = tokenizer.decode(ids[(labels == -100) & (ids != tokenizer.pad_token_id)])

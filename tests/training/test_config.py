@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vimonet.training import load_config, main, make_config
+from vimonet.training import load_config, main, make_config, stage_names
 from vimonet.utils.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "nano"
@@ -13,30 +13,30 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "nano"
 
 def test_yaml_then_overrides(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
-    file.write_text("schedule:\n  steps: 5\ndata:\n  sources: [bnr]\n")
-    config = load_config(file, ["schedule.steps=7", "learning_rate.translators=1e-3", "data.split=val", "data.mix.a=2"])
-    assert config.schedule.steps == 7
-    assert config.learning_rate.translators == 1e-3  # YAML reads 1e-3 as text
+    file.write_text("trainer:\n  steps: 5\ndata:\n  sources: [bnr]\n")
+    config = load_config(file, ["trainer.steps=7", "optim.lr.projectors=1e-3", "data.split=val", "data.mix.a=2"])
+    assert config.trainer.steps == 7
+    assert config.optim.lr.projectors == 1e-3  # YAML reads 1e-3 as text
     assert config.data == {"sources": ["bnr"], "split": "val", "mix": {"a": 2}}
 
 
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("schedule.step=1", "schedule.steps"),
-        ("learning_rat.translators=1", "learning_rate"),
-        ("batch_size=4", "schedule.batch_size"),
-        ("schedule.steps=many", "int"),
-        ("schedule.steps=2.5", "int"),
-        ("schedule.bf16=3", "bool"),
-        ("schedule=3", "further keys"),
+        ("trainer.step=1", "trainer.steps"),
+        ("optm.lr.projectors=1", "optim"),
+        ("batch_size=4", "trainer.batch_size"),
+        ("trainer.steps=many", "int"),
+        ("trainer.steps=2.5", "int"),
+        ("trainer.bf16=3", "bool"),
+        ("trainer=3", "further keys"),
         ("data=3", "mapping"),
-        ("translator.kind=conv", "attentive"),
-        ("schedule.steps=0", "at least 1"),
-        ("schedule.save_every=30", "multiple"),
-        ("learning_rate.translators=-1", "negative"),
-        ("learning_rate.keypoint_translator=1", "frozen translators"),
-        ("schedule.steps", "key=value"),
+        ("projector.kind=conv", "attentive"),
+        ("trainer.steps=0", "at least 1"),
+        ("trainer.save_every=30", "multiple"),
+        ("optim.lr.projectors=-1", "at least 0"),
+        ("optim.lr.keypoint_projector=1", "frozen projectors"),
+        ("trainer.steps", "key=value"),
         ("lora.targets=q_proj", "list"),
         ("video.pooling=mean", "attentive"),
         ("video.fit=squash", "stretch"),
@@ -50,8 +50,8 @@ def test_mistakes_are_named(override: str, said: str) -> None:
 
 
 def test_a_translator_that_adapters_would_leave_frozen_is_refused() -> None:
-    rates = ["learning_rate.translators=0", "learning_rate.keypoint_translator=1e-3"]
-    assert make_config({}, rates).learning_rate.keypoint_translator == 1e-3
+    rates = ["optim.lr.projectors=0", "optim.lr.keypoint_projector=1e-3"]
+    assert make_config({}, rates).optim.lr.keypoint_projector == 1e-3
     with pytest.raises(InputError, match="without adapters"):
         make_config({}, [*rates, "lora.rank=4"])
 
@@ -70,10 +70,10 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
         main("tokeniser", broken)
 
 
-@pytest.mark.parametrize("stage", ["language", "tokenizer", "align", "lift", "instruct"])
+@pytest.mark.parametrize("stage", stage_names())
 def test_shipped_configurations_load_and_comment_every_key(stage: str) -> None:
     file = CONFIGS / f"{stage}.yaml"
-    load_config(file)
+    load_config(file, stage=stage)
     text = file.read_text()
     assert f"vimonet train {stage} --config configs/nano/{stage}.yaml" in text
     for line in text.splitlines():

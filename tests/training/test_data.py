@@ -5,32 +5,33 @@ from itertools import chain
 import numpy as np
 from training_world import Clips
 
-from vimonet.training.data.sampling import LengthGroupedSampler, TextDataset, TurnSampler, cell_of
+from vimonet.training.data import group_of
+from vimonet.training.data.sampling import LengthGroupedSampler, QAPairSampler, TextDataset
 
 
 def test_cells() -> None:
     clips = Clips(12, text=True)
-    assert [cell_of(clips[i]) for i in range(4)] == [0, 1, 0, 2]
-    assert TurnSampler(clips, 3, 0).cells().tolist() == [cell_of(clips[i]) for i in range(12)]
+    assert [group_of(clips[i]) for i in range(4)] == [0, 1, 0, 2]
+    assert QAPairSampler(clips, 3, 0).modality_groups().tolist() == [group_of(clips[i]) for i in range(12)]
 
 
 def test_turns_depend_on_seed_epoch_and_index_only() -> None:
-    view = TurnSampler(Clips(4), 2, seed=1)
-    first = [view[i]["turns"] for i in (0, 1)]
+    view = QAPairSampler(Clips(4), 2, seed=1)
+    first = [view[i]["qa_pairs"] for i in (0, 1)]
     view.set_epoch(1)
-    second = [view[i]["turns"] for i in (1, 0)]
+    second = [view[i]["qa_pairs"] for i in (1, 0)]
     view.set_epoch(0)
-    assert [view[i]["turns"] for i in (0, 1)] == first
+    assert [view[i]["qa_pairs"] for i in (0, 1)] == first
     assert first != second[::-1]
     assert all(len(turns) == 2 for turns in first)
 
 
 def test_every_text_once_an_epoch_with_other_companions() -> None:
-    texts = TextDataset([f"text {i}" for i in range(10)], turns=4, seed=0)
+    texts = TextDataset([f"text {i}" for i in range(10)], per_sample=4, seed=0)
     assert len(texts) == 3
 
     def epoch() -> list[list[str]]:
-        return [[answer for _, answer in texts[i]["turns"]] for i in range(len(texts))]
+        return [[answer for _, answer in texts[i]["qa_pairs"]] for i in range(len(texts))]
 
     first = epoch()
     texts.set_epoch(1)

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 from training_world import Clips, tiny
@@ -15,51 +14,17 @@ from transformers import TrainerCallback
 
 from vimonet.motion import Motion
 from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
-from vimonet.training.data import text_motion_pairs
-from vimonet.training.data.text_motion_pairs import CaptionedClips, captioned_clips, wordings
-from vimonet.training.stages.text_motion_retrieval import PairCollator, PairTrainer, run_evaluator
+from vimonet.training.data.text_motion_pairs import TextMotionPairs, put_in_words, text_motion_pairs, wordings
+from vimonet.training.stages.text_motion_retrieval import PairCollator, PairTrainer, run_text_motion_retrieval
 from vimonet.utils.errors import InputError
-from vimonet.vimos.parquet import VERSION, Caption, Instruction, Record, to_row, to_table
-from vimonet.vimos.types import Part
 
-SMALL = ["evaluator.width=32", "evaluator.layers=1", "evaluator.embedding_dim=16", "schedule.batch_size=8"]
-RATES = [f"learning_rate.{part}=1e-3" for part in ("motion_tower", "keypoint_tower", "translators", "language_model")]
-
-
-def record(index: int, split: str) -> Record:
-    sample = Clips(40)[index]
-    side = "left" if index % 2 else "right"
-    motion = Motion(sample["joints"], name=f"{split}/{index}", dimensions=sample["dimensions"])
-    half = motion.duration / 2
-    actions = (Part(f"wave the {side} hand", 0.0, half), Part("walk", half, motion.duration))
-    turned = Instruction("yes_no", "fact_yes_no", "Does it turn?", "yes", slots={"do": "turn to the left"})
-    denied = Instruction("yes_no", "fact_yes_no", "Does it jump?", "no", slots={"do": "jump"})
-    return Record(
-        motion.name,
-        "made up",
-        f"recording {index // 2}",
-        split,
-        "none",
-        None if index == 5 else motion,
-        actions=actions if index % 4 else actions[:1],
-        captions=(Caption(f"a person waves the {side} hand {index} times.", "people" if index < 12 else "kinematic"),)
-        if index % 3
-        else (),
-        instructions=(turned, denied) if index % 2 else (),
-    )
+SMALL = ["retrieval.width=32", "retrieval.layers=1", "retrieval.embedding_dim=16", "trainer.batch_size=8"]
+RATES = [f"optim.lr.{part}=1e-3" for part in ("motion_tower", "keypoint_tower", "projectors", "language_model")]
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("vimos")
-    for split, count in (("train", 24), ("val", 12)):
-        (folder / split).mkdir()
-        rows = [to_row(record(index, split)) for index in range(count)]
-        for number in range(2):  # two shards, the second with several row groups
-            part = to_table(rows[number::2])
-            pq.write_table(part, folder / split / f"{number:05d}.parquet", row_group_size=5)
-    (folder / "vimos.json").write_text(json.dumps({"vimos_version": VERSION}))
-    return folder
+def dataset(pair_dataset: Path) -> Path:
+    return pair_dataset
 
 
 def settings(output: Path, dataset: Path, *overrides: str) -> object:
@@ -70,16 +35,16 @@ def settings(output: Path, dataset: Path, *overrides: str) -> object:
 @pytest.fixture(scope="module")
 def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("runs") / "evaluator"
-    return run_evaluator(settings(output, dataset, "schedule.steps=6", "schedule.eval_every=2"))
+    return run_text_motion_retrieval(settings(output, dataset, "trainer.steps=6", "trainer.eval_every=2"))
 
 
 def test_texts_come_with_the_stretch_they_speak_about(dataset: Path) -> None:
-    clips = captioned_clips(str(dataset), people=1)
+    clips = text_motion_pairs(str(dataset), people=1)
     assert len(clips) == 23  # all but the row without motion
-    assert len(captioned_clips(str(dataset), people=3)) == 23 + 2 * 7  # seven of them have a caption by people
-    kinds = {one.kind for said in clips.told for one in said}
+    assert len(text_motion_pairs(str(dataset), people=3)) == 23 + 2 * 7  # seven of them have a caption by people
+    kinds = {one.kind for said in clips.captions for one in said}
     assert kinds == {"people", "caption", "action", "fact"}
-    assert not any("jump" in one.text for said in clips.told for one in said)  # a denied fact is none
+    assert not any("jump" in one.text for said in clips.captions for one in said)  # a denied fact is none
     for epoch in range(6):
         clips.set_epoch(epoch)
         for index, frames in enumerate(clips.lengths()):
@@ -87,20 +52,20 @@ def test_texts_come_with_the_stretch_they_speak_about(dataset: Path) -> None:
             assert 10 <= len(sample["joints"]) <= frames
             if sample["text"].endswith("times."):
                 assert len(sample["joints"]) == frames
-            several = len({one.text for one in clips.told[index] if one.kind == "action"}) > 1
+            several = len({one.text for one in clips.captions[index] if one.kind == "action"}) > 1
             if several and "walk" in sample["text"]:
                 assert len(sample["joints"]) <= max(10, frames // 2 + 2)
-                assert sample["told"] == ["walk"]
+                assert sample["true_texts"] == ["walk"]
 
 
 def test_draws_depend_on_seed_epoch_and_index_alone(dataset: Path) -> None:
-    def drawn(clips: CaptionedClips, epoch: int) -> list[str]:
+    def drawn(clips: TextMotionPairs, epoch: int) -> list[str]:
         clips.set_epoch(epoch)
         return [clips[i]["text"] for i in range(len(clips))]
 
-    first, second = captioned_clips(str(dataset)), captioned_clips(str(dataset))
+    first, second = text_motion_pairs(str(dataset)), text_motion_pairs(str(dataset))
     assert drawn(first, 1) == drawn(second, 1) != drawn(first, 2)
-    held_out = captioned_clips(str(dataset), "val", fixed=True)
+    held_out = text_motion_pairs(str(dataset), "val", fixed=True)
     assert drawn(held_out, 0) == drawn(held_out, 1)
     assert all(text.endswith("times.") for text in drawn(held_out, 0))
 
@@ -116,7 +81,7 @@ def test_phrases_are_worded_as_people_search() -> None:
     ]
     import random
 
-    said = {text_motion_pairs._worded("walk and turn left", random.Random(i)) for i in range(80)}
+    said = {put_in_words("walk and turn left", random.Random(i)) for i in range(80)}
     assert "walk and turn left" in said
     assert "someone walks and turns left" in said
     assert any(re.fullmatch(r"\w+ \w+ is walking and turning left", text) for text in said)
@@ -145,7 +110,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
             if state.global_step == 3:  # type: ignore[attr-defined]
                 raise KeyboardInterrupt
 
-    config = settings(tmp_path / "evaluator", dataset, "schedule.steps=6", "schedule.eval_every=2")
+    config = settings(tmp_path / "evaluator", dataset, "trainer.steps=6", "trainer.eval_every=2")
     original = PairTrainer.__init__
 
     def interrupted(self: PairTrainer, *args: object, **kwargs: object) -> None:
@@ -154,9 +119,9 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(PairTrainer, "__init__", interrupted)
-        run_evaluator(config)
+        run_text_motion_retrieval(config)
     assert not (tmp_path / "evaluator").exists()
-    folder = run_evaluator(config)
+    folder = run_text_motion_retrieval(config)
     from safetensors.torch import load_file
 
     ours, theirs = load_file(folder / "model.safetensors"), load_file(trained / "model.safetensors")
@@ -165,7 +130,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 
 def test_2d_pairs_come_after_3d_ones_and_like_texts_are_no_negatives(trained: Path, dataset: Path) -> None:
     evaluator = TextMotionEncoder.load(trained)
-    clips = captioned_clips(str(dataset), "val", fixed=True)
+    clips = text_motion_pairs(str(dataset), "val", fixed=True)
     samples = [clips[i] for i in range(len(clips))]
     batch = PairCollator(evaluator.extractor, evaluator.tokenizer, 64)(samples)
     flat = sum(sample["dimensions"] == 2 for sample in samples)
@@ -180,9 +145,9 @@ def test_2d_pairs_come_after_3d_ones_and_like_texts_are_no_negatives(trained: Pa
 
 def test_bad_settings_are_told(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be trained on"):
-        captioned_clips(str(dataset), "test")
+        text_motion_pairs(str(dataset), "test")
     with pytest.raises(InputError, match="did you mean 'dataset'"):
-        run_evaluator(tiny(tmp_path / "out", *SMALL, "data.datasets=here"))
+        run_text_motion_retrieval(tiny(tmp_path / "out", *SMALL, "data.datasets=here"))
     with pytest.raises(InputError, match="no VIMOS dataset"):
-        run_evaluator(tiny(tmp_path / "out", *SMALL, f"data.dataset={tmp_path}"))
+        run_text_motion_retrieval(tiny(tmp_path / "out", *SMALL, f"data.dataset={tmp_path}"))
     assert not list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ from joint_world import make_dataset
 from safetensors.torch import load_file
 from tiny_language import byte_level_tokenizer, saved_language_model, sentencepiece_tokenizer
 from tiny_video import saved_backbone
-from training_world import Clips, tiny
+from training_world import Clips
 
 import vimonet
 from vimonet.cli import main
@@ -28,15 +28,14 @@ from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
 from vimonet.motion import Motion
 from vimonet.motion.features.body_features import BODY_DIM
 from vimonet.training import main as train
-from vimonet.training.data.sampling import ReadableSamples, TurnSampler
-from vimonet.training.stages import align_instruct
+from vimonet.training.data.sampling import ModalityFilter, QAPairSampler
 from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FEW = [
-    *("schedule.steps=2", "schedule.batch_size=4", "schedule.accumulation=2", "schedule.workers=0"),
-    *("schedule.log_every=1", "schedule.save_every=1", "schedule.eval_every=2"),
+    *("trainer.steps=2", "trainer.batch_size=4", "trainer.accumulation=2", "trainer.workers=0"),
+    *("trainer.log_every=1", "trainer.save_every=1", "trainer.eval_every=2"),
 ]
 
 
@@ -97,8 +96,17 @@ def test_every_key_says_what_it_is_and_where_it_comes_from(name: str, stage: str
         assert "#" in line or line.endswith(":"), f"no comment: {line}"
     if name == "paper":  # a hyper-parameter is of the line, or inferred
         told = yaml.safe_load(text)
-        parameters = {*told["learning_rate"], *told["objective"], *told.get("lora", {})}
-        parameters |= {"steps", "batch_size", "turns_per_clip", "warmup", "decay", "weight_decay", "clip", "beta2"}
+        parameters = {*told["optim"]["lr"], *told["objective"], *told.get("lora", {})}
+        parameters |= {
+            "steps",
+            "batch_size",
+            "qa_pairs_per_clip",
+            "warmup",
+            "decay",
+            "weight_decay",
+            "grad_clip",
+            "beta2",
+        }
         for line in body:
             if line.strip().split(":")[0] in parameters - {"merge", "quantize"}:
                 assert re.search("ViMoNet|MotionLLM|inferred", line), line
@@ -135,7 +143,7 @@ def test_configurations_train_tiny_parts_of_the_same_kinds(
 
 def run(output: Path, model: Path, dataset: Path, *overrides: str) -> Path:
     """Two steps of configs/small's stage 2 in float32, so that runs compare."""
-    places = [f"output={output}", f"model={model}", f"data.dataset={dataset}", "schedule.bf16=false"]
+    places = [f"output={output}", f"model={model}", f"data.dataset={dataset}", "trainer.bf16=false"]
     return train("instruct", CONFIGS / "small" / "instruct.yaml", [*places, *FEW, *overrides])
 
 
@@ -145,7 +153,7 @@ def test_packing_and_checkpointed_activations_change_no_loss(
     exact = ["language.dtype=float32", "lora.dropout=0"]
     whole = losses(run(tmp_path / "rows", composed("small"), dataset, *exact))
     for number, change in enumerate(
-        ["schedule.packing=questions", "schedule.packing=none", "schedule.gradient_checkpointing=false"]
+        ["trainer.packing=shared_prefix", "trainer.packing=none", "trainer.gradient_checkpointing=false"]
     ):
         assert losses(run(tmp_path / str(number), composed("small"), dataset, *exact, change)) == pytest.approx(
             whole, rel=1e-5
@@ -165,7 +173,7 @@ def test_activations_are_computed_again_also_in_a_frozen_language_model(
     for switch in ("true", "false"):
         calls.clear()
         places = [f"output={tmp_path / switch}", f"model={composed('small')}", f"data.dataset={dataset}"]
-        few = [*FEW, "schedule.eval_every=0", f"schedule.gradient_checkpointing={switch}"]
+        few = [*FEW, "trainer.eval_every=0", f"trainer.gradient_checkpointing={switch}"]
         train(stage, CONFIGS / "small" / f"{stage}.yaml", [*places, *few])
         counts[switch] = len(calls)
         assert set(calls) == {stage == "instruct"}  # what is frozen stays in eval mode
@@ -180,7 +188,7 @@ def test_a_checkpoint_holds_what_is_trained_and_a_killed_run_continues_on_the_sa
         pass
 
     def go(output: Path) -> Path:
-        few = [*FEW, "schedule.steps=5", "schedule.save_every=2", "schedule.eval_every=0"]
+        few = [*FEW, "trainer.steps=5", "trainer.save_every=2", "trainer.eval_every=0"]
         full = ["lora.rank=0"] if stage == "instruct in full" else []
         places = [f"output={output}", f"model={composed('small')}", f"data.dataset={dataset}"]
         name = stage.split()[0]
@@ -220,10 +228,10 @@ def test_fsdp_over_two_processes_gives_the_losses_and_the_model_of_one(
     rank: int, composed: Callable[[str], Path], dataset: Path, tmp_path: Path
 ) -> None:
     config = CONFIGS / "paper" / "instruct.yaml"
-    exact = ["schedule.bf16=false", "language.dtype=float32", "lora.dropout=0", "objective.modality_dropout=0"]
+    exact = ["trainer.bf16=false", "language.dtype=float32", "lora.dropout=0", "objective.modality_dropout=0"]
     options = [f"model={composed('paper')}", f"data.dataset={dataset}", *FEW, *exact, f"lora.rank={rank}"]
-    options += ["schedule.batch_size=8", "schedule.accumulation=1", "schedule.device=cpu", "schedule.warmup=0"]
-    options += ["learning_rate.language_model=1e-2"]
+    options += ["trainer.batch_size=8", "trainer.accumulation=1", "trainer.device=cpu", "optim.warmup=0"]
+    options += ["optim.lr.language_model=1e-2"]
     launch = ["-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / "accelerate" / "fsdp2.yaml")]
     launch += ["--num_processes", "2", "--main_process_port", "0", str(Path(__file__).with_name("fsdp_on_cpu.py"))]
     done = subprocess.run(
@@ -283,19 +291,19 @@ def test_a_model_without_a_tower_reads_what_it_can(dataset: Path) -> None:
     from vimonet.training.data.vimos_dataset import training_samples
 
     samples = training_samples(str(dataset))
-    view = ReadableSamples(samples, motion=True, keypoints=False)
-    assert view.cells().tolist() == [0, 3, 4, 4] * 4 and len(view.videos) == 12
+    view = ModalityFilter(samples, motion=True, keypoints=False)
+    assert view.modality_groups().tolist() == [0, 3, 4, 4] * 4 and len(view.videos) == 12
     assert [view[i]["joints"] is None for i in range(4)] == [False, True, False, True]  # the last is 2D beside video
-    assert TurnSampler(view, 2, 0).lengths().tolist() == [5, 0, 5, 5] * 4
+    assert QAPairSampler(view, 2, 0).lengths().tolist() == [5, 0, 5, 5] * 4
     with pytest.raises(InputError, match="nothing but 3D motion"):
-        ReadableSamples(Clips(keypoints=False), motion=False, keypoints=True)
+        ModalityFilter(Clips(keypoints=False), motion=False, keypoints=True)
 
 
 def test_curves_go_to_tensorboard(composed: Callable[[str], Path], dataset: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    output = run(tmp_path / "o", composed("small"), dataset, "schedule.report=[tensorboard]")
+    output = run(tmp_path / "o", composed("small"), dataset, "trainer.report=[tensorboard]")
     events = EventAccumulator(str(output / "tensorboard"))
     events.Reload()
     assert [event.value for event in events.Scalars("train/loss")] == pytest.approx(losses(output))
@@ -303,7 +311,7 @@ def test_curves_go_to_tensorboard(composed: Callable[[str], Path], dataset: Path
 
 def test_four_bits(composed: Callable[[str], Path], dataset: Path, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    options = ["lora.quantize=nf4", "schedule.device=cpu"]
+    options = ["lora.quantize=nf4", "trainer.device=cpu"]
     output = run(tmp_path / "o", composed("small"), dataset, *options)
     assert vimonet.load(output).ask("What is it?", Motion(Clips()[0]["joints"]), max_new_tokens=2).inputs_read == (
         "motion",
@@ -320,15 +328,15 @@ def test_what_is_missing_is_a_sentence(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name in absent else there(name, *a))
     for overrides, said in (
         (["lora.quantize=nf4"], "install vimonet\\[quantize\\]"),
-        (["schedule.report=[wandb]"], "pip install wandb"),
-        (["schedule.report=[tensorboard]"], "vimonet\\[tensorboard\\]"),
-        (["schedule.attention=flash", "schedule.packing=none"], "flash"),
+        (["trainer.report=[wandb]"], "pip install wandb"),
+        (["trainer.report=[tensorboard]"], "vimonet\\[tensorboard\\]"),
+        (["trainer.attention=flash", "trainer.packing=none"], "flash"),
     ):
         with pytest.raises(InputError, match=said):
             run(tmp_path / "o", composed("small"), dataset, *overrides)
         assert not list(tmp_path.iterdir())
-    with pytest.raises(InputError, match="whole model"):
-        align_instruct.run_align(tiny(tmp_path / "o", "lora.quantize=nf4", "lora.rank=2"), Clips())
+    with pytest.raises(InputError, match=r"stage align does not read 'lora\.quantize'; it is read by instruct"):
+        train("align", CONFIGS / "small" / "align.yaml", [f"output={tmp_path / 'o'}", "lora.quantize=nf4"])
     if not torch.cuda.is_available():
         monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: object())
         with pytest.raises(InputError, match="needs a GPU"):

@@ -16,20 +16,21 @@ from tiny_video import saved_backbone, tiny_clip_config
 from training_world import Clips, tiny
 
 import vimonet
-from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor, get_parts
+from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor, build_model, get_parts
 from vimonet.motion import Motion
-from vimonet.training.data import frame_cache as frames_module
-from vimonet.training.data.collator import Collator
-from vimonet.training.data.frame_cache import FrameCache, video_frames_of
-from vimonet.training.data.sampling import CELLS, Sample, TurnSampler, cell_of
+from vimonet.training.data import ModalityGroup, Sample, group_of
+from vimonet.training.data import collator as frames_module
+from vimonet.training.data.collator import Collator, FrameCache, video_frames_of
+from vimonet.training.data.sampling import QAPairSampler
 from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.run_folder import Run
-from vimonet.training.stages import align_instruct
+from vimonet.training.stages.align import run_align
+from vimonet.training.stages.instruct import run_instruct
 from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
 
 TOWER = ["video.tokens=24", "video.frames=4"]
-RATES = ["learning_rate.language_model=1e-2", "learning_rate.video_tower=1e-3", "learning_rate.keypoint_tower=1e-3"]
+RATES = ["optim.lr.language_model=1e-2", "optim.lr.video_tower=1e-3", "optim.lr.keypoint_tower=1e-3"]
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +49,14 @@ def joint_folder(
 ) -> Path:
     output = tmp_path_factory.mktemp("runs") / "align"
     parts = [f"language.checkpoint={language_folder}", f"motion.checkpoint={tokenizer_folder}"]
-    data = [f"data.dataset={dataset}", "validation.split=val", "schedule.eval_every=2", "objective.alignment=0.5"]
-    rates = ["learning_rate.translators=1e-2", "schedule.batch_size=10"]
-    return align_instruct.run_align(tiny(output, *parts, *data, *TOWER, *rates, f"video.checkpoint={tower}"))
+    data = [
+        f"data.dataset={dataset}",
+        "validation.split=val",
+        "trainer.eval_every=2",
+        "objective.token_phrase_contrastive=0.5",
+    ]
+    rates = ["optim.lr.projectors=1e-2", "trainer.batch_size=10"]
+    return run_align(tiny(output, *parts, *data, *TOWER, *rates, f"video.checkpoint={tower}"))
 
 
 @pytest.fixture(scope="module", params=["spatial", "attentive"])
@@ -75,48 +81,48 @@ def losses(folder: Path, name: str = "loss") -> list[float]:
 
 def test_rows_have_their_cells_and_the_span_of_their_video(dataset: Path) -> None:
     samples = training_samples(str(dataset), noise=False)
-    assert samples.cells.tolist() == [0, 1, 3, 4, 4] * 4 == [cell_of(samples[i]) for i in range(20)]
+    assert samples.modality_groups.tolist() == [0, 1, 3, 4, 4] * 4 == [group_of(samples[i]) for i in range(20)]
     assert samples.lengths.tolist() == [20, 20, 0, 20, 20] * 4
     assert len(samples.videos) == 12 and samples[0]["video"] is None
     assert samples[3]["video"] == (str(dataset / "video/train-0003.mp4"), 1.0, 2.0) == samples.videos[1]
     assert samples[2]["joints"] is None and samples[2]["dimensions"] is None
-    assert {answer for _, answer in samples[2]["turns"]} == {"blue", "a person waves."}
+    assert {answer for _, answer in samples[2]["qa_pairs"]} == {"blue", "a person waves."}
 
 
 def test_streams_give_a_part_of_paired_rows(dataset: Path) -> None:
     cells = {}
     for streams in ("motion", "video", "unpaired"):
         samples = training_samples(str(dataset), streams=streams)
-        cells[streams] = [cell_of(samples[i]) for i in range(len(samples))]
+        cells[streams] = [group_of(samples[i]) for i in range(len(samples))]
         if streams != "unpaired":
-            assert samples.cells.tolist() == cells[streams]
+            assert samples.modality_groups.tolist() == cells[streams]
     assert cells == {"motion": [0, 1, 0, 1] * 4, "video": [3, 3, 3] * 4, "unpaired": [0, 1, 3, 3, 1, 0, 1, 3, 0, 3] * 2}
     samples.set_epoch(1)
-    assert [cell_of(samples[i]) for i in range(5)] == [0, 1, 3, 0, 3]
+    assert [group_of(samples[i]) for i in range(5)] == [0, 1, 3, 0, 3]
     with pytest.raises(InputError, match=r"data\.streams is 'both'"):
         training_samples(str(dataset), streams="both")
 
 
 def test_modality_dropout_depends_on_seed_epoch_and_index_alone(dataset: Path) -> None:
     samples = training_samples(str(dataset))
-    view, again = (TurnSampler(samples, 2, 3, dropout=0.5) for _ in range(2))
-    plain = TurnSampler(samples, 2, 3)
+    view, again = (QAPairSampler(samples, 2, 3, dropout=0.5) for _ in range(2))
+    plain = QAPairSampler(samples, 2, 3)
     drawn: Counter[int] = Counter()
     for epoch in range(60):
         for each in (view, again, plain):
             each.set_epoch(epoch)
         for index in range(5):
             sample = view[index]
-            assert cell_of(sample) == cell_of(again[index])
-            assert sample["turns"] == plain[index]["turns"]
+            assert group_of(sample) == group_of(again[index])
+            assert sample["qa_pairs"] == plain[index]["qa_pairs"]
             if index < 3:
-                assert cell_of(sample) == cell_of(plain[index])
+                assert group_of(sample) == group_of(plain[index])
             else:
-                drawn[cell_of(sample)] += 1
+                drawn[group_of(sample)] += 1
                 assert (sample["video"] is None) + (sample["joints"] is None) <= 1
-    assert 45 <= drawn[CELLS.index("paired")] <= 75 and drawn[CELLS.index("text")] == 0
-    assert 18 <= drawn[CELLS.index("video")] <= 42
-    assert cell_of(TurnSampler(samples, 2, 3, dropout=1.0)[3]) != CELLS.index("paired")
+    assert 45 <= drawn[ModalityGroup.PAIRED] <= 75 and drawn[ModalityGroup.TEXT] == 0
+    assert 18 <= drawn[ModalityGroup.VIDEO] <= 42
+    assert group_of(QAPairSampler(samples, 2, 3, dropout=1.0)[3]) != ModalityGroup.PAIRED
 
 
 # --- frames ---
@@ -174,13 +180,13 @@ def test_a_packed_question_is_the_single_question_exactly(
     model, processor = pair
     data = training_samples(str(dataset), noise=False)
     samples: list[Sample] = [data[index] for index in range(5)]
-    samples.append({"joints": None, "turns": samples[0]["turns"], "source": "text"})
+    samples.append({"joints": None, "qa_pairs": samples[0]["qa_pairs"], "source": "text"})
     video_frames = FrameCache(tmp_path, data.videos, processor.video_processor) if cached else None
     batch = collator_of(processor, video_frames=video_frames)(samples)
-    assert batch["cells"].tolist() == [0, 1, 3, 4, 4, 2]
+    assert batch["modality_groups"].tolist() == [0, 1, 3, 4, 4, 2]
     assert batch["video_values"].shape == (3, 4, 3, 32, 32) and batch["video_mask"].all()
     assert len(batch["motion_values"]) == len(batch["keypoint_values"]) == 2
-    inputs = {name: value for name, value in batch.items() if name not in ("labels", "cells")}
+    inputs = {name: value for name, value in batch.items() if name not in ("labels", "modality_groups")}
     with torch.no_grad():
         packed = model(**inputs).logits
     for row, sample in enumerate(samples):
@@ -191,7 +197,7 @@ def test_a_packed_question_is_the_single_question_exactly(
             path, start, end = sample["video"]
             video = processor.video_frames(path, start=start, end=end)
         start = None
-        for question, answer in sample["turns"]:
+        for question, answer in sample["qa_pairs"]:
             single = processor.apply_chat_template(
                 processor.messages(question, motion, answer, video=video),
                 tokenize=True,
@@ -221,7 +227,7 @@ def test_a_packed_question_is_the_single_question_exactly(
 def test_rows_without_room_or_tower_are_refused(pair: Any, dataset: Path) -> None:
     _, processor = pair
     samples = training_samples(str(dataset))
-    with pytest.raises(InputError, match=r"become 30 tokens, and schedule\.max_tokens is 28"):
+    with pytest.raises(InputError, match=r"become 30 tokens, and trainer\.max_tokens is 28"):
         collator_of(processor, max_tokens=28)([samples[3]])
     blind = Collator(processor.tokenizer, processor.feature_extractor)
     with pytest.raises(InputError, match=r"train-0002\.mp4: .*set video\.checkpoint"):
@@ -233,9 +239,7 @@ def test_rows_without_room_or_tower_are_refused(pair: Any, dataset: Path) -> Non
 
 def test_align_trains_the_translator_of_video_and_leaves_its_tower(joint_folder: Path, tower: Path) -> None:
     model = ViMoNetForConditionalGeneration.from_pretrained(joint_folder)
-    theirs = align_instruct.build_model(
-        model.config, vimonet.load(joint_folder).processor.tokenizer, video_tower=str(tower)
-    )
+    theirs = build_model(model.config, vimonet.load(joint_folder).processor.tokenizer, video_tower=str(tower))
     for name, value in get_parts(theirs)["video_tower"].state_dict().items():
         assert torch.equal(value, get_parts(model)["video_tower"].state_dict()[name]), name
     for cell in ("motion", "keypoint", "video", "paired"):
@@ -261,10 +265,10 @@ def test_a_joint_model_is_asked_with_motion_and_video(joint_folder: Path, datase
 
 def test_video_tells_the_colour_that_motion_cannot(joint_folder: Path, dataset: Path, tmp_path: Path) -> None:
     """What the pictures alone hold is learnt, from video and from both; the tower is trained too."""
-    options = [f"model={joint_folder}", f"data.dataset={dataset}", "schedule.steps=150", "schedule.save_every=150"]
-    rates = ["learning_rate.language_model=4e-3", "learning_rate.video_tower=1e-3", "learning_rate.translators=4e-3"]
-    rates += ["schedule.batch_size=10", "schedule.log_every=10", "objective.cell_weights={motion: 0.1, keypoint: 0.1}"]
-    output = align_instruct.run_instruct(tiny(tmp_path / "o", *options, *rates, "objective.modality_dropout=0.3"))
+    options = [f"model={joint_folder}", f"data.dataset={dataset}", "trainer.steps=150", "trainer.save_every=150"]
+    rates = ["optim.lr.language_model=4e-3", "optim.lr.video_tower=1e-3", "optim.lr.projectors=4e-3"]
+    rates += ["trainer.batch_size=10", "trainer.log_every=10", "objective.group_weights={motion: 0.1, keypoint: 0.1}"]
+    output = run_instruct(tiny(tmp_path / "o", *options, *rates, "objective.modality_dropout=0.3"))
     model = vimonet.load(output)
     before = get_parts(ViMoNetForConditionalGeneration.from_pretrained(joint_folder))["video_tower"].state_dict()
     after = get_parts(model.model)["video_tower"].state_dict()
@@ -290,11 +294,11 @@ def test_a_killed_run_continues_on_the_same_curve_without_decoding_again(
     decoded: list[Any] = []
     usual = frames_module.video_frames_of
     monkeypatch.setattr(frames_module, "video_frames_of", lambda *given: (decoded.append(given[0]), usual(*given))[1])
-    options = [f"model={joint_folder}", f"data.dataset={dataset}", *RATES, "schedule.steps=8"]
+    options = [f"model={joint_folder}", f"data.dataset={dataset}", *RATES, "trainer.steps=8"]
     options += ["objective.modality_dropout=0.5", *(["lora.rank=2"] if lora else [])]
 
     def run(output: Path) -> Path:
-        return align_instruct.run_instruct(tiny(output, *options))
+        return run_instruct(tiny(output, *options))
 
     whole = run(tmp_path / "whole")
     assert len(decoded) == len(set(decoded)) <= 12
@@ -323,7 +327,7 @@ def test_a_killed_run_continues_on_the_same_curve_without_decoding_again(
 
 def test_a_model_of_motion_gets_a_video_tower(aligned_folder: Path, dataset: Path, tower: Path, tmp_path: Path) -> None:
     options = [f"model={aligned_folder}", f"data.dataset={dataset}", f"video.checkpoint={tower}", *TOWER]
-    output = align_instruct.run_align(tiny(tmp_path / "o", *options, "schedule.steps=2", "video.pooling=attentive"))
+    output = run_align(tiny(tmp_path / "o", *options, "trainer.steps=2", "video.pooling=attentive"))
     model = ViMoNetForConditionalGeneration.from_pretrained(output)
     before = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder).state_dict()
     for name, value in model.state_dict().items():
@@ -336,13 +340,13 @@ def test_a_model_of_motion_gets_a_video_tower(aligned_folder: Path, dataset: Pat
 def test_mistakes_are_named(aligned_folder: Path, dataset: Path, tower: Path, tmp_path: Path) -> None:
     model, data = f"model={aligned_folder}", f"data.dataset={dataset}"
     with pytest.raises(InputError, match="the data has video and the model sees none"):
-        align_instruct.run_align(tiny(tmp_path / "a", model, data))
+        run_align(tiny(tmp_path / "a", model, data))
     with pytest.raises(InputError, match="there is no such folder"):
-        align_instruct.run_align(tiny(tmp_path / "b", model, data, "video.checkpoint=./nowhere"))
+        run_align(tiny(tmp_path / "b", model, data, "video.checkpoint=./nowhere"))
     with pytest.raises(InputError, match="no video tower can be loaded"):
-        align_instruct.run_align(tiny(tmp_path / "c", model, data, f"video.checkpoint={dataset}"))
+        run_align(tiny(tmp_path / "c", model, data, f"video.checkpoint={dataset}"))
     assert list(tmp_path.iterdir()) == []
-    align_instruct.run_align(tiny(tmp_path / "d", model, data, "data.streams=motion", "schedule.steps=1"))
+    run_align(tiny(tmp_path / "d", model, data, "data.streams=motion", "trainer.steps=1"))
 
 
 def test_a_run_begun_before_there_was_video_goes_on(tmp_path: Path) -> None:
@@ -351,7 +355,7 @@ def test_a_run_begun_before_there_was_video_goes_on(tmp_path: Path) -> None:
     (partial / "checkpoint-2" / "trainer_state.json").write_text("{}")
     config = tiny(tmp_path / "o")
     settings = {"stage": "align", **config.to_dict()}
-    del settings["video"], settings["learning_rate"]["video_tower"], settings["objective"]["modality_dropout"]
+    del settings["video"], settings["optim"]["lr"]["video_tower"], settings["objective"]["modality_dropout"]
     (partial / "config.json").write_text(json.dumps(settings))
     Run(config, "align")
     with pytest.raises(InputError, match=r"objective\.modality_dropout=0\.0"):
@@ -359,5 +363,5 @@ def test_a_run_begun_before_there_was_video_goes_on(tmp_path: Path) -> None:
 
 
 def test_motion_only_samples_need_no_frames(aligned_folder: Path, tmp_path: Path) -> None:
-    output = align_instruct.run_align(tiny(tmp_path / "o", f"model={aligned_folder}", "schedule.steps=1"), Clips())
+    output = run_align(tiny(tmp_path / "o", f"model={aligned_folder}", "trainer.steps=1"), Clips())
     assert not (tmp_path / "o.partial").exists() and output.is_dir()

@@ -15,11 +15,11 @@ from training_world import Clips, rest_pose, tiny
 from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor
 from vimonet.motion.projection import View
 from vimonet.motion.skeleton import INDEX
-from vimonet.training.stages.align_instruct import run_instruct
-from vimonet.training.stages.lift_keypoints import FilmedPoses, lift_report, pose_of, run_lift
+from vimonet.training.stages.instruct import run_instruct
+from vimonet.training.stages.lift_keypoints import ProjectedPoses, lift_report, pose_of, run_lift_keypoints
 from vimonet.utils.errors import InputError
 
-SETTINGS = ["learning_rate.keypoint_tower=3e-3", "motion.lift_width=32", "schedule.batch_size=8"]
+SETTINGS = ["optim.lr.keypoint_tower=3e-3", "motion.lift_width=32", "trainer.batch_size=8"]
 
 
 class Turning(Clips):
@@ -40,8 +40,8 @@ class Turning(Clips):
 @pytest.fixture(scope="module")
 def lifted(aligned_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("runs") / "lift"
-    config = tiny(output, *SETTINGS, f"model={aligned_folder}", "schedule.steps=60", "validation.split=val")
-    return run_lift(config, Turning(), Turning(8))
+    config = tiny(output, *SETTINGS, f"model={aligned_folder}", "trainer.steps=60", "validation.split=val")
+    return run_lift_keypoints(config, Turning(), Turning(8))
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -52,7 +52,7 @@ def test_it_learns_the_facing_and_leaves_the_rest(lifted: Path, aligned_folder: 
     said = json.loads((lifted / "training.json").read_text())["lifted"]
     assert said["samples"] == "validation" and said["clips"] == 8
     processor = ViMoNetProcessor.from_pretrained(lifted)
-    held_out = FilmedPoses(Turning(8), processor.feature_extractor, 0)
+    held_out = ProjectedPoses(Turning(8), processor.feature_extractor, 0)
     tower = ViMoNetForConditionalGeneration.from_pretrained(lifted).vimonet.keypoint_tower
     measured = lift_report(tower.lifter, held_out)  # of what is saved
     assert {"samples": "validation", **measured} == said
@@ -70,13 +70,13 @@ def test_it_learns_the_facing_and_leaves_the_rest(lifted: Path, aligned_folder: 
 
 
 def test_then_answers_train_the_keypoint_tower_alone(lifted: Path, tmp_path: Path) -> None:
-    rates = ["learning_rate.keypoint_tower=1e-2", "learning_rate.translators=0"]
+    rates = ["optim.lr.keypoint_tower=1e-2", "optim.lr.projectors=0"]
     folder = run_instruct(tiny(tmp_path / "out", *rates, f"model={lifted}"), Flat(), None)
     before, after = weights(lifted), weights(folder)
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert changed and not {name for name in changed if "keypoint_tower" not in name or ".lifter." in name}
     assert {"vimonet.keypoint_tower.keypoints.weight", "vimonet.keypoint_tower.input.weight"} <= changed
-    rates += ["learning_rate.keypoint_translator=1e-2"]
+    rates += ["optim.lr.keypoint_projector=1e-2"]
     after = weights(run_instruct(tiny(tmp_path / "with", *rates, f"model={lifted}"), Flat(), None))
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert all("keypoint" in name for name in changed)  # of the translators neither the motion's nor the clock
@@ -109,7 +109,7 @@ def _motion(joints: np.ndarray) -> Any:
 
 def test_views_change_with_the_epoch(lifted: Path) -> None:
     extractor = ViMoNetProcessor.from_pretrained(lifted).feature_extractor
-    clips, again = (FilmedPoses(Turning(), extractor, 3) for _ in range(2))
+    clips, again = (ProjectedPoses(Turning(), extractor, 3) for _ in range(2))
     np.testing.assert_array_equal(clips[2][0], again[2][0])
     again.set_epoch(1)
     assert clips[2][0].shape == again[2][0].shape and not np.array_equal(clips[2][0], again[2][0])
@@ -119,9 +119,9 @@ def test_views_change_with_the_epoch(lifted: Path) -> None:
 
 def test_what_cannot_be_lifted_is_said(aligned_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs a model"):
-        run_lift(tiny(tmp_path / "out", *SETTINGS), Turning())
+        run_lift_keypoints(tiny(tmp_path / "out", *SETTINGS), Turning())
     with pytest.raises(InputError, match="has none; name a source with 3D motion"):
-        run_lift(tiny(tmp_path / "out", *SETTINGS, f"model={aligned_folder}"), Flat())
+        run_lift_keypoints(tiny(tmp_path / "out", *SETTINGS, f"model={aligned_folder}"), Flat())
     with pytest.raises(InputError, match="cannot be loaded"):
-        run_lift(tiny(tmp_path / "out", *SETTINGS, "model=nowhere"), Turning())
+        run_lift_keypoints(tiny(tmp_path / "out", *SETTINGS, "model=nowhere"), Turning())
     assert not (tmp_path / "out").exists()

@@ -15,10 +15,10 @@ from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.build import Composed, compose
 from vimonet.motion import Motion
 from vimonet.motion.features.body_features import BODY_DIM
+from vimonet.training.data import Sample
 from vimonet.training.data.collator import Collator
-from vimonet.training.data.packing import Piece, fill_rows
-from vimonet.training.data.sampling import Sample
-from vimonet.training.objective import cell_counts, cell_sums, supervised
+from vimonet.training.data.packing import PackedSample, fill_rows
+from vimonet.training.objective import group_counts, group_sums, supervised
 from vimonet.video import VideoFrames
 
 FORMS = {
@@ -29,7 +29,7 @@ FORMS = {
     "qwen": ("qwen", byte_level_tokenizer, ""),
     "motionllm": ("vicuna", sentencepiece_tokenizer, ""),
 }
-PACKINGS = ("questions", "rows", "none")
+PACKINGS = ("shared_prefix", "multi_sample", "none")
 LEARNT = {  # behind an answer, with what the family puts before it
     "vimonet": "{}<|end|>",
     "vicuna": "{}</s>",
@@ -72,7 +72,9 @@ def samples() -> list[Sample]:
     made: list[Any] = [clips[0], {**clips[1], "joints": None}, clips[2], {**clips[3], "joints": None}]
     made[1]["video"], made[2]["video"] = ("a", None, None), ("bb", None, None)
     for number, sample in enumerate(made):
-        sample["turns"] = [(f"{question[:-1]} {number}?", answer) for question, answer in sample["turns"][: number + 1]]
+        sample["qa_pairs"] = [
+            (f"{question[:-1]} {number}?", answer) for question, answer in sample["qa_pairs"][: number + 1]
+        ]
     return made
 
 
@@ -93,7 +95,7 @@ def collate(composed: Composed, packing: str, **options: Any) -> dict[str, torch
 
 def logits_of(composed: Composed, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     with torch.no_grad():
-        return composed.model(**{k: v for k, v in batch.items() if k not in ("labels", "cells")}).logits
+        return composed.model(**{k: v for k, v in batch.items() if k not in ("labels", "modality_groups")}).logits
 
 
 def singles(composed: Composed) -> list[dict[str, Any]]:
@@ -102,7 +104,7 @@ def singles(composed: Composed) -> list[dict[str, Any]]:
     for sample in samples():
         motion = None if sample["joints"] is None else Motion(sample["joints"], confidence=sample["confidence"])
         video = video_frames(sample["video"]) if sample.get("video") else None
-        for question, answer in sample["turns"]:
+        for question, answer in sample["qa_pairs"]:
             inputs = composed.processor.apply_chat_template(
                 composed.processor.messages(question, motion, answer, video=video),
                 tokenize=True,
@@ -146,9 +148,9 @@ def test_a_packed_question_is_the_single_question_exactly(packing: str, composed
         assert (batch["labels"][row, places] != -100).tolist() == single["learnt"].tolist()
         torch.testing.assert_close(logits[row, places], single["logits"], rtol=1e-4, atol=1e-5)
     assert not expected
-    rows = {"questions": 4, "none": 10}
+    rows = {"shared_prefix": 4, "none": 10}
     assert len(batch["input_ids"]) == rows.get(packing, len(batch["input_ids"]))
-    if packing == "rows":
+    if packing == "multi_sample":
         assert len(batch["input_ids"]) < 4 and batch["input_ids"].shape[1] <= 400
     shared = packing != "none" and name != "motionllm"
     assert len(batch["video_values"]) == (2 if shared else 5)
@@ -165,7 +167,7 @@ def test_supervised_text_is_the_answers_and_their_end(packing: str, composed: tu
         learnt = (labels != -100).nonzero().flatten()
         assert torch.equal(learnt, torch.arange(int(learnt[0]), int(learnt[-1]) + 1))  # one stretch
         said.append(decode(labels[learnt]).strip())
-    wanted = [LEARNT[name].format(answer) for sample in samples() for _, answer in sample["turns"]]
+    wanted = [LEARNT[name].format(answer) for sample in samples() for _, answer in sample["qa_pairs"]]
     assert sorted(said) == sorted(wanted)
 
 
@@ -175,8 +177,8 @@ def test_every_packing_has_the_same_loss_in_every_cell(composed: tuple[str, Comp
     for packing in PACKINGS:
         batch = collate(made, packing)
         keep, targets = supervised(batch["labels"])
-        sums = cell_sums(logits_of(made, batch)[keep], targets, keep, batch["cells"])
-        found.append((cell_counts(batch["labels"], batch["cells"]), sums))
+        sums = group_sums(logits_of(made, batch)[keep], targets, keep, batch["modality_groups"])
+        found.append((group_counts(batch["labels"], batch["modality_groups"]), sums))
     assert (found[0][0] > 0).tolist() == [True, False, True, True, True]
     for counts, sums in found[1:]:
         assert torch.equal(counts, found[0][0])
@@ -184,17 +186,17 @@ def test_every_packing_has_the_same_loss_in_every_cell(composed: tuple[str, Comp
 
 
 def test_rows_are_filled_longest_first() -> None:
-    pieces = [Piece(number, range(length), []) for number, length in enumerate((3, 9, 5, 4, 7, 2))]
-    rows = [[len(piece) for piece in row] for row in fill_rows(pieces, "rows", 10)]
+    samples = [PackedSample(number, range(length), []) for number, length in enumerate((3, 9, 5, 4, 7, 2))]
+    rows = [[len(sample) for sample in row] for row in fill_rows(samples, "multi_sample", 10)]
     assert rows == [[9], [7, 3], [5, 4], [2]]
     assert sum(map(sum, rows)) == 30
 
 
 def test_what_does_not_fit_is_left_out_with_its_copy_of_the_clip(composed: tuple[str, Composed]) -> None:
     name, made = composed
-    whole = len(questions_of(made, collate(made, "questions")))
+    whole = len(questions_of(made, collate(made, "shared_prefix")))
     longest = max(len(single["ids"]) for single in singles(made))
-    for packing in ("questions", "rows"):
+    for packing in ("shared_prefix", "multi_sample"):
         batch = collate(made, packing, max_tokens=longest)
         assert batch["input_ids"].shape[1] <= longest + 7
         assert len(questions_of(made, batch)) < whole

@@ -24,7 +24,7 @@ CPU = Devices(gpus=0)
 
 
 def config_of(*overrides: str) -> TrainingConfig:
-    return make_config({}, [*TINY, "motion.keypoints=false", "learning_rate.language_model=1e-3", *overrides])
+    return make_config({}, [*TINY, "motion.keypoints=false", "optim.lr.language_model=1e-3", *overrides])
 
 
 def planned(*overrides: str, devices: Devices = CPU, **options: Any) -> Plan:
@@ -45,14 +45,14 @@ def planned(*overrides: str, devices: Devices = CPU, **options: Any) -> Plan:
 )
 def test_published_shapes_have_the_published_number_of_parameters(name: str, parameters: int) -> None:
     config = make_config({}, [f"language.checkpoint={name}"])
-    model = build_on_meta(describe(config, stage="language"))
+    model = build_on_meta(describe(config, stage="pretrain-lm"))
     assert sum(p.numel() for p in model.parameters()) == parameters
     assert all(p.device.type == "meta" for p in model.parameters())
 
 
 def test_every_known_shape_is_one_of_transformers() -> None:
     for name in LANGUAGE_MODELS:
-        assert describe(make_config({}, [f"language.checkpoint={name}"]), stage="language").num_hidden_layers >= 12
+        assert describe(make_config({}, [f"language.checkpoint={name}"]), stage="pretrain-lm").num_hidden_layers >= 12
     for name in VIDEO_TOWERS:
         described = describe(config_of(f"video.checkpoint={name}"))
         assert described.video_config.hidden_size in (768, 1024)
@@ -65,7 +65,9 @@ def test_a_config_whose_model_is_still_to_be_made_is_followed_back_to_its_parts(
     assert described.video_config.model_type == "languagebind_video" and described.video_pooling == "none"
     path = ROOT / "configs/nano/instruct.yaml"
     described = describe(load_config(path, ["model=runs/nowhere", "language.checkpoint=runs/nano/language"]), path)
-    assert described.text_config.num_hidden_layers == load_config(ROOT / "configs/nano/language.yaml").language.layers
+    assert (
+        described.text_config.num_hidden_layers == load_config(ROOT / "configs/nano/pretrain-lm.yaml").language.layers
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,8 @@ def test_a_config_whose_model_is_still_to_be_made_is_followed_back_to_its_parts(
     [
         (["model=runs/nowhere"], "is not there yet"),
         (["language.checkpoint=someone/else"], "not among those known"),
-        (["schedule.batch_size=3", "schedule.accumulation=2"], "must be a multiple"),
-        (["schedule.max_tokens=20", "motion.max_frames=196"], "no question fits"),
+        (["trainer.batch_size=3", "trainer.accumulation=2"], "must be a multiple"),
+        (["trainer.max_tokens=20", "motion.max_frames=196"], "no question fits"),
     ],
 )
 def test_what_cannot_be_planned_is_said(overrides: list[str], said: str) -> None:
@@ -109,7 +111,7 @@ def test_the_ledger_counts_what_is_alive() -> None:
 
 
 def test_weights_gradients_and_moments_in_full_training() -> None:
-    cost = planned("schedule.accumulation=2", "learning_rate.motion_tower=1e-4").cost
+    cost = planned("trainer.accumulation=2", "optim.lr.motion_tower=1e-4").cost
     assert cost.trainable == cost.parameters
     assert cost.parts[WEIGHTS] == pytest.approx(4 * cost.parameters, rel=0.01)  # buffers beside them
     assert cost.parts[OPTIMISER] == 8 * cost.parameters
@@ -118,14 +120,14 @@ def test_weights_gradients_and_moments_in_full_training() -> None:
 
 
 def test_filmed_clips_go_through_the_keypoint_tower_alone() -> None:
-    rates = [f"learning_rate.{part}=0" for part in ("language_model", "translators")]
-    plan = planned("motion.keypoints=true", "data.film=true", "learning_rate.keypoint_tower=1e-3", *rates)
+    rates = [f"optim.lr.{part}=0" for part in ("language_model", "projectors")]
+    plan = planned("motion.keypoints=true", "data.random_views=true", "optim.lr.keypoint_tower=1e-3", *rates)
     assert plan.batch.keypoint[0] == 4 and plan.batch.motion == (0, 0)
     assert 0 < plan.cost.trainable < plan.cost.parameters / 2
 
 
 def test_adapters_are_all_that_is_trained_of_the_language_model() -> None:
-    frozen = planned("learning_rate.language_model=0").cost
+    frozen = planned("optim.lr.language_model=0").cost
     cost = planned("lora.rank=4", "model=", "lora.merge=true").cost
     layers, width, rank = 2, 32, 4
     assert cost.trainable - frozen.trainable == layers * 4 * (2 * width * rank)
@@ -145,7 +147,7 @@ def test_four_bits_hold_the_layers_in_an_eighth() -> None:
 
 def test_devices_divide_what_their_sharding_says() -> None:
     two = {name: planned(devices=Devices(gpus=2, sharding=name)).cost for name in ("none", "zero2", "fsdp")}
-    one = planned("schedule.batch_size=2", devices=Devices(gpus=1)).cost
+    one = planned("trainer.batch_size=2", devices=Devices(gpus=1)).cost
     assert two["none"].parts[BUCKETS] == 4 * one.trainable
     assert two["zero2"].parts[WEIGHTS] == one.parts[WEIGHTS]
     assert two["zero2"].parts[OPTIMISER] == one.parts[OPTIMISER] / 2
@@ -154,15 +156,15 @@ def test_devices_divide_what_their_sharding_says() -> None:
 
 
 def test_checkpointing_trades_memory_for_work() -> None:
-    shape = ["language.layers=8", "language.hidden_size=64", "schedule.max_tokens=256"]
-    plain, again = (planned(*shape, f"schedule.gradient_checkpointing={on}").cost for on in ("false", "true"))
+    shape = ["language.layers=8", "language.hidden_size=64", "trainer.max_tokens=256"]
+    plain, again = (planned(*shape, f"trainer.gradient_checkpointing={on}").cost for on in ("false", "true"))
     assert again.peak < 0.6 * plain.peak
     assert 1.2 * plain.flops < again.flops < 1.4 * plain.flops  # one more forward pass: 4/3
 
 
 def test_operations_are_six_per_weight_and_token_and_attention() -> None:
-    config = config_of("learning_rate.translators=1e-3")
-    plan = make_plan(config, CPU, stage="language", rows=Rows(tokens=64, scored=64))
+    config = config_of("optim.lr.projectors=1e-3")
+    plan = make_plan(config, CPU, stage="pretrain-lm", rows=Rows(tokens=64, scored=64))
     layers, width, inner, tokens = 2, 32, 64, 4 * 64
     products = layers * (4 * width * width + 3 * width * inner) + 400 * width
     attention = layers * 2 * 64 * width
@@ -172,14 +174,14 @@ def test_operations_are_six_per_weight_and_token_and_attention() -> None:
 
 
 def test_what_does_not_fit_is_told_what_would_make_it_fit() -> None:
-    shape = ["language.layers=8", "language.hidden_size=64", "schedule.max_tokens=512"]
+    shape = ["language.layers=8", "language.hidden_size=64", "trainer.max_tokens=512"]
     config = config_of(*shape)
     needed = make_plan(config, CPU)
     less = Devices(gpus=0, memory=0.7 * needed.gib)
     plan = make_plan(config, less)
     assert needed.fits and not plan.fits
     ways = ways_to_fit(config, plan)
-    assert ("schedule.gradient_checkpointing=true",) in [way.changes for way in ways]
+    assert ("trainer.gradient_checkpointing=true",) in [way.changes for way in ways]
     assert all(way.fits for way in ways)
     assert ways_to_fit(config, make_plan(config, Devices(gpus=0, memory=1e-6))) == []
 
@@ -201,7 +203,7 @@ def test_a_real_run_needs_what_was_planned() -> None:
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     case = ["language.hidden_size=512", "language.layers=4", "language.heads=4", "language.kv_heads=4"]
-    case += ["language.intermediate_size=1024", "schedule.batch_size=1", "schedule.turns_per_clip=2", "data.words=2"]
+    case += ["language.intermediate_size=1024", "trainer.batch_size=1", "trainer.qa_pairs_per_clip=2", "data.words=2"]
     predicted, measured = benchmark.run("predict", case), benchmark.run("measure", case)
     assert predicted == pytest.approx(measured, rel=0.3)
 
@@ -211,8 +213,8 @@ def test_a_real_run_needs_what_was_planned() -> None:
 
 def test_plan_prints_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "instruct.yaml"
-    path.write_text("learning_rate: {language_model: 1.0e-3}\nlanguage: {vocab_size: 4000}\n")
-    command = ["train", "plan", "--config", str(path), *TINY]
+    path.write_text("optim: {lr: {language_model: 1.0e-3}}\nlanguage: {vocab_size: 4000}\n")
+    command = ["plan", "instruct", "--config", str(path), *TINY]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "fits: " in out and "language model" in out and "assumed: 35% of 989 TFLOP/s" in out

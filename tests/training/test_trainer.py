@@ -16,14 +16,15 @@ from training_world import TEXTS, Clips, tiny
 from transformers import TrainerCallback
 
 from vimonet.model import ViMoNetForConditionalGeneration, get_parts
-from vimonet.training.objective import cell_counts, cell_sums, cell_weights, supervised
-from vimonet.training.stages import align_instruct
-from vimonet.training.stages.motion_tokenizer import run_tokenizer
-from vimonet.training.stages.pretrain_lm import run_language
+from vimonet.training.objective import group_counts, group_sums, group_weights, supervised
+from vimonet.training.stages.align import run_align
+from vimonet.training.stages.instruct import run_instruct
+from vimonet.training.stages.motion_tokenizer import run_motion_tokenizer
+from vimonet.training.stages.pretrain_lm import run_pretrain_lm
 from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
 
-RATES = ["learning_rate.language_model=1e-2", "learning_rate.motion_tower=1e-3", "learning_rate.keypoint_tower=1e-3"]
+RATES = ["optim.lr.language_model=1e-2", "optim.lr.motion_tower=1e-3", "optim.lr.keypoint_tower=1e-3"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,18 +46,18 @@ def test_objective_averages_in_cells_then_weighs() -> None:
     logits = torch.randn(3, 4, 5)
     keep, targets = supervised(labels)
     assert targets.tolist() == [1, 2, 3, 1, 1, 1]
-    sums = cell_sums(logits[keep], targets, keep, cells)
-    counts = cell_counts(labels, cells)
+    sums = group_sums(logits[keep], targets, keep, cells)
+    counts = group_counts(labels, cells)
     assert counts.tolist() == [5, 1, 0, 0, 0]
     nll = -logits.log_softmax(-1)
     assert sums[1].item() == pytest.approx(nll[1, 1, 3].item(), rel=1e-5)
-    assert cell_weights("equal", {}, counts, sums).tolist() == [0.5, 0.5, 0, 0, 0]
-    assert cell_weights("equal", {"keypoint": 3}, counts, sums).tolist() == [0.25, 0.75, 0, 0, 0]
-    assert cell_weights("proportional", {}, counts, sums).tolist() == pytest.approx([5 / 6, 1 / 6, 0, 0, 0])
-    uncertain = cell_weights("uncertainty", {}, counts, torch.tensor([5.0, 3.0, 0.0, 0.0, 0.0]))
+    assert group_weights("equal", {}, counts, sums).tolist() == [0.5, 0.5, 0, 0, 0]
+    assert group_weights("equal", {"keypoint": 3}, counts, sums).tolist() == [0.25, 0.75, 0, 0, 0]
+    assert group_weights("proportional", {}, counts, sums).tolist() == pytest.approx([5 / 6, 1 / 6, 0, 0, 0])
+    uncertain = group_weights("uncertainty", {}, counts, torch.tensor([5.0, 3.0, 0.0, 0.0, 0.0]))
     assert uncertain.tolist() == pytest.approx([0.75, 0.25, 0, 0, 0])
     with pytest.raises(InputError, match="videos"):
-        cell_weights("equal", {"videos": 1.0}, counts, sums)
+        group_weights("equal", {"videos": 1.0}, counts, sums)
 
 
 def test_language_stage_writes_a_folder_that_loads(language_folder: Path) -> None:
@@ -121,14 +122,14 @@ def test_mpjpe_is_zero_for_a_perfect_and_ten_for_a_shifted_reconstruction() -> N
 def test_facing_is_taken_out_of_the_pose_error() -> None:
     from training_world import rest_pose
 
-    from vimonet.training.stages.motion_tokenizer import _face_as
+    from vimonet.training.stages.motion_tokenizer import align_heading
 
     pose = (rest_pose() - rest_pose()[:1])[None].repeat(2, 0)
     pose[:, 20, 2] += 0.4
     cos, sin = np.cos(1.2), np.sin(1.2)
     turned = pose @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
     assert np.abs(turned - pose).max() > 0.3
-    np.testing.assert_allclose(_face_as(turned, pose), pose, atol=1e-5)
+    np.testing.assert_allclose(align_heading(turned, pose), pose, atol=1e-5)
 
 
 def test_align_changes_the_translators_only(
@@ -146,7 +147,7 @@ def test_align_changes_the_translators_only(
         torch.testing.assert_close(value, tower[f"encoder.{name}"], rtol=0, atol=0)
     assert any("translators" in name for name in after)
     with pytest.raises(InputError, match="language_model"):
-        align_instruct.run_align(tiny(Path("x"), "learning_rate.language_model=1"), Clips())
+        run_align(tiny(Path("x"), "optim.lr.language_model=1"), Clips())
 
 
 def test_frozen_parts_stay_in_eval_and_rates_are_per_part(
@@ -167,38 +168,38 @@ def test_frozen_parts_stay_in_eval_and_rates_are_per_part(
 
     monkeypatch.setattr(StageTrainer, "__init__", looked)
     before = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder).state_dict()
-    output = align_instruct.run_instruct(
+    output = run_instruct(
         tiny(
             tmp_path / "o",
             f"model={aligned_folder}",
-            "learning_rate.language_model=2e-3",
-            "learning_rate.keypoint_tower=3e-3",
+            "optim.lr.language_model=2e-3",
+            "optim.lr.keypoint_tower=3e-3",
         ),
         Clips(text=True),
         Clips(4),
     )
     assert seen["modes"]["motion_tower"] == {False}
     assert seen["modes"]["keypoint_tower"] == {True}
-    assert seen["rates"] == {"language_model": 2e-3, "keypoint_tower": 3e-3, "translators": 1e-3}
+    assert seen["rates"] == {"language_model": 2e-3, "keypoint_tower": 3e-3, "projectors": 1e-3}
     for name, value in ViMoNetForConditionalGeneration.from_pretrained(output).state_dict().items():
         assert torch.equal(value, before[name]) == ("motion_tower" in name), name
 
 
-@pytest.mark.parametrize("stage", ["language", "tokenizer", "instruct", "lora"])
+@pytest.mark.parametrize("stage", ["pretrain-lm", "motion-tokenizer", "instruct", "lora"])
 def test_a_killed_run_continues_on_the_same_curve(stage: str, tmp_path: Path, aligned_folder: Path) -> None:
     class Killed(Exception):
         pass
 
     def run(output: Path) -> Path:
-        steps = "schedule.steps=7"  # more than two epochs of 12 clips or of 8 texts
-        if stage == "language":
-            return run_language(
-                tiny(output, steps, "learning_rate.language_model=1e-2", "schedule.batch_size=1"), TEXTS[:8]
+        steps = "trainer.steps=7"  # more than two epochs of 12 clips or of 8 texts
+        if stage == "pretrain-lm":
+            return run_pretrain_lm(
+                tiny(output, steps, "optim.lr.language_model=1e-2", "trainer.batch_size=1"), TEXTS[:8]
             )
-        if stage == "tokenizer":
-            return run_tokenizer(tiny(output, steps, "learning_rate.motion_tower=1e-2", "motion.window=8"), Clips())
+        if stage == "motion-tokenizer":
+            return run_motion_tokenizer(tiny(output, steps, "optim.lr.motion_tower=1e-2", "motion.window=8"), Clips())
         lora = ["lora.rank=2", "lora.dropout=0.1"] if stage == "lora" else []
-        return align_instruct.run_instruct(tiny(output, steps, f"model={aligned_folder}", *RATES, *lora), Clips())
+        return run_instruct(tiny(output, steps, f"model={aligned_folder}", *RATES, *lora), Clips())
 
     whole = run(tmp_path / "whole")
     # Killed in a step between two checkpoints: as good as kill -9, because nothing is written on the way out.
@@ -238,28 +239,28 @@ def test_an_interrupted_run_with_other_settings_is_refused(tmp_path: Path) -> No
     partial.mkdir(parents=True)
     (partial / "trainer_state.json").write_text("{}")
     (partial.parent / "config.json").write_text(
-        json.dumps({"stage": "language", **tiny(tmp_path / "o", "seed=3").to_dict()})
+        json.dumps({"stage": "pretrain-lm", **tiny(tmp_path / "o", "seed=3").to_dict()})
     )
     with pytest.raises(InputError, match="seed=3"):
-        run_language(tiny(tmp_path / "o"), TEXTS)
+        run_pretrain_lm(tiny(tmp_path / "o"), TEXTS)
 
 
 def test_user_errors_are_sentences(tmp_path: Path, aligned_folder: Path) -> None:
     with pytest.raises(InputError, match="exists already"):
-        run_language(tiny(aligned_folder), TEXTS)
+        run_pretrain_lm(tiny(aligned_folder), TEXTS)
     with pytest.raises(InputError, match="no output"):
-        run_language(tiny(Path("")).__class__(), TEXTS)
+        run_pretrain_lm(tiny(Path("")).__class__(), TEXTS)
     with pytest.raises(InputError, match="empty"):
-        run_language(tiny(tmp_path / "a"), [])
+        run_pretrain_lm(tiny(tmp_path / "a"), [])
     with pytest.raises(InputError, match="no such folder"):
-        align_instruct.run_instruct(tiny(tmp_path / "c", "model=./nowhere"), Clips())
+        run_instruct(tiny(tmp_path / "c", "model=./nowhere"), Clips())
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="multiple of processes"):
-        run_language(tiny(tmp_path / "d", "schedule.accumulation=3", "learning_rate.language_model=1"), TEXTS)
+        run_pretrain_lm(tiny(tmp_path / "d", "trainer.accumulation=3", "optim.lr.language_model=1"), TEXTS)
     with pytest.raises(InputError, match="learning rate is 0"):
-        run_language(tiny(tmp_path / "b"), TEXTS)
+        run_pretrain_lm(tiny(tmp_path / "b"), TEXTS)
     with pytest.raises(InputError, match="adapter needs"):
-        align_instruct.run_instruct(tiny(tmp_path / "e", "lora.rank=2"), Clips())
+        run_instruct(tiny(tmp_path / "e", "lora.rank=2"), Clips())
 
 
 def test_lora_is_saved_as_an_adapter_or_merged(
@@ -268,9 +269,9 @@ def test_lora_is_saved_as_an_adapter_or_merged(
     from peft import PeftModel
 
     monkeypatch.chdir(aligned_folder.parent)
-    options = [f"model={aligned_folder.name}", "lora.rank=2", "learning_rate.language_model=1e-2", "schedule.steps=2"]
-    adapter = align_instruct.run_instruct(tiny(tmp_path / "adapter", *options), Clips())
-    merged = align_instruct.run_instruct(tiny(tmp_path / "merged", *options, "lora.merge=true"), Clips())
+    options = [f"model={aligned_folder.name}", "lora.rank=2", "optim.lr.language_model=1e-2", "trainer.steps=2"]
+    adapter = run_instruct(tiny(tmp_path / "adapter", *options), Clips())
+    merged = run_instruct(tiny(tmp_path / "merged", *options, "lora.merge=true"), Clips())
     named = json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
     assert named == str(aligned_folder.resolve())  # found from any working directory
     card = (adapter / "README.md").read_text()
@@ -291,9 +292,9 @@ def test_two_processes_give_the_loss_of_one(tmp_path: Path) -> None:
         "import sys, torch\n"
         "from pathlib import Path\n"
         "from training_world import Clips, tiny\n"
-        "from vimonet.training.stages.align_instruct import run_instruct\n"
+        "from vimonet.training.stages.instruct import run_instruct\n"
         "torch.set_num_threads(1)\n"
-        f"run_instruct(tiny(Path(sys.argv[1]), 'schedule.steps=4', *{RATES!r}), Clips(24, text=True))\n"
+        f"run_instruct(tiny(Path(sys.argv[1]), 'trainer.steps=4', *{RATES!r}), Clips(24, text=True))\n"
     )
     path = os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])
     command = [
@@ -308,20 +309,18 @@ def test_two_processes_give_the_loss_of_one(tmp_path: Path) -> None:
         command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    one = align_instruct.run_instruct(tiny(tmp_path / "one", "schedule.steps=4", *RATES), Clips(24, text=True))
+    one = run_instruct(tiny(tmp_path / "one", "trainer.steps=4", *RATES), Clips(24, text=True))
     assert json.loads((tmp_path / "two" / "training.json").read_text())["processes"] == 2
     assert losses(tmp_path / "two") == pytest.approx(losses(one), rel=1e-4)
-    spread = align_instruct.run_instruct(
-        tiny(tmp_path / "acc", "schedule.steps=4", "schedule.accumulation=2", *RATES), Clips(24, text=True)
+    spread = run_instruct(
+        tiny(tmp_path / "acc", "trainer.steps=4", "trainer.accumulation=2", *RATES), Clips(24, text=True)
     )
     assert losses(spread) == pytest.approx(losses(one), rel=1e-4)
 
 
 def test_bfloat16_autocast_on_the_cpu_stays_close(aligned_folder: Path, tmp_path: Path) -> None:
     runs = [
-        align_instruct.run_instruct(
-            tiny(tmp_path / name, f"model={aligned_folder}", *RATES, f"schedule.bf16={name}"), Clips(text=True)
-        )
+        run_instruct(tiny(tmp_path / name, f"model={aligned_folder}", *RATES, f"trainer.bf16={name}"), Clips(text=True))
         for name in ("false", "true")
     ]
     full, half = (losses(run) for run in runs)
@@ -331,7 +330,7 @@ def test_bfloat16_autocast_on_the_cpu_stays_close(aligned_folder: Path, tmp_path
 
 
 def test_unknown_data_setting_names_the_nearest() -> None:
-    from vimonet.training.data.sampling import ask_data
+    from vimonet.training.data.sampling import call_with_data
 
     with pytest.raises(InputError, match="'count'"):
-        ask_data(lambda count=1, split="train": None, {"coumt": 3})
+        call_with_data(lambda count=1, split="train": None, {"coumt": 3})

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from vimonet.training.run_checkpoints import FILE, load_trained, save_trained
+from vimonet.training.parameters import CHECKPOINT_FILE, load_trained, save_trained
 from vimonet.utils.errors import InputError
 
 
@@ -27,7 +27,7 @@ def test_what_is_frozen_is_left_out_and_what_is_tied_written_once(tmp_path: Path
     saved, loaded = Model(), Model()
     save_trained(saved, [saved.frozen], tmp_path)
     names = {"embedding.weight", *(f"norm.{name}" for name in saved.norm.state_dict())}
-    assert load_file(tmp_path / FILE).keys() == names
+    assert load_file(tmp_path / CHECKPOINT_FILE).keys() == names
     before = loaded.frozen.state_dict()["0.weight"].clone()
     load_trained(loaded, [loaded.frozen], tmp_path)
     assert torch.equal(loaded.embedding.weight, saved.embedding.weight)

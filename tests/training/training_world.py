@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, PARENTS
 from vimonet.training.config import TrainingConfig, make_config
+from vimonet.vimos.parquet import Caption, Instruction, Record
+from vimonet.vimos.types import Part
 
 TINY = [
-    "schedule.device=cpu",
-    "schedule.bf16=false",
-    "schedule.batch_size=4",
-    "schedule.log_every=1",
-    "schedule.save_every=2",
-    "schedule.steps=4",
-    "schedule.turns_per_clip=3",
+    "trainer.device=cpu",
+    "trainer.bf16=false",
+    "trainer.batch_size=4",
+    "trainer.log_every=1",
+    "trainer.save_every=2",
+    "trainer.steps=4",
+    "trainer.qa_pairs_per_clip=3",
     "language.hidden_size=32",
     "language.layers=2",
     "language.heads=4",
@@ -67,7 +70,7 @@ class Clips:
             ("Does it jump?", "no"),
         ]
         if self.text and index % 4 == 3:
-            return {"joints": None, "turns": turns[:2], "source": "text"}
+            return {"joints": None, "qa_pairs": turns[:2], "source": "text"}
         frames = int(rng.integers(12, 40))
         joints = np.repeat(rest_pose()[None], frames, 0)
         joints[:, 20 if index % 2 else 21, 1] += np.sin(np.arange(frames) / 3) * 0.3
@@ -83,6 +86,29 @@ class Clips:
             "joints": joints.astype(np.float32),
             "confidence": confidence,
             "dimensions": 2 if flat else 3,
-            "turns": turns,
+            "qa_pairs": turns,
             "source": "made up",
         }
+
+
+def pair_record(index: int, split: str) -> Record:
+    sample = Clips(40)[index]
+    side = "left" if index % 2 else "right"
+    motion = Motion(sample["joints"], name=f"{split}/{index}", dimensions=sample["dimensions"])
+    half = motion.duration / 2
+    actions = (Part(f"wave the {side} hand", 0.0, half), Part("walk", half, motion.duration))
+    turned = Instruction("yes_no", "fact_yes_no", "Does it turn?", "yes", slots={"do": "turn to the left"})
+    denied = Instruction("yes_no", "fact_yes_no", "Does it jump?", "no", slots={"do": "jump"})
+    return Record(
+        motion.name,
+        "made up",
+        f"recording {index // 2}",
+        split,
+        "none",
+        None if index == 5 else motion,
+        actions=actions if index % 4 else actions[:1],
+        captions=(Caption(f"a person waves the {side} hand {index} times.", "people" if index < 12 else "kinematic"),)
+        if index % 3
+        else (),
+        instructions=(turned, denied) if index % 2 else (),
+    )

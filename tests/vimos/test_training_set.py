@@ -30,35 +30,35 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_samples_hold_what_the_dataset_holds(dataset: str) -> None:
-    samples = training_samples(dataset, "val", turns=5, noise=False)
+    samples = training_samples(dataset, "val", qa_pairs=5, noise=False)
     records = list(read_records(dataset, "val"))
-    assert len(samples) == len(records) == len(samples.lengths) == len(samples.cells)
+    assert len(samples) == len(records) == len(samples.lengths) == len(samples.modality_groups)
     for index, record in enumerate(records):
         sample, motion = samples[index], record.motion
         assert motion is not None
         np.testing.assert_array_equal(sample["joints"], motion.joints)
-        assert samples.lengths[index] == motion.frames and samples.cells[index] == int(motion.dimensions == 2)
+        assert samples.lengths[index] == motion.frames and samples.modality_groups[index] == int(motion.dimensions == 2)
         assert [tuple(span) for span in sample["spans"]] == [(p.action, p.start, p.end) for p in record.actions]
         known = {i.answer for i in record.instructions} | {c.text for c in record.captions}
         known |= {"before", "after", "yes", "no"}  # of twins
-        assert 1 <= len(sample["turns"]) <= 5 and {answer for _, answer in sample["turns"]} <= known
+        assert 1 <= len(sample["qa_pairs"]) <= 5 and {answer for _, answer in sample["qa_pairs"]} <= known
 
 
 def test_draws_depend_on_seed_and_epoch_alone(dataset: str) -> None:
-    first, again = (training_samples(dataset, turns=5) for _ in range(2))
+    first, again = (training_samples(dataset, qa_pairs=5) for _ in range(2))
     for index in (0, 7):
-        assert first[index]["turns"] == again[index]["turns"]
+        assert first[index]["qa_pairs"] == again[index]["qa_pairs"]
         np.testing.assert_array_equal(first[index]["joints"], again[index]["joints"])
     again.set_epoch(1)
-    assert first[0]["turns"] != again[0]["turns"]
+    assert first[0]["qa_pairs"] != again[0]["qa_pairs"]
 
 
 def test_everything_can_be_filmed(dataset: str) -> None:
-    filmed, plain = training_samples(dataset, turns=50, film=True), training_samples(dataset, turns=50)
-    again = training_samples(dataset, turns=50, film=True)
+    filmed, plain = training_samples(dataset, qa_pairs=50, random_views=True), training_samples(dataset, qa_pairs=50)
+    again = training_samples(dataset, qa_pairs=50, random_views=True)
     again.set_epoch(1)
-    assert (filmed.cells == 1).all() and (plain.cells == 0).any()
-    for index in np.flatnonzero(plain.cells == 0)[:20]:
+    assert (filmed.modality_groups == 1).all() and (plain.modality_groups == 0).any()
+    for index in np.flatnonzero(plain.modality_groups == 0)[:20]:
         sample = filmed[index]
         assert sample["dimensions"] == 2 and sample["joints"].shape == plain[index]["joints"].shape
         assert not sample["joints"][..., 2].any()
@@ -70,7 +70,7 @@ def test_everything_can_be_filmed(dataset: str) -> None:
 
 
 def test_legs_out_of_the_picture(dataset: str) -> None:
-    filmed, plain = (training_samples(dataset, turns=50, film=film, limit=60) for film in (True, False))
+    filmed, plain = (training_samples(dataset, qa_pairs=50, random_views=film, limit=60) for film in (True, False))
     whole = [i for i in range(60) if plain[i]["dimensions"] == 3 and plain[i]["confidence"] is None]
     ankles = [INDEX["left_ankle"], INDEX["right_ankle"]]
     legless = 0
@@ -80,7 +80,7 @@ def test_legs_out_of_the_picture(dataset: str) -> None:
             assert sample["confidence"] is not None and sample["confidence"][:, INDEX["left_wrist"]].any()
             if not sample["confidence"][:, ankles].any():
                 legless += 1
-                asked = " ".join(question for question, _ in sample["turns"])
+                asked = " ".join(question for question, _ in sample["qa_pairs"])
                 assert sample["spans"] == [] and not re.search(r"\b(legs?|foot|feet|knees?|steps)\b", asked)
     assert 0.2 < legless / (4 * len(whole)) < 0.4
 
@@ -131,8 +131,8 @@ def test_twins_stand_together(dataset: str) -> None:
     assert _twin(("at_beginning", "yes", walk, True), clip) == [("at_beginning", "no", wave, True)]
     assert _twin(("at_beginning", "no", {"do": "kick"}, True), clip) == [("at_beginning", "yes", walk, True)]
     assert _twin(("at_end", "yes", wave, True), clip) == []  # what happens last is not known
-    samples = training_samples(dataset, turns=4)
-    assert all(len(samples[i]["turns"]) <= 4 for i in range(len(samples)))
+    samples = training_samples(dataset, qa_pairs=4)
+    assert all(len(samples[i]["qa_pairs"]) <= 4 for i in range(len(samples)))
 
 
 def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
@@ -147,12 +147,12 @@ def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     pq.write_table(to_table(map(to_row, rows)), tmp_path / "train" / "00000.parquet")
     (tmp_path / "vimos.json").write_text(json.dumps({"vimos_version": VERSION}))
-    samples = training_samples(str(tmp_path), tracked=3)
+    samples = training_samples(str(tmp_path), oversample_2d=3)
     assert [samples[index]["source"] for index in range(len(samples))] == [*["tracked"] * 3, "bnr+2d", "bnr"]
     # What is asked of a row is as it was: a balance of answers taken afterwards would undo what is seen more.
     assert [w.tolist() for w in samples._weights] == [w.tolist() for w in training_samples(str(tmp_path))._weights]
     with pytest.raises(InputError, match="at least 1"):
-        training_samples(str(tmp_path), tracked=0)
+        training_samples(str(tmp_path), oversample_2d=0)
 
 
 def rest() -> np.ndarray:

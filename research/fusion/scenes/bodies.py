@@ -16,7 +16,7 @@ Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Piece:
+class PackedSample:
     """A part of a body.
 
     Attributes:
@@ -32,7 +32,7 @@ class Piece:
     places: Array
 
 
-def pieces(person: Person, joints: Array) -> list[Piece]:
+def pieces(person: Person, joints: Array) -> list[PackedSample]:
     """The parts of a body.
 
     Args:
@@ -42,7 +42,7 @@ def pieces(person: Person, joints: Array) -> list[Piece]:
     g, shirt, trousers, skin = person.girth, CLOTHES[person.shirt], CLOTHES[person.trousers], SKIN[person.skin]
     at = {name: joints[:, index] for name, index in INDEX.items()}
     hips, shoulders = at["left_hip"] - at["right_hip"], at["left_shoulder"] - at["right_shoulder"]
-    made: list[Piece] = []
+    made: list[PackedSample] = []
 
     def add(
         a: Array,
@@ -55,7 +55,7 @@ def pieces(person: Person, joints: Array) -> list[Piece]:
     ) -> None:
         frame = _frames(b - a, across)
         length = float(np.median(np.linalg.norm(b - a, axis=1))) + more
-        made.append(Piece(rounded_cone(length, radii[0], radii[1], wide), colour, frame, a))
+        made.append(PackedSample(rounded_cone(length, radii[0], radii[1], wide), colour, frame, a))
 
     add(at["pelvis"], at["spine2"], (0.095 * g, 0.09 * g), trousers, hips, 1.45)
     add(at["spine1"], at["spine3"], (0.1 * g, 0.105 * g), shirt, shoulders, 1.5)
@@ -74,15 +74,15 @@ def pieces(person: Person, joints: Array) -> list[Piece]:
     return made + _head(person, at["head"], at["head"] - at["neck"], shoulders, skin)
 
 
-def _head(person: Person, at: Array, up: Array, across: Array, skin: Colour) -> list[Piece]:
+def _head(person: Person, at: Array, up: Array, across: Array, skin: Colour) -> list[PackedSample]:
     """Head, hair, eyes and nose: placed in the frame of neck and shoulders."""
     frame, s, hair = _frames(up, across), person.head, HAIR[person.hair]
 
     def part(
         x: float, y: float, z: float, radius: float, colour: Colour, length: float = 0.0, wide: float = 1.0
-    ) -> Piece:
+    ) -> PackedSample:
         offset = frame @ np.array([x * s, y * s, z * s])
-        return Piece(rounded_cone(length * s, radius * s, radius * s, wide), colour, frame, at + offset)
+        return PackedSample(rounded_cone(length * s, radius * s, radius * s, wide), colour, frame, at + offset)
 
     made = [part(0, 0.045, 0.015, 0.093, skin, 0.05, 0.93), part(0, 0.085, -0.012, 0.105, hair, 0.025, 0.97)]
     made += [part(x, 0.075, 0.1, 0.013, (0.05, 0.05, 0.06)) for x in (-0.034, 0.034)]

@@ -175,9 +175,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
         frame_processor=processor.video_processor,
     )
     sample = fusion.sample_of(rows[0], (str(dataset / rows[0].video), None, None), "both")  # type: ignore[operator]
-    sample["turns"] = [(told.question, with_steps(told.answer, told.evidence)) for told in rows[0].instructions]
+    sample["qa_pairs"] = [(told.question, with_steps(told.answer, told.evidence)) for told in rows[0].instructions]
     batch = collate([sample])
-    labels, _ = batch.pop("labels"), batch.pop("cells")
+    labels, _ = batch.pop("labels"), batch.pop("modality_groups")
     keep, targets = supervised(labels)
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     for _ in range(60):

@@ -135,7 +135,7 @@ def test_a_clip_that_is_filmed_has_the_tokens_of_its_film() -> None:
 
     from research.fusion.lookup import LOUD, SLOTS, WORDS, Reader, Spelling, with_words
     from research.fusion.stretch import Rows
-    from vimonet.training.data.chat_encoding import TurnWriter
+    from vimonet.training.data.packing import ChatEncoder
 
     model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=len(SLOTS), projector_time=True)
     tokenizer = processor.tokenizer
@@ -143,7 +143,7 @@ def test_a_clip_that_is_filmed_has_the_tokens_of_its_film() -> None:
     width = model.get_input_embeddings().weight.shape[1]
     films = [torch.full((len(SLOTS), width), float(n)) for n in range(3)]
     moved = [torch.full((4, width), -5.0 - n) for n in range(3)]
-    rows = Rows(TurnWriter(tokenizer, str(processor.chat_template), processor.fold_questions), moved, films)
+    rows = Rows(ChatEncoder(tokenizer, str(processor.chat_template), processor.fold_questions), moved, films)
     told = (np.zeros((len(SLOTS), len(WORDS)), np.float32), np.zeros(len(SLOTS), np.float32))
     told[0][:, WORDS.index("red")] = 1
     turns = [("What is it?", "red")]
@@ -201,8 +201,8 @@ def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     run(align, str(config), made["start"], "--reader", made["reader"], *steps)
     options = ("--start", made["start"], "--arm", "paired", "--falling", "--asked", "1", "2", "1", "--films", "0.5")
     run(stretch, str(config), made["long"], *options, *steps)
-    settings = [f"model={made['long']}", f"output={made['arm']}", "data.streams=all", "schedule.steps=1"]
-    settings += ["schedule.batch_size=2", "schedule.save_every=25", "validation={}"]
+    settings = [f"model={made['long']}", f"output={made['arm']}", "data.streams=all", "trainer.steps=1"]
+    settings += ["trainer.batch_size=2", "trainer.save_every=25", "validation={}"]
     assert main(["train", "instruct", "--config", str(config), *settings]) == 0
     scores = score_cells(made["arm"], pairs, "val", cache=tmp_path / "scored", progress=False)
     assert {score.needs for score in scores} == {"picture", "motion", "both"}

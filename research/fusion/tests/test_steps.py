@@ -95,11 +95,13 @@ def test_steps_of_the_lamp_and_of_things(asked: list[tuple[Record, Instruction]]
 
 
 def test_steps_are_learnt_where_asked_for(made: Path) -> None:
-    bare, stepped = (training_samples(str(made), turns=50, noise=False, steps=steps) for steps in (False, True))
+    bare, stepped = (
+        training_samples(str(made), qa_pairs=50, noise=False, chain_of_thought=steps) for steps in (False, True)
+    )
     found = 0
     for n in range(len(bare)):
-        plain = dict(bare[n]["turns"])
-        for question, answer in stepped[n]["turns"]:
+        plain = dict(bare[n]["qa_pairs"])
+        for question, answer in stepped[n]["qa_pairs"]:
             if question in plain and ", so " in answer:
                 assert result_of(answer) == plain[question] and ", so " not in plain[question]
                 found += 1

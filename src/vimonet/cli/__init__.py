@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import vimonet
-from vimonet.cli import ask, bench, caption, compose, convert, data, demo, inspect, pose, search, train
+from vimonet.cli import ask, bench, caption, compose, convert, data, demo, inspect, plan, pose, search, train
 from vimonet.cli.terminal import complain
 from vimonet.utils.errors import InputError
 
@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vimonet {vimonet.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (ask, caption, pose, inspect, search, data, train, bench, compose, convert, demo):
+    for group in (ask, caption, pose, inspect, search, data, train, plan, bench, compose, convert, demo):
         group.add(commands)
     return parser
 

@@ -164,8 +164,8 @@ def compose(
     Args:
         llm: folder or hub id of a causal language model with its tokenizer.
         video: of a vision or video backbone (see `load_video_tower`); None for a model that sees no video.
-        motion_tokenizer: of a VQ-VAE with its feature extractor (``vimonet train tokenizer``, or ``vimonet convert
-            t2m-gpt --mean --std``); None for a model that reads no motion.
+        motion_tokenizer: of a VQ-VAE with its feature extractor (``vimonet train motion-tokenizer``, or ``vimonet
+            convert t2m-gpt --mean --std``); None for a model that reads no motion.
         projector_weights: of a released projector (``vimonet convert motionllm`` or ``video-llava``), which becomes the
             video's projector; every patch a token (``video_pooling`` ``none``) unless said otherwise.
         chat, system: see `choose_chat`.
@@ -226,7 +226,7 @@ def _load_motion(source: Place) -> tuple[MotionVQVAE, MotionFeatureExtractor]:
             raise ValueError(f"its model type is {kind!r}, not {MotionVQVAEConfig.model_type!r}")
         tower = _whole(MotionVQVAE, source)
     except (OSError, ValueError) as error:
-        wanted = "give the output of 'vimonet train tokenizer' or of 'vimonet convert t2m-gpt'"
+        wanted = "give the output of 'vimonet train motion-tokenizer' or of 'vimonet convert t2m-gpt'"
         raise InputError(
             f"{source}: no motion tokenizer can be loaded from it ({first_line(error)}); {wanted}."
         ) from None

@@ -58,7 +58,7 @@ class TextMotionEncoder:
 
         path = shipped_encoder() if folder is None else Path(folder).expanduser()
         if not path.is_dir():
-            hint = "train one with 'vimonet train evaluator', or give its folder"
+            hint = "train one with 'vimonet train text-motion-retrieval', or give its folder"
             raise InputError(f"{path}: no text-motion encoder is in this place; {hint}.")
         for name in _FILES:
             if not (path / name).is_file():

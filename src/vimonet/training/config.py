@@ -1,43 +1,53 @@
-"""One tree of settings for every stage: YAML file, then dotted overrides from the command line.
+"""Settings of every training stage: one tree, one docstring per key.
 
-A stage reads the branches it needs; a key that does not exist is an error that names the nearest one that does.
+A stage declares in its own file which keys it reads (`vimonet.training.stages`); any other key is refused. The
+docstrings are the help of ``vimonet train STAGE --help-config``.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import difflib
-import types
-import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
-
+from vimonet.training.stages import find_stage, stage_names
 from vimonet.utils.errors import InputError
-
-STAGES = ("language", "tokenizer", "align", "lift", "instruct", "evaluator")
+from vimonet.utils.settings import Count, NonNegative, Share, fill, keys_of, matches, parse_override, read_mapping
 
 
 @dataclass
 class LanguageConfig:
-    """The language model: an existing checkpoint, or a new one of the shape given here."""
+    """Language model: an existing checkpoint, or a new one of the shape given here."""
 
     checkpoint: str = ""
-    dtype: str = "float32"
+    """Folder or hub id of a causal language model; empty: a new one."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Weights of a language model that is frozen or beneath adapters; trained weights are float32."""
     architecture: str = "llama"
-    hidden_size: int = 256
-    layers: int = 6
-    heads: int = 4
-    kv_heads: int = 4
-    intermediate_size: int = 768
-    max_positions: int = 1024
-    dropout: float = 0.0
-    vocab_size: int = 4096
+    """Model type of transformers for a new language model."""
+    hidden_size: Count = 256
+    """Width of a new language model."""
+    layers: Count = 6
+    """Transformer blocks of a new language model."""
+    heads: Count = 4
+    """Attention heads of a new language model."""
+    kv_heads: Count = 4
+    """Key/value heads; fewer than heads: grouped-query attention."""
+    intermediate_size: Count = 768
+    """Width inside the feed-forward blocks."""
+    max_positions: Count = 1024
+    """Longest text in tokens."""
+    dropout: Share = 0.0
+    """Dropout of attention weights."""
+    vocab_size: Count = 4096
+    """Largest vocabulary of the byte-level BPE trained on the corpus."""
     lowercase: bool = False
-    supervise: str = "all"
+    """Fold case on the way in; answers then come out in lower case."""
+    supervise: Literal["all", "answer"] = "all"
+    """Learn questions and answers (all), or answers only."""
 
 
 @dataclass
@@ -45,124 +55,196 @@ class MotionConfig:
     """Motion features and the towers that read them."""
 
     checkpoint: str = ""
-    features: str = "body"
-    max_frames: int = 196
-    width: int = 256
-    code_dim: int = 256
-    num_codes: int = 512
-    depth: int = 3
-    down_t: int = 2
-    quantizer: str = "ema_reset"
+    """Folder of a motion tokenizer; empty: a new tower of the shape below."""
+    features: Literal["body", "humanml3d"] = "body"
+    """Features per frame: body (nano) or humanml3d (263 numbers, for released weights)."""
+    max_frames: Count = 196
+    """Longest clip in frames at 20 frames/s."""
+    width: Count = 256
+    """Channels of the convolutions."""
+    code_dim: Count = 256
+    """Channels of a motion token."""
+    num_codes: Count = 512
+    """Codebook entries."""
+    depth: Count = 3
+    """Residual blocks per resolution."""
+    down_t: Count = 2
+    """Halvings in time: 2 makes one token of 4 frames."""
+    quantizer: Literal["ema_reset", "residual", "fsq"] = "ema_reset"
+    """Quantizer of the VQ-VAE; ema_reset is T2M-GPT's."""
     keypoints: bool = True
-    lift_width: int = 128
-    window: int = 64
-    velocity_weight: float = 0.5
-    statistics_clips: int = 2000
+    """Add a tower for 2D keypoints."""
+    lift_width: Count = 128
+    """Channels of the 2D-to-3D lifter."""
+    window: Count = 64
+    """Frames of the random spans the tokenizer learns from."""
+    velocity_weight: NonNegative = 0.5
+    """Weight of the loss on frame-to-frame differences."""
+    statistics_clips: Count = 2000
+    """Clips from which mean and deviation of the features are measured."""
     options: dict[str, Any] = field(default_factory=dict)
+    """Further keys of MotionVQVAEConfig, for example {commitment_weight: 0.02}."""
 
 
 @dataclass
 class VideoConfig:
-    """The tower that sees: an existing vision or video model, and how much of it the language model reads."""
+    """Video tower: an existing vision or video model, and how much of it the language model reads."""
 
     checkpoint: str = ""
-    frames: int = 8
-    pooling: str = "spatial"
-    tokens: int = 256
-    fit: str = "auto"
+    """Folder or hub id of a vision or video model; empty: no video tower is added."""
+    frames: Count = 8
+    """Key frames of a clip; VideoMAE, ViViT and LanguageBind take their own number."""
+    pooling: Literal["spatial", "temporal", "attentive", "none"] = "spatial"
+    """Pooling of patches to tokens; none: every patch is a token."""
+    tokens: Count = 256
+    """Largest number of tokens of a clip."""
+    fit: Literal["auto", "crop", "stretch", "pad"] = "auto"
+    """Fitting of frames to the tower's square; auto: as the tower was trained."""
     cache: str = ""
+    """Folder of decoded frames that runs may share; empty: in <output>.partial, removed at the end."""
 
 
 @dataclass
-class TranslatorConfig:
-    """What turns tower features into language-model inputs."""
+class ProjectorConfig:
+    """Projectors from tower features to language-model inputs."""
 
-    kind: str = "mlp"
-    queries: int = 16
+    kind: Literal["linear", "mlp", "attentive"] = "mlp"
+    """Projector: linear, mlp, or attentive (learned queries)."""
+    queries: Count = 16
+    """Tokens per clip of an attentive projector."""
     time: bool = True
+    """Add each token's place in time (linear and mlp)."""
 
 
 @dataclass
-class EvaluatorConfig:
-    """Text side and shared space of the text-motion evaluator; its towers are those of ``motion``."""
+class RetrievalConfig:
+    """Text side and shared space of the text-motion encoder; its towers have the shape in motion."""
 
-    embedding_dim: int = 128
-    width: int = 128
-    layers: int = 2
-    heads: int = 4
-    vocab_size: int = 1024
-    max_text_tokens: int = 64
-    temperature: float = 0.1
-    dropout: float = 0.1
+    embedding_dim: Count = 128
+    """Dimensions of the shared space."""
+    width: Count = 128
+    """Width of the transformers over motion tokens and over words."""
+    layers: Count = 2
+    """Blocks of each transformer."""
+    heads: Count = 4
+    """Attention heads of each transformer."""
+    vocab_size: Count = 1024
+    """Largest vocabulary of the byte-level BPE trained on the captions."""
+    max_text_tokens: Count = 64
+    """Longest text in tokens."""
+    temperature: NonNegative = 0.1
+    """Divisor of the cosines (InfoNCE)."""
+    dropout: Share = 0.1
+    """Dropout of the transformers."""
 
 
 @dataclass
 class LoraSettings:
-    """Low-rank adapters on the language model (arXiv 2106.09685); rank 0 trains it in full.
-
-    With ``quantize`` the language model beneath them is held in 4 bits (QLoRA, arXiv 2305.14314).
-    """
+    """Low-rank adapters on the language model (arXiv 2106.09685)."""
 
     rank: int = 0
-    alpha: int = 16
-    dropout: float = 0.05
+    """Rank of the adapters; 0 trains the language model in full."""
+    alpha: Count = 16
+    """Scale of the adapters."""
+    dropout: Share = 0.05
+    """Dropout on the adapters' input."""
     targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"])
+    """Layers that get an adapter."""
     merge: bool = False
-    quantize: str = "none"
+    """Add the adapter into the weights and save a whole model."""
+    quantize: Literal["none", "nf4"] = "none"
+    """Hold the language model beneath the adapters in 4 bits (QLoRA, arXiv 2305.14314; needs a GPU)."""
 
 
 @dataclass
 class LearningRates:
-    """Peak learning rate of each part; 0 freezes the part and keeps it in eval mode.
+    """Peak learning rate of each part; 0 freezes the part and keeps it in eval mode."""
 
-    ``keypoint_translator`` is for frozen ``translators``: that of 2D keypoints alone, without the clock that all share.
-    """
+    motion_tower: NonNegative = 0.0
+    """Rate of the motion tower (the VQ-VAE's encoder)."""
+    keypoint_tower: NonNegative = 0.0
+    """Rate of the 2D keypoint tower, or of its lifter."""
+    video_tower: NonNegative = 0.0
+    """Rate of the video tower."""
+    projectors: NonNegative = 1e-3
+    """Rate of the projectors (retrieval: of the motion head)."""
+    keypoint_projector: NonNegative = 0.0
+    """Rate of the 2D keypoints' projector alone, where projectors are frozen; the shared time code stays frozen."""
+    language_model: NonNegative = 0.0
+    """Rate of the language model or its adapters (retrieval: of the text side)."""
 
-    motion_tower: float = 0.0
-    keypoint_tower: float = 0.0
-    video_tower: float = 0.0
-    translators: float = 1e-3
-    keypoint_translator: float = 0.0
-    language_model: float = 0.0
+
+@dataclass
+class OptimConfig:
+    """Optimiser (AdamW) and its schedule."""
+
+    lr: LearningRates = field(default_factory=LearningRates)
+    warmup: NonNegative = 0.05
+    """Share of the steps over which rates rise; a number of steps when 1 or more."""
+    decay: Literal["cosine", "linear", "constant"] = "cosine"
+    """Course of the rates after warmup."""
+    weight_decay: NonNegative = 0.01
+    """Weight decay, not on biases and norms."""
+    grad_clip: NonNegative = 1.0
+    """Largest gradient norm; 0: none."""
+    beta2: Share = 0.99
+    """Second beta of AdamW."""
 
 
 @dataclass
 class ObjectiveConfig:
-    """How the losses of the modality cells (motion, keypoint, text, video, paired) are put together."""
+    """Losses of the modality groups (motion, keypoint, text, video, paired) and their weights."""
 
-    weighting: str = "equal"
-    cell_weights: dict[str, float] = field(default_factory=dict)
-    alignment: float = 0.0
-    modality_dropout: float = 0.0
+    weighting: Literal["equal", "proportional", "uncertainty"] = "equal"
+    """Weights of the groups: equal, proportional to their tokens, or by uncertainty (arXiv 1705.07115)."""
+    group_weights: dict[str, float] = field(default_factory=dict)
+    """Further factor per group; 1 where absent."""
+    token_phrase_contrastive: NonNegative = 0.0
+    """Weight of the contrastive loss that draws motion tokens to the words of the action in them; 0: none."""
+    modality_dropout: Share = 0.0
+    """Probability that a sample with motion and video loses one of them."""
 
 
 @dataclass
-class ScheduleConfig:
-    """Optimiser, batches, and what is written when."""
+class TrainerConfig:
+    """Run: steps, batches, device, logging and checkpoints."""
 
-    steps: int = 1000
-    batch_size: int = 32
-    accumulation: int = 1
-    turns_per_clip: int = 8
-    max_tokens: int = 1024
-    packing: str = "questions"
-    warmup: float = 0.05
-    decay: str = "cosine"
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    beta2: float = 0.99
-    bf16: bool = True
-    attention: str = "auto"
-    compile: bool = False
-    gradient_checkpointing: bool = False
+    steps: Count = 1000
+    """Optimiser steps."""
+    batch_size: Count = 32
+    """Clips of one step, over all processes and accumulation."""
+    accumulation: Count = 1
+    """Micro-batches per step and process."""
+    qa_pairs_per_clip: Count = 8
+    """Question-answer pairs drawn per clip and epoch (pretrain-lm: texts that share a row)."""
+    max_tokens: Count = 1024
+    """Longest row in tokens; question-answer pairs that do not fit are left out."""
+    packing: Literal["shared_prefix", "multi_sample", "none"] = "shared_prefix"
+    """Rows: a clip with its questions (shared_prefix), several clips (multi_sample), or a row per question (none)."""
     group_by_length: bool = True
+    """Make batches of clips of similar length."""
+    bf16: bool = True
+    """Use bfloat16 autocast."""
+    attention: Literal["auto", "eager", "sdpa", "flash"] = "auto"
+    """Attention kernel; auto: eager on a CPU, sdpa on a GPU; flash only with packing none."""
+    compile: bool = False
+    """Compile the transformer blocks (half a minute; a CPU core then trains a quarter faster)."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: more time, far less memory."""
     workers: int = 0
+    """Data loader processes."""
     threads: int = 0
-    log_every: int = 20
-    save_every: int = 500
+    """Torch threads per process; 0: torch's choice."""
+    log_every: Count = 20
+    """Steps per line of training_log.jsonl."""
+    save_every: Count = 500
+    """Steps per checkpoint; a multiple of log_every."""
     eval_every: int = 0
-    device: str = "auto"
+    """Steps per held-out loss; 0: never."""
+    device: Literal["auto", "cpu"] = "auto"
+    """Device; auto: a GPU when there is one."""
     report: list[str] = field(default_factory=list)
+    """Further places for the curves: tensorboard, wandb."""
 
 
 @dataclass
@@ -170,235 +252,113 @@ class TrainingConfig:
     """Everything one training run depends on."""
 
     output: str = ""
+    """Folder that appears when training is done; <output>.partial holds checkpoints until then."""
     overwrite: bool = False
+    """Replace an output folder that exists."""
     resume: bool = True
+    """Continue an interrupted run found in <output>.partial; false: start anew."""
     seed: int = 0
+    """Seed of weights, order and draws."""
     model: str = ""
+    """ViMoNet folder to start from; empty: join language.checkpoint and motion.checkpoint."""
     data: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the stage's dataset function, for example {dataset: data/vimos-open, split: train}."""
     validation: dict[str, Any] = field(default_factory=dict)
+    """Arguments on top of data for held-out figures; {}: none."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     video: VideoConfig = field(default_factory=VideoConfig)
-    translator: TranslatorConfig = field(default_factory=TranslatorConfig)
-    evaluator: EvaluatorConfig = field(default_factory=EvaluatorConfig)
+    projector: ProjectorConfig = field(default_factory=ProjectorConfig)
+    retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
     lora: LoraSettings = field(default_factory=LoraSettings)
-    learning_rate: LearningRates = field(default_factory=LearningRates)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as plain dictionaries, ready for JSON."""
-        return dataclasses.asdict(self)
+        return _plain(self)
 
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "language.supervise": ("all", "answer"),
-    "language.dtype": ("float32", "bfloat16", "float16"),
-    "lora.quantize": ("none", "nf4"),
-    "motion.features": ("body", "humanml3d"),
-    "motion.quantizer": ("ema_reset", "residual", "fsq"),
-    "video.pooling": ("spatial", "temporal", "attentive", "none"),
-    "video.fit": ("auto", "crop", "stretch", "pad"),
-    "translator.kind": ("linear", "mlp", "attentive"),
-    "objective.weighting": ("equal", "proportional", "uncertainty"),
-    "schedule.decay": ("cosine", "linear", "constant"),
-    "schedule.device": ("auto", "cpu"),
-    "schedule.attention": ("auto", "eager", "sdpa", "flash"),
-    "schedule.packing": ("questions", "rows", "none"),
-}
-_REPORTS = ("tensorboard", "wandb")
-_POSITIVE = [
-    "schedule.steps",
-    "schedule.batch_size",
-    "schedule.accumulation",
-    "schedule.turns_per_clip",
-    "schedule.max_tokens",
-    "schedule.log_every",
-    "schedule.save_every",
-    "motion.window",
-    "motion.max_frames",
-    "motion.lift_width",
-    "video.frames",
-    "video.tokens",
-    "language.hidden_size",
-    "language.layers",
-    "language.heads",
-]
-
-
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> TrainingConfig:
+def load_config(path: str | Path, overrides: Iterable[str] = (), stage: str | None = None) -> TrainingConfig:
     """Read a YAML file and apply ``dotted.key=value`` overrides (values are read as YAML).
 
+    Args:
+        path: YAML file.
+        overrides: applied in their order.
+        stage: name of the stage that will read them; None: any.
+
     Raises:
-        InputError: missing or malformed file, unknown key (names the nearest), value of the wrong kind.
+        InputError: missing or malformed file, unknown key (names the nearest), a value of the wrong kind, a key that
+            the stage does not read (names the stages that do).
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read this configuration ({_reason(error)}); give a YAML file.") from error
-    try:
-        tree = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise InputError(f"{path}{line}: this is not valid YAML; indent with spaces and write 'key: value'.") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: a configuration is a mapping of keys to values, not a {type(tree).__name__}.")
-    return make_config(tree, overrides, origin=str(path))
+    return make_config(read_mapping(Path(path)), overrides, origin=str(path), stage=stage)
 
 
 def make_config(
-    tree: Mapping[str, Any], overrides: Iterable[str] = (), origin: str = "configuration"
+    tree: Mapping[str, Any], overrides: Iterable[str] = (), origin: str = "configuration", stage: str | None = None
 ) -> TrainingConfig:
     """Build the tree from nested mappings and overrides; see :func:`load_config`."""
     config = TrainingConfig()
-    _fill(config, tree, "", origin)
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key.strip():
-            raise InputError(f"override {override!r}: write it as key=value, for example schedule.steps=100.")
-        try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"override {override!r}: the value after '=' is not valid YAML.") from error
-        nested: Any = parsed
-        for part in reversed(key.strip().split(".")):
-            nested = {part: nested}
-        _fill(config, nested, "", f"override {override!r}")
+    for source, values in [(origin, tree), *((f"override {text!r}", parse_override(text)) for text in overrides)]:
+        for key in fill(config, values, source):
+            if stage is not None and not matches(key, find_stage(stage).reads):
+                _refuse(key, stage, source)
     _validate(config, origin)
     return config
 
 
-def _fill(node: Any, tree: Mapping[str, Any], prefix: str, origin: str) -> None:
-    """Write `tree` into the dataclass `node`, merging free-form dictionaries key by key."""
-    hints = typing.get_type_hints(type(node))
-    for key, value in tree.items():
-        dotted = f"{prefix}{key}"
-        if key not in hints:
-            raise InputError(f"{origin}: unknown key '{dotted}'; {_nearest(dotted)}")
-        current = getattr(node, key)
-        if dataclasses.is_dataclass(current):
-            if not isinstance(value, Mapping):
-                first = dataclasses.fields(current)[0].name
-                raise InputError(f"{origin}: '{dotted}' holds further keys, for example {dotted}.{first}=...")
-            _fill(current, value, f"{dotted}.", origin)
-        elif isinstance(current, dict):
-            if value is not None and not isinstance(value, Mapping):
-                raise InputError(f"{origin}: '{dotted}' is a mapping of keys to values, not {value!r}.")
-            setattr(node, key, _merge(current, value or {}))
-        else:
-            setattr(node, key, _convert(value, hints[key], dotted, origin))
+def describe_keys(stage: str) -> str:
+    """Describe the keys that a stage reads: name, type, default and docstring, one key in two lines."""
+    reads = find_stage(stage).reads
+    return "\n".join(
+        f"{key.name}: {key.kind} (default: {_shown(key.default)})\n    {key.help}"
+        for key in keys_of(TrainingConfig)
+        if not key.branch and matches(key.name, reads)
+    )
 
 
-def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `old` updated with `new`, mappings inside mappings merged too."""
-    merged = dict(old)
-    for key, value in new.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
+def _refuse(key: str, stage: str, origin: str) -> None:
+    readers = [name for name in stage_names() if matches(key, find_stage(name).reads)]
+    raise InputError(
+        f"{origin}: stage {stage} does not read '{key}'; it is read by {', '.join(readers)}. Leave it out "
+        f"(vimonet train {stage} --help-config lists the keys)."
+    )
 
 
-def _convert(value: Any, kind: Any, dotted: str, origin: str) -> Any:
-    """Return `value` as `kind`, forgiving what YAML reads oddly (1e-3 is a string to it)."""
-    wanted = getattr(kind, "__name__", str(kind)) if not isinstance(kind, types.GenericAlias) else "list"
-    wrong = InputError(f"{origin}: '{dotted}' is {value!r}; a value of type {wanted} is needed.")
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise wrong
-        return value
-    if kind in (int, float):
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise wrong
-        try:
-            number = float(value)
-        except ValueError as error:
-            raise wrong from error
-        if kind is int:
-            if number != int(number):
-                raise wrong
-            return int(number)
-        return number
-    if kind is str:
-        if value is None:
-            return ""
-        if isinstance(value, (dict, list)):
-            raise wrong
-        return str(value)
-    if not isinstance(value, list):
-        raise wrong
-    return [str(item) for item in value]
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value) if value == "" else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {name: _plain(inner) for name, inner in vars(value).items()}
+    return copy.deepcopy(value)
 
 
 def _validate(config: TrainingConfig, origin: str) -> None:
-    for dotted, choices in _CHOICES.items():
-        value = _get(config, dotted)
-        if value not in choices:
-            raise InputError(f"{origin}: '{dotted}' is {value!r}; it can be {', '.join(choices)}.")
-    for dotted in _POSITIVE:
-        if _get(config, dotted) < 1:
-            raise InputError(f"{origin}: '{dotted}' is {_get(config, dotted)}; it must be at least 1.")
-    for name in dataclasses.asdict(config.learning_rate):
-        if _get(config, f"learning_rate.{name}") < 0:
-            raise InputError(f"{origin}: 'learning_rate.{name}' is negative; give 0 to freeze the part.")
-    if config.learning_rate.keypoint_translator and (config.learning_rate.translators or config.lora.rank):
+    """Raise InputError for values that do not go together."""
+    lr, lora, trainer = config.optim.lr, config.lora, config.trainer
+    if lr.keypoint_projector and (lr.projectors or lora.rank):
         raise InputError(
-            f"{origin}: 'learning_rate.keypoint_translator' is for frozen translators without adapters; set "
-            "learning_rate.translators=0 and lora.rank=0."
+            f"{origin}: 'optim.lr.keypoint_projector' is for frozen projectors without adapters; set "
+            "optim.lr.projectors=0 and lora.rank=0."
         )
-    if not 0 <= config.objective.modality_dropout <= 1:
-        raise InputError(f"{origin}: 'objective.modality_dropout' is a probability; it must be from 0 to 1.")
-    schedule = config.schedule
-    for name in schedule.report:
-        if name not in _REPORTS:
-            raise InputError(f"{origin}: 'schedule.report' has {name!r}; it can hold {', '.join(_REPORTS)}.")
-    if schedule.attention == "flash" and schedule.packing != "none":
+    for name in trainer.report:
+        if name not in ("tensorboard", "wandb"):
+            raise InputError(f"{origin}: 'trainer.report' has {name!r}; it can hold tensorboard, wandb.")
+    if trainer.attention == "flash" and trainer.packing != "none":
         raise InputError(
-            f"{origin}: 'schedule.attention' flash has no mask for rows that several questions share; set "
-            "schedule.packing=none, or schedule.attention=sdpa."
+            f"{origin}: 'trainer.attention' flash has no mask for rows that several questions share; set "
+            "trainer.packing=none, or trainer.attention=sdpa."
         )
-    if config.lora.quantize != "none" and not config.lora.rank:
+    if lora.quantize != "none" and not lora.rank:
         raise InputError(f"{origin}: 'lora.quantize' needs adapters to train; set lora.rank above 0.")
-    if config.lora.quantize != "none" and config.lora.merge:
+    if lora.quantize != "none" and lora.merge:
         raise InputError(f"{origin}: 'lora.merge' would add adapters into 4-bit weights; set lora.merge=false.")
-    if schedule.save_every % schedule.log_every:
+    if trainer.save_every % trainer.log_every:
         # Otherwise the first logged mean after a resume would cover other steps than without the interruption.
         raise InputError(
-            f"{origin}: 'schedule.save_every' ({schedule.save_every}) must be a multiple of 'schedule.log_every' "
-            f"({schedule.log_every})."
+            f"{origin}: 'trainer.save_every' ({trainer.save_every}) must be a multiple of 'trainer.log_every' "
+            f"({trainer.log_every})."
         )
-
-
-def _get(config: Any, dotted: str) -> Any:
-    for part in dotted.split("."):
-        config = getattr(config, part)
-    return config
-
-
-def _known_keys(node: Any = None, prefix: str = "") -> list[str]:
-    node = TrainingConfig() if node is None else node
-    keys: list[str] = []
-    for item in dataclasses.fields(node):
-        value = getattr(node, item.name)
-        keys.append(f"{prefix}{item.name}")
-        if dataclasses.is_dataclass(value):
-            keys += _known_keys(value, f"{prefix}{item.name}.")
-    return keys
-
-
-def _nearest(dotted: str) -> str:
-    known = _known_keys()
-    close = difflib.get_close_matches(dotted, known, n=1, cutoff=0.6)
-    if not close:
-        # The right name under the wrong branch: compare the last part alone.
-        by_leaf = {key.rpartition(".")[2]: key for key in reversed(known)}
-        leaf = difflib.get_close_matches(dotted.rpartition(".")[2], by_leaf, n=1, cutoff=0.6)
-        close = [by_leaf[leaf[0]]] if leaf else []
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"the branches are {', '.join(key for key in known if '.' not in key)}."
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or "not UTF-8 text"

@@ -1,20 +1,25 @@
-"""The joint objective: cross-entropy on answers, averaged in each modality cell first, the cells weighted then."""
+"""Losses: cross-entropy on answers, averaged per modality group, and the token-phrase contrastive loss."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vimonet.training.data.sampling import CELLS
+from vimonet.model import ViMoNetForConditionalGeneration
+from vimonet.training.data import ModalityGroup
+from vimonet.training.data.packing import IGNORE
 from vimonet.utils.errors import InputError
 
-IGNORE = -100
+TEMPERATURE = 0.05
+"""Of the cosines in the token-phrase contrastive loss (chosen on validation answers)."""
 
 
-def supervised(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions whose output is scored, and what they should predict.
+def supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the positions whose output is scored, and their targets.
 
     Args:
         labels: [B, L], not shifted, -100 where nothing is learnt.
@@ -27,37 +32,32 @@ def supervised(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return keep, labels[:, 1:][keep[:, :-1]]
 
 
-def cell_counts(labels: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Learnt tokens in each cell of a batch: labels [B, L], cells [B] or [B, L] -> [len(CELLS)] float."""
+def group_counts(labels: Tensor, groups: Tensor) -> Tensor:
+    """Count the learnt tokens of each modality group: labels [B, L], groups [B] or [B, L] -> [G] float64."""
     learnt = (labels[:, 1:] != IGNORE).to(torch.float64)
-    learnt, cells = (learnt.sum(1), cells) if cells.ndim == 1 else (learnt.flatten(), cells[:, 1:].flatten())
-    return torch.zeros(len(CELLS), dtype=torch.float64, device=labels.device).index_add_(0, cells, learnt)
+    learnt, groups = (learnt.sum(1), groups) if groups.ndim == 1 else (learnt.flatten(), groups[:, 1:].flatten())
+    return torch.zeros(len(ModalityGroup), dtype=torch.float64, device=labels.device).index_add_(0, groups, learnt)
 
 
-def cell_sums(logits: torch.Tensor, targets: torch.Tensor, keep: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Summed cross-entropy (nats) of each cell: logits [N, V], targets [N], keep [B, L], cells [B] or [B, L] ->
-    [len(CELLS)].
-    """
+def group_sums(logits: Tensor, targets: Tensor, keep: Tensor, groups: Tensor) -> Tensor:
+    """Sum the cross-entropy (nats) per group: logits [N, V], targets [N], keep [B, L], groups [B] or [B, L] -> [G]."""
     nll = F.cross_entropy(logits.float(), targets, reduction="none")
-    # A position and the next, which it predicts, are of one question: of one cell.
-    of_token = (cells[:, None].expand_as(keep) if cells.ndim == 1 else cells)[keep]
-    return torch.zeros(len(CELLS), dtype=nll.dtype, device=nll.device).index_add(0, of_token, nll)
+    # A position and the next, which it predicts, belong to one question: to one group.
+    of_token = (groups[:, None].expand_as(keep) if groups.ndim == 1 else groups)[keep]
+    return torch.zeros(len(ModalityGroup), dtype=nll.dtype, device=nll.device).index_add(0, of_token, nll)
 
 
-def cell_weights(
-    weighting: str, factors: Mapping[str, float], counts: torch.Tensor, sums: torch.Tensor
-) -> torch.Tensor:
-    """Weight of each cell's mean loss; they sum to 1 over the cells that are present.
+def group_weights(weighting: str, factors: Mapping[str, float], counts: Tensor, sums: Tensor) -> Tensor:
+    """Weigh each group's mean loss; the weights sum to 1 over the groups that are present.
 
     Args:
-        weighting: ``equal``: every cell counts the same; ``proportional``: by its tokens (the plain mean over
+        weighting: ``equal``: every group counts the same; ``proportional``: by its tokens (the plain mean over
             tokens); ``uncertainty``: inverse to its loss, the closed form of homoscedastic uncertainty weighting
             (Kendall et al., arXiv 1705.07115; analytical solution: Kirchdorfer et al., arXiv 2408.07985).
-        factors: further factor per cell name; 1 where absent.
-        counts: learnt tokens per cell in the whole optimiser step, [C].
-        sums: detached summed loss per cell, [C], over the same tokens (read by ``uncertainty`` only).
+        factors: further factor per group name; 1 where absent.
+        counts: learnt tokens per group in the whole optimiser step, [G].
+        sums: detached summed loss per group, [G], over the same tokens (read by ``uncertainty`` only).
     """
-    present = counts > 0
     if weighting == "equal":
         weight = torch.ones_like(counts)
     elif weighting == "proportional":
@@ -66,11 +66,81 @@ def cell_weights(
         weight = 1 / (sums.to(counts) / counts.clamp(min=1)).clamp(min=1e-3)
     else:
         raise InputError(f"objective.weighting is {weighting!r}; it can be equal, proportional or uncertainty.")
-    unknown = set(factors) - set(CELLS)
+    names = ModalityGroup.names()
+    unknown = set(factors) - set(names)
     if unknown:
-        raise InputError(f"objective.cell_weights names {sorted(unknown)[0]!r}; the cells are {', '.join(CELLS)}.")
+        raise InputError(f"objective.group_weights names {sorted(unknown)[0]!r}; the groups are {', '.join(names)}.")
     weight = weight * torch.tensor(
-        [float(factors.get(cell, 1.0)) for cell in CELLS], dtype=weight.dtype, device=weight.device
+        [float(factors.get(name, 1.0)) for name in names], dtype=weight.dtype, device=weight.device
     )
-    weight = torch.where(present, weight, torch.zeros_like(weight))
+    weight = torch.where(counts > 0, weight, torch.zeros_like(weight))
     return weight / weight.sum().clamp(min=1e-12)
+
+
+class TokenPhraseLoss:
+    """Draw motion tokens to the words of the action in them: the dense half of stage 1.
+
+    Captions and answers leave the model to find out where in a clip something happens. Where a dataset knows when an
+    action happens, each projected motion token is asked which of all action phrases it belongs to, by its cosine with
+    the mean word embedding of every phrase (InfoNCE over phrases; van den Oord et al., arXiv 1807.03748). It has no
+    weights: the language model's embeddings are the classifier, and they are not moved by it.
+
+    Args:
+        model: the model, bare; its projectors give one token per feature.
+        tokenizer: of its language model.
+        phrases: action phrases, in the order of the labels.
+
+    Raises:
+        InputError: an attentive projector, whose tokens belong to no moment.
+    """
+
+    def __init__(self, model: ViMoNetForConditionalGeneration, tokenizer: Any, phrases: Sequence[str]) -> None:
+        if model.config.projector == "attentive":
+            raise InputError(
+                "objective.token_phrase_contrastive needs a linear or mlp projector: an attentive one has no moments."
+            )
+        self._embeddings = model.get_input_embeddings()
+        rows = [tokenizer(" " + phrase, add_special_tokens=False)["input_ids"] for phrase in phrases]
+        share = torch.zeros(len(rows), model.config.text_config.vocab_size)
+        for number, ids in enumerate(rows):
+            share[number].index_add_(0, torch.tensor(ids), torch.full((len(ids),), 1.0 / len(ids)))
+        self._share = share.to_sparse()
+        self._tokens: dict[str, Tensor] = {}
+        for name, projector in model.vimonet.translators.named_children():
+            if name in ("motion", "keypoint"):
+                projector.register_forward_hook(self._watch(name))
+
+    def _watch(self, name: str) -> Any:
+        def keep(module: nn.Module, inputs: Any, output: tuple[Tensor, Any]) -> None:
+            self._tokens[name] = output[0]
+
+        return keep
+
+    def __call__(self, labels: Mapping[str, Tensor]) -> Tensor:
+        """Sum the cross-entropy (nats) of the tokens of the last forward pass.
+
+        Args:
+            labels: ``motion_phrases`` and ``keypoint_phrases``, [N, tokens] indices, -100 where nothing is named.
+        """
+        weight: Any = self._embeddings.weight
+        words: Tensor = weight.detach().float()
+        if self._share.device != words.device:
+            self._share = self._share.to(words.device)
+        phrases = torch.sparse.mm(self._share, words)
+        # What all phrases share ("the", "with") tells nothing apart.
+        phrases = F.normalize(phrases - phrases.mean(0), dim=-1)
+        total = words.new_zeros(())
+        for name, tokens in self._tokens.items():
+            wanted = labels.get(f"{name}_phrases")
+            if wanted is not None:
+                named = wanted != IGNORE
+                cosine = F.normalize(tokens[named].float(), dim=-1) @ phrases.T
+                total = total + F.cross_entropy(cosine / TEMPERATURE, wanted[named], reduction="sum")
+        self._tokens.clear()
+        return total
+
+
+def named_tokens(batch: Mapping[str, Tensor]) -> Tensor:
+    """Count the tokens that a batch has a phrase for, float64 []."""
+    counts = [(batch[key] != IGNORE).sum() for key in ("motion_phrases", "keypoint_phrases") if key in batch]
+    return torch.stack(counts).sum().double() if counts else batch["labels"].new_zeros((), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The folder of a run: what is resumed, what is logged, and how the result appears all at once.
+"""Folder of a run: resume, log, and write the result all at once.
 
 While training, everything lies in ``<output>.partial`` (checkpoints, log). At the end the model, the log, the loss
 curve and ``training.json`` are written to ``<output>.saving`` and renamed to ``<output>``: a folder of that name is
@@ -34,14 +34,14 @@ from vimonet.vimos.reading import sources_of
 # May differ between an interrupted run and its continuation: they do not change a single number.
 _FREE_KEYS = {
     *("output", "overwrite", "resume", "video.cache"),
-    *("schedule.workers", "schedule.threads", "schedule.save_every", "schedule.report"),
+    *("trainer.workers", "trainer.threads", "trainer.save_every", "trainer.report"),
 }
 _INSTALL = {"tensorboard": "install vimonet[tensorboard]", "wandb": "pip install wandb"}
 _PACKAGES = ("torch", "transformers", "accelerate", "peft", "numpy", "tokenizers", "vector-quantize-pytorch")
 
 
 class Run:
-    """Folders, resumption and results of one training run.
+    """Manage the folders, resumption and results of one training run.
 
     Args:
         config: settings; ``output`` must be given.
@@ -59,8 +59,8 @@ class Run:
         self.output = Path(config.output)
         self.folder = self.output.with_name(self.output.name + ".partial")
         self.log_file = self.folder / "training_log.jsonl"
-        if config.schedule.threads:
-            torch.set_num_threads(config.schedule.threads)
+        if config.trainer.threads:
+            torch.set_num_threads(config.trainer.threads)
         # One bar, ours; transformers would draw one for every file it writes.
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
@@ -68,11 +68,9 @@ class Run:
             raise InputError(
                 f"{self.output}: this folder exists already; give another output, or overwrite=true to replace it."
             )
-        for name in config.schedule.report:
+        for name in config.trainer.report:
             if importlib.util.find_spec(name) is None:
-                raise InputError(f"schedule.report has {name}, which is missing: {_INSTALL[name]}, or take it out.")
-        if config.schedule.attention == "flash" and not is_flash_attn_2_available():
-            raise InputError("schedule.attention=flash needs a GPU and the package flash-attn; set it to sdpa.")
+                raise InputError(f"trainer.report has {name}, which is missing: {_INSTALL[name]}, or take it out.")
         self.checkpoint: Path | None = None
         self.log: LogFile | None = None
         if self.main and config.resume:
@@ -112,11 +110,11 @@ class Run:
         return [Progress(self.stage), self.log, *self._reports()]
 
     def _reports(self) -> list[TrainerCallback]:
-        """Further places for the curves, ``schedule.report``."""
+        """Further places for the curves, ``trainer.report``."""
         from transformers.integrations import TensorBoardCallback, WandbCallback
 
         found: list[TrainerCallback] = []
-        for name in self.config.schedule.report:
+        for name in self.config.trainer.report:
             if name == "tensorboard":
                 board = TensorBoardCallback()
                 board.logging_dir = str(self.folder / name)
@@ -206,6 +204,12 @@ class Run:
             "sources": self._sources(),
             "config": self._settings(),
         }
+
+
+def check_attention(config: TrainingConfig) -> None:
+    """Raise InputError where ``trainer.attention`` asks for FlashAttention and there is none."""
+    if config.trainer.attention == "flash" and not is_flash_attn_2_available():
+        raise InputError("trainer.attention=flash needs a GPU and the package flash-attn; set it to sdpa.")
 
 
 class LogFile(TrainerCallback):

@@ -1,48 +1,60 @@
-"""Samples to batches: clips to features, questions to tokens of the model's own chat form, packed into rows."""
+"""Collate samples to batches: features of clips, key frames decoded once, question-answer pairs packed into rows."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from vimonet.model.chat_templates import CHAT_TEMPLATE
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
-from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor
+from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, as_video_frames
 from vimonet.motion import FPS
-from vimonet.training.data.chat_encoding import Block, Clips, TurnWriter
-from vimonet.training.data.frame_cache import video_frames_of
-from vimonet.training.data.packing import Piece, block_mask, fill_rows, write_rows
-from vimonet.training.data.sampling import Sample, Video, cell_of
-from vimonet.training.objective import IGNORE
+from vimonet.training.data import Sample, Video, group_of
+from vimonet.training.data.packing import (
+    IGNORE,
+    ChatEncoder,
+    Clips,
+    PackedSample,
+    Segment,
+    fill_rows,
+    segment_mask,
+    write_rows,
+)
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
 
 
 @dataclass
 class Collator:
-    """Samples to one padded batch.
+    """Collate samples to one padded batch.
 
     Args:
         tokenizer: with the special tokens of ViMoNet.
         feature_extractor: a MotionFeatureExtractor; None for text alone.
         fold_questions: as the processor's: questions are folded exactly as in use.
-        chat_template: of the processor (see `vimonet.training.data.chat_encoding`).
-        supervise: 'answer' learns the answer and its end; 'all' also learns the question (language stage).
+        chat_template: of the processor (see `vimonet.training.data.packing`).
+        supervise: 'answer' learns the answer and its end; 'all' also learns the question (pretrain-lm).
         max_tokens: longest row; questions that do not fit are left out, the first is cut.
-        packing: 'questions', 'rows' or 'none' (see `vimonet.training.data.packing`).
-        phrases: action phrases by which motion tokens are labelled (`vimonet.training.token_alignment`); () for none.
+        packing: 'shared_prefix', 'multi_sample' or 'none' (see `vimonet.training.data.packing`).
+        phrases: action phrases by which motion tokens are labelled (`vimonet.training.objective`); () for none.
         frame_processor: of the model's processor; None for a model that sees no video.
         video_frames: gives the frames of a sample's video, such as a `FrameCache`; None to decode them every time.
 
     The batch, of B rows: ``input_ids``, ``position_ids``, ``labels`` [B, L] int64 (labels not shifted, -100 = not
-        learnt), ``attention_mask`` [B, 1, L, L] bool (True = may look), or [B, L] with packing 'none', ``cells`` [B]
-        int64 (index into CELLS), or [B, L] with packing 'rows', and where the
-        batch has clips ``motion_values`` [N, T, D], ``motion_mask`` [N, T], ``keypoint_values``, ``keypoint_mask``,
+        learnt), ``attention_mask`` [B, 1, L, L] bool (True = may look), or [B, L] with packing 'none',
+        ``modality_groups`` [B] int64 (`ModalityGroup`), or [B, L] with packing 'multi_sample', and where the batch has
+        clips ``motion_values`` [N, T, D], ``motion_mask`` [N, T], ``keypoint_values``, ``keypoint_mask``,
         ``video_values`` [N, F, 3, H, W], ``video_mask``, ``video_times`` [N, F];
         with `phrases` also ``motion_phrases``, ``keypoint_phrases`` [N, tokens], -100 where no action is named.
 
@@ -57,46 +69,43 @@ class Collator:
     chat_template: str = CHAT_TEMPLATE
     supervise: str = "answer"
     max_tokens: int = 1024
-    packing: str = "questions"
+    packing: str = "shared_prefix"
     phrases: Sequence[str] = ()
     frame_processor: ViMoNetVideoProcessor | None = None
     video_frames: Callable[[Video], VideoFrames] | None = None
 
     def __post_init__(self) -> None:
-        self._writer = TurnWriter(self.tokenizer, self.chat_template, self.fold_questions, self.supervise)
+        self._encoder = ChatEncoder(self.tokenizer, self.chat_template, self.fold_questions, self.supervise)
         self._pad = int(self.tokenizer.pad_token_id)
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
         """Pack `samples` (see the class)."""
-        cells = np.array([cell_of(sample) for sample in samples], np.int64)
+        groups = np.array([group_of(sample) for sample in samples], np.int64)
         features = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
         video_frames = [self._video_frames(sample) for sample in samples]
-        pieces = [
-            piece
+        packed = [
+            one
             for number, sample in enumerate(samples)
-            for piece in self._pieces(number, sample, features[number], video_frames[number])
+            for one in self._pack(number, sample, features[number], video_frames[number])
         ]
-        rows = fill_rows(pieces, self.packing, self.max_tokens)
+        rows = fill_rows(packed, self.packing, self.max_tokens)
         arrays = write_rows(rows, self._pad)
-        blocks = torch.from_numpy(arrays["blocks"])
+        segments = torch.from_numpy(arrays["segments"])
         if self.packing == "none":
-            mask = blocks >= 0
+            mask = segments >= 0
         else:
             alone = all(len(row) == 1 for row in rows)
-            mask = block_mask(blocks, None if alone else torch.from_numpy(arrays["pieces"]))
-        if self.packing == "rows":
-            cells = cells[arrays["samples"]]
-        else:
-            cells = cells[[row[0].sample for row in rows]]
+            mask = segment_mask(segments, None if alone else torch.from_numpy(arrays["packed"]))
+        groups = groups[arrays["samples"] if self.packing == "multi_sample" else [row[0].sample for row in rows]]
         batch = {
             "input_ids": torch.from_numpy(arrays["ids"]),
             "attention_mask": mask,
             "position_ids": torch.from_numpy(arrays["positions"]),
             "labels": torch.from_numpy(arrays["labels"]),
-            "cells": torch.from_numpy(cells),
+            "modality_groups": torch.from_numpy(groups),
         }
         # Clips stand in the order of their placeholders, as often as there are copies of them.
-        order = [piece.sample for row in rows for piece in row]
+        order = [one.sample for row in rows for one in row]
         for name, flat in (("motion", False), ("keypoint", True)):
             clips = [
                 (values, samples[number])
@@ -116,7 +125,7 @@ class Collator:
         return batch
 
     def _phrases(self, clips: Sequence[Sequence[tuple[str, float, float]]], tokens: int) -> torch.Tensor:
-        """Index of the phrase that names what happens at each motion token: [N, tokens], `IGNORE` where none does."""
+        """Index the phrase that names what happens at each motion token: [N, tokens], `IGNORE` where none does."""
         labels = np.full((len(clips), tokens), IGNORE, np.int64)
         index = {phrase: number for number, phrase in enumerate(self.phrases)}
         seconds = self.feature_extractor.ratio / FPS
@@ -128,7 +137,7 @@ class Collator:
         return torch.from_numpy(labels)
 
     def features(self, sample: Sample) -> NDArray[np.float32]:
-        """Normalised features [T', D] of the sample's clip."""
+        """Extract the normalised features [T', D] of a sample's motion."""
         joints = sample["joints"]
         assert joints is not None
         if len(joints) > self.feature_extractor.max_frames:
@@ -141,7 +150,7 @@ class Collator:
         )
 
     def _clips(self, sample: Sample, features: NDArray[np.float32] | None, video_frames: VideoFrames | None) -> Clips:
-        """Placeholders of a sample's clips, motion before video as `ViMoNetProcessor.messages` has them."""
+        """List the placeholders of a sample's clips, motion before video as `ViMoNetProcessor.messages` has them."""
         clips: Clips = ()
         if features is not None:
             token = KEYPOINT_TOKEN if _is_flat(sample) else MOTION_TOKEN
@@ -159,33 +168,121 @@ class Collator:
             raise InputError(f"{clip[0]}: a sample has this video, and the model sees none; set video.checkpoint.")
         return video_frames_of(clip, self.frame_processor) if self.video_frames is None else self.video_frames(clip)
 
-    def _pieces(
+    def _pack(
         self, number: int, sample: Sample, features: NDArray[np.float32] | None, video_frames: VideoFrames | None
-    ) -> list[Piece]:
-        """The pieces of a sample: one, or one per question where questions cannot share a copy of the clips."""
+    ) -> list[PackedSample]:
+        """Pack a sample: into one, or one per question where questions cannot share a copy of the clips."""
         clips = self._clips(sample, features, video_frames)
-        prefix = self._writer.prefix(clips)
+        prefix = self._encoder.prefix(clips)
         taken = sum(count for _, count in clips)
         if taken + 2 > self.max_tokens or len(prefix) + 2 > self.max_tokens:
             raise InputError(
                 f"the clips of a sample of source {sample.get('source', '?')!r} become {max(taken, len(prefix))} "
-                f"tokens, and schedule.max_tokens is {self.max_tokens}: no question fits behind them."
+                f"tokens, and trainer.max_tokens is {self.max_tokens}: no question fits behind them."
             )
-        blocks: list[Block] = []
+        segments: list[Segment] = []
         room = self.max_tokens - len(prefix)
-        for question, answer in sample["turns"]:
-            ids, learnt = self._writer.block(question, answer, clips)
+        for question, answer in sample["qa_pairs"]:
+            ids, learnt = self._encoder.segment(question, answer, clips)
             if len(ids) > room:
-                if blocks:
+                if segments:
                     continue
                 ids, learnt = ids[:room], learnt[:room]
-            blocks.append((ids, learnt))
+            segments.append((ids, learnt))
             if self.packing != "none":
                 room -= len(ids)
         if self.packing == "none" or (clips and not prefix):
-            return [Piece(number, prefix, [block]) for block in blocks]
-        return [Piece(number, prefix, blocks)]
+            return [PackedSample(number, prefix, [segment]) for segment in segments]
+        return [PackedSample(number, prefix, segments)]
 
 
 def _is_flat(sample: Sample) -> bool:
     return sample.get("dimensions", 3) == 2
+
+
+class FrameCache:
+    """Give the key frames of a clip, decoded the first time it is asked for.
+
+    Decoding and scaling eight frames costs more than a small model's step on them, so fitted frames are kept as bytes
+    in one memory map on disk, which all epochs, loader processes and resumed runs share.
+
+    Frames are rounded to bytes after scaling, as image files are; a frame that has the tower's size
+    already is kept exactly.
+
+    Args:
+        folder: where the memory map lies; made with the first clip. Its name tells clips and settings apart, so that
+            runs may share a folder.
+        clips: every clip that will be asked for.
+        prepare: of the model's processor.
+
+    Raises:
+        InputError: a file that is missing.
+    """
+
+    def __init__(self, folder: str | Path, clips: Sequence[Video], prepare: ViMoNetVideoProcessor) -> None:
+        self.folder, self.prepare = Path(folder), prepare
+        self._place = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
+        # Pictures as they are, from 0 to 1.
+        self._plain = ViMoNetVideoProcessor(**{**prepare.to_dict(), "image_mean": (0.0,) * 3, "image_std": (1.0,) * 3})
+        self._row = np.dtype(
+            [
+                ("done", "?"),
+                ("times", "<f4", (prepare.num_frames,)),
+                ("pictures", "u1", (prepare.num_frames, prepare.side, prepare.side, 3)),
+            ]
+        )
+        self._file = self.folder / f"frames-{self._digest()}.npy"
+        self._rows: Any = None
+
+    def __call__(self, clip: Video) -> VideoFrames:
+        """Frames of a clip: uint8 [frames, size, size, 3], seconds since its start.
+
+        Raises:
+            InputError: a video that cannot be read, or a disk without room.
+        """
+        if clip not in self._place:
+            return video_frames_of(clip, self.prepare)
+        if self._rows is None:
+            self._rows = self._open()
+        row = self._rows[self._place[clip]]
+        if not row["done"]:
+            video_frames = video_frames_of(clip, self.prepare)
+            row["pictures"] = (self._plain.pixels(video_frames.images) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+            row["times"] = video_frames.times
+            row["done"] = True  # last: a kill before this leaves the clip to be decoded again
+        return VideoFrames(np.array(row["pictures"]), np.array(row["times"], np.float64), Path(clip[0]).name)
+
+    def _open(self) -> Any:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self._file.exists():
+            need = self._row.itemsize * len(self._place)
+            # The file is sparse at first: a disk that fills up later would end the process without a word.
+            if shutil.disk_usage(self.folder).free < need:
+                raise InputError(
+                    f"{self.folder}: the frames of {len(self._place):,} videos need {need / 2**30:.1f} GiB, and the "
+                    "disk has less; set video.cache to a folder with room, or fewer video.frames."
+                )
+            part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
+            open_memmap(part, "w+", self._row, (len(self._place),)).flush()
+            os.replace(part, self._file)
+        return open_memmap(self._file, "r+")
+
+    def _digest(self) -> str:
+        """Of the clips, the state of their files, and how pictures are made."""
+        files = {}
+        for path in {clip[0] for clip in self._place}:
+            try:
+                state = os.stat(path)
+            except OSError:
+                raise InputError(f"{path}: this video of the dataset is missing.") from None
+            files[path] = (os.path.abspath(path), state.st_size, state.st_mtime_ns)
+        prepare = self.prepare
+        settings = [prepare.side, prepare.num_frames, prepare.fit, prepare.resample, prepare.antialias]
+        told = json.dumps([settings, [(*files[path], start, end) for path, start, end in self._place]])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def video_frames_of(clip: Video, prepare: ViMoNetVideoProcessor) -> VideoFrames:
+    """Decode the key frames of a clip as a model reads them."""
+    path, start, end = clip
+    return as_video_frames(path, prepare.num_frames, start=start, end=end)

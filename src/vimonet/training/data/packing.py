@@ -1,137 +1,268 @@
-"""Which questions share a row of the batch, and the masks and positions that keep them apart.
+"""Write question-answer pairs as token ids in the model's chat template, and pack them into rows.
 
-A piece is one copy of a clip's tokens (the prefix) with the questions about it (the blocks). Every block sees the
-prefix of its piece and itself, never another block or piece, and its positions count on from the prefix: so each block
-is, number for number, the question on its own, at a fraction of the cost.
+What is learnt is, token for token, what `ViMoNetProcessor.apply_chat_template` writes for the same question. The text
+is cut behind its last placeholder: the prefix before the cut is the same for every question about a clip, the segment
+behind it belongs to one question. Placeholders are special tokens, which no tokenizer merges across, so the cut changes
+no token. A packed sample is one copy of the prefix with its segments. Every segment sees the prefix and itself, never
+another segment or packed sample, and its positions count on from the prefix: so each segment is, number for number, the
+question on its own, at a fraction of the cost.
 
-========== =====================================================================================
+============= ==================================================================================
 packing
-========== =====================================================================================
-questions  a row per clip, its questions behind one copy of its tokens
-rows       the same pieces, several of them in a row of at most ``max_tokens`` (first fit,
-           longest first)
-none       a row per question, padded: what the others are measured against
-========== =====================================================================================
+============= ==================================================================================
+shared_prefix a row per clip, its questions behind one copy of its tokens
+multi_sample  the same packed samples, several of them in a row of at most ``max_tokens`` (first
+              fit, longest first)
+none          a row per question, padded: what the others are measured against
+============= ==================================================================================
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers.utils.chat_template_utils import render_jinja_template
 
-from vimonet.training.data.chat_encoding import Block
-from vimonet.training.objective import IGNORE
+from vimonet.model.chat_templates import CHAT_TEMPLATE, normalise_question
+from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
 
-PACKINGS = ("questions", "rows", "none")
+IGNORE = -100
+"""Label of a position at which nothing is learnt."""
+
+Segment = tuple[list[int], list[bool]]
+"""Token ids, and which of them are learnt."""
+
+Clips = tuple[tuple[str, int], ...]
+"""Placeholder and number of tokens of each clip of a question, in the order of `ViMoNetProcessor.messages`."""
+
+_TYPES = {MOTION_TOKEN: "motion", KEYPOINT_TOKEN: "keypoints", VIDEO_TOKEN: "video"}
+_PLACEHOLDER = re.compile("|".join(map(re.escape, _TYPES)))
+_REMEMBERED = 200_000
+
+
+@dataclass
+class ChatEncoder:
+    """Encode question-answer pairs as token ids.
+
+    Args:
+        tokenizer: a fast tokenizer with ViMoNet's placeholders.
+        chat_template: of the processor; must mark answers as generation.
+        fold_questions: as the processor's: questions are folded exactly as in use.
+        supervise: 'answer' learns what the template marks as generation; 'all' also the question (pretrain-lm).
+    """
+
+    tokenizer: Any
+    chat_template: str = CHAT_TEMPLATE
+    fold_questions: bool = True
+    supervise: str = "answer"
+    _segments: dict[tuple[str | None, str, Clips], Segment] = field(default_factory=dict, repr=False)
+    _heads: dict[tuple[str, ...], str | None] = field(default_factory=dict, repr=False)
+    _prefixes: dict[Clips, list[int]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._special = dict(self.tokenizer.special_tokens_map)
+
+    def prefix(self, clips: Clips) -> list[int]:
+        """Return the token ids that every question about `clips` begins with.
+
+        They are empty without clips, or where the template has the question before them.
+        """
+        if clips not in self._prefixes:
+            head = self._head(tuple(token for token, _ in clips))
+            self._prefixes[clips] = [] if head is None else self._encode(_expanded(head, clips))["input_ids"]
+        return self._prefixes[clips]
+
+    def segment(self, question: str | None, answer: str, clips: Clips = ()) -> Segment:
+        """Encode what follows the prefix: one question with its answer, or an answer alone.
+
+        The first token of a segment is never learnt: the last one of the prefix cannot predict several successors.
+        """
+        head = self._head(tuple(token for token, _ in clips))
+        key = (question, answer, clips if head is None else clips[-1:])
+        found = self._segments.get(key)
+        if found is None:
+            found = self._write(question, answer, clips, head)
+            if len(self._segments) < _REMEMBERED:
+                self._segments[key] = found
+        return found
+
+    def _write(self, question: str | None, answer: str, clips: Clips, head: str | None) -> Segment:
+        text, spans = self._render(question, answer, tuple(token for token, _ in clips))
+        if head is None:
+            text, moved = _expanded(text, clips), _growth(text, clips)
+            spans = [(moved(start), moved(end)) for start, end in spans]
+            skipped = 0
+        else:
+            # Behind the placeholder, as it stands in the whole: some tokenizers treat the start of a text differently.
+            cut, last = len(head), clips[-1][0]
+            text, skipped = last + text[cut:], 1
+            spans = [(start - cut + len(last), end - cut + len(last)) for start, end in spans]
+        encoded = self._encode(text, return_offsets_mapping=True)
+        ids, offsets = encoded["input_ids"][skipped:], encoded["offset_mapping"][skipped:]
+        if self.supervise == "all":
+            learnt = [True] * len(ids)
+        else:
+            learnt = [any(a < end and b > start for start, end in spans) for a, b in offsets]
+        learnt[:1] = [False]
+        return ids, learnt
+
+    def _head(self, kinds: tuple[str, ...]) -> str | None:
+        """Return the text up to the last placeholder, where no question stands before it; None otherwise."""
+        if kinds not in self._heads:
+            self._heads[kinds] = None
+            if kinds:
+                text, _ = self._render("one", "answer", kinds)
+                other, _ = self._render("other", "answer", kinds)
+                head = text[: [match.end() for match in _PLACEHOLDER.finditer(text)][-1]]
+                self._heads[kinds] = head if other.startswith(head) else None
+        return self._heads[kinds]
+
+    def _render(self, question: str | None, answer: str, kinds: tuple[str, ...]) -> tuple[str, list[tuple[int, int]]]:
+        """Render the text with one placeholder per clip; return it and its generated spans."""
+        content: list[dict[str, str]] = [{"type": _TYPES[token]} for token in kinds]
+        if question is not None:
+            content.append({"type": "text", "text": normalise_question(question, fold=self.fold_questions)})
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}] if content else []
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        rendered: Any = render_jinja_template(
+            conversations=[messages],
+            chat_template=self.chat_template,
+            return_assistant_tokens_mask=True,
+            **self._special,
+        )
+        texts, spans = rendered
+        return texts[0], spans[0]
+
+    def _encode(self, text: str, **options: Any) -> Any:
+        return self.tokenizer(text, add_special_tokens=False, **options)
+
+
+def _expanded(text: str, clips: Clips) -> str:
+    """Repeat each placeholder in `text` as often as its clip becomes tokens."""
+    counts = iter(clips)
+    return _PLACEHOLDER.sub(lambda match: match.group() * next(counts)[1], text)
+
+
+def _growth(text: str, clips: Clips) -> Any:
+    """Return the function from a position in `text` to the one in its expanded form."""
+    steps = [
+        (match.end(), len(token) * (count - 1))
+        for match, (token, count) in zip(_PLACEHOLDER.finditer(text), clips, strict=True)
+    ]
+    return lambda position: position + sum(grown for end, grown in steps if end <= position)
+
+
+PACKINGS = ("shared_prefix", "multi_sample", "none")
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Questions behind one copy of their clips.
+class PackedSample:
+    """Hold questions behind one copy of their clips.
 
     Attributes:
         sample: index of the sample it was made of.
-        prefix: token ids of the clips and what stands before them; empty where each block is a whole text.
-        blocks: the questions.
+        prefix: token ids of the clips and what stands before them; empty where each segment is a whole text.
+        segments: the questions.
     """
 
     sample: int
     prefix: Sequence[int]
-    blocks: Sequence[Block]
+    segments: Sequence[Segment]
 
     def __len__(self) -> int:
-        return len(self.prefix) + sum(len(ids) for ids, _ in self.blocks)
+        return len(self.prefix) + sum(len(ids) for ids, _ in self.segments)
 
 
-def fill_rows(pieces: Sequence[Piece], packing: str, max_tokens: int) -> list[list[Piece]]:
-    """Rows of pieces, none longer than `max_tokens` unless a single piece is.
+def fill_rows(samples: Sequence[PackedSample], packing: str, max_tokens: int) -> list[list[PackedSample]]:
+    """Fill rows with packed samples, none longer than `max_tokens` unless a single packed sample is.
 
     Args:
-        pieces: those of one sample are neighbours; for ``none`` each holds one question.
+        samples: those of one clip are neighbours; for ``none`` each holds one question.
         packing: see the module.
         max_tokens: longest row.
     """
     if packing == "none":
-        return [[piece] for piece in pieces]
-    rows: list[list[Piece]] = []
-    if packing == "questions":
-        for piece in pieces:
-            if rows and rows[-1][0].sample == piece.sample:
-                rows[-1].append(piece)
+        return [[sample] for sample in samples]
+    rows: list[list[PackedSample]] = []
+    if packing == "shared_prefix":
+        for sample in samples:
+            if rows and rows[-1][0].sample == sample.sample:
+                rows[-1].append(sample)
             else:
-                rows.append([piece])
+                rows.append([sample])
         return rows
     # First fit decreasing: never more than 11/9 of the fewest rows possible (Johnson, 1973).
     room: list[int] = []
-    for piece in sorted(pieces, key=len, reverse=True):
-        place = next((row for row, left in enumerate(room) if left >= len(piece)), None)
+    for sample in sorted(samples, key=len, reverse=True):
+        place = next((row for row, left in enumerate(room) if left >= len(sample)), None)
         if place is None:
-            rows.append([piece])
-            room.append(max_tokens - len(piece))
+            rows.append([sample])
+            room.append(max_tokens - len(sample))
         else:
-            rows[place].append(piece)
-            room[place] -= len(piece)
+            rows[place].append(sample)
+            room[place] -= len(sample)
     return rows
 
 
-def write_rows(rows: Sequence[Sequence[Piece]], pad: int) -> dict[str, NDArray[np.int64]]:
+def write_rows(rows: Sequence[Sequence[PackedSample]], pad: int) -> dict[str, NDArray[np.int64]]:
     """Pad rows to arrays.
 
     Returns:
-        int64 [B, L]: ``ids``; ``labels`` (`IGNORE` where nothing is learnt); ``positions`` (from 0 in every piece);
-        ``blocks`` (0 in a prefix, 1 and on in the questions of a piece, -1 on padding); ``pieces`` (number in the row);
+        int64 [B, L]: ``ids``; ``labels`` (`IGNORE` where nothing is learnt); ``positions`` (from 0 in every packed
+        sample); ``segments`` (0 in a prefix, 1 and on in its questions, -1 on padding); ``packed`` (number in the row);
         ``samples`` (-1 on padding).
     """
-    length = max(sum(len(piece) for piece in row) for row in rows)
+    length = max(sum(len(packed) for packed in row) for row in rows)
     # Multiples of 8 spare the allocator and the kernels a new shape for every batch.
     length += -length % 8
     shape = (len(rows), length)
-    empty = {"ids": pad, "labels": IGNORE, "positions": 0, "blocks": -1, "pieces": 0, "samples": -1}
+    empty = {"ids": pad, "labels": IGNORE, "positions": 0, "segments": -1, "packed": 0, "samples": -1}
     arrays = {name: np.full(shape, value, np.int64) for name, value in empty.items()}
     for index, row in enumerate(rows):
         place = 0
-        for number, piece in enumerate(row):
-            start, prefix = place, len(piece.prefix)
-            arrays["ids"][index, place : place + prefix] = piece.prefix
+        for number, packed in enumerate(row):
+            start, prefix = place, len(packed.prefix)
+            arrays["ids"][index, place : place + prefix] = packed.prefix
             arrays["positions"][index, place : place + prefix] = np.arange(prefix)
-            arrays["blocks"][index, place : place + prefix] = 0
+            arrays["segments"][index, place : place + prefix] = 0
             place += prefix
-            for block, (ids, learnt) in enumerate(piece.blocks, start=1):
+            for segment, (ids, learnt) in enumerate(packed.segments, start=1):
                 here = slice(place, place + len(ids))
                 arrays["ids"][index, here] = ids
                 arrays["labels"][index, here] = np.where(learnt, ids, IGNORE)
                 arrays["positions"][index, here] = np.arange(prefix, prefix + len(ids))
-                arrays["blocks"][index, here] = block
+                arrays["segments"][index, here] = segment
                 place += len(ids)
-            arrays["pieces"][index, start:place] = number
-            arrays["samples"][index, start:place] = piece.sample
+            arrays["packed"][index, start:place] = number
+            arrays["samples"][index, start:place] = packed.sample
     return arrays
 
 
-def block_mask(blocks: torch.Tensor, pieces: torch.Tensor | None = None) -> torch.Tensor:
-    """Attention mask of packed rows.
+def segment_mask(segments: torch.Tensor, packed: torch.Tensor | None = None) -> torch.Tensor:
+    """Build the attention mask of packed rows.
 
-    Position i may look at j when j comes no later, in its own piece, and is in the prefix or in i's own block. Nothing
-    looks at padding; what padding looks at is of no account, but it must look at something (itself), because a row of
-    the softmax must not be empty.
+    Position i may look at j when j comes no later, in its own packed sample, and is in the prefix or in i's own
+    segment. Nothing looks at padding. Padding looks at itself, because a row of the softmax must not be empty.
 
     Args:
-        blocks: [B, L], 0 in a prefix, 1 and on in questions, -1 on padding.
-        pieces: [B, L], number of the piece in its row; None for one piece per row.
+        segments: [B, L], 0 in a prefix, 1 and on in questions, -1 on padding.
+        packed: [B, L], number of the packed sample in its row; None for one per row.
 
     Returns:
         [B, 1, L, L] bool, True where one may look.
     """
-    length = blocks.shape[1]
-    mine, theirs = blocks[:, :, None], blocks[:, None, :]
+    length = segments.shape[1]
+    mine, theirs = segments[:, :, None], segments[:, None, :]
     allowed = (mine == theirs) | (theirs == 0)
     allowed &= theirs >= 0
-    if pieces is not None:
-        allowed &= pieces[:, :, None] == pieces[:, None, :]
+    if packed is not None:
+        allowed &= packed[:, :, None] == packed[:, None, :]
     allowed &= torch.ones(length, length, dtype=torch.bool).tril()
     allowed |= torch.eye(length, dtype=torch.bool)
     return allowed[:, None]

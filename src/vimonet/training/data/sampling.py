@@ -1,85 +1,39 @@
-"""Between a dataset and the trainer: choice of turns and batches of similar length, from (seed, epoch) alone.
-
-Protocol of a dataset: map-style, ``len()`` and ``dataset[i]`` giving a sample::
-
-    {"joints": float32 [T, 22, 3] or None, "confidence": [T, 22] or None, "dimensions": 3 or 2,
-     "turns": [(question, answer), ...], "source": str, "spans": [(action phrase, start s, end s), ...],
-     "video": (path, start s, end s) or None}
-
-``spans`` may be absent; with them a dataset has ``actions``, all its phrases, and motion tokens can be aligned with
-words. ``video`` may be absent; with it a dataset has ``videos``, all its clips, and frames are decoded only once. The
-video of a sample with joints shows the same seconds: its ``start`` is the motion's time 0.
-
-Optional: ``lengths`` (frames per sample, 0 for text) and ``cells`` (index into CELLS per sample), which spare one
-pass over the data, and ``set_epoch(epoch)`` (for augmentation, which should depend on nothing but seed, epoch and
-index: then a resumed run sees exactly what the interrupted one would have seen). A turn whose question is None is
-plain text, all of it learnt.
-"""
+"""Draw question-answer pairs and batches of similar length, from (seed, epoch) alone."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
+from vimonet.training.data import ModalityGroup, Sample, group_of
 from vimonet.utils.errors import InputError
+from vimonet.utils.settings import known_key
 
-CELLS = ("motion", "keypoint", "text", "video", "paired")
-"""Modality cells a sample can belong to, in the order of their indices; paired is video beside motion, 3D or 2D."""
-
-TEXT, VIDEO, PAIRED = 2, 3, 4
-
-Video = tuple[str, float | None, float | None]
-"""A video file, and the seconds of it that are meant (None: from its beginning, to its end)."""
-
-TOKENS_PER_TURN = 20
-
-
-class Sample(TypedDict, total=False):
-    """One clip with its questions; see the module's protocol."""
-
-    joints: NDArray[np.float32] | None
-    confidence: NDArray[np.float32] | None
-    dimensions: int
-    turns: Sequence[tuple[str | None, str]]
-    source: str
-    spans: Sequence[tuple[str, float, float]]
-    video: Video | None
-
-
-def cell_of(sample: Sample) -> int:
-    """Index into CELLS: 0 for 3D motion, 1 for 2D keypoints, 2 for text without a clip, 3 for video, 4 for video beside
-    motion.
-    """
-    if sample.get("video") is not None:
-        return VIDEO if sample.get("joints") is None else PAIRED
-    if sample.get("joints") is None:
-        return TEXT
-    return 1 if sample.get("dimensions", 3) == 2 else 0
+TOKENS_PER_QA_PAIR = 20
 
 
 def rng_of(*key: int | str) -> np.random.Generator:
-    """Random generator that depends on nothing but the key (integers or words)."""
+    """Make a random generator that depends on nothing but the key (integers or words)."""
     return np.random.default_rng([zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key])
 
 
-class TurnSampler(Dataset[Sample]):
-    """View of a dataset that draws at most `turns` questions per clip, anew each epoch, in random order.
+class QAPairSampler(Dataset[Sample]):
+    """Draw at most `limit` question-answer pairs per clip of a dataset, anew each epoch, in random order.
 
     With `dropout`, a paired sample loses its motion or its video (one as often as the other) with that probability, by
     a draw from seed, epoch and index: a model that always had both would lean on one, and be lost without it.
     """
 
-    def __init__(self, dataset: Any, turns: int, seed: int, dropout: float = 0.0) -> None:
-        self.dataset, self.turns, self.seed, self.dropout, self.epoch = dataset, turns, seed, dropout, 0
+    def __init__(self, dataset: Any, limit: int, seed: int, dropout: float = 0.0) -> None:
+        self.dataset, self.limit, self.seed, self.dropout, self.epoch = dataset, limit, seed, dropout, 0
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -92,10 +46,10 @@ class TurnSampler(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         sample: Sample = self.dataset[index]
-        turns = sample["turns"]
-        order = rng_of(self.seed, self.epoch, index, "turns").permutation(len(turns))[: self.turns]
-        sample = {**sample, "turns": [turns[i] for i in order]}  # type: ignore[typeddict-item]
-        if self.dropout and cell_of(sample) == PAIRED:
+        pairs = sample["qa_pairs"]
+        order = rng_of(self.seed, self.epoch, index, "turns").permutation(len(pairs))[: self.limit]
+        sample = {**sample, "qa_pairs": [pairs[i] for i in order]}  # type: ignore[typeddict-item]
+        if self.dropout and group_of(sample) == ModalityGroup.PAIRED:
             chance, coin = rng_of(self.seed, self.epoch, index, "modality").random(2)
             if chance < self.dropout:
                 lost: Sample = {"video": None} if coin < 0.5 else {"joints": None, "confidence": None, "spans": ()}
@@ -103,22 +57,22 @@ class TurnSampler(Dataset[Sample]):
         return sample
 
     def lengths(self) -> NDArray[np.int64]:
-        """Rough number of tokens of each sample, for batches that need little padding."""
+        """Estimate the number of tokens of each sample, for batches that need little padding."""
         frames = getattr(self.dataset, "lengths", None)
         if frames is not None:
             return np.asarray(frames() if callable(frames) else frames) // 4
         return self._survey[:, 0]
 
-    def cells(self) -> NDArray[np.int64]:
-        """Index into CELLS of each sample."""
-        cells = getattr(self.dataset, "cells", None)
-        if cells is not None:
-            return np.asarray(cells() if callable(cells) else cells)
+    def modality_groups(self) -> NDArray[np.int64]:
+        """Return the `ModalityGroup` of each sample."""
+        groups = getattr(self.dataset, "modality_groups", None)
+        if groups is not None:
+            return np.asarray(groups() if callable(groups) else groups)
         return self._survey[:, 1]
 
     @cached_property
     def _survey(self) -> NDArray[np.int64]:
-        """Tokens and cell of every sample, for datasets that do not tell: one pass over them."""
+        """Survey tokens and group of every sample in one pass, for datasets that do not tell."""
         if hasattr(self.dataset, "set_epoch"):
             # Samples that change every epoch: a pass would be slow, and wrong from the second epoch on. No grouping
             # then.
@@ -127,12 +81,14 @@ class TurnSampler(Dataset[Sample]):
         for index in range(len(self.dataset)):
             sample = self.dataset[index]
             frames = 0 if sample.get("joints") is None else len(sample["joints"])
-            found.append((frames // 4 + TOKENS_PER_TURN * min(len(sample["turns"]), self.turns), cell_of(sample)))
+            found.append(
+                (frames // 4 + TOKENS_PER_QA_PAIR * min(len(sample["qa_pairs"]), self.limit), group_of(sample))
+            )
         return np.asarray(found, np.int64)
 
 
-class AlikeClips(Dataset[Any]):
-    """What a stage makes of the 3D clips of a dataset, one by one: nothing by which a batch would be put together.
+class Motion3DDataset(Dataset[Any]):
+    """Base of datasets that give something of the 3D clips of another, one by one; batches are not grouped.
 
     Args:
         dataset: see the module.
@@ -152,18 +108,18 @@ class AlikeClips(Dataset[Any]):
         return len(self.dataset)
 
     def lengths(self) -> NDArray[np.int64]:
-        """All alike."""
+        """Return equal lengths: nothing is grouped."""
         return np.zeros(len(self), np.int64)
 
-    def cells(self) -> NDArray[np.int64]:
-        """All 3D."""
+    def modality_groups(self) -> NDArray[np.int64]:
+        """Return 3D motion for each."""
         return np.zeros(len(self), np.int64)
 
 
-class ReadableSamples(Dataset[Sample]):
-    """The samples of a dataset as far as a model can read them.
+class ModalityFilter(Dataset[Sample]):
+    """Filter the samples of a dataset by the towers of a model.
 
-    Motions of which it has no tower are taken off; what then has no clip left is left out.
+    Motions of which it has no tower are taken off; samples that then have no clip are left out.
 
     Args:
         dataset: see the module.
@@ -175,16 +131,16 @@ class ReadableSamples(Dataset[Sample]):
 
     def __init__(self, dataset: Any, *, motion: bool, keypoints: bool) -> None:
         self.dataset, self._reads = dataset, {2: keypoints, 3: motion}
-        view = TurnSampler(dataset, 1, 0)
-        cells = view.cells()
-        kept = np.ones(len(cells), bool)
-        kept[cells == CELLS.index("motion")] = motion
-        kept[cells == CELLS.index("keypoint")] = keypoints
+        view = QAPairSampler(dataset, 1, 0)
+        groups = view.modality_groups()
+        kept = np.ones(len(groups), bool)
+        kept[groups == ModalityGroup.MOTION] = motion
+        kept[groups == ModalityGroup.KEYPOINT] = keypoints
         self._rows = np.flatnonzero(kept)
         if not len(self._rows):
             kinds = "3D motion" if keypoints else "2D keypoints" if motion else "motion"
             raise InputError(f"the data holds nothing but {kinds}, and the model has no tower for it.")
-        self._cells, self._lengths = cells[self._rows], 4 * view.lengths()[self._rows]  # in frames again
+        self._groups, self._lengths = groups[self._rows], 4 * view.lengths()[self._rows]  # in frames again
         self.videos = getattr(dataset, "videos", ())
         self.actions = getattr(dataset, "actions", ())
 
@@ -197,12 +153,12 @@ class ReadableSamples(Dataset[Sample]):
             self.dataset.set_epoch(epoch)
 
     def lengths(self) -> NDArray[np.int64]:
-        """Frames of each, roughly."""
+        """Estimate the frames of each."""
         return self._lengths
 
-    def cells(self) -> NDArray[np.int64]:
-        """Index into CELLS of each, before motions are taken off."""
-        return self._cells
+    def modality_groups(self) -> NDArray[np.int64]:
+        """Return the `ModalityGroup` of each, before motions are taken off."""
+        return self._groups
 
     def __getitem__(self, index: int) -> Sample:
         sample: Sample = self.dataset[int(self._rows[index])]
@@ -213,17 +169,17 @@ class ReadableSamples(Dataset[Sample]):
 
 
 class TextDataset(Dataset[Sample]):
-    """Text alone, as samples of several turns, so that short texts share a row of the batch.
+    """Give text alone, several texts to a sample, so that short texts share a row of the batch.
 
     Args:
         texts: plain sentences, or mappings with ``question`` and ``answer``.
-        turns: texts packed into one sample.
+        per_sample: texts packed into one sample.
         seed: of the drawing of companions, which changes every epoch.
     """
 
-    def __init__(self, texts: Sequence[Any], turns: int, seed: int) -> None:
+    def __init__(self, texts: Sequence[Any], per_sample: int, seed: int) -> None:
         self.texts = [text if isinstance(text, str) else (text["question"], text["answer"]) for text in texts]
-        self.turns, self.seed = turns, seed
+        self.per_sample, self.seed = per_sample, seed
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
@@ -231,42 +187,42 @@ class TextDataset(Dataset[Sample]):
         self.order = rng_of(self.seed, epoch, "texts").permutation(len(self.texts))
 
     def __len__(self) -> int:
-        return -(-len(self.texts) // self.turns)
+        return -(-len(self.texts) // self.per_sample)
 
     def lengths(self) -> NDArray[np.int64]:
-        """Nothing to group by."""
+        """Return equal lengths: nothing is grouped."""
         return np.zeros(len(self), np.int64)
 
-    def cells(self) -> NDArray[np.int64]:
-        """All text."""
-        return np.full(len(self), TEXT)
+    def modality_groups(self) -> NDArray[np.int64]:
+        """Return text for each."""
+        return np.full(len(self), int(ModalityGroup.TEXT))
 
     def __getitem__(self, index: int) -> Sample:
-        chosen = self.order[index * self.turns : (index + 1) * self.turns]
+        chosen = self.order[index * self.per_sample : (index + 1) * self.per_sample]
         texts = [self.texts[i] for i in chosen]
-        return {"joints": None, "turns": [(None, t) if isinstance(t, str) else t for t in texts], "source": "text"}
+        return {"joints": None, "qa_pairs": [(None, t) if isinstance(t, str) else t for t in texts], "source": "text"}
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """Indices in batches of similar length, the batches in random order; the same in every process of a run.
+    """Draw indices in batches of similar length, the batches in random order; the same in every process of a run.
 
     Unlike the sampler of transformers, whose batches run from long to short within a mega-batch, the order of the
     batches is shuffled, so that the step's cost and the loss have no sawtooth; every batch holds its share of each
-    modality cell, so that cells can be weighed against each other within it; and the draw depends on (seed, epoch)
+    modality group, so that groups can be weighed against each other within it; and the draw depends on (seed, epoch)
     only.
 
     Args:
         lengths: length of each sample.
-        cells: modality cell of each sample.
+        groups: modality group of each sample.
         batch_size: samples of one optimiser step, over all processes and accumulation.
         seed: seed of the draw.
         group: False for a plain shuffle.
     """
 
     def __init__(
-        self, lengths: NDArray[np.int64], cells: NDArray[np.int64], batch_size: int, seed: int, *, group: bool = True
+        self, lengths: NDArray[np.int64], groups: NDArray[np.int64], batch_size: int, seed: int, *, group: bool = True
     ) -> None:
-        self.lengths, self.cells, self.batch_size, self.seed, self.group = lengths, cells, batch_size, seed, group
+        self.lengths, self.groups, self.batch_size, self.seed, self.group = lengths, groups, batch_size, seed, group
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -288,17 +244,17 @@ class LengthGroupedSampler(Sampler[int]):
         batches: list[NDArray[np.int64]] = []
         for start in range(0, len(order), mega):
             pool = order[start : start + mega]
-            pool = pool[np.argsort(self._rank_in_cell(pool), kind="stable")]
+            pool = pool[np.argsort(self._rank_in_group(pool), kind="stable")]
             batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
         batches = [batches[i] for i in rng.permutation(len(batches))]
         # Inside a batch the order is shuffled, so that processes that share it get alike parts.
         return iter([int(i) for batch in batches for i in rng.permutation(batch)])
 
-    def _rank_in_cell(self, pool: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Where each sample stands among those of its cell when they are sorted by length, from 0 to 1."""
+    def _rank_in_group(self, pool: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Rank each sample among those of its group by length, from 0 to 1."""
         rank = np.zeros(len(pool))
-        for cell in np.unique(self.cells[pool]):
-            members = np.flatnonzero(self.cells[pool] == cell)
+        for group in np.unique(self.groups[pool]):
+            members = np.flatnonzero(self.groups[pool] == group)
             members = members[np.argsort(self.lengths[pool[members]], kind="stable")]
             rank[members] = (np.arange(len(members)) + 0.5) / len(members)
         return rank
@@ -313,15 +269,13 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def ask_data(function: Any, settings: Mapping[str, Any]) -> Any:
-    """Call a function of vimonet.vimos with the settings of a ``data`` branch.
+def call_with_data(function: Any, settings: Mapping[str, Any]) -> Any:
+    """Call a dataset function with the settings of a ``data`` branch.
 
     Raises:
         InputError: a setting the function does not know.
     """
     known = list(inspect.signature(function).parameters)
     for key in settings:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-            raise InputError(f"data: unknown key '{key}'; did you mean '{close[0]}'? Known are {', '.join(known)}.")
+        known_key(key, known, "data")
     return function(**settings)

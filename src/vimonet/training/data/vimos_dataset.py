@@ -1,4 +1,4 @@
-"""A VIMOS dataset as the trainer reads it: (clip, a few questions) with answers balanced, worded anew every epoch."""
+"""Read a VIMOS dataset for training: clips with question-answer pairs, answers balanced, worded anew every epoch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vimonet.language.mirroring import mirror_text
 from vimonet.motion.projection import random_view
+from vimonet.training.data import ModalityGroup
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, DEPTH_FORMS, FORM_WEIGHTS, needs_no_legs
 from vimonet.vimos.label_consistency import absent_from
@@ -31,24 +32,24 @@ _BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb
 """Forms whose answers are balanced for each action or limb by itself: else the question's words would tell."""
 
 
-class TrainingSet:
-    """Map-style dataset of clips with questions (protocol of `vimonet.training.data.sampling`).
+class VimosDataset:
+    """Give clips with questions, map-style (protocol of `vimonet.training.data.sampling`).
 
     Args:
         rows: a split of a VIMOS dataset (`open_rows`): motion stays on disk.
-        turns: questions drawn per clip and epoch.
+        qa_pairs: question-answer pairs drawn per clip and epoch.
         seed: of the draws.
         noise: whether sensor-like jitter is added to 3D joints.
         folder: of the dataset, where its videos lie.
         streams: what is given of a row with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one of
             them, the other in the next epoch.
-        steps: whether answers say their steps, where the dataset has some (`vimonet.vimos.types`).
-        film: whether 3D motion is given as keypoints, in another random view every epoch.
+        chain_of_thought: whether answers state their steps, where there are some (`vimonet.vimos.types.with_steps`).
+        random_views: whether 3D motion is given as 2D keypoints, in another random view every epoch.
         times: how often in an epoch each row is seen [N]. What is asked of a row does not depend on it.
 
     Attributes:
         lengths: frames per sample, 0 without motion.
-        cells: index into `vimonet.training.data.sampling.CELLS`: 3D motion, 2D keypoints, text, video, paired.
+        modality_groups: `ModalityGroup` of each sample.
         actions: every action phrase that labels a stretch, in alphabetical order.
         videos: the clips that are given, (path, start s, end s) each.
     """
@@ -56,35 +57,36 @@ class TrainingSet:
     def __init__(
         self,
         rows: Any,
-        turns: int,
+        qa_pairs: int,
         seed: int,
         noise: bool,
         folder: str | Path = "",
         streams: str = "all",
-        steps: bool = False,
-        film: bool = False,
+        chain_of_thought: bool = False,
+        random_views: bool = False,
         *,
         times: NDArray[np.int64],
     ) -> None:
-        self.turns, self.seed, self.noise, self.epoch = turns, seed, noise, 0
-        self.streams, self.film = streams, film
+        self.qa_pairs, self.seed, self.noise, self.epoch = qa_pairs, seed, noise, 0
+        self.streams, self.random_views = streams, random_views
         self._rows = rows.with_format("arrow")
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
         self.videos = [clip for clip in self._videos if clip is not None]
         self.lengths, dimensions = (rows.data.column(name).fill_null(0).to_numpy() for name in ("frames", "dimensions"))
         if streams == "video":
             dimensions = np.where([clip is not None for clip in self._videos], 0, dimensions)
-        self.cells = np.array(
-            [_cell(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)], np.int64
+        self.modality_groups = np.array(
+            [ModalityGroup.of(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)],
+            np.int64,
         )
         self._questions = _questions(rows)
-        if film:
-            self.cells[self.cells == 0] = 1
+        if random_views:
+            self.modality_groups[self.modality_groups == ModalityGroup.MOTION] = ModalityGroup.KEYPOINT
             self._questions = [
                 [q for q in asked if n != 3 or q[0] not in DEPTH_FORMS]
                 for asked, n in zip(self._questions, dimensions.tolist(), strict=True)
             ]
-        self._said = _in_steps(rows) if steps else [{}] * len(rows)
+        self._steps = _in_steps(rows) if chain_of_thought else [{}] * len(rows)
         self._spans = [
             [(a["action"], a["start"], a["end"]) for a in actions]
             for actions in rows.data.column("actions").to_pylist()
@@ -92,7 +94,7 @@ class TrainingSet:
         self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
         self._weights = _balance(self._questions)
         self._row = np.repeat(np.arange(len(rows)), times)
-        self.lengths, self.cells = self.lengths[self._row], self.cells[self._row]
+        self.lengths, self.modality_groups = self.lengths[self._row], self.modality_groups[self._row]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -109,7 +111,7 @@ class TrainingSet:
         dimensions, spans, questions = row["dimensions"], self._spans[at], list(range(len(asked)))
         if row["joints"] is not None:
             joints, confidence = arrays_of(row)
-            if self.film and dimensions == 3:
+            if self.random_views and dimensions == 3:
                 told = [i for i in questions if _without_legs(asked[i])]
                 try:
                     joints, confidence, legs = random_view(joints, confidence, rng, crop=bool(told))
@@ -129,34 +131,34 @@ class TrainingSet:
         keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[at].tolist()]
         chosen: list[Choice] = []
         for i in sorted(questions, key=lambda i: -keys[i]):
-            if len(chosen) >= self.turns:
+            if len(chosen) >= self.qa_pairs:
                 break
             question = asked[i]
             if question not in chosen:
                 # Twins stand together: what tells them apart is one word of the question and the movement.
                 chosen += [question, *_twin(question, asked)]
-        chosen = chosen[: self.turns]
+        chosen = chosen[: self.qa_pairs]
         rng.shuffle(chosen)
         return {
             "joints": joints,
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
             "dimensions": dimensions,
-            "turns": [self._worded(at, question, rng) for question in chosen],
+            "qa_pairs": [self._worded(at, question, rng) for question in chosen],
             "spans": spans,
             "source": row["source"],
             "video": video,
         }
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
-        """A question and its answer, without the movement: of a row drawn evenly, worded by chance."""
+        """Draw a question and its answer, without the movement: of a row drawn evenly, worded by chance."""
         at = int(self._row[rng.randrange(len(self))])
         return self._worded(at, rng.choice(self._questions[at]), rng)
 
     def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
-        """A question of a row in words, and what is learnt as its answer."""
+        """Put a question of a row in words, and state the answer that is learnt."""
         form, answer, words, _ = question
         if isinstance(words, str):
-            return words, self._said[at].get((words, answer), answer)
+            return words, self._steps[at].get((words, answer), answer)
         return ask(form, rng, **words), answer
 
 
@@ -167,7 +169,7 @@ _FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
 
 
 def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
-    """The same question with two actions exchanged, or about the other side where that is known: one, or none."""
+    """Find the same question with two actions exchanged, or about the other side where that is known: one, or none."""
     form, answer, words, closed = question
     if isinstance(words, str):
         return []
@@ -183,7 +185,7 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
 
 
 def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> list[Choice]:
-    """Of "does it begin with X?" (or end): the same about an action that happens elsewhere, or about the right one."""
+    """Ask "does it begin with X?" (or end) about an action that happens elsewhere, or about the right one."""
     happens = {q[2]["doing"]: q[2] for q in asked if q[0] == "yes_no" and q[1] == "yes" and isinstance(q[2], dict)}
     there = next((happens[q[1]] for q in asked if q[0] == _ENDS[form] and q[1] in happens), None)
     if there is None:
@@ -193,15 +195,8 @@ def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> lis
     return [(form, "no", other, closed) for other in happens.values() if absent_from(other["do"], {there["do"]})][:1]
 
 
-def _cell(dimensions: int, video: bool) -> int:
-    """Index into the trainer's CELLS."""
-    if video:
-        return 4 if dimensions else 3
-    return {3: 0, 2: 1}.get(dimensions, 2)
-
-
 def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | None] | None]:
-    """Path, start and end (s) of the video of each row; None for a row without."""
+    """List path, start and end (s) of the video of each row; None for a row without."""
     columns = (rows.data.column(name).to_pylist() for name in ("video", "video_span"))
     found: list[tuple[str, float | None, float | None] | None] = []
     for path, span in zip(*columns, strict=True):
@@ -211,7 +206,7 @@ def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | No
 
 
 def _questions(rows: Any) -> list[list[Choice]]:
-    """What can be asked of each row: its instructions, and a description where it has captions."""
+    """List the questions of each row: its instructions, and a description where it has captions."""
     found: list[list[Choice]] = []
     # The same question with the same answer stands in hundreds of rows: one object serves them all.
     known: dict[tuple[Any, ...], Choice] = {}
@@ -231,7 +226,7 @@ def _questions(rows: Any) -> list[list[Choice]]:
 
 
 def _in_steps(rows: Any) -> list[dict[tuple[str, str], str]]:
-    """Of each row, (question as it was written, answer) -> the answer with its steps."""
+    """Map (question as written, answer) to the answer with its steps, row by row."""
     return [
         {(i["question"], i["answer"]): with_steps(i["answer"], json.loads(i["evidence"] or "{}")) for i in asked}
         for asked in _instructions(rows, ("question", "answer", "evidence"))
@@ -255,7 +250,7 @@ def _instructions(rows: Any, names: tuple[str, ...] = _ASKED) -> Any:
 
 
 def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float32]:
-    """Joints as a sensor gives them: trembling, each joint a little beside where another sensor puts it."""
+    """Jitter joints as sensors do: trembling, each joint a little beside where another sensor puts it."""
     level = rng.choice((0.0, 0.0, 0.004, 0.008, 0.015))
     draw = np.random.default_rng(rng.randrange(2**32))
     beside = np.float32(rng.choice((0.0, 0.01, 0.02)))
@@ -266,13 +261,13 @@ def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float
 
 
 def _without_legs(question: Choice) -> bool:
-    """Whether trunk and arms alone tell the answer."""
+    """Tell whether trunk and arms alone hold the answer."""
     form, _, words, _ = question
     return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
 
 
 def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
-    """Weight of every question so that, form by form, no answer is right more often than it must be."""
+    """Weigh every question so that, form by form, no answer is right more often than it must be."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     closed: dict[tuple[str, str], bool] = {}
 
@@ -316,29 +311,29 @@ def training_samples(
     dataset: str = "data/vimos-open",
     split: str = "train",
     *,
-    turns: int = 8,
+    qa_pairs: int = 8,
     seed: int = 0,
     noise: bool = True,
     limit: int = 0,
     streams: str = "all",
-    steps: bool = False,
-    film: bool = False,
-    tracked: int = 1,
-) -> TrainingSet:
-    """A split of a VIMOS dataset as samples.
+    chain_of_thought: bool = False,
+    random_views: bool = False,
+    oversample_2d: int = 1,
+) -> VimosDataset:
+    """Open a split of a VIMOS dataset as samples.
 
     Args:
         dataset: its folder (``vimonet data build`` makes one).
         split: ``train`` or ``val``: nothing is trained on a test split.
-        turns: questions per clip and epoch.
+        qa_pairs: question-answer pairs per clip and epoch.
         seed: of the draws.
         noise: jitter 3D joints as sensors do.
         limit: only the first so many rows; 0 for all.
-        streams: what is given of rows with motion and video: ``all`` of it, ``motion``, ``video``, or ``unpaired``: one
-            of them, the other in the next epoch. Rows that only have what is not given are left out.
-        steps: whether answers say their steps, where the dataset has some.
-        film: give 3D motion as keypoints, in another random view every epoch; asked is what one camera tells.
-        tracked: how often in an epoch 2D rows of real video are seen, of which there are few.
+        streams: the streams given of rows with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one
+            of them, the other in the next epoch. Rows without a given stream are left out.
+        chain_of_thought: whether answers state their steps, where the dataset has some.
+        random_views: give 3D motion as 2D keypoints, in another random view every epoch, and ask what one camera tells.
+        oversample_2d: how often in an epoch the few 2D rows of real video are seen.
 
     Raises:
         InputError: no dataset, no such split, a test split, or nothing left in it.
@@ -354,19 +349,21 @@ def training_samples(
         rows = _with(rows, "joints" if streams == "motion" else "video")
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
-    if tracked < 1:
-        raise InputError("data.tracked says how often rows are seen; give a whole number of at least 1.")
-    return TrainingSet(rows, turns, seed, noise, dataset, streams, steps, film, times=_times(rows, tracked))
+    if oversample_2d < 1:
+        raise InputError("data.oversample_2d says how often rows are seen; give a whole number of at least 1.")
+    return VimosDataset(
+        rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, times=_times(rows, oversample_2d)
+    )
 
 
-def _times(rows: Any, tracked: int) -> NDArray[np.int64]:
-    """How often each row is seen in an epoch."""
+def _times(rows: Any, oversample_2d: int) -> NDArray[np.int64]:
+    """Count how often each row is seen in an epoch."""
     columns = (rows.data.column(name).to_pylist() for name in ("source", "dimensions"))
     flat = [dimensions == 2 and not source.endswith("+2d") for source, dimensions in zip(*columns, strict=True)]
-    return np.where(flat, tracked, 1)
+    return np.where(flat, oversample_2d, 1)
 
 
 def _with(rows: Any, column: str) -> Any:
-    """The rows that have a value in a column."""
+    """Select the rows that have a value in a column."""
     there = np.flatnonzero(rows.data.column(column).is_valid().to_numpy())
     return rows if len(there) == len(rows) else rows.select(there).flatten_indices()

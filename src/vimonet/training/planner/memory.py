@@ -1,14 +1,13 @@
-"""Bytes and FLOPs of one training step, found by running it on tensors that have a shape and no data.
+"""Count the bytes and FLOPs of one training step by running it on tensors that have a shape and no data.
 
-Nothing is estimated by a formula of the architecture: the step is the trainer's (autocast, the head on scored positions
-only, cross-entropy, the backward pass, recomputation where checkpointing is on), the model is the real one, and every
-block of memory the operations ask for is entered in a ledger and struck out when its last user lets go. So whatever a
-language model of transformers keeps for its backward pass is counted as it is.
+The step is the trainer's (autocast, the head on scored positions only, cross-entropy, the backward pass, recomputation
+where checkpointing is on) and the model is the real one. Every block of memory that an operation asks for is entered
+in a ledger and struck out when its last user lets go, so that activations of any language model of transformers are
+counted without a formula of its architecture.
 
-Where devices differ, operations differ. On a CPU the trainer takes ``eager`` attention, plain products whose scores
-[B, heads, L, L] are kept, some of them twice. On a GPU it takes ``sdpa``: under a mask PyTorch's fused kernels, on
-whichever device, keep their inputs, their output and one number per row, and turn the mask into a bias [B, 1, L, L] in
-every layer anew. Those of the CPU stand for them here.
+On a CPU the trainer takes ``eager`` attention, whose scores [B, heads, L, L] are kept, some of them twice. On a GPU it
+takes ``sdpa``: under a mask, PyTorch's fused kernels keep their inputs, their output and one number per row, and turn
+the mask into a bias [B, 1, L, L] in every layer. The CPU's kernels stand for the GPU's here.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ _FLOPS = {
         lambda grad, query, key, value, *_, **__: sdpa_backward_flop_count(grad, query, key, value)
     ),
 }
-"""Of the kernels that PyTorch does not count itself."""
+"""FLOP counts of kernels that PyTorch does not count itself."""
 
 WEIGHTS, COPIES, GRADIENTS = "weights", "16-bit copies of weights", "gradients"
 OPTIMISER, BUCKETS, GATHERED = "optimiser state", "gradient buckets", "gathered layers"
-INPUTS, TOWERS, LANGUAGE, HEAD = "inputs and masks", "towers and translators", "language model", "logits and loss"
+INPUTS, TOWERS, LANGUAGE, HEAD = "inputs and masks", "towers and projectors", "language model", "logits and loss"
 BACKWARD = "backward pass"
 
 
@@ -77,7 +76,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Step:
-    """How a step is run.
+    """Settings under which a step is run.
 
     Attributes:
         attention: ``eager``, ``sdpa`` or ``flash``.
@@ -98,7 +97,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a micro-batch costs on one device.
+    """Cost of a micro-batch on one device.
 
     Attributes:
         peak: most bytes at any time.
@@ -116,7 +115,7 @@ class Cost:
 
 
 class Ledger(TorchDispatchMode):
-    """Live bytes by category, and their peak, while operations run inside it."""
+    """Keep live bytes by category, and their peak, while operations run inside it."""
 
     def __init__(self, shares: Mapping[str, float]) -> None:
         super().__init__()
@@ -127,12 +126,12 @@ class Ledger(TorchDispatchMode):
         self._live: dict[int, tuple[str, Any]] = {}
 
     def total(self) -> float:
-        """Bytes on one device now."""
+        """Sum the bytes on one device now."""
         return sum(size * self.shares.get(name, 1.0) for name, size in self.now.items())
 
     @contextmanager
     def under(self, label: str) -> Iterator[None]:
-        """Enter what is made inside under `label`."""
+        """Enter tensors made inside under `label`."""
         before, self.label = self.label, label
         try:
             yield
@@ -239,12 +238,12 @@ def _like(ledger: Ledger, label: str, tensors: list[nn.Parameter]) -> list[Tenso
 
 
 def _optimiser(ledger: Ledger, trained: list[nn.Parameter]) -> list[Tensor]:
-    """AdamW's two moments; the fused step needs nothing beside them."""
+    """Make AdamW's two moments; the fused step needs nothing beside them."""
     return _like(ledger, OPTIMISER, trained) + _like(ledger, OPTIMISER, trained)
 
 
 def _gathered(ledger: Ledger, model: nn.Module, step: Step) -> list[Tensor]:
-    """With divided weights: what is whole at one time, the layer at work, the next one, and all that is in no layer."""
+    """Make the weights that are whole at one time when sharded: two layers, and all that is in no layer."""
     if (step.shares or {}).get(WEIGHTS, 1.0) == 1.0:
         return []
     names = {name for module in model.modules() for name in getattr(module, "_no_split_modules", None) or ()}
@@ -257,7 +256,7 @@ def _gathered(ledger: Ledger, model: nn.Module, step: Step) -> list[Tensor]:
 
 
 def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
-    """The trainer's loss; what depends on numbers (which positions are scored, where clips go) is fixed by shape."""
+    """Compute the trainer's loss; scored positions and places of clips are fixed by shape, not by numbers."""
     parts = (
         get_parts(model) if hasattr(model, "vimonet") or hasattr(model, "peft_config") else {"language_model": model}
     )
@@ -300,9 +299,9 @@ def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
 
 
 def _clip_features(parts: Mapping[str, nn.Module], name: str, count: int, frames: int, ledger: Ledger) -> Tensor:
-    """Language-model inputs [n, H] of clips, one after the other."""
+    """Compute the language-model inputs [n, H] of clips, one after the other."""
     tower: Any = parts[f"{name}_tower"]
-    translators: Any = parts["translators"]
+    projectors: Any = parts["translators"]
     if name == "video":
         from vimonet.model.towers.video_towers import image_side
 
@@ -311,7 +310,7 @@ def _clip_features(parts: Mapping[str, nn.Module], name: str, count: int, frames
             pictures = torch.empty(count, frames, 3, side, side)
         features = tower(pictures)
         places = torch.zeros(count, features.shape[1])
-        return translators(features.to(torch.float32), "video", places=places)[0].flatten(0, 1)
+        return projectors(features.to(torch.float32), "video", places=places)[0].flatten(0, 1)
     with ledger.under(INPUTS):
         values = torch.empty(count, frames, tower.config.input_dim)
-    return translators(tower(values), name)[0].flatten(0, 1)
+    return projectors(tower(values), name)[0].flatten(0, 1)

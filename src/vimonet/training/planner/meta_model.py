@@ -1,8 +1,8 @@
-"""A model of the shape a config describes, on the meta device: no weights are read, none need be there.
+"""Build the model that a config describes on the meta device: no weights are read, none need be there.
 
-Parts are looked for where training would find them. What is not there yet is known by other means: the output of an
-earlier stage by that stage's config beside this one, a composed model by the command in ``run.sh`` there, a model of
-the hub by its published shape.
+Parts are looked for where training would find them. The shape of a part that is not there yet is known by other means:
+the output of an earlier stage by that stage's config beside this one, a composed model by the command in ``run.sh``
+there, a model of the hub by its published shape.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from vimonet.model import (
@@ -24,7 +26,8 @@ from vimonet.model import (
 )
 from vimonet.model.towers.languagebind import is_languagebind
 from vimonet.model.towers.video_towers import clip_frames
-from vimonet.training.config import STAGES, TrainingConfig, VideoConfig, load_config
+from vimonet.training.config import TrainingConfig, VideoConfig, load_config
+from vimonet.training.stages import stage_names
 from vimonet.training.stages.motion_tokenizer import feature_dim, vqvae_config
 from vimonet.training.stages.pretrain_lm import language_shape
 from vimonet.utils.errors import InputError
@@ -85,12 +88,12 @@ VIDEO_TOWERS: dict[str, dict[str, Any]] = {
 
 
 def describe(config: TrainingConfig, config_path: str | Path | None = None, stage: str = "instruct") -> Any:
-    """The model config that training by `config` would come to.
+    """Describe the model that training by `config` would make.
 
     Args:
         config: settings of the run.
         config_path: its file; stages beside it tell of models that are not there yet.
-        stage: ``language`` for the language model alone, else a whole ViMoNet.
+        stage: ``pretrain-lm`` for the language model alone, else a whole ViMoNet.
 
     Returns:
         A `ViMoNetConfig`, or the language model's config.
@@ -99,7 +102,7 @@ def describe(config: TrainingConfig, config_path: str | Path | None = None, stag
         InputError: a part whose shape cannot be known from here.
     """
     stages = _Stages(config_path)
-    if stage == "language":
+    if stage == "pretrain-lm":
         return _language(config, stages)
     video = config.video
     while config.model:
@@ -127,15 +130,15 @@ def describe(config: TrainingConfig, config_path: str | Path | None = None, stag
         text_config=_language(config, stages),
         motion_config=tower,
         keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
-        projector=config.translator.kind,  # type: ignore[arg-type]
-        projector_queries=config.translator.queries,
-        projector_time=config.translator.time,
+        projector=config.projector.kind,  # type: ignore[arg-type]
+        projector_queries=config.projector.queries,
+        projector_time=config.projector.time,
     )
     return _with_video(described, video)
 
 
 def build_on_meta(described: Any) -> Any:
-    """The model of a config, its parameters on the meta device."""
+    """Build the model of a config, its parameters on the meta device."""
     with torch.device("meta"):
         if isinstance(described, ViMoNetConfig):
             return ViMoNetForConditionalGeneration(described)
@@ -143,7 +146,7 @@ def build_on_meta(described: Any) -> Any:
 
 
 class _Stages:
-    """Configs beside a config file, by the folder they will write; each is told of once: no chain is endless."""
+    """Find configs beside a config file by the folder they will write; each is given once: no chain is endless."""
 
     def __init__(self, config_path: str | Path | None) -> None:
         self._found: dict[Path, TrainingConfig] = {}
@@ -151,12 +154,12 @@ class _Stages:
         self._recipe = recipe.read_text("utf-8") if recipe.is_file() else ""
         beside = [] if config_path is None else sorted(Path(config_path).parent.glob("*.yaml"))
         for path in beside:
-            if path.stem in STAGES and path != Path(str(config_path)):
+            if path.stem in stage_names() and path != Path(str(config_path)):
                 found = load_config(path)
                 self._found[Path(found.output)] = found
 
     def composed(self, folder: str) -> dict[str, str] | None:
-        """Options of the ``vimonet compose`` that writes `folder`, as ``run.sh`` has it."""
+        """Find the options of the ``vimonet compose`` in ``run.sh`` that writes `folder`."""
         for line in self._recipe.splitlines():
             _, found, command = line.partition("vimonet compose ")
             words = shlex.split(command, comments=True) if found else []
@@ -166,12 +169,12 @@ class _Stages:
         return None
 
     def pop(self, folder: str) -> TrainingConfig | None:
-        """The config whose output is `folder`."""
+        """Take the config whose output is `folder`."""
         return self._found.pop(Path(folder), None)
 
 
 def _composed(options: dict[str, str]) -> ViMoNetConfig:
-    """Config of a model that `vimonet compose` will make with these options."""
+    """Describe the model that `vimonet compose` will make with these options."""
     tokenizer = options.get("--motion-tokenizer", "")
     known = bool(tokenizer) and (Path(tokenizer) / "config.json").is_file()
     dim = feature_dim("humanml3d")
@@ -185,14 +188,14 @@ def _composed(options: dict[str, str]) -> ViMoNetConfig:
     video = VideoConfig(
         checkpoint=options.get("--video", ""),
         frames=int(options.get("--video-frames", 8)),
-        pooling=options.get("--video-pooling", "spatial"),
+        pooling=options.get("--video-pooling", "spatial"),  # type: ignore[arg-type]
         tokens=int(options.get("--video-tokens", 256)),
     )
     return _with_video(described, video)
 
 
 def _with_video(described: ViMoNetConfig, video: VideoConfig) -> ViMoNetConfig:
-    """`described` with the video tower of `video`, unless it has one."""
+    """Add the video tower of `video` to `described`, unless it has one."""
     if video.checkpoint and described.video_config is None:
         described.video_config = _shape(video.checkpoint, VIDEO_TOWERS, "video.checkpoint")
         described.video_frames = clip_frames(described.video_config) or video.frames
@@ -201,7 +204,7 @@ def _with_video(described: ViMoNetConfig, video: VideoConfig) -> ViMoNetConfig:
 
 
 def _language(config: TrainingConfig, stages: _Stages) -> Any:
-    """Config of the language model: of its checkpoint, or of the stage that will make it, or as given."""
+    """Describe the language model: by its checkpoint, by the stage that will make it, or as given."""
     language = config.language
     if language.checkpoint:
         made = stages.pop(language.checkpoint)
@@ -212,7 +215,7 @@ def _language(config: TrainingConfig, stages: _Stages) -> Any:
 
 
 def _shape(source: str, known: dict[str, dict[str, Any]], key: str) -> Any:
-    """Config of a folder with config.json, or of a model whose published shape is known."""
+    """Read the config of a folder, or take the published shape of a known model."""
     settings = Path(source) / "config.json"
     if settings.is_file():
         try:
@@ -233,3 +236,48 @@ def _shape(source: str, known: dict[str, dict[str, Any]], key: str) -> Any:
         f"{key} {source!r}: no folder with a config.json, and its shape is not among those known here "
         f"({', '.join(known)}); fetch its config.json into a folder and name that."
     )
+
+
+_BLOCK, _OUTER = 64, 256
+"""Weights that share a scale, and scales that share one of their own (double quantisation)."""
+
+
+class _Linear(torch.autograd.Function):
+    """A layer whose weight is written out for every product, forward and backward, and not kept in between."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, packed: Tensor, shape: torch.Size) -> Tensor:
+        ctx.shape, ctx.dtype = shape, x.dtype
+        ctx.save_for_backward(packed)
+        return F.linear(x, torch.empty(shape, dtype=x.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0] @ torch.empty(ctx.shape, dtype=grads[0].dtype), None, None
+
+
+class Linear4bit(nn.Linear):
+    """Linear layer held in NF4 with double quantisation (QLoRA, arXiv 2305.14314): 4.127 bits a weight."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features, self.bias = layer.in_features, layer.out_features, layer.bias
+        self.shape = layer.weight.shape
+        count = layer.weight.numel()
+        held = count // 2 + -(-count // _BLOCK) + 4 * -(-count // (_BLOCK * _OUTER))
+        self.weight = nn.Parameter(torch.empty(held, dtype=torch.uint8, device=layer.weight.device), False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[..., in_features] to [..., out_features]."""
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
+        out = _Linear.apply(input.to(dtype), self.weight, self.shape)
+        return out if self.bias is None else out + self.bias.to(dtype)
+
+
+def quantise(language_model: Any) -> None:
+    """Put 4-bit layers in the place of the linear ones, the head left as it is."""
+    head = language_model.get_output_embeddings()
+    for module in list(language_model.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.Linear and child is not head:
+                setattr(module, name, Linear4bit(child))

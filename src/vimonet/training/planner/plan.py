@@ -1,9 +1,7 @@
-"""What a training run will need, before it is started: memory per device, FLOPs, time, and what to change where it does
-not fit.
+"""Plan a training run: memory per device, FLOPs, time, and changes under which it fits.
 
-The model is built on the meta device, so that a 7B plan takes seconds and no memory. How it is counted:
-`vimonet.training.planner.memory`; where shapes come from: `vimonet.training.planner.meta_model`. What must be
-assumed (how long rows are, how busy the device is kept) is named in the plan and can be given.
+The model is built on the meta device, so that a 7B plan takes seconds and no memory. Assumptions (lengths of rows,
+utilisation of the device) are named in the plan and can be given.
 """
 
 from __future__ import annotations
@@ -17,9 +15,10 @@ from vimonet.model import ViMoNetConfig
 from vimonet.model.pooling import count_tokens
 from vimonet.model.towers.video_towers import feature_grid
 from vimonet.training.config import TrainingConfig
-from vimonet.training.data.sampling import TOKENS_PER_TURN
+from vimonet.training.data.sampling import TOKENS_PER_QA_PAIR
+from vimonet.training.parameters import cast_parameters, param_groups, with_lora
 from vimonet.training.planner.memory import GRADIENTS, OPTIMISER, WEIGHTS, Batch, Cost, Step, cost_of
-from vimonet.training.planner.meta_model import build_on_meta, describe
+from vimonet.training.planner.meta_model import build_on_meta, describe, quantise
 from vimonet.training.trainer import clips_of_process
 from vimonet.utils.errors import InputError
 
@@ -43,15 +42,15 @@ SHARDINGS = {
     "zero3": (WEIGHTS, GRADIENTS, OPTIMISER),
     "fsdp": (WEIGHTS, GRADIENTS, OPTIMISER),
 }
-"""What the devices divide among themselves (ZeRO, arXiv 1910.02054); the rest every device has whole."""
+"""Categories that the devices divide among themselves (ZeRO, arXiv 1910.02054); the rest every device has whole."""
 
-STAGES = ("language", "align", "instruct")
+PLANNED_STAGES = ("pretrain-lm", "align", "instruct")
 _SCORED = 0.25
 
 
 @dataclass(frozen=True)
 class Devices:
-    """What the run is planned for.
+    """Devices that a run is planned for.
 
     Attributes:
         gpus: number of GPUs; 0 for a CPU.
@@ -85,23 +84,23 @@ class Devices:
 
     @property
     def count(self) -> int:
-        """Processes of the run."""
+        """Return the number of processes of the run."""
         return max(1, self.gpus)
 
     @property
     def tflops(self) -> float | None:
-        """bf16 peak of one device; None on a CPU that no one stated it for."""
+        """Return the bf16 peak of one device in TFLOP/s; None on a CPU without --peak-tflops."""
         return self.peak if self.peak is not None else PEAKS.get(self.name) if self.gpus else None
 
     @property
     def outside(self) -> float:
-        """GiB that tensors cannot have."""
+        """Return the GiB of a device that tensors cannot use."""
         return self.reserve if self.gpus else 0.0
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Lengths that data decides; None for the most that the config lets through.
+    """Lengths that depend on the data; None for the most that the config allows.
 
     Attributes:
         tokens: of a row.
@@ -118,7 +117,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run needs.
+    """Needs of a run.
 
     Attributes:
         batch, cost: one micro-batch on one device.
@@ -175,50 +174,46 @@ def make_plan(
     Args:
         config: its settings.
         devices: what it is to run on.
-        stage: ``language``, ``align`` or ``instruct``.
+        stage: ``pretrain-lm``, ``align`` or ``instruct``.
         config_path: see `vimonet.training.planner.meta_model.describe`.
         rows: lengths, where they are known.
 
     Raises:
         InputError: a stage that is not planned, a batch that does not divide, parts of unknown shape.
     """
-    if stage not in STAGES:
-        raise InputError(f"stage {stage!r} cannot be planned; it can be {', '.join(STAGES)}.")
+    if stage not in PLANNED_STAGES:
+        raise InputError(f"stage {stage!r} cannot be planned; it can be {', '.join(PLANNED_STAGES)}.")
     described = describe(config, config_path, stage)
     batch = micro_batch(config, described, devices, rows or Rows(), stage)
     return Plan(
         batch=batch,
         cost=cost_of(prepare(config, build_on_meta(described), stage), batch, how(config, devices)),
         devices=devices,
-        accumulation=config.schedule.accumulation,
-        steps=config.schedule.steps,
+        accumulation=config.trainer.accumulation,
+        steps=config.trainer.steps,
     )
 
 
 def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
-    """A model on the meta device as its stage trains it: adapters, frozen parts, dtypes, checkpointing."""
-    from vimonet.training.planner.quantised_layers import quantise
-    from vimonet.training.precision import hold
-    from vimonet.training.stages.align_instruct import parts_by_rate, with_lora
-
-    rates = config.learning_rate
+    """Prepare a model on the meta device as its stage trains it: adapters, frozen parts, dtypes, checkpointing."""
+    rates = config.optim.lr
     whole = model
-    if stage != "language":
+    if stage != "pretrain-lm":
         lora = stage == "instruct" and config.lora.rank > 0
-        hold(model, config, adapted=lora)
+        cast_parameters(model, config, adapted=lora)
         if lora and config.lora.quantize != "none":
             quantise(model.language_model)
-        whole = with_lora(config, model) if lora else model
-        for name, parts in parts_by_rate(whole, rates).items():
+        whole = with_lora(model, config) if lora else model
+        for name, parts in param_groups(whole, rates).items():
             if not getattr(rates, name):
                 for part in parts:
                     part.requires_grad_(False)
     whole.train()
-    if stage != "language":
-        for name, parts in parts_by_rate(whole, rates).items():
+    if stage != "pretrain-lm":
+        for name, parts in param_groups(whole, rates).items():
             for part in parts:
                 part.train(bool(getattr(rates, name)))
-    if config.schedule.gradient_checkpointing:
+    if config.trainer.gradient_checkpointing:
         # The trainer's kind, not reentrant, keeps the same; but on tensors without data it leaves what it has computed
         # again in reference cycles. There is no state of a random generator either.
         whole.activation_checkpointing_enable({"use_reentrant": True, "preserve_rng_state": False})
@@ -226,33 +221,33 @@ def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
 
 
 def how(config: TrainingConfig, devices: Devices) -> Step:
-    """How the trainer would run a step on such devices."""
-    attention = config.schedule.attention
+    """Settle how the trainer would run a step on such devices."""
+    attention = config.trainer.attention
     if attention == "auto":
         attention = "sdpa" if devices.gpus else "eager"
     several = devices.count > 1
     divided = SHARDINGS[devices.sharding] if several else ()
     return Step(
         attention=attention,
-        bf16=config.schedule.bf16,
-        accumulating=config.schedule.accumulation > 1,
+        bf16=config.trainer.bf16,
+        accumulating=config.trainer.accumulation > 1,
         shares={name: 1 / devices.count for name in divided},
-        checkpointing=config.schedule.gradient_checkpointing,
+        checkpointing=config.trainer.gradient_checkpointing,
         buckets=several and not divided,
     )
 
 
 def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: Rows, stage: str) -> Batch:
-    """Shape of a micro-batch: lengths as given, else the most that the config lets through."""
-    schedule = config.schedule
-    samples = clips_of_process(schedule, devices.count)
+    """Shape a micro-batch: lengths as given, else the most that the config allows."""
+    trainer = config.trainer
+    samples = clips_of_process(trainer, devices.count)
     frames = min(rows.frames or config.motion.max_frames, config.motion.max_frames)
     clips: dict[str, tuple[int, int]] = {}
     taken = 0
-    copies = schedule.turns_per_clip if schedule.packing == "none" else 1
+    copies = trainer.qa_pairs_per_clip if trainer.packing == "none" else 1
     if isinstance(described, ViMoNetConfig):
         streams = config.data.get("streams", "all")
-        filmed = bool(config.data.get("film")) and described.keypoint_config is not None
+        filmed = bool(config.data.get("random_views")) and described.keypoint_config is not None
         if (filmed or described.motion_config is not None) and streams != "video":
             clips["keypoint" if filmed else "motion"] = (samples * copies, frames)
             attentive = described.projector == "attentive"
@@ -261,27 +256,27 @@ def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: 
             clips["video"] = (samples * copies, described.video_frames)
             grid = feature_grid(described.video_config, described.video_frames)
             taken += count_tokens(described.video_pooling, grid, described.video_tokens)
-    if taken + 2 > schedule.max_tokens:
+    if taken + 2 > trainer.max_tokens:
         raise InputError(
-            f"the clips of a sample become {taken} tokens, and schedule.max_tokens is {schedule.max_tokens}: no "
+            f"the clips of a sample become {taken} tokens, and trainer.max_tokens is {trainer.max_tokens}: no "
             "question fits behind them."
         )
-    tokens = rows.tokens or schedule.max_tokens
-    count = rows.rows or _rows(schedule.packing, samples, schedule.turns_per_clip, taken, tokens)
+    tokens = rows.tokens or trainer.max_tokens
+    count = rows.rows or _rows(trainer.packing, samples, trainer.qa_pairs_per_clip, taken, tokens)
     scored = rows.scored or max(1, round(_SCORED * (tokens - min(taken, tokens - 1))))
     return Batch(count, tokens + -tokens % 8, count * min(scored, tokens), **clips)
 
 
-def _rows(packing: str, samples: int, turns: int, taken: int, tokens: int) -> int:
+def _rows(packing: str, samples: int, qa_pairs: int, taken: int, tokens: int) -> int:
     if packing == "none":
-        return samples * turns
-    if packing == "rows":
-        return -(-samples * min(tokens, taken + turns * TOKENS_PER_TURN) // tokens)
+        return samples * qa_pairs
+    if packing == "multi_sample":
+        return -(-samples * min(tokens, taken + qa_pairs * TOKENS_PER_QA_PAIR) // tokens)
     return samples
 
 
 def ways_to_fit(config: TrainingConfig, plan: Plan, **settings: Any) -> list[Plan]:
-    """Plans that fit, nearest to what was asked for first; `settings` as of `make_plan`.
+    """Find plans that fit, nearest to what was asked for first; `settings` as of `make_plan`.
 
     Changes that leave the results as they are (checkpointing, smaller micro-batches, sharding) are tried alone, then
     one after the other, and only then with those that change what is trained.
@@ -299,26 +294,26 @@ def ways_to_fit(config: TrainingConfig, plan: Plan, **settings: Any) -> list[Pla
 
 
 def _changes(config: TrainingConfig, devices: Devices) -> tuple[list[str], list[str]]:
-    """What could be changed: with the same results, and with others."""
-    schedule, same, other = config.schedule, [], []
-    if not schedule.gradient_checkpointing:
-        same.append("schedule.gradient_checkpointing=true")
-    most = schedule.batch_size // devices.count
-    if schedule.accumulation < most:
-        same.append(f"schedule.accumulation={most}")
+    """List possible changes: with the same results, and with others."""
+    trainer, same, other = config.trainer, [], []
+    if not trainer.gradient_checkpointing:
+        same.append("trainer.gradient_checkpointing=true")
+    most = trainer.batch_size // devices.count
+    if trainer.accumulation < most:
+        same.append(f"trainer.accumulation={most}")
     if devices.gpus > 1 and devices.sharding == "none":
         same.append("--sharding fsdp")
-    if config.learning_rate.language_model and not config.lora.rank:
+    if config.optim.lr.language_model and not config.lora.rank:
         other.append("lora.rank=64")
     if config.language.dtype == "float32":
         other.append("language.dtype=bfloat16")
-    if config.learning_rate.language_model and config.lora.quantize == "none":
+    if config.optim.lr.language_model and config.lora.quantize == "none":
         other.append("lora.quantize=nf4")
     return same, other
 
 
 def _under(config: TrainingConfig, devices: Devices, changes: list[str], settings: dict[str, Any]) -> Plan | None:
-    """The plan under changes; None where they cannot be made."""
+    """Plan under changes; None where they cannot be made."""
     config = copy.deepcopy(config)
     for change in changes:
         if change == "--sharding fsdp":

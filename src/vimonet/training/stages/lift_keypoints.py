@@ -1,4 +1,4 @@
-"""Stage `lift`: the keypoint tower's lifter learns, of movements filmed by virtual cameras, what they are in depth."""
+"""Train 2D-to-3D lifting: the keypoint tower reads 2D keypoints as the 3D movement they look like."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from vimonet.motion.kinematics import heading
 from vimonet.motion.projection import View
 from vimonet.motion.skeleton import INDEX
 from vimonet.training.config import TrainingConfig
-from vimonet.training.data.sampling import AlikeClips, TurnSampler, seed_everything
+from vimonet.training.data import ModalityGroup
+from vimonet.training.data.sampling import Motion3DDataset, QAPairSampler, seed_everything
+from vimonet.training.joint_training import load_part, save_model
 from vimonet.training.run_folder import Run
-from vimonet.training.stages.align_instruct import load_part, save_model
+from vimonet.training.stages import RUN_KEYS, Stage
 from vimonet.training.stages.motion_tokenizer import samples_of
 from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
@@ -47,15 +49,14 @@ _WEIGHTS = {"facing": 2.0, "root": 1.0, "joints": 8.0, "velocities": 1.0}
 """Of squared errors in the loss, for what is of like deviation: vectors of length 1; m and m/s; m; m/s."""
 
 
-def run_lift(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
-    """Let a model read 2D keypoints as the 3D motion they look like, and train the lifter that makes it of them.
+def run_lift_keypoints(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
+    """Give a model a lifter from 2D keypoints to 3D motion, and train it on projected 3D clips.
 
     The keypoint tower becomes a copy of the motion tower behind the lifter. Nothing else of the model changes.
 
     Args:
-        config: settings; reads ``model`` (a ViMoNet folder), ``motion.lift_width``, ``learning_rate.keypoint_tower``,
-            ``schedule``, ``data``, ``validation``.
-        dataset, validation: samples (see vimonet.training.data.sampling); None asks ``vimonet.vimos.training_samples``.
+        config: settings; ``model`` is a ViMoNet folder.
+        dataset, validation: samples (`vimonet.training.data`); None calls ``vimonet.vimos.training_samples``.
 
     Returns:
         The output folder: the model with its lifter. ``training.json`` holds its errors on the held-out samples
@@ -65,8 +66,10 @@ def run_lift(config: TrainingConfig, dataset: Any = None, validation: Any = None
         InputError: no model, one that cannot be given a lifter, or data without 3D motion.
     """
     if not config.model:
-        raise InputError("stage lift needs a model whose keypoint tower it serves: set model to a ViMoNet folder.")
-    run = Run(config, "lift")
+        raise InputError(
+            "stage lift-keypoints needs a model whose keypoint tower it serves: set model to a ViMoNet folder."
+        )
+    run = Run(config, "lift-keypoints")
     seed_everything(config.seed)
     model = load_part(ViMoNetForConditionalGeneration, config.model, "model", "a ViMoNet model")
     processor = load_part(ViMoNetProcessor, config.model, "model", "a ViMoNet model")
@@ -77,11 +80,11 @@ def run_lift(config: TrainingConfig, dataset: Any = None, validation: Any = None
     assert isinstance(tower, KeypointEncoder)
     dataset, validation = samples_of(config, dataset, validation)
     extractor = processor.feature_extractor
-    clips = FilmedPoses(dataset, extractor, config.seed)
-    held_out = FilmedPoses(validation if validation is not None else dataset, extractor, config.seed)
+    clips = ProjectedPoses(dataset, extractor, config.seed)
+    held_out = ProjectedPoses(validation if validation is not None else dataset, extractor, config.seed)
     trainer = LiftTrainer(
         config,
-        _Lifting(tower.lifter.float()),
+        _LifterWithLoss(tower.lifter.float()),
         run.folder,
         parts={"keypoint_tower": [tower.lifter]},
         train_dataset=clips,
@@ -105,8 +108,9 @@ def run_lift(config: TrainingConfig, dataset: Any = None, validation: Any = None
 
 
 def pose_of(joints: NDArray[np.float32], azimuth: float) -> NDArray[np.float32]:
-    """What a lifter should say of 3D joints [T, 22, 3] that a camera films from `azimuth`, degrees (see
-    `vimonet.motion.projection.project`): [T, POSE], see `vimonet.model.towers.keypoint_lifter.POSE`.
+    """Compute the pose [T, POSE] that a lifter should find for 3D joints [T, 22, 3] seen from `azimuth`, degrees.
+
+    See `vimonet.motion.projection.project` and `vimonet.model.towers.keypoint_lifter.POSE`.
     """
     angle = heading(joints, FPS)
     # As `project` places the camera: by the facing of the first frames.
@@ -116,19 +120,21 @@ def pose_of(joints: NDArray[np.float32], azimuth: float) -> NDArray[np.float32]:
     return np.concatenate([facing, body[:, :ROOT], body[:, ROOT_DIM : ROOT_DIM + POSE - FACING - ROOT]], axis=1)
 
 
-class FilmedPoses(AlikeClips):
-    """The 3D clips of a dataset, each in another random view every epoch: keypoint features [T, D], poses [T, POSE].
+class ProjectedPoses(Motion3DDataset):
+    """Project the 3D clips of a dataset in a random view anew every epoch: keypoint features [T, D], poses [T, POSE].
 
-    Of some a part of the body is out of view; the poses are whole.
+    In some a part of the body is out of view; the poses are whole.
     """
 
     def __init__(self, dataset: Any, extractor: MotionFeatureExtractor, seed: int) -> None:
         super().__init__(dataset, seed)
         self.extractor = extractor
-        view = TurnSampler(dataset, 1, seed)
-        self._rows = np.flatnonzero((view.cells() == 0) & (4 * view.lengths() >= _FEWEST))
+        view = QAPairSampler(dataset, 1, seed)
+        self._rows = np.flatnonzero((view.modality_groups() == ModalityGroup.MOTION) & (4 * view.lengths() >= _FEWEST))
         if not len(self._rows):
-            raise InputError("stage lift learns from 3D clips, and the data has none; name a source with 3D motion.")
+            raise InputError(
+                "stage lift-keypoints learns from 3D clips, and the data has none; name a source with 3D motion."
+            )
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -152,7 +158,7 @@ class FilmedPoses(AlikeClips):
 
 
 class PadPoses:
-    """Collates (features [T, D], poses [T, POSE]) to keypoint_values, mask and poses."""
+    """Collate (features [T, D], poses [T, POSE]) to keypoint_values, mask and poses."""
 
     def __init__(self, extractor: MotionFeatureExtractor) -> None:
         self.extractor = extractor
@@ -168,15 +174,15 @@ class PadPoses:
         }
 
 
-class _Lifting(torch.nn.Module):
-    """A lifter with its loss."""
+class _LifterWithLoss(torch.nn.Module):
+    """Join a lifter with its loss."""
 
     def __init__(self, lifter: Lifter) -> None:
         super().__init__()
         self.lifter = lifter
 
     def forward(self, keypoint_values: Tensor, mask: Tensor, poses: Tensor) -> dict[str, Tensor]:
-        """Weighted squared error over real frames."""
+        """Compute the weighted squared error over real frames."""
         found = self.lifter.of_rows(keypoint_values, mask).float()
         wrong = (found - poses)[mask] ** 2
         parts = wrong.split((FACING, ROOT, (POSE - FACING - ROOT) // 2, (POSE - FACING - ROOT) // 2), dim=1)
@@ -185,32 +191,32 @@ class _Lifting(torch.nn.Module):
 
 
 class LiftTrainer(StageTrainer):
-    """Trains a lifter."""
+    """Train a lifter."""
 
     def count(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Real frames of the batch."""
+        """Count the real frames of the batch."""
         return batch["mask"].sum().double()
 
 
 def facing_of(pose: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Facing [T] of poses [T, POSE], radians."""
+    """Compute the facing [T], radians, of poses [T, POSE]."""
     return np.arctan2(pose[:, 0], pose[:, 1])
 
 
 def angle_errors(said: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[Any], float]:
-    """Of facings [T] in radians: degrees off in every frame [T], and in the turn from the first to the last."""
+    """Compare facings [T] in radians: degrees off in every frame [T], and in the turn from the first to the last."""
     turns = [whole[-1] - whole[0] for whole in (np.unwrap(said), np.unwrap(true))]
     return np.degrees(np.abs(np.angle(np.exp(1j * (said - true))))), float(np.degrees(abs(turns[0] - turns[1])))
 
 
 def joint_errors(said: NDArray[Any], true: NDArray[Any]) -> NDArray[Any]:
-    """Of poses [T, POSE]: mean distance of a joint to where it is from the pelvis in the true facing [T], mm."""
+    """Compute the mean distance of a joint, relative to the pelvis in the true facing, of poses [T, POSE]: [T], mm."""
     return 1000 * np.linalg.norm((said - true)[:, JOINTS].reshape(len(true), -1, 3), axis=-1).mean(1)
 
 
 @torch.no_grad()
-def lift_report(lifter: Lifter, clips: FilmedPoses, limit: int = 500) -> dict[str, Any]:
-    """How well a lifter sees depth, over at most `limit` clips.
+def lift_report(lifter: Lifter, clips: ProjectedPoses, limit: int = 500) -> dict[str, Any]:
+    """Measure how well a lifter finds depth, over at most `limit` clips.
 
     Returns:
         facing_degrees: median error of the facing; facing_within_45: share of frames within 45 degrees;
@@ -238,14 +244,4 @@ def lift_report(lifter: Lifter, clips: FilmedPoses, limit: int = 500) -> dict[st
     }
 
 
-__all__ = [
-    "FilmedPoses",
-    "LiftTrainer",
-    "PadPoses",
-    "angle_errors",
-    "facing_of",
-    "joint_errors",
-    "lift_report",
-    "pose_of",
-    "run_lift",
-]
+STAGE = Stage(run_lift_keypoints, reads=(*RUN_KEYS, "model", "motion.lift_width", "optim.lr.keypoint_tower"))

@@ -1,4 +1,4 @@
-"""Stage `tokenizer`: the motion VQ-VAE, trained to draw motions again from a few codes (arXiv 2301.06052)."""
+"""Train the motion tokenizer: a VQ-VAE that reconstructs movements from a few codes (arXiv 2301.06052)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionVQVAE
 from vimonet.training.config import MotionConfig, TrainingConfig
-from vimonet.training.data.sampling import AlikeClips, Sample, ask_data, rng_of, seed_everything
+from vimonet.training.data import Sample
+from vimonet.training.data.sampling import Motion3DDataset, call_with_data, rng_of, seed_everything
 from vimonet.training.run_folder import Run
+from vimonet.training.stages import RUN_KEYS, Stage
 from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
 
 
-def run_tokenizer(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
+def run_motion_tokenizer(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
     """Train the motion tokenizer: reconstruction (smooth L1, positions once more), velocity and commitment loss.
 
     Args:
-        config: settings; reads ``motion``, ``schedule``, ``learning_rate.motion_tower``, ``data``, ``validation``.
-        dataset: samples (see vimonet.training.data.sampling); None asks ``training_samples(**config.data)``.
-        validation: held-out samples for the report; None asks with ``config.validation`` on top, when there is such a
-            branch.
+        config: settings.
+        dataset: samples (`vimonet.training.data`); None calls ``training_samples(**config.data)``.
+        validation: held-out samples for the report; None calls it with ``config.validation`` on top, when there is any.
 
     Returns:
         The output folder: the VQ-VAE, and its feature extractor with mean and deviation. ``training.json`` holds the
         reconstruction error in millimetres (MPJPE) and the codebook's use on the held-out samples.
     """
-    run = Run(config, "tokenizer")
+    run = Run(config, "motion-tokenizer")
     seed_everything(config.seed)
     dataset, validation = samples_of(config, dataset, validation)
     extractor = fit_feature_extractor(config.motion, dataset, config.seed)
@@ -66,8 +67,13 @@ def run_tokenizer(config: TrainingConfig, dataset: Any = None, validation: Any =
     return run.finish(save, results)
 
 
-def samples_of(config: TrainingConfig, dataset: Any, validation: Any) -> tuple[Any, Any]:
-    """Datasets as given, or those of vimonet.vimos that ``data`` and ``validation`` describe.
+def samples_of(config: TrainingConfig, dataset: Any, validation: Any, **defaults: Any) -> tuple[Any, Any]:
+    """Return datasets as given, or those of vimonet.vimos that ``data`` and ``validation`` describe.
+
+    Args:
+        config: settings.
+        dataset, validation: samples; None calls ``vimonet.vimos.training_samples``.
+        defaults: arguments of it, unless ``data`` has others.
 
     Raises:
         InputError: an empty dataset.
@@ -75,11 +81,10 @@ def samples_of(config: TrainingConfig, dataset: Any, validation: Any) -> tuple[A
     if dataset is None:
         from vimonet.training.data.vimos_dataset import training_samples
 
-        # As many questions per clip as a row takes, unless data says otherwise.
-        data = {"turns": config.schedule.turns_per_clip, **config.data}
-        dataset = ask_data(training_samples, data)
+        data = {**defaults, **config.data}
+        dataset = call_with_data(training_samples, data)
         if config.validation:
-            validation = ask_data(training_samples, {**data, "split": "val", **config.validation})
+            validation = call_with_data(training_samples, {**data, "split": "val", **config.validation})
     if not len(dataset):
         raise InputError(
             f"there is nothing to train on: vimonet.vimos.training_samples found no clip for data={config.data}."
@@ -88,7 +93,7 @@ def samples_of(config: TrainingConfig, dataset: Any, validation: Any) -> tuple[A
 
 
 def feature_dim(features: str) -> int:
-    """Numbers per frame of ``body``, ``humanml3d`` or ``keypoints`` features."""
+    """Return the numbers per frame of ``body``, ``humanml3d`` or ``keypoints`` features."""
     if features == "humanml3d":
         return 263
     from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
@@ -96,28 +101,25 @@ def feature_dim(features: str) -> int:
     return BODY_DIM if features == "body" else KEYPOINT_DIM
 
 
-def vqvae_config(motion: MotionConfig, input_dim: int) -> MotionVQVAEConfig:
-    """Shape of the tower that reads features of `input_dim` numbers per frame; ``motion.options`` goes on top."""
-    options = dict(motion.options)
-    if motion.features == "body":
-        from vimonet.motion.features.body_features import BODY_DIM, BODY_JOINTS, ROOT_DIM
+def tower_shape(motion: MotionConfig, input_dim: int) -> dict[str, Any]:
+    """Return the shape of a tower that reads features of `input_dim` numbers per frame; ``motion.options`` on top."""
+    from vimonet.motion.features.body_features import BODY_DIM, BODY_JOINTS, ROOT_DIM
 
-        if input_dim == BODY_DIM:
-            options.setdefault("position_channels", [ROOT_DIM, ROOT_DIM + 3 * len(BODY_JOINTS)])
-    return MotionVQVAEConfig(
-        input_dim=input_dim,
-        width=motion.width,
-        code_dim=motion.code_dim,
-        num_codes=motion.num_codes,
-        depth=motion.depth,
-        down_t=motion.down_t,
-        quantizer=motion.quantizer,
-        **options,
-    )
+    options = dict(motion.options)
+    if motion.features == "body" and input_dim == BODY_DIM:
+        options.setdefault("position_channels", [ROOT_DIM, ROOT_DIM + 3 * len(BODY_JOINTS)])
+    shape = {"width": motion.width, "code_dim": motion.code_dim, "depth": motion.depth, "down_t": motion.down_t}
+    return {"input_dim": input_dim, **shape, **options}
+
+
+def vqvae_config(motion: MotionConfig, input_dim: int) -> MotionVQVAEConfig:
+    """Shape the VQ-VAE that reads features of `input_dim` numbers per frame."""
+    codes = {"num_codes": motion.num_codes, "quantizer": motion.quantizer}
+    return MotionVQVAEConfig(**{**codes, **tower_shape(motion, input_dim)})
 
 
 def fit_feature_extractor(motion: MotionConfig, dataset: Any, seed: int) -> MotionFeatureExtractor:
-    """Feature extractor with mean and deviation of (at most ``statistics_clips``) samples, 3D and 2D apart.
+    """Fit a feature extractor: mean and deviation of (at most ``statistics_clips``) samples, 3D and 2D apart.
 
     Channels that are only ever 0 or 1 (seen, contact) stay as they are; deviations below 0.02 are raised to it, so
     that a joint that hardly moves is not blown up into noise.
@@ -156,8 +158,8 @@ def _statistics(clips: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float3
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-class MotionClips(AlikeClips):
-    """The 3D clips of a dataset as normalised features [T, D], a random stretch of `window` frames each; 0 = whole."""
+class MotionClips(Motion3DDataset):
+    """Give the 3D clips of a dataset as normalised features [T, D], a random span of `window` frames each (0: all)."""
 
     def __init__(self, dataset: Any, extractor: MotionFeatureExtractor, window: int, seed: int) -> None:
         super().__init__(dataset, seed)
@@ -178,7 +180,7 @@ class MotionClips(AlikeClips):
         return values[start : start + self.window]
 
     def _three_dimensional(self, index: int) -> Sample:
-        """The sample at `index`, or the next one in 3D."""
+        """Return the sample at `index`, or the next one in 3D."""
         for step in range(len(self.dataset)):
             sample = self.dataset[(index + step) % len(self.dataset)]
             if sample.get("joints") is not None and sample.get("dimensions", 3) == 3:
@@ -189,7 +191,7 @@ class MotionClips(AlikeClips):
 
 
 class PadClips:
-    """Collates features [T_i, D] to motion_values [B, T, D] and mask [B, T]."""
+    """Collate features [T_i, D] to motion_values [B, T, D] and mask [B, T]."""
 
     def __init__(self, extractor: MotionFeatureExtractor) -> None:
         self.extractor = extractor
@@ -201,10 +203,10 @@ class PadClips:
 
 
 class TokenizerTrainer(StageTrainer):
-    """Trains a MotionVQVAE; adds a loss on frame-to-frame differences to the model's own."""
+    """Train a MotionVQVAE; add a loss on frame-to-frame differences to the model's own."""
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Real frames of the batch."""
+        """Count the real frames of the batch."""
         return batch["mask"].sum().double()
 
     def compute_loss(
@@ -214,9 +216,9 @@ class TokenizerTrainer(StageTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Model's loss + velocity_weight x smooth L1 of frame-to-frame differences, averaged over real frames."""
+        """Compute the model's loss + velocity_weight x smooth L1 of frame-to-frame differences over real frames."""
         if model.training:
-            self.keep_frozen()
+            self.set_frozen_eval()
         output = model(motion_values=inputs["motion_values"], mask=inputs["mask"])
         both = inputs["mask"][:, 1:] & inputs["mask"][:, :-1]
         drawn, true = output["reconstruction"].diff(dim=1)[both], inputs["motion_values"].diff(dim=1)[both]
@@ -229,7 +231,7 @@ class TokenizerTrainer(StageTrainer):
 def reconstruction_report(
     model: MotionVQVAE, clips: MotionClips, extractor: MotionFeatureExtractor, limit: int = 500, batch_size: int = 16
 ) -> dict[str, Any]:
-    """How well a tokenizer draws motions again, over at most `limit` clips.
+    """Measure how well a tokenizer reconstructs motions, over at most `limit` clips.
 
     Returns:
         mpjpe_mm: mean distance of a joint to where it was (millimetres), the root's path included;
@@ -258,7 +260,7 @@ def reconstruction_report(
             error += float(np.linalg.norm(drawn_joints - true_joints, axis=-1).sum())
             true_joints, drawn_joints = true_joints - true_joints[:, :1], drawn_joints - drawn_joints[:, :1]
             aligned += float(np.linalg.norm(drawn_joints - true_joints, axis=-1).sum())
-            posed += float(np.linalg.norm(_face_as(drawn_joints, true_joints) - true_joints, axis=-1).sum())
+            posed += float(np.linalg.norm(align_heading(drawn_joints, true_joints) - true_joints, axis=-1).sum())
             joints_seen += true_joints.shape[0] * true_joints.shape[1]
             frames += len(truth)
     assert counts is not None
@@ -275,7 +277,7 @@ def reconstruction_report(
 
 
 def _joints(values: NDArray[np.float32], extractor: MotionFeatureExtractor) -> NDArray[np.float32]:
-    """Joint positions [T, J, 3] in metres of normalised features [T, D]."""
+    """Compute joint positions [T, J, 3] in metres from normalised features [T, D]."""
     if extractor.std is not None:
         values = values * extractor.std
     if extractor.mean is not None:
@@ -289,9 +291,20 @@ def _joints(values: NDArray[np.float32], extractor: MotionFeatureExtractor) -> N
     return body_joints(values)
 
 
-def _face_as(joints: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Joints [T, J, 3] turned about the vertical, frame by frame, to lie closest to `target` (least squares)."""
+def align_heading(joints: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn joints [T, J, 3] about the vertical, frame by frame, to lie closest to `target` (least squares)."""
     x, z, to_x, to_z = joints[..., 0], joints[..., 2], target[..., 0], target[..., 2]
     angle = np.arctan2((z * to_x - x * to_z).sum(1), (x * to_x + z * to_z).sum(1))[:, None]
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([cos * x + sin * z, joints[..., 1], cos * z - sin * x], axis=-1)
+
+
+STAGE = Stage(
+    run_motion_tokenizer,
+    reads=(
+        *RUN_KEYS,
+        *("motion.features", "motion.max_frames", "motion.width", "motion.code_dim", "motion.num_codes"),
+        *("motion.depth", "motion.down_t", "motion.quantizer", "motion.window", "motion.velocity_weight"),
+        *("motion.statistics_clips", "motion.options", "optim.lr.motion_tower"),
+    ),
+)

@@ -1,64 +1,68 @@
-"""Stage 0, for a language model made from scratch: text alone. Also how any stage comes by its language model."""
+"""Stage 0: pretrain a causal language model on text alone, from scratch or from a checkpoint."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from vimonet.model.configuration_vimonet import SPECIAL_TOKENS
 from vimonet.model.processing_vimonet import add_special_tokens, normalise_question
-from vimonet.training.bpe import train_bpe
 from vimonet.training.config import LanguageConfig, TrainingConfig
 from vimonet.training.data.collator import Collator
-from vimonet.training.data.sampling import TextDataset, ask_data, seed_everything
+from vimonet.training.data.sampling import TextDataset, call_with_data, seed_everything
 from vimonet.training.data.vimos_dataset import training_samples
-from vimonet.training.run_folder import Run
+from vimonet.training.run_folder import Run, check_attention
+from vimonet.training.stages import ANSWER_KEYS, RUN_KEYS, Stage
 from vimonet.training.trainer import AnswerTrainer
 from vimonet.utils.errors import InputError
 from vimonet.vimos.builders.vimos_open.sources import data_folder
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
-def run_language(
+
+def run_pretrain_lm(
     config: TrainingConfig, texts: Sequence[Any] | None = None, validation: Sequence[Any] | None = None
 ) -> Path:
     """Train a causal language model on text alone; from scratch with a byte-level BPE, or from a checkpoint.
 
     Args:
-        config: settings; reads ``language``, ``schedule``, ``learning_rate.language_model``, ``data``,
-            ``validation``.
-        texts: the corpus, sentences or {question, answer}; None asks `text_corpus` with ``config.data``.
-        validation: held-out texts; None asks with ``config.validation`` on top, when there is such a branch.
+        config: settings.
+        texts: the corpus, sentences or {question, answer}; None calls `text_corpus` with ``config.data``.
+        validation: held-out texts; None calls it with ``config.validation`` on top, when there is such a branch.
 
     Returns:
         The output folder: model and tokenizer in the layout of transformers.
     """
-    run = Run(config, "language")
+    check_attention(config)
+    run = Run(config, "pretrain-lm")
     seed_everything(config.seed)
     if texts is None:
-        texts = ask_data(text_corpus, config.data)
+        texts = call_with_data(text_corpus, config.data)
         if config.validation:
-            validation = ask_data(text_corpus, {**config.data, **config.validation})
+            validation = call_with_data(text_corpus, {**config.data, **config.validation})
     if not texts:
         raise InputError(f"the corpus is empty: text_corpus found nothing for data={config.data}.")
     model, tokenizer = load_or_make_language_model(config, texts)
-    turns = config.schedule.turns_per_clip
+    per_row = config.trainer.qa_pairs_per_clip
     trainer = AnswerTrainer(
         config,
         model,
         run.folder,
         head=model.get_output_embeddings(),
         parts={"language_model": [model]},
-        train_dataset=TextDataset(texts, turns, config.seed),
-        eval_dataset=TextDataset(validation, turns, config.seed) if validation else None,
+        train_dataset=TextDataset(texts, per_row, config.seed),
+        eval_dataset=TextDataset(validation, per_row, config.seed) if validation else None,
         data_collator=Collator(
             tokenizer,
             supervise=config.language.supervise,
-            max_tokens=config.schedule.max_tokens,
-            packing=config.schedule.packing,
+            max_tokens=config.trainer.max_tokens,
+            packing=config.trainer.packing,
         ),
         callbacks=run.callbacks(),
     )
@@ -72,7 +76,7 @@ def run_language(
 
 
 def language_shape(language: LanguageConfig, vocab_size: int, **tokens: int | None) -> Any:
-    """Config of a new language model; `tokens` are the ids of its special ones.
+    """Shape a new language model; `tokens` are the ids of its special ones.
 
     Raises:
         ValueError: an architecture that transformers does not know, or a shape it refuses.
@@ -95,7 +99,7 @@ def language_shape(language: LanguageConfig, vocab_size: int, **tokens: int | No
 
 
 def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | None = None) -> tuple[Any, Any]:
-    """Model and tokenizer of ``config.language``: its checkpoint, or a new one with a vocabulary made from `texts`.
+    """Load the model and tokenizer of ``config.language``, or make new ones with a vocabulary from `texts`.
 
     Raises:
         InputError: a checkpoint that cannot be loaded, or neither checkpoint nor texts.
@@ -104,7 +108,9 @@ def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | N
 
     language = config.language
     if language.checkpoint:
-        check_folder(language.checkpoint, "language.checkpoint", "the output of 'vimonet train language', or a hub id")
+        check_folder(
+            language.checkpoint, "language.checkpoint", "the output of 'vimonet train pretrain-lm', or a hub id"
+        )
         try:
             tokenizer = AutoTokenizer.from_pretrained(language.checkpoint)
             model = AutoModelForCausalLM.from_pretrained(language.checkpoint, dtype=torch.float32)
@@ -121,7 +127,8 @@ def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | N
         return model, tokenizer
     if texts is None:
         raise InputError(
-            "there is no language model: set language.checkpoint to the output of 'vimonet train language' or a hub id."
+            "there is no language model: set language.checkpoint to the output of 'vimonet train pretrain-lm', or a "
+            "hub id."
         )
     tokenizer = train_bpe(corpus_strings(texts), language.vocab_size, lowercase=language.lowercase)
     try:
@@ -142,7 +149,7 @@ def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | N
 
 
 def check_folder(path: str, key: str, wanted: str) -> None:
-    """Raise InputError when `path` is meant as a folder and is none; else one waits a minute for a hub to say so."""
+    """Raise InputError when `path` is meant as a folder and is none, rather than wait a minute for a hub to say so."""
     first = Path(path).parts[0] if path else ""
     meant = path.startswith((".", "/", "~")) or path.count("/") > 1 or Path(first).is_dir() or first == "runs"
     if meant and not Path(path).is_dir():
@@ -150,7 +157,7 @@ def check_folder(path: str, key: str, wanted: str) -> None:
 
 
 def corpus_strings(texts: Sequence[Any]) -> list[str]:
-    """Texts as the model will read them: questions folded, answers as they are."""
+    """List texts as the model will read them: questions folded, answers as they are."""
     strings: list[str] = []
     for text in texts:
         strings += [text] if isinstance(text, str) else [normalise_question(text["question"]), text["answer"]]
@@ -197,3 +204,57 @@ def _kit(folder: Path) -> list[str | dict[str, str]]:
     return [
         a["text"].strip().lower() for key, entry in annotations.items() if key in train for a in entry["annotations"]
     ]
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int = 4096, *, lowercase: bool = False) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE tokenizer (Sennrich et al. 2016; byte alphabet as in GPT-2).
+
+    Digits stand alone, so that every number is spelled from the same ten tokens.
+
+    Args:
+        texts: the corpus.
+        vocab_size: upper bound, special tokens and the 256 bytes included.
+        lowercase: fold case on the way in (answers then come out in lower case).
+
+    Returns:
+        A fast tokenizer with the special tokens of ViMoNet; padding on the left, ``<|end|>`` as end of sequence.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    steps = [normalizers.NFC()] + ([normalizers.Lowercase()] if lowercase else [])
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        min_frequency=2,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=SPECIAL_TOKENS[0],
+        eos_token=SPECIAL_TOKENS[1],
+        additional_special_tokens=list(SPECIAL_TOKENS[2:]),
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+STAGE = Stage(
+    run_pretrain_lm,
+    reads=(
+        *RUN_KEYS,
+        *ANSWER_KEYS,
+        *("language.checkpoint", "language.architecture", "language.hidden_size", "language.layers", "language.heads"),
+        *("language.kv_heads", "language.intermediate_size", "language.max_positions", "language.dropout"),
+        *("language.vocab_size", "language.lowercase", "language.supervise", "optim.lr.language_model"),
+    ),
+)

@@ -1,4 +1,4 @@
-"""Stage `evaluator`: motion and text drawn into one space by contrast (TMR, arXiv 2305.00976)."""
+"""Train the text-motion encoder: motion and text in one space by contrast (TMR, arXiv 2305.00976)."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ import numpy as np
 import torch
 
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
+from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.motion import Motion
 from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel
 from vimonet.retrieval.r_precision import may_describe, retrieval
 from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
-from vimonet.training.bpe import train_bpe
 from vimonet.training.config import TrainingConfig
-from vimonet.training.data.sampling import ask_data, seed_everything
-from vimonet.training.data.text_motion_pairs import CaptionedClips, captioned_clips
+from vimonet.training.data import ModalityGroup
+from vimonet.training.data.sampling import call_with_data, seed_everything
+from vimonet.training.data.text_motion_pairs import TextMotionPairs, text_motion_pairs
 from vimonet.training.run_folder import Run
-from vimonet.training.stages.motion_tokenizer import fit_feature_extractor, vqvae_config
+from vimonet.training.stages import RUN_KEYS, Stage
+from vimonet.training.stages.motion_tokenizer import fit_feature_extractor, tower_shape
+from vimonet.training.stages.pretrain_lm import train_bpe
 from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
 
 
-def run_evaluator(
-    config: TrainingConfig, dataset: CaptionedClips | None = None, validation: CaptionedClips | None = None
+def run_text_motion_retrieval(
+    config: TrainingConfig, dataset: TextMotionPairs | None = None, validation: TextMotionPairs | None = None
 ) -> Path:
-    """Train the text-motion evaluator.
+    """Train the text-motion encoder.
 
     Args:
-        config: settings; reads ``evaluator``, ``motion`` (shape of the towers), ``schedule``, ``data``, ``validation``,
-            ``learning_rate.motion_tower`` (3D tower), ``.keypoint_tower`` (2D tower), ``.translators`` (what turns the
-            towers' tokens into a vector) and ``.language_model`` (text side).
-        dataset: captioned clips; None reads ``data`` (arguments of `captioned_clips`).
+        config: settings; rates are those of the 3D tower (``optim.lr.motion_tower``), the 2D tower
+            (``.keypoint_tower``), the motion head (``.projectors``) and the text side (``.language_model``).
+        dataset: pairs of motion and text; None reads ``data`` (arguments of `text_motion_pairs`).
         validation: held-out ones for the report; None reads ``validation`` on top of ``data``, when there is any.
 
     Returns:
@@ -43,14 +45,14 @@ def run_evaluator(
     Raises:
         InputError: no dataset, or one without captions.
     """
-    run = Run(config, "evaluator")
+    run = Run(config, "text-motion-retrieval")
     seed_everything(config.seed)
-    settings = config.evaluator
+    settings = config.retrieval
     if dataset is None:
         data = {"seed": config.seed, "max_frames": config.motion.max_frames, **config.data}
-        dataset = ask_data(captioned_clips, data)
+        dataset = call_with_data(text_motion_pairs, data)
         if config.validation:
-            validation = ask_data(captioned_clips, {**data, "split": "val", "fixed": True, **config.validation})
+            validation = call_with_data(text_motion_pairs, {**data, "split": "val", "fixed": True, **config.validation})
     assert dataset is not None
     extractor = fit_feature_extractor(config.motion, dataset, config.seed)
     tokenizer = train_bpe(dataset.corpus(), settings.vocab_size, lowercase=True)
@@ -59,7 +61,7 @@ def run_evaluator(
     parts: dict[str, list[torch.nn.Module | None]] = {
         "motion_tower": [model.motion_tower],
         "keypoint_tower": [model.keypoint_tower],
-        "translators": [model.motion_head],
+        "projectors": [model.motion_head],
         "language_model": [model.word_embeddings, model.text_head],
     }
     trainer = PairTrainer(
@@ -81,9 +83,9 @@ def run_evaluator(
 
 
 def report(
-    evaluator: TextMotionEncoder, clips: CaptionedClips, seed: int = 0, limit: int = 2000
+    evaluator: TextMotionEncoder, clips: TextMotionPairs, seed: int = 0, limit: int = 2000
 ) -> dict[str, Any] | None:
-    """Retrieval figures on (at most `limit`) clips with their first caption; None where they are too few for a pool."""
+    """Measure retrieval on at most `limit` clips with their first caption; None where they are too few for a pool."""
     samples = [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(limit, len(clips))).round()]
     motions = [
         Motion(s["joints"], name=str(i), confidence=s["confidence"], dimensions=s["dimensions"])
@@ -97,19 +99,20 @@ def report(
 
 
 def _shape(
-    config: TrainingConfig, extractor: MotionFeatureExtractor, dataset: CaptionedClips, vocabulary: int
+    config: TrainingConfig, extractor: MotionFeatureExtractor, dataset: TextMotionPairs, vocabulary: int
 ) -> MotionTextConfig:
-    """Shape of the model; a tower only for a kind of motion that the data has."""
-    settings = config.evaluator
+    """Shape the model; a tower only for a kind of motion that the data has."""
+    settings = config.retrieval
     towers: dict[str, Any] = {}
-    for cell, (name, wanted) in enumerate((("motion", True), ("keypoint", config.motion.keypoints))):
-        index = np.flatnonzero(dataset.cells() == cell)
-        if len(index) and wanted:
+    wanted = {ModalityGroup.MOTION: True, ModalityGroup.KEYPOINT: config.motion.keypoints}
+    for group, is_wanted in wanted.items():
+        index = np.flatnonzero(dataset.modality_groups() == group)
+        if len(index) and is_wanted:
             sample = dataset[int(index[0])]
             values = extractor.extract_joints(sample["joints"], sample["confidence"], sample["dimensions"])
-            shape = vqvae_config(config.motion, values.shape[1])
+            shape = MotionVQVAEConfig(**tower_shape(config.motion, values.shape[1]))
             used = ("input_dim", "width", "depth", "down_t", "stride_t", "dilation_growth_rate", "activation")
-            towers[f"{name}_config"] = {key: getattr(shape, key) for key in used}
+            towers[f"{group.name.lower()}_config"] = {key: getattr(shape, key) for key in used}
     return MotionTextConfig(
         **towers,
         code_dim=config.motion.code_dim,
@@ -125,7 +128,7 @@ def _shape(
 
 
 class PairCollator:
-    """Samples of `CaptionedClips` to the arguments of `MotionTextModel.forward`: 3D pairs first, then 2D ones."""
+    """Collate samples of `TextMotionPairs` to the arguments of `MotionTextModel.forward`, 3D pairs before 2D ones."""
 
     def __init__(self, extractor: MotionFeatureExtractor, tokenizer: Any, max_tokens: int) -> None:
         self.extractor, self.tokenizer, self.max_tokens = extractor, tokenizer, max_tokens
@@ -145,7 +148,7 @@ class PairCollator:
                 batch[f"{name}_values"], batch[f"{name}_mask"] = torch.from_numpy(values), torch.from_numpy(mask)
         texts = [sample["text"] for sample in samples]
         tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
-        alike = may_describe(texts, [[s["text"], *s["told"]] for s in samples])
+        alike = may_describe(texts, [[s["text"], *s["true_texts"]] for s in samples])
         return {
             **batch,
             "input_ids": tokens["input_ids"],
@@ -155,8 +158,19 @@ class PairCollator:
 
 
 class PairTrainer(StageTrainer):
-    """Trains a `MotionTextModel`. Negatives are those of one process and micro-batch."""
+    """Train a `MotionTextModel`. Negatives are those of one process and micro-batch."""
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Pairs of the batch."""
+        """Count the pairs of the batch."""
         return torch.tensor(float(len(batch["input_ids"])), dtype=torch.float64)
+
+
+STAGE = Stage(
+    run_text_motion_retrieval,
+    reads=(
+        *RUN_KEYS,
+        *("retrieval.*", "motion.features", "motion.max_frames", "motion.width", "motion.code_dim", "motion.depth"),
+        *("motion.down_t", "motion.keypoints", "motion.statistics_clips", "motion.options"),
+        *("optim.lr.motion_tower", "optim.lr.keypoint_tower", "optim.lr.projectors", "optim.lr.language_model"),
+    ),
+)

@@ -1,4 +1,4 @@
-"""The two stages of the paper: alignment of the translators, then joint instruction tuning."""
+"""Join language model, towers and projectors, and train them on question-answer pairs: stages align and instruct."""
 
 from __future__ import annotations
 
@@ -21,111 +21,91 @@ from vimonet.model import (
     build_processor,
     build_video_processor,
     count_parameters,
-    get_parts,
-    lora_config,
 )
-from vimonet.training.config import LearningRates, TrainingConfig
-from vimonet.training.data.collator import Collator
-from vimonet.training.data.frame_cache import FrameCache
-from vimonet.training.data.sampling import ReadableSamples, TurnSampler, rng_of, seed_everything
-from vimonet.training.precision import hold, quantization
-from vimonet.training.run_folder import Run
+from vimonet.training.config import LoraSettings, TrainingConfig
+from vimonet.training.data.collator import Collator, FrameCache
+from vimonet.training.data.sampling import ModalityFilter, QAPairSampler, rng_of, seed_everything
+from vimonet.training.objective import TokenPhraseLoss
+from vimonet.training.parameters import cast_parameters, param_groups, quantization, with_lora
+from vimonet.training.run_folder import Run, check_attention
 from vimonet.training.stages.motion_tokenizer import feature_dim, fit_feature_extractor, samples_of, vqvae_config
 from vimonet.training.stages.pretrain_lm import check_folder, load_or_make_language_model
-from vimonet.training.token_alignment import PhraseAlignment
 from vimonet.training.trainer import AnswerTrainer
 from vimonet.utils.errors import InputError
 
+JOINT_KEYS = (
+    *("model", "language.dtype", "language.checkpoint", "language.architecture", "language.hidden_size"),
+    *("language.layers", "language.heads", "language.kv_heads", "language.intermediate_size"),
+    *("language.max_positions", "language.dropout", "language.vocab_size", "language.lowercase"),
+    *("motion.checkpoint", "motion.features", "motion.max_frames", "motion.width", "motion.code_dim"),
+    *("motion.num_codes", "motion.depth", "motion.down_t", "motion.quantizer", "motion.keypoints"),
+    *("motion.statistics_clips", "motion.options", "video.*", "projector.*", "objective.*", "optim.lr.*"),
+)
+"""Keys that `train_jointly` reads, beside those of every run and of `AnswerTrainer`."""
 
-def run_align(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
-    """Stage 1: train the translators, the language model frozen (towers too, unless they are given a rate).
+
+def train_jointly(
+    stage: str, config: TrainingConfig, dataset: Any, validation: Any, lora: LoraSettings | None = None
+) -> Path:
+    """Train a ViMoNet model on question-answer pairs, each part at its own rate.
 
     Args:
-        config: settings; ``language.checkpoint`` and ``motion.checkpoint`` name the parts to be joined (or ``model``
-            a whole one).
-        dataset, validation: samples (see vimonet.training.data.sampling); None asks vimonet.vimos.training_samples.
+        stage: name of the stage.
+        config: settings; ``language.checkpoint`` and ``motion.checkpoint`` name the parts to be joined, or ``model`` a
+            whole one.
+        dataset, validation: samples (`vimonet.training.data`); None calls ``vimonet.vimos.training_samples``.
+        lora: adapters on the language model; None: its weights are trained in full or frozen.
 
     Returns:
-        The output folder: a ViMoNet model with its processor.
+        The output folder: a ViMoNet model with its processor; with adapters that are not merged, a PEFT adapter with
+        the processor.
 
     Raises:
-        InputError: a rate for the language model, which this stage leaves alone.
+        InputError: parts, data or settings that do not go together.
     """
-    if config.learning_rate.language_model:
-        raise InputError(
-            "stage align leaves the language model alone: set learning_rate.language_model=0, or run stage instruct."
-        )
-    return _run("align", config, dataset, validation)
-
-
-def run_instruct(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
-    """Stage 2: translators, language model (LoRA, or in full with ``lora.rank`` 0), towers with a rate of their own.
-
-    Args:
-        config: settings; ``model`` is the output of stage 1, or parts are joined as there.
-        dataset, validation: as in :func:`run_align`.
-
-    Returns:
-        The output folder: a ViMoNet model with its processor; with LoRA and ``lora.merge`` off, a PEFT adapter with
-            the processor.
-    """
-    return _run("instruct", config, dataset, validation)
-
-
-def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> Path:
-    lora = stage == "instruct" and config.lora.rank > 0
-    if lora and not config.model and not config.lora.merge:
-        raise InputError(
-            "an adapter needs the model it adapts: set model to the output of stage align, or lora.merge=true."
-        )
-    if config.lora.quantize != "none" and not (lora and config.model):
-        raise InputError(
-            "lora.quantize is for adapters on a whole model: stage instruct, with model and lora.rank set."
-        )
+    check_attention(config)
     _check_parts(config)
     run = Run(config, stage)
     seed_everything(config.seed)
-    dataset, validation = samples_of(config, dataset, validation)
-    model, processor = assemble(config, dataset)
-    hold(model, config, adapted=lora)
+    qa_pairs = config.trainer.qa_pairs_per_clip
+    dataset, validation = samples_of(config, dataset, validation, qa_pairs=qa_pairs)
+    model, processor = assemble(config, dataset, lora)
+    cast_parameters(model, config, adapted=lora is not None)
     dataset, validation = _readable(model, dataset), _readable(model, validation)
-    whole: Any = with_lora(config, model) if lora else model
-    schedule = config.schedule
+    whole: Any = model if lora is None else with_lora(model, config)
     head = model.get_output_embeddings()
     assert head is not None
-    phrases = tuple(getattr(dataset, "actions", ())) if config.objective.alignment else ()
-    alignment = PhraseAlignment(model, processor.tokenizer, phrases) if phrases else None
+    phrases = tuple(getattr(dataset, "actions", ())) if config.objective.token_phrase_contrastive else ()
     trainer = AnswerTrainer(
         config,
         whole,
         run.folder,
         head=head,
-        parts=parts_by_rate(whole, config.learning_rate),
-        train_dataset=TurnSampler(
-            dataset, schedule.turns_per_clip, config.seed, dropout=config.objective.modality_dropout
-        ),
-        eval_dataset=TurnSampler(validation, schedule.turns_per_clip, config.seed) if validation is not None else None,
+        parts=param_groups(whole, config.optim.lr),
+        train_dataset=QAPairSampler(dataset, qa_pairs, config.seed, dropout=config.objective.modality_dropout),
+        eval_dataset=None if validation is None else QAPairSampler(validation, qa_pairs, config.seed),
         data_collator=Collator(
             processor.tokenizer,
             processor.feature_extractor,
             fold_questions=processor.fold_questions,
             chat_template=str(processor.chat_template),
-            max_tokens=schedule.max_tokens,
-            packing=schedule.packing,
+            max_tokens=config.trainer.max_tokens,
+            packing=config.trainer.packing,
             phrases=phrases,
             frame_processor=processor.video_processor,
-            video_frames=_frames(config, run, processor, dataset, validation),
+            video_frames=_frame_cache(config, run, processor, dataset, validation),
         ),
-        alignment=alignment,
+        objective=config.objective,
+        token_phrase=TokenPhraseLoss(model, processor.tokenizer, phrases) if phrases else None,
         callbacks=run.callbacks(),
     )
-    if trainer.spread:
-        _check_spread(config)
+    if trainer.is_sharded:
+        _refuse_sharded(config, lora)
     trainable = sum(p.numel() for p in whole.parameters() if p.requires_grad)
     parameters = count_parameters(whole)
     run.train(trainer)
     state = trainer.consolidated_state()  # by all processes; the main one writes
-    if lora and config.lora.merge:
+    if lora is not None and lora.merge:
         whole = whole.merge_and_unload()
 
     def save(folder: Path) -> None:
@@ -135,20 +115,10 @@ def _run(stage: str, config: TrainingConfig, dataset: Any, validation: Any) -> P
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
 
 
-def parts_by_rate(model: Any, rates: LearningRates) -> dict[str, list[torch.nn.Module]]:
-    """Modules of a ViMoNet model (or of PEFT's around one) by the name of the learning rate they train at."""
-    parts = {name: [part] for name, part in get_parts(model).items()}
-    if not rates.translators:
-        each = dict(parts["translators"][0].named_children())
-        parts["keypoint_translator"] = [each.pop("keypoint")] if "keypoint" in each else []
-        parts["translators"] = list(each.values())
-    return parts
-
-
 def _readable(model: ViMoNetForConditionalGeneration, samples: Any) -> Any:
-    """`samples` as far as the model has towers for their motions."""
+    """Filter `samples` by the towers that the model has for their motions."""
     reads = {"motion": model.vimonet.motion_tower is not None, "keypoints": model.vimonet.keypoint_tower is not None}
-    return samples if samples is None or all(reads.values()) else ReadableSamples(samples, **reads)
+    return samples if samples is None or all(reads.values()) else ModalityFilter(samples, **reads)
 
 
 def save_model(model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
@@ -157,7 +127,7 @@ def save_model(model: Any, folder: Path, state: dict[str, torch.Tensor] | None =
     Args:
         model: a `ViMoNetForConditionalGeneration`, or PEFT's with an adapter on it.
         folder: to write into.
-        state: the whole of its weights, where it is spread over processes; None: its own.
+        state: all of its weights, where they are sharded over processes; None: its own.
     """
     if isinstance(model, PreTrainedModel):
         language_model: Any = model.language_model
@@ -168,10 +138,10 @@ def save_model(model: Any, folder: Path, state: dict[str, torch.Tensor] | None =
     model.save_pretrained(folder, state_dict=state)
 
 
-def _frames(
+def _frame_cache(
     config: TrainingConfig, run: Run, processor: ViMoNetProcessor, dataset: Any, validation: Any
 ) -> FrameCache | None:
-    """The frames of the samples' videos, where they have any."""
+    """Cache the frames of the samples' videos, where they have any."""
     clips = [clip for samples in (dataset, validation) for clip in getattr(samples, "videos", ())]
     if not clips:
         return None
@@ -194,49 +164,36 @@ def _check_parts(config: TrainingConfig) -> None:
         return
     if config.language.checkpoint:
         check_folder(
-            config.language.checkpoint, "language.checkpoint", "the output of 'vimonet train language', or a hub id"
+            config.language.checkpoint, "language.checkpoint", "the output of 'vimonet train pretrain-lm', or a hub id"
         )
     if config.motion.checkpoint:
-        check_folder(config.motion.checkpoint, "motion.checkpoint", "the output of 'vimonet train tokenizer'")
+        check_folder(config.motion.checkpoint, "motion.checkpoint", "the output of 'vimonet train motion-tokenizer'")
 
 
-def _check_spread(config: TrainingConfig) -> None:
+def _refuse_sharded(config: TrainingConfig, lora: LoraSettings | None) -> None:
     """Refuse what needs whole weights in every process, which FSDP and ZeRO do not have."""
     asked = {
-        "lora.merge": config.lora.rank and config.lora.merge,
-        "lora.quantize": config.lora.quantize != "none",
-        "objective.alignment": config.objective.alignment,
+        "lora.merge": lora is not None and lora.merge,
+        "lora.quantize": lora is not None and lora.quantize != "none",
+        "objective.token_phrase_contrastive": config.objective.token_phrase_contrastive,
     }
     for key, value in asked.items():
         if value:
             raise InputError(
-                f"{key} cannot be had with weights spread over processes; use configs/accelerate/gpu.yaml."
+                f"{key} cannot be had with weights sharded over processes; use configs/accelerate/gpu.yaml."
             )
 
 
-def with_lora(config: TrainingConfig, model: ViMoNetForConditionalGeneration) -> Any:
-    """`model` under the adapters of ``lora``; parts that train in full beside them are saved with them."""
-    from peft import get_peft_model
-
-    rates = config.learning_rate
-    settings = lora_config(config.lora.rank, config.lora.alpha, config.lora.dropout, targets=config.lora.targets)
-    settings.modules_to_save = [
-        name for name in get_parts(model) if name != "language_model" and getattr(rates, name)
-    ] or None
-    wrapped = get_peft_model(model, settings)
-    # A path relative to this working directory would be found from no other; a hub id stays as it is.
-    base = Path(config.model)
-    wrapped.peft_config["default"].base_model_name_or_path = str(base.resolve()) if base.is_dir() else config.model
-    return wrapped
-
-
-def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
-    """The model to be trained and its processor: ``config.model`` as it is, or language model and towers joined.
+def assemble(
+    config: TrainingConfig, dataset: Any, lora: LoraSettings | None = None
+) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
+    """Load the model to be trained and its processor, ``config.model``, or join language model and towers.
 
     A ``config.model`` without a video tower gets that of ``video.checkpoint``, if there is one.
 
     Args:
         config: settings.
+        lora: adapters that will be added, for their ``quantize``.
         dataset: samples for feature statistics, and for the vocabulary where there is no language model yet.
 
     Raises:
@@ -244,7 +201,7 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
     """
     if config.model:
         wanted = "the output of stage align or instruct, or of 'vimonet compose'"
-        model = load_part(ViMoNetForConditionalGeneration, config.model, "model", wanted, **quantization(config))
+        model = load_part(ViMoNetForConditionalGeneration, config.model, "model", wanted, **quantization(config, lora))
         processor = load_part(ViMoNetProcessor, config.model, "model", wanted)
         if not config.video.checkpoint or model.config.video_config is not None:
             return model, processor
@@ -257,13 +214,13 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
             fold_questions=processor.fold_questions,
             video_processor=build_video_processor(model.config, config.video.checkpoint),
         )
-    texts = None if config.language.checkpoint else turns_of(dataset, config.motion.statistics_clips, config.seed)
+    texts = None if config.language.checkpoint else qa_pairs_of(dataset, config.motion.statistics_clips, config.seed)
     language_model, tokenizer = load_or_make_language_model(config, texts)
     motion = config.motion
     tower: MotionVQVAE | None = None
     fitted = fit_feature_extractor(motion, dataset, config.seed)
     if motion.checkpoint:
-        wanted = "the output of 'vimonet train tokenizer'"
+        wanted = "the output of 'vimonet train motion-tokenizer'"
         tower = load_part(MotionVQVAE, motion.checkpoint, "motion.checkpoint", wanted)
         extractor = load_part(MotionFeatureExtractor, motion.checkpoint, "motion.checkpoint", wanted)
         if extractor.keypoint_mean is None:
@@ -274,9 +231,9 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
         text_config=language_model.config,
         motion_config=tower.config if tower is not None else vqvae_config(motion, feature_dim(motion.features)),
         keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
-        projector=config.translator.kind,  # type: ignore[arg-type]
-        projector_queries=config.translator.queries,
-        projector_time=config.translator.time,
+        projector=config.projector.kind,  # type: ignore[arg-type]
+        projector_queries=config.projector.queries,
+        projector_time=config.projector.time,
         **_video_settings(config),
     )
     source = config.video.checkpoint or None
@@ -287,7 +244,7 @@ def assemble(config: TrainingConfig, dataset: Any) -> tuple[ViMoNetForConditiona
 
 
 def _video_settings(config: TrainingConfig) -> dict[str, Any]:
-    """Fields of the model's config about video."""
+    """Return the fields of the model's config about video."""
     video = config.video
     fit = None if video.fit == "auto" else video.fit
     return {
@@ -300,7 +257,7 @@ def _video_settings(config: TrainingConfig) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _sentences(branch: str) -> Iterator[None]:
-    """What cannot be put together is the user's to mend: their settings do not fit each other."""
+    """Turn a ValueError into an InputError: settings that do not fit each other are the user's to mend."""
     try:
         yield
     except ValueError as error:
@@ -309,11 +266,11 @@ def _sentences(branch: str) -> Iterator[None]:
         raise InputError(f"{branch}: {str(error).splitlines()[0]}") from error
 
 
-def turns_of(dataset: Any, clips: int, seed: int) -> list[dict[str, str]]:
-    """Questions and answers of at most `clips` samples."""
+def qa_pairs_of(dataset: Any, clips: int, seed: int) -> list[dict[str, str]]:
+    """List the questions and answers of at most `clips` samples."""
     order = rng_of(seed, "vocabulary").permutation(len(dataset))[:clips]
-    turns = [turn for index in order for turn in dataset[int(index)]["turns"]]
-    return [{"question": question or "", "answer": answer} for question, answer in turns]
+    pairs = [pair for index in order for pair in dataset[int(index)]["qa_pairs"]]
+    return [{"question": question or "", "answer": answer} for question, answer in pairs]
 
 
 def load_part(kind: Any, path: str, key: str, wanted: str, **options: Any) -> Any:
