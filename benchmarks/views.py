@@ -156,11 +156,14 @@ def _said(assistant: Any, asked: Sequence[tuple[str, Motion]]) -> list[str]:
 
 
 def dataset_items(dataset: str | Path, split: str) -> Iterator[Item]:
-    """Yield every instruction about a motion of a split as an item; ``evidence["parts"]`` holds the row's actions."""
+    """Yield every instruction about a motion of a split as an item; ``evidence["parts"]`` holds the row's actions.
+
+    Rows that training makes to be declined (a few frames, limbs of two movements) are left out.
+    """
     for record in read_records(dataset, split):
-        motion = None if record.motion is None else record.motion.named(record.id)
-        if motion is None:
+        if record.motion is None or record.provenance.get("mode") in ("chimera", "short"):
             continue
+        motion = record.motion.named(record.id)
         parts = [(part.action, part.start, part.end) for part in record.actions]
         for number, told in enumerate(record.instructions):
             yield Item(

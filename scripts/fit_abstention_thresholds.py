@@ -32,6 +32,8 @@ from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.builders.vimos_open.augment import Pool, make_sample
 from vimonet.vimos.types import Clip, Item
 
+_WIDEST = 3.0
+"""Extent, in units of two torsos (about 1 m), above which a body in a picture is too near to the camera."""
 TEMPERATURES = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 
 
@@ -194,7 +196,7 @@ def action_items(items: Sequence[Item], limit: int = 200, seed: int = 0) -> list
     ]
     views = [rng.choice(sorted(VIEWS)) for _ in (*solid, *unnamed)]
     flat = [film for item, view in zip((*solid, *unnamed), views, strict=True) for film in filmed([item], view, seed)]
-    return [*named, *unnamed, *(replace(item, id=f"{item.id}/2d") for item in flat)]
+    return [*named, *unnamed, *(replace(item, id=f"{item.id}/2d") for item in flat if _in_view(item))]
 
 
 def keypoint_items(items: Sequence[Item], limit: int = 600, seed: int = 0) -> list[Item]:
@@ -204,7 +206,13 @@ def keypoint_items(items: Sequence[Item], limit: int = 600, seed: int = 0) -> li
     items = rng.sample(items, min(limit, len(items)))
     flat = [item for item in items if item.motion.dimensions == 2]
     solid = [item for item in items if item.motion.dimensions == 3]
-    return [*flat, *(film for item in solid for film in filmed([item], rng.choice(sorted(VIEWS)), seed))]
+    films = [film for item in solid for film in filmed([item], rng.choice(sorted(VIEWS)), seed)]
+    return [*flat, *filter(_in_view, films)]
+
+
+def _in_view(item: Item) -> bool:
+    """Tell whether a projected body stays off the camera: one that runs past it fills the picture for a moment."""
+    return float(np.ptp(item.motion.joints, axis=1).max()) < _WIDEST
 
 
 def calibrate(folder: str | Path, dataset: str | Path, limit: int = 600, seed: int = 0) -> dict[str, Any]:

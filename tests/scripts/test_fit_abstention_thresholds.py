@@ -1,15 +1,29 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tiny import tiny_model
 
-from scripts.fit_abstention_thresholds import fit_floor, fit_picture_floor, fit_temperature, share_named
+from benchmarks.views import dataset_items
+from scripts.fit_abstention_thresholds import (
+    action_items,
+    fit_floor,
+    fit_picture_floor,
+    fit_temperature,
+    keypoint_items,
+    main,
+    share_named,
+)
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import T_POSE
 from vimonet.utils.errors import InputError
+from vimonet.vimos.build import build
+from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 from vimonet.vimos.types import Item
 
 
@@ -111,3 +125,38 @@ def test_an_action_without_a_name_makes_every_name_wrong() -> None:
 )
 def test_the_share_of_actions_named_right(said: str, actions: list[str], share: float) -> None:
     assert share_named(said, actions) == share
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset of generated movements with a split ``val``."""
+    builder = OpenBuilder(sources=("synthetic",), count=4, val=60, test=False)
+    return build(builder, tmp_path_factory.mktemp("vimos") / "d", workers=0, progress=False).folder
+
+
+def test_items_are_of_the_validation_split_with_a_third_of_actions_unnamed(dataset: Path) -> None:
+    every = list(dataset_items(dataset, "val"))
+    assert {item.motion.dimensions for item in every} == {2, 3}
+    asked = action_items(every, limit=20)
+    solid = [item for item in asked if not item.id.endswith("/2d")]
+    unnamed = [item for item in solid if item.id.startswith("unnamed/")]
+    assert {item.answer for item in unnamed} == {"cannot tell"} and not any(item.evidence for item in unnamed)
+    named = [item for item in solid if item not in unnamed]
+    assert 0 < len(unnamed) <= len(named) / 2 and all(item.evidence["parts"] for item in named)
+    assert {item.motion.dimensions for item in asked if item.id.endswith("/2d")} == {2}
+    flat = keypoint_items(every, limit=30)
+    assert {item.motion.dimensions for item in flat} == {2} and not any(item.form == "action" for item in flat)
+
+
+def test_a_model_folder_gets_its_temperature_and_thresholds(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in tiny_model():
+        part.save_pretrained(tmp_path)
+    assert main([str(tmp_path), str(dataset), "--limit", "10"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["confidence_temperature"] == found["temperature"] and found["n"] == 10
+    assert config["action_floor"] == found["actions"]["floor"]
+    assert main([str(tmp_path), "nowhere"]) == 2
+    assert "no VIMOS dataset is here" in capsys.readouterr().err

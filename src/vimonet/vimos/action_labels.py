@@ -216,12 +216,12 @@ def action_phrase(source: str, label: str, side: str | None = None) -> str | Non
 
 
 def participle(phrase: str) -> str:
-    """ "wave the right hand" -> "waving the right hand"; every verb joined by "and" is inflected."""
+    """Inflect "wave the right hand" to "waving the right hand", with every verb joined by "and"."""
     return _inflect(phrase, _ing)
 
 
 def third_person(phrase: str) -> str:
-    """ "wave the right hand" -> "waves the right hand"."""
+    """Inflect the first verbs of "wave the right hand": "waves the right hand"."""
     return _inflect(phrase, _s)
 
 
