@@ -17,7 +17,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from vimonet.evidence import AGREES, CONTRADICTS, Evidence, describe
+from vimonet.evidence import AGREES, CONTRADICTS, NOT_CLAIMED, Evidence, describe
+from vimonet.evidence.measured import measured_answer
 from vimonet.evidence.parsing import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
 from vimonet.evidence.topics import asks_action, asks_part, counts_things, of_question
 from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
@@ -96,7 +97,7 @@ def calibrated(
     """Let measurements decide where they are clear, and put aside words that cannot be taken."""
     measured = measured_text(question, model_text, clip)
     if measured is not None:
-        return Decision(measured, MEASURED) if normalise(measured) != normalise(model_text) else None
+        return Decision(measured, MEASURED)
     if beside_video:
         return None
     decision = apply_fallback(question, model_text, confidence, clip, thresholds)
@@ -119,13 +120,15 @@ def policy_of(name: str) -> AnswerPolicy:
 
 
 def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | None:
-    """The answer of a clear 3D measurement to a question about it; None where the model's words do not deny one."""
-    if clip.motion.dimensions != 3 or not of_question(normalise(question)):
+    """The answer of a clear 3D measurement to a question about it; None where none decides it, or the words agree."""
+    if clip.motion.dimensions != 3 or (measured := measured_answer(question, clip.facts)) is None:
         return None
-    found = clip.examine(question, model_text)
-    if declines(normalise(model_text)):
-        return next((item.truth for item in found if item.truth), None)
-    return _truth_against(found, normalise(question), normalise(model_text))
+    said = normalise(model_text)
+    if (yes := polarity(normalise(measured))) is not None:
+        return None if polarity(said) == yes else measured
+    verdicts = {item.verdict for item in clip.examine(question, model_text)}
+    # A number within the tolerance of the measured one stays the model's.
+    return measured if declines(said) or CONTRADICTS in verdicts or verdicts == {NOT_CLAIMED} else None
 
 
 def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decision | None:
@@ -192,7 +195,7 @@ def apply_fallback(
     return None if declines(said) else Decision(CANNOT_TELL, WITHHELD)
 
 
-def _truth_against(found: list[Evidence] | tuple[Evidence, ...], asked: str, said: str) -> str | None:
+def _truth_against(found: list[Evidence], asked: str, said: str) -> str | None:
     """The answer of the first measurement that denies the model's; None where none does."""
     yes = polarity(said)
     for item in found:
