@@ -14,6 +14,7 @@ from vimonet.language.normalisation import normalise_question
 from vimonet.motion import load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.samples import sample_path
+from vimonet.vimos.synthesis import generate
 
 
 @cache
@@ -138,6 +139,10 @@ def test_things_are_counted_in_every_wording(question: str) -> None:
         ("squats", "How many waves?", None),
         ("squats", "How many kicks?", None),
         ("jumps", "How many jumps?", "3"),
+        ("jumps", "How many squats?", None),
+        ("wave_right", "How many claps?", None),
+        ("wave_right", "How many punches?", None),
+        ("turn_left", "Is the person turning in place?", None),
         ("walk", "How many steps does he take?", "8"),
         ("fall", "Has the person fallen down?", "yes"),
         ("walk", "Did she fall?", "no"),
@@ -176,6 +181,19 @@ def test_real_walk(cases: Path) -> None:
     assert contradiction("Does the person walk in place?", "yes", walk) is True
     for question in ("List all actions with time stamps.", "What is the step length?", "What is the knee angle?"):
         assert measured_answer(question, walk) is None
+
+
+def test_real_walk_on_a_treadmill(cases: Path) -> None:
+    walk = measure(load(cases / "15-in-place-walk-steps-doubled" / "walk_inplace.bvh"))
+    assert measured_answer("Does the person walk in place?", walk) == "yes"
+    assert measured_answer("Does the person walk forward?", walk) == "no"
+    assert measured_answer("How many squats?", walk) is None and measured_answer("How many kicks?", walk) is None
+
+
+def test_a_run_is_not_called_a_walk() -> None:
+    run = measure(generate("run", seed=1)[0])
+    assert measured_answer("Does the person walk forward?", run) is None
+    assert measured_answer("Does the person move forward?", run) == "yes"
 
 
 def test_order_agrees_only_where_it_was_measured() -> None:

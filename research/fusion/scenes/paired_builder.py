@@ -195,7 +195,7 @@ def _actions(pool: Pool, rng: random.Random, number: int) -> tuple[list[Clip], l
         if action is None:
             continue
         if rng.random() < 0.5:
-            motion, action = motion.mirrored(), mirrored(action)
+            motion, action = motion.mirrored(), mirror_text(action)
         clips.append(clip)
         motions.append(motion)
         actions.append(action)

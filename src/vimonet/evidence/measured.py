@@ -78,8 +78,10 @@ def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
         return False  # a march or a dance makes steps, too
     if "limb" in topics and not mentions(rf"\b(move~|use~) .*({ARM}|{LEG})|({ARM}|{LEG}).* (move~|moving)", asked):
         return False  # an action needs its limb, and is more than the limb's movement
-    if mentions(_GAIT, asked) and mentions(_IN_PLACE, asked):
-        return len(facts.steps or ()) >= 3
+    if mentions(_IN_PLACE, asked):
+        return "direction" in topics and (not mentions(_GAIT, asked) or len(facts.steps or ()) >= 3)
+    if mentions(r"\bwalk~", asked) and (facts.peak_speed or 0.0) > 1.7 * (facts.leg_length or 1.0):
+        return False  # faster than the fastest that is surely no run, as in the check of the gait
     return not mentions(_GAIT, asked) or len(facts.steps or ()) >= 2
 
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence.checks import (
-    event_checks as events,
-)
-from vimonet.evidence.checks import (
-    image_plane_checks as seen,
-)
-from vimonet.evidence.checks import (
-    limb_checks as body,
-)
-from vimonet.evidence.checks import (
-    locomotion_checks as going,
-)
+from vimonet.evidence.checks import event_checks as events
+from vimonet.evidence.checks import image_plane_checks as seen
+from vimonet.evidence.checks import limb_checks as body
+from vimonet.evidence.checks import locomotion_checks as going
 from vimonet.evidence.parsing import ARM, LEG, TURN
 from vimonet.evidence.question import Query
 from vimonet.evidence.verdicts import Evidence

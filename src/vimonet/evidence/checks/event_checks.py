@@ -81,12 +81,21 @@ def counted_action(question: str) -> str:
 
 
 def _counts(q: Query, limb: str) -> bool:
-    """Tell whether a rhythm of a limb can be that of the action that is counted."""
+    """Tell whether a rhythm of a limb is that of the action that is counted, as far as facts tell actions apart."""
+    facts = q.facts
     part = next((part for part, actions in _MADE_BY.items() if q.asks(rf"\b({actions})")), "")
+    if not part:
+        return True
+    leg = facts.leg_length or 1.0
     if part == "knees":
-        # A thigh near the horizontal: 60 degrees at the knee, as in `bend`.
-        return "arm" not in limb and max((q.facts.knee_bend or {}).values(), default=0.0) > 60
-    return part in limb
+        # 60 degrees at the knee as in `bend`; who hops or steps bends the knees as well, but does not squat.
+        bent = max((facts.knee_bend or {}).values(), default=0.0) > 60
+        return bent and "arm" not in limb and not facts.jumps and not facts.steps
+    if part == "leg":
+        # A foot half a leg over the floor: a walk lifts it by a quarter.
+        return "leg" in limb and max((facts.foot_height or {}).values(), default=0.0) > 0.5 * leg
+    # A punch, a clap and a curl have the rhythm of an arm; only a wave is told, by the hand over its shoulder.
+    return q.asks(r"\bwave~") and any(f"{hand.side} arm" in limb for hand in facts.raised_hands)
 
 
 def count(q: Query) -> Evidence | None:
