@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tiny import tiny_model
 
+import vimonet
 from benchmarks.views import dataset_items
 from scripts.fit_abstention_thresholds import (
     action_items,
@@ -127,6 +128,9 @@ def test_the_share_of_actions_named_right(said: str, actions: list[str], share: 
     assert share_named(said, actions) == share
 
 
+KINDS = {"action": "actions", "caption": "captions", "keypoints_2d": "pictures"}
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small dataset of generated movements with a split ``val``."""
@@ -157,6 +161,8 @@ def test_a_model_folder_gets_its_temperature_and_thresholds(
     found = json.loads(capsys.readouterr().out)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["confidence_temperature"] == found["temperature"] and found["n"] == 10
-    assert config["action_floor"] == found["actions"]["floor"]
+    thresholds = {kind: found[name]["floor"] for kind, name in KINDS.items()}
+    assert config["abstention_thresholds"] == thresholds
+    assert vimonet.load(tmp_path).config.abstention_thresholds == thresholds
     assert main([str(tmp_path), "nowhere"]) == 2
     assert "no VIMOS dataset is here" in capsys.readouterr().err
