@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from vimonet.evidence import describe
-from vimonet.evidence.parsing import normalise
 from vimonet.evidence.topics import asks_action, asks_part, counts_things
 from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
 from vimonet.inference.answer_policy import CANNOT_TELL, Decision, apply_fallback, calibrated, raw
+from vimonet.language.normalisation import normalise_question
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import facing
 from vimonet.motion.projection import project
@@ -181,7 +181,7 @@ def test_questions_of_the_dataset_are_told_apart() -> None:
     """By the dataset's own wordings: nearly all that ask for an action are known, hardly any other is taken for one."""
     share = {}
     for form, told in WORDINGS.items():
-        asked = [normalise(ask.format_map({**SLOTS, "who": "he"})) for ask in told["seen"] + told["unseen"]]
+        asked = [normalise_question(ask.format_map({**SLOTS, "who": "he"})) for ask in told["seen"] + told["unseen"]]
         share[form] = float(np.mean([asks_action(question) and not asks_part(question) for question in asked]))
     assert share.pop("action") > 0.85 and share.pop("caption") > 0.95
     share.pop("activity")  # asks for the kind of what is done
@@ -266,7 +266,7 @@ def test_counts_of_the_dataset_are_of_movement() -> None:
         for form in WORDINGS
     }
     assert sum(map(len, counted.values())) > 100
-    things = {form for form, texts in counted.items() for text in texts if counts_things(normalise(text))}
+    things = {form for form, texts in counted.items() for text in texts if counts_things(normalise_question(text))}
     assert things <= {"unknowable"}
 
 

@@ -27,8 +27,9 @@ import vimonet
 from vimonet.bench.predictions import assistant_sha256
 from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.evidence import describe, examine
-from vimonet.evidence.parsing import declines, normalise, polarity
 from vimonet.inference.answer_policy import CANNOT_TELL
+from vimonet.language.normalisation import normalise_question
+from vimonet.language.polarity import declines, polarity
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.image_plane import image_plane
@@ -87,10 +88,10 @@ class Judgements:
 
     def verdict(self, clip: str, question: str, expected: str, answer: str) -> str:
         """One of VERDICTS: by itself where the answer allows it, else as settled by hand."""
-        parts = [normalise(part.split(" s: ")[-1]) for part in answer.split("; ")]
+        parts = [normalise_question(part.split(" s: ")[-1]) for part in answer.split("; ")]
         if all(exact_match(part, CANNOT_TELL) for part in parts):
             return "abstained"
-        truth, said = polarity(normalise(expected)), [polarity(part) for part in parts]
+        truth, said = polarity(normalise_question(expected)), [polarity(part) for part in parts]
         if truth is not None and None not in said:
             share = sum(part == truth for part in said) / len(said)
             return "right" if share == 1 else "wrong" if share == 0 else "half right"
@@ -129,7 +130,7 @@ def agreement(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
         answers = assistant.ask_batch([(question, window) for _, window, _ in sure])
         for (name, _, truth), answer in zip(sure, answers, strict=True):
             for of, text in ((topic, answer.text), (topic + OWN, answer.model_text)):
-                said = normalise(text)
+                said = normalise_question(text)
                 agrees = said in (truth if isinstance(truth, tuple) else (truth,))
                 checks.append(Check(of, name, float(agrees), declines(said), said, str(truth)))
     return checks
@@ -194,7 +195,7 @@ def named(assistant: Any, motions: dict[str, Motion], by: Judgements) -> list[Ch
     for (topic, name, question), answer in zip(asked, answers, strict=True):
         parts = answer.windows or (answer,)
         for of, texts in ((topic, [part.text for part in parts]), (topic + OWN, [part.model_text for part in parts])):
-            said = [normalise(text) for text in texts]
+            said = [normalise_question(text) for text in texts]
             checks.append(
                 Check(of, name, float(any(map(polarity, said))), all(map(declines, said)), texts[0], question)
             )
@@ -221,7 +222,7 @@ def unseen(assistant: Any, motions: dict[str, Motion]) -> list[Check]:
     checks = []
     for (limb, name, _, question), answer in zip(asked, answers, strict=True):
         for of, text in (("", answer.text), (OWN, answer.model_text)):
-            declined = declines(normalise(text))
+            declined = declines(normalise_question(text))
             checks.append(Check(f"{limb}s not seen{of}", name, float(declined), declined, text, question))
     return checks
 

@@ -1,12 +1,10 @@
-"""What questions and answers say: yes or no, sides, numbers, and the words by which topics are known."""
+"""Read sides, limbs, turns and directions in questions and answers."""
 
 from __future__ import annotations
 
 import re
 
 from vimonet.language.inflection import whole_words
-from vimonet.language.normalisation import normalise_question as normalise  # noqa: F401
-from vimonet.language.polarity import declines, polarity  # noqa: F401
 
 ARM = r"(?:hands?|arms?|wrists?|fists?)"
 LEG = r"(?:legs?|foot|feet|ankles?)"

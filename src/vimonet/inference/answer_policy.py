@@ -19,9 +19,11 @@ from typing import Any, NamedTuple, Protocol
 
 from vimonet.evidence import AGREES, CONTRADICTS, NOT_CLAIMED, Evidence, describe
 from vimonet.evidence.measured import measured_answer
-from vimonet.evidence.parsing import ARM, LEG, SUBJECT, declines, normalise, polarity, side_of_limb
+from vimonet.evidence.parsing import ARM, LEG, SUBJECT, side_of_limb
 from vimonet.evidence.topics import asks_action, asks_part, counts_things, of_question
 from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
+from vimonet.language.normalisation import normalise_question
+from vimonet.language.polarity import declines, polarity
 from vimonet.motion.kinematics.preparation import SIDES, limbs_seen
 from vimonet.utils.errors import InputError
 
@@ -123,8 +125,8 @@ def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | N
     """The answer of a clear 3D measurement to a question about it; None where none decides it, or the words agree."""
     if clip.motion.dimensions != 3 or (measured := measured_answer(question, clip.facts)) is None:
         return None
-    said = normalise(model_text)
-    if (yes := polarity(normalise(measured))) is not None:
+    said = normalise_question(model_text)
+    if (yes := polarity(normalise_question(measured))) is not None:
         return None if polarity(said) == yes else measured
     verdicts = {item.verdict for item in clip.examine(question, model_text)}
     # A number within the tolerance of the measured one stays the model's.
@@ -133,11 +135,11 @@ def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | N
 
 def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decision | None:
     """The decision with a measured fall that its summary of the movement leaves out; None where it leaves out none."""
-    asked = normalise(question)
+    asked = normalise_question(question)
     if clip.motion.dimensions != 3 or not asks_action(asked) or asks_part(asked):
         return None
     falls = clip.facts.falls
-    if not falls or _TELLS_OF_FALL.search(normalise(decision.text)) or decision.text == CANNOT_TELL:
+    if not falls or _TELLS_OF_FALL.search(normalise_question(decision.text)) or decision.text == CANNOT_TELL:
         return None
     times = ", ".join(f"{fall.start + clip.offset:.1f}-{fall.end + clip.offset:.1f} s" for fall in falls)
     return Decision(f"{decision.text}; drops to the ground, {times}", MIXED)
@@ -152,7 +154,7 @@ def apply_fallback(
     decide by these, any other by "cannot tell".
     """
     motion = clip.motion
-    asked, said = normalise(question), normalise(model_text)
+    asked, said = normalise_question(question), normalise_question(model_text)
     sure = 1.0 if confidence is None else confidence
     flat = motion.dimensions == 2
     seen = limbs_seen(motion.confidence)
@@ -212,7 +214,7 @@ def _in_image_plane(question: str, answer: str, clip: MeasuredClip) -> list[Evid
 
     A model trained on projected recordings sees depth in keypoints that it can only guess.
     """
-    if clip.motion.dimensions != 2 or not set(of_question(normalise(question))) & _SHOWN_IN_2D:
+    if clip.motion.dimensions != 2 or not set(of_question(normalise_question(question))) & _SHOWN_IN_2D:
         return []
     return [item for item in clip.examine(question, answer) if item.topic in _MEASURED_IN_2D]
 
