@@ -145,7 +145,7 @@ def test_a_bad_recording_is_told_before_the_model_is_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("empty.bvh").write_text("")
-    check(capsys, main(["ask", "empty.bvh", "What?", "-m", "/no/model", "--show", "out.png"]), "empty.bvh")
+    check(capsys, main(["ask", "empty.bvh", "What?", "-m", "/no/model", "-o", "out.png"]), "empty.bvh")
     assert [path.name for path in folder.iterdir()] == ["empty.bvh"]
 
 
@@ -238,5 +238,5 @@ def test_bad_question(
     question: str, words: tuple[str, ...], folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("good.bvh").write_text(bvh())
-    check(capsys, main(["ask", "good.bvh", question, "-m", str(tiny_folder), "--show", "out.png"]), *words)
+    check(capsys, main(["ask", "good.bvh", question, "-m", str(tiny_folder), "-o", "out.png"]), *words)
     assert [path.name for path in folder.iterdir()] == ["good.bvh"]

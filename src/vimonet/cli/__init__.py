@@ -6,13 +6,13 @@ Each file beside this one holds a group of commands, with ``add(commands)`` for 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 
 import vimonet
-from vimonet.cli import ask, bench, caption, compose, convert, data, demo, inspect, plan, pose, search, train
 from vimonet.cli.terminal import complain
 from vimonet.utils.errors import InputError
 
@@ -33,10 +33,18 @@ video (.mp4, .mov, .mkv ...: the movement of the person in it), folders of these
 '-' reads standard input, 'sample:NAME' is a recording that comes with ViMoNet (vimonet demo --list)."""
 
 
+_COMMANDS = {
+    **{name: name for name in ("ask", "caption", "pose", "inspect")},
+    **{"render": "inspect", "index": "search", "search": "search"},
+    **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "demo")},
+}
+"""Command -> the file here that adds it, in the order of the help."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 2 bad input, 130 interrupted)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
+    parser = build_parser(arguments[0] if arguments else None)
     args, rest = parser.parse_known_args(arguments)
     if hasattr(args, "overrides"):
         # key=value may stand before or after the options, which argparse alone does not allow.
@@ -67,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return complain(f"{name}: {error.strerror or error}.")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command, with the help a user reads."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser of one command, or of every command for any other first word."""
     parser = argparse.ArgumentParser(
         prog="vimonet",
         description="Ask about how people move: answers, captions and measured facts from motion capture.",
@@ -77,8 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vimonet {vimonet.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (ask, caption, pose, inspect, search, data, train, plan, bench, compose, convert, demo):
-        group.add(commands)
+    chosen = [_COMMANDS[command]] if command in _COMMANDS else list(dict.fromkeys(_COMMANDS.values()))
+    for name in chosen:  # the others' imports would only cost time
+        importlib.import_module(f"vimonet.cli.{name}").add(commands)
     return parser
 
 
