@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vimonet.vimos.build import Shard, build, chunk
+from vimonet.vimos.dataset_writer import Shard, build, chunk
 from vimonet.vimos.parquet import Record
 
 TASKS = ("nothing", "build", "stream", "map", "validate", "leak report and card")
@@ -85,8 +85,8 @@ def run(task: str, rows: int, folder: Path) -> None:
 
         assert validate(folder).rows == rows
     elif task == "leak report and card":
-        from vimonet.vimos.build import summarise
         from vimonet.vimos.card import write_card
+        from vimonet.vimos.dataset_writer import summarise
         from vimonet.vimos.leak_report import leak_report
 
         write_card(summarise(folder, Repeated(rows).shards()), Repeated(rows), leak_report(folder))

@@ -40,8 +40,8 @@ def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
     from vimonet.training.data.vimos_dataset import training_samples
 
     if not (dataset / "vimos.json").is_file():
-        from vimonet.vimos.build import build
         from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
+        from vimonet.vimos.dataset_writer import build
 
         dataset = Path(folder) / "synthetic"
         build(OpenBuilder(sources=("synthetic",), count=4 * clips, val=5), dataset, workers=0, progress=False)

@@ -149,7 +149,7 @@ def predict(overrides: list[str]) -> int:
     from vimonet.training.joint_training import assemble
     from vimonet.training.planner.memory import Batch, cost_of
     from vimonet.training.planner.meta_model import build_on_meta, describe
-    from vimonet.training.planner.plan import Devices, how, prepare
+    from vimonet.training.planner.planning import Devices, how, prepare
 
     config, words = config_of(overrides)
     # The vocabulary is made from the data, so a model is assembled to know it; its own is as small as can be.

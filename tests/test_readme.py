@@ -68,8 +68,8 @@ BRIEFLY = {
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     """The datasets, model and reports the pages speak of, small."""
-    from vimonet.vimos.build import build
     from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
+    from vimonet.vimos.dataset_writer import build
 
     shelf = tmp_path_factory.mktemp("shelf")
     for name in ("mine", "vimos-open"):

@@ -23,8 +23,8 @@ from scripts.fit_abstention_thresholds import (
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import T_POSE
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import build
 from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
+from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.types import Item
 
 

@@ -12,7 +12,7 @@ from training_world import Clips
 from video_clips import make
 
 from vimonet.motion import Motion
-from vimonet.vimos.build import Shard, Skipped, build, chunk
+from vimonet.vimos.dataset_writer import Shard, Skipped, build, chunk
 from vimonet.vimos.parquet import Caption, Instruction, Record
 
 RATE, FRAMES = 20, 60

@@ -16,7 +16,7 @@ from vimonet.cli import main
 from vimonet.training.config import TrainingConfig, load_config, make_config
 from vimonet.training.planner.memory import BUCKETS, GATHERED, GRADIENTS, LANGUAGE, OPTIMISER, WEIGHTS, Batch, Ledger
 from vimonet.training.planner.meta_model import LANGUAGE_MODELS, VIDEO_TOWERS, build_on_meta, describe
-from vimonet.training.planner.plan import Devices, Plan, Rows, make_plan, ways_to_fit
+from vimonet.training.planner.planning import Devices, Plan, Rows, make_plan, ways_to_fit
 from vimonet.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]

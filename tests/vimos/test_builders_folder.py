@@ -8,9 +8,9 @@ import pytest
 from vimos_world import film
 
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import build
 from vimonet.vimos.builders.folder import FolderBuilder
 from vimonet.vimos.builders.recorded_clips import hashed_split
+from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.reading import read_records, splits_of
 from vimonet.vimos.synthesis import generate, write_bvh
 from vimonet.vimos.validate import validate

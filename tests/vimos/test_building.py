@@ -16,7 +16,7 @@ from vimos_world import MadeBuilder, finish, record, tree
 
 import vimonet
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import Attached, Shard, build, chunk
+from vimonet.vimos.dataset_writer import Attached, Shard, build, chunk
 from vimonet.vimos.reading import read_records, splits_of
 
 
@@ -116,7 +116,7 @@ def test_attached_files_come_along(tmp_path):
 
 class _Nothing(MadeBuilder):
     def records(self, shard):
-        from vimonet.vimos.build import Skipped
+        from vimonet.vimos.dataset_writer import Skipped
 
         yield Skipped("a.bvh", "broken.")
 

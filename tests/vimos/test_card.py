@@ -5,7 +5,7 @@ import pytest
 import yaml
 from vimos_world import MadeBuilder, finish, record
 
-from vimonet.vimos.build import Shard
+from vimonet.vimos.dataset_writer import Shard
 from vimonet.vimos.leak_report import leak_report
 from vimonet.vimos.parquet import Instruction
 from vimonet.vimos.question_only_baseline import QuestionOnly

@@ -7,7 +7,7 @@ import pytest
 from vimos_world import MadeBuilder, record
 
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import Shard, build
+from vimonet.vimos.dataset_writer import Shard, build
 from vimonet.vimos.parquet import Caption
 from vimonet.vimos.show_page import show
 

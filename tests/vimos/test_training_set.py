@@ -16,8 +16,8 @@ from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.stages.pretrain_lm import text_corpus
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import DEPTH_FORMS
-from vimonet.vimos.build import build
 from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
+from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.parquet import VERSION, Instruction, Record, to_row, to_table
 from vimonet.vimos.reading import read_records
 

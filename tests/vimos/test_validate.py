@@ -9,7 +9,7 @@ import pytest
 from vimos_world import MadeBuilder, film, record, rewrite
 
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import Attached, Shard, build, summarise
+from vimonet.vimos.dataset_writer import Attached, Shard, build, summarise
 from vimonet.vimos.validate import validate
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, PARENTS
-from vimonet.vimos.build import Build, Shard, Skipped, build, chunk, summarise
+from vimonet.vimos.dataset_writer import Build, Shard, Skipped, build, chunk, summarise
 from vimonet.vimos.parquet import Caption, Instruction, Record
 from vimonet.vimos.types import Part
 

@@ -25,12 +25,12 @@ from vimonet.motion import Motion, retarget
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.annotate import askable, questions_of
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL
-from vimonet.vimos.build import Attached, Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import centred
 from vimonet.vimos.builders.vimos_open import sources as real
 from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, cut
 from vimonet.vimos.builders.vimos_open.time_warp import join
+from vimonet.vimos.dataset_writer import Attached, Shard, Skipped, chunk
 from vimonet.vimos.parquet import Record
 from vimonet.vimos.types import Clip, Part, Question
 

@@ -19,7 +19,7 @@ from vimonet.inference.assistant import load
 from vimonet.training.data.collator import Collator
 from vimonet.training.objective import supervised
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import Shard, build, chunk
+from vimonet.vimos.dataset_writer import Shard, build, chunk
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.types import result_of, with_steps
 

@@ -34,7 +34,7 @@ from research.fusion.scenes.scene_questions import WORDINGS, lateral
 from vimonet.motion.kinematics import heading
 from vimonet.utils.errors import InputError
 from vimonet.video import read
-from vimonet.vimos.build import build
+from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.parquet import Record
 from vimonet.vimos.reading import read_records, video_duration
 from vimonet.vimos.synthesis import generate

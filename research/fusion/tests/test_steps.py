@@ -12,7 +12,7 @@ pytest.importorskip("panda3d", reason="panda3d is not installed")
 
 from research.fusion.scenes.paired_builder import PairedBuilder
 from vimonet.training.data.vimos_dataset import training_samples
-from vimonet.vimos.build import build
+from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
 

@@ -10,7 +10,7 @@ from vimonet.cli.terminal import bold, one_line, print_json
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
-    from vimonet.vimos.build import Build, Builder
+    from vimonet.vimos.dataset_writer import Build, Builder
 
 Parsers = argparse._SubParsersAction
 
@@ -104,8 +104,8 @@ class _PartParser(argparse.ArgumentParser):
 
 
 def _build(args: argparse.Namespace) -> int:
-    from vimonet.vimos.build import build
     from vimonet.vimos.builders import from_options
+    from vimonet.vimos.dataset_writer import build
 
     if args.workers < 0:
         raise InputError(f"--workers is {args.workers}; give 0 (no processes) or more.")

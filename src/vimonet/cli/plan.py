@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vimonet.training.planner.plan import Plan
+    from vimonet.training.planner.planning import Plan
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +39,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _plan(args: argparse.Namespace) -> int:
     from vimonet.cli.train import stage_of
     from vimonet.training import load_config
-    from vimonet.training.planner.plan import Devices, Rows, make_plan, ways_to_fit
+    from vimonet.training.planner.planning import Devices, Rows, make_plan, ways_to_fit
 
     devices = Devices(
         gpus=args.gpus,

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from vimonet.vimos.build import Build, Builder, Skipped, write_text
+from vimonet.vimos.dataset_writer import Build, Builder, Skipped, write_text
 from vimonet.vimos.leak_report import LeakReport
 from vimonet.vimos.parquet import VERSION
 from vimonet.vimos.reading import splits_of

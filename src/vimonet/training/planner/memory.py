@@ -281,7 +281,7 @@ def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
                 features = _clip_features(parts, name, count, frames, ledger)
                 where = torch.empty(ids.shape, dtype=torch.bool)[..., None]
                 embeddings = embeddings.masked_scatter(where, features.to(embeddings.dtype))
-    # Reentrant checkpointing (see `vimonet.training.planner.plan.prepare`) needs an input that asks for its gradient.
+    # Reentrant checkpointing (see `planning.prepare`) needs an input that asks for its gradient.
     embeddings.requires_grad_(embeddings.requires_grad or step.checkpointing)
     head = language.get_output_embeddings()
     handles = [

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.llm_annotator import LLMAnnotator
-from vimonet.vimos.build import Attached, Build, Shard, Skipped, build, is_done
+from vimonet.vimos.dataset_writer import Attached, Build, Shard, Skipped, build, is_done
 from vimonet.vimos.parquet import Record, from_row
 from vimonet.vimos.reading import read_rows, splits_of
 

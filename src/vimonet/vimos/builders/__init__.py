@@ -1,7 +1,7 @@
 """Register dataset builders: ``vimonet data build NAME``.
 
 A builder is one file of this folder (or of `vimos_open`) with a frozen dataclass that fulfils
-`vimonet.vimos.build.Builder` and is decorated with `register`. Its fields become the options of the command.
+`vimonet.vimos.dataset_writer.Builder` and is decorated with `register`. Its fields become the options of the command.
 """
 
 from __future__ import annotations

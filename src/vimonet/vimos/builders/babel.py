@@ -20,10 +20,10 @@ from typing import Any
 
 from vimonet.motion import Motion, load
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, records_of
 from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES
+from vimonet.vimos.dataset_writer import Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.types import Part
 

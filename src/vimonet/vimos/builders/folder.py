@@ -23,9 +23,9 @@ from vimonet.motion.io.locations import Listing, list_recordings
 from vimonet.utils.errors import InputError
 from vimonet.video import SUFFIXES as VIDEO_SUFFIXES
 from vimonet.vimos.annotators.annotate import from_people
-from vimonet.vimos.build import Attached, Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, hashed_split, records_of, split_name
+from vimonet.vimos.dataset_writer import Attached, Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.reading import video_duration
 from vimonet.vimos.types import Part

@@ -19,9 +19,9 @@ from typing import Any
 
 from vimonet.motion import load
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, records_of
+from vimonet.vimos.dataset_writer import Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Record
 
 LICENCE = "HumanML3D texts MIT; motion under the licences of AMASS and HumanAct12 (non-commercial research)"

@@ -24,9 +24,9 @@ from vimonet.motion.io.amass import pose_joints
 from vimonet.motion.io.recording import Recording, to_motion
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
-from vimonet.vimos.build import Attached, Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import Source, hashed_split, records_of
+from vimonet.vimos.dataset_writer import Attached, Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.reading import video_duration
 

@@ -13,8 +13,8 @@ import numpy as np
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.annotate import annotate
-from vimonet.vimos.build import Skipped
 from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES
+from vimonet.vimos.dataset_writer import Skipped
 from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.types import Part
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES
-from vimonet.vimos.build import Shard, Skipped, chunk
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import centred
 from vimonet.vimos.builders.vimos_open import sources as real
 from vimonet.vimos.builders.vimos_open.augment import Pool, Sample, Variants, make_sample
 from vimonet.vimos.builders.vimos_open.eval_questions import RECOGNITION, evaluation_items
+from vimonet.vimos.dataset_writer import Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Instruction, Record
 from vimonet.vimos.types import Item, Part
 from vimonet.vimos.wordings import ask
