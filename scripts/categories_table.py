@@ -28,7 +28,16 @@ def table() -> str:
                 f"| `{name}`: {label} | {_span(low, high)} | | {value.unit} | {value.why} |"
                 for label, (low, high) in value.classes.items()
             ]
+    rows += ["", "| stated quantity | agrees within | contradicts beyond | unit | why |", "|---|--:|--:|---|---|"]
+    for name, value in vars(categories).items():
+        if isinstance(value, categories.Tolerance):
+            near, far = _distance(value.near, value.near_share), _distance(value.far, value.far_share)
+            rows.append(f"| `{name}` | {near} | {far} | {value.unit} | {value.why} |")
     return "\n".join(rows) + "\n"
+
+
+def _distance(least: float, share: float) -> str:
+    return f"{least:g} or {share:.0%} of it" if share else f"{least:g}"
 
 
 def _span(low: float, high: float) -> str:

@@ -9,6 +9,7 @@ from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evide
 from vimonet.language.inflection import mentions, whole_words
 from vimonet.language.normalisation import normalise_question
 from vimonet.motion.kinematics import Facts
+from vimonet.motion.kinematics import categories as c
 
 _FUNCTION_WORDS = (
     r"a|an|the|this|that|he|she|it|they|person|someone|somebody|anyone|man|woman|figure|actor|subject|here|there|please"
@@ -80,8 +81,11 @@ def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
         return False  # an action needs its limb, and is more than the limb's movement
     if mentions(_IN_PLACE, asked):
         return "direction" in topics and (not mentions(_GAIT, asked) or len(facts.steps or ()) >= 3)
-    if mentions(r"\bwalk~", asked) and (facts.peak_speed or 0.0) > 1.7 * (facts.leg_length or 1.0):
-        return False  # faster than the fastest that is surely no run, as in the check of the gait
+    if (
+        mentions(r"\bwalk~", asked)
+        and c.RUNS.decide((facts.peak_speed or 0.0) / (facts.leg_length or 1.0)) is not False
+    ):
+        return False  # perhaps a run
     return not mentions(_GAIT, asked) or len(facts.steps or ()) >= 2
 
 

@@ -23,6 +23,7 @@ from vimonet.evidence.verdicts import (
 )
 from vimonet.language.inflection import mentions, whole_words
 from vimonet.language.numbers import number, numbers
+from vimonet.motion.kinematics import categories as c
 
 JUMP = whole_words(r"\b(jump~|hop~|leap~)")
 FALL = whole_words(r"\b(fall~|tumble~|collapse~)")
@@ -50,11 +51,11 @@ def jump(q: Query) -> Evidence | None:
     heights = [j.height for j in q.facts.jumps]
     parts = [f"{q.when(j.start, j.end)}, pelvis up by {j.height:.2f} m" for j in q.facts.jumps]
     measured = f"both feet off the ground {'; '.join(parts)}" if parts else "both feet never leave the ground together"
-    truth = True if heights and max(heights) > 0.08 else None if heights else False
+    truth = c.jumps(q.facts)
     high = number(q.answer, r"m|cm|met(?:er|re)s?|centimet(?:er|re)s?") if q.asks(r"how high") else None
     if high is not None and heights:
         high = high / 100 if re.search(r"\bcm|centim", q.answer) else high
-        verdict = compare_numbers(max(heights), high, 0.06 + 0.2 * max(heights), 0.12 + 0.4 * max(heights))
+        verdict = compare_numbers(max(heights), high, *c.JUMP_SAID.bounds(max(heights)))
         return finding("jump", measured, verdict, f"{max(heights):.2f} m", spans, {"height_m": max(heights)})
     values = {"jumps": len(heights), "height_m": max(heights, default=None)}
     return finding("jump", measured, compare(truth, q.claims(JUMP)), truth, spans, values)
@@ -69,7 +70,7 @@ def fall(q: Query) -> Evidence | None:
     measured = (
         f"the pelvis drops {'; '.join(parts)}" if parts else f"no fall; the pelvis sinks at {speed:.1f} m/s at most"
     )
-    truth = True if drops else False if speed < 0.9 else None
+    truth = c.falls(q.facts)
     return finding("fall", measured, compare(truth, q.claims(FALL)), truth, _falls(q), {"drop_speed_m_s": speed})
 
 
@@ -88,12 +89,12 @@ def _counts(q: Query, limb: str) -> bool:
         return True
     leg = facts.leg_length or 1.0
     if part == "knees":
-        # 60 degrees at the knee as in `bend`; who hops or steps bends the knees as well, but does not squat.
-        bent = max((facts.knee_bend or {}).values(), default=0.0) > 60
+        # Somebody who hops or steps bends the knees as well, but does not squat.
+        bent = c.KNEE_BENT.decide(max((facts.knee_bend or {}).values(), default=0.0)) is True
         return bent and "arm" not in limb and not facts.jumps and not facts.steps
     if part == "leg":
-        # A foot half a leg over the floor: a walk lifts it by a quarter.
-        return "leg" in limb and max((facts.foot_height or {}).values(), default=0.0) > 0.5 * leg
+        highest = max((facts.foot_height or {}).values(), default=0.0)
+        return "leg" in limb and c.KICK_HEIGHT.decide(highest / leg) is True
     # A punch, a clap and a curl have the rhythm of an arm; only a wave is told, by the hand over its shoulder.
     return q.asks(r"\bwave~") and any(f"{hand.side} arm" in limb for hand in facts.raised_hands)
 
@@ -124,8 +125,8 @@ def count(q: Query) -> Evidence | None:
         f"(regularity {again.regularity:.2f} of 1)"
     )
     # A walk repeats its strides, which no one means who asks how often something is done.
-    strides = "leg" in again.limb and (q.facts.path_length or 0.0) > 1.0
-    sure = again.regularity >= 0.6 and not strides and not off and not q.asks(r"\b(walk~|run~|step~|go~|turn~)")
+    steady = c.REPEATS.decide(again.regularity) is not False
+    sure = steady and not c.repeats_steps(q.facts) and not off and not q.asks(r"\b(walk~|run~|step~|go~|turn~)")
     sure = sure and _counts(q, again.limb)
     near = 1.0 if again.fast else 0.0
     verdict = compare_numbers(float(again.count) if sure else None, claim, near, near + 1.0)
@@ -146,13 +147,13 @@ def duration(q: Query) -> Evidence | None:
         if not spans:
             return finding("duration", f"no {name} is measured", NOT_MEASURABLE)
         measured = f"{name} for {seconds:.1f} s: {_times(spans)}"
-        verdict = compare_numbers(seconds, claim, max(0.6, 0.2 * seconds), max(1.2, 0.4 * seconds))
+        verdict = compare_numbers(seconds, claim, *c.EVENT_SAID.bounds(seconds))
         return finding("duration", measured, verdict, f"{seconds:.1f} s", spans, {"duration_s": seconds})
     if q.asks(rf"\b{ARM}\b|\b{LEG}\b|\b(?!recording|going|during|moving|everything|timing)\w+ing\b"):
         return None  # how long an action takes that is not measured
     seconds = q.facts.duration
-    near = max(0.6, 0.1 * seconds)  # a clip under half a second is still "about a second"
-    verdict = compare_numbers(max(seconds, 0.5), claim, near, near + 0.5)
+    # A clip under half a second is still "about a second".
+    verdict = compare_numbers(max(seconds, 0.5), claim, *c.DURATION_SAID.bounds(seconds))
     whole = [q.span(0.0, seconds, label=f"{seconds:.1f} s")]
     return finding("duration", f"lasts {seconds:.1f} s", verdict, f"{seconds:.1f} s", whole, {"duration_s": seconds})
 
@@ -174,11 +175,8 @@ def when(q: Query) -> Evidence | None:
     length = q.facts.duration
     measured = f"{name} at {_times(spans)}, of {q.when(0.0, length)}"
     third = None
-    if len(spans) == 1 and length > 1.5:
-        start, end = spans[0].start - q.offset, spans[0].end - q.offset
-        middle = (start + end) / 2 / length
-        if end - start < 0.5 * length and min(abs(middle - 1 / 3), abs(middle - 2 / 3)) > 0.07:
-            third = tuple(_PARTS)[min(2, int(middle * 3))]
+    if len(spans) == 1:
+        third = c.third_of(spans[0].start - q.offset, spans[0].end - q.offset, length)
     times = numbers(q.answer) if re.search(r"\d", q.answer) else []
     if times:
         # What the model was shown began at the offset.
@@ -189,8 +187,8 @@ def when(q: Query) -> Evidence | None:
         else:
             far = min(max(s.start - at, at - s.end, 0.0) for s in spans)
         # A hand is on its way up, and down, before and after it is over the shoulder.
-        beyond = 2.5 if name == "raised hand" else 1.2
-        verdict = AGREES if far <= 0.5 else CONTRADICTS if far > beyond else NOT_MEASURABLE
+        limit = c.RAISE_SAID if name == "raised hand" else c.MOMENT_SAID
+        verdict = AGREES if far <= limit.near else CONTRADICTS if far > limit.far else NOT_MEASURABLE
         if name == "raised hand" and q.asks(r"\b(raising|lifting) (the|both)\b"):
             verdict = NOT_MEASURABLE  # asked about the action, of which only a part is over the shoulder
     else:
@@ -255,8 +253,7 @@ def order(q: Query) -> Evidence | None:
     late = q.asks(r"\b(last|later|second)\b")
     times = [max(s.end for s in own) if late else min(s.start for s in own) for own in spans]
     measured = "; ".join(f"{name} {_times(own)}" for name, own in zip(pair, spans, strict=True))
-    # Under 0.3 s apart people do not agree which came first.
-    sure = abs(times[0] - times[1]) > 0.3
+    sure = c.ORDERED.decide(abs(times[0] - times[1]))
     first = pair[0 if (times[0] < times[1]) != late else 1] if sure else None
     named = [name for name in pair if name.split()[0] in q.answer.split()]
     verdict = compare(first, named[0] if len(named) == 1 else None)
@@ -280,16 +277,18 @@ def _undisputed(q: Query, name: str) -> bool:
     """Whether all events of a name are clear ones, or it is as clear that there is none."""
     facts = q.facts
     if name == "raised hand":
-        low = len(facts.hand_height) == 2 and max(facts.hand_height.values()) < -0.04
-        return all(r.height > 0.12 for r in facts.raised_hands) if facts.raised_hands else low
+        states = [c.raised_hand(facts, side) for side in ("left", "right")]
+        clear = all(c.RAISED_HAND.decide(hand.height) for hand in facts.raised_hands)
+        return clear if facts.raised_hands else states == [False, False]
     if name == "turn":
         turns = facts.turns or ()
-        return all(abs(t.degrees) > 45 for t in turns) if turns else abs(facts.net_turn or 0.0) < 15
+        clear = all(c.CLEAR_TURN.decide(abs(t.degrees)) for t in turns)
+        return clear if turns else c.TURNED.decide(abs(facts.net_turn or 0.0)) is False
     if name == "jump":
-        return all(j.height > 0.08 for j in facts.jumps or ())
+        return all(c.CLEAR_JUMP.decide(j.height) for j in facts.jumps or ())
     if name == "fall":
-        return bool(facts.falls) or (facts.peak_drop_speed or 0.0) < 0.9
-    return all(p.certainty > 0.3 for p in facts.posture or () if p.label == name)
+        return c.falls(facts) is not None
+    return all(c.POSTURE_SURE.decide(p.certainty) for p in facts.posture or () if p.label == name)
 
 
 def _turns(q: Query, side: str | None) -> list[Span]:

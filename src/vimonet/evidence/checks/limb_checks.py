@@ -11,6 +11,7 @@ from vimonet.evidence.parsing import ARM, LEG, side, side_of_limb
 from vimonet.evidence.question import Query, finding
 from vimonet.evidence.verdicts import NOT_MEASURABLE, Evidence, compare, compare_numbers
 from vimonet.language.numbers import number
+from vimonet.motion.kinematics import categories as c
 
 SIDES = ("left", "right")
 POSTURES = {
@@ -30,10 +31,8 @@ def raised_hand(q: Query) -> Evidence | None:
     facts = q.facts
     unseen = [s for s in SIDES if not facts.seen.get(f"{s} arm", True) or s not in facts.hand_height]
     state: dict[str, bool | None] = {}
-    for name, height in facts.hand_height.items():
-        up = any(r.side == name for r in facts.raised_hands)
-        # A wrist clearly above the shoulder is up, one clearly below is not; between them nothing is certain.
-        state[name] = True if height > 0.12 and up else False if height < -0.04 else None
+    for name in facts.hand_height:
+        state[name] = c.raised_hand(facts, name)
     parts, spans = [], []
     for hand in facts.raised_hands:
         level = "over the head" if hand.above_head else "over the shoulder"
@@ -52,11 +51,12 @@ def raised_hand(q: Query) -> Evidence | None:
     truth: str | None = None
     if q.asks(r"\b(higher|further|highest point|up more|greater height)\b") and not unseen and q.yes is None:
         apart = facts.hand_height["left"] - facts.hand_height["right"]
-        truth = "both" if abs(apart) < 0.04 else None if abs(apart) < 0.2 else "left" if apart > 0 else "right"
+        higher = c.HIGHER_HAND.decide(abs(apart))
+        truth = "both" if higher is False else c.side_of(apart) if higher else None
     elif q.asks(r"\b(first|before the other|leads)\b"):
         starts = {s: min((r.start for r in facts.raised_hands if r.side == s), default=None) for s in SIDES}
         known = sorted((start, s) for s, start in starts.items() if start is not None)
-        if len(known) == 1 or (len(known) == 2 and known[1][0] - known[0][0] > 0.3):
+        if len(known) == 1 or (len(known) == 2 and c.PASSING_RAISE.decide(known[1][0] - known[0][0])):
             truth = known[0][1]
     elif left is not None and right is not None:
         truth = "both" if left and right else "left" if left else "right" if right else "neither"
@@ -66,7 +66,8 @@ def raised_hand(q: Query) -> Evidence | None:
         if q.asks(r"\bhead\b"):
             sided = [r for r in facts.raised_hands if asked not in SIDES or r.side == asked]
             over = any(r.above_head for r in sided)
-            held = True if over and top > 0.32 else False if not sided and top < 0.1 else None
+            high = c.HAND_OVER_HEAD.decide(top)
+            held = True if over and high else False if not sided and high is False else None
         elif asked in SIDES:
             held = state.get(asked)
         elif asked == "both":
@@ -88,10 +89,13 @@ def _surely_down(q: Query, asked: str | None) -> bool:
     facts = q.facts
     up = {r.side for r in facts.raised_hands}
     if asked in SIDES:
-        return facts.hand_height[asked] < -0.12 and (bool(up) or facts.limb_activity.get(f"{asked} arm", 0.0) < 0.12)
+        return c.LOW_HAND.decide(facts.hand_height[asked]) is False and (
+            bool(up) or c.LIMB_MOVES.decide(facts.limb_activity.get(f"{asked} arm", 0.0)) is False
+        )
     if asked == "both" and up:
-        return min(facts.hand_height.values()) < -0.12
-    return max((facts.limb_activity.get(f"{name} arm", 0.0) for name in SIDES), default=0.0) < 0.12
+        return c.LOW_HAND.decide(min(facts.hand_height.values())) is False
+    fastest = max((facts.limb_activity.get(f"{name} arm", 0.0) for name in SIDES), default=0.0)
+    return c.LIMB_MOVES.decide(fastest) is False
 
 
 def arms(q: Query) -> Evidence | None:
@@ -110,10 +114,7 @@ def _more_active(q: Query, limb: str) -> Evidence:
     if left is None or right is None:
         return finding(topic, f"not measurable: the recording does not show both {limb}s", NOT_MEASURABLE)
     joint = _JOINTS[limb]
-    truth = None
-    if max(left, right) >= 0.15:
-        ratio = left / max(right, 1e-3)
-        truth = "left" if ratio > 1.5 else "right" if ratio < 1 / 1.5 else "both" if 1 / 1.12 < ratio < 1.12 else None
+    truth = c.more_of_two(left, right)
     measured = f"left {joint} {left:.2f} m/s, right {joint} {right:.2f} m/s on average, in the body's own frame"
     heights = q.facts.foot_height
     if limb == "leg" and heights is not None:
@@ -133,14 +134,14 @@ def arms_or_legs(q: Query) -> Evidence | None:
     if any(f"{name} {limb}" not in activity for name in SIDES for limb in _JOINTS):
         return finding("arms or legs", "not measurable: the recording does not show all limbs", NOT_MEASURABLE)
     fast = {f"{limb}s": max(activity[f"{name} {limb}"] for name in SIDES) for limb in _JOINTS}
-    high, low = max(fast.values()), min(fast.values())
-    truth = max(fast, key=lambda name: fast[name]) if high > 0.2 and high > 1.6 * low else None
+    truth = c.arms_or_legs(q.facts)
     named = [name for name, limb in (("arms", ARM), ("legs", LEG)) if re.search(rf"\b{limb}\b", q.answer)]
     one = re.search(r"\b(left|right) (arm|hand|leg|foot)\b", q.answer)
     if one or q.asks(r"\blimb\b|\bsingle one\b"):
         ranked = sorted((f"{name} {limb}" for name in SIDES for limb in _JOINTS), key=lambda limb: -activity[limb])
         first, second = activity[ranked[0]], activity[ranked[1]]
-        truth = ranked[0] if first > max(0.2, 1.35 * second) else None
+        leads = c.ARMS_OR_LEGS.decide(first) and c.MOST_ACTIVE.decide(first / max(second, 1e-9))
+        truth = ranked[0] if leads else None
         named = [f"{one[1]} {one[2].replace('hand', 'arm').replace('foot', 'leg')}"] if one else []
     measured = f"wrists up to {fast['arms']:.2f} m/s, ankles up to {fast['legs']:.2f} m/s on average"
     values = {"arms_m_s": fast["arms"], "legs_m_s": fast["legs"]}
@@ -158,14 +159,15 @@ def limb(q: Query) -> Evidence | None:
     if own is None:
         return finding("limb", f"not measurable: the recording does not show the {part}", NOT_MEASURABLE)
     opposite = q.facts.limb_activity.get(other, 0.0)
-    truth = True if own > 0.4 else False if own < 0.12 else None
+    truth = c.LIMB_MOVES.decide(own)
     claim = q.yes
     done = q.asks(r"\b(?!mov|us|do|be)\w+ing\b") and not q.asks(r"\bseen moving|being moved")
     if done or not q.asks(r"\b(mov\w*|us(e|es|ing|ed)|active|in (use|motion)|motion|anything|take part|part of)\b"):
         # An action needs its limb; that the limb moves does not yet make the action, and a short one moves it little.
         claim = q.yes or None
-        truth = False if own < 0.12 and opposite > max(0.2, 3 * own) else None
-        if own > max(0.2, 1.5 * opposite):
+        other_did = c.ARMS_OR_LEGS.decide(opposite) and c.ONLY_LIMB.decide(opposite / max(own, 1e-9))
+        truth = False if c.LIMB_MOVES.decide(own) is False and other_did else None
+        if c.ARMS_OR_LEGS.decide(own) and c.MORE_ACTIVE.decide(own / max(opposite, 1e-9)):
             truth = True
     joint = f"{asked}_{_JOINTS[part_of]}"
     measured = (
@@ -194,21 +196,21 @@ def posture(q: Query) -> Evidence | None:
         seconds = share.get(asked[0], 0.0)
         if where is not None:
             edge = facts.posture[0 if where == "start" else -1]
-            truth = edge.label == asked[0] if edge.end - edge.start > 0.35 else None
+            truth = edge.label == asked[0] if c.POSTURE_EDGE.decide(edge.end - edge.start) else None
         elif asked[0] in ("standing", "bending"):
-            truth = True if seconds > 0.4 else None  # "stands up" and "bends over" are more than postures
+            truth = c.POSTURE_HELD.decide(seconds) or None  # "stands up" and "bends over" are more than postures
         else:
-            truth = True if seconds > 0.4 else False if not seconds else None
+            truth = c.POSTURE_HELD.decide(seconds) if seconds else False
         if q.asks(r"\bsquat") and not q.yes:
             truth = None
         return finding("posture", "; ".join(parts), compare(truth, q.yes), truth, spans, {f"{asked[0]}_s": seconds})
     if where is not None:
         edge = facts.posture[0 if where == "start" else -1]
-        truth = edge.label if edge.end - edge.start > 0.35 else None
+        truth = edge.label if c.POSTURE_EDGE.decide(edge.end - edge.start) else None
         span = q.span(edge.start, edge.end, "pelvis", label=edge.label)
     else:
         main = max(share, key=lambda label: share[label])
-        truth = main if share[main] > 0.75 * facts.duration else None
+        truth = main if c.POSTURE_MAIN.decide(share[main] / max(facts.duration, 1e-9)) else None
         longest = max((p for p in facts.posture if p.label == main), key=lambda p: p.end - p.start)
         span = q.span(longest.start, longest.end, "pelvis", label=main)
     found = [label for label, pattern in POSTURES.items() if re.search(pattern, q.answer)]
@@ -233,7 +235,7 @@ def bend(q: Query) -> Evidence | None:
         if bends is None:
             return finding("bend", "not measurable: the legs are not seen", NOT_MEASURABLE)
         angle = max(bends.values())
-        truth = True if angle > 60 else False if angle < 25 else None
+        truth = c.KNEE_BENT.decide(angle)
         measured = f"left knee bent by up to {bends['left']:.0f} degrees, right knee by {bends['right']:.0f}"
         values = {f"{name}_knee_deg": value for name, value in bends.items()}
         spans = [q.span(0.0, q.facts.duration, "left_knee", "right_knee", label=f"{angle:.0f}°")]
@@ -243,8 +245,7 @@ def bend(q: Query) -> Evidence | None:
             return finding("bend", "not measurable: 2D keypoints do not show how the trunk leans", NOT_MEASURABLE)
         angle, spans = trunk, []
         leans = q.asks(r"\blean") and q.yes is not None
-        high, low = (30, 18) if leans else (55, 25)
-        truth = True if angle > high else False if angle < low else None
+        truth = (c.TRUNK_LEANS if leans else c.TRUNK_BENDS).decide(angle)
         measured = f"the trunk leans up to {angle:.0f} degrees from upright"
         if q.bend_at is not None:
             measured += f", at {q.bend_at + q.offset:.1f} s"
@@ -252,7 +253,7 @@ def bend(q: Query) -> Evidence | None:
         values = {"trunk_bend_deg": angle}
     degrees = number(q.answer, r"degrees?|°") if q.yes is None else None
     if degrees is not None:
-        verdict = compare_numbers(angle, degrees, 15.0, 30.0)
+        verdict = compare_numbers(angle, degrees, *c.FLEXION_SAID.bounds(angle))
     else:
         verdict = compare(truth, q.claims(r"\b(bend|bent|bow|stoop)(?!\w* far)"))
     return finding("bend", measured, verdict, truth, spans, values)

@@ -13,9 +13,16 @@ from vimonet.evidence.question import Query, finding
 from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence, Span, compare, compare_numbers
 from vimonet.language.numbers import number
 from vimonet.motion.kinematics import Turn
+from vimonet.motion.kinematics import categories as c
 
 FLAT = "not measurable: 2D keypoints do not show the ground"
 _GO = r"\b(walk|run|step|shuffl|jog|mov|go|travel|crawl|sneak|hop|march|stride|strid|head|slid)\w*"
+_SPEEDS = {
+    "still": "does not travel",
+    "slow": "slowly",
+    "walking": "at walking pace",
+    "running": "at running pace",
+}
 _PLACE = r"\b(in place|on the spot|nowhere|not (travel|move|go)|stays?|still)\b"
 
 
@@ -24,18 +31,9 @@ def direction(q: Query) -> Evidence | None:
     facts = q.facts
     if facts.displacement is None or facts.leg_length is None or facts.displacement_angle is None:
         return direction_seen(q)
-    ratio, angle = facts.displacement / facts.leg_length, facts.displacement_angle
-    truth = None
-    if ratio < 0.25:
-        truth = "in place"
-    elif ratio > 0.5 and abs((angle + 45) % 90 - 45) < 33:
-        truth = facts.displacement_direction
-    to = (
-        ""
-        if ratio < 0.25
-        else f", {abs(angle):.0f} degrees to the {'left' if angle > 0 else 'right'} of straight ahead"
-    )
-    if ratio >= 0.25 and (abs(angle) < 1 or abs(angle) > 179):
+    angle, moved, truth = facts.displacement_angle, c.moves_away(facts), c.displacement_class(facts)
+    to = "" if moved is False else f", {abs(angle):.0f} degrees to the {c.side_of(angle)} of straight ahead"
+    if moved is not False and (abs(angle) < 1 or abs(angle) > 179):
         to = ", straight " + ("ahead" if abs(angle) < 1 else "back")
     measured = f"the pelvis ends {facts.displacement:.2f} m from its start{to}"
     if truth not in (None, "in place") and facts.travel_direction != truth:
@@ -44,7 +42,6 @@ def direction(q: Query) -> Evidence | None:
     verdict = NOT_MEASURABLE
     if q.yes is not None:
         if q.asks(AWAY):
-            moved = True if ratio > 0.6 else False if ratio < 0.25 else None
             verdict = compare(moved, q.yes)
         elif asked is None:
             return None
@@ -75,10 +72,11 @@ def distance(q: Query) -> Evidence | None:
     claim = _length(q.answer)
     if claim is None and re.search(_PLACE, q.answer):
         claim = 0.0
-        verdict = compare(True if metres < 0.2 * leg else False if metres > 0.5 * leg else None, True)
+        moved = c.moves_away(q.facts)
+        verdict = compare(None if moved is None else not moved, True)
     else:
-        verdict = compare_numbers(asked, claim, max(0.35, 0.15 * asked), max(0.6, 0.25 * asked))
-        if verdict == CONTRADICTS and compare_numbers(other, claim, max(0.35, 0.15 * other), 0.0) == AGREES:
+        verdict = compare_numbers(asked, claim, *c.DISTANCE_SAID.bounds(asked))
+        if verdict == CONTRADICTS and compare_numbers(other, claim, *c.DISTANCE_SAID.bounds(other)) == AGREES:
             verdict = NOT_MEASURABLE  # the net distance and the length of the way are both called how far
     spans = [q.span(0.0, q.facts.duration, "pelvis", label=f"{metres:.2f} m")]
     values = {"displacement_m": metres, "path_m": q.facts.path_length}
@@ -100,16 +98,7 @@ def speed(q: Query) -> Evidence | None:
     facts = q.facts
     if facts.mean_speed is None or facts.path_length is None or facts.leg_length is None:
         return finding("speed", FLAT, NOT_MEASURABLE)
-    pace = facts.mean_speed / facts.leg_length
-    truth = None
-    if pace < 0.14 or facts.path_length < 0.3 * facts.leg_length:
-        truth = "does not travel"
-    elif 0.28 < pace < 0.75:
-        truth = "slowly"
-    elif 0.95 < pace < 1.85:
-        truth = "at walking pace"
-    elif pace > 2.3:
-        truth = "at running pace"
+    truth = _SPEEDS.get(c.speed_class(facts) or "")
     measured = (
         f"the pelvis moves over the ground at {facts.mean_speed:.2f} m/s on average, {facts.peak_speed:.2f} at most"
     )
@@ -118,7 +107,9 @@ def speed(q: Query) -> Evidence | None:
         low = high = facts.peak_speed or facts.mean_speed
         if not q.asks(r"\b(top|peak|highest|greatest|fastest|most|maximum)\b"):
             low = facts.mean_speed
-        verdict = AGREES if 0.75 * low - 0.2 <= value <= 1.25 * high + 0.2 else CONTRADICTS
+        off = c.SPEED_SAID
+        below, above = low - off.near - off.near_share * low, high + off.near + off.near_share * high
+        verdict = AGREES if below <= value <= above else CONTRADICTS
     else:
         claims = {
             "does not travel": rf"{_PLACE}|\bdoes not\b",
@@ -143,11 +134,14 @@ def gait(q: Query) -> Evidence | None:
     legs = max((facts.limb_activity.get(f"{side} leg", 0.0) for side in ("left", "right")), default=0.0)
     running = q.asks(r"\b(run|runs|running|sprint\w*|jog\w*|dash\w*)\b")
     truth = None
-    if not facts.steps and facts.path_length < 0.3 * facts.leg_length and legs < 0.12:
+    stays = c.STAYS_ON_PATH.decide(facts.path_length / facts.leg_length) is False
+    if not facts.steps and stays and c.LIMB_MOVES.decide(legs) is False:
         truth = False  # also not on the spot
     elif running:
-        truth = True if top > 2.3 else False if top < 1.7 and legs < 1.0 else None
-    elif len(facts.steps) >= 3 and pace > 0.28:
+        truth = c.RUNS.decide(top)
+        if truth is False and c.RUN_LEGS.decide(legs):
+            truth = None  # on the spot
+    elif len(facts.steps) >= 3 and pace > c.TRAVEL_SPEED.classes["slow"][0]:
         truth = True
     measured = f"{len(facts.steps)} steps, {facts.mean_speed:.2f} m/s over the ground on average, ankles {legs:.2f} m/s"
     # Steps alone do not say that it is a walk: "no" is not denied by them.
@@ -163,16 +157,12 @@ def turn(q: Query) -> Evidence | None:
     net, turns = q.facts.net_turn, q.facts.turns
     if net is None or turns is None:
         return turn_seen(q)
-    sides = {_side(turn.degrees) for turn in turns}
-    truth = None
-    if abs(net) < 15 and not turns:
-        truth = "does not turn"
-    elif abs(net) > 35 and len(sides) < 2:
-        truth = _side(net)
-    parts = [f"{abs(t.degrees):.0f} degrees to the {_side(t.degrees)}, {q.when(t.start, t.end)}" for t in turns]
+    sides = {c.side_of(turn.degrees) for turn in turns}
+    truth = {"none": "does not turn", "left": "left", "right": "right"}.get(c.turn_class(q.facts) or "")
+    parts = [f"{abs(t.degrees):.0f} degrees to the {c.side_of(t.degrees)}, {q.when(t.start, t.end)}" for t in turns]
     whole = (
         f"the heading changes by {abs(net):.0f} degrees"
-        + (f" to the {_side(net)}" if abs(net) >= 1 else "")
+        + (f" to the {c.side_of(net)}" if abs(net) >= 1 else "")
         + " in all"
     )
     measured = f"turns {'; '.join(parts)}; {whole}" if parts else f"no turn of 30 degrees or more; {whole}"
@@ -187,7 +177,7 @@ def turn(q: Query) -> Evidence | None:
         degrees = number(q.answer)
     if len(sides) == 2 and (edge := re.search(r"\b(first|last|final\w*)\b", q.question)):
         chosen = turns[0 if edge[0] == "first" else -1]
-        truth = _side(chosen.degrees) if abs(chosen.degrees) > 45 else None
+        truth = c.side_of(chosen.degrees) if c.CLEAR_TURN.decide(abs(chosen.degrees)) else None
     claim = side_of_turn(q.answer) or (None if re.search(rf"\b({ARM}|{LEG})\b", q.answer) else side(q.answer))
     claim = claim if claim in ("left", "right") else None
     if claim is None and re.search(r"\b(not|no|neither|none|straight)\b", q.answer):
@@ -195,13 +185,13 @@ def turn(q: Query) -> Evidence | None:
     if q.yes is not None:
         asked = side_of_turn(q.question)
         if len(sides) == 2:
-            held = None if asked else True if max(abs(t.degrees) for t in turns) > 45 else None
+            held: bool | None = None if asked else c.CLEAR_TURN.decide(max(abs(t.degrees) for t in turns)) or None
         else:
             held = None if truth is None else truth == asked if asked else truth != "does not turn"
         return finding("turn", measured, compare(held, q.yes), truth, spans, values)
     verdict = compare(truth, claim)
     if degrees is not None and verdict != CONTRADICTS and len(sides) < 2:
-        size = compare_numbers(abs(net), abs(degrees), 25.0 if abs(net) < 135 else 30.0, 40.0)
+        size = compare_numbers(abs(net), abs(degrees), *c.ANGLE_SAID.bounds(abs(net)))
         verdict = AGREES if size == AGREES and verdict != NOT_MEASURABLE else size
     elif q.asks(r"how (far|much|many|large|big|wide|great|strongly)|degree|angle") and claim in ("left", "right"):
         verdict = verdict if verdict == CONTRADICTS else compare(truth, None)
@@ -216,16 +206,13 @@ def steps(q: Query) -> Evidence | None:
         return finding("steps", "not measurable: the legs or the ground are not seen", NOT_MEASURABLE)
     count = len(facts.steps)
     left = sum(step.side == "left" for step in facts.steps)
-    walking = facts.mean_speed > 0.5 * facts.leg_length and count >= 2
-    still = facts.path_length < 0.2 * facts.leg_length and not count
+    countable = c.steps_countable(facts)
     measured = f"{count} steps, {left} with the left foot and {count - left} with the right"
     claim = number(q.answer, r"steps?")
     if claim is None and re.search(r"\bno steps?\b|\bnone\b", q.answer):
         claim = 0.0
-    off = max(1.0, 0.15 * count)
-    verdict = compare_numbers(
-        float(count) if walking or still else None, claim, 0.0 if still else off, 0.0 if still else off
-    )
+    off = c.STEPS_SAID.bounds(count) if countable else (0.0, 0.0)
+    verdict = compare_numbers(None if countable is None else float(count), claim, *off)
     spans = [
         q.span(step.time - 0.1, step.time + 0.1, f"{step.side}_ankle", label=f"{number}")
         for number, step in enumerate(facts.steps, start=1)
@@ -233,10 +220,6 @@ def steps(q: Query) -> Evidence | None:
     return finding("steps", measured, verdict, str(count), spans, {"steps": count})
 
 
-def _side(degrees: float) -> str:
-    return "left" if degrees > 0 else "right"
-
-
 def _turn_span(q: Query, turn: Turn) -> Span:
-    label = f"{abs(turn.degrees):.0f}° {_side(turn.degrees)}"
+    label = f"{abs(turn.degrees):.0f}° {c.side_of(turn.degrees)}"
     return q.span(turn.start, turn.end, "pelvis", "left_shoulder", "right_shoulder", label=label)
