@@ -179,7 +179,9 @@ def test_absence_needs_measures_and_is_no_more_frequent_than_presence() -> None:
 
 
 def test_unmeasured_is_not_absent() -> None:
-    facts = replace(measure(standing()), jumps=None, posture=None, trunk_bend=None, peak_speed=None, hand_height={})
+    facts = replace(
+        measure(standing()), jumps=None, posture=None, trunk_inclination=None, peak_speed=None, hand_height={}
+    )
     rng = random.Random(0)
     found = [i for s in range(20) for i in from_captions(["a person claps"], rng, facts=facts) if i.answer == "no"]
     assert not {"jump", "sit down", "bow", "run", "raise a hand above the head"} & {i.slots["do"] for i in found}

@@ -98,7 +98,7 @@ def contradiction(question: str, answer: str, motion: Motion | Facts) -> bool | 
 
 def _most_bent(motion: Motion, facts: Facts) -> float | None:
     """The second at which the trunk is bent most."""
-    if facts.trunk_bend is None:
+    if facts.trunk_inclination is None:
         return None
     from vimonet.motion.kinematics.limbs import trunk_inclination
 

@@ -36,10 +36,10 @@ def caption(parts: list[Part], facts: Facts, rng: random.Random) -> str:
 def _manner(facts: Facts, rng: random.Random) -> str:
     out = ""
     relative = (facts.mean_speed or 0) / (facts.leg_length or 1)
-    if facts.travel_direction in ("forward", "backward"):
-        out += " forward" if facts.travel_direction == "forward" else " backward"
-    elif facts.travel_direction in ("left", "right"):
-        out += f" sideways to the {facts.travel_direction}"
+    if facts.locomotion_direction in ("forward", "backward"):
+        out += " forward" if facts.locomotion_direction == "forward" else " backward"
+    elif facts.locomotion_direction in ("left", "right"):
+        out += f" sideways to the {facts.locomotion_direction}"
     if relative and rng.random() < 0.4:
         out += " slowly" if relative < 0.75 else " quickly" if relative > 1.9 else ""
     if facts.net_turn is not None and abs(facts.net_turn) > 40:

@@ -38,7 +38,7 @@ def may_happen(action: str, facts: Facts) -> bool:
     if verb in ("walk", "run", "sprint", "sneak"):
         return relative > 0.3 or len(facts.steps or ()) > 3
     if verb in ("bow", "pick", "touch", "bend"):
-        return (facts.trunk_bend or 0.0) > 45
+        return (facts.trunk_inclination or 0.0) > 45
     if verb in ("squat", "sit", "lunge", "stand", "crouch", "kneel", "lie", "fall"):
         low = any(p.label not in ("standing", "airborne") for p in facts.posture or ())
         return low or verb == "stand" or bool(facts.falls)

@@ -20,7 +20,7 @@ def labels(action: str, seed: int, **parameters: object) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
-    ("action", "course"),
+    ("action", "sequence"),
     [
         ("walk", ["standing"]),
         ("run", ["standing"]),
@@ -30,8 +30,8 @@ def labels(action: str, seed: int, **parameters: object) -> list[str]:
         ("crawl", ["on all fours"]),
     ],
 )
-def test_course_of_postures(action: str, course: list[str], seed: int) -> None:
-    assert labels(action, seed) == course
+def test_sequence_of_postures(action: str, sequence: list[str], seed: int) -> None:
+    assert labels(action, seed) == sequence
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -44,7 +44,7 @@ def test_kneeling(side: str, seed: int) -> None:
 def test_bowing_bends_the_trunk(seed: int) -> None:
     motion, truth = generate("bow", seed=seed, degrees=75.0)
     facts = measure(motion)
-    assert facts.trunk_bend == pytest.approx(truth["trunk_bend"], abs=20.0)
+    assert facts.trunk_inclination == pytest.approx(truth["trunk_bend"], abs=20.0)
     assert labels("bow", seed, degrees=75.0) == ["standing", "bending", "standing"]
 
 

@@ -68,7 +68,7 @@ def test_raised_hands_of_bandai_namco(bnr: Clips, side: str) -> None:
 
 def test_directions_of_bandai_namco(bnr: Clips) -> None:
     for content, direction in (("walk", "forward"), ("run", "forward"), ("walk-back", "backward")):
-        assert share(bnr(content, 6), lambda f, d=direction: f.travel_direction == d) == 1.0  # type: ignore[misc]
+        assert share(bnr(content, 6), lambda f, d=direction: f.locomotion_direction == d) == 1.0  # type: ignore[misc]
 
 
 def test_walking_and_running_neither_jump_nor_fall_nor_sit(bnr: Clips) -> None:
@@ -153,4 +153,4 @@ def test_jumps_and_turns_of_cmu(shared: Path) -> None:
             assert len(facts(key).jumps or ()) == 1, key
     assert facts("06_10").net_turn == pytest.approx(360, abs=15)  # four left turns of 90 degrees
     assert facts("06_11").net_turn == pytest.approx(-360, abs=15)
-    assert facts("06_06").travel_direction == "backward" and facts("06_08").travel_direction == "left"
+    assert facts("06_06").locomotion_direction == "backward" and facts("06_08").locomotion_direction == "left"

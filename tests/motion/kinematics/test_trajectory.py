@@ -77,7 +77,7 @@ def test_displacement_and_direction(action: str, name: str | None, seed: int) ->
     motion, truth = generate(action, seed=seed)
     facts = measure(motion)
     assert facts.displacement == pytest.approx(truth["displacement"], abs=0.08)
-    assert facts.displacement_direction == facts.travel_direction == (name or truth["side"])
+    assert facts.displacement_direction == facts.locomotion_direction == (name or truth["side"])
     assert facts.path_length == pytest.approx(truth["path_length"], abs=0.15)
     assert facts.peak_speed == pytest.approx(truth["speed"], rel=0.12)
     assert facts.turns == ()
@@ -94,7 +94,7 @@ def test_walking_backward_around_a_bend_stays_backward() -> None:
     motion, _ = generate("turn_walking", seed=0, side="left", degrees=180.0, speed=1.0)
     back = replace(motion, joints=motion.joints[::-1].copy())
     facts = measure(back)
-    assert facts.travel_direction == "backward"
+    assert facts.locomotion_direction == "backward"
     assert facts.net_turn == pytest.approx(-180.0, abs=8.0)
 
 

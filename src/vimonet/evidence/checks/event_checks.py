@@ -90,7 +90,7 @@ def _counts(q: Query, limb: str) -> bool:
     leg = facts.leg_length or 1.0
     if part == "knees":
         # Somebody who hops or steps bends the knees as well, but does not squat.
-        bent = c.KNEE_BENT.decide(max((facts.knee_bend or {}).values(), default=0.0)) is True
+        bent = c.KNEE_BENT.decide(max((facts.knee_flexion or {}).values(), default=0.0)) is True
         return bent and "arm" not in limb and not facts.jumps and not facts.steps
     if part == "leg":
         highest = max((facts.foot_height or {}).values(), default=0.0)

@@ -231,7 +231,7 @@ def _part_of_clip(question: str) -> str | None:
 def bend(q: Query) -> Evidence | None:
     """How far the trunk, or a knee where knees are asked about, is bent."""
     if q.asks(r"\bknees?\b"):
-        bends = q.facts.knee_bend
+        bends = q.facts.knee_flexion
         if bends is None:
             return finding("bend", "not measurable: the legs are not seen", NOT_MEASURABLE)
         angle = max(bends.values())
@@ -240,7 +240,7 @@ def bend(q: Query) -> Evidence | None:
         values = {f"{name}_knee_deg": value for name, value in bends.items()}
         spans = [q.span(0.0, q.facts.duration, "left_knee", "right_knee", label=f"{angle:.0f}°")]
     else:
-        trunk = q.facts.trunk_bend
+        trunk = q.facts.trunk_inclination
         if trunk is None:
             return finding("bend", "not measurable: 2D keypoints do not show how the trunk leans", NOT_MEASURABLE)
         angle, spans = trunk, []

@@ -36,8 +36,8 @@ def direction(q: Query) -> Evidence | None:
     if moved is not False and (abs(angle) < 1 or abs(angle) > 179):
         to = ", straight " + ("ahead" if abs(angle) < 1 else "back")
     measured = f"the pelvis ends {facts.displacement:.2f} m from its start{to}"
-    if truth not in (None, "in place") and facts.travel_direction != truth:
-        measured += f"; seen from where the body faces underway it goes {facts.travel_direction}"
+    if truth not in (None, "in place") and facts.locomotion_direction != truth:
+        measured += f"; seen from where the body faces underway it goes {facts.locomotion_direction}"
     asked = way(q.question)
     verdict = NOT_MEASURABLE
     if q.yes is not None:
@@ -46,14 +46,14 @@ def direction(q: Query) -> Evidence | None:
         elif asked is None:
             return None
         elif truth is not None:
-            held = asked in (truth, facts.travel_direction if truth != "in place" else truth)
+            held = asked in (truth, facts.locomotion_direction if truth != "in place" else truth)
             # What only one of the two frames calls so can be meant either way.
-            doubtful = held and truth != facts.travel_direction and truth != "in place"
+            doubtful = held and truth != facts.locomotion_direction and truth != "in place"
             verdict = NOT_MEASURABLE if doubtful else compare(held, q.yes)
     else:
         claim = way(q.answer)
         verdict = compare(truth, claim)
-        if verdict == CONTRADICTS and claim == facts.travel_direction and truth != "in place":
+        if verdict == CONTRADICTS and claim == facts.locomotion_direction and truth != "in place":
             verdict = NOT_MEASURABLE
     spans = [q.span(0.0, facts.duration, "pelvis", label=truth or "the way")]
     values = {"displacement_m": facts.displacement, "angle_deg": angle}

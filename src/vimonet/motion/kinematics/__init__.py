@@ -1,7 +1,7 @@
-"""Facts measured on a recording: where it goes, turns, limbs, postures, jumps, falls, steps, repetitions.
+"""Measure facts of a recording: locomotion, turns, limbs, postures, jumps, falls, steps, repetitions.
 
-``measure(motion)`` gives :class:`Facts`. Thresholds are relative to the body (leg and arm length), so that a child on
-a depth sensor and an adult in a studio are measured alike.
+`measure(motion)` returns :class:`Facts`. Thresholds are relative to leg and arm length, so that a child before a depth
+sensor and an adult in a studio are measured alike.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from vimonet.motion.kinematics.limbs import (
     steps,
     trunk_inclination,
 )
-from vimonet.motion.kinematics.path import Course, arm_asymmetry, course, one_leg_time
+from vimonet.motion.kinematics.path import GroundPath, arm_asymmetry, ground_path, one_leg_time
 from vimonet.motion.kinematics.posture import Posture, ankle_over_floor, postures
 from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, prepare
 from vimonet.motion.kinematics.repetitions import Repetitions, repetitions
-from vimonet.motion.kinematics.trajectory import Turn, ends_mean, facing, heading, travel, turns
+from vimonet.motion.kinematics.trajectory import Turn, ends_mean, facing, heading, locomotion, turns
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
 
 __all__ = [
-    "Course",
     "Facts",
     "Fall",
+    "GroundPath",
     "Jump",
     "Posture",
     "Raise",
@@ -51,8 +51,8 @@ __all__ = [
 def measure(motion: Motion) -> Facts:
     """Measure a Motion ([T, 22, 3] m, Y up): see :class:`Facts` for every field, its unit and definition.
 
-    Deterministic; numpy and scipy only. A 2D motion gives what the image plane tells (limb activity, raised hands,
-    repetitions); where a leg is not seen, posture, jumps, steps and falls are None.
+    A 2D motion has limb activity, raised hands and repetitions only. Posture, jumps, steps and falls are None where a
+    leg is not seen.
     """
     body = prepare(motion)
     flat = body.dimensions == 2
@@ -65,39 +65,39 @@ def measure(motion: Motion) -> Facts:
         if body.seen[f"{side} arm"]
     }
     legs = not flat and body.seen["left leg"] and body.seen["right leg"]
-    way = None if flat else travel(body, angle)
+    moved = None if flat else locomotion(body, angle)
     start, end = ends_mean(angle, body.fps)
-    leaps, airborne = jumps(body) if legs else ((), np.zeros(body.frames, dtype=bool))
-    drops, drop_speed = falls(body) if legs else ((), 0.0)
+    found_jumps, airborne = jumps(body) if legs else ((), np.zeros(body.frames, dtype=bool))
+    found_falls, drop_speed = falls(body) if legs else ((), 0.0)
     return Facts(
         duration=body.frames / body.fps,
         leg_length=None if flat else body.leg,
-        displacement=way.displacement if way else None,
-        displacement_angle=way.displacement_angle if way else None,
-        displacement_direction=way.displacement_direction if way else None,
-        travel_angle=way.travel_angle if way else None,
-        travel_direction=way.travel_direction if way else None,
-        path_length=way.path_length if way else None,
-        mean_speed=way.mean_speed if way else None,
-        peak_speed=way.peak_speed if way else None,
+        displacement=moved.displacement if moved else None,
+        displacement_angle=moved.displacement_angle if moved else None,
+        displacement_direction=moved.displacement_direction if moved else None,
+        locomotion_angle=moved.locomotion_angle if moved else None,
+        locomotion_direction=moved.locomotion_direction if moved else None,
+        path_length=moved.path_length if moved else None,
+        mean_speed=moved.mean_speed if moved else None,
+        peak_speed=moved.peak_speed if moved else None,
         net_turn=None if flat else float(np.degrees(end - start)),
         turns=None if flat else turns(angle, body.fps),
         limb_activity=activity,
         raised_hands=raised_hands(body),
         hand_height=hands,
         foot_height=ankle_over_floor(body) if legs else None,
-        knee_bend={side: float(v.max()) for side, v in knee_flexion(body.joints).items()} if legs else None,
-        trunk_bend=None if flat else float(trunk_inclination(body.joints).max()),
+        knee_flexion={side: float(v.max()) for side, v in knee_flexion(body.joints).items()} if legs else None,
+        trunk_inclination=None if flat else float(trunk_inclination(body.joints).max()),
         lowest_pelvis=float((body.joints[:, 0, 1].min() - body.floor) / body.stand) if legs else None,
         posture=postures(body, airborne) if legs else None,
-        jumps=leaps if legs else None,
+        jumps=found_jumps if legs else None,
         steps=steps(body, airborne) if legs else None,
-        repetitions=repetitions(body, local, len(leaps)),
+        repetitions=repetitions(body, local, len(found_jumps)),
         contacts=contacts(body) if legs else None,
-        falls=drops if legs else None,
+        falls=found_falls if legs else None,
         peak_drop_speed=drop_speed if legs else None,
         seen=body.seen,
-        course=None if flat else course(body, angle),
+        path=None if flat else ground_path(body, angle),
         arm_asymmetry=None if flat or len(hands) < 2 else arm_asymmetry(body, local),
         one_leg_time=one_leg_time(body) if legs else None,
     )

@@ -248,9 +248,9 @@ def _way(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
     if travels is False:
         stays = (facts.path_length or 0.0) < c.WANDERS.yes * facts.leg_length
         yield "stays in place" if stays else "moves about and comes back"
-    elif travels and facts.travel_direction in _WAYS:
+    elif travels and facts.locomotion_direction in _WAYS:
         steps = f" with {len(facts.steps)} steps" if facts.steps and len(facts.steps) > 1 else ""
-        yield f"moves {_WAYS[facts.travel_direction]} by {facts.displacement:.1f} m{steps}"
+        yield f"moves {_WAYS[facts.locomotion_direction]} by {facts.displacement:.1f} m{steps}"
     if c.TURNED.decide(abs(facts.net_turn)):
         yield f"turns to the {c.side_of(facts.net_turn)}"
     if facts.jumps:

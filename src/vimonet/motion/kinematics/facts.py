@@ -1,4 +1,4 @@
-"""The record of measured facts, its JSON form and its readable lines."""
+"""Record measured facts, with their JSON form and readable lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.events import Fall, Jump
 from vimonet.motion.kinematics.limbs import Raise, Step
-from vimonet.motion.kinematics.path import Course
+from vimonet.motion.kinematics.path import GroundPath
 from vimonet.motion.kinematics.posture import Posture
 from vimonet.motion.kinematics.repetitions import Repetitions
 from vimonet.motion.kinematics.trajectory import Turn
@@ -18,42 +18,41 @@ from vimonet.motion.kinematics.trajectory import Turn
 
 @dataclass(frozen=True)
 class Facts:
-    """What was measured on one recording: seconds, metres, degrees; None where it cannot tell (2D, limb not seen).
+    """Hold every measurement of one recording; None where it cannot be measured (2D, or a limb that is not seen).
 
     Attributes:
         duration: s.
-        leg_length: hip-knee-ankle, m: the size thresholds are relative to.
-        displacement: net way of the pelvis over the ground from start to end, m.
-        displacement_angle: its direction, degrees, 0 = where the body faced at the start, + = to its left, in (-180,
-            180].
+        leg_length: hip-knee-ankle, m; thresholds are relative to it.
+        displacement: distance of the pelvis over the ground between start and end, m.
+        displacement_angle: direction of the displacement, degrees in (-180, 180]; 0 = the facing direction at the
+            start, positive to its left.
         displacement_direction: 'forward', 'left', 'backward', 'right' (quarters) or 'in place' (under
             `categories.TRAVELS.no` leg lengths).
-        travel_angle: as displacement_angle, but against where the body faces at each moment, summed over the way.
-        travel_direction: its name: walking backward around a bend is 'backward' here.
-        path_length: way of the pelvis over the ground, m (smoothed with sigma 0.15 s).
-        mean_speed: mean horizontal speed of the pelvis, m/s.
-        peak_speed: greatest horizontal speed of the pelvis, m/s.
-        net_turn: change of heading from the first to the last 0.2 s, degrees, + = left (counter-clockwise from
+        locomotion_angle: as `displacement_angle`, but against the facing direction at each moment, summed over the
+            path: walking backward around a corner is about 180.
+        locomotion_direction: name of `locomotion_angle`.
+        path_length: length of the pelvis's path over the ground, m (smoothed with sigma 0.15 s).
+        mean_speed, peak_speed: horizontal speed of the pelvis, m/s.
+        net_turn: change of heading from the first to the last 0.2 s, degrees, positive = left (counter-clockwise from
             above); full turns count.
-        turns: stretches of turning of 30 degrees or more: see trajectory.turns.
-        limb_activity: mean speed of each limb's end joint in the body's own frame, m/s: see limbs.limb_activity.
-        raised_hands: stretches with a wrist above its shoulder: see limbs.raised_hands.
-        hand_height: side -> greatest height of the wrist above its shoulder, m (the margin of raised_hands).
-        foot_height: side -> greatest height of the ankle above the floor, m (kicks, lifted legs).
-        knee_bend: side -> greatest bend of the knee, degrees (0 = straight).
-        trunk_bend: greatest inclination of the trunk from upright, degrees.
+        turns: see `trajectory.turns`.
+        limb_activity: limb -> mean speed of its end joint in the body's own frame, m/s.
+        raised_hands: intervals with a wrist above its shoulder: see `limbs.raised_hands`.
+        hand_height: side -> greatest height of the wrist above its shoulder, m.
+        foot_height: side -> greatest height of the ankle above the floor, m.
+        knee_flexion: side -> greatest flexion of the knee, degrees (0 = straight).
+        trunk_inclination: greatest inclination of the trunk from upright, degrees.
         lowest_pelvis: least height of the pelvis as a share of its height when standing straight.
-        posture: stretches of posture: see posture.postures.
-        jumps: see events.jumps.
-        steps: see limbs.steps.
-        repetitions: see repetitions.repetitions; None when nothing repeats.
-        contacts: [T, 4] bool, left ankle, left foot, right ankle, right foot: see limbs.contacts.
-        falls: see events.falls.
-        peak_drop_speed: greatest downward speed of the pelvis, m/s (the margin of falls).
-        seen: limb -> the recording shows it.
-        course: farthest point and halves of the way: see course.Course.
-        arm_asymmetry: how differently the arms move, arm lengths: see course.arm_asymmetry.
-        one_leg_time: longest time on one leg, s: see course.one_leg_time.
+        posture: see `posture.postures`.
+        jumps, falls: see `events.jumps` and `events.falls`.
+        steps: see `limbs.steps`.
+        repetitions: see `repetitions.repetitions`; None when nothing repeats.
+        contacts: bool [T, 4]: left ankle, left foot, right ankle, right foot.
+        peak_drop_speed: greatest downward speed of the pelvis, m/s.
+        seen: limb -> whether the recording shows it.
+        path: farthest point and halves of the path.
+        arm_asymmetry: mean distance of one wrist from the mirrored other one, arm lengths.
+        one_leg_time: longest time on one leg, s.
     """
 
     duration: float
@@ -61,8 +60,8 @@ class Facts:
     displacement: float | None
     displacement_angle: float | None
     displacement_direction: str | None
-    travel_angle: float | None
-    travel_direction: str | None
+    locomotion_angle: float | None
+    locomotion_direction: str | None
     path_length: float | None
     mean_speed: float | None
     peak_speed: float | None
@@ -72,8 +71,8 @@ class Facts:
     raised_hands: tuple[Raise, ...]
     hand_height: dict[str, float]
     foot_height: dict[str, float] | None
-    knee_bend: dict[str, float] | None
-    trunk_bend: float | None
+    knee_flexion: dict[str, float] | None
+    trunk_inclination: float | None
     lowest_pelvis: float | None
     posture: tuple[Posture, ...] | None
     jumps: tuple[Jump, ...] | None
@@ -83,17 +82,17 @@ class Facts:
     falls: tuple[Fall, ...] | None
     peak_drop_speed: float | None
     seen: dict[str, bool] = field(default_factory=dict)
-    course: Course | None = None
+    path: GroundPath | None = None
     arm_asymmetry: float | None = None
     one_leg_time: float | None = None
 
     def raised(self) -> str:
-        """'left', 'right', 'both' or 'none': which hands are raised at some time."""
+        """Name the hands raised at some time: 'left', 'right', 'both' or 'none'."""
         sides = {r.side for r in self.raised_hands}
         return "both" if len(sides) == 2 else next(iter(sides), "none")
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready dictionary; numbers rounded to a thousandth, contacts as the share of time each is down."""
+        """Return a JSON-ready dictionary: numbers to a thousandth, contacts as the share of time each is down."""
         out = asdict(self)
         if self.contacts is not None:
             names = ("left ankle", "left foot", "right ankle", "right foot")
@@ -101,15 +100,12 @@ class Facts:
         return {key: _plain(value) for key, value in out.items()}
 
     def lines(self) -> list[str]:
-        """Readable facts, one per line, with units."""
+        """Return readable facts with units, one per line."""
         out = [f"duration: {self.duration:.1f} s"]
         if self.displacement is not None:
             where = self.displacement_direction
-            angle = (
-                ""
-                if where == "in place"
-                else f", {self.displacement_angle:+.0f} degrees (+ = left) from the first facing"
-            )
+            from_facing = f", {self.displacement_angle:+.0f} degrees (+ = left) from the first facing"
+            angle = "" if where == "in place" else from_facing
             out.append(f"net movement: {where}, {self.displacement:.2f} m{angle}")
             out.append(
                 f"path: {self.path_length:.2f} m, mean {self.mean_speed:.2f} m/s, peak {self.peak_speed:.2f} m/s"

@@ -1,4 +1,4 @@
-"""How the way over the ground unfolds; symmetry of the arms, and standing on one leg."""
+"""Measure the path over the ground by halves, the symmetry of the arms, and standing on one leg."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vimonet.motion.kinematics.trajectory import ends_mean, relative_angle
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """The pelvis over the ground, half by half.
+class GroundPath:
+    """Describe the path of the pelvis, half by half.
 
     Attributes:
         farthest: greatest distance from the start, m.
-        half_distance: net way in the first and in the second half of the time, m.
-        half_angle: its direction, degrees against where the body faced as that half began, + = left.
-        half_speed: mean speed in either half, m/s.
+        half_distance: displacement in the first and in the second half of the time, m.
+        half_angle: its direction, degrees from the facing direction as that half began, positive = left.
+        half_speed: mean speed in each half, m/s.
     """
 
     farthest: float
@@ -27,8 +27,8 @@ class Course:
     half_speed: tuple[float, float]
 
 
-def course(body: Body, angle: Array) -> Course:
-    """Measure the course of the pelvis (smoothed with sigma 0.15 s), given the heading [T] in radians."""
+def ground_path(body: Body, angle: Array) -> GroundPath:
+    """Measure the path of the pelvis (smoothed with sigma 0.15 s), given the heading [T] in radians."""
     ground = smooth(body.joints[:, PELVIS, [0, 2]], 0.15, body.fps)
     pace = speed(ground, body.fps)
     origin = ends_mean(ground, body.fps, 0.1)[0]
@@ -39,7 +39,7 @@ def course(body: Body, angle: Array) -> Course:
         distance.append(float(np.hypot(*net)))
         direction.append(relative_angle(net, float(ends_mean(angle[a:b], body.fps)[0])))
         mean.append(float(pace[a:b].mean()))
-    return Course(
+    return GroundPath(
         float(norm(ground - origin).max()),
         (distance[0], distance[1]),
         (direction[0], direction[1]),
@@ -48,9 +48,9 @@ def course(body: Body, angle: Array) -> Course:
 
 
 def arm_asymmetry(body: Body, local: Array) -> float:
-    """Mean distance of the left wrist from the mirrored right one, both seen from their shoulders, in arm lengths.
+    """Measure how far the left wrist is from the mirrored right one, seen from the shoulders: mean, arm lengths.
 
-    Near 0 when both arms do the same at the same time; arms that swing in turn, as in walking, are asymmetrical.
+    It is near 0 when both arms do the same at the same time, and large when they alternate, as in walking.
     """
     left = local[:, WRIST["left"]] - local[:, SHOULDER["left"]]
     right = local[:, WRIST["right"]] - local[:, SHOULDER["right"]]
@@ -58,7 +58,7 @@ def arm_asymmetry(body: Body, local: Array) -> float:
 
 
 def one_leg_time(body: Body) -> float:
-    """Longest time in s on one leg: that foot at the floor, the other ankle 0.25 leg lengths above it, pelvis high."""
+    """Measure the longest time in s on one leg: one foot down, the other ankle 0.25 leg lengths higher, pelvis high."""
     ankles = body.joints[:, [ANKLE["left"], ANKLE["right"]], 1]
     lifted = np.abs(ankles[:, 0] - ankles[:, 1]) > 0.25 * body.leg
     planted = ankles.min(axis=1) - body.floor < 0.25 * body.leg

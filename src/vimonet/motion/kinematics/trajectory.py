@@ -1,4 +1,4 @@
-"""Where the body faces and where it goes: heading, turns, displacement, speed."""
+"""Measure heading, turns, displacement and speed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TURN_MIN = 30.0  # deg: smaller is sway
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stretch of turning one way.
+    """Describe one turn.
 
     Attributes:
         start: s.
@@ -29,12 +29,12 @@ class Turn:
 
 
 def heading(joints: Array, fps: float = 20.0) -> Array:
-    """Direction the trunk faces, about the vertical: radians [T], unwrapped over time.
+    """Measure the facing direction of the trunk about the vertical: radians [T], unwrapped over time.
 
-    0 faces +Z, pi/2 faces +X, so turning left counts up. It is the twist about the vertical of the trunk's rotation
-    (swing-twist decomposition; the trunk's frame is spanned by pelvis-neck and the mean of the hip and shoulder
-    lines), which stays defined when bowing, lying on the back, the front or a side; only an inverted trunk has none,
-    and such frames are interpolated from their neighbours. Smoothed with sigma 0.12 s.
+    0 faces +Z and pi/2 faces +X, so the angle grows when the body turns left. It is the twist about the
+    vertical of the trunk's rotation (swing-twist decomposition; pelvis-neck and the mean of the hip and shoulder lines
+    span the trunk's frame), which stays defined when bowing or lying; frames with an inverted trunk are interpolated.
+    Smoothed with sigma 0.12 s.
 
     Args:
         joints: [T, 22, 3] m, Y up.
@@ -55,19 +55,19 @@ def heading(joints: Array, fps: float = 20.0) -> Array:
 
 
 def facing(joints: Array, fps: float = 20.0) -> Array:
-    """Unit vectors [T, 3] in the ground plane in the direction of :func:`heading`."""
+    """Return unit vectors [T, 3] in the ground plane in the direction of :func:`heading`."""
     angle = heading(joints, fps)
     return np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)], axis=1)
 
 
 def ends_mean(x: Array, fps: float, seconds: float = 0.2) -> tuple[Array, Array]:
-    """Means of the first and of the last `seconds` of x: a start and an end that one noisy frame cannot move."""
+    """Average the first and the last `seconds` of x, so that one noisy frame moves neither start nor end."""
     n = max(1, min(len(x), round(seconds * fps)))
     return x[:n].mean(axis=0), x[-n:].mean(axis=0)
 
 
 def turns(angle: Array, fps: float) -> tuple[Turn, ...]:
-    """Turns: stretches of one sign faster than 15 deg/s, gaps under 0.4 s closed, of at least 30 degrees in all.
+    """Find the turns: intervals faster than 15 deg/s in one sense, gaps under 0.4 s closed, 30 degrees or more in all.
 
     Args:
         angle: heading [T] rad, unwrapped.
@@ -98,7 +98,7 @@ def turns(angle: Array, fps: float) -> tuple[Turn, ...]:
 
 
 def direction_name(angle: float, distance: float, leg: float) -> str:
-    """Name the quarter of a displacement, or 'in place' where it is shorter than `TRAVELS` allows for one.
+    """Name the quarter of a displacement, or 'in place' when it is shorter than `TRAVELS.no`.
 
     Args:
         angle: degrees to the left of where the body faces.
@@ -108,41 +108,41 @@ def direction_name(angle: float, distance: float, leg: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Travel:
-    """Movement of the pelvis over the ground; see the fields of the same names in Facts."""
+class Locomotion:
+    """Hold the movement of the pelvis over the ground, in the fields of the same names in `Facts`."""
 
     displacement: float
     displacement_angle: float
     displacement_direction: str
-    travel_angle: float
-    travel_direction: str
+    locomotion_angle: float
+    locomotion_direction: str
     path_length: float
     mean_speed: float
     peak_speed: float
 
 
-def travel(body: Body, angle: Array) -> Travel:
-    """Measure the pelvis over the ground, given the heading [T] in radians."""
+def locomotion(body: Body, angle: Array) -> Locomotion:
+    """Measure the movement of the pelvis over the ground, given the heading [T] in radians."""
     ground = smooth(body.joints[:, PELVIS, [0, 2]], 0.15, body.fps)
     first, last = ends_mean(body.joints[:, PELVIS, [0, 2]], body.fps, 0.1)
     start = float(ends_mean(angle, body.fps)[0])
     net = last - first
     distance = float(np.hypot(*net))
     net_angle = relative_angle(net, start)
-    # Direction of going relative to where the body faces at that moment: walking backward stays backward around a bend.
+    # Relative to the facing direction at each moment, walking backward around a corner stays backward.
     step = np.gradient(ground, axis=0) if len(ground) > 1 else np.zeros_like(ground)
     sin, cos = np.sin(angle), np.cos(angle)
     forward = float((step[:, 0] * sin + step[:, 1] * cos).sum())
     sideways = float((step[:, 0] * cos - step[:, 1] * sin).sum())
-    own = float(np.degrees(np.arctan2(sideways, forward)))
+    local_angle = float(np.degrees(np.arctan2(sideways, forward)))
     pace = speed(ground, body.fps)
     path = float(norm(np.diff(ground, axis=0)).sum())
-    return Travel(
+    return Locomotion(
         displacement=distance,
         displacement_angle=net_angle,
         displacement_direction=direction_name(net_angle, distance, body.leg),
-        travel_angle=own,
-        travel_direction=direction_name(own, float(np.hypot(forward, sideways)), body.leg),
+        locomotion_angle=local_angle,
+        locomotion_direction=direction_name(local_angle, float(np.hypot(forward, sideways)), body.leg),
         path_length=path,
         mean_speed=float(pace.mean()),
         peak_speed=float(pace.max()),
@@ -150,6 +150,6 @@ def travel(body: Body, angle: Array) -> Travel:
 
 
 def relative_angle(v: Array, start: float) -> float:
-    """Angle in degrees of a ground vector (x, z) against a heading, + to the left, in (-180, 180]."""
+    """Measure the angle of a ground vector (x, z) from a heading, rad: degrees in (-180, 180], positive to the left."""
     angle = np.arctan2(v[0], v[1]) - start
     return float(np.degrees(np.arctan2(np.sin(angle), np.cos(angle))))

@@ -54,7 +54,7 @@ _ABSENT: dict[str, tuple[str, _Exclusion]] = {
     ),
     "bow": (
         r"bow|bend|bent|lean|pick|touch|duck|stretch|crouch|squat",
-        lambda f: _below(f.trunk_bend, 15),
+        lambda f: _below(f.trunk_inclination, 15),
     ),
 }
 

@@ -53,10 +53,15 @@ def _events(facts: Facts) -> Iterator[Question]:
     if facts.falls is not None and facts.peak_drop_speed is not None and (facts.falls or facts.peak_drop_speed < 0.9):
         fell = {"peak_drop_speed_m_s": facts.peak_drop_speed}
         yield Question("yes_no", "fact_yes_no", "yes" if facts.falls else "no", verb_slots("fall"), YES_NO, fell)
-    if facts.trunk_bend is not None and (facts.trunk_bend > 55 or facts.trunk_bend < 25):
-        bend = {"trunk_bend_deg": facts.trunk_bend}
+    if facts.trunk_inclination is not None and (facts.trunk_inclination > 55 or facts.trunk_inclination < 25):
+        bend = {"trunk_bend_deg": facts.trunk_inclination}
         yield Question(
-            "yes_no", "fact_yes_no", "yes" if facts.trunk_bend > 55 else "no", verb_slots("bend over"), YES_NO, bend
+            "yes_no",
+            "fact_yes_no",
+            "yes" if facts.trunk_inclination > 55 else "no",
+            verb_slots("bend over"),
+            YES_NO,
+            bend,
         )
     for do, spans in (
         ("raise a hand", [(r.start, r.end) for r in facts.raised_hands]),

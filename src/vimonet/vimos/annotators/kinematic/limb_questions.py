@@ -177,7 +177,7 @@ def _most(facts: Facts) -> Iterator[Question]:
 
 
 def _feet(facts: Facts) -> Iterator[Question]:
-    leg, height, knees = facts.leg_length, facts.foot_height, facts.knee_bend
+    leg, height, knees = facts.leg_length, facts.foot_height, facts.knee_flexion
     if leg is None or height is None or knees is None:
         return
     down = any(p.label not in ("standing", "airborne", "bending", "crouching") for p in facts.posture or ())

@@ -20,9 +20,9 @@ from vimonet.vimos.types import Question
 
 
 def travel(facts: Facts) -> Iterator[Question]:
-    """Direction, distance, course and speed of the way over the ground."""
+    """Ask about direction, distance, path and speed over the ground."""
     yield from _travel(facts)
-    yield from _course(facts)
+    yield from _path(facts)
 
 
 def turning(facts: Facts) -> Iterator[Question]:
@@ -96,26 +96,26 @@ def _turn(facts: Facts) -> Iterator[Question]:
         yield Question("yes_no", "fact_yes_no", "yes" if size > 35 else "no", verb_slots("turn"), YES_NO, evidence)
 
 
-def _course(facts: Facts) -> Iterator[Question]:
-    course, leg, path, way = facts.course, facts.leg_length, facts.path_length, facts.displacement
-    if course is None or leg is None or path is None or way is None:
+def _path(facts: Facts) -> Iterator[Question]:
+    path, leg, length, displacement = facts.path, facts.leg_length, facts.path_length, facts.displacement
+    if path is None or leg is None or length is None or displacement is None:
         return
-    yield from _drift(facts, way, leg)
-    evidence = {"path_m": path, "displacement_m": way, "farthest_m": course.farthest}
-    if course.farthest > 1.0 * leg and (way < 0.25 * course.farthest or way > 0.7 * course.farthest):
-        back = "yes" if way < 0.25 * course.farthest else "no"
+    yield from _drift(facts, displacement, leg)
+    evidence = {"path_m": length, "displacement_m": displacement, "farthest_m": path.farthest}
+    if path.farthest > 1.0 * leg and (displacement < 0.25 * path.farthest or displacement > 0.7 * path.farthest):
+        back = "yes" if displacement < 0.25 * path.farthest else "no"
         yield Question("yes_no", "returns", back, {}, YES_NO, evidence)
-    if course.farthest > 1.3 or course.farthest < 0.75:
-        left = "yes" if course.farthest > 1.3 else "no"
+    if path.farthest > 1.3 or path.farthest < 0.75:
+        left = "yes" if path.farthest > 1.3 else "no"
         yield Question("yes_no", "leaves_circle", left, {}, YES_NO, evidence)
-    if path > 1.2 * leg:
-        metres = halves(path) if path < 3 else float(round(path))
+    if length > 1.2 * leg:
+        metres = halves(length) if length < 3 else float(round(length))
         yield Question("distance", "path_length", about(metres, "metre"), {}, (), evidence)
     yield from _halves(facts)
 
 
-def _drift(facts: Facts, way: float, leg: float) -> Iterator[Question]:
-    aside = way * math.sin(math.radians(facts.displacement_angle or 0.0))
+def _drift(facts: Facts, displacement: float, leg: float) -> Iterator[Question]:
+    aside = displacement * math.sin(math.radians(facts.displacement_angle or 0.0))
     if abs(aside) > 0.5 * leg or abs(aside) < 0.15 * leg:
         side = "neither side" if abs(aside) < 0.15 * leg else "left" if aside > 0 else "right"
         yield Question(
@@ -124,11 +124,11 @@ def _drift(facts: Facts, way: float, leg: float) -> Iterator[Question]:
 
 
 def _halves(facts: Facts) -> Iterator[Question]:
-    course, leg, duration = facts.course, facts.leg_length, facts.duration
-    if course is None or leg is None or duration < 1.5:
+    path, leg, duration = facts.path, facts.leg_length, facts.duration
+    if path is None or leg is None or duration < 1.5:
         return
     for i, form in enumerate(("first_half", "second_half")):
-        distance, angle = course.half_distance[i], course.half_angle[i]
+        distance, angle = path.half_distance[i], path.half_angle[i]
         evidence = {
             "distance_m": distance,
             "angle_deg": angle,
@@ -140,7 +140,7 @@ def _halves(facts: Facts) -> Iterator[Question]:
         elif distance > 0.5 * leg and abs((angle + 45) % 90 - 45) < 30:
             name = DIRECTIONS[(0, 2, 1, 3)[round(angle / 90) % 4]]
             yield Question("displacement", form, name, {}, DIRECTIONS, evidence)
-    first, second = course.half_speed
+    first, second = path.half_speed
     if max(first, second) > 0.5 * leg:
         ratio = second / max(first, 1e-3)
         pace = "speeds up" if ratio > 1.6 else "slows down" if ratio < 1 / 1.6 else None

@@ -78,7 +78,7 @@ def _held(facts: Facts) -> Iterator[Question]:
     upright = all(p.label in ("standing", "airborne", "bending", "crouching") for p in spans)
     if upright or off_feet > 0.5:
         yield Question("yes_no", "stays_on_feet", "yes" if upright else "no", {}, YES_NO, evidence)
-    bend = facts.trunk_bend
+    bend = facts.trunk_inclination
     if bend is not None and all(p.label in ("standing", "bending", "crouching", "airborne", "sitting") for p in spans):
         torso = TORSO[0] if bend < 18 else TORSO[1] if 30 < bend < 50 else TORSO[2] if bend > 62 else None
         if torso:
