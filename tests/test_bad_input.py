@@ -169,7 +169,7 @@ def test_no_recording_in_a_folder(folder: Path, capsys: pytest.CaptureFixture[st
         (["render", "good.bvh", "-o", "out.png", "--poses", "0"], ("pose",)),
         (["caption", "good.bvh", "-o", "gone/out.jsonl"], ("gone",)),
         (["train", "align", "--config", "gone.yaml"], ("gone.yaml",)),
-        (["eval", "--config", "gone.yaml"], ("gone.yaml",)),
+        (["bench", "run", "--dataset", "gone"], ("gone",)),
     ],
 )
 def test_bad_option(

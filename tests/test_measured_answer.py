@@ -161,6 +161,10 @@ def test_things_are_counted_in_every_wording(question: str) -> None:
         ("raise_left", "Which hand is raised?", "left hand"),
         ("walk", "How far does the person walk?", "4.2 m"),
         ("walk", "What is the person doing?", None),
+        ("wave_right", "Which hand is raised?", "right hand"),
+        ("wave_right", "What colour is the shirt of the person who raises the left hand?", None),
+        ("wave_right", "Does the person who raises the left hand wear a hat?", None),
+        ("turn_left", "What is on the table behind the person who turns left?", None),
         ("squats_coco17", "Does the person move forward?", None),
     ],
 )

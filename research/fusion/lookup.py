@@ -317,7 +317,7 @@ def main() -> None:
     writer = ChatEncoder(processor.tokenizer, str(processor.chat_template), processor.fold_questions)
     reader = Reader(model, Spelling(processor.tokenizer))
     held = list(read_records(config.data["dataset"], "val"))
-    asked = {key: [] for key in ("labels", "turns", "forms")}
+    asked = {key: [] for key in ("labels", "qa_pairs", "forms")}
     for record in held:
         picture = [told for told in record.instructions if told.evidence["needs"] == "picture"]
         times = np.linspace(0, record.motion.frames / FPS, FRAMES)

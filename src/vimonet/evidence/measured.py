@@ -24,6 +24,18 @@ _MEASURED_WORDS = (
 )
 _PLAIN = whole_words(rf"^((?:{_FUNCTION_WORDS}|{_MEASURED_WORDS})\b ?)+$")
 """A question whose every word is measured: "jumps over a fence" holds more than a jump, which cannot affirm it."""
+_ASKING_WORDS = (
+    r"which|what|how|many|much|often|far|fast|quick~|slow~|long|high~|deep~|when|where|who|first|last|then|before|after|more"
+    r"|most|main~|whole|all|time~|times|number|count|angle|degrees?|met(er|re)s?|centimet(er|re)s?|m/s|per|seconds?|reps?"
+    r"|repetitions?|cycles?|movement|motion|direction|way|pace|speed|velocity|distance|path|height|posture|position|body"
+    r"|trunk|overall|average|mean|maximum|minimum|peak|top|total|begin~|start~|end~|finish~|take~|make~|perform~|cover~|get~"
+    r"|done|repeat~|active|wave~|kick~|shoulder|facing|ground|floor|by|for|with|of|as|than|same|equally|air|lower|upper"
+)
+_PLAIN_QUANTITY = whole_words(rf"^((?:{_FUNCTION_WORDS}|{_MEASURED_WORDS}|{_ASKING_WORDS})\b[,:]? ?)+$")
+"""The same for a question of which, how many or how much: "what colour is the shirt of the person who raises a hand" asks
+for no measurement."""
+_SUBORDINATE = r"\w+ .*\b(who|whose|that|which|while|because|if)\b"
+"""A clause that says who or what is meant: what it mentions is not what is asked."""
 _GAIT = r"\b(walk~|run~|jog~|step~)"
 _RUN = r"\b(run~|jog~)"
 _IN_PLACE = r"\b(in (its |his |her |the )?place|on the spot)\b"
@@ -52,6 +64,8 @@ def measured_answer(question: str, facts: Facts) -> str | None:
 def _yes_or_no(asked: str, facts: Facts) -> str | None:
     from vimonet.evidence import examine
 
+    if mentions(_SUBORDINATE, asked) and not mentions(_PLAIN, asked):
+        return None
     found = list(examine(asked, "yes", facts))
     gait = [item for item in found if item.topic == "gait"]
     if mentions(_GAIT, asked) and of_question(asked) and not gait:
@@ -92,6 +106,8 @@ def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
 def _quantity(asked: str, facts: Facts) -> str | None:
     from vimonet.evidence import examine
 
+    if not mentions(_PLAIN_QUANTITY, asked):
+        return None
     topics = of_question(asked)
     if len(topics) != 1 or (asks_part(asked) and topics[0] not in ("posture", "turn", "order", "when", "raised hand")):
         return None

@@ -129,8 +129,7 @@ def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | N
     if (yes := polarity(normalise_question(measured))) is not None:
         return None if polarity(said) == yes else measured
     verdicts = {item.verdict for item in clip.examine(question, model_text)}
-    # A number within the tolerance of the measured one stays the model's.
-    return measured if declines(said) or CONTRADICTS in verdicts or verdicts == {NOT_CLAIMED} else None
+    return None if AGREES in verdicts and not declines(said) else measured  # a number within its tolerance agrees
 
 
 def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decision | None:
