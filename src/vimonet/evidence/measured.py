@@ -32,8 +32,8 @@ _ASKING_WORDS = (
     r"|done|repeat~|active|wave~|kick~|shoulder|facing|ground|floor|by|for|with|of|as|than|same|equally|air|lower|upper"
 )
 _PLAIN_QUANTITY = whole_words(rf"^((?:{_FUNCTION_WORDS}|{_MEASURED_WORDS}|{_ASKING_WORDS})\b[,:]? ?)+$")
-"""The same for a question of which, how many or how much: "what colour is the shirt of the person who raises a hand" asks
-for no measurement."""
+"""The same for which, how many and how much: "what colour is the shirt of the person who raises a hand" asks for no
+measurement."""
 _SUBORDINATE = r"\w+ .*\b(who|whose|that|which|while|because|if)\b"
 """A clause that says who or what is meant: what it mentions is not what is asked."""
 _GAIT = r"\b(walk~|run~|jog~|step~)"

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from vimonet.evidence import AGREES, CONTRADICTS, NOT_CLAIMED, Evidence, describe
+from vimonet.evidence import AGREES, CONTRADICTS, Evidence, describe
 from vimonet.evidence.measured import measured_answer
 from vimonet.evidence.parsing import ARM, LEG, SUBJECT, side_of_limb
 from vimonet.evidence.topics import asks_action, asks_part, counts_things, of_question
