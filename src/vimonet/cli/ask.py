@@ -179,8 +179,6 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     with ProcessPoolExecutor(1, get_context("spawn")) if early else contextlib.nullcontext() as pool:
         tracked = [] if pool is None else [pool.submit(shared.load_motion, args, name) for name in films]
         assistant = _asked(args)
-        if tracked:
-            import scipy.signal  # noqa: F401 - measuring needs it: a second, better spent while the other process works
         followed = [one.result() for one in tracked]
     config = assistant.config
     sees = getattr(config, "video_config", None) is not None

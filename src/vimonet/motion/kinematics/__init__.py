@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vimonet.motion.kinematics.events import Fall, Jump, falls, jumps
 from vimonet.motion.kinematics.facts import Facts
 from vimonet.motion.kinematics.limbs import (
     Raise,
     Step,
+    arm_asymmetry,
     contacts,
     knee_flexion,
     limb_activity,
@@ -23,11 +23,28 @@ from vimonet.motion.kinematics.limbs import (
     steps,
     trunk_inclination,
 )
-from vimonet.motion.kinematics.path import GroundPath, arm_asymmetry, ground_path, one_leg_time
-from vimonet.motion.kinematics.posture import Posture, ankle_over_floor, postures
+from vimonet.motion.kinematics.posture_and_events import (
+    Fall,
+    Jump,
+    Posture,
+    ankle_over_floor,
+    falls,
+    jumps,
+    one_leg_time,
+    postures,
+)
 from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, prepare
 from vimonet.motion.kinematics.repetitions import Repetitions, repetitions
-from vimonet.motion.kinematics.trajectory import Turn, ends_mean, facing, heading, locomotion, turns
+from vimonet.motion.kinematics.trajectory import (
+    GroundPath,
+    Turn,
+    ends_mean,
+    facing,
+    ground_path,
+    heading,
+    locomotion,
+    turns,
+)
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.events import Fall, Jump
 from vimonet.motion.kinematics.limbs import Raise, Step
-from vimonet.motion.kinematics.path import GroundPath
-from vimonet.motion.kinematics.posture import Posture
+from vimonet.motion.kinematics.posture_and_events import Fall, Jump, Posture
 from vimonet.motion.kinematics.repetitions import Repetitions
-from vimonet.motion.kinematics.trajectory import Turn
+from vimonet.motion.kinematics.trajectory import GroundPath, Turn
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ class Facts:
         knee_flexion: side -> greatest flexion of the knee, degrees (0 = straight).
         trunk_inclination: greatest inclination of the trunk from upright, degrees.
         lowest_pelvis: least height of the pelvis as a share of its height when standing straight.
-        posture: see `posture.postures`.
-        jumps, falls: see `events.jumps` and `events.falls`.
+        posture: see `posture_and_events.postures`.
+        jumps, falls: see `posture_and_events.jumps` and `falls` beside it.
         steps: see `limbs.steps`.
         repetitions: see `repetitions.repetitions`; None when nothing repeats.
         contacts: bool [T, 4]: left ankle, left foot, right ankle, right foot.

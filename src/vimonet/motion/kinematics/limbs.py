@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter1d
 
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
@@ -25,6 +24,7 @@ from vimonet.motion.kinematics.preparation import (
     Body,
     find_peaks,
     hysteresis,
+    lowest_around,
     norm,
     speed,
     unit,
@@ -96,6 +96,16 @@ def raised_hands(body: Body) -> tuple[Raise, ...]:
     return tuple(sorted(out, key=lambda r: (r.start, r.side)))
 
 
+def arm_asymmetry(body: Body, local: Array) -> float:
+    """Measure how far the left wrist is from the mirrored right one, seen from the shoulders: mean, arm lengths.
+
+    It is near 0 when both arms do the same at the same time, and large when they alternate, as in walking.
+    """
+    left = local[:, WRIST["left"]] - local[:, SHOULDER["left"]]
+    right = local[:, WRIST["right"]] - local[:, SHOULDER["right"]]
+    return float(norm(left - right * np.array([-1.0, 1.0, 1.0])).mean() / body.arm)
+
+
 def trunk_inclination(joints: Array) -> Array:
     """Angle in degrees [T] of pelvis-neck from the vertical: 0 upright, 90 level, over 90 head down."""
     up = unit(joints[:, NECK] - joints[:, PELVIS])
@@ -120,10 +130,9 @@ def clearance(body: Body) -> Array:
     The lower of ankle and toe, each above its own lowest height within a second: stairs and slopes do not read as
     flight.
     """
-    window = 2 * round(body.fps) + 1
     ids = [ANKLE["left"], ANKLE["right"], FOOT["left"], FOOT["right"]]
     height = body.joints[:, ids, 1]
-    height = height - minimum_filter1d(height, window, axis=0, mode="nearest")
+    height = height - lowest_around(height, round(body.fps))
     return np.minimum(height[:, :2], height[:, 2:])
 
 
@@ -135,7 +144,7 @@ def contacts(body: Body) -> NDArray[np.bool_]:
     """
     ids = [7, 10, 8, 11]
     points = body.joints[:, ids]
-    height = points[..., 1] - minimum_filter1d(points[..., 1], 2 * round(body.fps) + 1, axis=0, mode="nearest")
+    height = points[..., 1] - lowest_around(points[..., 1], round(body.fps))
     slow = speed(points, body.fps) < 0.45 * body.leg / 0.85
     return (height < 0.08 * body.leg) & slow
 
@@ -159,7 +168,7 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
             continue
         ankle = body.joints[:, ANKLE[side]]
         pace = speed(ankle, fps) * 0.85 / leg
-        lift = (ankle[:, 1] - minimum_filter1d(ankle[:, 1], 2 * round(fps) + 1, mode="nearest")) / leg
+        lift = (ankle[:, 1] - lowest_around(ankle[:, 1], round(fps))) / leg
         peaks, _ = find_peaks(np.concatenate(([0.0], pace, [0.0])), height=0.4, prominence=0.3)
         swings: list[list[int]] = []
         for peak in peaks - 1:

@@ -138,10 +138,10 @@ def _count(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Rep
     rest_low = abs(x[0] - low) + abs(x[-1] - low) <= abs(x[0] - high) + abs(x[-1] - high)
     z = x if rest_low else -x
     padded = np.concatenate(([z.min()], z, [z.min()]))
-    peaks, info = find_peaks(padded, prominence=0.25 * (high - low), distance=max(1, round(0.55 * lag)))
+    peaks, prominences = find_peaks(padded, prominence=0.25 * (high - low), distance=max(1, round(0.55 * lag)))
     if len(peaks) == 0:
         return None
-    count = int((info["prominences"] >= 0.5 * rank(info["prominences"], 0.5)).sum())
+    count = int((prominences >= 0.5 * rank(prominences, 0.5)).sum())
     if count < 2 or (count == 2 and auto[lag] < 0.6):
         return None
     return high - low, Repetitions(count, lag / fps, name, a / fps, b / fps, float(min(auto[lag], 1.0)))

@@ -1,4 +1,4 @@
-"""Measure heading, turns, displacement and speed."""
+"""Measure heading, turns, displacement, speed and the path over the ground."""
 
 from __future__ import annotations
 
@@ -153,3 +153,40 @@ def relative_angle(v: Array, start: float) -> float:
     """Measure the angle of a ground vector (x, z) from a heading, rad: degrees in (-180, 180], positive to the left."""
     angle = np.arctan2(v[0], v[1]) - start
     return float(np.degrees(np.arctan2(np.sin(angle), np.cos(angle))))
+
+
+@dataclass(frozen=True, slots=True)
+class GroundPath:
+    """Describe the path of the pelvis, half by half.
+
+    Attributes:
+        farthest: greatest distance from the start, m.
+        half_distance: displacement in the first and in the second half of the time, m.
+        half_angle: its direction, degrees from the facing direction as that half began, positive = left.
+        half_speed: mean speed in each half, m/s.
+    """
+
+    farthest: float
+    half_distance: tuple[float, float]
+    half_angle: tuple[float, float]
+    half_speed: tuple[float, float]
+
+
+def ground_path(body: Body, angle: Array) -> GroundPath:
+    """Measure the path of the pelvis (smoothed with sigma 0.15 s), given the heading [T] in radians."""
+    ground = smooth(body.joints[:, PELVIS, [0, 2]], 0.15, body.fps)
+    pace = speed(ground, body.fps)
+    origin = ends_mean(ground, body.fps, 0.1)[0]
+    middle = max(1, body.frames // 2)
+    distance, direction, mean = [], [], []
+    for a, b in ((0, middle), (min(middle, body.frames - 1), body.frames)):
+        net = ground[b - 1] - ground[a]
+        distance.append(float(np.hypot(*net)))
+        direction.append(relative_angle(net, float(ends_mean(angle[a:b], body.fps)[0])))
+        mean.append(float(pace[a:b].mean()))
+    return GroundPath(
+        float(norm(ground - origin).max()),
+        (distance[0], distance[1]),
+        (direction[0], direction[1]),
+        (mean[0], mean[1]),
+    )
