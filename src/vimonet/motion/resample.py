@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
 
 _MAX_FPS = 10_000.0
@@ -114,3 +116,50 @@ def _sinc_interpolate(flat: NDArray[np.float64], times: NDArray[np.float64], wid
     for column, tap in enumerate(taps):
         out += weights[:, column, None] * padded[np.minimum(base + tap + radius, len(padded) - 1)]
     return out
+
+
+def thin_out(
+    rows: NDArray[np.float64],
+    rate: float,
+    positions_of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    mapping: dict[str, int],
+    notes: list[str],
+) -> tuple[NDArray[np.float64], float]:
+    """Drop a T-pose first frame, then keep every n-th frame when the rate is n x 20.
+
+    Returns:
+        the rows left and their rate.
+    """
+    if len(rows) >= 3 and starts_in_t_pose(positions_of(rows[:12]), mapping):
+        rows = rows[1:]
+        notes.append("first frame dropped: a T-pose that the movement jumps from")
+    step = round(rate / FPS)
+    if step > 1 and abs(rate / FPS - step) < 1e-6 * step:
+        return rows[::step], FPS
+    return rows, rate
+
+
+def starts_in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:
+    """Tell whether frame 0 is a T-pose and far from frame 1, seen against how far the following frames are apart.
+
+    Args:
+        positions: [T, J, 3] of the first few frames.
+        mapping: {22-joint name: index}.
+    """
+    at = {joint: positions[:, index] for joint, index in mapping.items()}
+    trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"])[0] / 2
+    size = float(np.linalg.norm(trunk))
+    if size < 1e-9:
+        return False
+    up = trunk / size
+    lateral = (at["left_shoulder"] - at["right_shoulder"])[0]
+    lateral = lateral / max(float(np.linalg.norm(lateral)), 1e-9)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        arm = (at[f"{side}_wrist"] - at[f"{side}_shoulder"])[0]
+        leg = (at[f"{side}_ankle"] - at[f"{side}_hip"])[0]
+        if sign * float(arm @ lateral) < 0.9 * np.linalg.norm(arm) or float(-leg @ up) < 0.85 * np.linalg.norm(leg):
+            return False
+    limbs = np.stack([at[j] for j in ("left_wrist", "right_wrist", "left_ankle", "right_ankle")], axis=1)
+    centre = (at["left_hip"] + at["right_hip"])[:, None] / 2
+    jumps = np.linalg.norm(np.diff(limbs - centre, axis=0), axis=2).max(axis=1)
+    return bool(jumps[0] > 0.3 * size and jumps[0] > 5 * np.median(jumps[1:]))

@@ -1,10 +1,11 @@
-"""Define the 22-joint skeleton: names, tree, mirror pairs, plain adult proportions, and retargeting onto them.
+"""Define the 22-joint skeleton: names, tree, mirror pairs, adult proportions, retargeting, and forward kinematics.
 
 Order and tree are those of SMPL's body joints without the hands, as HumanML3D uses them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -177,3 +178,60 @@ def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
+def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Build rotations by ``angles`` [T] (radians) about axis 0, 1 or 2: [T, 3, 3]."""
+    c, s = np.cos(angles), np.sin(angles)
+    out = np.zeros((*angles.shape, 3, 3))
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    out[..., axis, axis] = 1
+    out[..., i, i] = out[..., j, j] = c
+    out[..., i, j], out[..., j, i] = -s, s
+    return out
+
+
+def euler_matrices(axes: Sequence[int], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Build intrinsic rotations R(axes[0]) R(axes[1]) ... of angles [len(axes), T] in radians: [T, 3, 3]."""
+    out = axis_matrices(axes[0], angles[0])
+    for axis, angle in zip(axes[1:], angles[1:], strict=True):
+        out = out @ axis_matrices(axis, angle)
+    return out
+
+
+def rotation_vectors(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert axis-angle [..., 3] to matrices [..., 3, 3] (Rodrigues); the zero vector is the identity."""
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    safe = np.maximum(angle, 1e-12)
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*vectors.shape[:-1], 3, 3)
+    # sin(a)/a and (1-cos(a))/a^2 by series near zero, where the quotients lose their digits.
+    small = angle < 1e-4
+    first = np.where(small, 1 - angle**2 / 6, np.sin(angle) / safe)
+    second = np.where(small, 0.5 - angle**2 / 24, (1 - np.cos(angle)) / safe**2)
+    return np.eye(3) + first * cross + second * (cross @ cross)
+
+
+def forward_kinematics(
+    parents: Sequence[int], local: NDArray[np.float64], rotations: Sequence[NDArray[np.float64] | None]
+) -> NDArray[np.float64]:
+    """Compute the positions of all joints, frames vectorised, joints in turn.
+
+    Args:
+        parents: parent of each joint, before it; -1 for a root.
+        local: [T, J, 3] translation of each joint in its parent's frame.
+        rotations: per joint [T, 3, 3] in its parent's frame, or None for none.
+
+    Returns:
+        [T, J, 3].
+    """
+    positions = np.empty_like(local)
+    turned: list[NDArray[np.float64] | None] = []
+    for joint, parent in enumerate(parents):
+        above = turned[parent] if parent >= 0 else None
+        moved = local[:, joint] if above is None else np.einsum("tij,tj->ti", above, local[:, joint])
+        positions[:, joint] = moved + (positions[:, parent] if parent >= 0 else 0.0)
+        own = rotations[joint]
+        turned.append(above if own is None else own if above is None else above @ own)
+    return positions

@@ -23,7 +23,7 @@ TINY = '''
 import numpy as np
 
 from vimonet.motion.io.readers import Reader, register
-from vimonet.motion.io.recording import Recording
+from vimonet.motion.io.readers import Recording
 from vimonet.motion.skeleton import JOINT_NAMES, T_POSE
 
 

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from vimonet.motion.io import joint_arrays
-from vimonet.motion.io.arrays import read_limited
 from vimonet.motion.io.locations import on_this_machine, renamed_errors
-from vimonet.motion.io.readers import READERS, Content, Reader, reader_of, register, suffixes
-from vimonet.motion.io.recording import Recording, to_motion
+from vimonet.motion.io.readers import READERS, Content, Reader, Recording, read_limited, reader_of, register, suffixes
+from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import Motion
 from vimonet.utils.errors import InputError

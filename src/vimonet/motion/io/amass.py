@@ -13,12 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
-from vimonet.motion.io.arrays import Archive, numeric, usable
-from vimonet.motion.io.kinematic_tree import forward_kinematics, rotation_vectors
-from vimonet.motion.io.readers import Content, Reader, register
-from vimonet.motion.io.recording import Recording
+from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, register, usable
 from vimonet.motion.resample import check_fps
-from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS
+from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS, forward_kinematics, rotation_vectors
 from vimonet.utils.errors import InputError
 
 _WIDTHS: Final = {63 + 3: "smpl", 72: "smpl", 156: "smplh", 165: "smplx"}

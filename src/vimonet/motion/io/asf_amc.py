@@ -10,12 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.arrays import plain, usable
 from vimonet.motion.io.bvh import parse_numbers
-from vimonet.motion.io.kinematic_tree import euler_matrices, thin_out
-from vimonet.motion.io.readers import Content, Reader, register
-from vimonet.motion.io.recording import Recording
-from vimonet.motion.resample import check_fps
+from vimonet.motion.io.readers import Content, Reader, Recording, plain, register, usable
+from vimonet.motion.resample import check_fps, thin_out
+from vimonet.motion.skeleton import euler_matrices
 from vimonet.utils.errors import InputError
 
 CMU_FPS: Final = 120.0

@@ -10,12 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.arrays import plain, usable
-from vimonet.motion.io.kinematic_tree import euler_matrices, forward_kinematics, thin_out
-from vimonet.motion.io.readers import Content, Reader, register
-from vimonet.motion.io.recording import Recording, find_joints
+from vimonet.motion.io.readers import Content, Reader, Recording, plain, register, usable
+from vimonet.motion.io.recording_to_motion import find_joints
 from vimonet.motion.joint_names import family_of
-from vimonet.motion.resample import check_fps, exact_fps
+from vimonet.motion.resample import check_fps, exact_fps, thin_out
+from vimonet.motion.skeleton import euler_matrices, forward_kinematics
 from vimonet.utils.errors import InputError
 
 _MOTION: Final = re.compile(rb"^[ \t]*MOTION\b", re.MULTILINE)

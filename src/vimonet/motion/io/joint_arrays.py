@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import keypoints
-from vimonet.motion.io.arrays import Archive, numeric, plain, usable
-from vimonet.motion.io.readers import Content, Reader, register
-from vimonet.motion.io.recording import Recording
+from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.resample import check_fps
 from vimonet.motion.skeleton import JOINT_NAMES

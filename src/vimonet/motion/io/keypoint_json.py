@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.keypoints import from_points
-from vimonet.motion.io.readers import Content, Reader, register
-from vimonet.motion.io.recording import Recording
+from vimonet.motion.io.readers import Content, Reader, Recording, register
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
 

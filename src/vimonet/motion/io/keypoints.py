@@ -14,8 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.arrays import usable
-from vimonet.motion.io.recording import Recording
+from vimonet.motion.io.readers import Recording, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.resample import check_fps
 from vimonet.utils.errors import InputError

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from vimonet import video
-from vimonet.motion.io.arrays import MAX_BYTES
 from vimonet.motion.io.keypoint_json import FRAME_FILE
-from vimonet.motion.io.readers import suffixes
+from vimonet.motion.io.readers import MAX_BYTES, suffixes
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
 

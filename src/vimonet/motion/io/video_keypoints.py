@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from vimonet import video
 from vimonet.motion.io.keypoints import from_points
-from vimonet.motion.io.readers import Content, Reader, register
-from vimonet.motion.io.recording import Recording
+from vimonet.motion.io.readers import Content, Reader, Recording, register
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from vimonet.motion import Motion
 from vimonet.motion.io.amass import pose_joints
-from vimonet.motion.io.recording import Recording, to_motion
+from vimonet.motion.io.readers import Recording
+from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 from vimonet.vimos.builders import option, register
