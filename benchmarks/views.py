@@ -24,7 +24,7 @@ import vimonet
 from vimonet.bench.items import select
 from vimonet.bench.predictions import assistant_sha256, own_words
 from vimonet.bench.scoring.text_metrics import exact_match
-from vimonet.language.mirroring import has_side, mirror_text
+from vimonet.language import has_side, mirror_text
 from vimonet.motion import Motion
 from vimonet.motion.projection import detector_noise, project
 from vimonet.utils.errors import InputError

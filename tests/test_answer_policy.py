@@ -12,7 +12,7 @@ from vimonet.evidence import describe
 from vimonet.evidence.topics import asks_action, asks_part, counts_things
 from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
 from vimonet.inference.answer_policy import CANNOT_TELL, Decision, apply_fallback, calibrated, raw
-from vimonet.language.normalisation import normalise_question
+from vimonet.language import normalise_question
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import facing
 from vimonet.motion.projection import project

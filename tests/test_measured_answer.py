@@ -9,8 +9,7 @@ import pytest
 
 from vimonet.evidence import NOT_MEASURABLE, contradiction, examine, measured_answer
 from vimonet.evidence.topics import counts_things, of_question
-from vimonet.language.inflection import mentions
-from vimonet.language.normalisation import normalise_question
+from vimonet.language import mentions, normalise_question
 from vimonet.motion import load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.samples import sample_path

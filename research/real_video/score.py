@@ -28,8 +28,7 @@ from vimonet.bench.predictions import assistant_sha256
 from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.evidence import describe, examine
 from vimonet.inference.answer_policy import CANNOT_TELL
-from vimonet.language.normalisation import normalise_question
-from vimonet.language.polarity import declines, polarity
+from vimonet.language import declines, normalise_question, polarity
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.image_plane import image_plane

@@ -7,7 +7,7 @@ import pytest
 from bench_world import LEFT, RIGHT, body
 
 from vimonet.bench.controls import freeze, reverse, under_condition
-from vimonet.language.mirroring import has_side, mirror_text
+from vimonet.language import has_side, mirror_text
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
 

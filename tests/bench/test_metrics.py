@@ -15,8 +15,8 @@ from vimonet.bench.scoring.text_metrics import (
     exact_match,
     tokenise,
 )
-from vimonet.language.normalisation import normalise_answer as normalise
-from vimonet.language.polarity import is_abstention
+from vimonet.language import is_abstention
+from vimonet.language import normalise_answer as normalise
 
 
 def test_scores_of_pycocoevalcap_are_reproduced(shared: Path) -> None:

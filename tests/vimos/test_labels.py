@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vimonet.language.mirroring import mirror_text
+from vimonet.language import mirror_text
 from vimonet.vimos.action_labels import action_phrase, participle, third_person
 
 

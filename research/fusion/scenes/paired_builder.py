@@ -20,7 +20,7 @@ import numpy as np
 from research.fusion.scenes.draw_scene import draw_scene
 from research.fusion.scenes.scene_captions import captions_of
 from research.fusion.scenes.scene_questions import Asker, Filmed, ask_both, drawn, of_both, of_picture
-from vimonet.language.mirroring import mirror_text
+from vimonet.language import mirror_text
 from vimonet.motion import Motion, retarget
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.annotate import askable, questions_of

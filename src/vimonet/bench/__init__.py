@@ -13,7 +13,7 @@ from vimonet.bench.items import select
 from vimonet.bench.report import CombinedReport, Report, combine
 from vimonet.bench.runner import CONTROLS, Judges, Options, evaluate, run, run_models
 from vimonet.bench.scoring.text_metrics import caption_scores, exact_match
-from vimonet.language.normalisation import normalise_answer
+from vimonet.language import normalise_answer
 
 __all__ = [
     "CONTROLS",

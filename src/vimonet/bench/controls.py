@@ -17,7 +17,7 @@ import numpy as np
 from vimonet.bench.items import VideoSpan
 from vimonet.bench.scoring.text_metrics import canonical
 from vimonet.bench.tasks import rule_of, topic_of
-from vimonet.language.mirroring import has_side, mirror_text
+from vimonet.language import has_side, mirror_text
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:

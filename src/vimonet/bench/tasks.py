@@ -11,7 +11,7 @@ metrics: [exact_match, balanced_accuracy]
 
 Answer formats say how an answer is compared with the right one:
 
-``exact``       equal after :func:`vimonet.language.normalisation.normalise_answer`, whose rules are listed there;
+``exact``       equal after :func:`vimonet.language.normalise_answer`, whose rules are listed there;
 ``letter``      multiple choice: the option whose letter, or whose text, the answer gives (:func:`choice_of`);
 ``likelihood``  multiple choice: the option that the model finds likeliest; only for models that can say;
 ``number``      the number an answer names, within a tolerance (``tolerance`` + ``relative`` x the right number);
@@ -35,7 +35,7 @@ from string import Formatter
 from typing import Any
 
 from vimonet.bench.scoring import text_metrics
-from vimonet.language.numbers import DIGITS_OF
+from vimonet.language import DIGITS_OF
 from vimonet.utils.errors import InputError
 from vimonet.utils.settings import convert, convert_all, known_key, read_mapping
 

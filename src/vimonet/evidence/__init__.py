@@ -26,7 +26,7 @@ from vimonet.evidence.verdicts import (
     Span,
     contradicted,
 )
-from vimonet.language.polarity import negated, polarity
+from vimonet.language import negated, polarity
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.description import describe

@@ -6,8 +6,7 @@ from vimonet.evidence.checks.event_checks import counted_action
 from vimonet.evidence.parsing import ARM, LEG
 from vimonet.evidence.topics import asks_part, is_yes_no, of_question
 from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence
-from vimonet.language.inflection import mentions, whole_words
-from vimonet.language.normalisation import normalise_question
+from vimonet.language import mentions, normalise_question, whole_words
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vimonet.language.inflection import whole_words
+from vimonet.language import whole_words
 
 ARM = r"(?:hands?|arms?|wrists?|fists?)"
 LEG = r"(?:legs?|foot|feet|ankles?)"

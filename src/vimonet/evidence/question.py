@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vimonet.evidence.verdicts import Evidence, Span
-from vimonet.language.inflection import mentions
-from vimonet.language.normalisation import normalise_question
-from vimonet.language.polarity import declines, negated, polarity
+from vimonet.language import declines, mentions, negated, normalise_question, polarity
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics.image_plane import ImagePlane
 

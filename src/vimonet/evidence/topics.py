@@ -12,7 +12,7 @@ from vimonet.evidence.checks import locomotion_checks as going
 from vimonet.evidence.parsing import ARM, LEG, TURN
 from vimonet.evidence.question import Query
 from vimonet.evidence.verdicts import Evidence
-from vimonet.language.inflection import mentions
+from vimonet.language import mentions
 
 CHECKS: dict[str, Callable[[Query], Evidence | None]] = {
     "when": events.when,

@@ -22,8 +22,7 @@ from vimonet.evidence.measured import measured_answer
 from vimonet.evidence.parsing import ARM, LEG, SUBJECT, side_of_limb
 from vimonet.evidence.topics import asks_action, asks_part, counts_things, of_question
 from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
-from vimonet.language.normalisation import normalise_question
-from vimonet.language.polarity import declines, polarity
+from vimonet.language import declines, normalise_question, polarity
 from vimonet.motion.kinematics.preparation import SIDES, limbs_seen
 from vimonet.utils.errors import InputError
 

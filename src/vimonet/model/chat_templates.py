@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.language.normalisation import fold_prompt, normalise_prompt
+from vimonet.language import fold_prompt, normalise_prompt
 from vimonet.model.configuration_vimonet import END_TOKEN, SPECIAL_TOKENS, VIDEO_TOKEN
 from vimonet.utils.errors import InputError
 

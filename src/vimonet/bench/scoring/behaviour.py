@@ -25,8 +25,7 @@ from vimonet.bench.scoring.score_table import (
 )
 from vimonet.bench.scoring.text_metrics import canonical, exact_match, is_abstention
 from vimonet.bench.tasks import item_score, plain_question, rule_of, topic_of
-from vimonet.language.mirroring import has_side, mirror_text
-from vimonet.language.normalisation import normalise_answer
+from vimonet.language import has_side, mirror_text, normalise_answer
 from vimonet.utils import statistics
 
 if TYPE_CHECKING:

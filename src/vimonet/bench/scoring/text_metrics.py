@@ -19,8 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.language.normalisation import normalise_answer
-from vimonet.language.polarity import ABSTENTION, is_abstention
+from vimonet.language import ABSTENTION, is_abstention, normalise_answer
 
 TOKENISER = "lower case, tokens by the regular expression [a-z0-9']+"
 CIDER_SCALE = (

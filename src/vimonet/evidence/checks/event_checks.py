@@ -21,8 +21,7 @@ from vimonet.evidence.verdicts import (
     compare,
     compare_numbers,
 )
-from vimonet.language.inflection import mentions, whole_words
-from vimonet.language.numbers import number, numbers
+from vimonet.language import mentions, number, numbers, whole_words
 from vimonet.motion.kinematics import categories as c
 
 JUMP = whole_words(r"\b(jump~|hop~|leap~)")

@@ -10,7 +10,7 @@ import re
 from vimonet.evidence.parsing import ARM, LEG, side, side_of_limb
 from vimonet.evidence.question import Query, finding
 from vimonet.evidence.verdicts import NOT_MEASURABLE, Evidence, compare, compare_numbers
-from vimonet.language.numbers import number
+from vimonet.language import number
 from vimonet.motion.kinematics import categories as c
 
 SIDES = ("left", "right")

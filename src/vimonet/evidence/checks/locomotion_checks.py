@@ -11,7 +11,7 @@ from vimonet.evidence.checks.image_plane_checks import AWAY, direction_seen, tur
 from vimonet.evidence.parsing import ARM, LEG, side, side_of_turn, way
 from vimonet.evidence.question import Query, finding
 from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence, Span, compare, compare_numbers
-from vimonet.language.numbers import number
+from vimonet.language import number
 from vimonet.motion.kinematics import Turn
 from vimonet.motion.kinematics import categories as c
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.language.mirroring import mirror_text
+from vimonet.language import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
 from vimonet.utils.errors import InputError

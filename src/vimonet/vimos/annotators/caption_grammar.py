@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from vimonet.language.numbers import VALUE_OF
+from vimonet.language import VALUE_OF
 
 _FILE = resources.files("vimonet.vimos.annotators").joinpath("caption.yaml").read_text(encoding="utf-8")
 CONTENT: dict[str, Any] = yaml.safe_load(_FILE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vimonet.language.mirroring import mirror_text
+from vimonet.language import mirror_text
 from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.projection import View, detector_noise
