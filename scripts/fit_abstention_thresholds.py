@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.views import VIEWS, dataset_items, filmed
 from vimonet.bench.predictions import own_words
 from vimonet.bench.scoring import text_metrics
-from vimonet.evidence.parsing import SUBJECT
+from vimonet.evidence.claims import SUBJECT
 from vimonet.inference.answer_policy import numeric
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vimonet.evidence.verdicts import AGREES, CONTRADICTS, Evidence
+from vimonet.evidence.claims import AGREES, CONTRADICTS, Evidence
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts
 

@@ -1,14 +1,34 @@
-"""Answer a question by the measurement that decides it, or not at all."""
+"""Hold an answer against what is measured, and answer from the measurement where it decides.
+
+The words of a question tell what it is about; several measures may bear on it. A verdict is only given outside the dead
+zones within which a person could dispute the measure, and only on what the answer plainly claims.
+"""
 
 from __future__ import annotations
 
-from vimonet.evidence.checks.event_checks import counted_action
-from vimonet.evidence.parsing import ARM, LEG
-from vimonet.evidence.topics import asks_part, is_yes_no, of_question
-from vimonet.evidence.verdicts import AGREES, CONTRADICTS, NOT_MEASURABLE, Evidence
-from vimonet.language import mentions, normalise_question, whole_words
-from vimonet.motion.kinematics import Facts
+import re
+from dataclasses import replace
+
+from vimonet.evidence.claims import (
+    AGREES,
+    ARM,
+    CONTRADICTS,
+    LEG,
+    NOT_CLAIMED,
+    NOT_MEASURABLE,
+    Evidence,
+    Query,
+    contradicted,
+    counted_action,
+    finding,
+)
+from vimonet.evidence.topics import CHECKS, asks_part, denies, is_open, is_yes_no, of_claims, of_question
+from vimonet.language import mentions, negated, normalise_question, polarity, whole_words
+from vimonet.motion import Motion
+from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics import categories as c
+from vimonet.motion.kinematics.image_plane import image_plane
+from vimonet.motion.kinematics.limbs import trunk_inclination
 
 _FUNCTION_WORDS = (
     r"a|an|the|this|that|he|she|it|they|person|someone|somebody|anyone|man|woman|figure|actor|subject|here|there|please"
@@ -40,6 +60,69 @@ _RUN = r"\b(run~|jog~)"
 _IN_PLACE = r"\b(in (its |his |her |the )?place|on the spot)\b"
 
 
+def examine(
+    question: str, answer: str, motion: Motion | Facts, *, facts: Facts | None = None, offset: float = 0.0
+) -> tuple[Evidence, ...]:
+    """The measured facts that bear on a question, each held against the answer.
+
+    Args:
+        question: in the asker's words.
+        answer: in the model's words.
+        motion: the movement the answer is about, or what `measure` gave for it.
+        facts: what `measure` gave for the motion, where that is known already.
+        offset: where it begins in the recording, s; all times are the recording's.
+
+    Returns:
+        Evidence, most telling first; empty when nothing that is measured bears on the question.
+    """
+    facts = motion if isinstance(motion, Facts) else facts or measure(motion)
+    bend_at = None if isinstance(motion, Facts) else _most_bent(motion, facts)
+    plane = image_plane(motion) if isinstance(motion, Motion) and motion.dimensions == 2 else None
+    query = Query.read(question, answer, facts, offset, bend_at, plane)
+    topics = of_question(query.question)
+    names_action = bool(re.match(r"(\w+(?<!th)ing)\b", query.answer)) and topics not in (
+        ["posture"],
+        ["speed"],
+        ["order"],
+    )
+    found = [] if names_action else [CHECKS[topic](query) for topic in topics]
+    if not found and query.yes is None and not denies(query.question) and (is_open(query.question) or names_action):
+        # What was asked can be anything: the answer's own claims are asked back, as if it had been "yes" to each.
+        if query.answer and not negated(query.answer + query.question) and polarity(query.answer) is None:
+            claims = replace(Query.read(query.answer, "yes", facts, offset, bend_at, plane), claim=True)
+            found = [CHECKS[topic](claims) for topic in of_claims(claims.question)]
+        found = [item for item in found if item is not None] or [_movement(query)]
+    if query.yes is False and len(found) > 1:
+        # "No" to one thing and another denies the two together, not each.
+        found = [replace(item, verdict=NOT_CLAIMED) if item and item.truth == "yes" else item for item in found]
+    return tuple(item for item in found if item is not None)
+
+
+def contradiction(question: str, answer: str, motion: Motion | Facts) -> bool | None:
+    """Whether an answer contradicts what can be measured; None where it cannot be checked.
+
+    None: nothing measured bears on the question, the measure is near its threshold or the limb is not seen, or the
+    answer claims nothing that could be denied (it declines, or names an action that no measure knows).
+    """
+    return contradicted(examine(question, answer, motion))
+
+
+def _most_bent(motion: Motion, facts: Facts) -> float | None:
+    """The second at which the trunk is bent most."""
+    if facts.trunk_inclination is None:
+        return None
+    return int(trunk_inclination(motion.joints).argmax()) / motion.fps
+
+
+def _movement(query: Query) -> Evidence:
+    """What can be said about the whole where an answer claims nothing that is measured."""
+    lines = [line for line in query.facts.lines() if not line.startswith(("duration", "activity", "not seen"))]
+    if query.offset:
+        lines = [line for line in lines if "-" not in line]  # their times are the stretch's own
+    measured = "; ".join(lines) or "nothing beyond how much each limb moves"
+    return finding("movement", measured, NOT_CLAIMED, "", (), query.facts.limb_activity)
+
+
 def measured_answer(question: str, facts: Facts) -> str | None:
     """Answer a question from 3D measurements where these decide it.
 
@@ -61,8 +144,6 @@ def measured_answer(question: str, facts: Facts) -> str | None:
 
 
 def _yes_or_no(asked: str, facts: Facts) -> str | None:
-    from vimonet.evidence import examine
-
     if mentions(_SUBORDINATE, asked) and not mentions(_PLAIN, asked):
         return None
     found = list(examine(asked, "yes", facts))
@@ -103,8 +184,6 @@ def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
 
 
 def _quantity(asked: str, facts: Facts) -> str | None:
-    from vimonet.evidence import examine
-
     if not mentions(_PLAIN_QUANTITY, asked):
         return None
     topics = of_question(asked)

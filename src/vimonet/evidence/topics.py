@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence.checks import event_checks as events
-from vimonet.evidence.checks import image_plane_checks as seen
-from vimonet.evidence.checks import limb_checks as body
-from vimonet.evidence.checks import locomotion_checks as going
-from vimonet.evidence.parsing import ARM, LEG, TURN
-from vimonet.evidence.question import Query
-from vimonet.evidence.verdicts import Evidence
+from vimonet.evidence import event_checks as events
+from vimonet.evidence import limb_checks as body
+from vimonet.evidence import locomotion_checks as going
+from vimonet.evidence.claims import (
+    ARM,
+    AWAY,
+    FALL,
+    JUMP,
+    LEG,
+    TURN,
+    Evidence,
+    Query,
+    alternatives,
+    counted_action,
+)
 from vimonet.language import mentions
 
 CHECKS: dict[str, Callable[[Query], Evidence | None]] = {
@@ -124,15 +132,15 @@ _WORDS: dict[str, str] = {
 _PREDICATES: dict[str, str] = {
     "turn": TURN,
     "raised hand": _WORDS["hand up"],
-    "jump": events.JUMP,
-    "fall": events.FALL,
+    "jump": JUMP,
+    "fall": FALL,
     "bend": (
         r"\b(bend|bends|bending|bow|bows|bowing|lean|leans|leaning) (over|down|forwards?)\b|\bbow(s|ing)?$"
         r"|\bknees?\b.*\bbend~|\bbend~ .*knees?\b"
     ),
     "posture": r"\b(sit|sits|sitting|crouch~|squat~|kneel~|lie|lies|lying|on all fours)\b",
     "direction": (
-        seen.AWAY
+        AWAY
         + r"|\b(walk~|run~|step~|move~|go~|jog~|travel~) ((?!turn)\w+ ){0,2}?"
         + r"(forwards?|backwards?|to the (left|right)|left|right|in place|on the spot)\b"
     ),
@@ -228,9 +236,9 @@ def of_question(question: str) -> list[str]:
     yes_no = is_yes_no(question)
     if asks("absence") or asks("beyond") or counts_things(question):
         return []
-    if events.alternatives(question):
+    if alternatives(question):
         return ["order"]
-    if asks("turn", "more than one") or (yes_no and asks("more than one") and mentions(events.JUMP, question)):
+    if asks("turn", "more than one") or (yes_no and asks("more than one") and mentions(JUMP, question)):
         return ["count"]
     if asks("when") and not asks("posture") and not mentions(r"\bany moment when\b", question):
         return ["when"]
@@ -247,7 +255,7 @@ def of_question(question: str) -> list[str]:
             r"\b(degrees?|angles?)\b", question
         )
         return ["count"] if asks("how many") and counted else [] if yes_no and asks("edge") else ["turn"]
-    if mentions(r"\b(how high|height|centimet(re|er)s?)\b", question) and mentions(events.JUMP, question):
+    if mentions(r"\b(how high|height|centimet(re|er)s?)\b", question) and mentions(JUMP, question):
         return ["jump"]
     if asks("speed"):
         return ["speed"]
@@ -255,7 +263,7 @@ def of_question(question: str) -> list[str]:
         return ["bend"] if mentions(r"\b(knee~|bend~|lean~)", question) else ["distance"]
     if asks("how many"):
         repeated = mentions(r"\b(times|often|frequent~|reps?|repetitions?|repeated|rounds)\b", question)
-        return ["count"] if (repeated and not asks("hand up")) or events.counted_action(question) else []
+        return ["count"] if (repeated and not asks("hand up")) or counted_action(question) else []
     if mentions(r"\brepeat~|\bover and over\b|\bagain and again\b|\bback and forth\b", question):
         return []
     if asks("arms or legs") and not yes_no:

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from vimonet.evidence import AGREES, CONTRADICTS, Evidence, describe
+from vimonet.evidence.claims import ARM, LEG, SUBJECT, side_of_limb
 from vimonet.evidence.measured import measured_answer
-from vimonet.evidence.parsing import ARM, LEG, SUBJECT, side_of_limb
 from vimonet.evidence.topics import asks_action, asks_part, counts_things, of_question
 from vimonet.inference.answer import MEASURED, MIXED, WITHHELD, MeasuredClip
 from vimonet.language import declines, normalise_question, polarity

@@ -8,31 +8,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vimonet.evidence.checks.limb_checks import POSTURES
-from vimonet.evidence.parsing import ARM, LEG, TURN, side_of_limb, side_of_turn
-from vimonet.evidence.question import Query, finding
-from vimonet.evidence.verdicts import (
+from vimonet.evidence.claims import (
     AGREES,
+    ARM,
     CONTRADICTS,
+    FALL,
+    JUMP,
+    LEG,
+    MADE_BY,
     NOT_CLAIMED,
     NOT_MEASURABLE,
+    RAISE,
+    TURN,
     Evidence,
+    Query,
     Span,
+    alternatives,
     compare,
     compare_numbers,
+    finding,
+    side_of_limb,
+    side_of_turn,
 )
-from vimonet.language import mentions, number, numbers, whole_words
+from vimonet.evidence.limb_checks import POSTURES
+from vimonet.language import number, numbers
 from vimonet.motion.kinematics import categories as c
 
-JUMP = whole_words(r"\b(jump~|hop~|leap~)")
-FALL = whole_words(r"\b(fall~|tumble~|collapse~)")
-RAISE = whole_words(r"\b(raise~|lift~|put up\b|hold up\b|held up\b|reach~)")
-_MADE_BY = {
-    "arm": r"wave~|punch~|clap~|curl~|swing~|throw~|knock~",
-    "leg": r"kick~",
-    "knees": r"squat~",
-}
-"""Counted actions, and the part of the body whose rhythm counts them."""
 _PARTS = {
     "beginning": r"\b(beginning|start|early|first)\b",
     "middle": r"\b(middle|midway|halfway)\b",
@@ -73,31 +74,6 @@ def fall(q: Query) -> Evidence | None:
     return finding("fall", measured, compare(truth, q.claims(FALL)), truth, _falls(q), {"drop_speed_m_s": speed})
 
 
-def counted_action(question: str) -> str:
-    """Name the part of the body by which "how many squats" counts; ``flight`` for jumps, empty for no such question."""
-    parts = {"flight": "jump~|hop~|leap~", **_MADE_BY}
-    asked = r"\b(how many|number of|count) ((full|complete|of|the|his|her|their) )*"
-    return next((part for part, actions in parts.items() if mentions(rf"{asked}({actions})", question)), "")
-
-
-def _counts(q: Query, limb: str) -> bool:
-    """Tell whether a rhythm of a limb is that of the action that is counted, as far as facts tell actions apart."""
-    facts = q.facts
-    part = next((part for part, actions in _MADE_BY.items() if q.asks(rf"\b({actions})")), "")
-    if not part:
-        return True
-    leg = facts.leg_length or 1.0
-    if part == "knees":
-        # Somebody who hops or steps bends the knees as well, but does not squat.
-        bent = c.KNEE_BENT.decide(max((facts.knee_flexion or {}).values(), default=0.0)) is True
-        return bent and "arm" not in limb and not facts.jumps and not facts.steps
-    if part == "leg":
-        highest = max((facts.foot_height or {}).values(), default=0.0)
-        return "leg" in limb and c.KICK_HEIGHT.decide(highest / leg) is True
-    # A punch, a clap and a curl have the rhythm of an arm; only a wave is told, by the hand over its shoulder.
-    return q.asks(r"\bwave~") and any(f"{hand.side} arm" in limb for hand in facts.raised_hands)
-
-
 def count(q: Query) -> Evidence | None:
     """How often a movement is repeated: jumps and turns by their flights and turns, the rest by its rhythm."""
     claim = number(q.answer, r"times?|repetitions?|reps|cycles|rounds|jumps?|turns?")
@@ -132,6 +108,24 @@ def count(q: Query) -> Evidence | None:
     spans = [q.span(again.start, again.end, *_joints(again.limb), label=f"{again.count}×")]
     values = {"count": again.count, "period_s": again.period, "regularity": again.regularity}
     return finding("count", measured, verdict, str(again.count), spans, values)
+
+
+def _counts(q: Query, limb: str) -> bool:
+    """Tell whether a rhythm of a limb is that of the action that is counted, as far as facts tell actions apart."""
+    facts = q.facts
+    part = next((part for part, actions in MADE_BY.items() if q.asks(rf"\b({actions})")), "")
+    if not part:
+        return True
+    leg = facts.leg_length or 1.0
+    if part == "knees":
+        # Somebody who hops or steps bends the knees as well, but does not squat.
+        bent = c.KNEE_BENT.decide(max((facts.knee_flexion or {}).values(), default=0.0)) is True
+        return bent and "arm" not in limb and not facts.jumps and not facts.steps
+    if part == "leg":
+        highest = max((facts.foot_height or {}).values(), default=0.0)
+        return "leg" in limb and c.KICK_HEIGHT.decide(highest / leg) is True
+    # A punch, a clap and a curl have the rhythm of an arm; only a wave is told, by the hand over its shoulder.
+    return q.asks(r"\bwave~") and any(f"{hand.side} arm" in limb for hand in facts.raised_hands)
 
 
 def duration(q: Query) -> Evidence | None:
@@ -222,22 +216,6 @@ def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
             parts = [p for p in q.facts.posture if p.label == label]
             return label, [q.span(p.start, p.end, "pelvis", label=label) for p in parts]
     return None
-
-
-def alternatives(question: str) -> tuple[str, str] | None:
-    """Return the two actions of a question which of them comes first; None for any other question."""
-    if not mentions(r"\b(first|earlier|before the other|last|later|second)\b", question):
-        return None
-    found = re.search(
-        r"(?:^|[,:] |\b(?:does|do|did|is|was|he|she|it|they|person|first|last|which) )"
-        r"(\w+ing\b[^,?]*?) or (\w+ing\b[^,?]*)",
-        question,
-    )
-    found = found or re.search(
-        r"\b(?:he|she|it|they|person|man|woman) (?:first |last )?(\w+)\b[^,?]*? or (\w+)\b[^,?]*\b(?:first|last)\b",
-        question,
-    )
-    return (found[1], re.sub(r" (first|last|earlier|later)\W*$", "", found[2])) if found else None
 
 
 def order(q: Query) -> Evidence | None:

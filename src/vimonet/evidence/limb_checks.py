@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import re
 
-from vimonet.evidence.parsing import ARM, LEG, side, side_of_limb
-from vimonet.evidence.question import Query, finding
-from vimonet.evidence.verdicts import NOT_MEASURABLE, Evidence, compare, compare_numbers
+from vimonet.evidence.claims import (
+    ARM,
+    LEG,
+    NOT_MEASURABLE,
+    Evidence,
+    Query,
+    compare,
+    compare_numbers,
+    finding,
+    side,
+    side_of_limb,
+)
 from vimonet.language import number
 from vimonet.motion.kinematics import categories as c
 

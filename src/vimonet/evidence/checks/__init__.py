@@ -1,1 +1,0 @@
-"""Check an answer against the measured facts, topic by topic."""

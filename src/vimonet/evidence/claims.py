@@ -1,0 +1,246 @@
+"""Read what a question and an answer claim, and give the verdict of a measurement on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vimonet.language import declines, mentions, negated, normalise_question, polarity, whole_words
+from vimonet.motion.kinematics import Facts
+from vimonet.motion.kinematics.image_plane import ImagePlane
+
+AGREES = "agrees"
+CONTRADICTS = "contradicts"
+NOT_MEASURABLE = "not measurable"
+NOT_CLAIMED = "not claimed"
+VERDICTS = (AGREES, CONTRADICTS, NOT_MEASURABLE, NOT_CLAIMED)
+ARM = r"(?:hands?|arms?|wrists?|fists?)"
+LEG = r"(?:legs?|foot|feet|ankles?)"
+TURN = whole_words(r"\b(?:turn~|rotate~|rotations?\b|spin~|pivot~|twirl~)")
+SUBJECT = r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) "
+"""Pattern of what a sentence about a movement begins with."""
+JUMP = whole_words(r"\b(jump~|hop~|leap~)")
+FALL = whole_words(r"\b(fall~|tumble~|collapse~)")
+RAISE = whole_words(r"\b(raise~|lift~|put up\b|hold up\b|held up\b|reach~)")
+AWAY = r"\b(another place|somewhere else|away|from (its|the|his|her) place)\b"
+MADE_BY = {
+    "arm": r"wave~|punch~|clap~|curl~|swing~|throw~|knock~",
+    "leg": r"kick~",
+    "knees": r"squat~",
+}
+"""Counted actions, and the part of the body whose rhythm counts them."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of the recording: start and end in seconds, the joints to look at (names of the 22), what is there."""
+
+    start: float
+    end: float
+    joints: tuple[str, ...] = ()
+    label: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; times rounded to a hundredth of a second."""
+        times = {"start": round(self.start, 2), "end": round(self.end, 2)}
+        return {**times, "joints": list(self.joints), "label": self.label}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One measured fact that bears on a question, held against the answer.
+
+    Attributes:
+        topic: what it is about: a key of `vimonet.evidence.CHECKS`, or ``movement``.
+        measured: the fact in words, with units, times and joints.
+        verdict: ``agrees``, ``contradicts``, ``not measurable`` (the measure is too near its threshold, or the
+            recording does not show the limb) or ``not claimed`` (the answer says nothing that this could deny).
+        truth: what the measure itself would answer; empty where it cannot.
+        spans: where it happens, in seconds of the recording.
+        values: the measured numbers by name, each with its unit (``_m``, ``_s``, ``_deg``, ``_m_s``).
+    """
+
+    topic: str
+    measured: str
+    verdict: str
+    truth: str = ""
+    spans: tuple[Span, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; numbers rounded to a thousandth."""
+        return {
+            "topic": self.topic,
+            "verdict": self.verdict,
+            "measured": self.measured,
+            "truth": self.truth,
+            "values": {name: round(float(value), 3) for name, value in self.values.items()},
+            "spans": [span.to_dict() for span in self.spans],
+        }
+
+
+def compare(truth: object | None, claim: object | None) -> str:
+    """The verdict on a claim that is the truth or is not; None: cannot be measured, is not claimed."""
+    if truth is None:
+        return NOT_MEASURABLE
+    if claim is None:
+        return NOT_CLAIMED
+    return AGREES if truth == claim else CONTRADICTS
+
+
+def compare_numbers(truth: float | None, claim: float | None, near: float, far: float) -> str:
+    """The verdict on a number: it agrees within ``near`` of the measured one and contradicts it beyond ``far``."""
+    if truth is None:
+        return NOT_MEASURABLE
+    if claim is None:
+        return NOT_CLAIMED
+    off = abs(truth - claim)
+    return AGREES if off <= near else CONTRADICTS if off > far else NOT_MEASURABLE
+
+
+def contradicted(evidence: Sequence[Evidence]) -> bool | None:
+    """Whether any of the evidence contradicts the answer; None when none of it could be checked."""
+    verdicts = {item.verdict for item in evidence}
+    return True if CONTRADICTS in verdicts else False if AGREES in verdicts else None
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question about one stretch of a recording.
+
+    Attributes:
+        facts: measured on that stretch.
+        question, answer: normalised; the answer is empty where the model declines.
+        yes: the answer to a question of yes or no; None for any other.
+        offset: where the stretch begins in the recording, s.
+        claim: the question is an open answer asked back: said in passing, not asked for.
+        bend_at: second of the stretch at which the trunk is bent most; None where it is not known.
+        plane: what the picture tells of a 2D movement; None for 3D, or where the trunk is not seen.
+    """
+
+    facts: Facts
+    question: str
+    answer: str
+    yes: bool | None
+    offset: float = 0.0
+    bend_at: float | None = None
+    claim: bool = False
+    plane: ImagePlane | None = None
+
+    @classmethod
+    def read(
+        cls,
+        question: str,
+        answer: str,
+        facts: Facts,
+        offset: float = 0.0,
+        bend_at: float | None = None,
+        plane: ImagePlane | None = None,
+    ) -> Query:
+        """Read a question and an answer as people and models write them."""
+        question, answer = normalise_question(question).replace(", yes or no", ""), normalise_question(answer)
+        if declines(answer) or answer.startswith("none of"):
+            answer = ""
+        # "Left or right?" is not answered by yes.
+        yes = None if re.search(r"\bor\b", question) else polarity(answer)
+        return cls(facts, question, answer, yes, offset, bend_at, plane=plane)
+
+    def claims(self, pattern: str) -> bool | None:
+        """Whether the answer says that what ``pattern`` names happens; None where it does not say."""
+        if self.yes is not None:
+            return self.yes
+        if polarity(self.answer) is not None or not mentions(pattern, self.answer):
+            return None
+        return not negated(self.answer)
+
+    def asks(self, pattern: str) -> bool:
+        """Whether ``pattern`` occurs in the question."""
+        return mentions(pattern, self.question)
+
+    def span(self, start: float, end: float, *joints: str, label: str = "") -> Span:
+        """A span of this stretch, in the recording's time."""
+        return Span(start + self.offset, end + self.offset, joints, label)
+
+    def when(self, start: float, end: float) -> str:
+        """A stretch of time in words, in the recording's time."""
+        return f"{start + self.offset:.1f}-{end + self.offset:.1f} s"
+
+
+def finding(
+    topic: str,
+    measured: str,
+    verdict: str,
+    truth: str | bool | None = "",
+    spans: Sequence[Span] = (),
+    values: Mapping[str, float | None] | None = None,
+) -> Evidence:
+    """Evidence; a truth that is True, False or None becomes yes, no or nothing, a value that is None is left out."""
+    words = truth if isinstance(truth, str) else {True: "yes", False: "no", None: ""}[truth]
+    known = {name: value for name, value in (values or {}).items() if value is not None}
+    return Evidence(topic, measured, verdict, words, tuple(spans), known)
+
+
+def side(text: str) -> str | None:
+    """``left``, ``right``, ``both`` or ``neither`` in an answer that names a side; None where it is not plain."""
+    left, right = bool(re.search(r"\bleft(?:wards?)?\b", text)), bool(re.search(r"\bright(?:wards?)?\b", text))
+    if re.search(r"\b(neither|none|no (hand|arm|leg|foot|one))\b", text):
+        return "neither"
+    if re.search(r"\b(both|equal(?:ly)?|same)\b", text) or (
+        left and right and re.search(r"\b(left|right) and\b", text)
+    ):
+        return "both"
+    return None if left == right else "left" if left else "right"
+
+
+def side_of_limb(text: str, limb: str) -> str | None:
+    """The side that stands before a limb (ARM or LEG) in a text: left, right, both; None for none or two."""
+    found = set(re.findall(rf"\b(left|right|both)(?: the| of the)? {limb}\b", text))
+    return found.pop() if len(found) == 1 else None
+
+
+def side_of_turn(text: str) -> str | None:
+    """The side of a turn in a text; None where it names none or both."""
+    after = re.findall(rf"{TURN}(?: (?!and\b|then\b)\w+){{0,4}}? (left|right)\b(?! (?:{ARM}|{LEG}))", text)
+    found = set(after) | set(re.findall(r"\b(left|right) turn", text))
+    return found.pop() if len(found) == 1 else None
+
+
+def way(text: str) -> str | None:
+    """A direction of travel in a text: forward, backward, left, right, in place; None where it is not plain."""
+    text = re.sub(
+        rf"{TURN}( (?!and\b|then\b)\w+){{0,4}}? (left|right)\b", " ", text
+    )  # where one turns, not where one goes
+    patterns = {
+        "forward": r"\b(forwards?|ahead|straight on|advance[sd]?|advancing)\b",
+        "backward": r"\b(backwards?|back|retreat(?:s|ed|ing)?)\b",
+        "left": rf"\bleft(wards?)?\b(?! (?:{ARM}|{LEG}))",
+        "right": rf"\bright(wards?)?\b(?! (?:{ARM}|{LEG}))",
+        "in place": r"\b(in place|on the spot|nowhere|does not (move|go|travel|walk)|stays|not moving|stands still)\b",
+    }
+    found = [name for name, pattern in patterns.items() if re.search(pattern, text)]
+    return found[0] if len(found) == 1 else None
+
+
+def counted_action(question: str) -> str:
+    """Name the part of the body by which "how many squats" counts; ``flight`` for jumps, empty for no such question."""
+    parts = {"flight": "jump~|hop~|leap~", **MADE_BY}
+    asked = r"\b(how many|number of|count) ((full|complete|of|the|his|her|their) )*"
+    return next((part for part, actions in parts.items() if mentions(rf"{asked}({actions})", question)), "")
+
+
+def alternatives(question: str) -> tuple[str, str] | None:
+    """Return the two actions of a question which of them comes first; None for any other question."""
+    if not mentions(r"\b(first|earlier|before the other|last|later|second)\b", question):
+        return None
+    found = re.search(
+        r"(?:^|[,:] |\b(?:does|do|did|is|was|he|she|it|they|person|first|last|which) )"
+        r"(\w+ing\b[^,?]*?) or (\w+ing\b[^,?]*)",
+        question,
+    )
+    found = found or re.search(
+        r"\b(?:he|she|it|they|person|man|woman) (?:first |last )?(\w+)\b[^,?]*? or (\w+)\b[^,?]*\b(?:first|last)\b",
+        question,
+    )
+    return (found[1], re.sub(r" (first|last|earlier|later)\W*$", "", found[2])) if found else None
