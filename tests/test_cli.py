@@ -260,10 +260,10 @@ def test_ask_about_a_video_alone(
     assert main([*command, str(joint_dir), "-o", "shown.png"]) == 0  # as both
     assert lines_of(capsys.readouterr().out)[0]["inputs_read"] == ["motion", "video"]
     poses["a.mp4"] = InputError("a.mp4: nobody is seen in its 30 frames; give a video that shows a person.")
-    assert main([*command, str(joint_dir)]) == 0  # as pictures
+    assert main([*command, str(joint_dir)]) == 0  # as frames
     out, err = capsys.readouterr()
     assert lines_of(out)[0]["inputs_read"] == ["video"]
-    assert "nobody is seen" in err and "from its pictures alone" in err and err.count("\n") == 1
+    assert "nobody is seen" in err and "from its frames alone" in err and err.count("\n") == 1
     assert main([*command, str(joint_dir), "-o", "none.png"]) == 2 and not Path("none.png").exists()
     assert main([*command, str(model_dir)]) == 2
     assert capsys.readouterr().err.count("nobody is seen") == 1

@@ -301,7 +301,7 @@ def test_the_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     with pytest.raises(InputError, match="no questions about 'nowhere'; it has all, here, there"):
         call("table", str(out), "--source", "nowhere")
     with pytest.raises(InputError, match="no text-motion encoder is in this place"):
-        call("run", *common, "--evaluator", str(tmp_path / "none"), "-m", "majority")
+        call("run", *common, "--retrieval-model", str(tmp_path / "none"), "-m", "majority")
     assert call("list", "--dataset", str(dataset)) == 0
     assert "12 of    12 recordings" in capsys.readouterr().out
     with pytest.raises(InputError, match="belong together"):

@@ -138,7 +138,7 @@ def test_what_failed_is_named_and_asked_again_with_the_same_command(
 def test_other_splits_are_copied(dataset: Path, tmp_path: Path) -> None:
     split = next(iter(json.loads((dataset / "vimos.json").read_text())["rows"]))
     with FakeEndpoint(writes) as fake:
-        assert main(annotate(dataset, fake, tmp_path / "out", "--splits", split, "--questions", "0")) == 0
+        assert main(annotate(dataset, fake, tmp_path / "out", "--splits", split, "--num-questions", "0")) == 0
     before, after = rows(dataset), rows(tmp_path / "out")
     for name, record in after.items():
         assert len(record.captions) - len(before[name].captions) == (1 if record.split == split else 0)
@@ -151,7 +151,7 @@ def test_other_splits_are_copied(dataset: Path, tmp_path: Path) -> None:
         (["--styles", "poem"], "there is no style 'poem'"),
         (["--splits", "nothing"], "no split 'nothing'"),
         (["--frames", "0"], "0 key frames show nothing"),
-        (["--questions", "-1"], "-1 questions"),
+        (["--num-questions", "-1"], "-1 questions"),
     ],
 )
 def test_bad_options_are_told_in_a_sentence(

@@ -223,5 +223,5 @@ def test_plan_prints_a_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixt
     assert told["fits"] is False and told["peak_bytes"] > 0 and told["hours"] > 0
     assert main([*command, "--gpu-memory", "0.001"]) == 0
     assert "DOES NOT FIT" in capsys.readouterr().out
-    assert main([*command, "--device", "abacus"]) == 2
+    assert main([*command, "--gpu-type", "abacus"]) == 2
     assert "--peak-tflops" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_humanml3d_keeps_raw_captions_beside_tokens_and_cuts_to_time_tags(humanm
 
 
 def test_humanml3d_without_mirrored_copies(humanml3d, tmp_path):
-    result, rows = built(HumanML3DBuilder(str(humanml3d), mirrored=False), tmp_path)
+    result, rows = built(HumanML3DBuilder(str(humanml3d), mirror=False), tmp_path)
     assert "humanml3d/M000000" not in rows and result.rows["train"] == 2
 
 

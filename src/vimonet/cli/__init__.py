@@ -1,6 +1,7 @@
-"""The command line: parse, call the library, print. Nothing heavy is imported before a command needs it.
+"""Run the command line: parse, call the library, print. No heavy import happens before a command needs it.
 
-Each file beside this one holds a group of commands, with ``add(commands)`` for its parsers.
+Each file in this folder holds a group of commands and has ``add(commands)`` for their parsers. `vimonet.cli.shared`
+holds the table of the flags that several commands have.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (0 done, 2 bad input, 130 interrupted)."""
+    """Run one command and return its exit code (0 done, 2 bad input, 130 interrupted)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser(arguments[0] if arguments else None)
     args, rest = parser.parse_known_args(arguments)
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.command_line = shlex.join(["vimonet", *arguments])
-    args.own_process = argv is None  # nothing else will be done with the libraries that are imported here
+    args.own_process = argv is None  # fast_start may leave imports out, because the process ends with the command
     _quiet_libraries()
     try:
         code = int(args.run(args))
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         return complain(str(error))
     except BrokenPipeError:
-        # The reader (head, less) has gone: not an error, but Python would complain again when it closes the stream.
+        # The reader (head, less) closed the pipe. Python would report that again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -86,7 +87,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"vimonet {vimonet.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = [_COMMANDS[command]] if command in _COMMANDS else list(dict.fromkeys(_COMMANDS.values()))
-    for name in chosen:  # the others' imports would only cost time
+    for name in chosen:  # importing the other commands would only cost time
         importlib.import_module(f"vimonet.cli.{name}").add(commands)
     return parser
 
@@ -96,7 +97,7 @@ def _is_override(argument: str) -> bool:
 
 
 def _quiet_libraries() -> None:
-    """Before they are imported: an answer is not the place for their notices. A user's own setting stands."""
+    """Silence library notices before the imports, so that standard error stays ours; keep the user's own settings."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

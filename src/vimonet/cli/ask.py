@@ -1,4 +1,4 @@
-"""`vimonet ask`: answer questions about recordings."""
+"""Implement `vimonet ask`: answer questions about recordings."""
 
 from __future__ import annotations
 
@@ -26,45 +26,42 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "ask",
         help="answer a question about a recording",
         usage="%(prog)s [options] RECORDING [RECORDING ...] QUESTION [QUESTION ...]",
-        description="Answer questions about a recording, or about several at once. Recordings come first: what names a "
-        "file, 'sample:NAME' or '-' is one. A video beside a motion is the same scene, with the same clock. A video "
-        "alone is read as pictures by a model that sees, and as the movement of the person in it.",
+        description="Answer questions about a recording, or about several at once. Recordings come first: a file, "
+        "'sample:NAME' or '-'. A video given with a motion shows the same scene on the same clock. A video given alone "
+        "is read as frames by a model with a video tower, and as the movement of the person in it.",
     )
     ask.add_argument("recording", metavar="RECORDING", help="motion or video file, '-' for standard input, sample:NAME")
     ask.add_argument("questions", nargs="+", metavar="QUESTION", help="further recordings, then one or more questions")
-    ask.add_argument("--frames", type=int, metavar="N", help="key frames of a video (default: the model's own number)")
-    ask.add_argument("-o", "--output", metavar="OUT.png", help="also draw it with the answer (.png, .gif, .mp4)")
-    ask.add_argument("--attention", metavar="OUT.png", help="also draw which moments the (last) answer attends to")
-    shared.add_answer_policy(ask)
-    ask.add_argument("--facts", action="store_true", help="also print what was measured on the recording")
+    shared.add_flag(ask, "--frames", "default: the number in the model's config")
+    shared.add_flag(ask, "--output", "a drawing of the movement with the answer (.png, .gif, .mp4)", metavar="OUT.png")
+    ask.add_argument("--attention", metavar="OUT.png", help="also draw the temporal attention of the (last) answer")
+    shared.add_flag(ask, "--answer-policy")
+    ask.add_argument("--facts", action="store_true", help="also print the facts measured on the recording")
     ask.add_argument(
         "--evidence",
         action="store_true",
-        help="also print every measurement that bears on the question, not only one that contradicts the answer; "
-        "-o marks them in the picture",
+        help="print every measurement that bears on the question, not only contradictions; -o marks their spans",
     )
     endpoint = ask.add_argument_group("a language model behind an endpoint", "it reads the motion as text")
-    endpoint.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible endpoint (address up to /v1)")
-    endpoint.add_argument("--llm-model", metavar="NAME", help="model behind the endpoint")
+    shared.add_flag(endpoint, "--base-url")
+    shared.add_flag(endpoint, "--llm-model")
     endpoint.add_argument(
-        "--key-env", default="OPENAI_API_KEY", metavar="VAR", help="environment variable with the key (%(default)s)"
+        "--key-env",
+        default="OPENAI_API_KEY",
+        metavar="VAR",
+        help="environment variable with the endpoint's key (default: %(default)s)",
     )
-    endpoint.add_argument(
-        "--motion-as",
-        choices=("facts", "series"),
-        default="series",
-        help="how it is given a motion: measured facts alone, or with joint angles over time (default: series)",
-    )
-    shared.add_common(ask, "one JSON object per question on standard output")
+    shared.add_flag(endpoint, "--motion-as", choices=("facts", "series"))
+    shared.add_common(ask, "one object per question")
     ask.set_defaults(run=_ask)
 
 
 def _ask(args: argparse.Namespace) -> int:
-    output, attention = _pictures(args)
+    output, attention = _image_outputs(args)
     recordings, questions = _split([args.recording, *args.questions])
     clips = _read(args, recordings)
     if output is not None and len(clips.motions) != 1:
-        raise InputError(f"-o draws one movement, and here are {len(clips.motions)}; leave it out.")
+        raise InputError(f"-o draws one movement, and {len(clips.motions)} are given; leave -o out.")
     motion = clips.motions[0] if len(clips.motions) == 1 else clips.motions or None
     video: Any = (clips.videos[0] if len(clips.videos) == 1 else clips.videos) or None
     asked = [(question, motion, video) for question in questions]
@@ -82,7 +79,7 @@ def _ask(args: argparse.Namespace) -> int:
         print(f"vimonet: {one_line(note)}", file=sys.stderr)
     if args.facts:
         _print_facts(clips.motions, answers[0], to_stderr=args.json)
-    # Several questions: a picture carries the last one.
+    # An image shows the last of several questions.
     below = f"{answer.text}  ({shared.detail(answer)})"
     if output is not None:
         _draw(output, clips.motions[0], question, below, answer, all_evidence=args.evidence)
@@ -106,7 +103,7 @@ def _print_facts(motions: list[Motion], answer: Answer, *, to_stderr: bool) -> N
 
 
 def _draw(output: Path, motion: Motion, question: str, below: str, answer: Answer, *, all_evidence: bool) -> None:
-    """Draw the movement with question and answer; with all evidence, its segments are marked."""
+    """Draw the movement with question and answer, and mark the spans of all evidence on request."""
     if all_evidence:
         from vimonet.evidence.drawing import draw
 
@@ -120,7 +117,7 @@ def _draw(output: Path, motion: Motion, question: str, below: str, answer: Answe
 
 
 class _Clips(NamedTuple):
-    """What the questions are about, and who is asked; notes say what could not be read of it."""
+    """Hold the assistant, its inputs, and notes on inputs that could not be read."""
 
     assistant: MotionAssistant
     motions: list[Motion]
@@ -128,8 +125,8 @@ class _Clips(NamedTuple):
     notes: list[str]
 
 
-def _pictures(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
-    """Where -o and --attention write, checked before any work."""
+def _image_outputs(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """Check the files of -o and --attention before any work."""
     if args.output is None and args.attention is None:
         return None, None
     from vimonet.motion.render import check_output
@@ -143,9 +140,7 @@ def _pictures(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
 
 
 def _split(given: list[str]) -> tuple[list[str], list[str]]:
-    """Recordings and questions: the first is a recording, and so is what names a file until the first that does
-    not.
-    """
+    """Split arguments into recordings (the first, and the files that follow it) and questions."""
     count = 1
     while count < len(given) and (given[count] == "-" or given[count].startswith("sample:") or _is_file(given[count])):
         count += 1
@@ -162,58 +157,62 @@ def _split(given: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
-    """Recordings as the model wants them: a video as pictures where it sees, as movement where nothing else gives it.
+    """Read recordings for the model: videos as frames where it has a video tower, else as tracked movement.
 
     Raises:
-        InputError: a recording that cannot be read.
+        InputError: a recording cannot be read.
     """
     from vimonet.motion.io.locations import path_of
     from vimonet.video import is_video, probe
 
-    films = [name for name in recordings if is_video(Path(path_of(name)))]
-    motions = [shared.load_motion(args, name) for name in recordings if name not in films]
-    if args.base_url and len(recordings) - len(films) > 1:
-        raise InputError("an endpoint is told one movement; give one recording.")
-    # Following somebody takes as long as loading torch and the model: both at once, where it is needed anyhow.
-    early = args.own_process and films and not motions and shared.sees_nothing(args)
+    videos = [name for name in recordings if is_video(Path(path_of(name)))]
+    motions = [shared.load_motion(args, name) for name in recordings if name not in videos]
+    if args.base_url and len(recordings) - len(videos) > 1:
+        raise InputError("an endpoint reads one movement; give one recording.")
+    # Tracking a person takes as long as loading torch and the model, so both run at once where tracking is certain.
+    early = args.own_process and videos and not motions and shared.sees_nothing(args)
     with ProcessPoolExecutor(1, get_context("spawn")) if early else contextlib.nullcontext() as pool:
-        tracked = [] if pool is None else [pool.submit(shared.load_motion, args, name) for name in films]
+        jobs = [] if pool is None else [pool.submit(shared.load_motion, args, name) for name in videos]
         assistant = _asked(args)
-        followed = [one.result() for one in tracked]
+        tracked = [job.result() for job in jobs]
     config = assistant.config
     sees = getattr(config, "video_config", None) is not None
     notes: list[str] = []
     if sees and (motions or getattr(config, "keypoint_config", None) is None):
-        notes += [f"{film}: {note}." for film in films for note in probe(path_of(film)).notes()]  # nobody is followed
-    if films and motions and not sees:
-        notes.append(f"{films[0]}: this model sees no video; it answered from the movement alone.")
-    elif films and not motions:
+        notes += [
+            f"{name}: {note}." for name in videos for note in probe(path_of(name)).notes()
+        ]  # no person is tracked
+    if videos and motions and not sees:
+        notes.append(f"{videos[0]}: this model sees no video; it answered from the movement alone.")
+    elif videos and not motions:
         if not sees:
-            motions = followed or [shared.load_motion(args, name) for name in films]
-            notes += _unseen(films, motions)
+            motions = tracked or [shared.load_motion(args, name) for name in videos]
+            notes += _unseen(videos, motions)
         elif getattr(config, "keypoint_config", None) is not None:
-            for name in films:
+            for name in videos:
                 try:
                     motions.append(shared.load_motion(args, name))
                     notes += _unseen([name], motions[-1:])
                 except InputError as error:
-                    notes.append(f"{str(error).rstrip('.')}; answered from its pictures alone.")
-    return _Clips(assistant, motions, [path_of(name) for name in films] if sees else [], notes)
+                    notes.append(f"{str(error).rstrip('.')}; answered from its frames alone.")
+    return _Clips(assistant, motions, [path_of(name) for name in videos] if sees else [], notes)
 
 
-def _unseen(films: list[str], motions: list[Motion]) -> list[str]:
-    """What of some films could not be seen of the people followed in them."""
+def _unseen(videos: list[str], motions: list[Motion]) -> list[str]:
+    """Note the parts of the tracked people that each video does not show."""
     from vimonet.motion.pose import unseen
 
-    return [f"{film}: {note}." for film, one in zip(films, motions, strict=True) for note in unseen(one.notes)]
+    return [f"{name}: {note}." for name, one in zip(videos, motions, strict=True) for note in unseen(one.notes)]
 
 
 def _asked(args: argparse.Namespace) -> MotionAssistant:
-    """The model of this machine, or the one behind --base-url."""
+    """Load the local model, or connect to the one at --base-url."""
     if not args.base_url and not args.llm_model:
         return shared.assistant(args)
     if not (args.base_url and args.llm_model):
-        raise InputError("--base-url and --llm-model belong together: the address of an endpoint and its model's name.")
+        raise InputError(
+            "--base-url and --llm-model belong together; give the address of an endpoint and its model's name."
+        )
     from vimonet.llm.endpoint import Endpoint, Settings, default_cache
     from vimonet.llm.remote_assistant import RemoteAssistant
 

@@ -1,4 +1,4 @@
-"""Run the benchmark, put reports side by side, list the tasks: `vimonet bench`."""
+"""Implement `vimonet bench`: run the benchmark, compare reports, print results tables, list the tasks."""
 
 from __future__ import annotations
 
@@ -6,68 +6,77 @@ import argparse
 import os
 from typing import Any
 
-from vimonet.cli.shared import MODEL_HELP
+from vimonet.cli.shared import add_flag
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command with its own commands."""
+    """Add the command with its actions."""
     bench = commands.add_parser(
-        "bench", help="ViMoNet-Bench: scores that stand beside blind, shuffled and mirrored ones"
+        "bench", help="score models on ViMoNet-Bench, beside blind, shuffled and mirrored controls"
     )
     actions = bench.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _add_run(actions.add_parser("run", help="put the tasks of a dataset to a model and write a report"))
-    report = actions.add_parser("report", help="put reports side by side, with a paired test on the items they share")
-    report.add_argument("reports", nargs="+", metavar="REPORT", help="report.json files, or the folders they lie in")
-    report.add_argument("-o", "--output", metavar="FILE.md", help="also write the tables to a file")
+    _add_run(actions.add_parser("run", help="ask a model the tasks of a dataset and write a report"))
+    report = actions.add_parser("report", help="compare reports side by side, with a paired test on shared items")
+    report.add_argument("reports", nargs="+", metavar="REPORT", help="report.json files, or their folders")
+    add_flag(report, "--output", "the tables are printed too", metavar="FILE.md")
     report.set_defaults(run=_report)
-    table = actions.add_parser("table", help="print the results tables of one report, as the README and docs show them")
-    table.add_argument("report", metavar="REPORT", help="report.json or combined.json, or the folder it lies in")
-    table.add_argument("--source", metavar="NAME", help="corpus of the compact table (default: all together)")
-    table.add_argument("--full", action="store_true", help="every table but the one per question form")
+    table = actions.add_parser("table", help="print the results tables of one report, as in the README and docs")
+    table.add_argument("report", metavar="REPORT", help="report.json or combined.json, or its folder")
+    table.add_argument("--source", metavar="NAME", help="corpus of the compact table (default: all corpora together)")
+    table.add_argument("--full", action="store_true", help="print every table except the one per question form")
     table.set_defaults(run=_table)
-    listing = actions.add_parser("list", help="the tasks, and how many questions a dataset has for each")
-    listing.add_argument("--dataset", metavar="DIR", help="count the questions of this dataset")
-    listing.add_argument("--split", help="split to count in (default: the one each task names)")
+    listing = actions.add_parser("list", help="list the tasks and count the questions of a dataset for each")
+    add_flag(listing, "--dataset", "without it nothing is counted")
+    add_flag(listing, "--split", "default: the one each task names")
     listing.set_defaults(run=_list)
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
-    what = run.add_argument_group("what is asked")
-    what.add_argument("--dataset", required=True, metavar="DIR", help="VIMOS dataset, MVBench, BABEL-QA or HuMMan-QA")
-    what.add_argument("--split", help="split to ask (default: the one each task names, test)")
-    what.add_argument("--tasks", default="", help="names, groups (motion, video) or .yaml files, separated by commas")
-    what.add_argument("--limit", type=_count, default=0, help="at most so many questions, drawn evenly (default: all)")
-    who = run.add_argument_group("which model")
-    who.add_argument(
-        *("-m", "--model"),
-        nargs="+",
-        metavar="MODEL",
-        help=f"{MODEL_HELP}; or majority, nearest, question-only; several: seeds, with mean and spread",
+    items = run.add_argument_group("questions")
+    add_flag(items, "--dataset", required=True)
+    add_flag(items, "--split", "default: the one each task names")
+    items.add_argument("--tasks", default="", help="names, groups (motion, video) or .yaml files, separated by commas")
+    items.add_argument(
+        "--limit", type=_count, default=0, metavar="N", help="most questions to ask, drawn evenly (default: all)"
     )
-    who.add_argument("--device", help="cpu, cuda ... (default: cpu)")
-    who.add_argument("--base-url", metavar="URL", help="ask an OpenAI-compatible endpoint instead (address up to /v1)")
-    who.add_argument("--llm-model", metavar="NAME", help="model behind the endpoint")
-    who.add_argument(
-        "--motion-as",
-        choices=("facts", "series", "image"),
-        default="series",
-        help="how the endpoint is given a motion (default: series)",
+    models = run.add_argument_group("model")
+    detail = "or a baseline: majority, nearest, question-only; several are seeds of one recipe, for mean and spread"
+    add_flag(models, "--model", detail, nargs="+", metavar="MODEL")
+    add_flag(models, "--device")
+    add_flag(models, "--base-url", "asked instead of --model")
+    add_flag(models, "--llm-model")
+    add_flag(models, "--motion-as", choices=("facts", "series", "image"))
+    scores = run.add_argument_group("scores")
+    scores.add_argument(
+        "--controls", default=None, help="input conditions, separated by commas, or none (default: all)"
     )
-    how = run.add_argument_group("how")
-    how.add_argument("--controls", default=None, help="conditions, separated by commas, or none (default: all five)")
-    how.add_argument(
-        "--control-limit", type=_count, default=0, help="questions per control, blind apart (default: all)"
+    scores.add_argument(
+        *("--control-limit",),
+        type=_count,
+        default=0,
+        metavar="N",
+        help="questions per control but blind (default: all)",
     )
-    how.add_argument("--train-rows", type=_count, default=2000, help="rows the baselines learn from; 0: no baselines")
-    how.add_argument("--no-evidence", action="store_true", help="do not hold answers against what is measured")
-    how.add_argument("--evaluator", metavar="DIR", help="ranks captions by movement (default: the shipped one, if any)")
-    how.add_argument("--similarity", metavar="MODEL", help="sentence-transformers model that measures captions too")
-    how.add_argument("--judge-url", metavar="URL", help="also have the answers judged by an endpoint")
-    how.add_argument("--judge-model", metavar="NAME", help="model of the judge")
-    how.add_argument("--seed", type=_count, default=0, help="of every draw (default: 0)")
-    how.add_argument("--batch-size", type=_positive, default=32, help="questions per call (default: 32)")
-    how.add_argument("--samples", type=_positive, default=2000, help="resamples of an interval (default: 2000)")
-    how.add_argument("-o", "--output", metavar="DIR", help="folder of the report; an interrupted run continues there")
+    scores.add_argument(
+        *("--train-rows",),
+        type=_count,
+        default=2000,
+        metavar="N",
+        help="rows that the baselines learn from; 0 for none",
+    )
+    scores.add_argument("--no-evidence", action="store_true", help="do not check answers against measurements")
+    add_flag(scores, "--retrieval-model", "scores how well captions find their motions")
+    scores.add_argument("--similarity", metavar="MODEL", help="sentence-transformers model that also scores captions")
+    scores.add_argument("--judge-url", metavar="URL", help="endpoint of a language model that also judges the answers")
+    scores.add_argument("--judge-model", metavar="NAME", help="name of the language model at --judge-url")
+    add_flag(scores, "--seed", type=_count)
+    scores.add_argument(
+        "--batch-size", type=_positive, default=32, metavar="N", help="questions per call (default: 32)"
+    )
+    scores.add_argument(
+        "--samples", type=_positive, default=2000, metavar="N", help="bootstrap resamples per interval (default: 2000)"
+    )
+    add_flag(scores, "--output", "an interrupted run continues there", metavar="DIR")
     run.set_defaults(run=_run)
 
 
@@ -76,10 +85,12 @@ def _run(args: argparse.Namespace) -> int:
     from vimonet.utils.errors import InputError
 
     if bool(args.base_url) != bool(args.llm_model):
-        raise InputError("--base-url and --llm-model belong together: the address of an endpoint and its model's name.")
+        raise InputError(
+            "--base-url and --llm-model belong together; give the address of an endpoint and its model's name."
+        )
     if bool(args.judge_url) != bool(args.judge_model):
         raise InputError(
-            "--judge-url and --judge-model belong together: the address of an endpoint and its model's name."
+            "--judge-url and --judge-model belong together; give the address of an endpoint and its model's name."
         )
     controls = CONTROLS if args.controls is None else tuple(name for name in _names(args.controls) if name != "none")
     options = Options(
@@ -95,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
         args.seed,
         args.batch_size,
         args.samples,
-        evaluator=args.evaluator,
+        evaluator=args.retrieval_model,
         similarity=args.similarity,
     )
     judge = None

@@ -1,4 +1,4 @@
-"""`vimonet caption`: describe many recordings in order, one line each; ``-o FILE.jsonl`` resumes where it stopped."""
+"""Implement `vimonet caption`: describe many recordings, one line each; ``-o FILE.jsonl`` continues a stopped run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vimonet.weights import model_source
 if TYPE_CHECKING:
     from vimonet.inference.answer import MotionAssistant
 
-_WHOLE = 256 * 2**20  # larger files are identified by size and time: hashing 14 GB would cost more than a few captions
+_WHOLE = 256 * 2**20  # bytes; larger files are identified by size and time, because hashing 14 GB takes too long
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,9 +30,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     caption = commands.add_parser(
         "caption",
         help="describe recordings in a sentence each",
-        description="Describe each recording in a sentence. With -o FILE.jsonl an interrupted run continues where it "
-        "stopped when the same command is given again: recordings that the file holds are skipped, the rest is "
-        "appended.",
+        description="Describe each recording in a sentence. With -o FILE.jsonl the same command continues an "
+        "interrupted run: it skips the recordings that the file holds and appends the others.",
     )
     caption.add_argument(
         "recordings",
@@ -40,21 +39,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="RECORDING",
         help="files, folders, addresses of either (s3://bucket/clips), '-', or sample:NAME",
     )
+    shared.add_flag(caption, "--output", "recordings already there are skipped", metavar="FILE.jsonl")
     caption.add_argument(
-        "-o", "--output", metavar="FILE.jsonl", help="append JSON lines, skipping recordings already there"
+        "--no-resume", action="store_true", help="replace the --output file instead of appending to it"
     )
-    caption.add_argument("--no-resume", action="store_true", help="replace -o instead of appending to it")
     many = caption.add_argument_group("many processes or machines")
     many.add_argument(
         "--ray",
         action="store_true",
-        help="by Ray: on all cores of this machine, or on the cluster of $RAY_ADDRESS (extra: ray)",
+        help="use Ray: all cores of this machine, or the cluster of $RAY_ADDRESS (extra: ray)",
     )
-    many.add_argument(
-        "--workers", type=int, metavar="N", help="processes, each with a model (default and most: one per core)"
-    )
-    shared.add_answer_policy(caption)
-    caption.add_argument("--device", help="cpu, cuda ... (default: cpu); with --ray and cuda, a worker has a GPU")
+    shared.add_flag(many, "--workers", "processes of --ray, each with a model (default and most: one per core)")
+    shared.add_flag(caption, "--answer-policy")
+    shared.add_flag(caption, "--device", "with --ray and cuda each worker has a GPU")
     shared.add_common(caption, shared.PER_RECORDING)
     caption.set_defaults(run=_caption)
 
@@ -65,9 +62,9 @@ def _caption(args: argparse.Namespace) -> int:
     from vimonet.motion.io.locations import find_recordings
 
     if args.ray and "-" in args.recordings:
-        raise InputError("standard input cannot be read by other processes; leave out '-' or --ray.")
+        raise InputError("the processes of --ray cannot read standard input; leave out '-' or --ray.")
     if args.workers is not None and not args.ray:
-        raise InputError("--workers are processes of Ray; give --ray as well.")
+        raise InputError("--workers sets the number of Ray processes; give --ray as well.")
     recordings = [one for one in find_recordings(args.recordings) if not args.output or not _same(one, args.output)]
     name = model_source(args.model)
     fingerprint = model_fingerprint(name)
@@ -101,11 +98,11 @@ def _same(recording: str, output: str) -> bool:
 
 
 def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict[str, Any] | InputError]:
-    """Caption recordings in order; a recording that cannot be read yields its error. The model loads with the first."""
+    """Caption recordings in order; yield the error of an unreadable one. The first recording loads the model."""
     from vimonet.inference.parallel import in_process, on_ray
 
     if args.ray:
-        # The shipped model lies elsewhere on another machine: only one that was named is named to the workers.
+        # Other machines have the shipped model in another place, so workers get a path only for a named model.
         model = args.model or os.environ.get("VIMONET_MODEL")
         model = os.path.abspath(model) if model and os.path.isdir(model) else model
         make = partial(Captioner.load, model, args.device, shared.loading(args), args.answer_policy)
@@ -132,7 +129,7 @@ class Captioner:
     def load(
         cls, model: str | None, device: str | None, loading: Mapping[str, Any], answer_policy: str | None = None
     ) -> Captioner:
-        """Load a model of its own; `model` and `device` as `vimonet.load` takes them.
+        """Load a captioner with its own model; see `vimonet.load` for `model` and `device`.
 
         Raises:
             InputError: the model is missing or damaged.
@@ -142,10 +139,10 @@ class Captioner:
         return cls(load(model, device), loading, answer_policy)
 
     def __call__(self, name: str) -> dict[str, Any]:
-        """Caption one recording; returns the answer, JSON-ready.
+        """Caption one recording and return the answer as a JSON-ready mapping.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the recording cannot be read.
         """
         from vimonet.motion.io.locations import load_recording
 
@@ -185,7 +182,7 @@ def _adapter_base(folder: Path) -> str | None:
 
 
 class CaptionFile:
-    """Append captions to a JSON lines file and skip those it holds; a last line cut off by a kill is dropped.
+    """Append captions to a JSON lines file, skip those it holds, and drop a last line that a kill cut off.
 
     Args:
         path: the file, created with the first line.
@@ -221,7 +218,7 @@ class CaptionFile:
                 whole, name = False, None
             if not whole:
                 if number == len(lines) and not line.endswith(b"\n") and b'{"file": '.startswith(line[:9]):
-                    return  # torn by a kill: it is cut off before the next line is written
+                    return  # a kill tore this line; `write` truncates it before the next one
                 raise InputError(
                     f"{self.path}: line {number} is not a caption; give a file that vimonet wrote, a new name, "
                     "or --no-resume to replace it."

@@ -1,9 +1,11 @@
-"""`vimonet compose`: an untrained model of parts that others trained."""
+"""Implement `vimonet compose`: build an untrained model from parts that others trained."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from vimonet.cli.shared import add_flag
 
 _CHATS = ("auto", "llama3", "qwen", "vicuna", "motionllm", "vimonet")
 
@@ -13,26 +15,32 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "compose",
         help="join a language model, a video tower and a motion tokenizer into an untrained model",
-        description="Join trained parts (folders or hub ids); the projectors between them are new and want training.",
+        description="Join trained parts (folders or hub ids) by new projectors, which need training.",
     )
     parser.add_argument("--llm", required=True, metavar="NAME", help="causal language model")
-    parser.add_argument("--video", metavar="NAME", help="vision or video backbone, LanguageBind included")
+    add_flag(parser, "--video", "LanguageBind is one of them")
     parser.add_argument("--motion-tokenizer", metavar="NAME", help="motion VQ-VAE with its feature statistics")
     parser.add_argument("--projector-weights", metavar="DIR", help="released video projector, from 'vimonet convert'")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="new folder")
+    add_flag(parser, "--output", "a new folder", required=True, metavar="DIR")
     parser.add_argument("--chat", choices=_CHATS, default="auto", help="chat template (default: by the tokenizer)")
-    parser.add_argument("--system", default="", metavar="TEXT", help="what every conversation begins with")
+    add_flag(parser, "--system", default="")
     parser.add_argument("--dtype", default="auto", help="float32, bfloat16 or float16 (default: the language model's)")
-    parser.add_argument("--seed", type=int, default=0, help="of the new parts (default: 0)")
+    add_flag(parser, "--seed", "it initialises the new projectors")
     between = parser.add_argument_group("projectors")
-    between.add_argument("--projector", choices=("linear", "mlp", "attentive"), help="of motion (default: linear)")
-    between.add_argument("--projector-queries", type=int, metavar="N", help="tokens of an attentive one (default: 16)")
-    between.add_argument("--video-projector", choices=("mlp", "linear"), help="of video (default: mlp)")
     between.add_argument(
-        "--video-pooling", choices=("spatial", "temporal", "attentive", "none"), help="default: spatial"
+        "--projector", choices=("linear", "mlp", "attentive"), help="projector of motion (default: linear)"
     )
-    between.add_argument("--video-tokens", type=int, metavar="N", help="most tokens of a clip (default: 256)")
-    between.add_argument("--video-frames", type=int, metavar="N", help="key frames of a clip (default: 8)")
+    between.add_argument(
+        "--projector-queries", type=int, metavar="N", help="tokens of an attentive projector (default: 16)"
+    )
+    between.add_argument("--video-projector", choices=("mlp", "linear"), help="projector of video (default: mlp)")
+    between.add_argument(
+        "--video-pooling",
+        choices=("spatial", "temporal", "attentive", "none"),
+        help="pooling of video tokens (default: spatial)",
+    )
+    between.add_argument("--video-tokens", type=int, metavar="N", help="token budget of a video (default: 256)")
+    between.add_argument("--video-frames", type=int, metavar="N", help="key frames of a video (default: 8)")
     parser.set_defaults(run=_compose)
 
 

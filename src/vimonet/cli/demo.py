@@ -1,4 +1,4 @@
-"""`vimonet demo`: ask the model about embedded recordings, print the truth beside each answer, draw a picture."""
+"""Implement `vimonet demo`: ask about embedded recordings, print the truth beside each answer, draw an image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _turn(truth: dict[str, Any]) -> str:
     return f"{'left' if truth['turn'] > 0 else 'right'}, {abs(truth['turn']):.0f} degrees"
 
 
-# recording, question, what is true by construction
+# Recording, question, and the answer that is true by construction.
 QUESTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
     ("turn_left", "Which way does the person turn?", _turn),
     ("wave_right", "Which hand is raised?", lambda truth: str(truth["raised"])),
@@ -31,10 +31,10 @@ QUESTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    demo = commands.add_parser("demo", help="questions and answers about embedded recordings, and a picture")
-    demo.add_argument("-m", "--model", help=shared.MODEL_HELP)
-    demo.add_argument("-o", "--output", default="vimonet-demo.png", metavar="OUT.png", help="default: %(default)s")
-    demo.add_argument("--list", action="store_true", help="list the embedded recordings and stop")
+    demo = commands.add_parser("demo", help="ask about embedded recordings and draw the answers")
+    shared.add_flag(demo, "--model")
+    shared.add_flag(demo, "--output", "default: %(default)s", default="vimonet-demo.png", metavar="OUT.png")
+    demo.add_argument("--list", action="store_true", help="list the embedded recordings and exit")
     demo.set_defaults(run=_demo)
 
 
@@ -48,10 +48,10 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def run(assistant: Assistant, output: str | os.PathLike[str]) -> int:
-    """Ask, print question, answer, confidence and truth, and draw everything into one picture; returns the exit code.
+    """Ask, print question, answer, confidence and truth, draw them into one image, and return the exit code.
 
     Raises:
-        InputError: the picture cannot be written there.
+        InputError: the image cannot be written to `output`.
     """
     from vimonet.motion import load
     from vimonet.motion.render import check_output, draw_strip, events_of, stack, write_png
@@ -59,7 +59,7 @@ def run(assistant: Assistant, output: str | os.PathLike[str]) -> int:
 
     output = check_output(output)
     if output.suffix.lower() != ".png":
-        raise InputError(f"{output}: the demo draws a .png; give a name that ends so.")
+        raise InputError(f"{output}: the demo draws a PNG; give a name that ends in .png.")
     known = truths()
     strips = []
     for name, question, truth in QUESTIONS:

@@ -1,9 +1,9 @@
-"""Start the commands that answer and exit in less time: leave out imports that running a model never uses.
+"""Start short commands faster: leave out imports that running a model never uses.
 
-Importing transformers drags in torch's compiler (with sympy), its distributed tensors, scipy's optimisers and
-accelerate; loading by ``from_pretrained`` brings sympy back by way of the meta device. Together they are half of a cold
-``vimonet ask``. A process that starts so only runs a model: training, compiling or distributing one in it afterwards is
-not supported, so the library never does it by itself.
+Importing transformers also imports torch's compiler (with sympy), its distributed tensors, scipy's optimisers and
+accelerate; ``from_pretrained`` imports sympy again through the meta device. Together they take half of a cold
+``vimonet ask``. A process that starts like this can only run a model, not train, compile or distribute one, so the
+library never does it by itself.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _MASKS = "torch._dynamo._trace_wrapped_higher_order_op"
 
 
 def quick_imports() -> bool:
-    """Import `vimonet.inference.assistant` without the parts that it never uses, and load models by `load_directly`.
+    """Import `vimonet.inference.assistant` without unused parts, and load models by `load_directly`.
 
     Returns:
-        Whether that was possible. It is not when transformers is imported already, or is a version that needs what is
-        left out: then nothing has changed, and imports take their usual time.
+        False when transformers is imported already, or when its version needs a part that is left out. Nothing has
+        changed then, and imports take their usual time.
     """
     if "transformers" in sys.modules or _COMPILER in sys.modules:
         return False
@@ -44,7 +44,7 @@ def quick_imports() -> bool:
     try:
         with _left_out():
             importlib.import_module("vimonet.inference.assistant")
-            # Imported on first use otherwise, when the compiler would be asked for again.
+            # A later import, on first use, would ask for the compiler again.
             importlib.import_module("transformers.models.llama.modeling_llama")
     except (ImportError, AttributeError, NameError):
         for name in set(sys.modules) - before:
@@ -60,7 +60,7 @@ def quick_imports() -> bool:
 def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
     """Load one file of float32 or float16 weights as `vimonet.model.hub.load_model` does, without the meta device.
 
-    Weights that are split, of another type, or not named as the modules are go by ``from_pretrained``.
+    Use ``from_pretrained`` for weights in several files, of other types, or under other names than the modules'.
     """
     import torch
     from safetensors.torch import load_file
@@ -89,10 +89,9 @@ def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
 
 @contextlib.contextmanager
 def _left_out() -> Iterator[None]:
-    """Put a stand-in for `torch._dynamo` in its place and tell transformers that some packages are absent.
+    """Replace `torch._dynamo` by a stub and report some packages as absent to transformers; undo both at the end.
 
-    The stand-in's decorators change nothing: they only mark functions for a compiler that will not run here. Both are
-    undone at the end.
+    The stub's decorators return functions unchanged, because they only mark them for a compiler that never runs here.
     """
     import torch
 
@@ -115,9 +114,9 @@ def _left_out() -> Iterator[None]:
     finally:
         for module, name, value in kept:
             setattr(module, name, value)
-        # Whoever asks for the compiler later gets the real one.
-        for name, stand_in in ((_COMPILER, compiler), (_MASKS, masks)):
-            if sys.modules.get(name) is stand_in:
+        # A later import of the compiler gets the real one.
+        for name, stub in ((_COMPILER, compiler), (_MASKS, masks)):
+            if sys.modules.get(name) is stub:
                 del sys.modules[name]
         if torch.__dict__.get("_dynamo") is compiler:
             del torch._dynamo

@@ -1,4 +1,4 @@
-"""`vimonet inspect` and `vimonet render`: what a recording holds, in numbers and in pictures, without a model."""
+"""Implement `vimonet inspect` and `vimonet render`: measure and draw a recording without a model."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     inspect = commands.add_parser("inspect", help="print format, skeleton, frames, rate, duration and measured facts")
     inspect.add_argument("recordings", nargs="+", metavar="RECORDING", help="files, '-', or sample:NAME")
     shared.add_loading(inspect)
-    inspect.add_argument("--json", action="store_true", help=shared.PER_RECORDING)
+    shared.add_flag(inspect, "--json", shared.PER_RECORDING)
     inspect.set_defaults(run=_inspect)
 
     render = commands.add_parser("render", help="draw a recording: .png strip of poses, .gif or .mp4")
     render.add_argument("recording", metavar="RECORDING", help="file, '-', or sample:NAME")
-    render.add_argument("-o", "--output", required=True, metavar="OUT", help=".png (poses over time), .gif or .mp4")
+    shared.add_flag(render, "--output", ".png (poses over time), .gif or .mp4", required=True, metavar="OUT.png")
     views = ("front", "side", "three-quarter", "top")
-    render.add_argument("--view", default="three-quarter", choices=views, help="as seen from the first facing")
-    render.add_argument("--poses", type=int, metavar="N", help="poses of a strip (default: about two a second)")
-    render.add_argument("--width", type=int, metavar="PIXELS", help="width of the picture")
-    render.add_argument("--title", help="first line (default: the recording's name)")
+    render.add_argument(
+        "--view", default="three-quarter", choices=views, help="camera relative to the first facing direction"
+    )
+    render.add_argument("--poses", type=int, metavar="N", help="poses in a strip (default: about two per second)")
+    render.add_argument("--width", type=int, metavar="PIXELS", help="width of the image")
+    render.add_argument("--title", help="title (default: the recording's name)")
     render.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to draw")
     render.add_argument("--end", type=float, metavar="S", help="last second to draw")
     render.add_argument("--no-facts", action="store_true", help="leave out the measured events")

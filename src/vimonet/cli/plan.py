@@ -1,4 +1,4 @@
-"""`vimonet plan`: memory and time of a training run before it is started."""
+"""Implement `vimonet plan`: predict memory and time of a training run before it starts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vimonet.cli.shared import add_flag
+
 if TYPE_CHECKING:
     from vimonet.training.planner.planning import Plan
 
@@ -15,24 +17,28 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser(
-        "plan", help="predict memory and time of a training run", description="Read no weights, train nothing."
+        "plan",
+        help="predict memory and time of a training run",
+        description="Predict memory and time of a training run from tensor shapes alone; no weights are read.",
     )
     parser.add_argument("stage", metavar="STAGE", help="pretrain-lm, align or instruct")
-    parser.add_argument("--config", required=True, metavar="FILE.yaml", help="as for train")
+    add_flag(parser, "--config", required=True)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted keys of the config")
     option = parser.add_argument
-    option("--gpus", type=int, default=1, metavar="N", help="number of GPUs; 0: a CPU (default: 1)")
+    option("--gpus", type=int, default=1, metavar="N", help="number of GPUs, 0 for a CPU (default: 1)")
     option("--gpu-memory", type=float, default=80.0, metavar="GIB", help="memory of each device (default: 80)")
-    option("--sharding", default="none", help="none, zero2, zero3 or fsdp: what GPUs divide (default: none)")
-    option("--device", default="h100", help="GPU whose bf16 peak is taken: h200, a100, rtx4090 ... (default: h100)")
-    option("--peak-tflops", type=float, metavar="X", help="bf16 peak of one device, instead of --device")
-    option("--utilisation", type=float, default=0.35, metavar="X", help="part of the peak reached (default: 0.35)")
-    option("--reserve", type=float, default=1.5, metavar="GIB", help="memory of a GPU not for tensors (default: 1.5)")
-    option("--rows", type=int, metavar="N", help="rows of a micro-batch (default: the most there can be)")
+    option("--sharding", default="none", help="sharding over GPUs: none, zero2, zero3 or fsdp (default: none)")
+    option("--gpu-type", default="h100", help="GPU that sets the bf16 peak: h200, a100, rtx4090 ... (default: h100)")
+    option("--peak-tflops", type=float, metavar="X", help="bf16 peak of one device in TFLOP/s, instead of --gpu-type")
+    option("--utilisation", type=float, default=0.35, metavar="X", help="reached fraction of the peak (default: 0.35)")
+    option("--reserve", type=float, default=1.5, metavar="GIB", help="GPU memory kept from tensors (default: 1.5)")
+    option("--micro-batch", type=int, metavar="N", help="rows of a micro-batch (default: the largest possible)")
     option("--row-tokens", type=int, metavar="N", help="tokens of a row (default: trainer.max_tokens)")
-    option("--scored", type=int, metavar="N", help="learnt tokens of a row (default: a quarter of its text)")
-    option("--within", type=float, default=24.0, metavar="H", help="print tokens/s needed to be done in H hours")
-    option("--json", action="store_true", help="print one JSON object")
+    option(
+        "--scored", type=int, metavar="N", help="tokens of a row that enter the loss (default: a quarter of its text)"
+    )
+    option("--within", type=float, default=24.0, metavar="H", help="hours for which to print the throughput needed")
+    add_flag(parser, "--json")
     parser.set_defaults(run=_plan)
 
 
@@ -45,14 +51,14 @@ def _plan(args: argparse.Namespace) -> int:
         gpus=args.gpus,
         memory=args.gpu_memory,
         sharding=args.sharding,
-        name=args.device,
+        name=args.gpu_type,
         peak=args.peak_tflops,
         utilisation=args.utilisation,
         reserve=args.reserve,
     )
     stage = stage_of(args.stage)
     config = load_config(args.config, args.overrides, stage=stage)
-    rows = Rows(tokens=args.row_tokens, rows=args.rows, scored=args.scored)
+    rows = Rows(tokens=args.row_tokens, rows=args.micro_batch, scored=args.scored)
     settings: dict[str, Any] = {"stage": stage, "config_path": args.config, "rows": rows}
     plan = make_plan(config, devices, **settings)
     ways = [] if plan.fits else ways_to_fit(config, plan, **settings)
@@ -61,7 +67,7 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def as_dict(plan: Plan, ways: Sequence[Plan] = ()) -> dict[str, Any]:
-    """Return the plan in bytes, seconds and FLOPs; `ways` are the plans that would fit."""
+    """Convert a plan to JSON in bytes, seconds and FLOPs; `ways` are the plans that would fit."""
     return {
         "fits": plan.fits,
         "peak_bytes": plan.cost.peak,
@@ -82,7 +88,7 @@ def as_dict(plan: Plan, ways: Sequence[Plan] = ()) -> dict[str, Any]:
 
 
 def as_text(plan: Plan, ways: Sequence[Plan] = (), within: float = 24.0) -> str:
-    """Write tables of memory and time, what was assumed, and whether it fits."""
+    """Write tables of memory and time, the assumptions, and whether the run fits."""
     devices, batch, cost = plan.devices, plan.batch, plan.cost
     kind = f"{devices.gpus} GPU{'s' if devices.gpus != 1 else ''}" if devices.gpus else "CPU"
     shared = f", {devices.sharding} over {devices.count}" if devices.count > 1 and devices.sharding != "none" else ""

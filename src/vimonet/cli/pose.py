@@ -1,4 +1,4 @@
-"""`vimonet pose`: the keypoints of a person in a video."""
+"""Implement `vimonet pose`: track a person through a video and write the keypoints."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from vimonet.cli.shared import add_flag
 from vimonet.cli.terminal import print_json
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import whole_file
@@ -15,24 +16,26 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     pose = commands.add_parser(
         "pose",
-        help="keypoints of a person in a video",
-        description="Follow one person through a video and write the keypoints as JSON, which every command reads as a "
-        "recording. The other commands do this by themselves when they are given a video, and find here what was "
-        "estimated before: it is remembered for 30 days in the user's cache folder.",
+        help="estimate the keypoints of a person in a video",
+        description="Track one person through a video and write the keypoints as JSON, which every command reads as a "
+        "recording. Other commands do the same when they get a video. The user's cache folder keeps estimates for 30 "
+        "days.",
     )
     pose.add_argument("video", metavar="VIDEO", help="MP4, MOV, MKV, WebM, AVI, GIF ...")
-    pose.add_argument("-o", "--output", metavar="OUT.json", help="file to write (default: VIDEO's name with .json)")
+    add_flag(pose, "--output", "default: VIDEO's name with .json", metavar="OUT.json")
     pose.add_argument(
-        "--person", type=int, default=1, metavar="N", help="1 the most prominent in view (default), 2 the next ..."
+        "--person", type=int, default=1, metavar="N", help="rank by prominence in view: 1 (default), 2 ..."
     )
     pose.add_argument(
         "--estimator",
         metavar="NAME",
-        help="mediapipe (default), or vitpose:MODEL[,DETECTOR] with folders or hub ids (default: $VIMONET_POSE)",
+        help="mediapipe, or vitpose:MODEL[,DETECTOR] with folders or hub ids (default: $VIMONET_POSE, else mediapipe)",
     )
-    pose.add_argument("--max-rate", type=float, default=30.0, metavar="R", help="frames per second looked at (30)")
-    pose.add_argument("--no-cache", action="store_true", help="estimate anew and remember nothing")
-    pose.add_argument("--json", action="store_true", help="a summary as one JSON object on standard output")
+    pose.add_argument(
+        "--max-rate", type=float, default=30.0, metavar="R", help="most frames read per second (default: 30)"
+    )
+    pose.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
+    add_flag(pose, "--json", "a summary")
     pose.set_defaults(run=_pose)
 
 
@@ -65,12 +68,12 @@ def _pose(args: argparse.Namespace) -> int:
 
 
 def _output(args: argparse.Namespace) -> Path:
-    """Choose where to write; refuse before the work when it cannot be."""
+    """Choose the output file; refuse one that cannot be written before any work."""
     output = Path(args.output) if args.output else Path(args.video).with_suffix(".json")
     if output.suffix.lower() != ".json":
-        raise InputError(f"{output}: keypoints are written as .json; give such a name.")
+        raise InputError(f"{output}: keypoints are written as JSON; give a name that ends in .json.")
     if output.is_dir() or not output.parent.is_dir():
-        raise InputError(f"{output}: it cannot be written there; give a file in a folder that exists.")
+        raise InputError(f"{output}: it cannot be written; give a file in a folder that exists.")
     if not args.output and output.exists():
         raise InputError(f"{output}: it exists already; give -o to say where to write.")
     return output

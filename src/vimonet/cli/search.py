@@ -1,10 +1,11 @@
-"""`vimonet index` and `vimonet search`: find moments in a folder of recordings and videos by a sentence."""
+"""Implement `vimonet index` and `vimonet search`: find moments in recordings and videos by a sentence."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from vimonet.cli.shared import add_flag
 from vimonet.cli.terminal import dim, one_line, print_json
 from vimonet.utils.errors import InputError
 
@@ -14,24 +15,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     index = commands.add_parser(
         "index",
         help="make a folder of recordings searchable",
-        description="Index every recording and video in a folder, at any depth. The same command given again does only "
-        "what is new or has changed, also after an interruption.",
+        description="Index every recording and video in a folder and its subfolders. The same command given again adds "
+        "only new and changed files, also after an interruption.",
     )
     index.add_argument("folder", metavar="FOLDER", help="folder of recordings")
-    index.add_argument("-o", "--output", required=True, metavar="INDEX", help="file to write or bring up to date")
-    index.add_argument("--retrieval-model", metavar="DIR", help="text-motion encoder (default: the shipped one)")
+    add_flag(index, "--output", "an index that exists is updated", required=True, metavar="INDEX")
+    add_flag(index, "--retrieval-model")
     index.add_argument(
         "--window", type=float, action="append", metavar="SECONDS", help="length of windows; repeatable (default: 3, 9)"
     )
-    index.add_argument("--rebuild", action="store_true", help="start anew, replacing what is there")
+    index.add_argument("--rebuild", action="store_true", help="replace the index that exists")
     index.set_defaults(run=_index)
 
     search = commands.add_parser("search", help="find moments in indexed recordings by a sentence")
-    search.add_argument("text", metavar="TEXT", help='what happens, such as "someone waves with the left hand"')
-    search.add_argument("--index", required=True, metavar="INDEX", help="made by 'vimonet index'")
-    search.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
-    search.add_argument("--retrieval-model", metavar="DIR", help="text-motion encoder (default: the index's own)")
-    search.add_argument("--json", action="store_true", help="one JSON object per hit on standard output")
+    search.add_argument("text", metavar="TEXT", help='sentence such as "someone waves with the left hand"')
+    search.add_argument("--index", required=True, metavar="INDEX", help="file that 'vimonet index' wrote")
+    search.add_argument("-k", type=int, default=10, metavar="N", help="number of hits (default: %(default)s)")
+    add_flag(search, "--retrieval-model", "it must be the one that made the index")
+    add_flag(search, "--json", "one object per hit")
     search.set_defaults(run=_search)
 
 
@@ -41,8 +42,8 @@ def _index(args: argparse.Namespace) -> int:
     from vimonet.retrieval import Index
 
     def complain(path: str, reason: str) -> None:
-        said = one_line(reason)
-        tqdm.write(f"vimonet: {said if path in said else f'{path}: {said}'}", file=sys.stderr)
+        text = one_line(reason)
+        tqdm.write(f"vimonet: {text if path in text else f'{path}: {text}'}", file=sys.stderr)
 
     index = Index.build(
         args.folder,

@@ -1,4 +1,4 @@
-"""What several commands share: reading options, the model to ask, how an answer is printed."""
+"""Share among commands: the table of flags, the options of a reader, loading a model, printing an answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vimonet.cli.terminal import bold, dim
 from vimonet.weights import MODELS, model_source
@@ -17,46 +17,89 @@ if TYPE_CHECKING:
     from vimonet.motion import Motion
     from vimonet.motion.kinematics import Facts
 
-PER_RECORDING = "one JSON object per recording on standard output"
-MODEL_HELP = f"model directory, hub id, or {' or '.join(MODELS)} (default: $VIMONET_MODEL, else nano)"
+PER_RECORDING = "one object per recording"
+
+FLAGS: dict[str, dict[str, Any]] = {
+    "--answer-policy": {
+        "choices": ("calibrated", "raw"),
+        "help": "answer policy: calibrated lets a clear measurement decide and declines unlikely answers, raw keeps the "
+        "model's own text (default: the model's config, calibrated)",
+    },
+    "--base-url": {"metavar": "URL", "help": "OpenAI-compatible endpoint of a language model: its address up to /v1"},
+    "--config": {"metavar": "FILE.yaml", "help": "config file of the stage, such as those in configs/"},
+    "--dataset": {"metavar": "DIR", "help": "dataset to ask: VIMOS, MVBench, BABEL-QA or HuMMan-QA"},
+    "--device": {"help": "device of the model: cpu, cuda, cuda:1 ... (default: cpu)"},
+    "--frames": {"type": int, "metavar": "N", "help": "key frames of a video"},
+    "--json": {"action": "store_true", "help": "print JSON on standard output"},
+    "--llm-model": {"metavar": "NAME", "help": "name of the language model at --base-url"},
+    "--model": {"help": f"model folder, hub id, or {' or '.join(MODELS)} (default: $VIMONET_MODEL, else nano)"},
+    "--motion-as": {
+        "default": "series",
+        "help": "form in which the endpoint reads a motion: facts (measurements), series (facts and joint angles over "
+        "time) or image (series and a strip of poses) (default: series)",
+    },
+    "--output": {"help": "write the result here"},
+    "--overwrite": {"action": "store_true", "help": "replace a dataset of other settings in --output"},
+    "--retrieval-model": {"metavar": "DIR", "help": "folder of a text-motion encoder (default: the shipped one)"},
+    "--seed": {"type": int, "default": 0, "metavar": "N", "help": "seed of every random draw (default: 0)"},
+    "--split": {"metavar": "NAME", "help": "split of the dataset"},
+    "--system": {"metavar": "TEXT", "help": "system prompt, which opens every conversation"},
+    "--video": {"metavar": "NAME", "help": "vision or video backbone: folder or hub id"},
+    "--workers": {"type": int, "metavar": "N", "help": "number of parallel workers"},
+}
+"""Flags that several commands have: one name, one meaning."""
+
+_SHORT = {"--model": ("-m",), "--output": ("-o",)}
+
+
+class _Group(Protocol):
+    """Describe what a parser and an argument group have in common."""
+
+    def add_argument(self, *names: str, **settings: Any) -> Any:
+        """Add an argument."""
+
+
+def add_flag(parser: _Group, flag: str, detail: str = "", **settings: Any) -> None:
+    """Add a flag of the table to a command.
+
+    Args:
+        parser: parser of the command, or a group of it.
+        flag: key of `FLAGS`.
+        detail: note on this command, printed as "meaning; detail".
+        settings: arguments of ``add_argument`` that differ from the table's.
+    """
+    known = {**FLAGS[flag], **settings}
+    if detail:
+        known["help"] += f"; {detail}"
+    parser.add_argument(*_SHORT.get(flag, ()), flag, **known)
 
 
 def add_loading(parser: argparse.ArgumentParser) -> None:
-    """The options of reading a recording."""
-    group = parser.add_argument_group("reading", "detected from the content when not given")
-    group.add_argument("--fps", type=float, help="frames per second of the recording, where the file does not say")
+    """Add the options of the motion reader."""
+    group = parser.add_argument_group("reading", "detected from the content by default")
+    group.add_argument("--fps", type=float, help="frames per second of a recording whose file does not say")
     group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
     group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
-    group.add_argument("--format", help="format, instead of detecting it")
+    group.add_argument("--format", help="format of the recording")
 
 
-def add_common(parser: argparse.ArgumentParser, json_help: str) -> None:
-    """The options of every command that asks a model."""
-    parser.add_argument("-m", "--model", help=MODEL_HELP)
-    parser.add_argument("--json", action="store_true", help=json_help)
+def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
+    """Add the options of every command that asks a model."""
+    add_flag(parser, "--model")
+    add_flag(parser, "--json", json_detail)
     add_loading(parser)
 
 
-def add_answer_policy(parser: argparse.ArgumentParser) -> None:
-    """Add ``--answer-policy``."""
-    parser.add_argument(
-        "--answer-policy",
-        choices=("calibrated", "raw"),
-        help="calibrated: a clear measurement decides, what is unlikely is withheld; raw: the model's own words "
-        "(default: the model's config, calibrated)",
-    )
-
-
 def loading(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of reading as `vimonet.motion.load` takes them."""
+    """Collect the reader options as keyword arguments of `vimonet.motion.load`."""
     return {"fps": args.fps, "up": args.up, "unit": args.unit, "format": args.format}
 
 
 def load_motion(args: argparse.Namespace, recording: str) -> Motion:
-    """Read a recording by the name the user gave; an error says that name.
+    """Read a recording by the name the user gave, which every error repeats.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the recording cannot be read.
     """
     from vimonet.motion.io.locations import load_recording
 
@@ -64,7 +107,7 @@ def load_motion(args: argparse.Namespace, recording: str) -> Motion:
 
 
 def sees_nothing(args: argparse.Namespace) -> bool:
-    """Whether the model of ``--model`` is known to have no video tower, by its folder alone, before it is loaded."""
+    """Tell from the config file alone whether the model of ``--model`` has no video tower."""
     try:
         config = json.loads((Path(model_source(args.model)) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -73,10 +116,10 @@ def sees_nothing(args: argparse.Namespace) -> bool:
 
 
 def assistant(args: argparse.Namespace) -> Assistant:
-    """Load the model of ``--model``, onto ``--device`` where the command has it.
+    """Load the model of ``--model`` onto ``--device``, where the command has that flag.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: the model is missing or damaged.
     """
     if args.own_process:
         from vimonet.cli.fast_start import quick_imports
@@ -88,7 +131,7 @@ def assistant(args: argparse.Namespace) -> Assistant:
 
 
 def detail(answer: Answer) -> str:
-    """How sure the model was and what it read, in words; of an endpoint's answer, which endpoint."""
+    """Describe confidence and input of an answer, and the endpoint where one gave it."""
     if answer.endpoint:
         read = "motion as text" if answer.inputs_read else "question alone"
         return f"{_whose(answer)}{read}, {answer.endpoint}, no confidence"
@@ -100,14 +143,14 @@ def _sure(answer: Answer) -> str:
 
 
 def _whose(answer: Answer) -> str:
-    """The provenance, where the text is not the model's own."""
+    """Describe the provenance of a text that is not the model's own."""
     return (
         "" if answer.provenance == "model" else f'{answer.provenance}, not the model\'s own "{answer.model_text}" of '
     )
 
 
 def print_answer(answer: Answer, *, all_evidence: bool = False) -> None:
-    """Print an answer for a person: a line per window, and what contradicts it; with all its evidence on request."""
+    """Print an answer for a person: a line per window, and contradicting evidence (or all of it)."""
     if answer.windows:
         for part in answer.windows:
             when = f"{part.start:.1f}-{part.end:.1f} s"
@@ -120,7 +163,7 @@ def print_answer(answer: Answer, *, all_evidence: bool = False) -> None:
 
 
 def _print_evidence(answer: Answer, indent: int, all_evidence: bool) -> None:
-    """A line per piece of evidence: the verdict, the measurement, and the answer it gives."""
+    """Print a line per piece of evidence: verdict, measurement, and the measured answer."""
     margin = " " * indent
     if all_evidence and not answer.evidence:
         print(f"{margin}no measure bears on this question")

@@ -1,4 +1,4 @@
-"""How the command line writes: one JSON object or one complaint per line, bold and dim only on a terminal."""
+"""Write to the terminal: one JSON object or one error per line, bold and dim only where a terminal shows them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """One line of JSON on standard output, at once: the reader may be a pipe."""
+    """Print one line of JSON and flush it, because the reader may be a pipe."""
     print(json.dumps(record, ensure_ascii=False), flush=True)
 
 
 def complain(message: str) -> int:
-    """Exactly one line on standard error; returns the exit code of bad input."""
+    """Print an error as exactly one line on standard error; return the exit code of bad input."""
     print(f"vimonet: {one_line(message)}", file=sys.stderr)
     return 2
 
 
 def one_line(message: str) -> str:
-    """A message without line breaks."""
+    """Join a message into one line."""
     return " ".join(message.split())
 
 
 def plain(value: Any) -> str:
-    """A value of a description as a person reads it."""
+    """Format a value of a description for a person."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -38,12 +38,12 @@ def plain(value: Any) -> str:
 
 
 def bold(text: str) -> str:
-    """Bold on a terminal, unchanged elsewhere or with NO_COLOR."""
+    """Make text bold on a terminal; leave it unchanged elsewhere and with NO_COLOR."""
     return _styled(text, "1")
 
 
 def dim(text: str) -> str:
-    """Dim on a terminal, unchanged elsewhere or with NO_COLOR."""
+    """Make text dim on a terminal; leave it unchanged elsewhere and with NO_COLOR."""
     return _styled(text, "2")
 
 

@@ -1,9 +1,11 @@
-"""`vimonet train`: one stage from a config file, with overrides."""
+"""Implement `vimonet train`: train one stage from a config file with overrides."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+
+from vimonet.cli.shared import add_flag
 
 OLD_NAMES = {
     "language": "pretrain-lm",
@@ -11,11 +13,11 @@ OLD_NAMES = {
     "lift": "lift-keypoints",
     "evaluator": "text-motion-retrieval",
 }
-"""Names of stages before 0.2, accepted for one release."""
+"""Stage names before 0.2, accepted for one release."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command; its stages are the files of `vimonet.training.stages`."""
+    """Add the command; the files of `vimonet.training.stages` are its stages."""
     train = commands.add_parser(
         "train",
         help="train a stage from a config file",
@@ -23,7 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train.add_argument("stage", metavar="STAGE", help="one of the stages below")
-    train.add_argument("--config", metavar="FILE.yaml", help="see configs/")
+    add_flag(train, "--config")
     train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted keys of the config")
     train.add_argument("--help-config", action="store_true", help="list the keys that STAGE reads, and exit")
     train.format_help = lambda: _help(train)  # type: ignore[method-assign]
@@ -31,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def stage_of(name: str) -> str:
-    """Return the name of a stage, with a notice where an old one was given."""
+    """Return the current name of a stage, and print a notice for an old one."""
     if name in OLD_NAMES:
         print(
             f"vimonet: stage '{name}' is called '{OLD_NAMES[name]}' now; the old name goes with 0.3.", file=sys.stderr
@@ -40,7 +42,7 @@ def stage_of(name: str) -> str:
 
 
 def _help(parser: argparse.ArgumentParser) -> str:
-    """Format the help with the stages, which are looked up only when it is printed."""
+    """Format the help; the stages are imported only when it is printed."""
     from vimonet.training.stages import stage_summaries
 
     stages = "".join(f"  {name:22} {text}\n" for name, text in stage_summaries().items())
@@ -64,9 +66,9 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _leave_group() -> None:
-    """Leave the process group while the interpreter stands; at its end a thread of gloo's may abort it.
+    """Leave the process group before the interpreter exits, when a gloo thread may abort the process.
 
-    Only after success: a process that failed must not wait for those that still talk.
+    Call it only after success: a failed process must not wait for the others.
     """
     import torch.distributed as dist
 

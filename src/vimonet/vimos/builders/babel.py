@@ -50,9 +50,9 @@ class BabelBuilder:
         InputError: a folder or file is missing or is not BABEL's (when shards are asked for).
     """
 
-    root: str = option("folder of train.json, val.json", metavar="DIR")
-    motions: str = option("AMASS npz, or joints .npy of the same names", metavar="DIR")
-    seed: int = option("of every draw", 0, "N")
+    root: str = option("folder of the source; with train.json and val.json", metavar="DIR")
+    motions: str = option("folder of AMASS .npz files, or joints .npy of the same names", metavar="DIR")
+    seed: int = option("seed of every random draw", 0, "N")
 
     name = "vimos-babel"
 

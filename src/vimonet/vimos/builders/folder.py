@@ -53,15 +53,15 @@ class FolderBuilder:
         InputError: no such folder, shares that do not fit, or a table that cannot be read (when shards are asked for).
     """
 
-    root: str = option("folder of the files", metavar="DIR")
-    captions: str | None = option("CSV or JSONL: file, caption[, start, end, split, action, ...]", None, "FILE")
-    licence: str = option("licence of files whose row names none", "unstated")
-    val: float = option("share of recordings", 0.1, "SHARE")
-    test: float = option("share of recordings", 0.1, "SHARE")
-    seed: int = option("of every draw", 0, "N")
-    fps: float | None = option("frames per second, where files do not say", None)
-    up: str | None = option("axis that points up, where it is not detected", None, "AXIS")
-    unit: str | None = option("unit of length, where it is not detected", None)
+    root: str = option("folder of the source", metavar="DIR")
+    captions: str | None = option("table, CSV or JSONL: file, caption[, start, end, split, action ...]", None, "FILE")
+    licence: str = option("licence of rows that name none", "unstated")
+    val: float = option("share of recordings in val", 0.1, "SHARE", flag="val-share")
+    test: float = option("share of recordings in test", 0.1, "SHARE", flag="test-share")
+    seed: int = option("seed of every random draw", 0, "N")
+    fps: float | None = option("frames per second of a recording whose file does not say", None)
+    up: str | None = option("axis that points up: y, z, x, or --up=-y ...", None, "AXIS")
+    unit: str | None = option("unit of length: m, cm, mm, inch, or metres per unit", None)
     name: str = option("name of the dataset", "vimos-folder")
 
     def settings(self) -> dict[str, Any]:

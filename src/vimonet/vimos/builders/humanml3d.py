@@ -37,7 +37,7 @@ class HumanML3DBuilder:
 
     Args:
         root: folder with ``texts``, the name lists, and ``new_joints`` or ``new_joint_vecs`` (joints are preferred).
-        mirrored: whether its mirrored copies are taken.
+        mirror: keep its mirrored copies.
         seed: of the questions.
         licence: stated in every row.
 
@@ -45,10 +45,10 @@ class HumanML3DBuilder:
         InputError: a part of the layout is missing (when shards are asked for).
     """
 
-    root: str = option("folder HumanML3D", metavar="DIR")
-    mirrored: bool = option("leave out its mirrored copies (M000000 ...)", True, flag="mirror")
-    seed: int = option("of every draw", 0, "N")
-    licence: str = option("licence to state", LICENCE)
+    root: str = option("folder of the source; HumanML3D", metavar="DIR")
+    mirror: bool = option("leave out mirrored copies; M000000 ...", True)
+    seed: int = option("seed of every random draw", 0, "N")
+    licence: str = option("licence of rows that name none", LICENCE)
 
     name = "vimos-humanml3d"
 
@@ -57,14 +57,14 @@ class HumanML3DBuilder:
         names = _names(self.root)
         present = {folder: sorted(p.name for p in (Path(self.root) / folder).glob("*.npy")) for folder in _FOLDERS}
         listing = hashlib.sha256(repr((names, present)).encode()).hexdigest()
-        options = {"mirrored": self.mirrored, "seed": self.seed, "licence": self.licence}
+        options = {"mirrored": self.mirror, "seed": self.seed, "licence": self.licence}
         return {"builder": "humanml3d", **options, "listing": listing}
 
     def shards(self) -> list[Shard]:
         """List the clips by the published splits."""
         found = []
         for split, names in _names(self.root).items():
-            kept = [name for name in names if self.mirrored or not name.startswith("M")]
+            kept = [name for name in names if self.mirror or not name.startswith("M")]
             found += chunk(split, kept, _ROWS)
         return found
 

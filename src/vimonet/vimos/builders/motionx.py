@@ -56,9 +56,9 @@ class MotionXBuilder:
         InputError: a part of the layout is missing (when shards are asked for).
     """
 
-    root: str = option("folder of Motion-X", metavar="DIR")
-    video: bool = option("motion and captions alone", True)
-    seed: int = option("of every draw", 0, "N")
+    root: str = option("folder of the source; Motion-X", metavar="DIR")
+    video: bool = option("leave out the videos", True)
+    seed: int = option("seed of every random draw", 0, "N")
 
     name = "vimos-motionx"
 

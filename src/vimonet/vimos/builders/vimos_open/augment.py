@@ -60,7 +60,7 @@ class Variants:
             tracked 2D ones with more of a detector's errors.
     """
 
-    mirror: bool = option("without left and right exchanged", True)
+    mirror: bool = option("leave out mirrored copies", True)
     warp: bool = option("without slower and faster variants", True)
     compose: bool = option("without two to four actions joined", True)
     film: bool = option("without projections to 2D keypoints", True)

@@ -49,11 +49,11 @@ class OpenBuilder:
         InputError: an unknown source, or a data folder that is not there (when the recordings are read).
     """
 
-    root: str | None = option("folder of the recordings (default: $VIMONET_DATA)", None, "DIR")
+    root: str | None = option("folder of the source (default: $VIMONET_DATA)", None, "DIR")
     count: int = option("rows of train", 40000, "N")
     val: int = option("rows of val", 500, "N")
     sources: tuple[str, ...] = option("corpora (default: all)", (), "NAME")
-    seed: int = option("of every draw", 0, "N")
+    seed: int = option("seed of every random draw", 0, "N")
     test: bool = option("leave out the test splits", True)
     variants: Variants = field(default_factory=Variants)
 
