@@ -283,7 +283,7 @@ def test_recordings_come_before_questions(clips: Path, joint_dir: Path, capsys: 
         (["a.npy", "b.npy"], "no question after b.npy"),
         (["a.npy", "gone.mp4", "Which?"], "gone.mp4: no such file"),
         (["-", "-", "Which?"], "one recording"),
-        (["a.npy", "b.npy", "Which?", "-o", "x.png"], "here are 2"),
+        (["a.npy", "b.npy", "Which?", "-o", "x.png"], "2 are given"),
     ):
         assert main([*command, *given]) == 2
         assert said in capsys.readouterr().err

@@ -179,9 +179,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     sees = getattr(config, "video_config", None) is not None
     notes: list[str] = []
     if sees and (motions or getattr(config, "keypoint_config", None) is None):
-        notes += [
-            f"{name}: {note}." for name in videos for note in probe(path_of(name)).notes()
-        ]  # no person is tracked
+        notes += [f"{name}: {note}." for name in videos for note in probe(path_of(name)).notes()]
     if videos and motions and not sees:
         notes.append(f"{videos[0]}: this model sees no video; it answered from the movement alone.")
     elif videos and not motions:

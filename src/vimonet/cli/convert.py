@@ -78,8 +78,6 @@ def _convert(args: argparse.Namespace) -> int:
     for line in conversion.lines(keys=args.keys):
         print(line)
     if args.source in _MOTION and "mean" not in options:
-        print(
-            "no --mean and --std: the features are not scaled as the tokenizer expects; give both before you use it"
-        )
+        print("no --mean and --std: the features are not scaled as the tokenizer expects; give both before you use it")
     print(f"written: {conversion.folder}")
     return 0

@@ -22,8 +22,8 @@ PER_RECORDING = "one object per recording"
 FLAGS: dict[str, dict[str, Any]] = {
     "--answer-policy": {
         "choices": ("calibrated", "raw"),
-        "help": "answer policy: calibrated lets a clear measurement decide and declines unlikely answers, raw keeps the "
-        "model's own text (default: the model's config, calibrated)",
+        "help": "answer policy: calibrated lets a clear measurement decide and declines unlikely answers, raw keeps "
+        "the model's own text (default: the model's config, calibrated)",
     },
     "--base-url": {"metavar": "URL", "help": "OpenAI-compatible endpoint of a language model: its address up to /v1"},
     "--config": {"metavar": "FILE.yaml", "help": "config file of the stage, such as those in configs/"},
