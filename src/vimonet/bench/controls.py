@@ -18,6 +18,7 @@ from vimonet.bench.items import VideoSpan
 from vimonet.bench.scoring.text_metrics import canonical
 from vimonet.bench.tasks import rule_of, topic_of
 from vimonet.language import has_side, mirror_text
+from vimonet.motion.kinematics.categories import TURNED
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _event_reversed(item: Item, event: str, evidence: Mapping[str, Any]) -> str 
     turned = evidence.get("net_turn_deg")
     if event in ("turn to the left", "turn to the right") and isinstance(turned, (int, float)):
         sign = 1 if event.endswith("left") else -1
-        return "yes" if -sign * turned > 35 else "no"
+        return "yes" if TURNED.decide(-sign * turned) else "no"
     return None
 
 

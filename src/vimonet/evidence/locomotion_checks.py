@@ -50,8 +50,8 @@ def direction(q: Query) -> Evidence | None:
         return direction_seen(q)
     angle, moved, truth = facts.displacement_angle, c.moves_away(facts), c.displacement_class(facts)
     to = "" if moved is False else f", {abs(angle):.0f} degrees to the {c.side_of(angle)} of straight ahead"
-    if moved is not False and (abs(angle) < 1 or abs(angle) > 179):
-        to = ", straight " + ("ahead" if abs(angle) < 1 else "back")
+    if moved is not False and c.OFF_STRAIGHT.decide(min(abs(angle), 180.0 - abs(angle))) is False:
+        to = ", straight " + ("ahead" if c.quarter(angle) == "forward" else "back")
     measured = f"the pelvis ends {facts.displacement:.2f} m from its start{to}"
     if truth not in (None, "in place") and facts.locomotion_direction != truth:
         measured += f"; seen from where the body faces underway it goes {facts.locomotion_direction}"

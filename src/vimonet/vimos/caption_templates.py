@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from vimonet.motion.kinematics import Facts
+from vimonet.motion.kinematics.categories import CAPTION_PACE, CAPTION_TURN, side_of
 from vimonet.vimos.action_labels import third_person
 from vimonet.vimos.types import Part
 
@@ -41,9 +42,11 @@ def _manner(facts: Facts, rng: random.Random) -> str:
     elif facts.locomotion_direction in ("left", "right"):
         out += f" sideways to the {facts.locomotion_direction}"
     if relative and rng.random() < 0.4:
-        out += " slowly" if relative < 0.75 else " quickly" if relative > 1.9 else ""
-    if facts.net_turn is not None and abs(facts.net_turn) > 40:
-        out += f" and turns {'left' if facts.net_turn > 0 else 'right'}"
-    elif facts.net_turn is not None and abs(facts.net_turn) < 12 and rng.random() < 0.2:
+        pace = CAPTION_PACE.name(relative)
+        out += f" {pace}" if pace else ""
+    turns = None if facts.net_turn is None else CAPTION_TURN.decide(abs(facts.net_turn))
+    if turns:
+        out += f" and turns {side_of(facts.net_turn or 0.0)}"
+    elif turns is False and rng.random() < 0.2:
         out += " in a straight line"
     return out

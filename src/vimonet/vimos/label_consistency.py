@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vimonet.motion.kinematics import Facts
+from vimonet.motion.kinematics.categories import MAY_BEND, MAY_WALK
 from vimonet.vimos.types import Question
 
 NEVER = "that does not happen"
@@ -36,9 +37,9 @@ def may_happen(action: str, facts: Facts) -> bool:
         sides = {r.side for r in facts.raised_hands}
         return bool(sides) if "both" in words or not {"left", "right"} & set(words) else bool(sides & set(words))
     if verb in ("walk", "run", "sprint", "sneak"):
-        return relative > 0.3 or len(facts.steps or ()) > 3
+        return bool(MAY_WALK.decide(relative)) or len(facts.steps or ()) > 3
     if verb in ("bow", "pick", "touch", "bend"):
-        return (facts.trunk_inclination or 0.0) > 45
+        return bool(MAY_BEND.decide(facts.trunk_inclination))
     if verb in ("squat", "sit", "lunge", "stand", "crouch", "kneel", "lie", "fall"):
         low = any(p.label not in ("standing", "airborne") for p in facts.posture or ())
         return low or verb == "stand" or bool(facts.falls)

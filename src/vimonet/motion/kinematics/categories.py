@@ -105,6 +105,11 @@ TRAVEL_SPEED: Final = Scale(
     "leg lengths/s",
     "people walk at 1.3 to 1.6 leg lengths/s and change to running near 2.3 (Froude number .5, Alexander 1989)",
 )
+CAPTION_PACE: Final = Scale(
+    {"slowly": (0.0, 0.75), "quickly": (1.9, INFINITY)},
+    "leg lengths/s",
+    "as TRAVEL_SPEED, of somebody whom a label says to walk: a brisk walk is quick too",
+)
 STAYS_ON_PATH: Final = Threshold(
     0.3, 0.3, "leg lengths of path", "the pelvis of somebody who stands sways by less in ten seconds"
 )
@@ -121,6 +126,14 @@ WANDERS: Final = Threshold(1.5, 1.5, "leg lengths of path", "shifting about is l
 LEAVES_CIRCLE: Final = Threshold(1.3, 0.75, "m", "the circle that is asked about has a radius of one metre")
 DRIFTS: Final = Threshold(0.5, 0.15, "leg lengths aside", "like TRAVELS, for the part of the way that is sideways")
 LONG_PATH: Final = Threshold(1.2, 1.2, "leg lengths", "a shorter path is stated in steps, not metres")
+LONG_WAY: Final = Threshold(3.0, 3.0, "m", "shorter ways are said to half a metre, longer ones to a metre")
+MAY_WALK: Final = Threshold(
+    0.3, 0.3, "leg lengths/s of mean speed", "faster, a walk that no label names may be among the actions"
+)
+LEAVES_PLACE: Final = Threshold(0.15, 0.15, "leg lengths of path", "the sway of somebody who tries to stand still")
+STEP_AWAY: Final = Threshold(0.7, 0.7, "leg lengths of path", "a step's length: what repeats may be a walk")
+MANY_STEPS: Final = Threshold(20.0, 20.0, "steps", "more are not counted by eye")
+STEPS_APART: Final = Threshold(0.2, 0.2, "s between two steps", "closer ones are a hop or a missed contact")
 PACE_CHANGES: Final = Threshold(
     1.6, 1.15, "ratio of the halves' speeds", "a fifth faster passes unnoticed, twice as fast does not"
 )
@@ -139,6 +152,12 @@ TURNED: Final = Threshold(
     35.0, 15.0, "degrees", "a walk swings the trunk by up to 15; `measure` counts turns from 30 on"
 )
 CLEAR_TURN: Final = Threshold(45.0, 45.0, "degrees", "a smaller turn may be counted or not")
+BETWEEN_SMALL_ANGLES: Final = Threshold(
+    13.0, 13.0, "degrees from 0, 45 or 90", "nearer to the middle of two angles, both are as right"
+)
+BETWEEN_ANGLES: Final = Threshold(27.0, 27.0, "degrees from 180, 270 or 360", "as for the small angles")
+OFF_STRAIGHT: Final = Threshold(1.0, 1.0, "degrees off ahead or back", "a smaller angle is not worth a number")
+CAPTION_TURN: Final = Threshold(40.0, 12.0, "degrees", "a caption names a turn only where nobody overlooks it")
 SAME_FACING: Final = Threshold(
     20.0, 65.0, "degrees between start and end", "a quarter turn is another facing, a swing is not"
 )
@@ -165,6 +184,11 @@ FIRST_HAND: Final = Threshold(
 )
 PASSING_RAISE: Final = Threshold(0.3, 0.3, "s between the raises", "as FIRST_HAND, for an answer that is checked")
 ARMS_ALIKE: Final = Threshold(0.28, 0.28, "arm lengths between mirrored arms", "a wave of one hand gives .4 and more")
+ARMS_MIRRORED: Final = Threshold(
+    0.12, 0.28, "arm lengths between mirrored arms", "arms that swing in turn a little are near too"
+)
+ARMS_COMPARED: Final = Threshold(0.3, 0.3, "m/s of the faster arm", "hanging arms are not compared")
+BOTH_ARMS_MOVE: Final = Threshold(0.2, 0.2, "m/s of the slower arm", "arms that do the same both move")
 
 # Activity of limbs: mean speed of the end joint in the body's own frame.
 LIMB_MOVES: Final = Threshold(0.4, 0.12, "m/s", "sensors and sway give up to .1; a slow wave .4")
@@ -179,6 +203,7 @@ MUCH_MORE_ACTIVE: Final = Threshold(
 MOST_ACTIVE: Final = Threshold(1.35, 1.35, "ratio to the next limb", "the most active of four limbs leads by a third")
 QUIET_LIMB: Final = Threshold(0.1, 0.1, "m/s", "the limit of sensors")
 ONLY_LIMB: Final = Threshold(3.0, 3.0, "ratio of two speeds", "the other limb did it")
+ONE_ARM_REPEATS: Final = Threshold(2.0, 2.0, "ratio to the other arm's speed", "the other arm only follows")
 STILL_PELVIS: Final = Threshold(0.15, 0.15, "leg lengths/s", "sway of somebody who stands")
 
 # Places of a hand: its height as a share of the way from the pelvis (0) up to the shoulder (1), its reach in torsos.
@@ -195,6 +220,7 @@ OVER_CROWN: Final = Threshold(0.2, 0.2, "torsos above the head joint", "the crow
 KEPT: Final = Threshold(0.6, 0.6, "share of the time", "a place of the hands, or a posture, that is kept")
 KEPT_LONG: Final = Threshold(0.85, 0.85, "share of the time", "the rest is a moment at the start or the end")
 RAISED_TIME: Final = Threshold(0.5, 0.5, "s", "a shorter raise may be a few misplaced frames")
+RAISE_HELD: Final = Threshold(0.4, 0.4, "s", "a shorter raise has no length that people would name")
 IN_VIEW: Final = Threshold(0.8, 0.8, "share of the frames", "without a trunk in view, arms must be there for most")
 TRUNK_SEEN: Final = Threshold(0.5, 0.5, "share of the frames", "half of them give a median")
 
@@ -210,6 +236,7 @@ MORE_BENT_KNEE: Final = Threshold(30.0, 5.0, "degrees between the knees", "5 is 
 COMPARABLE_KNEES: Final = Threshold(35.0, 35.0, "degrees of the more bent knee", "straight knees are not compared")
 TRUNK_LEANS: Final = Threshold(30.0, 18.0, "degrees from upright", "a brisk walk leans by up to 15")
 TRUNK_BENDS: Final = Threshold(55.0, 25.0, "degrees from upright", "reaching the knees takes 50 to 60")
+MAY_BEND: Final = Threshold(45.0, 45.0, "degrees from upright", "more may be the bow that a label left out")
 TRUNK: Final = Scale(
     {"upright": (-1.0, 18.0), "leaning": (30.0, 50.0), "bent far over": (62.0, INFINITY)},
     "degrees from upright",
@@ -219,6 +246,12 @@ LEVEL_TRUNK: Final = Threshold(60.0, 35.0, "degrees from upright, in the image p
 STANDING_HEIGHT: Final = Threshold(
     1.3, 0.9, "torsos of the pelvis over the lower ankle, in the image plane", "1.7 when standing, .8 on a chair"
 )
+ACROSS: Final = Threshold(1.0, 0.5, "torsos over the picture", "like TRAVELS: a standing leg is 1.7 torsos long")
+NEARER: Final = Threshold(
+    1.35, 1.12, "ratio of the body's sizes at start and end", "keypoints give a size to a tenth; a third is an approach"
+)
+KNEES_ASIDE: Final = Threshold(0.06, 0.06, "torsos off the line of hip and ankle", "straight legs show no side")
+SEEN_KEYPOINT: Final = Threshold(0.3, 0.3, "confidence, 0..1", "detectors score a keypoint they guess lower")
 GOES_LOW: Final = Threshold(
     0.62, 0.82, "share of the standing height of the pelvis", "a chair's height is .6, a lunge .75"
 )
@@ -236,6 +269,9 @@ OFF_FEET: Final = Threshold(0.5, 0.5, "s not on the feet", "shorter may be a dee
 CLEAR_JUMP: Final = Threshold(0.08, 0.08, "m of the pelvis's rise", "a running stride rises by 5 to 8 cm")
 PLAUSIBLE_JUMP: Final = Threshold(
     0.6, 0.6, "m of the pelvis's rise", "athletes reach .5; more is a leap off something or a sensor's fault"
+)
+BETWEEN_TENS: Final = Threshold(
+    3.5, 3.5, "cm from a multiple of ten", "nearer to the middle of two tens, both are as right"
 )
 DROPS: Final = Threshold(
     0.9,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vimonet.motion.kinematics.categories import LONG_WAY, PARTS, third_of
 from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.label_consistency import NEVER as NEVER
 
@@ -17,11 +18,18 @@ POSTURES = ("standing", "sitting", "crouching", "kneeling", "lying", "on all fou
 ANGLES = (0, 45, 90, 180, 270, 360)
 YES_NO = ("yes", "no")
 WHEN = ("at the beginning", "in the middle", "at the end")
+UP_TO_FOUR = ("0", "1", "2", "3", "4")
+UP_TO_SIX = ("0", "1", "2", "3", "4", "5", "6")
 
 
 def verb_slots(phrase: str) -> dict[str, str]:
     """`do`, `does`, `doing` of an action phrase."""
     return {"do": phrase, "does": third_person(phrase), "doing": participle(phrase)}
+
+
+def yes_no(holds: bool | None) -> str:
+    """Say yes or no."""
+    return "yes" if holds else "no"
 
 
 def about(number: float, unit: str) -> str:
@@ -32,6 +40,17 @@ def about(number: float, unit: str) -> str:
 def halves(seconds: float) -> float:
     """Rounded to half a unit, 0.5 at least."""
     return max(0.5, round(seconds * 2) / 2)
+
+
+def metres(length: float) -> str:
+    """Say a length: to half a metre, a longer one to whole metres."""
+    return about(float(round(length)) if LONG_WAY.decide(length) else round(length * 2) / 2, "metre")
+
+
+def third(start: float, end: float, duration: float) -> str | None:
+    """Say in which third of a recording an event happens; None where that can be disputed."""
+    part = third_of(start, end, duration)
+    return None if part is None else WHEN[PARTS.index(part)]
 
 
 def at(seconds: float) -> str:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from vimonet.motion import Motion
-from vimonet.motion.kinematics.image_plane import OTHER_SIZE, SAME_SIZE, TRAVELS, ImagePlane, image_plane
+from vimonet.motion.kinematics.categories import ACROSS, KNEES_ASIDE, NEARER, SEEN_KEYPOINT
+from vimonet.motion.kinematics.image_plane import ImagePlane, image_plane
 from vimonet.motion.kinematics.preparation import ANKLE, HIP, KNEE, NECK, PELVIS
 from vimonet.motion.kinematics.preparation import SIDES as BODY_SIDES
 from vimonet.vimos.annotators.kinematic.closed_answers import DIRECTIONS, SIDES, YES_NO, verb_slots
 from vimonet.vimos.types import Question
-
-_BENT = 0.06  # torsos that knees stand out to one side, on average
 
 
 def from_picture(motion: Motion) -> Iterator[Question]:
@@ -41,13 +40,14 @@ def from_picture(motion: Motion) -> Iterator[Question]:
 
 def _way(plane: ImagePlane, motion: Motion) -> str | None:
     """Which way, as the body sees it; None where that is not plain."""
-    across = abs(plane.across) > TRAVELS and abs(plane.across) > 2 * abs(plane.rise)
-    even = 1 / SAME_SIZE < plane.nearer < SAME_SIZE
+    moves = ACROSS.decide(abs(plane.across))
+    across = moves and abs(plane.across) > 2 * abs(plane.rise)
+    resized = NEARER.decide(max(plane.nearer, 1.0 / max(plane.nearer, 1e-6)))
     if plane.shows in ("front", "back"):
         sign = 1 if plane.shows == "front" else -1
-        if across and even:
+        if across and resized is False:
             return "left" if sign * plane.across > 0 else "right"
-        if abs(plane.across) < 0.5 * TRAVELS and not 1 / OTHER_SIZE < plane.nearer < OTHER_SIZE:
+        if moves is False and resized:
             return "forward" if sign * (plane.nearer - 1) > 0 else "backward"
     if plane.shows == "side" and across and (ahead := _ahead(motion)):
         return "forward" if ahead * plane.across > 0 else "backward"
@@ -61,8 +61,10 @@ def _ahead(motion: Motion) -> int:
     out = []
     for side in BODY_SIDES:
         hip, knee, ankle = HIP[side], KNEE[side], ANKLE[side]
-        seen = slice(None) if motion.confidence is None else motion.confidence[:, [hip, knee, ankle]].min(axis=1) > 0.3
+        seen = slice(None)
+        if motion.confidence is not None:
+            seen = motion.confidence[:, [hip, knee, ankle]].min(axis=1) > SEEN_KEYPOINT.yes
         out.append((joints[seen, knee, 0] - 0.5 * (joints[seen, hip, 0] + joints[seen, ankle, 0])) / torso)
     bent = np.concatenate(out)
     middle = float(bent.mean()) if len(bent) else 0.0
-    return 0 if abs(middle) < _BENT else 1 if middle > 0 else -1
+    return 0 if KNEES_ASIDE.decide(abs(middle)) is False else 1 if middle > 0 else -1

@@ -6,15 +6,19 @@ import math
 from collections.abc import Iterator
 
 from vimonet.motion.kinematics import Facts
+from vimonet.motion.kinematics import categories as c
 from vimonet.vimos.annotators.kinematic.closed_answers import (
     ANGLES,
     DIRECTIONS,
     SIDES,
     SPEEDS,
+    UP_TO_FOUR,
     YES_NO,
     about,
     halves,
+    metres,
     verb_slots,
+    yes_no,
 )
 from vimonet.vimos.types import Question
 
@@ -34,66 +38,45 @@ def turning(facts: Facts) -> Iterator[Question]:
 def _travel(facts: Facts) -> Iterator[Question]:
     if facts.displacement is None or facts.leg_length is None or facts.displacement_angle is None:
         return
-    ratio = facts.displacement / facts.leg_length
     evidence = {"displacement_m": facts.displacement, "angle_deg": facts.displacement_angle}
-    direction = None
-    if ratio < 0.25:
-        direction = "stays in place"
-    elif ratio > 0.5 and abs((facts.displacement_angle + 45) % 90 - 45) < 33:
-        direction = facts.displacement_direction
-    if direction:
+    if direction := _said(c.displacement_class(facts)):
         yield Question("displacement", "displacement", direction, {}, DIRECTIONS, evidence)
         backward = verb_slots("move backward")
-        yield Question("yes_no", "fact_yes_no", "yes" if direction == "backward" else "no", backward, YES_NO, evidence)
-    metres = facts.displacement
-    if ratio < 0.2:
-        yield Question("distance", "distance", "stays in place", {}, (), evidence)
-    elif ratio > 0.5:
-        rounded = round(metres * 2) / 2 if metres < 3 else float(round(metres))
-        yield Question(
-            "distance", "distance", f"about {rounded:g} metre{'s' if rounded != 1 else ''}", {}, (), evidence
-        )
-    if ratio < 0.25 or ratio > 0.6:
-        moved = "yes" if ratio > 0.6 else "no"
-        yield Question("yes_no", "fact_yes_no", moved, verb_slots("move to another place"), YES_NO, evidence)
-    speed, path = facts.mean_speed, facts.path_length
-    if speed is not None and path is not None:
-        relative = speed / facts.leg_length  # leg lengths per second: a child's walk is a walk
-        answer = None
-        if relative < 0.14 or path < 0.3 * facts.leg_length:
-            answer = "does not travel"
-        elif 0.28 < relative < 0.75:
-            answer = "slowly"
-        elif 0.95 < relative < 1.85:
-            answer = "at walking pace"
-        elif relative > 2.3:
-            answer = "at running pace"
-        if answer:
-            yield Question("speed", "speed", answer, {}, SPEEDS, {"mean_speed_m_s": speed})
+        yield Question("yes_no", "fact_yes_no", yes_no(direction == "backward"), backward, YES_NO, evidence)
+    moved = c.moves_away(facts)
+    if moved is not None:
+        distance = metres(facts.displacement) if moved else "stays in place"
+        yield Question("distance", "distance", distance, {}, (), evidence)
+        slots = verb_slots("move to another place")
+        yield Question("yes_no", "fact_yes_no", yes_no(moved), slots, YES_NO, evidence)
+    if speed := c.speed_class(facts):
+        answer = SPEEDS[list(c.TRAVEL_SPEED.classes).index(speed)]
+        yield Question("speed", "speed", answer, {}, SPEEDS, {"mean_speed_m_s": facts.mean_speed})
+
+
+def _said(direction: str | None) -> str | None:
+    return "stays in place" if direction == "in place" else direction
 
 
 def _turn(facts: Facts) -> Iterator[Question]:
-    if facts.net_turn is None or facts.turns is None:
+    way = c.turn_class(facts)
+    if facts.net_turn is None or way is None or way == "both":
         return
     evidence = {"net_turn_deg": facts.net_turn}
-    size = abs(facts.net_turn)
-    both_ways = any(t.degrees > 0 for t in facts.turns) and any(t.degrees < 0 for t in facts.turns)
-    if size < 15 and not facts.turns:
+    if way == "none":
         yield Question("turn", "turn", "does not turn", {}, SIDES, evidence)
         yield Question("turn_amount", "turn_amount", "does not turn", {}, (), evidence)
-    elif size > 35 and not both_ways:
-        side = "left" if facts.net_turn > 0 else "right"
-        yield Question("turn", "turn", side, {}, SIDES, evidence)
-        nearest = min(ANGLES, key=lambda a: abs(a - size))
-        if abs(nearest - size) < (13 if nearest <= 90 else 27):
-            yield Question("turn_amount", "turn_amount", f"about {nearest} degrees to the {side}", {}, (), evidence)
     else:
-        return
-    if not both_ways:
-        for side, sign in (("left", 1), ("right", -1)):
-            answer = "yes" if sign * facts.net_turn > 35 else "no"
-            yield Question("yes_no", "fact_yes_no", answer, verb_slots(f"turn to the {side}"), YES_NO, evidence)
-        yield Question("yes_no", "fact_yes_no", "yes" if size > 35 else "no", verb_slots("turn"), YES_NO, evidence)
+        yield Question("turn", "turn", way, {}, SIDES, evidence)
+        size = abs(facts.net_turn)
+        nearest = min(ANGLES, key=lambda a: abs(a - size))
+        between = c.BETWEEN_SMALL_ANGLES if nearest in ANGLES[:3] else c.BETWEEN_ANGLES
+        if between.decide(abs(nearest - size)) is False:
+            yield Question("turn_amount", "turn_amount", f"about {nearest} degrees to the {way}", {}, (), evidence)
+    for side in ("left", "right"):
+        slots = verb_slots(f"turn to the {side}")
+        yield Question("yes_no", "fact_yes_no", yes_no(way == side), slots, YES_NO, evidence)
+    yield Question("yes_no", "fact_yes_no", yes_no(way != "none"), verb_slots("turn"), YES_NO, evidence)
 
 
 def _path(facts: Facts) -> Iterator[Question]:
@@ -102,30 +85,28 @@ def _path(facts: Facts) -> Iterator[Question]:
         return
     yield from _drift(facts, displacement, leg)
     evidence = {"path_m": length, "displacement_m": displacement, "farthest_m": path.farthest}
-    if path.farthest > 1.0 * leg and (displacement < 0.25 * path.farthest or displacement > 0.7 * path.farthest):
-        back = "yes" if displacement < 0.25 * path.farthest else "no"
-        yield Question("yes_no", "returns", back, {}, YES_NO, evidence)
-    if path.farthest > 1.3 or path.farthest < 0.75:
-        left = "yes" if path.farthest > 1.3 else "no"
-        yield Question("yes_no", "leaves_circle", left, {}, YES_NO, evidence)
-    if length > 1.2 * leg:
-        metres = halves(length) if length < 3 else float(round(length))
-        yield Question("distance", "path_length", about(metres, "metre"), {}, (), evidence)
+    went_out = c.WENT_OUT.decide(path.farthest / leg)
+    back = c.RETURNS.decide(displacement / path.farthest) if went_out else None
+    for form, holds in (("returns", back), ("leaves_circle", c.LEAVES_CIRCLE.decide(path.farthest))):
+        if holds is not None:
+            yield Question("yes_no", form, yes_no(holds), {}, YES_NO, evidence)
+    if c.LONG_PATH.decide(length / leg):
+        yield Question("distance", "path_length", metres(max(length, 0.5)), {}, (), evidence)
     yield from _halves(facts)
 
 
 def _drift(facts: Facts, displacement: float, leg: float) -> Iterator[Question]:
     aside = displacement * math.sin(math.radians(facts.displacement_angle or 0.0))
-    if abs(aside) > 0.5 * leg or abs(aside) < 0.15 * leg:
-        side = "neither side" if abs(aside) < 0.15 * leg else "left" if aside > 0 else "right"
-        yield Question(
-            "displacement", "sideways_drift", side, {}, ("left", "right", "neither side"), {"to_the_left_m": aside}
-        )
+    drifts = c.DRIFTS.decide(abs(aside) / leg)
+    if drifts is not None:
+        side = c.side_of(aside) if drifts else "neither side"
+        options = ("left", "right", "neither side")
+        yield Question("displacement", "sideways_drift", side, {}, options, {"to_the_left_m": aside})
 
 
 def _halves(facts: Facts) -> Iterator[Question]:
     path, leg, duration = facts.path, facts.leg_length, facts.duration
-    if path is None or leg is None or duration < 1.5:
+    if path is None or leg is None or c.LONG_CLIP.decide(duration) is False:
         return
     for i, form in enumerate(("first_half", "second_half")):
         distance, angle = path.half_distance[i], path.half_angle[i]
@@ -135,21 +116,17 @@ def _halves(facts: Facts) -> Iterator[Question]:
             "start": i * duration / 2,
             "end": (i + 1) * duration / 2,
         }
-        if distance < 0.2 * leg:
-            yield Question("displacement", form, "stays in place", {}, DIRECTIONS, evidence)
-        elif distance > 0.5 * leg and abs((angle + 45) % 90 - 45) < 30:
-            name = DIRECTIONS[(0, 2, 1, 3)[round(angle / 90) % 4]]
-            yield Question("displacement", form, name, {}, DIRECTIONS, evidence)
+        if direction := _said(c.direction_class(distance, angle, leg)):
+            yield Question("displacement", form, direction, {}, DIRECTIONS, evidence)
     first, second = path.half_speed
-    if max(first, second) > 0.5 * leg:
+    if c.PACE_MEASURED.decide(max(first, second) / leg):
         ratio = second / max(first, 1e-3)
-        pace = "speeds up" if ratio > 1.6 else "slows down" if ratio < 1 / 1.6 else None
-        if 1 / 1.15 < ratio < 1.15:
-            pace = "keeps its pace"
-        if pace:
+        changes = c.PACE_CHANGES.decide(max(ratio, 1.0 / max(ratio, 1e-9)))
+        if changes is not None:
+            pace = ("speeds up" if ratio > 1 else "slows down") if changes else "keeps its pace"
             options = ("speeds up", "slows down", "keeps its pace")
             yield Question("speed", "pace_change", pace, {}, options, {"speed_of_halves_m_s": [first, second]})
-    if facts.peak_speed is not None and facts.peak_speed > 0.8:
+    if facts.peak_speed is not None and c.TOP_SPEED.decide(facts.peak_speed):
         top = about(halves(facts.peak_speed), "metre") + " per second"
         yield Question("speed", "top_speed", top, {}, (), {"peak_speed_m_s": facts.peak_speed})
 
@@ -158,21 +135,20 @@ def _turns(facts: Facts) -> Iterator[Question]:
     turns, net = facts.turns, facts.net_turn
     if turns is None or net is None:
         return
-    away = abs((net + 180) % 360 - 180)
-    if away < 20 or away > 65:
-        evidence = {"net_turn_deg": net}
-        yield Question("yes_no", "same_facing", "yes" if away < 20 else "no", {}, YES_NO, evidence)
-    if any(abs(turn.degrees) < 45 for turn in turns) or (not turns and abs(net) > 15):
+    same = c.SAME_FACING.decide(abs((net + 180) % 360 - 180))
+    if same is not None:
+        yield Question("yes_no", "same_facing", yes_no(same), {}, YES_NO, {"net_turn_deg": net})
+    small = any(c.CLEAR_TURN.decide(abs(turn.degrees)) is False for turn in turns)
+    if small or (not turns and c.TURNED.decide(abs(net)) is not False):
         return  # what turned so little may count as a turn or not
     found = [(round(t.degrees), round(t.start, 2), round(t.end, 2)) for t in turns]
     told = {"turns": found}
-    if len(turns) <= 4:
-        yield Question("count", "turn_count", str(len(turns)), {}, ("0", "1", "2", "3", "4"), told)
+    if len(turns) < len(UP_TO_FOUR):
+        yield Question("count", "turn_count", str(len(turns)), {}, UP_TO_FOUR, told)
     if not turns:
         return
-    sides = ["left" if turn.degrees > 0 else "right" for turn in turns]
-    both = "yes" if len(set(sides)) == 2 else "no"
-    yield Question("yes_no", "turns_both_ways", both, {}, YES_NO, told)
+    sides = [c.side_of(turn.degrees) for turn in turns]
+    yield Question("yes_no", "turns_both_ways", yes_no(len(set(sides)) == 2), {}, YES_NO, told)
     if len(turns) > 1:
         for form, i in (("first_turn", 0), ("last_turn", -1)):
             span = {**told, "start": turns[i].start, "end": turns[i].end}

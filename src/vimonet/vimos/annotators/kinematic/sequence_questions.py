@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from vimonet.motion.kinematics import Facts
+from vimonet.motion.kinematics.categories import LONGER_ACTION, LONGER_BY
 from vimonet.vimos.action_labels import participle
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, about, at, halves, verb_slots
 from vimonet.vimos.annotators.kinematic.reasoning_questions import absent_actions, from_chance
@@ -77,7 +78,8 @@ def _timed(parts: list[Part], rng: random.Random) -> Iterator[Question]:
     pair, slots = (doing[one], doing[two]), {"a": doing[one], "b": doing[two]}
     yield Question("order", "last_of_two", doing[max(one, two)], slots, pair, evidence)
     lengths = [parts[i].end - parts[i].start for i in (one, two)]
-    if max(lengths) > 1.35 * min(lengths) and abs(lengths[0] - lengths[1]) > 0.5:
+    longer = LONGER_ACTION.decide(max(lengths) / max(min(lengths), 1e-9))
+    if longer and LONGER_BY.decide(abs(lengths[0] - lengths[1])):
         yield Question("order", "longer_action", pair[lengths.index(max(lengths))], slots, pair, evidence)
     i = rng.randrange(len(parts))
     what = {"a": doing[i]}
