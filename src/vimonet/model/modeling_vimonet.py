@@ -277,12 +277,10 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         """
         clips = (motion_values, motion_mask, keypoint_values, keypoint_mask, video_values, video_mask, video_times)
         inputs_embeds, _ = self.fuse(input_ids, inputs_embeds, *clips)
+        if past_key_values is not None:  # from transformers 5.24 on, generate passes `cache` among the others
+            kwargs["past_key_values"] = past_key_values
         return self.language_model.base_model(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            **kwargs,
+            inputs_embeds=inputs_embeds, attention_mask=attention_mask, position_ids=position_ids, **kwargs
         )
 
 
@@ -355,11 +353,12 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixi
         return_dict = kwargs.pop("return_dict", None)
         if isinstance(logits_to_keep, Tensor) or logits_to_keep:
             kwargs["logits_to_keep"] = logits_to_keep
+        if past_key_values is not None:
+            kwargs["past_key_values"] = past_key_values
         outputs = self.language_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
             labels=labels,
             return_dict=True,
             **kwargs,
