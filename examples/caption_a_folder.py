@@ -6,7 +6,7 @@ python examples/caption_a_folder.py FOLDER
 import sys
 
 import vimonet
-from vimonet.motion.io.locations import find_recordings
+from vimonet.motion.io.loading import find_recordings
 from vimonet.utils.errors import InputError
 
 model = vimonet.load()

@@ -200,7 +200,7 @@ def test_a_translator_that_is_drawn_to_a_moment_is_seen_to_be(tmp_path: Path) ->
     model, processor = tiny_model(projector="attentive")
     translator = model.vimonet.translators.motion
     with torch.no_grad():
-        from vimonet.model.pooling import sinusoids
+        from vimonet.model.projectors import sinusoids
 
         late = sinusoids(5, 32)[4]
         for layer in (translator.query, translator.key, translator.project):

@@ -14,7 +14,7 @@ from video_clips import make
 from vimonet import Answer
 from vimonet.cli import main
 from vimonet.motion import Motion, load
-from vimonet.motion.io.locations import find_recordings, is_address, list_recordings, load_recording
+from vimonet.motion.io.loading import find_recordings, is_address, list_recordings, load_recording
 from vimonet.motion.pose import Person, estimation
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError

@@ -36,7 +36,7 @@ from research.fusion.scenes.scene import (  # fmt: skip
     Camera,
 )
 from vimonet.model import VideoTower, ViMoNetConfig, build_video_processor
-from vimonet.model.pooling import GridPooling
+from vimonet.model.projectors import GridPooling
 from vimonet.motion.kinematics import heading
 from vimonet.training.data.collator import FrameCache
 from vimonet.training.data.sampling import rng_of, seed_everything

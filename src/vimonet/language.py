@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 _WORDS = (
@@ -236,3 +237,47 @@ def has_side(text: str) -> bool:
     return bool(_SIDE.search(text)) and sorted(_SIDE.findall(text.lower())) != sorted(
         _SIDE.findall(mirror_text(text).lower())
     )
+
+
+_THEN = ", then "
+_SUBJECT = re.compile(r"(?:(?:a|the) (?:person|man|woman)|someone) ", re.IGNORECASE)
+
+
+def without_repeats(answer: str) -> str:
+    """An answer whose parts, joined by ", then ", differ from their neighbours: "kicking, then kicking" is "kicking".
+
+    Small models repeat themselves so; no answer or caption of `vimos-open` does (equal neighbours are one part there).
+    The first part of a sentence is compared without its subject: "a person kicks, then kicks."
+    """
+    text = answer.rstrip(".")
+    first, *others = text.split(_THEN)
+    subject = _SUBJECT.match(first)
+    last = first[subject.end() :] if subject else first
+    kept = [first]
+    for part in others:
+        if part != last:
+            kept.append(part)
+        last = part
+    return _THEN.join(kept) + answer[len(text) :]
+
+
+def growing_without_repeats(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the text of a stream as `without_repeats` leaves it: a part is held back until it is known to be new."""
+    text = given = ""
+    for piece in pieces:
+        text = (text + piece).lstrip()
+        head, then, _ = text.rpartition(_THEN)
+        # The first part comes as it grows, but for a comma that may become ", then " and a full stop.
+        safe = without_repeats(head) if then else _surely_given(text)
+        if safe.startswith(given) and len(safe) > len(given):
+            yield safe[len(given) :]
+            given = safe
+    whole = without_repeats(text.strip())
+    if len(whole) > len(given):
+        yield whole[len(given) :]
+
+
+def _surely_given(text: str) -> str:
+    """The beginning of a first part that stays whatever follows."""
+    last = text.rfind(",")
+    return (text if last < 0 else text[:last] if _THEN.startswith(text[last:]) else text).rstrip(" .")

@@ -6,7 +6,7 @@ import pytest
 from tiny import tiny_model, tiny_motion
 
 from vimonet.inference.assistant import Assistant
-from vimonet.model.generation import without_repeats
+from vimonet.language import without_repeats
 
 
 @pytest.mark.parametrize(

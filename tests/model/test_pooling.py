@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vimonet.model.pooling import AttentivePooling, GridPooling, count_tokens, pooled_grid
-from vimonet.model.projectors import Projectors
+from vimonet.model.projectors import AttentivePooling, GridPooling, Projectors, count_tokens, pooled_grid
 
 
 @pytest.mark.parametrize(

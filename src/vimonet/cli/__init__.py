@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 import vimonet
-from vimonet.cli.terminal import complain
+from vimonet.cli.shared import complain
 from vimonet.utils.errors import InputError
 
 _EPILOG = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from vimonet.cli import shared
-from vimonet.cli.terminal import one_line, print_json
+from vimonet.cli.shared import one_line, print_json
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _split(given: list[str]) -> tuple[list[str], list[str]]:
     recordings, questions = given[:count], given[count:]
     if not questions:
         raise InputError(f"there is no question after {recordings[-1]}; give one, in quotation marks.")
-    from vimonet.motion.io.locations import names_a_file
+    from vimonet.motion.io.loading import names_a_file
 
     if names_a_file(questions[0]):
         raise InputError(f"{questions[0]}: no such file; questions follow the recordings.")
@@ -162,7 +162,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     Raises:
         InputError: a recording cannot be read.
     """
-    from vimonet.motion.io.locations import path_of
+    from vimonet.motion.io.loading import path_of
     from vimonet.video import is_video, probe
 
     videos = [name for name in recordings if is_video(Path(path_of(name)))]

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from vimonet.cli import shared
-from vimonet.cli.terminal import one_line
+from vimonet.cli.shared import one_line
 from vimonet.utils.errors import InputError
 from vimonet.weights import model_source
 
@@ -59,7 +59,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _caption(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from vimonet.motion.io.locations import find_recordings
+    from vimonet.motion.io.loading import find_recordings
 
     if args.ray and "-" in args.recordings:
         raise InputError("the processes of --ray cannot read standard input; leave out '-' or --ray.")
@@ -144,7 +144,7 @@ class Captioner:
         Raises:
             InputError: the recording cannot be read.
         """
-        from vimonet.motion.io.locations import load_recording
+        from vimonet.motion.io.loading import load_recording
 
         motion = load_recording(name, **self.loading)
         return self.assistant.caption(motion, answer_policy=self.answer_policy).to_dict()

@@ -6,8 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from vimonet.cli.shared import add_flag
-from vimonet.cli.terminal import bold, one_line, print_json
+from vimonet.cli.shared import add_flag, bold, one_line, print_json
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vimonet.cli import shared
-from vimonet.cli.shared import detail
-from vimonet.cli.terminal import bold, dim
+from vimonet.cli.shared import bold, detail, dim
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from vimonet.cli import shared
-from vimonet.cli.terminal import bold, complain, plain, print_json
+from vimonet.cli.shared import bold, complain, plain, print_json
 from vimonet.utils.errors import InputError
 
 

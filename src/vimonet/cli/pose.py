@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vimonet.cli.shared import add_flag
-from vimonet.cli.terminal import print_json
+from vimonet.cli.shared import add_flag, print_json
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import whole_file
 

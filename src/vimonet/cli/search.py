@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vimonet.cli.shared import add_flag
-from vimonet.cli.terminal import dim, one_line, print_json
+from vimonet.cli.shared import add_flag, dim, one_line, print_json
 from vimonet.utils.errors import InputError
 
 

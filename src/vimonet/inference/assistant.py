@@ -29,7 +29,7 @@ import torch
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
 from vimonet.inference.answer_policy import AnswerPolicy, policy_of, raw
 from vimonet.inference.windows import InputBuilder, WindowInput
-from vimonet.model.generation import growing_without_repeats, without_repeats
+from vimonet.language import growing_without_repeats, without_repeats
 from vimonet.model.hub import load_pretrained
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor

@@ -137,7 +137,7 @@ def _seconds(kind: str, inputs: dict[str, Tensor], clip: int, ratio: int) -> NDA
 
 def _pooled_times(prepare: Any, inputs: dict[str, Tensor], clip: int) -> tuple[int, int]:
     """TemporalAttention that pooling leaves of a video, and all its tokens."""
-    from vimonet.model.pooling import pooled_grid
+    from vimonet.model.projectors import pooled_grid
 
     frames = int(inputs["video_mask"][clip].sum())
     grid = (-(-frames // prepare.tubelet), prepare.rows, prepare.columns)

@@ -8,12 +8,10 @@ answer and its end for the assistant mask, and puts a clip's placeholder on a li
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.language import fold_prompt, normalise_prompt
 from vimonet.model.configuration_vimonet import END_TOKEN, SPECIAL_TOKENS, VIDEO_TOKEN
 from vimonet.utils.errors import InputError
 
@@ -45,21 +43,6 @@ CHAT_TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
 """
-
-_SPECIAL = re.compile("|".join(map(re.escape, (*SPECIAL_TOKENS, VIDEO_TOKEN))), re.IGNORECASE)
-
-
-def normalise_question(text: str, *, fold: bool = True) -> str:
-    """The form in which a question reaches the model.
-
-    Unicode compatibility forms are unified, control tokens and control characters removed, whitespace runs become one
-    space. With `fold`, also case and closing punctuation go, so that "Which arm is raised?" and "which arm is raised"
-    are one question.
-    """
-    text = normalise_prompt(text)
-    # In any case of letters, for folding would turn them all into the real thing.
-    text = " ".join(_SPECIAL.sub(" ", text).split())
-    return fold_prompt(text) if fold else text
 
 
 def add_special_tokens(tokenizer: PreTrainedTokenizerBase, *, video: bool = False) -> int:

@@ -25,8 +25,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from vimonet.model.configuration_vimonet import HubClass, ViMoNetConfig
 from vimonet.model.generation import ClipGenerationMixin
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, init_motion_weights
-from vimonet.model.pooling import AttentivePooling
-from vimonet.model.projectors import AttentiveProjector, Projectors
+from vimonet.model.projectors import AttentivePooling, AttentiveProjector, Projectors
 from vimonet.model.towers.keypoint_lifter import KeypointEncoder, keypoint_encoder
 from vimonet.model.towers.video_towers import VideoTower, feature_grid
 from vimonet.motion.motion import FPS

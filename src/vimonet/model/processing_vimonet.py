@@ -20,7 +20,8 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from vimonet.model.chat_templates import CHAT_TEMPLATE, add_special_tokens, normalise_question
+from vimonet.language import fold_prompt, normalise_prompt
+from vimonet.model.chat_templates import CHAT_TEMPLATE, add_special_tokens
 from vimonet.model.configuration_vimonet import (
     KEYPOINT_TOKEN,
     MOTION_TOKEN,
@@ -41,6 +42,21 @@ from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
 
 _PLACEHOLDER = re.compile("|".join(map(re.escape, (MOTION_TOKEN, KEYPOINT_TOKEN, VIDEO_TOKEN))))
+
+_SPECIAL = re.compile("|".join(map(re.escape, (*SPECIAL_TOKENS, VIDEO_TOKEN))), re.IGNORECASE)
+
+
+def normalise_question(text: str, *, fold: bool = True) -> str:
+    """The form in which a question reaches the model.
+
+    Unicode compatibility forms are unified, control tokens and control characters removed, whitespace runs become one
+    space. With `fold`, also case and closing punctuation go, so that "Which arm is raised?" and "which arm is raised"
+    are one question.
+    """
+    text = normalise_prompt(text)
+    # In any case of letters, for folding would turn them all into the real thing.
+    text = " ".join(_SPECIAL.sub(" ", text).split())
+    return fold_prompt(text) if fold else text
 
 
 class ViMoNetProcessor(HubClass, ProcessorMixin):

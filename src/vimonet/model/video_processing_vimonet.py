@@ -17,9 +17,9 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from vimonet.model.configuration_vimonet import HubClass, ViMoNetConfig
-from vimonet.model.pooling import count_tokens
+from vimonet.model.projectors import count_tokens
 from vimonet.model.towers.video_towers import clip_frames, family_of, feature_grid, image_side, tubelet
-from vimonet.motion.io.locations import on_this_machine
+from vimonet.motion.io.loading import on_this_machine
 from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import suffixes
-from vimonet.motion.io.locations import list_recordings
+from vimonet.motion.io.loading import list_recordings
 from vimonet.retrieval import storage
 from vimonet.retrieval.storage import Entry, entry_of
 from vimonet.utils.errors import InputError

@@ -13,7 +13,7 @@ import pytest
 from vimonet.cli import build_parser, main
 from vimonet.motion import io, load
 from vimonet.motion.io import READERS
-from vimonet.motion.io.locations import find_recordings, names_a_file
+from vimonet.motion.io.loading import find_recordings, names_a_file
 from vimonet.motion.skeleton import T_POSE
 from vimonet.utils.errors import InputError
 

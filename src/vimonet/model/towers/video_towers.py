@@ -19,7 +19,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.configuration_auto import AutoConfig
 from transformers.models.auto.modeling_auto import AutoModel
 
-from vimonet.model.pooling import Grid
+from vimonet.model.projectors import Grid
 from vimonet.model.towers.languagebind import is_languagebind, load_released_languagebind
 from vimonet.utils.errors import InputError, first_line
 

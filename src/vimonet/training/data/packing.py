@@ -29,8 +29,9 @@ import torch
 from numpy.typing import NDArray
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from vimonet.model.chat_templates import CHAT_TEMPLATE, normalise_question
+from vimonet.model.chat_templates import CHAT_TEMPLATE
 from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VIDEO_TOKEN
+from vimonet.model.processing_vimonet import normalise_question
 
 IGNORE = -100
 """Label of a position at which nothing is learnt."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.model import ViMoNetConfig
-from vimonet.model.pooling import count_tokens
+from vimonet.model.projectors import count_tokens
 from vimonet.model.towers.video_towers import feature_grid
 from vimonet.training.config import TrainingConfig
 from vimonet.training.data.sampling import TOKENS_PER_QA_PAIR

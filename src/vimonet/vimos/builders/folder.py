@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.motion import load
-from vimonet.motion.io.locations import Listing, list_recordings
+from vimonet.motion.io.loading import Listing, list_recordings
 from vimonet.utils.errors import InputError
 from vimonet.video import SUFFIXES as VIDEO_SUFFIXES
 from vimonet.vimos.annotators.annotate import from_people
