@@ -143,11 +143,11 @@ def test_without_a_tower_motion_is_answered_from(blind: Assistant, monkeypatch: 
 
 def test_without_a_tower_and_a_movement_one_sentence_says_so(blind: Assistant, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"not a video at all")
-    for video, reason in ((tiny_video(), "pictures hold no joints"), (str(tmp_path / "broken.mp4"), "broken.mp4")):
+    for video, reason in ((tiny_video(), "frames hold no joints"), (str(tmp_path / "broken.mp4"), "broken.mp4")):
         with pytest.raises(InputError) as caught:
             blind.ask("which way", video=video)
         message = str(caught.value)
-        assert message.startswith("this model (nano) has no video tower, and no movement could be had from the video")
+        assert message.startswith("this model (nano) has no video tower, and the video gives no movement")
         assert reason in message and "\n" not in message and message.endswith("with a video tower.")
 
 
@@ -231,7 +231,7 @@ def test_pictures_of_moments_are_whole_or_not_there(tmp_path: Path) -> None:
     assert draw_attention([item], tmp_path / "one.png").is_file()
     repeated = TemporalAttention("video", "projector", np.full((2, 3), 1 / 3, np.float32), np.zeros(3), ("a", "b"))
     assert draw_attention([repeated], tmp_path / "same.png").is_file()
-    with pytest.raises(InputError, match="nothing was looked at"):
+    with pytest.raises(InputError, match="there is no attention to draw"):
         draw_attention([], tmp_path / "x.png")
     for wrong in (tmp_path / "x.gif", tmp_path / "gone" / "x.png"):
         with pytest.raises(InputError, match="cannot be written"):

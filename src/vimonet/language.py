@@ -1,8 +1,8 @@
 """Read and rewrite the English of questions and answers: numbers, inflections, normal forms, polarity, sides.
 
-Three normal forms stand side by side because they serve three readers:
+Three normal forms serve three readers:
 
-- `normalise_question`: evidence; keeps every word and number, so that patterns see the asker's own sentence.
+- `normalise_question`: evidence; keeps every word and number, so that patterns see the whole sentence.
 - `normalise_answer`: exact match of the benchmark; drops articles, writes numbers in digits (its rules are published).
 - `normalise_prompt`: the language model; keeps contractions and hyphens, as the model was trained on them.
 
@@ -92,7 +92,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def mentions(pattern: str, text: str) -> bool:
-    """Tell whether a pattern, its ``word~`` expanded, occurs in a text of lower case."""
+    """Test whether a pattern, its ``word~`` expanded, occurs in a lower-case text."""
     return _compiled(pattern).search(text) is not None
 
 
@@ -108,7 +108,7 @@ _PHRASES = (
 
 
 def normalise_question(text: str) -> str:
-    """Write a text in lower case, contractions in full, hyphens between words and line breaks as spaces."""
+    """Lower the case, write contractions in full, and replace line breaks and hyphens between words by spaces."""
     text = " ".join(text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
     text = text.replace("can't", "cannot").replace("n't", " not")
     # "1.1-1.4" stays a range of two numbers, "left-hand" becomes two words.
@@ -127,11 +127,11 @@ def normalise_answer(text: str) -> str:
        become blanks.
     4. "anticlockwise", "anti-clockwise", "counter-clockwise" become "counterclockwise"; "can not" and "can't" become
        "cannot".
-    5. The articles a, an, the are dropped, unless nothing else is said (the option "A").
+    5. The articles a, an, the are dropped, unless nothing else is left (the option "A").
     6. Number words from zero to twenty become digits; a number's leading zeros and trailing ".0" are dropped.
     7. Runs of blanks become one; none at the ends.
 
-    Nothing else is forgiven: no synonyms, no stemming, no partial credit. Idempotent.
+    There are no synonyms, no stemming and no partial credit. The function is idempotent.
     """
     text = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
     if opening := _OPENING.match(text):
@@ -188,22 +188,22 @@ def polarity(answer: str) -> bool | None:
 
 
 def negated(text: str) -> bool:
-    """Tell whether a text (`normalise_question`) says what is not the case."""
+    """Test whether a text (`normalise_question`) contains a negation."""
     return bool(_NEGATION.search(text))
 
 
 def declines(answer: str) -> bool:
-    """Tell whether an answer (`normalise_question`) declines in any words: evidence then holds nothing against it.
+    """Test whether an answer (`normalise_question`) declines in any words; evidence then contradicts nothing.
 
-    Wider than `is_abstention`: people write "it is not visible which", and nothing is lost by reading that as such.
+    This is wider than `is_abstention`: "it is not visible which" declines, too.
     """
     return bool(_DECLINES.search(answer))
 
 
 def is_abstention(text: str) -> bool:
-    """Tell whether an answer is "cannot tell" or a plain variant ("I can't say", "not sure").
+    """Test whether an answer is "cannot tell" or a plain variant ("I can't say", "not sure").
 
-    Narrower than `declines`: the benchmark counts it as right or wrong, so it must be the whole answer's beginning.
+    This is narrower than `declines`: the benchmark scores it, so the answer must begin with it.
     """
     return bool(_ABSTENTIONS.match(normalise_answer(text)))
 
@@ -233,7 +233,7 @@ def mirror_text(text: str) -> str:
 
 
 def has_side(text: str) -> bool:
-    """Whether a text depends on the mirror: it names a side, and not both alike ("left and right")."""
+    """Test whether mirroring changes a text: it names one side, not both alike ("left and right")."""
     return bool(_SIDE.search(text)) and sorted(_SIDE.findall(text.lower())) != sorted(
         _SIDE.findall(mirror_text(text).lower())
     )

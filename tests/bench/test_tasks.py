@@ -50,7 +50,7 @@ def test_tasks_by_group_name_and_file(tmp_path: Path) -> None:
         ("answer: {format: letter}", "{options}"),
         ("metrics: [bleu4]", "'bleu4' does not fit"),
         ("- a", "a task is a mapping"),
-        ("a: [", "no valid YAML"),
+        ("a: [", "not valid YAML"),
     ],
 )
 def test_mistakes_in_a_task_are_one_sentence(tmp_path: Path, text: str, message: str) -> None:

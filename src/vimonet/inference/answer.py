@@ -1,7 +1,4 @@
-"""One answer, whoever gave it: the model of this machine or a language model behind an endpoint.
-
-Nothing here needs torch: the command line and the remote assistant share it.
-"""
+"""Define the `Answer` of local and remote models and the interface that gives it; importing it needs no torch."""
 
 from __future__ import annotations
 
@@ -16,17 +13,17 @@ from vimonet.motion.kinematics import Facts, measure
 from vimonet.utils.errors import InputError
 
 MODEL, MEASURED, WITHHELD, MIXED = "model", "measured", "withheld", "mixed"
-"""Provenance of a text: the model's words, a measurement, "cannot tell" in place of the words, or several of these."""
+"""Provenance of a text: the model's words, a measurement, "cannot tell" for the words, or several of these."""
 MAX_QUESTION = 2000
-"""Characters of a question."""
+"""Most characters of a question."""
 
 
 class MeasuredClip:
-    """A motion, or one window of it, that is measured once, when a question or a user first needs its facts.
+    """Hold a motion, or one window of it, and measure it once, when its facts are first needed.
 
     Args:
         motion: the movement.
-        offset: where it begins in the recording, s.
+        offset: its start in the recording, s.
     """
 
     def __init__(self, motion: Motion, offset: float = 0.0) -> None:
@@ -34,35 +31,35 @@ class MeasuredClip:
 
     @cached_property
     def facts(self) -> Facts:
-        """The measured facts."""
+        """Facts of the motion, measured on first access."""
         return measure(self.motion)
 
     def examine(self, question: str, text: str) -> tuple[Evidence, ...]:
-        """Hold an answer against the facts; times are the recording's."""
+        """Compare an answer with the facts; times are in the recording's time."""
         return examine(question, text, self.motion, facts=self.facts, offset=self.offset)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A text, whose it is, how sure the model was, and what it read.
+    """Hold an answer: text, provenance, confidence, and the part of the recording that was read.
 
-    Evidence and facts are measured when they are first read: an answer that nobody checks costs nothing more.
+    Evidence and facts are measured on first access.
 
     Attributes:
         text: the answer; for a recording of several windows, the distinct consecutive answers with their times.
-        confidence: mean probability the model gave the tokens of its own words, 0..1, calibrated; over several windows
-            their mean; None where the model states none (an endpoint).
-        start, end: seconds of the recording that were read; 0 and 0 without one.
-        windows: the answers window by window; empty when one window held the recording.
+        confidence: mean probability of the tokens of `model_text`, 0..1, calibrated, mean over windows; None
+            for an endpoint, which states none.
+        start, end: interval of the recording that was read, s; 0 and 0 without a recording.
+        windows: the answers window by window; empty for a recording of one window.
         inputs_read: what the model read beside the question: ``motion``, ``video``, both or neither.
         provenance: ``model``, ``measured``, ``withheld`` or ``mixed``: see `vimonet.inference.answer_policy`.
-        model_text: the model's own words, whatever the text is.
-        question: as it was asked.
+        model_text: the model's words, whatever the text is.
+        question: the question as asked.
         endpoint: ``MODEL via URL`` of a remote answer; empty for a model of this machine.
-        error: why an endpoint gave no answer.
-        cached: an endpoint was not asked for it now.
-        clip: the one motion that was read; None for none, or for several in one prompt.
-        all_evidence: whether `evidence` holds what agrees, too.
+        error: reason why an endpoint gave no answer.
+        cached: whether the answer came from the cache of an endpoint.
+        clip: the motion that was read; None for none or several in one prompt.
+        all_evidence: whether `evidence` includes measurements that agree.
     """
 
     text: str
@@ -72,7 +69,7 @@ class Answer:
     windows: tuple[Answer, ...] = ()
     inputs_read: tuple[str, ...] = ()
     provenance: str = MODEL
-    model_text: str = None  # type: ignore[assignment]  # the text, where it is not given
+    model_text: str = None  # type: ignore[assignment]  # `text` by default
     question: str = field(default="", compare=False)
     endpoint: str = ""
     error: str = ""
@@ -86,14 +83,14 @@ class Answer:
 
     @property
     def facts(self) -> Facts | None:
-        """The measured facts of the motion; None without one."""
+        """Facts of the motion; None without one."""
         return None if self.clip is None else self.clip.facts
 
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         """Measurements that contradict the text; with ``evidence=True`` every one that bears on the question.
 
-        Every window is held against its own segment, in the recording's time.
+        Every window is compared with its own segment, in the recording's time.
         """
         if self.windows:
             return tuple(item for window in self.windows for item in window.evidence)
@@ -126,11 +123,11 @@ class MotionAssistant(Protocol):
 
     @property
     def name(self) -> str:
-        """The model, in words."""
+        """Name of the model."""
 
     @property
     def config(self) -> Any:
-        """The `ViMoNetConfig`; None for an endpoint."""
+        """Config of the model; None for an endpoint."""
 
     def ask(
         self,
@@ -166,10 +163,10 @@ class MotionAssistant(Protocol):
 
 
 def check_question(question: object) -> str:
-    """Return a question that can be asked.
+    """Return a valid question.
 
     Raises:
-        InputError: it is no text, empty, or too long.
+        InputError: the question is not text, empty, or too long.
     """
     if not isinstance(question, str):
         raise InputError(f"the question is a {type(question).__name__}; expected text.")
@@ -181,18 +178,17 @@ def check_question(question: object) -> str:
 
 
 def join_windows(parts: Sequence[Answer], clip: MeasuredClip | None = None) -> Answer:
-    """Join the answers of a recording's windows: equal neighbours merged, each with its times; confidence is their
-    mean.
+    """Join the answers of a recording's windows: merge equal neighbours, add times, average the confidence.
 
     Args:
-        parts: the answers, in the order of time.
+        parts: the answers in order of time.
         clip: the whole recording, for the facts of the joined answer.
     """
-    sure = [part.confidence for part in parts if part.confidence is not None]
+    confidences = [part.confidence for part in parts if part.confidence is not None]
     provenances = {part.provenance for part in parts}
     return Answer(
         _joined([(part.text, part.start, part.end) for part in parts]),
-        sum(sure) / len(sure) if sure else None,
+        sum(confidences) / len(confidences) if confidences else None,
         parts[0].start,
         parts[-1].end,
         tuple(parts),
@@ -206,7 +202,7 @@ def join_windows(parts: Sequence[Answer], clip: MeasuredClip | None = None) -> A
 
 
 def _joined(texts: Sequence[tuple[str, float, float]]) -> str:
-    """Texts with their times; the text alone where all are equal."""
+    """Join texts with their times; return the text alone if all are equal."""
     merged: list[tuple[str, float, float]] = []
     for text, start, end in texts:
         if merged and merged[-1][0] == text:
@@ -216,20 +212,6 @@ def _joined(texts: Sequence[tuple[str, float, float]]) -> str:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Yield a decided text word by word, as a stream gives it."""
+    """Yield a text word by word, as a stream does."""
     words = text.split(" ")
     yield from (word if k == 0 else f" {word}" for k, word in enumerate(words))
-
-
-__all__ = [
-    "MEASURED",
-    "MIXED",
-    "MODEL",
-    "WITHHELD",
-    "Answer",
-    "MeasuredClip",
-    "MotionAssistant",
-    "check_question",
-    "join_windows",
-    "pieces",
-]

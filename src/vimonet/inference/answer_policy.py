@@ -1,14 +1,14 @@
-"""From a model's words to an answer: named policies, the same in `ask`, `stream`, captions and remote answers.
+"""Turn model text into an answer by a named policy, the same for `ask`, `stream`, captions and remote answers.
 
-``raw`` leaves the words as they are. ``calibrated``
+``raw`` keeps the text. ``calibrated``
 
-- lets a clear measurement, outside its dead zone, decide a question about that measurement (`measured_text`);
-- withholds a name of an action, or a guess about 2D keypoints, that is less sure than the model's threshold, fitted
-  on validation answers by Chow's rule (`scripts/fit_abstention_thresholds.py`), and answers what is measured instead;
-- withholds what the recording cannot show: limbs out of view, numbers of people or things;
-- never hides an event: a fall that is measured stands beside an answer that summarises the movement without it.
+- answers a question about a measurement by that measurement if it lies outside its dead zone (`measured_text`);
+- replaces the name of an action, or a guess about 2D keypoints, by measurements if its confidence is below the model's
+  threshold, fitted on validation answers by Chow's rule (1970; `scripts/fit_abstention_thresholds.py`);
+- declines what the recording cannot show: limbs out of view, numbers of people or things;
+- adds a measured fall to a summary that leaves it out.
 
-Every answer says which of these happened: its provenance.
+The provenance of an answer names the step that decided it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _OF_ARMS = (
 )
 _OF_LEGS = r"(walk|run|sprint|jog|step|kick|hop|jump|march|climb|squat|lung)\w*"
 _OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "arms", "legs"}
-"""Topics that the trunk shows, or that ask for their limbs by name."""
+"""Topics visible on the trunk, or whose questions name their limbs."""
 _SHOWN_IN_2D = {"raised hand", "arms", "direction", "turn"}
-"""Topics of questions that 2D keypoints decide: one camera shows them plainly or not at all."""
+"""Topics of questions that 2D keypoints decide: one camera shows them clearly or not at all."""
 _MEASURED_IN_2D = {"raised hand", "more active arm", "direction", "turn"}
-"""The same, as evidence names them."""
+"""The same topics, as named in evidence."""
 _WHICH = re.compile(rf"\b(which|what) {ARM}\b")
 _NEITHER = re.compile(r"\b(both|neither|none|not|equal\w*|same|alike|all|in place|keeps|stays)\b")
-"""Answers that fit any choice."""
+"""Answers that fit any choice between alternatives."""
 _BETWEEN = {"a", "an", "the", "to", "of", "in", "on", "at", "with", "and", "or", "it", "is", "are", "does", "person"}
 _SENTENCE = re.compile(SUBJECT + r"\w+s\b")
 _NAME = re.compile(r"\w+(?<!th)ing\b")
@@ -49,14 +49,14 @@ _TELLS_OF_FALL = re.compile(r"\b(fall|fell|drop|collaps|trip|tumbl|slip|faint|li
 
 
 class Decision(NamedTuple):
-    """The text of an answer, and its provenance."""
+    """Hold the text of an answer and its provenance."""
 
     text: str
     provenance: str
 
 
 class AnswerPolicy(Protocol):
-    """Decide what is answered."""
+    """Turn model text into an answer."""
 
     def __call__(
         self,
@@ -70,20 +70,20 @@ class AnswerPolicy(Protocol):
         """Decide one answer.
 
         Args:
-            question, model_text: in the asker's and in the model's words.
-            confidence: of the model's words, 0..1; None where the model states none: no threshold applies.
-            clip: the movement that was asked about, measured only where its facts are needed.
-            thresholds: the confidence below which words are put aside: ``action`` for a name of an action, ``caption``
+            question, model_text: question as asked, answer as generated.
+            confidence: confidence of `model_text`, 0..1; None for models that state none: no threshold applies.
+            clip: the movement; measured only if its facts are needed.
+            thresholds: confidence below which the text is replaced: ``action`` for the name of an action, ``caption``
                 for a sentence about one, ``keypoints_2d`` for any other answer about 2D keypoints.
-            beside_video: the model saw a video, too: only measurements speak against what it saw there.
+            beside_video: whether the model read a video as well; then only 3D measurements replace its text.
 
         Returns:
-            The decision; None where the model's words stand.
+            The decision; None to keep the model's text.
         """
 
 
 def raw(*_: Any, **__: Any) -> Decision | None:
-    """Leave the model's words as they are."""
+    """Keep the model's text."""
     return None
 
 
@@ -95,7 +95,7 @@ def calibrated(
     thresholds: Mapping[str, float],
     beside_video: bool = False,
 ) -> Decision | None:
-    """Let measurements decide where they are clear, and put aside words that cannot be taken."""
+    """Answer by clear measurements, and decline uncertain text; arguments as `AnswerPolicy`."""
     measured = measured_text(question, model_text, clip)
     if measured is not None:
         return Decision(measured, MEASURED)
@@ -113,7 +113,7 @@ def policy_of(name: str) -> AnswerPolicy:
     """Return a policy by its name.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: no policy has that name.
     """
     if name not in POLICIES:
         raise InputError(f"the answer policy is {name!r}; there are {' and '.join(POLICIES)}.")
@@ -121,18 +121,18 @@ def policy_of(name: str) -> AnswerPolicy:
 
 
 def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | None:
-    """The answer of a clear 3D measurement to a question about it; None where none decides it, or the words agree."""
+    """Answer a question by a clear 3D measurement; None if no measurement decides it, or if the text agrees."""
     if clip.motion.dimensions != 3 or (measured := measured_answer(question, clip.facts)) is None:
         return None
-    said = normalise_question(model_text)
+    answer = normalise_question(model_text)
     if (yes := polarity(normalise_question(measured))) is not None:
-        return None if polarity(said) == yes else measured
+        return None if polarity(answer) == yes else measured
     verdicts = {item.verdict for item in clip.examine(question, model_text)}
-    return None if AGREES in verdicts and not declines(said) else measured  # a number within its tolerance agrees
+    return None if AGREES in verdicts and not declines(answer) else measured  # a number within its tolerance agrees
 
 
 def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decision | None:
-    """The decision with a measured fall that its summary of the movement leaves out; None where it leaves out none."""
+    """Add a measured fall to a summary of the movement; None if the summary leaves none out."""
     asked = normalise_question(question)
     if clip.motion.dimensions != 3 or not asks_action(asked) or asks_part(asked):
         return None
@@ -146,45 +146,45 @@ def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decis
 def apply_fallback(
     question: str, model_text: str, confidence: float | None, clip: MeasuredClip, thresholds: Mapping[str, float]
 ) -> Decision | None:
-    """Put aside words that cannot be taken, for what is measured or for "cannot tell"; arguments as `AnswerPolicy`.
+    """Replace uncertain or contradicted text by measurements or "cannot tell"; arguments as `AnswerPolicy`.
 
-    A question about the action of the whole recording is then answered by `describe`, a question that 2D keypoints
-    decide by these, any other by "cannot tell".
+    `describe` answers questions about the action of the whole recording, 2D keypoints answer questions they decide, and
+    "cannot tell" answers all others.
     """
     motion = clip.motion
-    asked, said = normalise_question(question), normalise_question(model_text)
-    sure = 1.0 if confidence is None else confidence
+    asked, answer = normalise_question(question), normalise_question(model_text)
+    confidence = 1.0 if confidence is None else confidence
     flat = motion.dimensions == 2
     seen = limbs_seen(motion.confidence)
-    yes = polarity(said)
+    yes = polarity(answer)
     found = _in_image_plane(question, model_text, clip)
-    if (truth := _truth_against(found, asked, said)) is not None:
+    if (truth := _truth_against(found, asked, answer)) is not None:
         return Decision(truth, MEASURED)
-    if declines(said):
+    if declines(answer):
         if _WHICH.search(asked) and (limb := _limb_shown(found)):
             return Decision(limb, MEASURED)
         likely = False
     elif (
         counts_things(asked)
         or any(not seen[limb] for limb in _limbs_asked(asked))
-        or (flat and sure < 0.5 and _off_the_choice(asked, said))
+        or (flat and confidence < 0.5 and _off_the_choice(asked, answer))
     ):
         return Decision(CANNOT_TELL, WITHHELD)
     elif (
         flat
-        and sure < thresholds.get("keypoints_2d", 0.0)
-        and not (any(item.verdict == AGREES for item in found) or numeric(said) or asks_action(asked))
+        and confidence < thresholds.get("keypoints_2d", 0.0)
+        and not (any(item.verdict == AGREES for item in found) or numeric(answer) or asks_action(asked))
     ):
-        # The image plane neither bears out nor denies "forward" of somebody who plainly moves to its right.
+        # The image plane neither supports nor contradicts "forward" for a person who moves to its right.
         truths = [item.truth for item in found if item.truth and yes is None]
         return Decision(truths[0], MEASURED) if truths else Decision(CANNOT_TELL, WITHHELD)
     elif yes is not None or re.search(r"\bor\b", asked):
-        # A choice among answers; "yes" to an action is a name for it all the same.
+        # A choice between alternatives; "yes" to a question about an action names that action.
         hidden = yes and not set(of_question(asked)) & _OF_TRUNK and not _made_by_seen(asked, seen)
         return Decision(CANNOT_TELL, WITHHELD) if hidden else None
-    elif asks_action(asked) or _names(asked, said):
-        threshold = thresholds.get("caption" if _SENTENCE.match(said) else "action", 0.0)
-        likely = sure >= threshold and _made_by_seen(said, seen)
+    elif asks_action(asked) or _names(asked, answer):
+        threshold = thresholds.get("caption" if _SENTENCE.match(answer) else "action", 0.0)
+        likely = confidence >= threshold and _made_by_seen(answer, seen)
     else:
         return None
     if likely:
@@ -192,12 +192,12 @@ def apply_fallback(
     described = describe(motion, clip.facts) if asks_action(asked) and not asks_part(asked) else None
     if described is not None:
         return Decision(described, MEASURED)
-    return None if declines(said) else Decision(CANNOT_TELL, WITHHELD)
+    return None if declines(answer) else Decision(CANNOT_TELL, WITHHELD)
 
 
-def _truth_against(found: list[Evidence], asked: str, said: str) -> str | None:
-    """The answer of the first measurement that denies the model's; None where none does."""
-    yes = polarity(said)
+def _truth_against(found: list[Evidence], asked: str, answer: str) -> str | None:
+    """Return the answer of the first measurement that contradicts the model's; None if none does."""
+    yes = polarity(answer)
     for item in found:
         if item.verdict == CONTRADICTS:
             if yes is not None and not re.search(r"\bor\b", asked):
@@ -208,9 +208,9 @@ def _truth_against(found: list[Evidence], asked: str, said: str) -> str | None:
 
 
 def _in_image_plane(question: str, answer: str, clip: MeasuredClip) -> list[Evidence]:
-    """The evidence of 2D keypoints on the topics that one camera shows.
+    """Find the evidence of 2D keypoints on topics that one camera shows.
 
-    A model trained on projected recordings sees depth in keypoints that it can only guess.
+    A model trained on projected recordings estimates depth, which the keypoints do not show.
     """
     if clip.motion.dimensions != 2 or not set(of_question(normalise_question(question))) & _SHOWN_IN_2D:
         return []
@@ -218,25 +218,25 @@ def _in_image_plane(question: str, answer: str, clip: MeasuredClip) -> list[Evid
 
 
 def _limb_shown(found: list[Evidence]) -> str:
-    """The hand or arm that 2D keypoints plainly show to be up, or to move more; empty where they do not."""
+    """Name the hand or arm that 2D keypoints show raised or more active; empty if they show none."""
     return next((item.truth for item in found if side_of_limb(item.truth, ARM)), "")
 
 
-def numeric(said: str) -> bool:
-    """Whether an answer is a count, a length or a time: these can be nearly right, and their confidence says so."""
-    return bool(re.search(r"\d", said))
+def numeric(answer: str) -> bool:
+    """Test whether an answer has a number: a count, length or time can be nearly right at a low confidence."""
+    return bool(re.search(r"\d", answer))
 
 
-def _names(asked: str, said: str) -> bool:
-    """Whether an answer names an action: "standing" and "running" also answer questions of posture and pace."""
-    return bool(_SENTENCE.match(said) or _NAME.match(said)) and of_question(asked) not in (["posture"], ["speed"])
+def _names(asked: str, answer: str) -> bool:
+    """Test whether an answer names an action; "standing" and "running" also answer questions of posture and pace."""
+    return bool(_SENTENCE.match(answer) or _NAME.match(answer)) and of_question(asked) not in (["posture"], ["speed"])
 
 
-def _off_the_choice(asked: str, said: str) -> bool:
-    """Whether a question says what there is to choose from, and an answer that claims something names none of it."""
-    if not re.search(r"\bor\b", asked) or polarity(said) is not None or numeric(said) or _NEITHER.search(said):
+def _off_the_choice(asked: str, answer: str) -> bool:
+    """Test whether a question offers alternatives and an answer names none of them."""
+    if not re.search(r"\bor\b", asked) or polarity(answer) is not None or numeric(answer) or _NEITHER.search(answer):
         return False
-    return not {_stem(word) for word in said.split()} & {_stem(word) for word in asked.split()} - _BETWEEN
+    return not {_stem(word) for word in answer.split()} & {_stem(word) for word in asked.split()} - _BETWEEN
 
 
 def _stem(word: str) -> str:
@@ -245,7 +245,7 @@ def _stem(word: str) -> str:
 
 
 def _limbs_asked(asked: str) -> list[str]:
-    """The limbs without which a (normalised) question about limbs has no answer."""
+    """List the limbs that must be visible to answer a (normalised) question about limbs."""
     topic = next(iter(of_question(asked)), "")
     limb, pattern = ("arm", ARM) if topic in ("raised hand", "arms") else ("leg", LEG)
     if topic == "arms or legs":
@@ -259,23 +259,9 @@ def _limbs_asked(asked: str) -> list[str]:
 
 
 def _made_by_seen(action: str, seen: dict[str, bool]) -> bool:
-    """Whether an action can be told by the limbs in view: without arms only one of legs, without legs one of arms."""
+    """Test whether the visible limbs make an action: without arms an action of legs, without legs one of arms."""
     arms, legs = (any(seen[f"{side} {limb}"] for side in SIDES) for limb in ("arm", "leg"))
     if arms and legs:
         return True
     made_by = _OF_ARMS if arms else _OF_LEGS if legs else None
     return made_by is not None and bool(re.search(rf"\b{made_by}", action))
-
-
-__all__ = [
-    "CANNOT_TELL",
-    "POLICIES",
-    "AnswerPolicy",
-    "Decision",
-    "apply_fallback",
-    "calibrated",
-    "measured_text",
-    "numeric",
-    "policy_of",
-    "raw",
-]

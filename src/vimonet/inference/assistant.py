@@ -1,4 +1,4 @@
-"""Questions in, answers out: the three-line interface.
+"""Ask a model about movements.
 
     import vimonet
     model = vimonet.load()
@@ -7,13 +7,12 @@
 
 Notable choices:
 
-- motion, video, both or neither: an answer says what was read (``answer.inputs_read``);
-- an answer carries its confidence: the mean probability of its tokens, calibrated on validation answers;
-- a recording longer than the model's window is asked about window by window, each answer with its times;
-- a named policy makes an answer of the model's words (`vimonet.inference.answer_policy`), which it keeps in
-  ``answer.model_text``;
+- inputs are a motion, a video, both or neither; ``answer.inputs_read`` lists what was read;
+- ``answer.confidence`` is the mean probability of the answer's tokens, calibrated on validation answers;
+- a recording longer than the model's window is answered window by window, each answer with its times;
+- a named policy turns the model's words (``answer.model_text``) into the answer: `vimonet.inference.answer_policy`;
 - ``answer.evidence`` holds the measurements that contradict the answer, with ``evidence=True`` all that bear on it;
-- everything is a batch: windows, and many questions at once, run through one padded `generate`.
+- all windows and questions run as batches through one padded `generate`.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ _BATCH = 32
 
 
 class Assistant:
-    """A model and its processor, ready to be asked. Make one with `load`."""
+    """Answer questions with a model and its processor; `load` makes one."""
 
     def __init__(self, model: ViMoNetForConditionalGeneration, processor: ViMoNetProcessor, name: str = "model"):
         self.model = model.eval()
         self.processor = processor
         self.name = name
-        # Generation continues on the right, so padding belongs on the left.
+        # Generation continues on the right, so padding goes on the left.
         self.processor.tokenizer.padding_side = "left"
 
     def __repr__(self) -> str:
@@ -57,12 +56,12 @@ class Assistant:
 
     @property
     def config(self) -> Any:
-        """The model's `ViMoNetConfig`."""
+        """Config of the model, a `ViMoNetConfig`."""
         return self.model.config
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the model."""
         return self.model.device
 
     @property
@@ -85,20 +84,20 @@ class Assistant:
         """Answer a question about a movement.
 
         Args:
-            question: in the asker's words, at most 2,000 characters.
-            motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; a list of such for several clips in
+            question: at most 2,000 characters.
+            motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; a list of these for several clips in
                 one prompt; None for none.
-            video: a path, or frames uint8 [N, H, W, 3]; likewise a list. Its time 0 is the motion's. A model without
-                a video tower reads the movement in it where no motion is given, and else answers from the motion.
-                With neither motion nor video the question is asked blind.
-            fps: frames per second of an array of joints (20 where not given).
-            frames: key frames of a video; None for the model's own number (8).
-            max_new_tokens: longest answer.
-            evidence: hold every measurement that bears on the question in ``answer.evidence``, also one that agrees.
-            answer_policy: ``calibrated`` or ``raw``; None for the one of the model's config.
+            video: a path, frames uint8 [N, H, W, 3], or a list of these; its time 0 is that of the motion. A model
+                without a video tower answers from the motion, or from the movement in the video if no motion is
+                given. Without motion and video the question is asked blind.
+            fps: frames per second of an array of joints; 20 by default.
+            frames: key frames of a video; None for the number in the model's config (8).
+            max_new_tokens: length limit of the answer.
+            evidence: include measurements that agree in ``answer.evidence``.
+            answer_policy: ``calibrated`` or ``raw``; None for the policy of the model's config.
 
         Raises:
-            InputError: an unusable question or recording; video given alone to a model that can make nothing of it.
+            InputError: an unusable question or recording, or a video of which this model reads nothing.
         """
         builder = InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames)
         return self._ask(builder, [(question, motion, video)], max_new_tokens, evidence, answer_policy)[0]
@@ -127,9 +126,7 @@ class Assistant:
         evidence: bool = False,
         answer_policy: str | None = None,
     ) -> list[Answer]:
-        """Answer many (question, motion) pairs or (question, motion, video) triples together, in order; each as `ask`
-        would.
-        """
+        """Answer many (question, motion) pairs or (question, motion, video) triples in order, in batches; see `ask`."""
         builder = InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames)
         return self._ask(builder, asked, max_new_tokens, evidence, answer_policy)
 
@@ -145,11 +142,11 @@ class Assistant:
             raise InputError(f"max_new_tokens is {max_new_tokens}; an answer needs at least 1.")
         policy = policy_of(answer_policy or self.config.answer_policy)
         windows = [builder.windows(self._check_question(question), *clips) for question, *clips in asked]
-        generated = iter(self._generate([window for own in windows for window in own], max_new_tokens))
+        generated = iter(self._generate([window for group in windows for window in group], max_new_tokens))
         answers = []
-        for own in windows:
-            parts = [replace(self._decide(policy, window, *next(generated)), all_evidence=evidence) for window in own]
-            answers.append(parts[0] if len(parts) == 1 else join_windows(parts, own[0].recording))
+        for group in windows:
+            parts = [replace(self._decide(policy, window, *next(generated)), all_evidence=evidence) for window in group]
+            answers.append(parts[0] if len(parts) == 1 else join_windows(parts, group[0].recording))
         return answers
 
     def stream(
@@ -163,10 +160,10 @@ class Assistant:
         max_new_tokens: int = 48,
         answer_policy: str | None = None,
     ) -> Iterator[str]:
-        """Yield the pieces of the text that `ask` gives; arguments as there.
+        """Yield the text of `ask` in pieces; arguments as there.
 
-        Words of the ``raw`` policy come as the model makes them. Any other policy, and a recording of several windows,
-        decides on the whole first.
+        With the ``raw`` policy and one window, words come as the model generates them. Otherwise the whole answer is
+        decided first.
         """
         builder = InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames)
         windows = builder.windows(self._check_question(question), motion, video)
@@ -187,12 +184,10 @@ class Assistant:
         """Measure how strongly the answer attends to each moment of the recording; arguments as in `ask`.
 
         Returns:
-            Per window and clip, weights [tokens, time] and the seconds they belong to: of an attentive projector's
-            queries, or else of the answer's tokens by the language model's attention; for
-            `vimonet.inference.attention.draw_attention`.
+            One `TemporalAttention` per window and clip, for `vimonet.inference.attention.draw_attention`.
 
         Raises:
-            InputError: as `ask`, and for a question asked blind.
+            InputError: as `ask`, and for a question without a recording.
         """
         from vimonet.inference.attention import answer_attention, projector_attention
 
@@ -200,7 +195,7 @@ class Assistant:
         found: list[TemporalAttention] = []
         for window in builder.windows(self._check_question(question), motion, video):
             if not window.inputs_read:
-                raise InputError("a blind question attends to no recording; give a motion or a video.")
+                raise InputError("a blind question attends to nothing; give a motion or a video.")
             inputs = dict(self.prepare_inputs([window]))
             with torch.inference_mode():
                 tokens = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)[0]
@@ -213,7 +208,7 @@ class Assistant:
         return found
 
     def prepare_inputs(self, asked: Sequence[WindowInput | Sequence[Any]]) -> dict[str, torch.Tensor]:
-        """Make the model's padded inputs, as `generate` takes them.
+        """Build the model's padded inputs for `generate`.
 
         Args:
             asked: (question, motion) pairs, (question, motion, video) triples or `WindowInput`, each of one window.
@@ -234,7 +229,7 @@ class Assistant:
         ).to(self.device)
 
     def _decide(self, policy: AnswerPolicy, window: WindowInput, model_text: str, confidence: float) -> Answer:
-        """Make the answer of one window by a policy."""
+        """Turn model text into the answer of one window by a policy."""
         clip = window.clip
         answer = Answer(
             model_text,
@@ -245,14 +240,14 @@ class Assistant:
             question=window.question,
             clip=clip,
         )
-        if clip is None:  # nothing to measure, or several, of which nobody says which one is meant
+        if clip is None:  # nothing to measure, or several clips of which any could be meant
             return answer
         thresholds, beside = self.config.abstention_thresholds, bool(window.videos)
         decision = policy(window.question, model_text, confidence, clip, thresholds, beside_video=beside)
         return answer if decision is None else replace(answer, text=decision.text, provenance=decision.provenance)
 
     def _generate(self, windows: list[WindowInput], max_new_tokens: int) -> list[tuple[str, float]]:
-        """Greedy answers and confidences, in order; clips of like length share a batch."""
+        """Generate greedy answers with confidences, in order; clips of similar length share a batch."""
         order = sorted(range(len(windows)), key=lambda i: windows[i].size)
         results: dict[int, tuple[str, float]] = {}
         for start in range(0, len(order), _BATCH):
@@ -262,7 +257,7 @@ class Assistant:
         return [results[i] for i in range(len(windows))]
 
     def _tokens(self, window: WindowInput, max_new_tokens: int) -> Iterator[str]:
-        """Text of the model's tokens as they come."""
+        """Yield the text of the model's tokens as they are generated."""
         from threading import Thread
 
         from transformers import TextIteratorStreamer
@@ -283,14 +278,14 @@ class Assistant:
         )
         tokens = output.sequences[:, inputs["input_ids"].shape[1] :]  # [B, S]
         logits = torch.stack(output.logits, dim=1).float() / self.config.confidence_temperature  # [B, S, V]
-        chances = logits.softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
+        probabilities = logits.softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
         ended = self._is_end(tokens)
         results = []
         for row in range(len(tokens)):
             stops = torch.nonzero(ended[row]).flatten()
             length = int(stops[0]) if len(stops) else tokens.shape[1]
-            # An empty answer is still a choice: the model's, to end at once.
-            confidence = float(chances[row, : max(length, 1)].mean())
+            # An empty answer has the probability of its end token.
+            confidence = float(probabilities[row, : max(length, 1)].mean())
             text = self.processor.decode(tokens[row, :length], skip_special_tokens=True).strip()
             results.append((without_repeats(text), confidence))
         return results
@@ -301,20 +296,20 @@ class Assistant:
         return torch.isin(tokens, torch.tensor(ends, device=tokens.device))
 
     def _check_question(self, question: str) -> str:
-        """The question as it reaches the model."""
+        """Normalise and check a question."""
         return check_question(self.processor.normalise_question(check_question(question)))
 
 
 def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Assistant:
-    """Load a model to ask.
+    """Load a model.
 
     Args:
-        name_or_dir: a model folder, a hub id, or a model of the package (``nano``, ``nano-paired``); where None,
-            ``$VIMONET_MODEL``, else nano.
-        device: ``cpu``, ``cuda`` ...; the CPU where None.
+        name_or_dir: a model folder, a hub id, or a model of the package (``nano``, ``nano-paired``); None for
+            ``$VIMONET_MODEL``, or else nano.
+        device: ``cpu``, ``cuda`` ...; None for the CPU.
 
     Raises:
-        InputError: the folder, its config or its weights are missing or damaged; one sentence naming the file.
+        InputError: the folder, its config or its weights are missing or damaged.
     """
     source = model_source(name_or_dir)
     model, processor = load_pretrained(source)

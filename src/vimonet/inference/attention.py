@@ -1,8 +1,8 @@
-"""Temporal attention: how strongly an answer attends to each moment of a recording, and a picture of it.
+"""Measure and draw temporal attention: how strongly an answer attends to each moment of a recording.
 
-An attentive projector says so itself: its queries' weights over time, whatever the question. For the others, whose
-every token is one moment, it is the language model's attention: from each token of the answer to the clip's tokens,
-mean over layers and heads. Attention is where a model looked, not proof of why it answered.
+An attentive projector has weights of its queries over time, which do not depend on the question. Other projectors turn
+each moment into tokens; the language model's attention from each answer token to these is averaged over layers and
+heads. Attention does not prove why a model gave an answer.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class TemporalAttention:
         kind: ``motion``, ``keypoint`` or ``video``.
         by: ``projector`` (rows are its queries) or ``language model`` (rows are the answer's tokens).
         weights: float32 [tokens, time], each row summing to 1.
-        seconds: float64 [time], the middle of each moment in the recording's time.
-        tokens: a name for each row.
+        seconds: float64 [time], middle of each moment in the recording's time.
+        tokens: name of each row.
     """
 
     kind: str
@@ -50,23 +50,23 @@ class TemporalAttention:
 
     @property
     def strongest(self) -> float:
-        """The second that was looked at most."""
+        """Second with the greatest mean weight."""
         return float(self.seconds[int(self.mean.argmax())])
 
 
 def projector_attention(
     attentions: dict[str, Tensor] | None, inputs: dict[str, Tensor], ratio: int, start: float = 0.0
 ) -> list[TemporalAttention]:
-    """Weights of attentive projectors and poolings over time, mean over heads.
+    """Extract the weights of attentive projectors and poolings over time, mean over heads.
 
     Args:
         attentions: ``projector_attentions`` of a forward pass.
-        inputs: of that pass; one prompt.
+        inputs: inputs of that pass, of one prompt.
         ratio: motion frames per feature.
-        start: seconds of the recording before what was read.
+        start: start of the window in the recording, s.
 
     Returns:
-        One `TemporalAttention` per clip read by an attentive projector, motions first.
+        One `TemporalAttention` per clip of an attentive projector, motions first.
     """
     found = []
     for kind, weights in (attentions or {}).items():
@@ -87,13 +87,13 @@ def answer_attention(
     answer: Tensor,
     start: float = 0.0,
 ) -> list[TemporalAttention]:
-    """Attention of an answer's tokens to the clips, mean over the language model's layers and heads.
+    """Measure the attention of an answer's tokens to the clips, mean over the language model's layers and heads.
 
     Args:
-        model, processor: as loaded.
-        inputs: of one prompt.
-        answer: int64 [S], its tokens, without the end.
-        start: seconds of the recording before what was read.
+        model, processor: model and its processor.
+        inputs: inputs of one prompt.
+        answer: int64 [S], tokens of the answer without the end token.
+        start: start of the window in the recording, s.
 
     Returns:
         One `TemporalAttention` per clip whose tokens belong to moments.
@@ -102,9 +102,9 @@ def answer_attention(
     with _eager(model.language_model):
         whole = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
         output = model(**whole, output_attentions=True, use_cache=False)
-    looked = torch.stack([layer[0].float().mean(0) for layer in output.attentions]).mean(0)  # [S, S]
-    first = inputs["input_ids"].shape[1] - 1  # what predicts the answer's first token
-    looked = looked[first : first + len(answer)]
+    weights = torch.stack([layer[0].float().mean(0) for layer in output.attentions]).mean(0)  # [S, S]
+    first = inputs["input_ids"].shape[1] - 1  # the position that predicts the answer's first token
+    weights = weights[first : first + len(answer)]
     names = tuple(processor.decode([int(token)]).strip() or "·" for token in answer)
     found = []
     config = model.config
@@ -120,14 +120,14 @@ def answer_attention(
                 seconds = torch.nn.functional.adaptive_avg_pool1d(torch.from_numpy(seconds)[None], moments)[0].numpy()
             else:
                 moments = count = len(seconds)
-            own, at = at[:count], at[count:]
-            rows = looked[:, own].unflatten(1, (moments, -1)).sum(-1)
+            positions, at = at[:count], at[count:]
+            rows = weights[:, positions].unflatten(1, (moments, -1)).sum(-1)
             found.append(TemporalAttention(kind, "language model", _normal(rows), seconds + start, names))
     return found
 
 
 def _seconds(kind: str, inputs: dict[str, Tensor], clip: int, ratio: int) -> NDArray[np.float64]:
-    """The middle of each moment of a clip; of a video, when each frame was shown."""
+    """Compute the middle of each moment of a clip, s; for a video, the time of each frame."""
     frames = int(inputs[f"{kind}_mask"][clip].sum())
     if kind == "video":
         times: NDArray[np.float64] = inputs["video_times"][clip, :frames].double().cpu().numpy()
@@ -136,7 +136,7 @@ def _seconds(kind: str, inputs: dict[str, Tensor], clip: int, ratio: int) -> NDA
 
 
 def _pooled_times(prepare: Any, inputs: dict[str, Tensor], clip: int) -> tuple[int, int]:
-    """TemporalAttention that pooling leaves of a video, and all its tokens."""
+    """Count the moments of a pooled video, and all its tokens."""
     from vimonet.model.projectors import pooled_grid
 
     frames = int(inputs["video_mask"][clip].sum())
@@ -150,7 +150,7 @@ def _normal(rows: Tensor) -> NDArray[np.float32]:
 
 @contextlib.contextmanager
 def _eager(language_model: Any) -> Iterator[None]:
-    """The attention that can give its weights, for a while."""
+    """Use the eager attention, which returns its weights, within the context."""
     usual = language_model.config._attn_implementation
     language_model.set_attn_implementation("eager")
     try:
@@ -165,16 +165,16 @@ def draw_attention(
     """Draw weights over time: per clip a curve of the mean and a map of every token.
 
     Args:
-        moments: of one answer.
-        path: a .png; written whole or not at all.
-        title, subtitle: such as the question and the answer.
+        moments: temporal attention of one answer.
+        path: a .png file.
+        title, subtitle: for instance the question and the answer.
 
     Raises:
-        InputError: nothing to draw, another ending, or a folder that does not exist.
+        InputError: nothing to draw, another suffix, or a folder that does not exist.
     """
     path = Path(path)
     if not moments:
-        raise InputError("nothing was looked at: ask about a motion or a video.")
+        raise InputError("there is no attention to draw; ask about a motion or a video.")
     if path.suffix.lower() != ".png" or not path.parent.is_dir():
         raise InputError(f"{path}: cannot be written; the name must end in .png, in a folder that exists.")
     from matplotlib.figure import Figure  # without pyplot: no display, no state
@@ -187,7 +187,7 @@ def draw_attention(
         edges = _edges(item.seconds)
         curve.stairs(item.mean, edges, fill=True, color="#4c72b0", alpha=0.7)
         curve.axvline(item.strongest, color="#c44e52", linewidth=1)
-        curve.set(xlim=(edges[0], edges[-1]), ylabel="mean", title=f"{item.kind}: where the {item.by} looked")
+        curve.set(xlim=(edges[0], edges[-1]), ylabel="mean", title=f"{item.kind}: attention of the {item.by}")
         chart.pcolormesh(edges, np.arange(len(item.weights) + 1), item.weights, cmap="Blues", vmin=0)
         every = max(1, len(item.tokens) // 24)
         chart.set_yticks(np.arange(0, len(item.tokens), every) + 0.5, item.tokens[::every], fontsize=7)
@@ -204,13 +204,10 @@ def draw_attention(
 
 
 def _edges(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Borders of moments halfway between their middles, [time + 1]."""
+    """Compute the borders of moments [time + 1], halfway between their middles."""
     if len(seconds) == 1:
         return np.array([seconds[0] - 0.1, seconds[0] + 0.1])
-    # Frames of a short clip may repeat: a moment then keeps a sliver of its own.
+    # Frames of a short clip may repeat; each moment still needs some width.
     seconds = np.maximum.accumulate(seconds + np.arange(len(seconds)) * 1e-3)
     inner = (seconds[1:] + seconds[:-1]) / 2
     return np.concatenate([[2 * seconds[0] - inner[0]], inner, [2 * seconds[-1] - inner[-1]]])
-
-
-__all__ = ["TemporalAttention", "answer_attention", "draw_attention", "projector_attention"]

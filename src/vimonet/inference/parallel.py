@@ -1,14 +1,12 @@
-"""One piece of work over many recordings: in this process, or by Ray on the cores of this machine or of a cluster.
+"""Apply one function to many recordings: in this process, or with Ray on all cores of a machine or a cluster.
 
     for outcome in in_process(make, names): ...
     for outcome in on_ray(make, names): ...
 
-Both give the same: for every name, in the order given, what the work returned (JSON-ready), or the `InputError` it
-raised. ``make`` builds the work (loads the model, say) once per process, when the first recording is due; an
-`InputError` of ``make`` itself concerns them all and is raised.
-
-With Ray a process or machine may die: what it had in hand is done again elsewhere, and since results are taken in
-order, none is lost and none comes twice.
+Both yield, for every name in order, the JSON-ready result of the work or the `InputError` it raised. ``make`` builds
+the work (for instance, loads the model) once per process, before its first recording; an `InputError` of ``make`` is
+raised. If a process or machine of Ray dies, its recordings are processed again elsewhere; results come in order, each
+exactly once.
 """
 
 from __future__ import annotations
@@ -29,22 +27,21 @@ from vimonet.utils.errors import InputError
 Work = Callable[[str], Any]
 
 _RETRIES = 3
-"""How often a block is tried again whose worker died. Without a limit, a recording that kills its reader (by memory,
-say) would do so forever."""
+"""Retries of a block whose worker died; a recording that kills its reader (by memory) would do so forever."""
 
 _MAX_BLOCKS = 4096
-"""A block is what a worker takes at once, and loses when it dies: small, but so many that Ray keeps count with ease."""
+"""A worker takes one block at a time and loses it when it dies: blocks are small, but not too many for Ray."""
 
 _OBJECT_STORE = 128 * 2**20
-"""Bytes of memory that a Ray of our own shares between its processes, by default a third of the machine. Only names and
-results go there."""
+"""Bytes of memory shared by the processes of a Ray started here (its default is a third of the machine): names and
+results only."""
 
 
 def in_process(make: Callable[[], Work], names: Sequence[str]) -> Generator[Any | InputError]:
-    """Outcomes of the work on every name, in order, one after another in this process.
+    """Yield the outcome of every name in order, computed in this process.
 
     Raises:
-        InputError: the work cannot be made.
+        InputError: the work cannot be built.
     """
     work: Work | None = None
     for name in names:
@@ -59,20 +56,19 @@ def in_process(make: Callable[[], Work], names: Sequence[str]) -> Generator[Any 
 def on_ray(
     make: Callable[[], Work], names: Sequence[str], *, workers: int | None = None, gpu: bool = False
 ) -> Generator[Any | InputError]:
-    """Outcomes of the work on every name, in order, by Ray Data.
+    """Yield the outcome of every name in order, computed by Ray Data.
 
-    Runs on the Ray this process is connected to, else on the cluster of ``$RAY_ADDRESS``, else on this machine by
-    processes that end with the iteration.
+    It runs on the Ray this process is connected to, else on the cluster of ``$RAY_ADDRESS``, else in processes of this
+    machine that end with the iteration.
 
     Args:
         make: builds the work in every worker process; picklable.
-        names: recordings; paths are meant relative to the present working directory.
-        workers: processes; None for one per core or per GPU, which is also the most. Every one holds a model.
+        names: recordings; paths are relative to the working directory.
+        workers: processes, each of which holds a model; None for one per core or per GPU, which is the maximum.
         gpu: give every worker a GPU.
 
     Raises:
-        InputError: Ray is missing or cannot be reached, the work cannot be made, or the recordings in hand have killed
-            their worker time and again.
+        InputError: Ray is missing or cannot be reached, the work cannot be built, or a recording kills every worker.
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; give 1 or more.")
@@ -92,30 +88,30 @@ def on_ray(
                 if "creation task" in str(error):
                     last = str(error).strip().splitlines()[-1]
                     raise InputError(f"a worker cannot start ({last}); every machine needs the same vimonet.") from None
-                # A lost machine takes its workers with it: go on with those that are left. But not in circles.
+                # A lost machine takes its workers with it: go on with the others, unless nothing was finished since.
                 if done == begun:
                     raise InputError(
                         f"worker processes keep dying at or after {names[done]} (out of memory?); "
-                        "give fewer --workers, or leave out the recording that does it."
+                        "give fewer --workers, or leave that recording out."
                     ) from None
 
 
 def _pass(
     ray: Any, make: Callable[[], Work], names: Sequence[str], workers: int | None, gpu: bool
 ) -> Generator[Any | InputError]:
-    """Outcomes by one pool of workers, as large as Ray's machines allow now."""
+    """Yield outcomes of one pool of workers, as large as Ray's machines allow now."""
     from ray.data import ActorPoolStrategy, DataContext, from_items
     from ray.util.annotations import RayDeprecationWarning
 
     kind = "GPU" if gpu else "CPU"
-    there = int(ray.cluster_resources().get(kind, 0))
-    if there == 0:
+    available = int(ray.cluster_resources().get(kind, 0))
+    if available == 0:
         raise InputError(f"the Ray cluster has no {kind} to work with.")
-    most = min(workers or there, there, len(names))
+    most = min(workers or available, available, len(names))
     context = DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = context.print_on_execution_start = False
-    # What Ray expects of a result until it has seen one; the usual 128 MiB would fill the store.
+    # Ray assumes this size until it has seen a result; its default of 128 MiB would fill the store.
     context.target_max_block_size = 2**20
     blocks = from_items([{"name": name} for name in names], override_num_blocks=min(len(names), _MAX_BLOCKS))
     with warnings.catch_warnings():
@@ -129,20 +125,20 @@ def _pass(
             num_gpus=1 if gpu else 0,
             max_task_retries=_RETRIES,
         )
-    # Nothing is fetched ahead: what is finished is seen at once.
+    # No prefetching: results are yielded as soon as they are finished.
     tables: Any = done.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow")
     rows = (row for table in tables for row in table.to_pylist())
     for name, row in zip(names, rows, strict=True):
         if row["name"] != name:
-            raise RuntimeError(f"{row['name']} came in the place of {name}")
+            raise RuntimeError(f"{row['name']} came in place of {name}")
         yield _outcome(json.loads(row["outcome"]))
 
 
 class _Worker:
-    """What runs in a worker process: the work, its outcomes as JSON."""
+    """Run the work in a worker process and return its outcomes as JSON."""
 
     def __init__(self, make: Callable[[], Work], folder: str) -> None:
-        with contextlib.suppress(OSError):  # on another machine names may all be absolute or addresses
+        with contextlib.suppress(OSError):  # another machine may lack the folder; names are then absolute or addresses
             os.chdir(folder)
         self._work: Work | None = None
         self._make = make
@@ -162,27 +158,27 @@ class _Worker:
             return {"error": str(error)}
 
 
-def _outcome(told: dict[str, Any]) -> Any | InputError:
-    if "unmade" in told:
-        raise InputError(told["unmade"])
-    return InputError(told["error"]) if "error" in told else told["result"]
+def _outcome(reply: dict[str, Any]) -> Any | InputError:
+    if "unmade" in reply:
+        raise InputError(reply["unmade"])
+    return InputError(reply["error"]) if "error" in reply else reply["result"]
 
 
 @contextlib.contextmanager
 def _ray() -> Iterator[Any]:
-    """Ray, running; what is started here ends here. Sends no usage statistics, opens no dashboard, says nothing."""
+    """Connect to Ray or start it until the context ends, without usage statistics, dashboard or output."""
     settings = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run`, workers would each build an environment of their own
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_BACKEND_LOG_LEVEL": "fatal",
-        "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what its daemons tell about dead workers, on our standard output
+        "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # messages of its daemons about dead workers, on our standard output
     }
     for key, value in settings.items():
         os.environ.setdefault(key, value)
     address = os.environ.get("RAY_ADDRESS")
-    if address is None and "ray" not in sys.modules:  # it reads this when it is imported
-        # Ray listens on every interface, and who reaches it can run programs: a key known to its own processes only.
+    if address is None and "ray" not in sys.modules:  # it reads these when it is imported
+        # Ray listens on every interface and runs any program sent to it: only its own processes get the key.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
@@ -197,9 +193,9 @@ def _ray() -> Iterator[Any]:
         yield ray
         return
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.CRITICAL}
-    # Sockets lie in there, whose paths may have 103 characters: not under a long $TMPDIR.
-    place = "/tmp" if os.path.isdir("/tmp") else None
-    with tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True) as folder:
+    # Paths of sockets are limited to 103 characters, which a long $TMPDIR would exceed.
+    parent = "/tmp" if os.path.isdir("/tmp") else None
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=parent, ignore_cleanup_errors=True) as folder:
         try:
             with _hushed():
                 if address is None:
@@ -216,7 +212,7 @@ def _ray() -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _hushed() -> Iterator[None]:
-    """File 2 goes nowhere: Ray's core writes there that it was told to write nothing. Exceptions are none of it."""
+    """Discard file descriptor 2, to which Ray's core writes in spite of its settings; exceptions still pass."""
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)

@@ -1,6 +1,6 @@
-"""From a user's recordings to a model's inputs: read once, of one kind the model reads, and cut into windows.
+"""Build model inputs from recordings: read each once, check that the model reads its kind, and cut it into windows.
 
-The two streams of one recording share their clock: a window of the motion comes with the frames of the same seconds.
+Motion and video of one recording share a clock: a window holds the motion and the frames of the same seconds.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from vimonet.video import VideoFrames
 
 @dataclass(frozen=True)
 class WindowInput:
-    """One prompt: a question, the clips before it, and the seconds of the recording it is about.
+    """Hold one prompt: a question, the clips before it, and their interval of the recording.
 
     Attributes:
-        question: as it reaches the model.
-        motions, videos: the clips, in the order of the prompt.
-        start, end: s; 0 and 0 without a clip.
-        clip: the window of the one motion, to be measured; None for none or several motions.
-        recording: the whole of it.
+        question: normalised for the model.
+        motions, videos: the clips in the order of the prompt.
+        start, end: interval of the recording, s; 0 and 0 without a clip.
+        clip: the window of the motion, to be measured; None for no or several motions.
+        recording: the whole motion.
     """
 
     question: str
@@ -42,24 +42,24 @@ class WindowInput:
 
     @property
     def inputs_read(self) -> tuple[str, ...]:
-        """What the model reads beside the question: ``motion``, ``video``, both or neither."""
+        """Kinds of input beside the question: ``motion``, ``video``, both or neither."""
         return ("motion",) * bool(self.motions) + ("video",) * bool(self.videos)
 
     @property
     def size(self) -> int:
-        """Estimate the prompt's length, for batches of like length."""
+        """Estimated length of the prompt, for batches of similar lengths."""
         return sum(clip.frames for clip in self.motions) + 100 * len(self.videos)
 
 
 class RecordedMotion:
-    """A motion as a user gave it, with its windows; each is measured at most once."""
+    """Hold a motion and its windows; each is measured at most once."""
 
     def __init__(self, motion: Motion, longest: int) -> None:
         self.motion, self._longest = motion, longest
 
     @cached_property
     def windows(self) -> list[tuple[MeasuredClip, float, float]]:
-        """The windows with start and end, s, in the order of time; the motion itself where it fits into one."""
+        """Windows in order of time, each with start and end, s; the whole motion if one window holds it."""
         bounds, fps = split_windows(self.motion.frames, self._longest), self.motion.fps
         if len(bounds) == 1:
             return [(self.whole, 0.0, bounds[0][1] / fps)]
@@ -68,19 +68,19 @@ class RecordedMotion:
 
     @cached_property
     def whole(self) -> MeasuredClip:
-        """The whole recording."""
+        """Whole recording."""
         return MeasuredClip(self.motion)
 
 
 class InputBuilder:
-    """Build the inputs of questions; a recording that many questions are about is read, cut and measured once.
+    """Build the inputs of questions; read, cut and measure each recording once for all its questions.
 
     Args:
-        processor: of the model.
-        config: its `ViMoNetConfig`.
-        name: of the model, for messages.
+        processor: processor of the model.
+        config: `ViMoNetConfig` of the model.
+        name: name of the model, for messages.
         fps: frames per second of arrays of joints.
-        frames: key frames of a video; None for the model's own number.
+        frames: key frames of a video; None for the number in the config.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class InputBuilder:
         """Build the inputs of one question: one, or one per window of a long motion.
 
         Args:
-            question: as it reaches the model.
-            motion: a Motion, a path, an array [T, 22, 3], or a list of such; None for none.
-            video: a path, frames uint8 [N, H, W, 3], `VideoFrames`, or a list of such; None for none. For a
-                model without a video tower it is read as movement where no motion is given, else left out.
+            question: normalised for the model.
+            motion: a Motion, a path, an array [T, 22, 3], or a list of these; None for none.
+            video: a path, frames uint8 [N, H, W, 3], `VideoFrames`, or a list of these; None for none. A model
+                without a video tower reads its movement if no motion is given, and ignores it otherwise.
 
         Raises:
-            InputError: a clip that cannot be read, or that this model does not read; several clips, one of which is
-                longer than a window.
+            InputError: a clip is unreadable or of a kind this model does not read; one of several clips is longer
+                than a window.
         """
         if video is not None and self.config.video_config is None:
             motion, video = self._without_tower(motion, video), None
@@ -129,7 +129,7 @@ class InputBuilder:
         key = motion if isinstance(motion, (str, os.PathLike)) else id(motion)
         if key not in self._motions:
             clip = as_motion(motion, fps=self.fps)
-            # The user's own object is kept with it: an id names something else once the object is gone.
+            # Keep the object: once it is freed, its id may name another.
             self._motions[key] = motion, RecordedMotion(clip, int(self.processor.feature_extractor.max_frames))
         recorded = self._motions[key][1]
         clip = recorded.motion
@@ -150,29 +150,29 @@ class InputBuilder:
         return self._video_frames[key][1]
 
     def _beside(self, videos: tuple[Any, ...], start: float, end: float) -> tuple[VideoFrames, ...]:
-        """The video's frames of the seconds of one window; none where it has ended."""
+        """Read the video frames of one window; none after the end of the video."""
         if not videos or (start > 0 and self._video(videos[0]).duration <= start):
             return ()
         return (self._video(videos[0], start, end),)
 
     def _without_tower(self, motion: Any, video: Any) -> Any:
-        """The movement that a model without a video tower reads."""
+        """Return the movement for a model without a video tower: the motion, or the keypoints of the video."""
         if motion is not None:
             return motion
-        reason = "pictures hold no joints"
+        reason = "frames hold no joints"
         if all(isinstance(clip, (str, bytes, os.PathLike)) for clip in several(video, 4)):
             try:
                 return [self._motion(clip).motion for clip in several(video, 4)]
             except InputError as error:
                 reason = str(error).rstrip(".")
         raise InputError(
-            f"this model ({self.name}) has no video tower, and no movement could be had from the video ({reason}); "
-            "give motion, or use a model with a video tower."
+            f"this model ({self.name}) has no video tower, and the video gives no movement ({reason}); "
+            "give a motion, or use a model with a video tower."
         )
 
 
 def several(clips: Any, dimensions: int) -> tuple[Any, ...]:
-    """The clips of an argument: None, one clip (also an array of so many dimensions), or a list of clips."""
+    """List the clips of an argument: None, one clip (an array of `dimensions` is one), or a list of clips."""
     if clips is None:
         return ()
     if isinstance(clips, (list, tuple)) and clips:
@@ -188,8 +188,8 @@ def several(clips: Any, dimensions: int) -> tuple[Any, ...]:
 def split_windows(frames: int, longest: int) -> list[tuple[int, int]]:
     """Cut a recording into windows that do not overlap: frame bounds (start, end).
 
-    All but the last two are full. A last window shorter than a quarter of one would hold too little to answer about:
-    the last two then share their frames evenly.
+    A last window shorter than a quarter of a full one holds too little to answer about: the last two then share their
+    frames evenly.
     """
     if frames <= longest:
         return [(0, frames)]
@@ -197,6 +197,3 @@ def split_windows(frames: int, longest: int) -> list[tuple[int, int]]:
     if frames - starts[-1] < longest // 4:
         starts[-1] = (starts[-2] + frames) // 2
     return list(zip(starts, [*starts[1:], frames], strict=True))
-
-
-__all__ = ["InputBuilder", "WindowInput", "several", "split_windows"]

@@ -1,4 +1,4 @@
-"""Name the recordings that come with the package: ``sample:walk`` is one of them."""
+"""Locate the recordings that come with the package, such as ``sample:walk``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SAMPLES = Path(__file__).parent
 def _samples() -> dict[str, Path]:
     files = {file.stem: file for file in sorted(SAMPLES.glob("*.json")) if file.name != "truth.json"}
     files |= {file.stem: file for file in sorted(SAMPLES.glob("*.bvh"))}
-    return files | {file.name: file for file in sorted(SAMPLES.glob("*.mp4"))}  # of a recording of the same stem
+    return files | {file.name: file for file in sorted(SAMPLES.glob("*.mp4"))}  # beside a recording of the same stem
 
 
 def list_samples() -> list[str]:
-    """List the embedded recordings, as they are written after ``sample:``."""
+    """List the names of the embedded recordings, without ``sample:``."""
     return sorted(_samples())
 
 
@@ -27,7 +27,7 @@ def sample_path(name: str) -> Path:
     """Find the file of an embedded recording.
 
     Raises:
-        InputError: there is none of that name; the nearest, or all, are named.
+        InputError: no recording has that name; the message names the nearest, or all.
     """
     samples = _samples()
     if name in samples:
@@ -38,5 +38,5 @@ def sample_path(name: str) -> Path:
 
 
 def truths() -> dict[str, dict[str, Any]]:
-    """Read the truth about each embedded recording, as its generator made it."""
+    """Read the ground truth of each embedded recording, as its generator made it."""
     return json.loads((SAMPLES / "truth.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Make transformers' Auto classes know ViMoNet's without importing torch or transformers."""
+"""Register ViMoNet's classes with transformers' Auto classes without importing torch or transformers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ _MODELS = {
 def register_lazily() -> None:
     """Register the model types with transformers, now or when its Auto classes are first imported.
 
-    Transformers keeps names of classes and imports ``transformers.models.TYPE`` when one is needed. The names are added
-    to its table after that table's import, and the modules are stand-ins that import ours: nothing heavy is imported
-    before a model folder asks for it. Where the Auto classes exist already, their copies of the table are out of
-    reach, so the modules are imported at once.
+    Transformers keeps a table of class names and imports ``transformers.models.TYPE`` when one is needed. Our names are
+    added right after that table's import, with stand-in modules that import ours on demand. If the Auto classes exist
+    already, their copies of the table are out of reach, so our modules are imported at once.
     """
     if _NAMES in sys.modules:
         for module, _ in _MODELS.values():
@@ -36,7 +35,7 @@ def register_lazily() -> None:
 
 
 class _NamesFinder(MetaPathFinder):
-    """Find transformers' table of names once, as Python would, and add ours after its execution."""
+    """Find transformers' table of names once, as Python would, and add our names after its execution."""
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != _NAMES:
@@ -55,7 +54,7 @@ class _NamesFinder(MetaPathFinder):
 
 
 class _StandIn(ModuleType):
-    """A module of transformers whose classes are ours."""
+    """Stand in for a module of transformers whose classes are ours."""
 
     def __init__(self, name: str, module: str) -> None:
         super().__init__(name)

@@ -1,4 +1,4 @@
-"""Where things are remembered between runs."""
+"""Locate the cache folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/vimonet``, or the platform's usual place for caches."""
+    """Return ``$XDG_CACHE_HOME/vimonet``, or the platform's usual folder for caches."""
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "vimonet"
     if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):

@@ -1,13 +1,13 @@
-"""The one error a user can cause and should read: a sentence, never a traceback."""
+"""Define `InputError`, the error that a user can cause and should read."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Input that cannot be used.
+    """Report input that cannot be used.
 
-    The message is one sentence that names the file, what is wrong and what would be right. The command line prints it
-    and exits with code 2.
+    The message is one sentence that names the file, the mistake and the remedy. The command line prints it and exits
+    with code 2.
     """
 
 

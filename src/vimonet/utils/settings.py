@@ -43,7 +43,7 @@ Share = Annotated[float, Bounds(0, 1)]
 
 
 class Key(NamedTuple):
-    """One key of a tree of settings: dotted name, kind in words, default, docstring; a branch has no default."""
+    """Describe one key of a settings tree: dotted name, kind in words, default, docstring; a branch has no default."""
 
     name: str
     kind: str
@@ -56,7 +56,7 @@ def read_mapping(path: Path, what: str = "configuration") -> dict[str, Any]:
     """Read the mapping in a YAML file.
 
     Raises:
-        InputError: the file cannot be read, is no YAML, or holds something else.
+        InputError: the file cannot be read, is not YAML, or holds something else.
     """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -66,7 +66,7 @@ def read_mapping(path: Path, what: str = "configuration") -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: this is no valid YAML; lines of the form 'key: value' are expected") from None
+        raise InputError(f"{path}{line}: this is not valid YAML; lines of the form 'key: value' are expected") from None
     if not isinstance(settings, dict):
         raise InputError(f"{path}: a {what} is a mapping of keys to values, not a {type(settings).__name__}")
     return settings
@@ -76,7 +76,7 @@ def parse_override(override: str) -> dict[str, Any]:
     """Parse ``dotted.key=value`` into nested mappings; the value is read as YAML.
 
     Raises:
-        InputError: there is no ``=``, or the value is no YAML.
+        InputError: there is no ``=``, or the value is not YAML.
     """
     key, equals, value = override.partition("=")
     if not equals or not key.strip():
@@ -91,10 +91,10 @@ def parse_override(override: str) -> dict[str, Any]:
 
 
 def known_key(key: Any, known: Collection[str], where: str) -> str:
-    """Return the key if it is known.
+    """Return a known key.
 
     Raises:
-        InputError: it is not; the nearest known one is named.
+        InputError: the key is unknown; the message names the nearest known one.
     """
     if key in known:
         return str(key)
@@ -110,16 +110,16 @@ def known_key(key: Any, known: Collection[str], where: str) -> str:
 
 
 def convert(value: Any, kind: Any, where: str) -> Any:
-    """Convert a value to `kind`, forgiving what YAML reads oddly (1e-3 is text to it).
+    """Convert a value to `kind`; YAML reads numbers such as 1e-3 as text, which is accepted.
 
     Args:
-        value: as YAML gives it. An absent one is empty text, 0 or an empty list.
+        value: a value read from YAML; None becomes empty text, 0 or an empty list.
         kind: ``str``, ``int``, ``float``, ``bool``, ``list[str]``, ``tuple[str, ...]`` (one word stands for a tuple of
             one), a ``Literal`` of words, or a number annotated with `Bounds`.
         where: file and key, for the error.
 
     Raises:
-        InputError: it is of another kind, or out of bounds.
+        InputError: the value is of another kind, or out of bounds.
     """
     if typing.get_origin(kind) is Annotated:
         base, bounds = typing.get_args(kind)
@@ -168,15 +168,15 @@ def fill(settings: Any, tree: Mapping[Any, Any], origin: str) -> list[str]:
     """Write nested mappings into a dataclass tree, merging free-form dictionaries key by key.
 
     Args:
-        settings: a dataclass; its branches are dataclasses, dictionaries of any content, or values `convert` knows.
-        tree: keys as in YAML.
+        settings: a dataclass whose branches are dataclasses, free-form dictionaries, or values `convert` knows.
+        tree: nested keys and values.
         origin: file or override, for errors.
 
     Returns:
-        The dotted names of the keys that were given, those inside free-form dictionaries left out.
+        The dotted names of the given keys, without those inside free-form dictionaries.
 
     Raises:
-        InputError: an unknown key (the nearest one is named) or a value of another kind.
+        InputError: an unknown key (the message names the nearest one) or a value of another kind.
     """
     known = [key.name for key in keys_of(type(settings))]
 
@@ -200,12 +200,12 @@ def fill(settings: Any, tree: Mapping[Any, Any], origin: str) -> list[str]:
 
 
 def keys_of(kind: type) -> list[Key]:
-    """List the keys of a dataclass tree in their order, branches before what they hold."""
+    """List the keys of a dataclass tree in order, branches before their keys."""
     return list(_keys(kind, ""))
 
 
 def matches(key: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a dotted key is among the patterns: keys, or branches as ``name.*``."""
+    """Test whether a dotted key matches one of the patterns: a key, or a branch as ``name.*``."""
     return any(key == pattern or (pattern.endswith(".*") and key.startswith(pattern[:-1])) for pattern in patterns)
 
 
@@ -244,7 +244,7 @@ def _in_words(kind: Any) -> str:
 
 @functools.cache
 def _docstrings(kind: type) -> dict[str, str]:
-    """Return the text that stands behind each field of a class, as an attribute docstring."""
+    """Return the attribute docstring of each field of a class."""
     body: Any = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     found = {}
     for field, text in zip(body.body, body.body[1:], strict=False):

@@ -1,6 +1,6 @@
-"""Uncertainty and summary statistics of items that come in clusters: several questions about one recording.
+"""Estimate uncertainty and summary statistics of clustered items: several questions about one recording.
 
-Items of one recording are not independent, so intervals and tests here resample **recordings**, never single items.
+Items of one recording are not independent, so intervals and tests resample **recordings**, never single items.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Interval(NamedTuple):
-    """Bounds of a confidence interval; NaN where it cannot be known (no items, or all from one recording)."""
+    """Hold the bounds of a confidence interval; NaN for no items or a single recording."""
 
     low: float
     high: float
 
 
 class PairedTest(NamedTuple):
-    """Outcome of :func:`paired_test`: mean difference a - b, its interval, two-sided p-value, number of recordings."""
+    """Hold the outcome of `paired_test`: mean difference a - b, its interval, two-sided p-value, recordings."""
 
     difference: float
     interval: Interval
@@ -33,7 +33,7 @@ class PairedTest(NamedTuple):
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """One bin of a reliability diagram: bounds, items, their mean confidence and accuracy (NaN when empty)."""
+    """Hold one bin of a reliability diagram: bounds, items, their mean confidence and accuracy (NaN when empty)."""
 
     low: float
     high: float
@@ -44,7 +44,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Expected calibration error, Brier score (mean squared error of the confidence), and the bins."""
+    """Hold the expected calibration error, the Brier score (mean squared error of the confidence), and the bins."""
 
     ece: float
     brier: float
@@ -67,7 +67,7 @@ def cluster_weights(
     return index.astype(np.int64), _draws(count, seed, n)
 
 
-@lru_cache(maxsize=4)  # every system of a cell is resampled alike
+@lru_cache(maxsize=4)  # all systems of a score row share their samples
 def _draws(count: int, seed: int, n: int) -> NDArray[np.int64]:
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=n)
     drawn.flags.writeable = False
@@ -83,20 +83,19 @@ def bootstrap_interval(
     level: float = 0.95,
     classes: Sequence[Hashable] | None = None,
 ) -> Interval:
-    """Percentile interval of a mean by the cluster bootstrap over recordings (Efron 1979; clusters: Davison and
-    Hinkley 1997).
+    """Estimate the percentile interval of a mean by a cluster bootstrap over recordings.
 
-    Where every value is 0 or every value is 1 the bootstrap has no spread and would claim certainty; the exact
-    binomial (Clopper-Pearson) bound for that many recordings is given instead.
+    The method is Efron's (1979), with clusters (Davison and Hinkley 1997). If all values are 0 or all are 1, the
+    bootstrap has no spread, and the exact binomial (Clopper-Pearson) bound for that many recordings is returned.
 
     Args:
         values: [N] scores per item, for instance 1 for right and 0 for wrong.
         groups: [N] the recording of each item.
-        seed: of the resampling.
+        seed: seed of the resampling.
         n: number of resamples.
         level: coverage.
-        classes: [N] true classes; given, the statistic is the mean over classes of the mean within a class (balanced
-            accuracy).
+        classes: [N] true classes; if given, the statistic is balanced accuracy: the mean over classes of the mean
+            within a class.
 
     Raises:
         ValueError: lengths differ.
@@ -126,7 +125,7 @@ def bootstrap_interval(
 
 
 def percentiles(draws: NDArray[np.float64], level: float = 0.95) -> Interval:
-    """The central ``level`` interval of resampled statistics; NaN when there are none."""
+    """Return the central ``level`` interval of resampled statistics; NaN for none."""
     draws = draws[np.isfinite(draws)]
     if not draws.size:
         return Interval(float("nan"), float("nan"))
@@ -142,13 +141,12 @@ def bootstrap_statistic(
     *,
     level: float = 0.95,
 ) -> Interval:
-    """Cluster bootstrap of any statistic of a set of items (macro F1, precision ...), slower than
-    :func:`bootstrap_interval`.
+    """Bootstrap any statistic of a set of items (macro F1, precision ...) over recordings.
 
     Args:
-        statistic: takes indices of items, with repetitions, and returns its value.
+        statistic: maps indices of items, with repetitions, to a value.
         groups: [N] the recording of each item.
-        seed: of the resampling.
+        seed: seed of the resampling.
         n: number of resamples.
         level: coverage.
     """
@@ -160,7 +158,7 @@ def bootstrap_statistic(
 
 
 def resampled_gap(values: NDArray[Any], marked: NDArray[Any], strata: NDArray[Any]) -> Callable[[NDArray[Any]], float]:
-    """Statistic for :func:`bootstrap_statistic`: mean over strata of the marked minus the unmarked mean."""
+    """Build a statistic for `bootstrap_statistic`: mean over strata of the marked minus the unmarked mean."""
 
     def gap(chosen: NDArray[Any]) -> float:
         drawn, mark, stratum = values[chosen], marked[chosen], strata[chosen]
@@ -175,7 +173,7 @@ def resampled_gap(values: NDArray[Any], marked: NDArray[Any], strata: NDArray[An
 
 
 def resampled_ece(stated: NDArray[Any], right: NDArray[Any], bins: int = 10) -> Callable[[NDArray[Any]], float]:
-    """Statistic for :func:`bootstrap_statistic`: what :func:`expected_calibration_error` gives for the chosen items."""
+    """Build a statistic for `bootstrap_statistic`: the expected calibration error of the chosen items."""
     place = _bin_of(stated, bins)
     excess = right - stated
 
@@ -188,7 +186,7 @@ def resampled_ece(stated: NDArray[Any], right: NDArray[Any], bins: int = 10) -> 
 def resampled_macro_f1(
     truth: Sequence[Hashable], predicted: Sequence[Hashable], labels: Sequence[Hashable]
 ) -> Callable[[NDArray[Any]], float]:
-    """Statistic for :func:`bootstrap_statistic`: macro F1 of the chosen items over the labels that occur among them.
+    """Build a statistic for `bootstrap_statistic`: macro F1 of the chosen items over the labels among them.
 
     Raises:
         KeyError: a true label is not among ``labels``.
@@ -196,13 +194,13 @@ def resampled_macro_f1(
     number = {name: k for k, name in enumerate(labels)}
     size = len(number)
     true_index = np.array([number[name] for name in truth], dtype=np.int64)
-    said_index = np.array([number.get(name, size) for name in predicted], dtype=np.int64)
+    predicted_index = np.array([number.get(name, size) for name in predicted], dtype=np.int64)
 
     def f1(chosen: NDArray[Any]) -> float:
-        true, said = true_index[chosen], said_index[chosen]
-        hits = np.bincount(true[true == said], minlength=size)
+        true, guess = true_index[chosen], predicted_index[chosen]
+        hits = np.bincount(true[true == guess], minlength=size)
         occurs = np.bincount(true, minlength=size)
-        both = occurs + np.bincount(said, minlength=size + 1)[:size]
+        both = occurs + np.bincount(guess, minlength=size + 1)[:size]
         return float((2 * hits[occurs > 0] / both[occurs > 0]).mean())
 
     return f1
@@ -213,7 +211,7 @@ def _bin_of(stated: NDArray[Any], bins: int) -> NDArray[np.int64]:
 
 
 def balanced_accuracy(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> float:
-    """Mean over the classes in ``truth`` of the share of their items predicted right; NaN for no items."""
+    """Compute the mean over the classes in ``truth`` of the share of items predicted right; NaN for no items."""
     if len(truth) != len(predicted):
         raise ValueError("truth and predictions must be of one length")
     right: dict[Hashable, list[bool]] = {}
@@ -225,32 +223,31 @@ def balanced_accuracy(truth: Sequence[Hashable], predicted: Sequence[Hashable]) 
 def macro_f1(
     truth: Sequence[Hashable], predicted: Sequence[Hashable], labels: Sequence[Hashable] | None = None
 ) -> float:
-    """Unweighted mean of the F1 of each label; a label with neither hit nor miss nor false alarm scores 0.
+    """Compute the unweighted mean F1 over labels; a label with no hit, miss or false alarm scores 0.
 
     Args:
         truth: true labels.
-        predicted: predicted labels; one outside ``labels`` is a miss of the true label and nobody's false alarm.
-        labels: the labels averaged over; by default those that occur in ``truth``.
+        predicted: predicted labels; one outside ``labels`` is a miss of the true label and no false alarm.
+        labels: labels to average over; those in ``truth`` by default.
     """
     if len(truth) != len(predicted):
         raise ValueError("truth and predictions must be of one length")
     names = list(dict.fromkeys(truth if labels is None else labels))
     hits = dict.fromkeys(names, 0)
     seen = dict.fromkeys(names, 0)
-    said = dict.fromkeys(names, 0)
+    guessed = dict.fromkeys(names, 0)
     for answer, guess in zip(truth, predicted, strict=True):
         if answer in seen:
             seen[answer] += 1
             hits[answer] += answer == guess
-        if guess in said:
-            said[guess] += 1
-    scores = [2 * hits[name] / (seen[name] + said[name]) if seen[name] + said[name] else 0.0 for name in names]
+        if guess in guessed:
+            guessed[guess] += 1
+    scores = [2 * hits[name] / (seen[name] + guessed[name]) if seen[name] + guessed[name] else 0.0 for name in names]
     return float(np.mean(scores)) if scores else float("nan")
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> Calibration:
-    """Expected calibration error over equal-width bins (Guo et al., arXiv 1706.04599), with the bins of the
-    reliability diagram.
+    """Compute the expected calibration error over equal-width bins (Guo et al., arXiv 1706.04599).
 
     Args:
         confidence: [N] in 0..1.
@@ -279,17 +276,16 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 
 
 def paired_test(a: ArrayLike, b: ArrayLike, groups: Sequence[Hashable], seed: int = 0, n: int = 10_000) -> PairedTest:
-    """Two-sided sign-flip permutation test that two systems score alike on the same items, whole recordings flipped
-    at a time.
+    """Test whether two systems score alike on the same items: two-sided sign flips of whole recordings.
 
-    Exact by enumeration up to 12 recordings that differ; otherwise by ``n`` random flips, p counted as (1 + hits) /
-    (1 + n).
+    The test enumerates all flips of up to 12 recordings that differ; otherwise it draws ``n`` random flips and
+    p = (1 + hits) / (1 + n).
 
     Args:
         a: [N] scores of the first system.
         b: [N] scores of the second on the same items.
         groups: [N] the recording of each item.
-        seed: of flips and interval.
+        seed: seed of flips and interval.
         n: number of random flips.
     """
     delta = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
@@ -310,18 +306,18 @@ def paired_test(a: ArrayLike, b: ArrayLike, groups: Sequence[Hashable], seed: in
     else:
         rng = np.random.default_rng(seed)
         hits, left = 0, n
-        while left > 0:  # in pieces: thousands of recordings times n flips would not fit
+        while left > 0:  # in chunks: thousands of recordings times n flips do not fit into memory
             size = min(left, max(1, 2_000_000 // len(moving)))
             hits += int((np.abs((rng.integers(0, 2, (size, len(moving))) * 2.0 - 1.0) @ moving) >= observed).sum())
             left -= size
         p_value = (1 + hits) / (1 + n)
-    # Where no recording differs the bootstrap would claim that none ever will.
+    # If no recording differs, the bootstrap has no spread and would claim certainty.
     interval = bootstrap_interval(delta, groups, seed) if moving.size else Interval(float("nan"), float("nan"))
     return PairedTest(float(delta.mean()), interval, p_value, recordings)
 
 
 def mean_and_spread(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, sample standard deviation (None for one value), least and greatest over seeds."""
+    """Summarise values over seeds: mean, sample standard deviation (None for one value), minimum and maximum."""
     array = np.asarray([value for value in values if value is not None and np.isfinite(value)], dtype=np.float64)
     if not array.size:
         return {"mean": None, "std": None, "min": None, "max": None, "seeds": 0}

@@ -1,14 +1,11 @@
-"""Name what is measured: every category of movement, its threshold and its dead zone, in this one place.
+"""Define every category of movement, with its threshold and dead zone.
 
     TURNED.decide(20.0)        # None: 20 degrees lie in the dead zone between "does not turn" (15) and "turns" (35)
     displacement_class(facts)  # "in place", "forward", "backward", "left", "right", or None in the dead zone
 
-Questions, evidence, descriptions and captions read these names and no numbers of their own. Values between "no" and
-"yes" form the dead zone: two people who watch the recording could disagree there, so nothing is asked and nothing is
-denied.
-
-Lengths are in leg lengths where the size of the body matters (a child's walk is a walk). Where no source is named,
-the bounds are judgements, each with its reason.
+Questions, evidence, descriptions and captions share these names and numbers. Values between "no" and "yes" form the
+dead zone, in which two observers could disagree: nothing is asked or contradicted there. Lengths are in leg lengths if
+the size of the body matters. Bounds without a source are judgements, each with its reason.
 """
 
 from __future__ import annotations
@@ -25,7 +22,7 @@ class Threshold:
     """Decide one yes-no category of a measured value.
 
     Attributes:
-        yes: the category holds beyond this value (above it, or below it where `yes` is less than `no`).
+        yes: the category holds beyond this value (above it, or below it if `yes` is less than `no`).
         no: the category does not hold on the other side of this value.
         unit: unit of both.
         why: the reason for the two numbers.
@@ -37,7 +34,7 @@ class Threshold:
     why: str
 
     def decide(self, value: float | None) -> bool | None:
-        """Decide whether the category holds; None in the dead zone and for a value that was not measured."""
+        """Decide whether the category holds; None in the dead zone and for None."""
         if value is None:
             return None
         sign = 1.0 if self.yes >= self.no else -1.0
@@ -46,7 +43,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Name the class of a measured value on a scale whose classes have gaps (dead zones) between them.
+    """Name the class of a measured value on a scale with dead zones between its classes.
 
     Attributes:
         classes: name -> (lower, upper) bound, both exclusive.
@@ -59,7 +56,7 @@ class Scale:
     why: str
 
     def name(self, value: float | None) -> str | None:
-        """Name the class that holds a value; None in a gap and for a value that was not measured."""
+        """Name the class that holds a value; None in a dead zone and for None."""
         if value is None:
             return None
         return next((name for name, (low, high) in self.classes.items() if low < value < high), None)
@@ -206,7 +203,7 @@ ONLY_LIMB: Final = Threshold(3.0, 3.0, "ratio of two speeds", "the other limb di
 ONE_ARM_REPEATS: Final = Threshold(2.0, 2.0, "ratio to the other arm's speed", "the other arm only follows")
 STILL_PELVIS: Final = Threshold(0.15, 0.15, "leg lengths/s", "sway of somebody who stands")
 
-# Places of a hand: its height as a share of the way from the pelvis (0) up to the shoulder (1), its reach in torsos.
+# Places of a hand: height as a share of the distance from the pelvis (0) up to the shoulder (1), reach in torsos.
 HAND_PLACES: Final[dict[str, tuple[float, float]]] = {
     "chest": (0.45, 1.1),
     "waist": (-0.1, 0.45),
@@ -327,7 +324,7 @@ def quarter(angle: float) -> str:
 
 
 def direction_class(distance: float, angle: float, leg: float) -> str | None:
-    """Name where a displacement goes: 'in place' or a direction; None in the dead zones of length and of angle.
+    """Name the direction of a displacement, or 'in place'; None in the dead zones of length and angle.
 
     Args:
         distance: m over the ground.
@@ -343,7 +340,7 @@ def direction_class(distance: float, angle: float, leg: float) -> str | None:
 
 
 def displacement_class(facts: Facts) -> str | None:
-    """Name where the body is at the end, seen from where it faced at the start: 'in place' or a direction."""
+    """Name the direction of the displacement from the facing direction at the start, or 'in place'."""
     if facts.displacement is None or facts.leg_length is None or facts.displacement_angle is None:
         return None
     return direction_class(facts.displacement, facts.displacement_angle, facts.leg_length)
@@ -384,7 +381,7 @@ def side_of(degrees: float) -> str:
 
 
 def raised_hand(facts: Facts, side: str) -> bool | None:
-    """Decide whether a hand is raised at some time; None in the dead zone and where the arm is not seen."""
+    """Decide whether a hand is raised at some time; None in the dead zone and for an unseen arm."""
     raised = RAISED_HAND.decide(facts.hand_height.get(side))
     return None if raised and all(each.side != side for each in facts.raised_hands) else raised
 
@@ -406,7 +403,7 @@ def more_of_two(left: float, right: float) -> str | None:
 
 
 def arms_or_legs(facts: Facts) -> str | None:
-    """Name the pair of limbs that moves more: 'arms' or 'legs'; None where they are close or not seen."""
+    """Name the pair of limbs that moves more: 'arms' or 'legs'; None if they are close or not seen."""
     speeds = facts.limb_activity
     if any(f"{side} {limb}" not in speeds for side in ("left", "right") for limb in ("arm", "leg")):
         return None
@@ -419,14 +416,14 @@ def arms_or_legs(facts: Facts) -> str | None:
 
 
 def falls(facts: Facts) -> bool | None:
-    """Decide whether the body falls; None where the pelvis drops fast without staying down."""
+    """Decide whether the body falls; None if the pelvis drops fast without staying down."""
     if facts.falls is None or facts.peak_drop_speed is None:
         return None
     return True if facts.falls else False if DROPS.decide(facts.peak_drop_speed) is False else None
 
 
 def jumps(facts: Facts) -> bool | None:
-    """Decide whether the body jumps; None where every flight is as low as a running stride's."""
+    """Decide whether the body jumps; None if every flight is as low as a running stride's."""
     if facts.jumps is None:
         return None
     highest = max((jump.height for jump in facts.jumps), default=None)
@@ -434,7 +431,7 @@ def jumps(facts: Facts) -> bool | None:
 
 
 def steps_countable(facts: Facts) -> bool | None:
-    """Decide whether steps can be counted: True for a walk, False for somebody who stands, None between."""
+    """Decide whether steps can be counted: True for a walk, False for standing, None between."""
     if facts.steps is None or facts.mean_speed is None or facts.leg_length is None or facts.path_length is None:
         return None
     if STRIDES.decide(facts.mean_speed / facts.leg_length) and len(facts.steps) >= 2:
@@ -444,7 +441,7 @@ def steps_countable(facts: Facts) -> bool | None:
 
 
 def repeats_steps(facts: Facts) -> bool:
-    """Decide whether what repeats is a walk's strides, which nobody means who asks how often something is done."""
+    """Test whether the repetitions are the strides of a walk, which a question about repetitions does not mean."""
     again = facts.repetitions
     return again is not None and "leg" in again.limb and bool(WALKED_PATH.decide(facts.path_length or 0.0))
 

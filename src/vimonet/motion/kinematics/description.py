@@ -1,9 +1,8 @@
-"""What a body does, in words, from its joints alone: said where no name of an action is likely.
+"""Describe a movement in words from its joints alone, without naming an action.
 
     describe(motion)  # "stands, keeps both hands in front of the chest, moves mostly the arms, stays in place"
 
-Every clause is measured and is left out near its threshold. No action is named: a body that lowers its hips five times
-"goes up and down 5 times", whatever it does that for.
+Every clause is a measurement outside its dead zone. A body that lowers its hips five times "goes up and down 5 times".
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from vimonet.motion.kinematics.preparation import (
 )
 from vimonet.motion.kinematics.trajectory import heading
 
-_WAYS = {"forward": "forward", "backward": "backward", "left": "to its left", "right": "to its right"}
+_DIRECTIONS = {"forward": "forward", "backward": "backward", "left": "to its left", "right": "to its right"}
 _POSTURES = {
     "bending": "bends over",
     "sitting": "sits",
@@ -46,22 +45,22 @@ _POSTURES = {
     "low": "sits, crouches or kneels",
     "level": "holds the trunk level",
 }
-"""Label -> clause; 'low' and 'level' are what 2D tells. From one to another: "goes from standing to sitting"."""
+"""Posture -> clause; 'low' and 'level' are the postures of 2D."""
 _BETWEEN = {"low": "a low posture", "level": "a level trunk"}
 
 
 def describe(motion: Motion, facts: Facts | None = None) -> str | None:
-    """Posture, hands, moving limbs, repetitions, way and turn of a movement in 3D or 2D, as one line.
+    """Describe posture, hands, moving limbs, repetitions, locomotion and turn of a 3D or 2D movement in one line.
 
-    In 3D ways and sides are the body's own; in 2D a way is across the picture, and a camera that pans looks like one.
+    Directions are relative to the body in 3D and to the image in 2D, where a panning camera looks like locomotion.
 
     Args:
         motion: the movement.
-        facts: what `measure` gave for it, where that is known already.
+        facts: its facts, if they are measured already.
 
     Returns:
-        Clauses in the third person, joined by commas; None where too little of the body is seen: neither the trunk in
-        half of the frames nor a whole arm of somebody who is in view for most of the time.
+        Clauses in the third person, joined by commas; None if too little of the body is seen: neither the trunk in half
+        of the frames nor a whole arm of a person in view for most of the time.
     """
     facts = facts or measure(motion)
     trunk = share_seen(motion.confidence, TRUNK) >= c.TRUNK_SEEN.yes
@@ -75,7 +74,7 @@ def describe(motion: Motion, facts: Facts | None = None) -> str | None:
         *_hands(motion, joints, facts, plane, trunk),
         *_moving(facts),
         *_repeated(facts),
-        *_way(facts, plane),
+        *_locomotion(facts, plane),
         *_not_seen(facts),
     ]
     return ", ".join(clauses) or None
@@ -99,22 +98,23 @@ def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[
         held[label] = held.get(label, 0.0) + length
     main = max(held, key=lambda label: held[label], default="")
     upright = {"standing": "is upright" if travels else "stands"}
-    said = upright.get(main) or _POSTURES.get(main)
-    if said is None:
+    clause = upright.get(main) or _POSTURES.get(main)
+    if clause is None:
         return
     first, last = spans[0][0], spans[-1][0]
     if held[main] > c.KEPT_LONG.yes * total:
-        yield said
+        yield clause
     elif first != last and first and last:
         yield f"goes from {_BETWEEN.get(first, first)} to {_BETWEEN.get(last, last)}"
     elif held[main] > c.KEPT.yes * total:
-        yield f"is mostly{said.removeprefix('is')}" if said.startswith("is ") else f"mostly {said}"
+        yield f"is mostly{clause.removeprefix('is')}" if clause.startswith("is ") else f"mostly {clause}"
 
 
 def _flat_postures(joints: Array) -> list[tuple[str, float]]:
-    """Labels and lengths of what the picture shows, in thirds of the time: standing, low, level; '' for neither.
+    """Classify each third of a 2D movement as standing, low, level or '' (neither), with its length in frames.
 
-    By the inclination of the trunk and the height of the pelvis over the lower ankle, in torsos: 1.7 when standing.
+    The classes follow from the inclination of the trunk and the height of the pelvis over the lower ankle (1.7 torsos
+    when standing).
     """
     torso = max(float(np.median(norm(joints[:, NECK] - joints[:, PELVIS]))), 1e-6)
     ankles = np.minimum(joints[:, ANKLE["left"], 1], joints[:, ANKLE["right"], 1])
@@ -130,7 +130,7 @@ def _flat_postures(joints: Array) -> list[tuple[str, float]]:
 
 
 def _hands(motion: Motion, joints: Array, facts: Facts, plane: ImagePlane | None, trunk: bool) -> Iterator[str]:
-    said: dict[str, str] = {}
+    clauses: dict[str, str] = {}
     upright = trunk and bool(np.median(trunk_inclination(joints)) < c.LEVEL_TRUNK.no)
     across = _across(motion, joints, plane) if upright else None
     for side in SIDES:
@@ -143,19 +143,19 @@ def _hands(motion: Motion, joints: Array, facts: Facts, plane: ImagePlane | None
             or sum(hand.end - hand.start for hand in raised) < c.RAISED_TIME.yes
         ):
             if place is not None:
-                said[side] = f"keeps {{}} {place}"
+                clauses[side] = f"keeps {{}} {place}"
         elif c.RAISED_HAND.decide(max(hand.height for hand in raised)):
-            said[side] = "raises {} over the head" if any(hand.above_head for hand in raised) else "raises {}"
-    if len(said) == 2 and all(words.startswith("raises") for words in said.values()):
-        yield min(said.values(), key=len).format("both hands")
-    elif len(said) == 2 and said["left"] == said["right"]:
-        yield said["left"].format("both hands")
+            clauses[side] = "raises {} over the head" if any(hand.above_head for hand in raised) else "raises {}"
+    if len(clauses) == 2 and all(words.startswith("raises") for words in clauses.values()):
+        yield min(clauses.values(), key=len).format("both hands")
+    elif len(clauses) == 2 and clauses["left"] == clauses["right"]:
+        yield clauses["left"].format("both hands")
     else:
-        yield from (words.format(f"the {side} hand") for side, words in said.items())
+        yield from (words.format(f"the {side} hand") for side, words in clauses.items())
 
 
 def _across(motion: Motion, joints: Array, plane: ImagePlane | None) -> dict[str, NDArray[np.bool_] | None]:
-    """Per side whether the hand is in front of the trunk [T]; None where the view does not tell."""
+    """Test per side whether the hand is in front of the trunk, bool [T]; None if the view does not show it."""
     if motion.dimensions == 3:
         local = own_frame(prepare(motion), heading(joints, motion.fps))
         arm = norm(joints[:, WRIST["left"]] - joints[:, SHOULDER["left"]]).max()
@@ -168,9 +168,9 @@ def _across(motion: Motion, joints: Array, plane: ImagePlane | None) -> dict[str
 
 
 def _place(joints: Array, side: str, before: NDArray[np.bool_] | None) -> str | None:
-    """Where a hand is kept for most of the time, None where it is in no one place.
+    """Name the place where a hand is kept for most of the time, or None.
 
-    Heights are shares of the way from the pelvis (0) up to the shoulder (1), reaches are horizontal, in torsos.
+    Heights are shares of the distance from the pelvis (0) up to the shoulder (1); reaches are horizontal, in torsos.
     """
     shoulder, wrist, pelvis = joints[:, SHOULDER[side]], joints[:, WRIST[side]], joints[:, PELVIS]
     torso = np.maximum(norm(joints[:, NECK] - pelvis), 1e-6)
@@ -225,7 +225,7 @@ def _repeated(facts: Facts) -> Iterator[str]:
     again = facts.repetitions
     if again is None or c.REPEATS.decide(again.regularity) is False or facts.jumps:
         return
-    # Who walks repeats steps, which the way and the steps tell.
+    # A walk repeats steps, which other clauses state.
     if c.repeats_steps(facts):
         return
     about = "about " if again.fast else ""
@@ -238,9 +238,9 @@ def _repeated(facts: Facts) -> Iterator[str]:
         yield f"repeats a movement of {limb} {about}{again.count} times"
 
 
-def _way(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
+def _locomotion(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
     if plane is not None:
-        yield from _way_in_picture(plane)
+        yield from _locomotion_in_image(plane)
         return
     if facts.displacement is None or facts.leg_length is None or facts.net_turn is None:
         return
@@ -248,9 +248,9 @@ def _way(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
     if travels is False:
         stays = (facts.path_length or 0.0) < c.WANDERS.yes * facts.leg_length
         yield "stays in place" if stays else "moves about and comes back"
-    elif travels and facts.locomotion_direction in _WAYS:
+    elif travels and facts.locomotion_direction in _DIRECTIONS:
         steps = f" with {len(facts.steps)} steps" if facts.steps and len(facts.steps) > 1 else ""
-        yield f"moves {_WAYS[facts.locomotion_direction]} by {facts.displacement:.1f} m{steps}"
+        yield f"moves {_DIRECTIONS[facts.locomotion_direction]} by {facts.displacement:.1f} m{steps}"
     if c.TURNED.decide(abs(facts.net_turn)):
         yield f"turns to the {c.side_of(facts.net_turn)}"
     if facts.jumps:
@@ -259,9 +259,9 @@ def _way(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
         yield "drops to the ground"
 
 
-def _way_in_picture(plane: ImagePlane) -> Iterator[str]:
-    if way := plane.way():
-        yield way
+def _locomotion_in_image(plane: ImagePlane) -> Iterator[str]:
+    if words := plane.displacement_words():
+        yield words
     if plane.turns:
         yield "turns"
 
@@ -273,6 +273,3 @@ def _not_seen(facts: Facts) -> Iterator[str]:
             yield f"the {limb}s are not seen"
         elif hidden:
             yield f"the {hidden[0]} {limb} is not seen"
-
-
-__all__ = ["describe"]

@@ -1,7 +1,7 @@
-"""What the image plane tells of a whole body in 2D: whether it stays where it is, comes nearer, turns over.
+"""Measure a whole body in the image plane: whether it stays in place, approaches the camera, or turns.
 
-Lengths are in torsos (pelvis to neck, as the picture shows it), so that neither the camera's distance nor the size of
-the person matters. Between the thresholds, where a person could dispute a word for it, nothing is said.
+Lengths are in torsos (pelvis to neck in the image), which makes them independent of the camera's distance and the size
+of the person. Nothing is claimed inside the dead zones.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ FRONT, HELD = 0.25, 0.6  # torsos that left lies beside right; s
 
 @dataclass(frozen=True, slots=True)
 class ImagePlane:
-    """The body as one camera sees it.
+    """Describe a body in the image plane.
 
     Attributes:
-        across: net way of the trunk over the picture from start to end, torsos, + to the picture's right.
-        rise: the same upward.
-        nearer: size of the trunk at the end / at the start: over 1, the person came towards the camera, or the shot
+        across: displacement of the trunk to the right of the image, torsos.
+        rise: displacement of the trunk upward, torsos.
+        nearer: size of the trunk at the end / at the start; over 1, the person approached the camera, or the shot
             changed.
-        travels: True where the trunk leaves its place, or changes in size little by little; False where it does
-            neither; None where it is near a threshold. A camera that pans looks like a way.
-        turns: True where the trunk shows its front and its back for 0.6 s each; False where it shows the same side at
-            nearly the same width throughout (a turn under some 45 degrees is not seen); None in between.
-        shows: 'front', 'back' or 'side' for most of the time; None where none of them holds.
+        travels: True if the trunk leaves its place or gradually changes in size; False if it does neither; None near a
+            threshold. A panning camera looks like locomotion.
+        turns: True if the trunk shows its front and its back for 0.6 s each; False if it shows the same side at nearly
+            the same width throughout (a turn under some 45 degrees is not seen); None in between.
+        shows: 'front', 'back' or 'side' for most of the time, else None.
     """
 
     across: float
@@ -45,8 +45,8 @@ class ImagePlane:
     turns: bool | None
     shows: str | None
 
-    def way(self) -> str:
-        """How the trunk goes over the picture, in words; empty where that is not plain."""
+    def displacement_words(self) -> str:
+        """Describe the displacement of the trunk in the image in words; empty if it is unclear."""
         if self.travels is False:
             return "stays in place"
         if not self.travels:
@@ -59,10 +59,9 @@ class ImagePlane:
 
 
 def image_plane(motion: Motion) -> ImagePlane | None:
-    """Measure a 2D Motion (x to the right of the picture, y up): see :class:`ImagePlane`.
+    """Measure a 2D Motion (x to the right of the image, y up): see :class:`ImagePlane`.
 
-    None where hips and shoulders are seen together in less than half of the frames: nothing else tells where the body
-    is and how large.
+    Returns None if fewer than half of the frames show hips and shoulders together, which locate and scale the body.
     """
     if share_seen(motion.confidence, TRUNK) < 0.5:
         return None
@@ -74,35 +73,37 @@ def image_plane(motion: Motion) -> ImagePlane | None:
     nearer = float(_end(trunk) / max(float(_start(trunk)), 1e-6))
     widths = _widths(joints, fps) / torso
     change = max(nearer, 1.0 / max(nearer, 1e-6))
-    way = float(np.hypot(across, rise))
+    displacement = float(np.hypot(across, rise))
     approach = change > OTHER_SIZE and _gradual(trunk)
-    travels = True if way > TRAVELS or approach else False if way < STAYS and change < SAME_SIZE else None
+    travels = (
+        True if displacement > TRAVELS or approach else False if displacement < STAYS and change < SAME_SIZE else None
+    )
     return ImagePlane(across, rise, nearer, travels, _turns(widths, fps), _shows(widths))
 
 
 def _start(x: Array) -> Array:
-    """Median over the first sixth: a camera's shake or a few misplaced frames do not move it."""
+    """Compute the median of the first sixth, which camera shake or a few misplaced frames do not move."""
     return np.median(x[: max(1, len(x) // 6)], axis=0)
 
 
 def _end(x: Array) -> Array:
-    """As :func:`_start`, of the last sixth."""
+    """Compute the median of the last sixth."""
     return _start(x[::-1])
 
 
 def _gradual(size: Array) -> bool:
-    """Whether the middle lies between start and end: a cut to another shot, or a body lost, changes at once."""
+    """Test whether the middle lies between start and end; a cut or a lost body changes at once."""
     start, middle, end = np.log([max(float(part(size)), 1e-6) for part in (_start, _middle, _end)])
     return bool(0.2 < (middle - start) / ((end - start) or 1.0) < 0.8)
 
 
 def _middle(x: Array) -> Array:
-    """As :func:`_start`, of the sixth around the middle."""
+    """Compute the median of the sixth around the middle."""
     return np.median(x[len(x) * 5 // 12 : max(1, len(x) * 7 // 12)], axis=0)
 
 
 def _widths(joints: Array, fps: float) -> Array:
-    """How far left joints lie to the picture's right of right ones [T], shoulders and hips; negative from behind."""
+    """Measure how far left hip and shoulder lie to the image's right of the right ones [T]; negative from behind."""
     return smooth(0.5 * (joints[:, 16, 0] - joints[:, 17, 0] + joints[:, 1, 0] - joints[:, 2, 0]), 0.15, fps)
 
 

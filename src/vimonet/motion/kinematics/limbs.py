@@ -1,4 +1,4 @@
-"""What the limbs do: activity, raised hands, reach of feet and hands, foot contact and steps."""
+"""Measure the limbs: activity, raised hands, trunk inclination, knee flexion, foot contact and steps."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ RAISE_ENTER, RAISE_STAY, RAISE_TIME = 0.1, 0.0, 0.25  # wrist above shoulder in 
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """A hand held up.
+    """Describe one raise of a hand.
 
     Attributes:
         side: 'left' or 'right'.
         start: s.
         end: s.
-        height: highest wrist above its shoulder, m.
-        above_head: the wrist comes above the head joint.
+        height: greatest height of the wrist above its shoulder, m.
+        above_head: whether the wrist rises above the head joint.
     """
 
     side: str
@@ -54,14 +54,14 @@ class Raise:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A foot put down: time in s and `side`."""
+    """Describe one foot strike: time, s, and side."""
 
     time: float
     side: str
 
 
 def own_frame(body: Body, angle: Array) -> Array:
-    """Joints [T, 22, 3] relative to the pelvis and turned so that the body faces +Z (x = own left)."""
+    """Express joints [T, 22, 3] in the body's own frame: origin at the pelvis, facing +Z, +X to its left."""
     local = body.joints - body.joints[:, PELVIS : PELVIS + 1]
     sin, cos = np.sin(angle)[:, None], np.cos(angle)[:, None]
     return np.stack(
@@ -70,16 +70,16 @@ def own_frame(body: Body, angle: Array) -> Array:
 
 
 def limb_activity(local: Array, fps: float) -> dict[str, float]:
-    """Mean speed in m/s of each limb's end joint (wrists, ankles, head), seen from the pelvis and its heading."""
+    """Measure the mean speed, m/s, of each limb's end joint (wrists, ankles, head) in the body's own frame."""
     ends = speed(local[:, [END_JOINT[limb] for limb in LIMBS]], fps).mean(axis=0)
     return {limb: float(v) for limb, v in zip(LIMBS, ends, strict=True)}
 
 
 def raised_hands(body: Body) -> tuple[Raise, ...]:
-    """Stretches in which a wrist is above its shoulder.
+    """Find the intervals in which a wrist is above its shoulder, sorted by start.
 
-    The wrist rises more than 0.1 arm lengths (about 5 cm) above the shoulder of its side, stays above it for at least
-    0.25 s, while the trunk is within 50 degrees of upright (reaching up when lying is not raising). Sorted by start.
+    The wrist rises more than 0.1 arm lengths (about 5 cm) above the shoulder and stays above it for at least 0.25 s,
+    with the trunk within 50 degrees of upright (reaching up when lying is not raising).
     """
     joints, fps = body.joints, body.fps
     upright = trunk_inclination(joints) < 50.0
@@ -107,13 +107,13 @@ def arm_asymmetry(body: Body, local: Array) -> float:
 
 
 def trunk_inclination(joints: Array) -> Array:
-    """Angle in degrees [T] of pelvis-neck from the vertical: 0 upright, 90 level, over 90 head down."""
+    """Measure the angle of pelvis-neck from the vertical, degrees [T]: 0 upright, 90 level, over 90 head down."""
     up = unit(joints[:, NECK] - joints[:, PELVIS])
     return np.degrees(np.arccos(np.clip(up[:, 1], -1.0, 1.0)))
 
 
 def knee_flexion(joints: Array) -> dict[str, Array]:
-    """Bend of each knee in degrees [T]: 0 is a straight leg."""
+    """Measure the flexion of each knee, degrees [T]: 0 is a straight leg."""
     out = {}
     for side in SIDES:
         thigh, shank = (
@@ -125,10 +125,10 @@ def knee_flexion(joints: Array) -> dict[str, Array]:
 
 
 def clearance(body: Body) -> Array:
-    """Height of each foot above the ground under it, m [T, 2] (left, right).
+    """Measure the height of each foot above the ground under it, m [T, 2] (left, right).
 
-    The lower of ankle and toe, each above its own lowest height within a second: stairs and slopes do not read as
-    flight.
+    It is that of the lower of ankle and toe, each above its lowest height within a second, so that stairs and slopes
+    are not taken for flight.
     """
     ids = [ANKLE["left"], ANKLE["right"], FOOT["left"], FOOT["right"]]
     height = body.joints[:, ids, 1]
@@ -137,9 +137,9 @@ def clearance(body: Body) -> Array:
 
 
 def contacts(body: Body) -> NDArray[np.bool_]:
-    """Foot contact [T, 4]: left ankle, left foot, right ankle, right foot (the order of HumanML3D).
+    """Detect foot contact [T, 4]: left ankle, left foot, right ankle, right foot (the order of HumanML3D).
 
-    A joint is in contact when it is within 0.08 leg lengths of its lowest height within a second and slower than 0.45
+    A joint is in contact if it is within 0.08 leg lengths of its lowest height within a second and slower than 0.45
     m/s (scaled by leg length / 0.85 m).
     """
     ids = [7, 10, 8, 11]
@@ -150,12 +150,12 @@ def contacts(body: Body) -> NDArray[np.bool_]:
 
 
 def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
-    """Steps: each swing of a foot, at the time it is put down.
+    """Find the steps: each swing of a foot, at the time of its foot strike.
 
     A swing is a peak of the ankle's speed (at least 0.4 m/s for a leg of 0.85 m) in which the foot moves 0.12 leg
-    lengths over the ground or lifts by 0.05, toes and all; peaks with the foot in the air between them are one swing.
-    A foot above 0.6 leg lengths (0.4 when it comes down where it was) is a kick; landing from a jump (`airborne` [T])
-    and both feet at once are hops. Who crawls, lies or falls (pelvis under half its standing height) makes no steps.
+    lengths over the ground or lifts by 0.05, toes included; peaks with the foot in the air between them are one swing.
+    A foot above 0.6 leg lengths (0.4 if it comes down where it was) is a kick; landing from a jump (`airborne` [T])
+    and both feet at once are hops. A body with its pelvis under half its standing height makes no steps.
     """
     fps, leg = body.fps, body.leg
     out = []
@@ -196,9 +196,9 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
     return tuple(step for i, step in enumerate(out) if i not in hops)
 
 
-def _foot_of_peak(x: Array, peak: int, way: int) -> int:
-    """Walk from a peak until the signal is below a quarter of it or rises again."""
+def _foot_of_peak(x: Array, peak: int, step: int) -> int:
+    """Go from a peak (step 1 or -1) to where the signal falls below a quarter of it or rises again."""
     i = peak
-    while 0 <= i + way < len(x) and x[i + way] <= x[i] and x[i] > 0.25 * x[peak]:
-        i += way
+    while 0 <= i + step < len(x) and x[i + step] <= x[i] and x[i] > 0.25 * x[peak]:
+        i += step
     return i

@@ -1,4 +1,4 @@
-"""Measure the posture over time, and the moments at which it changes fast: jumps and falls."""
+"""Classify the posture over time and detect jumps and falls."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from vimonet.motion.kinematics.preparation import (
 
 LABELS = ("standing", "bending", "sitting", "crouching", "kneeling", "on all fours", "lying", "upside down", "airborne")
 MIN_TIME = 0.25
-FALL_SPEED = 1.3  # leg lengths/s the pelvis must reach on the way down
-FALL_END = 0.45  # share of its standing height under which the pelvis ends
-FALL_DROP = 0.35  # share of its standing height it loses
+FALL_SPEED = 1.3  # least peak speed of the dropping pelvis, leg lengths/s
+FALL_END = 0.45  # greatest final height of the pelvis, share of its standing height
+FALL_DROP = 0.35  # least drop of the pelvis, share of its standing height
 
 
 @dataclass(frozen=True, slots=True)
 class Posture:
-    """A stretch in one posture.
+    """Describe one interval of a posture.
 
     Attributes:
         label: one of `LABELS`.
         start: s.
         end: s.
-        certainty: mean lead of this posture's score over the next, 0..1; under 0.3 the posture is near a threshold.
+        certainty: mean lead of this posture's score over the next, 0..1; under 0.3 it is near a threshold.
         detail: for lying 'face up', 'face down', 'on the left side' or 'on the right side'; else ''.
     """
 
@@ -66,11 +66,10 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """A fast drop of the pelvis that ends low.
+    """Describe one fall, a fast drop of the pelvis that ends low.
 
     Attributes:
-        start: begin of the drop, s.
-        end: its end, s.
+        start, end: interval of the drop, s.
         drop: height lost, m.
         speed: greatest downward speed of the pelvis, m/s.
     """
@@ -82,17 +81,16 @@ class Fall:
 
 
 def posture_scores(body: Body) -> Array:
-    """Degree 0..1 [T, 8] to which each posture (LABELS without airborne) holds, before smoothing.
+    """Score each posture (LABELS without airborne) per frame, 0..1 [T, 8], before smoothing.
 
-    Built from: height of the pelvis above the floor as a share of its standing height (p); inclination of the trunk
-    (t, degrees from upright); bend of the knees; height of knees, wrists and ankles in leg lengths; and the
-    horizontal distance of the centre of mass from the feet (s, leg lengths): who sits does not balance over the feet,
-    who crouches does.
+    Scores use the height of the pelvis above the floor as a share of its standing height (p), the inclination of the
+    trunk (t, degrees from upright), knee flexion, the height of knees, wrists and ankles in leg lengths, and the
+    horizontal distance of the centre of mass from the feet (s, leg lengths), which tells sitting from crouching.
 
     - standing: p > .78, t < 45            - bending: p > .65, t > 45
     - sitting: t < 55 and either thighs over 44 degrees from hanging, s > .17, p < .9 and knees off the floor, or p <
       .27 (on the floor)
-    - crouching: p < .78, knees bent > 47, s < .17
+    - crouching: p < .78, knee flexion > 47, s < .17
     - kneeling: a knee below .25 leg lengths with its shank level, t < 55, p > .25
     - on all fours: t > 50, .3 < p < .8, wrists below .3        - lying: t > 60, p < .4
     - upside down: t > 110 and ankles above the pelvis
@@ -101,7 +99,7 @@ def posture_scores(body: Body) -> Array:
     p = (j[:, PELVIS, 1] - body.floor) / body.stand
     t = trunk_inclination(j)
     flexion = knee_flexion(j)
-    bend = 0.5 * (flexion["left"] + flexion["right"])
+    knee_flexion_mean = 0.5 * (flexion["left"] + flexion["right"])
     height = (j[..., 1] - body.floor) / leg
     knee = np.minimum(height[:, 4], height[:, 5])
     shank_level = np.stack([1.0 - np.abs(unit(j[:, k] - j[:, a])[:, 1]) for k, a in ((4, 7), (5, 8))], axis=1)
@@ -122,7 +120,14 @@ def posture_scores(body: Body) -> Array:
     ground = ramp(p, 0.33, 0.22)
     sitting = np.minimum(upright, np.maximum(chair, ground))
     crouching = np.minimum.reduce(
-        [low, ramp(bend, 35.0, 60.0), ramp(s, 0.22, 0.12), ramp(p, 0.15, 0.27), ramp(t, 90.0, 70.0), 1.0 - kneels]
+        [
+            low,
+            ramp(knee_flexion_mean, 35.0, 60.0),
+            ramp(s, 0.22, 0.12),
+            ramp(p, 0.15, 0.27),
+            ramp(t, 90.0, 70.0),
+            1.0 - kneels,
+        ]
     )
     kneeling = np.minimum.reduce([kneels, upright, ramp(p, 0.2, 0.3), 1.0 - ground])
     fours = np.minimum.reduce(
@@ -133,7 +138,7 @@ def posture_scores(body: Body) -> Array:
 
 
 def _off_balance(joints: Array) -> Array:
-    """Horizontal distance [T] of the centre of mass from the line between the feet."""
+    """Measure the horizontal distance, m [T], of the centre of mass from the line between the feet."""
     mass = np.einsum("tji,j->ti", joints[:, :, [0, 2]], MASS)
     left = joints[:, [7, 10]].mean(axis=1)[:, [0, 2]]
     right = joints[:, [8, 11]].mean(axis=1)[:, [0, 2]]
@@ -145,7 +150,7 @@ def _off_balance(joints: Array) -> Array:
 
 
 def postures(body: Body, airborne: NDArray[np.bool_]) -> tuple[Posture, ...]:
-    """Postures over time: scores smoothed (sigma 0.15 s), best one per frame, brief and doubtful stretches absorbed.
+    """Find the postures over time: smooth the scores (sigma 0.15 s), take the best per frame, absorb brief intervals.
 
     Args:
         body: prepared recording.
@@ -169,10 +174,10 @@ def postures(body: Body, airborne: NDArray[np.bool_]) -> tuple[Posture, ...]:
 
 
 def _absorb(label: NDArray[np.intp], scores: Array, lead: Array, fps: float) -> NDArray[np.intp]:
-    """Give brief or doubtful stretches to the neighbour that scores higher over them, the weakest first.
+    """Give brief or doubtful intervals to the neighbour that scores higher over them, the weakest first.
 
-    A stretch stays when it lasts 0.25 s and its lead adds up to 0.12 s: a clear posture counts at once, one near a
-    threshold must last.
+    An interval stays if it lasts 0.25 s and its lead adds up to 0.12 s, so that a posture near a threshold must last
+    longer than a clear one.
     """
     label = label.copy()
     total = np.concatenate(([0.0], np.cumsum(lead)))
@@ -190,7 +195,7 @@ def _absorb(label: NDArray[np.intp], scores: Array, lead: Array, fps: float) -> 
 
 
 def _lie(joints: Array) -> str:
-    """How someone lies: where the chest and the left side point."""
+    """Classify how a body lies by the directions of its chest and its left side."""
     up = unit(joints[:, NECK] - joints[:, PELVIS])
     left = unit(unit(joints[:, 1] - joints[:, 2]) + unit(joints[:, 16] - joints[:, 17]))
     chest, side = float(np.cross(left, up)[:, 1].mean()), float(left[:, 1].mean())
@@ -200,7 +205,7 @@ def _lie(joints: Array) -> str:
 
 
 def ankle_over_floor(body: Body) -> dict[str, float]:
-    """Greatest height of each ankle above the floor, m."""
+    """Measure the greatest height of each ankle above the floor, m."""
     return {side: float(body.joints[:, i, 1].max() - body.floor) for side, i in ANKLE.items()}
 
 
@@ -214,13 +219,12 @@ def one_leg_time(body: Body) -> float:
 
 
 def jumps(body: Body) -> tuple[tuple[Jump, ...], NDArray[np.bool_]]:
-    """Jumps and the frames [T] spent in the air in them.
+    """Find the jumps, and their flight frames, bool [T].
 
-    Flight: both feet more than 0.07 leg lengths above the ground under them for at least 0.1 s, one of them at least
-        0.1, while the pelvis
-    rises by 0.05 leg lengths; or the pelvis more than 0.1 leg lengths above its standing height with both feet off by
-    0.025. It is a jump, not a running stride, when the feet leave or land together (within 0.1 s), when the foot that
-    left last lands first (a hop), or when the pelvis rises by 0.2 leg lengths (a leap).
+    In flight, both feet are more than 0.07 leg lengths above the ground under them for at least 0.1 s, one of them at
+    least 0.1, while the pelvis rises by 0.05 leg lengths; or the pelvis is more than 0.1 leg lengths above its standing
+    height with both feet 0.025 off the ground. A flight is a jump, not a running stride, if the feet leave or land
+    together (within 0.1 s), if the foot that left last lands first (a hop), or if the pelvis rises by 0.2 leg lengths.
     """
     fps, leg = body.fps, body.leg
     clear = clearance(body) / leg
@@ -233,7 +237,7 @@ def jumps(body: Body) -> tuple[tuple[Jump, ...], NDArray[np.bool_]]:
     p = (pelvis - body.floor) / body.stand
     tilt = trunk_inclination(body.joints)
     rest = max(rank(pelvis, 0.5), body.floor + 0.97 * body.stand)
-    # Depth sensors pull the feet to the floor they have fitted; a pelvis higher than legs reach gives the flight away.
+    # Depth sensors pull the feet to their fitted floor; a pelvis higher than the legs reach still shows the flight.
     high = (pelvis - rest > 0.1 * leg) & (both > 0.025)
     found = runs(both > 0.07)
     found += [(a, b) for a, b in runs(high) if not any(c < b and a < d for c, d in found)]
@@ -252,24 +256,23 @@ def jumps(body: Body) -> tuple[tuple[Jump, ...], NDArray[np.bool_]]:
     return tuple(out), airborne
 
 
-def _edge(clear: Array, i: int, way: int) -> list[int]:
-    """Frame at which each foot, in the air at frame i, leaves (way -1) or meets (way 1) the ground."""
+def _edge(clear: Array, i: int, step: int) -> list[int]:
+    """Find the frame at which each foot, in the air at frame i, leaves (step -1) or meets (step 1) the ground."""
     out = []
     for foot in (0, 1):
         k = i
-        while 0 <= k + way < len(clear) and clear[k + way, foot] > 0.07:
-            k += way
+        while 0 <= k + step < len(clear) and clear[k + step, foot] > 0.07:
+            k += step
         out.append(k)
     return out
 
 
 def falls(body: Body) -> tuple[tuple[Fall, ...], float]:
-    """Falls, and the greatest downward speed of the pelvis in m/s (how near anything came to one).
+    """Find the falls, and the greatest downward speed of the pelvis, m/s.
 
-    A fall: the pelvis drops by at least 0.35 of its standing height, faster than 1.3 leg lengths/s at its fastest,
-    and stays under 0.45 of its standing height for 0.5 s or to the end of the recording, under 0.3 at some time of it
-    or with the trunk tipped over 50 degrees. Sitting on a chair ends higher, crouching keeps the trunk up, lying down
-    with control is slower.
+    In a fall the pelvis drops by at least 0.35 of its standing height, at a peak speed over 1.3 leg lengths/s, and stays
+    under 0.45 of its standing height for 0.5 s or to the end of the recording; it goes under 0.3, or the trunk inclines
+    over 50 degrees. Sitting on a chair ends higher, crouching keeps the trunk up, lying down with control is slower.
     """
     fps = body.fps
     height = smooth(body.joints[:, PELVIS, 1], 0.08, fps)
@@ -282,7 +285,7 @@ def falls(body: Body) -> tuple[tuple[Fall, ...], float]:
         drop = float(height[a] - height[b - 1])
         fastest = float(down[a:b].max())
         after = slice(b - 1, b - 1 + stay)
-        # Down on the feet is a crouch: a fall ends on the ground or with the trunk tipped over.
+        # A low pelvis over the feet is a crouch: a fall ends on the ground or with the trunk inclined.
         low = bool((p[after] < FALL_END).all()) and (float(p[after].min()) < 0.3 or float(tilt[after].max()) > 50.0)
         if low and drop > FALL_DROP * body.stand and fastest > FALL_SPEED * body.leg:
             out.append(Fall(a / fps, b / fps, drop, fastest))

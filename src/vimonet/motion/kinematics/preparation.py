@@ -1,4 +1,4 @@
-"""A recording prepared for measuring: gaps filled, jitter smoothed, sizes of the body and height of the floor known."""
+"""Prepare a recording for measuring: fill gaps, smooth jitter, measure the body and the floor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIDES = ("left", "right")
 VISIBLE = 0.1  # confidence above which a joint counts as seen
 LIMBS = ("left arm", "right arm", "left leg", "right leg", "head")
 END_JOINT = {"left arm": 20, "right arm": 21, "left leg": 7, "right leg": 8, "head": HEAD}
-# Joints without which nothing can be said about a limb; feet and heads are missing from many skeletons.
+# Joints needed to measure a limb; feet and heads are missing from many skeletons.
 _LIMB_JOINTS = {
     "left arm": (16, 18, 20),
     "right arm": (17, 19, 21),
@@ -46,7 +46,7 @@ MASS /= MASS.sum()
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Smoothed joints of one recording and what every measurement needs to know about its body.
+    """Hold the smoothed joints of one recording, and the sizes of its body.
 
     Attributes:
         joints: [T, 22, 3] m, gaps filled, outliers of one frame removed, Gaussian-smoothed (sigma 0.075 s).
@@ -55,7 +55,7 @@ class Body:
         arm: median length shoulder-elbow-wrist, mean of both sides, m.
         floor: height of the floor: 5th percentile over time of the lowest joint, m.
         stand: height of the pelvis above the floor with straight legs, m.
-        seen: limb -> the recording shows it.
+        seen: limb -> whether the recording shows it.
         dimensions: 3, or 2 for keypoints in the image plane.
     """
 
@@ -94,14 +94,14 @@ def prepare(motion: Motion) -> Body:
 
 
 def share_seen(confidence: NDArray[np.float32] | None, joints: Sequence[int]) -> float:
-    """Share of the frames in which all of the joints are seen, of confidences [T, 22] or none."""
+    """Compute the share of frames in which all of the joints are seen, from confidences [T, 22] or None."""
     if confidence is None:
         return 1.0
     return float((np.asarray(confidence)[:, list(joints)] > VISIBLE).all(axis=1).mean())
 
 
 def limbs_seen(confidence: NDArray[np.float32] | None) -> dict[str, bool]:
-    """Limb -> whether its joints are seen together in half of the frames or more, of confidences [T, 22] or none."""
+    """Test for each limb whether half of the frames show all its joints, from confidences [T, 22] or None."""
     return {limb: share_seen(confidence, _LIMB_JOINTS[limb]) >= 0.5 for limb in LIMBS}
 
 
@@ -129,7 +129,7 @@ def _fill(joints: Array, visible: NDArray[np.bool_]) -> Array:
 
 
 def _median3(x: Array) -> Array:
-    """Median of three frames: one-frame glitches of a depth sensor go, everything longer stays."""
+    """Filter by the median of three frames, which removes one-frame glitches of depth sensors only."""
     if len(x) < 3:
         return x
     a, b, c = x[:-2], x[1:-1], x[2:]
@@ -139,10 +139,9 @@ def _median3(x: Array) -> Array:
 
 
 def smooth(x: Array, seconds: float, fps: float) -> Array:
-    """Smooth x [T, ...] over time by a Gaussian of standard deviation `seconds`, cut off at three of them; the ends are
-    held.
+    """Smooth x [T, ...] over time by a Gaussian of standard deviation `seconds`, truncated at three; hold the ends.
 
-    The same sums in the same order as ``scipy.ndimage.gaussian_filter1d``, whose import costs more than measuring.
+    Sums are in the order of ``scipy.ndimage.gaussian_filter1d``, whose import takes longer than measuring.
     """
     sigma = max(seconds * fps, 1e-3)
     radius = int(3.0 * sigma + 0.5)
@@ -156,7 +155,7 @@ def smooth(x: Array, seconds: float, fps: float) -> Array:
 
 
 def lowest_around(x: Array, reach: int) -> Array:
-    """Minimum of x [T, ...] over time from `reach` frames before to `reach` frames after each."""
+    """Compute the moving minimum of x [T, ...] over `reach` frames before and after each."""
     least, width = _hold_ends(x, reach), 1
     while 2 * width <= 2 * reach + 1:  # minima over 2, 4, 8 ... frames; two of the widest cover the window
         least = np.minimum(least[:-width], least[width:])
@@ -169,39 +168,39 @@ def _hold_ends(x: Array, frames: int) -> Array:
 
 
 def ramp(x: Array, low: float, high: float) -> Array:
-    """0 below `low`, 1 above `high`, straight between; with high < low it falls instead."""
+    """Map x to 0 below `low`, 1 above `high`, linear between; it falls if high < low."""
     return np.clip((x - low) / (high - low), 0.0, 1.0)
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Half-open frame intervals in which `mask` holds."""
+    """List the half-open frame intervals in which `mask` holds."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def hysteresis(x: Array, enter: float, stay: float) -> list[tuple[int, int]]:
-    """Intervals in which x stays above `stay` and rises above `enter` at least once."""
+    """List the intervals in which x stays above `stay` and rises above `enter` at least once."""
     return [(a, b) for a, b in runs(x > stay) if x[a:b].max() > enter]
 
 
 def norm(v: Array) -> Array:
-    """Length of the vectors in the last axis (faster than numpy.linalg.norm on small arrays)."""
+    """Compute the length of vectors in the last axis (faster than numpy.linalg.norm on small arrays)."""
     return np.sqrt(np.einsum("...i,...i->...", v, v))
 
 
 def unit(v: Array) -> Array:
-    """Vectors of length one; a zero vector stays zero."""
+    """Scale vectors to length one; a zero vector stays zero."""
     return v / np.maximum(norm(v), 1e-9)[..., None]
 
 
 def rank(x: Array, share: float) -> float:
-    """Value of x [T] at the nearest rank of `share` (0..1): a percentile, without numpy's overhead."""
+    """Return the nearest-rank percentile of x [T] at `share` (0..1), without numpy's overhead."""
     k = min(int(share * len(x)), len(x) - 1)
     return float(np.partition(x, k)[k])
 
 
 def speed(x: Array, fps: float) -> Array:
-    """Speed [T, ...] in units/s of positions [T, ..., D], by central differences."""
+    """Compute the speed [T, ...], units/s, of positions [T, ..., D] by central differences."""
     if len(x) < 2:
         return np.zeros(x.shape[:-1])
     return norm(np.gradient(x, axis=0)) * fps

@@ -1,4 +1,4 @@
-"""How often a movement is repeated, and by which limb."""
+"""Count how often a movement is repeated, and find the limb that repeats it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ MIN_REGULARITY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Repetitions:
-    """A repeated movement.
+    """Describe a repeated movement.
 
     Attributes:
         count: number of repetitions.
-        period: mean time of one, s.
+        period: mean duration of one, s.
         limb: 'left arm', 'right arm', 'both arms', 'left leg', 'right leg', 'both legs', 'trunk' or 'whole body'.
         start: s.
         end: s.
         regularity: autocorrelation at the period, 0..1; near 0.5 the count is uncertain.
-        fast: counted on the fast part of an arm's or leg's movement (waves, claps): good to one more or less.
+        fast: whether it was counted on the fast part of a limb's movement (waves, claps): exact to within one.
     """
 
     count: int
@@ -36,17 +36,22 @@ class Repetitions:
 
 
 def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | None:
-    """Count the repetitions of the movement with the largest repeated swing, or None when nothing repeats.
+    """Count the repetitions of the movement with the largest repeated amplitude; None if nothing repeats.
 
-    Each limb gives two signals, of its end joint relative to the limb's root in the body's own frame: the movement as
-    it is, along the direction it varies most, and its fast part (less its Gaussian mean of sigma 0.4 s), along the
-    direction it moves most: a wave of a hand that was raised once. The whole body gives the height of the pelvis, the
-    trunk its inclination. The slow signals count from their first to their last activity, when the autocorrelation
-    there peaks at 0.5 or more (two repetitions: 0.6) at a lag of 0.25 s or longer and they swing by at least 0.12 leg
-    lengths (0.06 for the pelvis); the repetitions are the peaks with at least half the median prominence. The fast
-    ones count over their longest stretch of five or more swings alike in size and time (0.06 leg lengths for arms).
-    Among all, the largest product of swing and regularity wins; both arms or both legs when the other side does as
-    much. With jumps, `jump_count` counts for the whole body.
+    Each limb has two signals, of its end joint relative to the limb's root in the body's own frame: its position along
+    the axis of greatest variance, and its fast part (position minus the Gaussian mean, sigma 0.4 s) along the axis of
+    greatest velocity, for instance the wave of a hand that was raised once. Further signals are the pelvis height and
+    the trunk inclination. A slow signal counts from its first to its last activity if its autocorrelation peaks at 0.5
+    or more (0.6 for two repetitions) at a lag of at least 0.25 s and its range is at least 0.12 leg lengths (0.06 for
+    the pelvis); repetitions are peaks of at least half the median prominence. A fast signal counts over its longest run
+    of five or more swings of similar size and duration (0.06 leg lengths for arms). The largest product of range and
+    regularity wins; both arms or both legs if the other side repeats as well. `jump_count` replaces the count of the
+    whole body if the recording has jumps.
+
+    Args:
+        body: prepared recording.
+        local: joints [T, 22, 3], m, in the body's own frame.
+        jump_count: number of jumps.
     """
     if body.frames < 16:
         return None
@@ -75,7 +80,7 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
                 if jump_count < 2:
                     continue
                 result = replace(result, count=jump_count)
-            # The pelvis moves least of all in any movement of the whole body: weigh it up against the limbs it carries.
+            # In a movement of the whole body the pelvis moves less than the limbs: weight it up against them.
             best.append(((3.0 if name == "whole body" else 1.0) * size * result.regularity, result))
     if not best:
         return None
@@ -92,10 +97,10 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
 
 
 def _principal(x: Array, even: bool = False) -> Array:
-    """Coordinate [T] along the direction of greatest variance of [T, 3], upward where it has an up.
+    """Project positions [T, 3] on their axis of greatest variance, pointing up: [T].
 
-    With `even` the direction is that of the velocity, fast moves counting no more than the median one: the one raise
-    of a hand must not hide the wave across it.
+    With `even` the axis is that of the velocity, capped at its median, so that the single raise of a hand does not hide
+    its wave.
     """
     if even:
         y = x[1:] - x[:-1]
@@ -109,7 +114,7 @@ def _principal(x: Array, even: bool = False) -> Array:
 
 
 def _count(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Repetitions] | None:
-    """Swing in m and repetitions of one signal, or None."""
+    """Measure the range, m, and the repetitions of one signal, or None."""
     if x.max() - x.min() < smallest:
         return None
     active = _active(x, fps)
@@ -132,9 +137,9 @@ def _count(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Rep
     lags = lags[(lags >= 0.25 * fps) & (lags <= 0.67 * n) & (auto[lags] >= MIN_REGULARITY)]
     if len(lags) == 0:
         return None
-    # The first lag that is nearly as good as the best is the period; later ones are its multiples.
+    # The first lag nearly as high as the best is the period; later ones are its multiples.
     lag = int(lags[np.flatnonzero(auto[lags] >= 0.8 * auto[lags].max())[0]])
-    # A movement out of rest and back has one peak per repetition away from rest, and one more on the side of rest.
+    # A movement out of rest and back peaks once per repetition away from rest, and once more at rest.
     rest_low = abs(x[0] - low) + abs(x[-1] - low) <= abs(x[0] - high) + abs(x[-1] - high)
     z = x if rest_low else -x
     padded = np.concatenate(([z.min()], z, [z.min()]))
@@ -148,10 +153,10 @@ def _count(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Rep
 
 
 def _count_swings(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Repetitions] | None:
-    """As :func:`_count` for the fast part of a movement: the longest stretch of swings of like size and time.
+    """Do as `_count` for the fast part of a movement: find the longest run of swings of similar size and duration.
 
-    A wave is found without the raising of the hand before it; regularity is 1 less the spread of the swings' times
-    over their mean.
+    A wave is found without the raise of the hand before it; regularity is 1 minus the coefficient of variation of the
+    swings' durations.
     """
     if x.max() - x.min() < smallest:
         return None
@@ -171,14 +176,14 @@ def _count_swings(name: str, x: Array, smallest: float, fps: float) -> tuple[flo
     regular = 1.0 - float(time[a : b + 1].std() / time[a : b + 1].mean())
     if typical < smallest or regular < MIN_REGULARITY:
         return None
-    # Two swings make one; the first and last of the stretch may be half a swing into and out of it.
+    # Two swings make one repetition; the first and the last swing of the run may be partial.
     count = swings // 2 if swings > 5 else 3
     period = 2.0 * float(time[a : b + 1].mean()) / fps
     return typical, Repetitions(count, period, name, int(turn[a]) / fps, int(turn[b + 1]) / fps, regular, True)
 
 
 def _active(x: Array, fps: float) -> tuple[int, int] | None:
-    """The stretch from the first to the last frame in which the signal moves."""
+    """Find the interval from the first to the last frame in which the signal moves."""
     pace = smooth(np.abs(np.gradient(x)), 0.2, fps)
     on = np.flatnonzero(pace > 0.25 * rank(pace, 0.9))
     if len(on) == 0:
