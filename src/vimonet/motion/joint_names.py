@@ -13,7 +13,7 @@ ESSENTIAL: Final[tuple[str, ...]] = (
     *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_shoulder"),
     *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
 )
-"""Joints no rule can invent; the head or the neck is needed besides."""
+"""Joints that cannot be interpolated; the head or the neck is required as well."""
 
 _COCO17 = """
     nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist
@@ -65,9 +65,9 @@ LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
     "kinect20": tuple(_KINECT20.split()),
     "kinect25": tuple(_KINECT25.split()),
 }
-"""Joint names, in order, of layouts that files give by index alone."""
+"""Ordered joint names of layouts that files give by index alone."""
 
-# Bases of sided joints by what they certainly are; then by what they are unless a better name is present.
+# Base names of sided joints, unambiguous ones first; the last ones hold unless a better name is present.
 _LIMBS: Final[dict[str, tuple[str, ...]]] = {
     "hip": ("upleg", "upperleg", "thigh", "hip", "femur", "leg"),
     "knee": ("knee", "lowleg", "lowerleg", "shin", "calf", "tibia", "leg"),
@@ -134,16 +134,12 @@ def _normalise(names: Sequence[str]) -> list[tuple[str | None, str]]:
 
 
 def map_joints(names: Sequence[str]) -> dict[str, int]:
-    """Find the 22 joints among ``names``.
-
-    Args:
-        names: joint names in the source's order.
+    """Find the 22 joints among ``names``, given in the source's order.
 
     Returns:
         {joint of the 22: index into ``names``} for those found. ``spine1`` .. ``spine3`` hold the source's spine
-        joints in order (the middle ones left out when there are more than three). Extra keys, when present, help to
-        complete the rest: ``nose``, ``left_ear``, ``right_ear``, ``left_eye``, ``right_eye``, ``left_heel``,
-        ``right_heel``.
+        joints in order (without middle ones if there are more than three). Extra keys help to complete the rest:
+        ``nose``, ``left_ear``, ``right_ear``, ``left_eye``, ``right_eye``, ``left_heel``, ``right_heel``.
     """
     if set(JOINT_NAMES) <= set(names):
         return {name: list(names).index(name) for name in JOINT_NAMES}
@@ -182,7 +178,7 @@ def _map_side(side: str, where: dict[tuple[str | None, str], int], found: dict[s
                 return index
         return None
 
-    # Names that are unmistakable first: "Shoulder" is a collar only beside an "Arm", "Leg" a hip only beside a "Shin".
+    # Unambiguous names first: "Shoulder" is a collar only beside an "Arm", "Leg" a hip only beside a "Shin".
     pick("knee", skip=("leg",))
     pick("hip", skip=("leg",))
     if f"{side}_knee" in found:
@@ -199,7 +195,7 @@ def _map_side(side: str, where: dict[tuple[str | None, str], int], found: dict[s
 
 
 def missing_essential(found: dict[str, int]) -> list[str]:
-    """List, with spaces, the joints without which a body cannot be read; empty when all are there."""
+    """List the missing required joints, with spaces; empty if all are present."""
     missing = [joint for joint in ESSENTIAL if joint not in found]
     heads = {"head", "neck", "nose", "left_ear", "right_ear"}
     if not heads & set(found):
@@ -208,7 +204,7 @@ def missing_essential(found: dict[str, int]) -> list[str]:
 
 
 def family_of(names: Sequence[str]) -> str:
-    """Name the skeleton family that these joint names are typical of, or 'other'."""
+    """Recognise the skeleton family of joint names, or 'other'."""
     for family, layout in LAYOUTS.items():
         if tuple(names) == layout:
             return family

@@ -1,4 +1,4 @@
-"""Define `Motion`, the one form in which movement travels through ViMoNet."""
+"""Define `Motion`, the common representation of movement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vimonet.utils.errors import InputError
 FPS = 20.0
 """Frames per second of every loaded motion (the rate of HumanML3D)."""
 
-# The diagonal of a body's bounding box: a toddler curled up to a giant with a raised arm.
+# Diagonal of a body's bounding box, m: from a curled-up toddler to a giant with a raised arm.
 _PLAUSIBLE_SIZE = (0.25, 4.5)
 
 
@@ -26,13 +26,13 @@ class Motion:
     Attributes:
         joints: float32 [T, 22, 3], metres, Y up, right-handed; +X is the body's left when it faces +Z.
         fps: frames per second; always 20 after loading.
-        name: what to call the recording (the file's stem).
-        source: format it came from (``bvh``, ``asf/amc``, ``amass``, ``humanml3d``, ``joints``, ``coco17`` ...).
+        name: name of the recording (the file's stem).
+        source: format of the source (``bvh``, ``asf/amc``, ``amass``, ``humanml3d``, ``joints``, ``coco17`` ...).
         source_fps: frames per second of the source.
         confidence: float32 [T, 22] in 0..1, 0 for a joint that was not seen; None when every joint was seen.
         dimensions: 3, or 2 for keypoints of an image: then z = 0, y is up and the median visible torso
             (pelvis to neck) measures 0.5.
-        notes: what loading found or changed, one phrase each (a dropped T-pose frame, interpolated joints ...).
+        notes: findings and changes of loading, one phrase each (a dropped T-pose frame, interpolated joints ...).
         details: facts about the source for `recording_info` (skeleton family, unit, up axis, frame count ...).
 
     Raises:
@@ -50,7 +50,7 @@ class Motion:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Validate, and give unseen joints a finite place so that no later step meets NaN."""
+        """Validate the arrays, and give unseen joints a finite position."""
         joints = np.ascontiguousarray(_as_float32(self.joints, self.name, "joints"))
         if joints.ndim != 3 or joints.shape[1:] != (len(JOINT_NAMES), 3):
             raise InputError(f"{self.name}: joints have shape {list(joints.shape)}; expected [frames, 22, 3].")
@@ -176,7 +176,7 @@ def _as_float32(array: ArrayLike, name: str, what: str) -> NDArray[np.float32]:
 
 
 def _check_size(joints: NDArray[np.float32], seen: NDArray[np.bool_], name: str) -> None:
-    """Refuse coordinates that cannot be metres: the mistake of a wrong unit would pass silently otherwise."""
+    """Refuse coordinates that cannot be metres, which a wrong unit would cause silently."""
     whole = seen.sum(axis=1) >= 6
     if not whole.any():
         return

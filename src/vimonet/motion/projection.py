@@ -14,9 +14,9 @@ from vimonet.motion.skeleton import INDEX, LEFT_RIGHT
 from vimonet.utils.errors import InputError
 
 TORSO = 0.5
-"""Median pelvis-neck distance of every 2D motion, so that the camera's distance does not matter."""
+"""Median pelvis-neck distance of every 2D motion, which makes it independent of the camera's distance."""
 
-# COCO and its kin have neither spine nor collars nor toes: a 2D motion never shows them.
+# COCO and similar layouts lack spine, collars and toes.
 _UNSEEN = [
     INDEX[name] for name in ("spine1", "spine2", "spine3", "left_collar", "right_collar", "left_foot", "right_foot")
 ]
@@ -29,13 +29,13 @@ _LIMBS = [
 
 
 def project(motion: Motion, azimuth: float = 0.0, elevation: float = 0.0, distance: float = 4.0) -> Motion:
-    """Project a 3D motion through a standing pinhole camera aimed at where the movement happens.
+    """Project a 3D motion through a static pinhole camera aimed at the middle of the movement.
 
     Args:
         motion: 3D, [T, 22, 3] m.
-        azimuth: degrees around the body from the front of its first frame; 90 films its left side.
+        azimuth: degrees around the body from the front of its first frame; 90 looks at its left side.
         elevation: degrees above the horizon; negative looks up from below.
-        distance: camera to the middle of the movement, m.
+        distance: distance of the camera from the middle of the movement, m.
 
     Returns:
         2D Motion: x to the right of the image, y up, torso 0.5; joints that 2D keypoint sets lack have confidence 0.
@@ -65,12 +65,12 @@ def project(motion: Motion, azimuth: float = 0.0, elevation: float = 0.0, distan
 def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02) -> Motion:
     """Add the errors of a pose estimator on a hand-held video.
 
-    Jitter that is correlated in time, a lasting offset of every joint (estimators disagree on where a hip is), moments
-    of lost joints and of a lost arm or leg, rare exchanged sides, a camera that drifts and whose zoom breathes.
+    The errors are jitter correlated in time, a constant offset of every joint (estimators differ in their hips), spans
+    of lost joints and limbs, rarely exchanged sides, and a camera that drifts and zooms.
 
     Args:
         motion: 2D motion.
-        rng: source of chance.
+        rng: random generator.
         level: standard deviation in units of two torsos (0.02 = 2 % of a metre-sized body part).
     """
     joints = motion.joints.copy()
@@ -96,12 +96,11 @@ def detector_noise(motion: Motion, rng: np.random.Generator, level: float = 0.02
 
 @dataclass(frozen=True)
 class View:
-    """Hold a virtual camera and a pose estimator, drawn at random.
+    """Hold a random virtual camera and the errors of a pose estimator.
 
     Attributes:
         azimuth, elevation, distance: of the camera, degrees and m (see `project`).
-        level: of the estimator's errors (`detector_noise`).
-        seed: of these errors.
+        level, seed: of the estimator's errors (see `detector_noise`).
     """
 
     azimuth: float
@@ -121,21 +120,21 @@ class View:
         """Project a 3D motion onto the image plane and add the errors of a pose estimator.
 
         Raises:
-            InputError: the body lies along the line of sight: no torso to measure by, as with a real detector.
+            InputError: the body lies along the line of sight and shows no torso.
         """
         flat = project(motion, self.azimuth, self.elevation, self.distance)
         return detector_noise(flat, np.random.default_rng(self.seed), self.level)
 
 
 def _lose(confidence: NDArray[np.float32], joints: list[int], rng: np.random.Generator, least: int, most: int) -> None:
-    """Set the confidence of joints to 0 for a moment of `least` to `most` frames."""
+    """Set the confidence of joints to 0 for a random span of `least` to `most` frames."""
     length = int(rng.integers(least, most))
     start = int(rng.integers(0, max(1, len(confidence) - length)))
     confidence[start : start + length, joints] = 0
 
 
 def _handheld(joints: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Move 2D joints [T, 22, 3] under a camera that drifts by 5 % of a body and zooms by 3 %, within seconds."""
+    """Move 2D joints [T, 22, 3] as under a camera that drifts by 5 % of a body and zooms by 3 % within seconds."""
     drift = gaussian_filter1d(rng.standard_normal((len(joints), 3)), 15.0, axis=0, mode="nearest") * 7.0
     moved = joints.copy()
     moved[..., :2] *= (1 + 0.03 * drift[:, None, 2:]).astype(np.float32)
@@ -144,7 +143,7 @@ def _handheld(joints: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
 
 
 LEGLESS = 0.3
-"""Share of whole bodies that are projected without their legs, and asked what trunk and arms tell."""
+"""Share of whole bodies projected without their legs."""
 _LEGS = tuple(
     [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in names]
     for names in (("ankle", "foot"), ("knee", "ankle", "foot"))
@@ -154,23 +153,24 @@ _LEGS = tuple(
 def random_view(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, rng: random.Random, crop: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
-    """Project 3D joints as a camera drawn at random and a pose estimator would give them.
+    """Project 3D joints through a random virtual camera, with the errors of a pose estimator.
 
     Args:
-        joints, confidence: [T, 22, 3] m and [T, 22]; None where every joint was seen.
-        rng: source of chance.
-        crop: whether the picture may end above the legs of a body that is seen whole.
+        joints: [T, 22, 3], m.
+        confidence: [T, 22]; None if every joint was seen.
+        rng: random generator.
+        crop: whether the image may end above the legs of a wholly visible body.
 
     Returns:
-        Keypoints [T, 22, 3], their confidence [T, 22], and whether the legs are in the picture.
+        Keypoints [T, 22, 3], their confidence [T, 22], and whether the legs are in the image.
 
     Raises:
-        InputError: they look like a body from no side.
+        InputError: no view shows a body.
     """
-    motion, view = Motion(joints, name="film", confidence=confidence), View.draw(rng)
+    motion, view = Motion(joints, name="projection", confidence=confidence), View.draw(rng)
     try:
         flat = view.project_2d(motion)
-    except InputError:  # it comes too near, or lies along the line of sight
+    except InputError:  # the body is too near, or lies along the line of sight
         flat = replace(view, distance=20.0, azimuth=view.azimuth + 90, elevation=0.0).project_2d(motion)
     assert flat.confidence is not None
     cropped = crop and confidence is None and rng.random() < LEGLESS

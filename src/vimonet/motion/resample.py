@@ -1,4 +1,4 @@
-"""Change the frame rate: exact decimation where it is exact, low-pass and interpolation otherwise."""
+"""Change the frame rate by decimation for whole ratios, by low-pass filter and interpolation otherwise."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def check_fps(fps: float, name: str = "motion") -> float:
 def exact_fps(frame_time: float) -> float:
     """Round the rate of a printed frame time: 1/.0083333 is 120, not 120.00048, and 1/.033333 is 30.
 
-    A file prints its frame time with a few digits; taken literally, each 6th frame of a long recording would
-    drift. The nearest whole rate (or NTSC rate, whole*1000/1001) is taken when it agrees within 0.05 %.
+    Files print frame times with few digits, which would make long recordings drift. The nearest whole rate (or NTSC
+    rate, whole * 1000 / 1001) is returned if it agrees within 0.05 %.
     """
     rate = 1.0 / frame_time
     for candidate in (round(rate), round(rate * 1001 / 1000) * 1000 / 1001):
@@ -40,7 +40,7 @@ def exact_fps(frame_time: float) -> float:
 
 def resampled_length(frames: int, source_fps: float, target_fps: float = 20.0) -> int:
     """Count the frames at the target rate: those at times 0, 1/target, ... not after the last source frame."""
-    # The tolerance keeps the last frame when its time is whole but for rounding.
+    # The tolerance keeps the last frame in spite of rounding.
     return int(np.floor((frames - 1) * target_fps / source_fps + 1e-6)) + 1
 
 
@@ -53,9 +53,9 @@ def resample(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Resample [T, ...] positions in time; frame 0 stays frame 0 and frame k lies at k/target seconds.
 
-    - The ratio is a whole number (120 -> 20): every n-th frame, untouched.
-    - Any other ratio, down (30 -> 20) or up (15 -> 20): Lanczos-windowed sinc evaluated at the exact times. Going
-      down, its cut-off is the new Nyquist rate, so faster jitter is filtered rather than folded.
+    - A whole ratio (120 -> 20) takes every n-th frame unchanged.
+    - Any other ratio, down (30 -> 20) or up (15 -> 20), evaluates a Lanczos-windowed sinc at the exact times. Going
+      down, its cut-off is the new Nyquist rate, which filters faster jitter instead of aliasing it.
 
     Args:
         positions: [T, ...] numbers, finite.
@@ -102,7 +102,7 @@ def _sinc_interpolate(flat: NDArray[np.float64], times: NDArray[np.float64], wid
     if length == 1:
         return np.repeat(flat, len(times), axis=0)
     radius = int(np.ceil(lobes * width))
-    # Point reflection about the end frames: a body that moves on neither stops short nor turns back at the edge.
+    # Point reflection about the end frames continues the movement at the edges.
     reach = np.arange(1, radius + 1)
     head = 2 * flat[0] - flat[np.minimum(reach[::-1], length - 1)]
     tail = 2 * flat[-1] - flat[np.maximum(length - 1 - reach, 0)]

@@ -53,7 +53,7 @@ CANONICAL_OFFSETS: Final[NDArray[np.float32]] = np.array(
     ],
     dtype=np.float32,
 )
-"""[22, 3] metres from parent to joint in a T-pose facing +Z: a plain adult of about 1.7 m, our own figures."""
+"""[22, 3] metres from parent to joint in a T-pose facing +Z, rounded proportions of an adult of about 1.7 m."""
 
 CANONICAL_LENGTHS: Final[NDArray[np.float32]] = np.linalg.norm(CANONICAL_OFFSETS, axis=1).astype(np.float32)
 LEG_LENGTH: Final[float] = float(CANONICAL_LENGTHS[[4, 7]].sum())
@@ -81,18 +81,16 @@ _PARENT_OF = np.array(PARENTS[1:])
 
 
 def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDArray[np.float32]:
-    """Rebuild a 3D movement on the canonical proportions, so that the sensor or the actor's size is no cue.
+    """Retarget a 3D movement to the canonical proportions, which removes the sensor and the actor's size as cues.
 
     Limbs, spine, neck and feet keep their directions. The pelvis and the shoulder girdle are placed as rigid parts,
-    from the line between the hips (shoulders) and the spine: where a source puts its hip and shoulder joints says
-    which sensor made it, not what the person did. A bone without length (feet collapsed on the ankles) takes the
-    direction it has at rest. The root's path is scaled by the ratio of leg lengths about its first place on the ground.
-    Retargeting twice changes nothing.
+    from the line between the hips (shoulders) and the spine, because the position of hip and shoulder joints depends on
+    the sensor. A bone without length (feet collapsed on the ankles) takes its rest direction. The root's path is scaled
+    by the ratio of leg lengths about its first position on the ground. The function is idempotent.
 
     Args:
         joints: [..., T, 22, 3] metres, Y up, finite.
-        floor: height given to the floor, which is the 5th percentile over time of the lowest joint; None leaves the
-            pelvis at its scaled height.
+        floor: new height of the floor (5th percentile over time of the lowest joint), m; None keeps the scaled height.
 
     Returns:
         float32 of the same shape whose bone lengths are ``CANONICAL_LENGTHS``.
@@ -164,17 +162,17 @@ def _replace(
 
 
 def _frame(lateral: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Build columns x (left), y (up), z (forward) of a right-handed frame of a left-right line and a rough up."""
+    """Build a right-handed frame with columns x (left), y (up), z (forward) from a left-right line and a rough up."""
     left = _unit(lateral, np.array([1, 0, 0], dtype=np.float32))
     forward = _cross(left, up)
-    # The line may lie along the spine in a glitch; any perpendicular then does.
+    # In a glitch the line may lie along the spine; then any perpendicular is used.
     spare = _cross(left, np.array([0, 1, 0], dtype=np.float32) + 0.01)
     forward = _unit(forward, _unit(spare, np.array([0, 0, 1], dtype=np.float32)))
     return np.stack([left, _cross(forward, left), forward], axis=-1)
 
 
 def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    # numpy.cross spends several times longer on its general case.
+    # numpy.cross takes several times longer.
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)

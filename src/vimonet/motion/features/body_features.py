@@ -1,17 +1,15 @@
-"""Compute body features: the numbers that the shipped nano reads instead of HumanML3D's 263.
+"""Compute body features, the inputs of nano in place of HumanML3D's 263 numbers.
 
 Notable choices:
 
-- the root's *integrated* path and heading since the first frame stand beside the velocities, so that "which way, how
-  far, turned how much" can be read off a single frame instead of being summed up by a network;
-- only joints that every sensor really measures: spine, collars and toes are interpolated by many recorders, and a
-model given
-  them learns which sensor it looks at;
-- bone lengths are made those of one skeleton first, for the same reason;
-- a channel says for each joint whether it was seen, so that a missing limb is not a limb at the pelvis;
-- facing uses hips and shoulders in their anatomical order and no half angles: none of the HumanML3D quirks.
+- the path and heading since the first frame stand beside the velocities, so that a single frame shows displacement and
+  turn, which a network would otherwise have to integrate;
+- only joints that every sensor measures: many recorders interpolate spine, collars and toes, from which a model would
+  learn the sensor; bone lengths are unified for the same reason;
+- a channel per joint says whether it was seen, so that a missing limb is not a limb at the pelvis;
+- facing uses hips and shoulders in their anatomical order and no half angles, unlike HumanML3D.
 
-The 2D variant has the same parts without depth, facing and floor: a camera does not tell them.
+The 2D variant has the same parts without depth, facing and floor, which a camera does not show.
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ KEYPOINT_DIM = KEYPOINT_ROOT_DIM + 2 * _J + 2 * _J + (_J + 1)
 def body_features(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None = None, dimensions: int = 3
 ) -> NDArray[np.float32]:
-    """Turn joints of one clip into the numbers the nano reads.
+    """Compute the body features of one clip.
 
     Args:
         joints: [T, 22, 3] metres, Y up, 20 frames/s, any position and heading.
@@ -75,7 +73,7 @@ def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _velocity(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the backward difference per second along the first axis, the first frame repeating the second."""
+    """Compute the backward difference per second along the first axis; the first frame repeats the second."""
     step = np.diff(x, axis=0, prepend=x[:1]) * FPS
     if len(x) > 1:
         step[0] = step[1]
@@ -139,10 +137,10 @@ def _keypoint(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray
 
 
 def _assemble(root: NDArray, local: NDArray, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Root part [T, R], local positions [T, 14, d], seen [T, 22] -> [T, R + 2 * 14 * d + 15], unseen joints zeroed."""
+    """Join root part [T, R], local positions [T, 14, d] and seen [T, 22] to [T, R + 28 d + 15]; zero unseen joints."""
     frames = len(local)
     mask = seen[:, BODY_JOINTS]
-    # A velocity across a gap is no movement: both ends must have been seen.
+    # A velocity needs both of its frames to be seen.
     moving = mask * np.concatenate([mask[:1], mask[:-1]])
     velocity = _velocity(local) * moving[..., None]
     local = local * mask[..., None]

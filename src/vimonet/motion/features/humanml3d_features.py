@@ -1,10 +1,10 @@
 """Compute HumanML3D's 263 numbers per frame and decode them (Guo et al., CVPR 2022), vectorised.
 
-Equal to the published preparation code, its peculiarities included, because weights trained on HumanML3D depend on
-them: the facing of a frame is taken with the hips exchanged, smoothed with a Gaussian of 20 frames and set to
-identity in frame 0; the yaw velocity is half the angle and has the wrong sign where the facing passes -z. Where that
-code gives NaN (a facing of exactly -z, a bone exactly opposed to its axis, a clip of three frames) this one gives
-numbers.
+The results equal those of the published preparation code, including its peculiarities, on which weights trained on
+HumanML3D depend: the facing is computed with the hips exchanged, smoothed with a Gaussian of 20 frames and set to
+identity in frame 0; the yaw velocity is half the angle and has the wrong sign where the facing passes -z. Inputs for
+which that code gives NaN (a facing of exactly -z, a bone exactly opposed to its axis, a clip of three frames) give
+numbers here.
 
 Layout of a frame: 0 root yaw velocity (half angle), 1:3 root velocity x, z in the body's frame, 3 root height, 4:67
 local positions of joints 1..21, 67:193 their 6D rotations, 193:259 velocities of 22 joints in the body's frame,
@@ -69,10 +69,9 @@ def humanml3d_features(
 
     Args:
         joints: [..., T, 22, 3] metres, Y up, at 20 frames/s, T >= 2.
-        target_offsets: [22, 3] skeleton to bring every clip to first (see :func:`bone_offsets`); None keeps the clip's
-            own. Weights trained on HumanML3D expect the one of its clip 000021.
-        canonical: put the clip on the floor, at the origin and facing +z first, as HumanML3D does
-            (:func:`canonicalise`).
+        target_offsets: [22, 3] skeleton to retarget every clip to (see `bone_offsets`); None keeps the skeleton of the
+            clip. Weights trained on HumanML3D expect that of its clip 000021.
+        canonical: apply `canonicalise` first, as HumanML3D does.
         foot_threshold: squared displacement (m^2) below which a foot counts as in contact.
 
     Returns:
@@ -85,7 +84,7 @@ def humanml3d_features(
     lengths = None if target_offsets is None else _bone_lengths(target_offsets)
     count, frames = clips.shape[:2]
     out = np.empty((count, frames - 1, HUMANML3D_DIM), np.float32)
-    step = max(1, _CHUNK_FRAMES // frames)  # what is worked on at a time stays in the processor's cache
+    step = max(1, _CHUNK_FRAMES // frames)  # a chunk fits into the processor's cache
     for i in range(0, count, step):
         planes = _planes(clips[i : i + step])
         directions = _place(planes, lengths, canonical)
@@ -94,11 +93,9 @@ def humanml3d_features(
 
 
 def humanml3d_joints(features: ArrayLike) -> Array:
-    """Decode features [..., T, 263] to joints [..., T, 22, 3] (float32, metres), from the local positions and the
-    root's path.
+    """Decode features [..., T, 263] to joints, float32 [..., T, 22, 3] m, from local positions and the root's path.
 
-    The first frame stands at x = z = 0 and faces as the features' own first frame does. Raises InputError for a wrong
-    shape.
+    The first frame stands at x = z = 0 and keeps its facing. A wrong shape raises InputError.
     """
     values = np.asarray(features, dtype=np.float32)
     if values.ndim < 2 or values.shape[-1] != HUMANML3D_DIM:
@@ -134,7 +131,7 @@ def bone_offsets(joints: ArrayLike) -> Array:
 
 
 def _as_clips(joints: ArrayLike, fewest: int = 2) -> tuple[Array, tuple[int, ...]]:
-    """[B, T, 22, 3] and the leading shape."""
+    """Reshape joints to [B, T, 22, 3], and return the leading shape."""
     values = np.asarray(joints, dtype=np.float32)
     if values.ndim < 3 or values.shape[-2:] != (22, 3):
         raise InputError(f"joints must have the shape [..., T, 22, 3]; these have {list(values.shape)}.")
@@ -181,9 +178,9 @@ def _place(planes: Array, lengths: Array | None, canonical: bool) -> Array:
     """Retarget and place clips, in place, and return the directions of their bones.
 
     planes [22, 3, B, T]; lengths [21] of bones 1..21, or None to keep them; canonical: floor, origin and facing of
-    frame 0. Returns [21, 3, B, T] unit vectors of bones 1..21, times the sign of their rest axis: a bone at rest
-    points along +axis. They come from the input, not from the placed joints: their difference has fewer digits, and a
-    bone nearly opposed to its axis multiplies the error.
+    frame 0. Returns unit vectors [21, 3, B, T] of bones 1..21, times the sign of their rest axis, so that a bone at
+    rest points along +axis. They are computed from the input: differences of the placed joints have fewer digits, and
+    a bone nearly opposed to its axis multiplies the error.
     """
     bones = planes[1:] - planes[_PARENTS[1:]]
     norm = np.sqrt(_squares(bones))
@@ -192,7 +189,7 @@ def _place(planes: Array, lengths: Array | None, canonical: bool) -> Array:
     directions = (
         bones * (signs / np.where(missing, 1.0, norm) if (broken := bool(missing.any())) else signs / norm)[:, None]
     )
-    if broken:  # a bone of no length has no direction: it rests
+    if broken:  # a bone of no length has no direction: take its rest direction
         joint, clip, frame = np.nonzero(missing)
         directions[joint, :, clip, frame] = np.eye(3, dtype=np.float32)[_AXIS[joint + 1]]
     if lengths is not None:

@@ -1,9 +1,9 @@
-"""Estimate keypoints from video: estimators behind one small interface, one person followed, arrays out.
+"""Estimate the keypoints of a person in a video.
 
     poses = estimate("clip.mp4")             # 2D keypoints of the most prominent person
-    motion = vimonet.motion.load("clip.mp4")  # the same, as a Motion at 20 frames/s
+    motion = vimonet.motion.load("clip.mp4")  # the same as a Motion at 20 frames/s
 
-Importing it loads no estimator. It knows nothing of `vimonet.motion.io`, whose reader of videos calls it.
+Importing it loads no estimator.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Run MediaPipe's BlazePose for several people: its detector now and then, its landmark model on every person's region.
+"""Run MediaPipe's BlazePose (Bazarevsky et al. 2020, arXiv 2006.10204) for several people.
 
-MediaPipe's ready-made solution follows a single person. The two models of the 0.10.21 wheel are run here through
-MediaPipe's own sub-graphs instead: people are detected every few frames, each is followed by the region that the
-landmarks of the frame before give (Bazarevsky et al. 2020, arXiv 2006.10204).
+MediaPipe's ready-made solution tracks a single person. The two models of the 0.10.21 wheel are run here through
+MediaPipe's own sub-graphs instead: the detector every few frames, the landmark model on every person's region, which
+follows from the landmarks of the frame before.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ node {
   output_stream: "AUXILIARY_LANDMARKS:auxiliary"
 }
 """
-_SMALLEST: Final = 16  # pixels; no person can be seen in less
+_SMALLEST: Final = 16  # pixels; smaller regions show no person
 _LARGER: Final = (1.0, 1.3, 1.7)
-_SHRINKS: Final = 0.6  # least size of a body against the picture before; real ones keep over 0.8
-_MARGIN: Final = 1.25  # of the region around the circle that encloses a person, as MediaPipe has it
+_SHRINKS: Final = 0.6  # least ratio of a body's sizes between frames; real bodies keep over 0.8
+_MARGIN: Final = 1.25  # enlarges the region around a person's circle, as in MediaPipe
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Estimate one person's keypoints in a video, once per file: they are kept in the user's cache folder for 30 days."""
+"""Estimate one person's keypoints in a video, and cache them for 30 days in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from vimonet.utils.files import whole_file
 from vimonet.video import Damage, Source, VideoInfo, frames, probe
 
 MAX_RATE: Final = 30.0
-"""Frames per second that are looked at; faster movement of a body is not seen in a video anyway."""
+"""Most frames per second that are read; video hardly shows faster movement of a body."""
 
 _MAX_SIDE = 1280
 _SMOOTHING = 0.04  # seconds
-_CACHE_VERSION = 3  # of how poses are made and kept: those of another version are not used
+_CACHE_VERSION = 3  # version of estimation and cache format; cached poses of other versions are ignored
 _KEEP_DAYS = 30
 
 
@@ -43,10 +43,10 @@ class Poses:
         fps: frames/s, even in time.
         layout: a key of ``joint_names.LAYOUTS``.
         size: width and height of the frame the pixels belong to.
-        people: how many people were followed in all.
-        gaps: (start, end) in seconds of spans without the person.
+        people: number of people that were tracked.
+        gaps: (start, end) of spans without the person, s.
         estimator: name and settings of the estimator.
-        notes: a phrase each: gaps, other people, damage.
+        notes: phrases about gaps, other people and damage.
     """
 
     points: NDArray[np.float64]
@@ -61,11 +61,11 @@ class Poses:
 
     @property
     def seen(self) -> float:
-        """Share of the frames in which the person is seen."""
+        """Share of the frames that show the person."""
         return float((self.confidence > 0).any(axis=1).mean())
 
     def summary(self) -> dict[str, Any]:
-        """Report all but the keypoints themselves, JSON-ready."""
+        """Summarise everything but the keypoints, JSON-ready."""
         return {
             "fps": round(self.fps, 6),
             "width": self.size[0],
@@ -87,17 +87,17 @@ class Poses:
         return json.dumps(record) + "\n"
 
     def save(self, path: Path) -> None:
-        """Write a .npz file of the arrays and their description, whole or not at all."""
+        """Write a .npz file of the arrays and their description."""
         about = {key: value for key, value in asdict(self).items() if key not in ("points", "confidence")}
         with whole_file(path) as part:
             np.savez_compressed(part, points=self.points, confidence=self.confidence, about=json.dumps(about))
 
     @classmethod
     def open(cls, path: Path) -> Poses:
-        """Read what `save` wrote; nothing in it is unpickled.
+        """Read a file that `save` wrote, without unpickling.
 
         Raises:
-            OSError, ValueError: it is missing, cut off, or something else.
+            OSError, ValueError: the file is missing, truncated, or of another kind.
         """
         try:
             with np.load(path, allow_pickle=False) as kept:
@@ -115,12 +115,12 @@ class Poses:
 
 
 def estimator_of(name: str | None = None) -> PoseEstimator:
-    """Make an estimator: 'mediapipe' (the default), 'vitpose:MODEL' or 'vitpose:MODEL,DETECTOR' (folders, hub ids).
+    """Build an estimator: 'mediapipe' (default), 'vitpose:MODEL' or 'vitpose:MODEL,DETECTOR' (folders, hub ids).
 
-    ``$VIMONET_POSE`` stands in when no name is given.
+    The name defaults to ``$VIMONET_POSE``.
 
     Raises:
-        InputError: it is not known, or not installed.
+        InputError: the estimator is unknown or not installed.
     """
     name = name or os.environ.get("VIMONET_POSE") or "mediapipe"
     if name == "mediapipe":
@@ -144,21 +144,21 @@ def estimate(
     max_rate: float = MAX_RATE,
     progress: bool = False,
 ) -> Poses:
-    """Follow one person through a video.
+    """Estimate the keypoints of one person in a video.
 
     Args:
         source: a path, or the bytes of a file.
-        estimator: makes one for this video; None = ``estimator_of``.
-        person: 1 for the most prominent (large, central, long in view), 2 for the next ...
-        max_rate: frames per second that are looked at, at most.
-        progress: show a bar with the time that remains, on a terminal.
+        estimator: builds the estimator; None for `estimator_of`.
+        person: 1 for the most prominent person (large, central, long in view), 2 for the next ...
+        max_rate: most frames per second to read.
+        progress: show a progress bar on a terminal.
 
     Raises:
         InputError: not a readable video, nobody in view, or no such person.
     """
     from tqdm import tqdm
 
-    info = probe(source)  # before anything slow is loaded: a bad file is told at once
+    info = probe(source)  # reports a bad file before anything slow is loaded
     if max_rate <= 0 or person < 1:
         raise InputError(f"{info.name}: max_rate {max_rate:g} and person {person} must be positive.")
     step = max(1, int(np.ceil(info.fps / max_rate - 1e-3)))
@@ -190,15 +190,15 @@ def estimate_cached(
     remember: bool = True,
     progress: bool = False,
 ) -> Poses:
-    """Follow one person through a video, or take the result of the same file from the cache.
+    """Do as `estimate`, with a cache of results by the content of files.
 
     Args:
         source: a path, or the bytes of a file.
-        estimator: as `estimator_of` takes it.
-        person: 1 for the most prominent.
-        max_rate: frames/s that are looked at, at most.
-        remember: False neither reads nor writes the cache.
-        progress: show a bar, on a terminal.
+        estimator: name for `estimator_of`.
+        person: 1 for the most prominent person.
+        max_rate: most frames per second to read.
+        remember: whether to read and write the cache.
+        progress: show a progress bar on a terminal.
 
     Raises:
         InputError: as `estimate`, or the estimator is not installed.
@@ -215,11 +215,11 @@ def estimate_cached(
 
 
 def _cache_path(source: Source, estimator: str, person: int, max_rate: float) -> Path | None:
-    """Name the file under which the poses of a video's content are kept; None without a home."""
+    """Build the path of the cached poses of a video; None without a home folder."""
     if isinstance(source, bytes):
         digest = hashlib.sha256(source)
     else:
-        probe(source)  # a file that is no video is told as one
+        probe(source)  # reports a file that is not a video
         with Path(source).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
     weights = [
@@ -236,7 +236,7 @@ def _cache_path(source: Source, estimator: str, person: int, max_rate: float) ->
 
 
 def _keep(path: Path, poses: Poses) -> None:
-    """Write to the cache and delete what is old; where the folder cannot be written nothing is kept."""
+    """Write poses to the cache and delete old files; do nothing if the folder is not writable."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for old in path.parent.iterdir():
@@ -246,7 +246,7 @@ def _keep(path: Path, poses: Poses) -> None:
 
 
 def unseen(notes: Iterable[str]) -> list[str]:
-    """Choose the notes that say what of a video was not seen, rather than how it was followed."""
+    """Choose the notes about parts of a video that were not seen."""
     return [note for note in notes if any(mark in note for mark in _UNSEEN)]
 
 
@@ -262,7 +262,7 @@ def _one_person(
     person: int,
     damage: tuple[str, ...],
 ) -> Poses:
-    shortest = min(0.5 * tracker.fps, len(times) / 2)  # a flicker of the detector is nobody
+    shortest = min(0.5 * tracker.fps, len(times) / 2)  # a brief false detection is no person
     tracks = [track for track in tracker.ranked(*size) if len(track.people) >= shortest]
     if not tracks:
         raise InputError(f"{info.name}: nobody is seen in its {info.frames} frames; give a video that shows a person.")

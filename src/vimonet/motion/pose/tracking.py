@@ -1,4 +1,4 @@
-"""Follow people from frame to frame, choose whom the recording is about, and bridge the gaps where they are lost."""
+"""Track people from frame to frame, rank them by prominence, and interpolate short gaps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-_SAME = 0.1  # distance in body sizes up to which two pictures' people are taken for the same ...
-_PER_SECOND = 1.5  # ... plus what a person moves in the time between them (about 3 m/s) ...
-_FURTHEST = 0.7  # ... but no more than this: over a long gap it may be anybody
-_ALONE = 0.5  # as _SAME, where one person is in view and was before
-_TAKEN_UP = 0.25  # as _SAME, where one track ends and nothing but the other can be its continuation
-_SHRINKS = 0.5  # least size against the last seen, either way
+_SAME = 0.1  # largest distance between detections of one person in two frames, body sizes ...
+_PER_SECOND = 1.5  # ... plus this per second between the frames (about 3 m/s) ...
+_FURTHEST = 0.7  # ... up to this limit
+_ALONE = 0.5  # as _SAME, if only one person is and was in view
+_TAKEN_UP = 0.25  # as _SAME, to join a track to the only possible continuation
+_SHRINKS = 0.5  # least ratio of sizes between two frames
 _FORGET = 0.7  # seconds after which a track is closed; later appearances are joined afterwards
-_SHARED = 0.15  # share of the shorter track's frames that two tracks of one person may both hold
-_JOIN = 3.0  # longest gap, seconds, over which a closed track is taken up again
-_FILL = 0.3  # longest gap that is filled by interpolation
+_SHARED = 0.15  # largest share of the shorter track's frames that two tracks of one person may share
+_JOIN = 3.0  # longest gap over which closed tracks are joined, s
+_FILL = 0.3  # longest gap that is interpolated, s
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Person:
 
     @property
     def box(self) -> NDArray[np.float64]:
-        """[4]: left, top, right, bottom of the seen joints (of all joints where fewer than two are seen)."""
+        """Left, top, right, bottom [4] of the seen joints (of all joints if fewer than two are seen)."""
         seen = self.points[self.confidence > 0]
         points = seen if len(seen) >= 2 else self.points
         return np.concatenate([points.min(axis=0), points.max(axis=0)])
@@ -49,11 +49,11 @@ class Person:
 
 
 class PoseEstimator(Protocol):
-    """Find people in the frames of one video, given in order; it may follow them from one to the next.
+    """Find people in the frames of one video, given in order.
 
     Attributes:
-        name: with version and settings: poses are cached under it.
-        layout: a key of ``joint_names.LAYOUTS``; the K points of every person.
+        name: name with version and settings, a key of the cache.
+        layout: a key of ``joint_names.LAYOUTS``, the layout of the K points of every person.
     """
 
     name: str
@@ -64,15 +64,15 @@ class PoseEstimator(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Free the resources."""
         ...
 
 
 def apart(a: Person, b: Person) -> float:
-    """Measure how far two are from being the same person, in sizes of the larger.
+    """Measure the distance between two detections in sizes of the larger one.
 
-    The mean distance of the joints seen in both or that of the boxes' corners, whichever is less: an estimator that
-    takes a front for a back moves the joints and not the box. Infinite when no joint is seen in both.
+    It is the mean distance of the joints seen in both, or that of the boxes' corners if this is less: an estimator that
+    confuses front and back moves the joints but not the box. It is infinite if no joint is seen in both.
     """
     both = (a.confidence > 0) & (b.confidence > 0)
     if not both.any():
@@ -125,13 +125,13 @@ class Tracker:
         self._shown += len(people) > 0
         self._crowded += len(people) > 1
         open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
-        # Nobody else it could be: a close-up's joints come and go, and the body with them.
+        # One person, one track: the joints of a close-up come and go.
         alone = _ALONE if len(people) == len(open_tracks) == 1 else 0.0
         pairs = []
         for number, person in enumerate(people):
             for track in open_tracks:
                 before = track.people[track.last]
-                # A body of half the size at once is a hand that was taken for one, or somebody else.
+                # A body of half the size is a misdetected hand, or another person.
                 if 0 < relative_size(person, before) < _SHRINKS or 0 < relative_size(before, person) < _SHRINKS:
                     continue
                 distance = apart(before, person)
@@ -147,7 +147,7 @@ class Tracker:
         self.tracks += [Track({frame: person}) for number, person in enumerate(people) if number not in taken]
 
     def ranked(self, width: int, height: int) -> list[Track]:
-        """Join tracks of the same person over gaps; the most prominent (large, central, long in view) first."""
+        """Join tracks of the same person over gaps, and sort them by prominence (large, central, long in view)."""
         tracks = sorted(self.tracks, key=lambda track: -prominence(track, width, height))
         joined: list[Track] = []
         while tracks:
@@ -159,12 +159,12 @@ class Tracker:
         return sorted(joined, key=lambda track: -prominence(track, width, height))
 
     def _continuation(self, track: Track, others: list[Track]) -> Track | None:
-        """Find the nearest track that could be the same person before, after, or in the holes of this one."""
+        """Find the nearest track that could be the same person before, after, or within gaps of this one."""
         best, nearest = None, float("inf")
-        # Where hardly a frame shows two people, another appearance is the same person.
+        # If hardly a frame shows two people, another appearance is the same person.
         limit, least = (_ALONE, 0.4) if self._crowded <= 0.1 * self._shown else (_TAKEN_UP, 0.6)
         for other in others:
-            # A track that flickers at its end may share a few frames with the one that takes over.
+            # The last frames of a track may overlap its continuation.
             shared = len(track.people.keys() & other.people.keys())
             if shared > _SHARED * min(len(track.people), len(other.people)):
                 continue
@@ -201,8 +201,8 @@ class Followed:
     Attributes:
         points: float64 [T, K, 2] pixels; NaN in frames where the person is not seen.
         confidence: float64 [T, K]; 0 where a joint is not seen.
-        gaps: (first frame, frame after the last) of stretches in which the person is lost, filled ones left out.
-        filled: frames given by interpolation.
+        gaps: (first frame, frame after the last) of spans without the person that were not interpolated.
+        filled: number of interpolated frames.
     """
 
     points: NDArray[np.float64]
@@ -212,7 +212,7 @@ class Followed:
 
 
 def follow(track: Track, frames: int, fps: float) -> Followed:
-    """Turn a track into arrays; short gaps are interpolated at half the confidence beside them, longer ones told."""
+    """Turn a track into arrays; interpolate short gaps at half the confidence beside them, list longer ones."""
     shape = next(iter(track.people.values())).points.shape
     points, confidence = np.full((frames, *shape), np.nan), np.zeros((frames, shape[0]))
     for frame, person in track.people.items():
@@ -236,12 +236,12 @@ def follow(track: Track, frames: int, fps: float) -> Followed:
 
 
 def smooth(points: NDArray[np.float64], confidence: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Smooth a detector's frame-to-frame trembling: a Gaussian over time of the joints where they are seen.
+    """Smooth a detector's jitter by a Gaussian over time.
 
     Args:
-        points: [T, K, 2], NaN where not known.
-        confidence: [T, K]; unseen joints neither move nor are moved.
-        sigma: width in frames; 0 changes nothing.
+        points: [T, K, 2], NaN if unknown.
+        confidence: [T, K], the weights; unseen joints are kept.
+        sigma: standard deviation, frames; 0 changes nothing.
     """
     if sigma <= 0 or len(points) < 3:
         return points
@@ -256,8 +256,8 @@ def to_even_times(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Interpolate points at uneven times (variable frame rate) to 0, 1/fps, 2/fps ... seconds.
 
-    A moment between two frames that show the person is interpolated between them; one beside a frame that does not is
-    unknown there. Confidence is that of the nearer frame.
+    A time between two frames that show the person is interpolated, any other takes the nearer frame. Confidence is that
+    of the nearer frame.
     """
     wanted = np.arange(int(np.floor(times[-1] * fps + 1e-6)) + 1) / fps
     after = np.clip(np.searchsorted(times, wanted, side="left"), 1, max(1, len(times) - 1))

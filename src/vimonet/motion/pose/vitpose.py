@@ -1,8 +1,8 @@
 """Run ViTPose (Xu et al. 2022, arXiv 2204.12484) through transformers: joints in a box, with or without a detector.
 
 With a detector (any transformers object detection model whose classes include a person, such as RT-DETR) several
-people are found. Without one the box is the picture at first and then follows the joints of the frame before: enough
-for one person who fills a good part of the picture.
+people are found. Without one the box is the whole image at first and then follows the joints of the frame before, which
+suffices for one person who fills much of the image.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vimonet.motion.pose.tracking import Person
 from vimonet.utils.errors import InputError
 
-_AROUND = 1.25  # of the box around the joints, to hold what moves out of it until the next frame
+_AROUND = 1.25  # enlarges the box around the joints, for movement until the next frame
 
 
 class ViTPose:
@@ -26,7 +26,7 @@ class ViTPose:
         model: folder or hub id of a ``VitPoseForPoseEstimation`` with its image processor.
         detector: folder or hub id of an object detection model; None follows one person by the joints.
         threshold: score under which a joint counts as not seen.
-        max_people: at most so many boxes per picture, the surest first.
+        max_people: most boxes per image, those with the highest scores.
 
     Raises:
         InputError: the model cannot be loaded, or has another number of joints.
