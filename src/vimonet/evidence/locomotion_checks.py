@@ -262,8 +262,8 @@ def direction_seen(q: Query) -> Evidence:
         stays = None if plane.travels is None else not plane.travels
         verdict = compare(stays, None if claim is None else claim == "in place")
     values = {"across_torsos": plane.across, "size_ratio": plane.nearer}
-    spans = [q.span(0.0, q.facts.duration, "pelvis", "neck", label=plane.way() or "the way")]
-    return finding("direction", measured, verdict, plane.way(), spans, values)
+    spans = [q.span(0.0, q.facts.duration, "pelvis", "neck", label=plane.displacement_words() or "the way")]
+    return finding("direction", measured, verdict, plane.displacement_words(), spans, values)
 
 
 def turn_seen(q: Query) -> Evidence:

@@ -270,7 +270,7 @@ def _edge(clear: Array, i: int, step: int) -> list[int]:
 def falls(body: Body) -> tuple[tuple[Fall, ...], float]:
     """Find the falls, and the greatest downward speed of the pelvis, m/s.
 
-    In a fall the pelvis drops by at least 0.35 of its standing height, at over 1.3 leg lengths/s at its fastest, and stays
+    In a fall the pelvis drops by at least 0.35 of its standing height, at over 1.3 leg lengths/s at its peak, and stays
     under 0.45 of its standing height for 0.5 s or to the end of the recording; it goes under 0.3, or the trunk inclines
     over 50 degrees. Sitting on a chair ends higher, crouching keeps the trunk up, lying down with control is slower.
     """
