@@ -15,11 +15,7 @@ from vimonet.motion.kinematics import measure
 from vimonet.vimos.action_labels import participle
 from vimonet.vimos.annotators.kinematic import (
     CANNOT_TELL,
-    DEPTH_FORMS,
-    FORM_WEIGHTS,
     NEVER,
-    SIDED_FORMS,
-    STYLES,
     from_facts,
     from_parts,
     unknowable,
@@ -28,6 +24,7 @@ from vimonet.vimos.annotators.kinematic.reasoning_questions import kind_of
 from vimonet.vimos.builders.vimos_open.sources import PHRASES
 from vimonet.vimos.builders.vimos_open.time_warp import join
 from vimonet.vimos.label_consistency import contradicts
+from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.synthesis import ACTIONS, compose, generate
 from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import WORDINGS
@@ -93,16 +90,18 @@ def answers(found: list[Question]) -> dict[str, str]:
 
 
 def test_at_least_sixty_forms_each_with_a_style_wordings_and_a_weight() -> None:
-    assert len(STYLES) >= 60
-    assert set(STYLES) == set(WORDINGS) == set(FORM_WEIGHTS)
-    assert {"sequence", "direction", "body_part", "reasoning", "hallucination"} <= set(STYLES.values())
-    assert set(STYLES) >= DEPTH_FORMS and set(STYLES) >= SIDED_FORMS
-    assert min(FORM_WEIGHTS.values()) > 0
+    assert len(FORMS) >= 60
+    assert set(FORMS) == set(WORDINGS)
+    assert {"sequence", "direction", "body_part", "reasoning", "hallucination"} <= {
+        form.style for form in FORMS.values()
+    }
+    assert all(set(form.needs) <= {"depth", "side", "legs"} for form in FORMS.values())
+    assert min(form.weight for form in FORMS.values()) > 0
 
 
 def test_every_form_is_made_by_some_clip(questions: list[Question]) -> None:
-    assert set(STYLES) - MADE_ELSEWHERE - {q.form for q in questions} == set()
-    assert {q.form for q in questions} <= set(STYLES)
+    assert set(FORMS) - MADE_ELSEWHERE - {q.form for q in questions} == set()
+    assert {q.form for q in questions} <= set(FORMS)
 
 
 def test_closed_answers_are_among_the_options_and_say_what_they_rest_on(questions: list[Question]) -> None:

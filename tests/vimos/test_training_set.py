@@ -15,10 +15,10 @@ from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX
 from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.stages.pretrain_lm import text_corpus
 from vimonet.utils.errors import InputError
-from vimonet.vimos.annotators.kinematic import DEPTH_FORMS
 from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.parquet import VERSION, Instruction, Record, to_row, to_table
+from vimonet.vimos.question_forms import needs
 from vimonet.vimos.reading import read_records
 
 
@@ -65,8 +65,8 @@ def test_everything_can_be_filmed(dataset: str) -> None:
         assert not np.array_equal(sample["joints"], again[index]["joints"])
         np.testing.assert_array_equal(sample["joints"], filmed[index]["joints"])
         forms = {form for form, *_ in filmed._questions[index]}
-        assert not forms & DEPTH_FORMS
-    assert any(form in DEPTH_FORMS for asked in plain._questions for form, *_ in asked)
+        assert not any(needs(form, "depth") for form in forms)
+    assert any(needs(form, "depth") for asked in plain._questions for form, *_ in asked)
 
 
 def test_legs_out_of_the_picture(dataset: str) -> None:

@@ -8,7 +8,7 @@ was measured with).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ from vimonet.bench.items import VideoSpan
 from vimonet.bench.scoring.text_metrics import canonical
 from vimonet.bench.tasks import rule_of, topic_of
 from vimonet.language import has_side, mirror_text
-from vimonet.motion.kinematics.categories import TURNED
 from vimonet.utils.errors import InputError
+from vimonet.vimos.question_forms import MIRRORED, SAME, changed_answer
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
@@ -147,38 +147,6 @@ CONDITIONS: dict[str, Callable[[Sequence[Item], int], list[ControlledItem]]] = {
 
 # ------------------------------- right answers on the changed motion
 
-_STAYS_REVERSED = frozenset(
-    (
-        *("duration", "distance", "path_length", "speed", "top_speed", "holds_still", "unknowable"),
-        *("turn_count", "turns_both_ways", "turn_again", "same_facing", "turn_time"),
-        *("more_active_arm", "more_active_leg", "arms_or_legs", "limb_moves", "most_active_limb", "arms_alike"),
-        *("higher_hand", "hand_over_head", "raise_count", "hand_up_time", "higher_foot", "more_bent_knee"),
-        *("repeated", "repeated_limb", "cycle_time", "goes_low", "both_feet_off", "one_leg"),
-        *("jump_count", "jump_again", "action_number"),
-    )
-)
-"""Measures that do not know the direction of time."""
-
-_STILL: dict[str, str] = {
-    **{"turn": "does not turn", "turn_amount": "does not turn", "turn_count": "0", "steps": "0", "jump_count": "0"},
-    **{"displacement": "stays in place", "distance": "stays in place", "first_half": "stays in place"},
-    **{"second_half": "stays in place", "speed": "does not travel", "sideways_drift": "neither side"},
-    **{"limb_moves": "no", "holds_still": "yes", "repeated": "no", "same_facing": "yes", "leaves_circle": "no"},
-    **{"jump_again": "no", "turn_again": "no", "turns_both_ways": "no", "both_feet_off": "no", "danger": "no"},
-}
-"""Answers about a body that does not move."""
-
-_EVENTS = ("turn", "jump", "fall", "turn to the left", "turn to the right", "move backward", "move to another place")
-_ONE_WAY = ("sit", "stand", "lie", "get up", "fall", "pick", "put", "throw", "catch", "kneel", "crouch", "climb")
-"""Beginnings of actions that played backwards are another action (or, like a throw, none)."""
-_WAYS = frozenset(("forward", "forwards", "backward", "backwards", "turn", "spin", "clockwise", "counterclockwise"))
-"""Words of actions that are named after a way, which turns around."""
-
-_EXCHANGED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
-_WHEN = {"at beginning": "at the end", "at end": "at the beginning", "in middle": "in the middle"}
-"""Keys as normalised: without articles."""
-_PACE = {"speeds up": "slows down", "slows down": "speeds up", "keeps its pace": "keeps its pace"}
-
 
 def expected_answer(item: Item, control: str) -> str | None:
     """Derive the right answer to an item's question (as the control puts it) on the changed motion; None: unknown.
@@ -197,58 +165,18 @@ def _answer_mirrored(item: Item) -> str | None:
 
 
 def _answer_reversed(item: Item) -> str | None:
-    form, _, event = item.form.partition(":")
-    answer, evidence = canonical(item.answer), item.evidence
-    if form in _STAYS_REVERSED or (answer == "cannot tell" and topic_of(item) == "cannot_tell" and form != "action"):
+    form = item.form.partition(":")[0]
+    if canonical(item.answer) == "cannot tell" and topic_of(item) == "cannot_tell" and form != "action":
         return item.answer
-    if form == "pace_change":
-        return _PACE.get(answer)
-    if form in ("turn", "turn_amount"):  # yaw turns back
-        return mirror_text(item.answer)
-    if form in ("first_turn", "last_turn"):
-        return _other_turn(evidence, last=form == "first_turn")
-    if form == "when" and event in ("turn", "raise a hand", "jump"):
-        return _WHEN.get(answer)
-    if form == "fact_yes_no":
-        return _event_reversed(item, event, evidence)
-    if form in ("order", "order_yes_no", "first", "last"):
-        return _order_reversed(item, form, answer, evidence)
-    return None
-
-
-def _event_reversed(item: Item, event: str, evidence: Mapping[str, Any]) -> str | None:
-    if event in ("turn", "jump", "move to another place", "bend over"):
-        return item.answer
-    turned = evidence.get("net_turn_deg")
-    if event in ("turn to the left", "turn to the right") and isinstance(turned, (int, float)):
-        sign = 1 if event.endswith("left") else -1
-        return "yes" if TURNED.decide(-sign * turned) else "no"
-    return None
-
-
-def _order_reversed(item: Item, form: str, answer: str, evidence: Mapping[str, Any]) -> str | None:
-    actions = [str(part[0]) for part in evidence.get("parts", ())]
-    if len(actions) < 2 or any(a.startswith(_ONE_WAY) or _WAYS & set(a.split()) for a in actions):
-        return None
-    if form in ("order", "order_yes_no"):
-        return _EXCHANGED.get(answer)
-    from vimonet.vimos.action_labels import participle
-
-    return participle(actions[-1] if form == "first" else actions[0])
-
-
-def _other_turn(evidence: Mapping[str, Any], last: bool) -> str | None:
-    turns = evidence.get("turns")
-    if not turns:
-        return None
-    degrees = float(turns[-1 if last else 0][0])
-    return "right" if degrees > 0 else "left"
+    return _declared(item, "reversed")
 
 
 def _answer_frozen(item: Item) -> str | None:
+    return _declared(item, "frozen")
+
+
+def _declared(item: Item, control: str) -> str | None:
+    """Take the answer that the item's question form declares for a control."""
     form, _, event = item.form.partition(":")
-    if form in ("posture_start", "unknowable", "duration"):
-        return item.answer
-    if form == "fact_yes_no":
-        return "no" if event in _EVENTS else None
-    return _STILL.get(form)
+    answer = changed_answer(form, control, canonical(item.answer), event, item.evidence)
+    return item.answer if answer == SAME else mirror_text(item.answer) if answer == MIRRORED else answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics.categories import MAY_BEND, MAY_WALK
+from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.types import Question
 
 NEVER = "that does not happen"
@@ -46,19 +47,10 @@ def may_happen(action: str, facts: Facts) -> bool:
     return False
 
 
-_DENIED = {
-    ("jump_count", "0"): "jump",
-    ("both_feet_off", "no"): "jump",
-    ("turn_count", "0"): "turn",
-    ("raise_count", "0"): "raise",
-    ("hand_over_head", "no"): "reach",
-    ("danger", "no"): "fall",
-    ("goes_low", "no"): "low",
-    ("stays_on_feet", "yes"): "low",
-    ("repeated", "no"): "repeat",
-    ("holds_still", "yes"): "move",
-}
-"""(form, answer) -> what it denies; a label that says so is believed, and the question is not asked."""
+def _denies(question: Question) -> str | None:
+    """Name what a question's answer denies, as its form declares it."""
+    return FORMS[question.form].denies.get(question.answer) if question.form in FORMS else None
+
 
 _REPEATED = frozenset(
     ("walk", "run", "jog", "sprint", "wave", "clap", "jacks", "rope", "crawl", "squat", "dribble", "dance", "climb")
@@ -71,7 +63,7 @@ _STILL = frozenset(("stand", "sit", "lie", "kneel", "crouch"))
 
 def _denied_by_count(question: Question, happening: set[str]) -> bool:
     """Tell whether a count of nothing, or a body that stays as it is, denies a label."""
-    denied = _DENIED.get((question.form, question.answer))
+    denied = _denies(question)
     words = {word for action in happening for word in action.split()}
     if denied == "low":
         return bool(words & _LOW) or any("get up" in action or "stand up" in action for action in happening)
@@ -95,7 +87,7 @@ def contradicts(question: Question, happening: set[str]) -> bool:
         )
     if _denied_by_count(question, happening):
         return True
-    denied = _DENIED.get((question.form, question.answer))
+    denied = _denies(question)
     never = question.form == "when_or_never" and question.answer == NEVER
     if never or (question.form == "fact_yes_no" and question.answer == "no"):
         denied = question.slots["do"]

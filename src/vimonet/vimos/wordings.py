@@ -7,6 +7,8 @@ from importlib import resources
 
 import yaml
 
+from vimonet.vimos.question_forms import FORMS
+
 WHO = (
     *("the person", "the person", "the person", "someone", "he", "she", "the figure", "the subject", "the actor"),
     *("this person", "the man", "the woman", "the human", "the character", "the performer", "the body", "the dancer"),
@@ -38,13 +40,14 @@ def ask(form: str, rng: random.Random, *, unseen: bool = False, plain: bool = Fa
     """Word a question of a form.
 
     Args:
-        form: key of WORDINGS.
+        form: declared with wordings, or a key of WORDINGS.
         rng: source of chance.
         unseen: draw from the wordings kept for the test.
         plain: no lead-in, no slips: what an evaluation asks.
         slots: values of `do`, `does`, `doing`, `a`, `b`, `c`, `limb`, `hand`, `posture` where the form has them.
     """
-    wording = rng.choice(WORDINGS[form]["unseen" if unseen else "seen"])
+    declared = FORMS[form].wordings if form in FORMS else None
+    wording = rng.choice((declared or WORDINGS[form])["unseen" if unseen else "seen"])
     who = "the person" if plain else rng.choice(WHO)
     text = wording.format(who=who, **slots)
     text = text[:1].upper() + text[1:]

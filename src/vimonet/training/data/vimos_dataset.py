@@ -15,9 +15,10 @@ from vimonet.language import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
 from vimonet.utils.errors import InputError
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, DEPTH_FORMS, FORM_WEIGHTS, needs_no_legs
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL
 from vimonet.vimos.label_consistency import absent_from
 from vimonet.vimos.parquet import arrays_of
+from vimonet.vimos.question_forms import FORMS, needs, needs_no_legs
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.types import with_steps
 from vimonet.vimos.wordings import ask
@@ -83,7 +84,7 @@ class VimosDataset:
         if random_views:
             self.modality_groups[self.modality_groups == ModalityGroup.MOTION] = ModalityGroup.KEYPOINT
             self._questions = [
-                [q for q in asked if n != 3 or q[0] not in DEPTH_FORMS]
+                [q for q in asked if n != 3 or not needs(q[0], "depth")]
                 for asked, n in zip(self._questions, dimensions.tolist(), strict=True)
             ]
         self._steps = _in_steps(rows) if chain_of_thought else [{}] * len(rows)
@@ -302,7 +303,10 @@ def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     weights = []
     for row in rows:
         per_form = Counter(question[0] for question in row)
-        shares = [FORM_WEIGHTS.get(q[0], 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5 for q in row]
+        shares = [
+            (FORMS[q[0]].weight if q[0] in FORMS else 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5
+            for q in row
+        ]
         weights.append(np.array(shares))
     return weights
 

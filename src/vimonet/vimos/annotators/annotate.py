@@ -13,12 +13,13 @@ from itertools import pairwise
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.vimos.annotators.caption_questions import from_captions
-from vimonet.vimos.annotators.kinematic import STYLES, from_facts, from_parts, from_picture, unknowable
+from vimonet.vimos.annotators.kinematic import from_facts, from_parts, from_picture, unknowable
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
 from vimonet.vimos.annotators.kinematic.reasoning_questions import absent_actions
 from vimonet.vimos.caption_templates import caption
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.parquet import Caption, Instruction
+from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import ask
 
@@ -122,7 +123,7 @@ def annotate(
         unseen = test and rng.random() < UNSEEN_SHARE
         text = ask(question.form, rng, unseen=unseen, plain=True, **question.slots)
         instructions.append(
-            Instruction.of(question, text, STYLES[question.form], wording="unseen" if unseen else "seen")
+            Instruction.of(question, text, style_of(question.form), wording="unseen" if unseen else "seen")
         )
     instructions += from_people(captions, rng, facts, test=test)
     told = list(captions)

@@ -15,25 +15,15 @@ from vimonet.vimos.annotators.kinematic.image_plane_questions import from_pictur
 from vimonet.vimos.annotators.kinematic.limb_questions import limbs
 from vimonet.vimos.annotators.kinematic.locomotion_questions import travel, turning
 from vimonet.vimos.annotators.kinematic.posture_questions import posture
-from vimonet.vimos.annotators.kinematic.question_forms import (
-    DEPTH_FORMS,
-    FORM_WEIGHTS,
-    SIDED_FORMS,
-    STYLES,
-    needs_no_legs,
-)
 from vimonet.vimos.annotators.kinematic.reasoning_questions import from_chance
 from vimonet.vimos.annotators.kinematic.sequence_questions import from_parts
 from vimonet.vimos.annotators.kinematic.unanswerable_questions import all_unknown, unknowable
+from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.types import Question
 
 __all__ = [
     "CANNOT_TELL",
-    "DEPTH_FORMS",
-    "FORM_WEIGHTS",
     "NEVER",
-    "SIDED_FORMS",
-    "STYLES",
     "WHEN",
     "YES_NO",
     "all_unknown",
@@ -41,7 +31,6 @@ __all__ = [
     "from_facts",
     "from_parts",
     "from_picture",
-    "needs_no_legs",
     "unknowable",
     "verb_slots",
 ]
@@ -54,3 +43,6 @@ def from_facts(facts: Facts) -> Iterator[Question]:
     yield from limbs(facts)
     yield from posture(facts)
     yield from events(facts)
+    for form in tuple(FORMS.values()):
+        if form.ask is not None:
+            yield from form.ask(facts)

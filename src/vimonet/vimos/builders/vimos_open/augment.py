@@ -15,8 +15,6 @@ from vimonet.motion.projection import View, detector_noise
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import (
     CANNOT_TELL,
-    DEPTH_FORMS,
-    SIDED_FORMS,
     all_unknown,
     from_facts,
     from_parts,
@@ -29,6 +27,7 @@ from vimonet.vimos.builders import option
 from vimonet.vimos.builders.vimos_open.time_warp import join, time_warp
 from vimonet.vimos.caption_templates import caption
 from vimonet.vimos.label_consistency import contradicts
+from vimonet.vimos.question_forms import needs
 from vimonet.vimos.types import Clip, Part, Question
 
 MAX_FRAMES = 196
@@ -339,7 +338,7 @@ def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
     except InputError:
         return None
     # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
-    kept = [q for q in sample.questions if q.form not in DEPTH_FORMS]
+    kept = [q for q in sample.questions if not needs(q.form, "depth")]
     return replace(sample, motion=film, questions=kept, source=sample.source + "+2d")
 
 
@@ -371,4 +370,4 @@ def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Samp
 
 def _sided(question: Question) -> bool:
     words = question.slots.get("do", "").split()
-    return question.form in SIDED_FORMS or "left" in words or "right" in words
+    return needs(question.form, "side") or "left" in words or "right" in words

@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES, YES_NO
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
 from vimonet.vimos.builders.vimos_open import sources as real
 from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, Sample, make_sample
+from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Clip, Item, Question
 from vimonet.vimos.wordings import ask
 
@@ -149,7 +150,7 @@ def _item(
         id=f"{clip.id}/{tag}",
         source=clip.source,
         recording=clip.recording,
-        kind=kind or (question.kind if question.form in _ESTABLISHED else f"further {STYLES[question.form]}"),
+        kind=kind or (question.kind if question.form in _ESTABLISHED else f"further {style_of(question.form)}"),
         form=f"{question.form}:{question.slots['do']}" if question.form in _OF_SUBJECT else question.form,
         question=text,
         answer=question.answer,

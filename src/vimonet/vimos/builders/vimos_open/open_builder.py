@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from vimonet.utils.errors import InputError
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, STYLES
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import centred
 from vimonet.vimos.builders.vimos_open import sources as real
@@ -21,6 +21,7 @@ from vimonet.vimos.builders.vimos_open.augment import Pool, Sample, Variants, ma
 from vimonet.vimos.builders.vimos_open.eval_questions import RECOGNITION, evaluation_items
 from vimonet.vimos.dataset_writer import Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Instruction, Record
+from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Item, Part
 from vimonet.vimos.wordings import ask
 
@@ -123,7 +124,7 @@ def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed
             told.append(Caption(question.answer, "people" if question.answer.rstrip(".") in people else "kinematic"))
         else:
             text = ask(question.form, rng, unseen=False, plain=True, **question.slots)
-            instructions.append(Instruction.of(question, text, STYLES[question.form]))
+            instructions.append(Instruction.of(question, text, style_of(question.form)))
     source = sample.source.removesuffix("+2d")
     return Record(
         name,
@@ -150,7 +151,7 @@ def _asked(items: list[Item], split: str, licence: str) -> Iterator[Record]:
         instructions = [
             Instruction(
                 **{key: getattr(item, key) for key in ("kind", "form", "question", "answer", "wording", "evidence")},
-                style=STYLES[item.form.partition(":")[0]],
+                style=style_of(item.form.partition(":")[0]),
                 generator="kinematic",
                 options=tuple(item.options),
                 start=item.evidence.get("start"),
