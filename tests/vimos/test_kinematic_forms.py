@@ -20,7 +20,7 @@ from vimonet.vimos.annotators.kinematic import (
     from_parts,
     unknowable,
 )
-from vimonet.vimos.annotators.kinematic.reasoning_questions import kind_of
+from vimonet.vimos.annotators.kinematic.sequence_questions import kind_of
 from vimonet.vimos.builders.vimos_open.sources import PHRASES
 from vimonet.vimos.builders.vimos_open.time_warp import join
 from vimonet.vimos.label_consistency import contradicts

@@ -1,4 +1,4 @@
-"""One sentence about a movement, from its actions and what was measured of it."""
+"""Write one sentence about a movement from its actions and measures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TRAVELLING = ("walk", "run", "sprint", "sneak", "crawl", "jog")
 
 
 def caption(parts: list[Part], facts: Facts, rng: random.Random) -> str:
-    """A plain sentence such as "a person walks forward and turns left."
+    """Write a plain sentence such as "a person walks forward and turns left."
 
     Direction, pace and turning are told where the facts are clear about them; which of them is a matter of chance, as
     with people.

@@ -15,7 +15,7 @@ from vimonet.motion.kinematics import Facts, measure
 from vimonet.vimos.annotators.caption_questions import from_captions
 from vimonet.vimos.annotators.kinematic import from_facts, from_parts, from_picture, unknowable
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
-from vimonet.vimos.annotators.kinematic.reasoning_questions import absent_actions
+from vimonet.vimos.annotators.kinematic.sequence_questions import absent_actions
 from vimonet.vimos.caption_templates import caption
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.parquet import Caption, Instruction

@@ -1,7 +1,7 @@
-"""Questions about a movement whose answers follow from measured facts, labels and the order of joined parts.
+"""Ask about a movement where measured facts, labels and the order of joined parts give the answer.
 
-Every generator abstains where the measure is near its threshold: a question whose answer a person could dispute is not
-asked. Wording is left open (`vimonet.vimos.wordings`), so that one question can be asked in many ways.
+Every generator abstains in a dead zone of `motion.kinematics.categories`: a question whose answer a person could
+dispute is not asked. Wording is left open (`vimonet.vimos.wordings`), so that one question can be asked in many ways.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vimonet.motion.kinematics import Facts
-from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, NEVER, WHEN, YES_NO, verb_slots
+from vimonet.vimos.annotators.kinematic.body_questions import limbs, posture
+from vimonet.vimos.annotators.kinematic.closed_answers import (
+    CANNOT_TELL,
+    NEVER,
+    WHEN,
+    YES_NO,
+    all_unknown,
+    unknowable,
+    verb_slots,
+)
 from vimonet.vimos.annotators.kinematic.event_questions import events
-from vimonet.vimos.annotators.kinematic.image_plane_questions import from_picture
-from vimonet.vimos.annotators.kinematic.limb_questions import limbs
-from vimonet.vimos.annotators.kinematic.locomotion_questions import travel, turning
-from vimonet.vimos.annotators.kinematic.posture_questions import posture
-from vimonet.vimos.annotators.kinematic.reasoning_questions import from_chance
-from vimonet.vimos.annotators.kinematic.sequence_questions import from_parts
-from vimonet.vimos.annotators.kinematic.unanswerable_questions import all_unknown, unknowable
+from vimonet.vimos.annotators.kinematic.locomotion_questions import from_picture, travel, turning
+from vimonet.vimos.annotators.kinematic.sequence_questions import from_chance, from_parts
 from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.types import Question
 
@@ -37,7 +41,7 @@ __all__ = [
 
 
 def from_facts(facts: Facts) -> Iterator[Question]:
-    """Questions that measured facts answer. Works for 2D motions too, with what their facts hold."""
+    """Ask what measured facts answer; of 2D motions too, with what their facts hold."""
     yield from travel(facts)
     yield from turning(facts)
     yield from limbs(facts)

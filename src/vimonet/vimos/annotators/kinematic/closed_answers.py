@@ -1,10 +1,14 @@
-"""Answers of closed forms, and how times and lengths are said."""
+"""Word the answers of closed forms, times and lengths, and ask what no movement tells."""
 
 from __future__ import annotations
+
+import random
+from collections.abc import Iterator
 
 from vimonet.motion.kinematics.categories import LONG_WAY, PARTS, third_of
 from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.label_consistency import NEVER as NEVER
+from vimonet.vimos.types import Question
 
 CANNOT_TELL = "cannot tell"
 DIRECTIONS = ("forward", "backward", "left", "right", "stays in place")
@@ -23,7 +27,7 @@ UP_TO_SIX = ("0", "1", "2", "3", "4", "5", "6")
 
 
 def verb_slots(phrase: str) -> dict[str, str]:
-    """`do`, `does`, `doing` of an action phrase."""
+    """Inflect an action phrase: `do`, `does`, `doing`."""
     return {"do": phrase, "does": third_person(phrase), "doing": participle(phrase)}
 
 
@@ -33,12 +37,12 @@ def yes_no(holds: bool | None) -> str:
 
 
 def about(number: float, unit: str) -> str:
-    """ "about 1.5 seconds": one has no plural."""
+    """Say "about 1.5 seconds"; one has no plural."""
     return f"about {number:g} {unit}{'' if number == 1 else 's'}"
 
 
 def halves(seconds: float) -> float:
-    """Rounded to half a unit, 0.5 at least."""
+    """Round to half a unit, 0.5 at least."""
     return max(0.5, round(seconds * 2) / 2)
 
 
@@ -54,6 +58,24 @@ def third(start: float, end: float, duration: float) -> str | None:
 
 
 def at(seconds: float) -> str:
-    """ "at 1.5 seconds", rounded to half seconds."""
+    """Say "at 1.5 seconds", rounded to half seconds."""
     time = round(seconds * 2) / 2
     return f"at {time:g} second{'' if time == 1 else 's'}"
+
+
+def unknowable(rng: random.Random) -> Question:
+    """Ask what no movement answers (colours, names, places): the right answer is "cannot tell"."""
+    return Question(
+        "cannot_tell",
+        "unknowable",
+        CANNOT_TELL,
+        {"n": str(rng.randrange(10**6))},
+        (),
+        {"reason": "not in the movement"},
+    )
+
+
+def all_unknown(reason: str) -> Iterator[Question]:
+    """Ask of a clip of a few frames, about which nothing can be said."""
+    for form in ("action", "turn", "displacement", "raised_hand", "steps", "caption", "speed"):
+        yield Question("cannot_tell", form, CANNOT_TELL, {}, (), {"reason": reason})

@@ -1,4 +1,4 @@
-"""What happens at a moment, how often and how long: jumps, falls, turns, raised hands, steps, repetitions."""
+"""Ask what happens at a moment, how often and how long: jumps, falls, turns, raised hands, steps, repetitions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Span = tuple[float, float]
 
 
 def events(facts: Facts) -> Iterator[Question]:
-    """Counts, events and their times."""
+    """Ask about counts, events and their times."""
     yield from _counts(facts)
     yield from _events(facts)
     yield from _times(facts)
@@ -66,7 +66,7 @@ def _events(facts: Facts) -> Iterator[Question]:
 
 
 def _clear_events(facts: Facts) -> dict[str, list[Span]]:
-    """Stretches of each event whose presence or absence is beyond dispute; one near its threshold is left out."""
+    """Find the stretches of each event; one whose presence is in a dead zone is left out."""
     out: dict[str, list[Span]] = {}
     top = max(facts.hand_height.values(), default=0.0)
     arms = len(facts.hand_height) == 2

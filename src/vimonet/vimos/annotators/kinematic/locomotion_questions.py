@@ -1,12 +1,22 @@
-"""Where someone goes and turns: questions about the way over the ground and about the heading."""
+"""Ask where someone goes and turns: over the ground by 3D measures, and by what one camera shows of a whole body.
+
+A camera that pans moves the joints in the picture, and the answers with them: those are about what is seen.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
+from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
+from vimonet.motion.kinematics.categories import ACROSS, KNEES_ASIDE, NEARER, SEEN_KEYPOINT
+from vimonet.motion.kinematics.image_plane import ImagePlane, image_plane
+from vimonet.motion.kinematics.preparation import ANKLE, HIP, KNEE, NECK, PELVIS
+from vimonet.motion.kinematics.preparation import SIDES as BODY_SIDES
 from vimonet.vimos.annotators.kinematic.closed_answers import (
     ANGLES,
     DIRECTIONS,
@@ -30,7 +40,7 @@ def travel(facts: Facts) -> Iterator[Question]:
 
 
 def turning(facts: Facts) -> Iterator[Question]:
-    """Turns: which way, how far, how many."""
+    """Ask about turns: which way, how far, how many."""
     yield from _turn(facts)
     yield from _turns(facts)
 
@@ -153,3 +163,54 @@ def _turns(facts: Facts) -> Iterator[Question]:
         for form, i in (("first_turn", 0), ("last_turn", -1)):
             span = {**told, "start": turns[i].start, "end": turns[i].end}
             yield Question("turn", form, sides[i], {}, ("left", "right"), span)
+
+
+def from_picture(motion: Motion) -> Iterator[Question]:
+    """Ask about way and turn as the image plane of a 2D Motion shows them; nothing where the trunk is not seen."""
+    plane = image_plane(motion)
+    if plane is None:
+        return
+    evidence = {"across_torsos": round(plane.across, 2), "size_end_to_start": round(plane.nearer, 2)}
+    if plane.travels is not None:
+        moved = "yes" if plane.travels else "no"
+        yield Question("yes_no", "fact_yes_no", moved, verb_slots("move to another place"), YES_NO, evidence)
+        way = _way(plane, motion) if plane.travels else "stays in place"
+        if way is not None:
+            yield Question("displacement", "displacement", way, {}, DIRECTIONS, evidence)
+    if plane.turns is not None:
+        turned = "yes" if plane.turns else "no"
+        yield Question("yes_no", "fact_yes_no", turned, verb_slots("turn"), YES_NO, {})
+        if not plane.turns:
+            yield Question("turn", "turn", "does not turn", {}, SIDES, {})
+
+
+def _way(plane: ImagePlane, motion: Motion) -> str | None:
+    """Name the way as the body sees it; None where that is not plain."""
+    moves = ACROSS.decide(abs(plane.across))
+    across = moves and abs(plane.across) > 2 * abs(plane.rise)
+    resized = NEARER.decide(max(plane.nearer, 1.0 / max(plane.nearer, 1e-6)))
+    if plane.shows in ("front", "back"):
+        sign = 1 if plane.shows == "front" else -1
+        if across and resized is False:
+            return "left" if sign * plane.across > 0 else "right"
+        if moves is False and resized:
+            return "forward" if sign * (plane.nearer - 1) > 0 else "backward"
+    if plane.shows == "side" and across and (ahead := _ahead(motion)):
+        return "forward" if ahead * plane.across > 0 else "backward"
+    return None
+
+
+def _ahead(motion: Motion) -> int:
+    """Find the side to which knees bend, seen from the side: 1 right in the picture, -1 left, 0 if not plain."""
+    joints = motion.joints[..., :2]
+    torso = max(float(np.median(np.linalg.norm(joints[:, NECK] - joints[:, PELVIS], axis=-1))), 1e-6)
+    out = []
+    for side in BODY_SIDES:
+        hip, knee, ankle = HIP[side], KNEE[side], ANKLE[side]
+        seen = slice(None)
+        if motion.confidence is not None:
+            seen = motion.confidence[:, [hip, knee, ankle]].min(axis=1) > SEEN_KEYPOINT.yes
+        out.append((joints[seen, knee, 0] - 0.5 * (joints[seen, hip, 0] + joints[seen, ankle, 0])) / torso)
+    bent = np.concatenate(out)
+    middle = float(bent.mean()) if len(bent) else 0.0
+    return 0 if KNEES_ASIDE.decide(abs(middle)) is False else 1 if middle > 0 else -1

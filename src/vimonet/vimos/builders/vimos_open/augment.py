@@ -22,7 +22,7 @@ from vimonet.vimos.annotators.kinematic import (
     unknowable,
     verb_slots,
 )
-from vimonet.vimos.annotators.kinematic.reasoning_questions import kind_of
+from vimonet.vimos.annotators.kinematic.sequence_questions import kind_of
 from vimonet.vimos.builders import option
 from vimonet.vimos.builders.vimos_open.time_warp import join, time_warp
 from vimonet.vimos.caption_templates import caption
