@@ -80,7 +80,7 @@ def test_a_table_gives_captions_times_actions_splits_and_licences(root, tmp_path
     crossing = rows["vimos-folder/long.npy@170-240"]
     assert [c.text for c in crossing.captions] == ["across a window"] and crossing.motion.frames == 70
     reasons = {s.file: s.reason for s in result.skipped}
-    assert "speaks of 24.0 s" in reasons["long.npy"] and "not there" in reasons["gone.npy"]
+    assert "it describes 24.0 s" in reasons["long.npy"] and "has no such file" in reasons["gone.npy"]
     assert validate(result.folder).ok
 
 
@@ -113,9 +113,9 @@ def test_splits_go_by_recording_and_are_the_same_every_time(root):
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ("name,caption\na,b\n", "line 2: no file is named"),
+        ("name,caption\na,b\n", "line 2: it names no file"),
         ("file,caption,start\nwalk,x,soon\n", "line 2: start is 'soon'; expected seconds"),
-        ("file,caption,start,end\nwalk,x,3,2\n", "line 2: it ends at 2 s, not after its start"),
+        ("file,caption,start,end\nwalk,x,3,2\n", "line 2: its end, 2 s, is not after its start"),
         ("file,caption\n../walk.npy,x\n", "lies outside the root"),
         ("file,split\nwalk,a/b\n", "split 'a/b' cannot be"),
         ("file,split\nwalk,train\nwalk,test\n", "is in test and train; a file has one split"),

@@ -11,7 +11,7 @@ from vimos_world import film
 
 from vimonet.motion.features.humanml3d_features import humanml3d_features
 from vimonet.utils.errors import InputError
-from vimonet.vimos.builders.babel import BabelBuilder, stretches
+from vimonet.vimos.builders.babel import BabelBuilder, timed_actions
 from vimonet.vimos.builders.humanml3d import HumanML3DBuilder, read_texts
 from vimonet.vimos.builders.motionx import MotionXBuilder
 from vimonet.vimos.dataset_writer import build
@@ -143,7 +143,7 @@ def test_babel_gives_ordered_timed_actions_and_keeps_overlaps(babel, tmp_path):
 
 
 def test_babel_without_frame_labels_is_one_action_throughout():
-    parts, said = stretches({"seq_ann": {"labels": [label("walk")]}, "frame_ann": None}, 4.0, "sequence 1")
+    parts, said = timed_actions({"seq_ann": {"labels": [label("walk")]}, "frame_ann": None}, 4.0, "sequence 1")
     assert [(p.action, p.start, p.end) for p in parts] == [("walk", 0.0, 4.0)] and said == ["walks"]
 
 
@@ -154,7 +154,7 @@ def test_babel_tells_what_is_wrong(babel, tmp_path):
     with pytest.raises(InputError, match="none of"):
         BabelBuilder(str(motions), str(motions)).shards()
     with pytest.raises(InputError, match="laid out as BABEL's"):
-        stretches({"frame_ann": {"labels": [{"proc_label": "walk"}]}}, 4.0, "sequence 1")
+        timed_actions({"frame_ann": {"labels": [{"proc_label": "walk"}]}}, 4.0, "sequence 1")
     (root / "train.json").write_text("[1]")
     with pytest.raises(InputError, match="expected an object of sequences"):
         BabelBuilder(str(root), str(motions)).shards()

@@ -93,7 +93,7 @@ def test_other_settings_are_refused_and_overwritten_when_asked(tmp_path):
 def test_a_folder_of_something_else_is_never_touched(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for overwrite in (False, True):
-        with pytest.raises(InputError, match="something else"):
+        with pytest.raises(InputError, match="this folder holds other files"):
             build(MadeBuilder(), tmp_path, workers=0, overwrite=overwrite, progress=False)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 

@@ -58,7 +58,7 @@ def test_captions_cannot_break_out_of_the_data(folder, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"id": "test/000"}, "no row has the id 'test/000'; alike are test/0003"),
+        ({"id": "test/000"}, "no row has the id 'test/000'; similar ids are test/0003"),
         ({"split": "val"}, "no split 'val'"),
         ({"rows": 0}, "0 rows"),
         ({"output": "page.pdf"}, "ends in .html"),

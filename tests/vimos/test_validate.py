@@ -55,7 +55,7 @@ def _asked(number=0, **changes):
         (_asked(1, question="which way DOES person 0 turn"), "is asked twice"),
         (_asked(start=1.0, end=9.0), "the span 1-9 s reaches beyond the clip's 2.00 s"),
         (_asked(start=1.0, end=0.5), "expected 0 <= start <= end"),
-        (_asked(start=None), "the span None to 1.0 s is none"),
+        (_asked(start=None), "None to 1.0 s is no span"),
         (lambda rows: rows[0]["captions"][0].update(text=""), "a caption is empty"),
         (lambda rows: rows[0]["captions"][0].update(start=0.0, end=5.0), "caption 'a person walks"),
         (lambda rows: rows[0]["actions"][0].update(action=""), "an action has no name"),
@@ -89,7 +89,7 @@ def test_flaws_of_files_are_found(made):
     path.write_bytes(whole[: len(whole) // 2])
     lines = found(made)
     assert "train/00001.parquet: not a readable Parquet file" in lines
-    assert "vimos.json: its SHA-256" in lines and "it tells of" in lines
+    assert "vimos.json: its SHA-256" in lines and "it states" in lines
     path.write_bytes(whole)
     (made / "train" / "00009.parquet.part").write_bytes(b"")
     assert "left behind by an interrupted build" in found(made)

@@ -1,4 +1,1 @@
-"""VIMOS: recordings, measured questions, and the dataset on disk that a model is trained and asked on.
-
-Knows movement (`vimonet.motion`), nothing of models.
-"""
+"""Build, store and read VIMOS: clips with captions, measured questions and answers, on disk as Parquet and MP4."""

@@ -1,8 +1,8 @@
 """Map class names of the sources to one vocabulary of action phrases, and inflect these phrases.
 
-An action is kept as a base-form phrase ("wave the right hand"); questions and answers inflect it. Labels of different
-corpora that name the same movement become the same phrase; nothing about direction is taken from a label ("walk to the
-left" in one corpus does not mean leftward of the body): direction is measured.
+An action is stored as a base-form phrase ("wave the right hand"), which questions and answers inflect. Labels of
+several corpora for the same movement map to the same phrase. Labels give no direction ("walk to the left" is not
+leftward of the body in every corpus); direction is measured.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _CMU = (  # first match wins, searched in the lower-case description
     ("walk", "walk"),
 )
 
-_LABELS = {  # labels that are no verb phrase, or that name what another corpus names otherwise
+_LABELS = {  # labels that are not verb phrases, or whose movement has another name in another corpus
     "boxing punches": "box",
     "baseball swing from the right": "swing a baseball bat",
     "tennis right hand forehand swing": "swing a tennis racket",
@@ -194,12 +194,15 @@ _NO_DOUBLING = ("w", "x", "y")
 
 
 def action_phrase(source: str, label: str, side: str | None = None) -> str | None:
-    """Look up the action phrase (base form) of a source's class name; None where the label says nothing usable.
+    """Look up the action phrase (base form) of a class name; None for a label without a usable action.
 
     Args:
         source: ``bnr``, ``cmu`` or a corpus whose labels are verb phrases.
-        label: class name as the source gives it (for ``cmu`` the description of the sequence).
-        side: ``left`` or ``right`` where the label leaves it to a field of its own.
+        label: class name of the source (for ``cmu`` the description of the sequence).
+        side: ``left`` or ``right``, for sources that keep it in a separate field.
+
+    Returns:
+        The phrase, such as "wave the right hand", or None.
     """
     if source == "bnr":
         return _BNR.get(label)
@@ -226,7 +229,7 @@ def third_person(phrase: str) -> str:
 
 
 def _inflect(phrase: str, inflect: Callable[[str], str]) -> str:
-    # Only these words after "and" are verbs in this vocabulary; "hands and knees" is not.
+    # Only these words are verbs after "and" in this vocabulary; "hands and knees" holds none.
     parts = re.split(r" and (?=(?:turn|jump|spin|throw|stand|sit)\b)", phrase)
     return " and ".join(_inflect_first(part, inflect) for part in parts)
 

@@ -1,4 +1,4 @@
-"""Write one sentence about a movement from its actions and measures."""
+"""Write a caption from the actions and the measured facts of a movement."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _TRAVELLING = ("walk", "run", "sprint", "sneak", "crawl", "jog")
 
 
 def caption(parts: list[Part], facts: Facts, rng: random.Random) -> str:
-    """Write a plain sentence such as "a person walks forward and turns left."
+    """Write a caption such as "a person walks forward and turns left".
 
-    Direction, pace and turning are told where the facts are clear about them; which of them is a matter of chance, as
-    with people.
+    Direction, pace and turning are mentioned where the facts are clear, and then at random, because people's captions
+    mention only some of them.
 
     Args:
-        parts: what happens, in order.
+        parts: actions in order of time.
         facts: measured on the whole movement.
-        rng: source of chance.
+        rng: random generator.
     """
-    said = []
+    phrases = []
     for part in parts:
         words = third_person(part.action)
         verb = part.action.split()[0]
         if verb in _TRAVELLING and len(parts) == 1 and words == third_person(verb):
             words += _manner(facts, rng)
-        said.append(words)
+        phrases.append(words)
     subject = rng.choice(("a person", "a person", "a person", "the person", "someone", "a man"))
-    return f"{subject} {', then '.join(said)}."
+    return f"{subject} {', then '.join(phrases)}."
 
 
 def _manner(facts: Facts, rng: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""Write the card of a dataset: ``README.md`` with the YAML front matter from which `datasets` knows the splits."""
+"""Write the card of a dataset: ``README.md`` with the YAML front matter that `datasets` reads the splits from."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 @dataclass
 class Counts:
-    """What a dataset holds, counted in one pass over its shards.
+    """Count the content of a dataset in one pass over its shards.
 
     Attributes:
         rows, instructions, captions, videos: per split.
-        seconds: of movement, per split.
+        seconds: duration of the movement, s, per split.
         sources: (source, split) -> rows.
         licences: (source, licence) -> rows.
         styles: (style, split) -> instructions.
         forms: (style, form) -> instructions.
-        generators: (what, generator) -> number.
+        generators: (``captions`` or ``instructions``, generator) -> number.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -55,14 +55,14 @@ class Counts:
 
 
 def count(folder: str | Path) -> Counts:
-    """Count a dataset; memory holds one batch of rows.
+    """Count a dataset with one batch of rows in memory.
 
     Raises:
-        InputError: no dataset is there.
+        InputError: the folder holds no dataset.
     """
     counts = Counts()
-    asked = [f"instructions.list.element.{name}" for name in ("style", "form", "generator")]
-    columns = ["source", "licence", "fps", "frames", "video", "captions.list.element.generator", *asked]
+    nested = [f"instructions.list.element.{name}" for name in ("style", "form", "generator")]
+    columns = ["source", "licence", "fps", "frames", "video", "captions.list.element.generator", *nested]
     for split, paths in splits_of(folder).items():
         for path in paths:
             for batch in pq.ParquetFile(path).iter_batches(columns=columns, batch_size=1024):
@@ -90,8 +90,13 @@ def _add(counts: Counts, split: str, batch: Any) -> None:
 def write_card(build: Build, builder: Builder, leak: LeakReport | None) -> Path:
     """Write ``README.md`` of a finished build and return its path; the same build gives the same bytes.
 
+    Args:
+        build: the finished build.
+        builder: its builder, which describes the source.
+        leak: leak report, or None for too few questions.
+
     Raises:
-        InputError: the dataset is not there.
+        InputError: the folder holds no dataset.
     """
     counts = count(build.folder)
     path = build.folder / "README.md"
@@ -136,7 +141,7 @@ def _body(build: Build, builder: Builder, counts: Counts, leak: LeakReport | Non
     parts = [
         f"# {builder.name}",
         builder.describe(),
-        "## What it holds",
+        "## Content",
         _table(["split", "rows", "hours of movement", "rows with video", "captions", "instructions"], total),
         "### Instructions by style",
         _table(["style", *splits], [[style, *(counts.styles[style, s] for s in splits)] for style in styles]),
@@ -145,17 +150,17 @@ def _body(build: Build, builder: Builder, counts: Counts, leak: LeakReport | Non
             ["source", *splits, "licence"],
             [[x, *(counts.sources[x, s] for s in splits), "; ".join(licences[x])] for x in sources],
         ),
-        "### Who wrote what",
+        "### Generators",
         _table(["what", "generator", "number"], [[*key, n] for key, n in sorted(counts.generators.items())]),
         "### Instructions by form",
         _table(["style", "form", "number"], [[*key, n] for key, n in sorted(counts.forms.items())]),
         "## Leak report",
-        leak.markdown() if leak else "Too few questions to fit a question-only model on some and score it on others.",
+        leak.markdown() if leak else "Too few questions to fit and score a question-only model.",
         "## Skipped files",
         _skipped(build.skipped),
-        "## How to load it",
+        "## Loading",
         _LOADING,
-        "## How it was built",
+        "## Build",
         f"Format version {VERSION}, SHA-256 over the shards `{build.digest}`, settings:\n\n"
         f"```json\n{json.dumps(settings, indent=1, sort_keys=True)}\n```",
     ]
@@ -163,7 +168,7 @@ def _body(build: Build, builder: Builder, counts: Counts, leak: LeakReport | Non
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> str:
-    """Write a Markdown table; numbers to the right."""
+    """Write a Markdown table with right-aligned numbers."""
     if not rows:
         return "None."
     numeric = [all(isinstance(row[i], int) for row in rows) for i in range(len(head))]
@@ -192,8 +197,8 @@ row = rows[0]
 joints = np.array(row["joints"], np.float32).reshape(row["frames"], 22, 3) * row["scale"]  # metres, Y up, 20 frames/s
 ```
 
-or `vimonet.vimos.reading.read_records(folder, "train")`, which streams records with `Motion` objects. `joints` is int16
-in steps of `scale` metres (half a millimetre unless the clip reaches beyond 16 m), 22 joints in HumanML3D order;
-`confidence` 0..255, null where every joint was seen; `dimensions` 2 marks keypoints of an image (y up, torso 0.5).
-`evidence` and `provenance` are JSON. `video`, where a row has one, is a path inside this folder. `vimonet data
-validate` checks it all, `vimonet data show` makes a page of it."""
+`vimonet.vimos.reading.read_records(folder, "train")` streams records with `Motion` objects instead. `joints` holds 22
+joints in HumanML3D order as int16 in steps of `scale` metres (half a millimetre unless the clip reaches beyond 16 m);
+`confidence` is 0..255, or null where every joint was seen; `dimensions` is 2 for keypoints of an image (y up, trunk
+0.5). `evidence` and `provenance` are JSON; `video` is a path inside this folder or null. `vimonet data validate` checks
+the dataset, `vimonet data show` writes a page about it."""

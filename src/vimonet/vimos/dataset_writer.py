@@ -1,7 +1,7 @@
-"""Build a dataset: shards written whole or not at all, by several processes, resumable to the same bytes.
+"""Write a dataset as atomic shards, in several processes; an interrupted build continues to the same bytes.
 
-A builder says which shards there are and gives the records of each; nothing else about a build depends on it. A shard
-depends on its builder's settings and its own keys alone, never on other shards or on the process that writes it.
+A builder lists the shards and yields the records of each. A shard depends only on its builder's settings and its own
+keys, never on other shards or on the process that writes it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from vimonet.utils.errors import InputError
 from vimonet.vimos.parquet import VERSION, Record, distinct, to_row, to_table
 
 ROW_GROUP = 64
-"""Rows decoded together: small enough that a reader which streams stays small."""
+"""Rows per Parquet row group, which a streaming reader holds in memory."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A Parquet file to be: its split, its number in the split, and what goes into it (keys of the builder's own)."""
+    """Name a Parquet file to write: split, number within the split, and the builder's keys of its content."""
 
     split: str
     number: int
@@ -40,13 +40,13 @@ class Shard:
 
     @property
     def path(self) -> str:
-        """Place inside the dataset."""
+        """Return the path relative to the dataset."""
         return f"{self.split}/{self.number:05d}.parquet"
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that could not be used, and why: one sentence."""
+    """Report a source file that was left out, with the reason in one sentence."""
 
     file: str
     reason: str
@@ -54,11 +54,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Attached:
-    """A file that comes into the dataset as it is (a video), told before the record that names it.
+    """Attach a file (a video) to the dataset unchanged; yield it before the record that names it.
 
     Attributes:
-        source: where it is.
-        path: where it will be, relative to the dataset: one folder deep.
+        source: path of the original.
+        path: path of the copy relative to the dataset, one folder deep.
     """
 
     source: str
@@ -66,34 +66,34 @@ class Attached:
 
 
 class Builder(Protocol):
-    """What a builder must have. It is sent to worker processes: keep it small, load data on first use."""
+    """Describe the interface of a builder, which is pickled for worker processes: load data on first use."""
 
     @property
     def name(self) -> str:
         """Name of the dataset."""
 
     def settings(self) -> dict[str, Any]:
-        """Return everything the result depends on, as JSON: a build of other settings is not continued."""
+        """Return everything the result depends on, as JSON; only a build of the same settings is continued."""
 
     def shards(self) -> Sequence[Shard]:
-        """List all shards, the same on every call. Raises InputError when the source cannot be read."""
+        """List all shards, the same on every call; raise InputError for an unreadable source."""
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
         """Yield the records of a shard, the same in every process."""
 
     def describe(self) -> str:
-        """Write Markdown for the card: what the dataset is, where from, under which licences."""
+        """Describe the dataset, its origin and its licences in Markdown, for the card."""
 
 
 @dataclass
 class Build:
-    """What a build left behind.
+    """Summarise a finished build.
 
     Attributes:
-        folder: the dataset.
+        folder: folder of the dataset.
         rows: rows per split.
         instructions: instructions per split.
-        skipped: files that could not be used.
+        skipped: source files left out.
         digest: SHA-256 over the shards.
     """
 
@@ -105,7 +105,7 @@ class Build:
 
 
 def chunk(split: str, keys: Sequence[Any], size: int) -> list[Shard]:
-    """Divide keys, in order, into shards of at most `size`."""
+    """Divide keys, in order, into shards of at most `size` keys."""
     return [Shard(split, n, tuple(keys[i : i + size])) for n, i in enumerate(range(0, len(keys), size))]
 
 
@@ -118,18 +118,21 @@ def build(
     progress: bool = True,
     retry_skipped: bool = False,
 ) -> Build:
-    """Write a dataset, or finish one that was interrupted.
+    """Write a dataset, or continue an interrupted build.
 
     Args:
-        builder: says what goes in.
-        out: folder; a finished dataset of the same settings is left as it is.
-        workers: processes that build shards; 0 builds in this process.
-        overwrite: replace a folder of other settings.
-        progress: show a bar with the time left.
-        retry_skipped: build the shards again in which something was skipped.
+        builder: source of shards and records.
+        out: output folder; a finished dataset of the same settings stays unchanged.
+        workers: number of processes; 0 builds in this process.
+        overwrite: replace a dataset of other settings.
+        progress: show a progress bar.
+        retry_skipped: build shards with skipped files again.
+
+    Returns:
+        Counts and digest of the dataset.
 
     Raises:
-        InputError: the source cannot be read, `out` holds something else, or nothing could be used.
+        InputError: the source is unreadable or yields no row, or `out` holds other files.
     """
     folder = Path(out)
     settings = {"vimos_version": VERSION, "name": builder.name, **builder.settings()}
@@ -150,12 +153,12 @@ def build(
     if not sum(result.rows.values()):
         reasons = f" (first: {result.skipped[0].file}: {result.skipped[0].reason})" if result.skipped else ""
         shutil.rmtree(folder)
-        raise InputError(f"{builder.name}: nothing in the source could be used{reasons}.")
+        raise InputError(f"{builder.name}: no file of the source could be used{reasons}.")
     return result
 
 
 def is_done(path: Path, retry_skipped: bool = False) -> bool:
-    """Tell whether a shard is written, with `retry_skipped` only if nothing in it was skipped."""
+    """Tell whether a shard is written; with `retry_skipped`, a shard with skipped files is not."""
     return path.is_file() and not (retry_skipped and _skipped_in(pq.ParquetFile(path)))
 
 
@@ -164,16 +167,14 @@ def _skipped_in(file: pq.ParquetFile) -> list[Skipped]:
 
 
 def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
-    """Create the folder with its settings, or see that the one there is of the same build."""
+    """Create the folder with its settings, or check that an existing folder belongs to the same build."""
     path = folder / "build.json"
     if folder.exists() and any(entry.name != "build.json.part" for entry in folder.iterdir()):
         if not path.is_file():
-            raise InputError(f"{folder}: this folder holds something else; give a new or empty one to --output.")
+            raise InputError(f"{folder}: this folder holds other files; give a new or empty one to --output.")
         if json.loads(path.read_text("utf-8")) != settings:
             if not overwrite:
-                raise InputError(
-                    f"{folder}: a dataset of other settings is here; give another --output, or --overwrite."
-                )
+                raise InputError(f"{folder}: this dataset has other settings; give another --output, or --overwrite.")
             _empty(folder)
         for left in folder.glob("*/*.part"):
             left.unlink()
@@ -183,7 +184,7 @@ def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
 
 
 def _empty(folder: Path) -> None:
-    """Delete a dataset; ``build.json``, which marks the folder as one, goes last: an interruption leaves it ours."""
+    """Delete a dataset; ``build.json`` goes last, so that an interruption leaves the folder marked as a dataset."""
     for entry in folder.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)
@@ -207,7 +208,7 @@ def _written(builder: Builder, shards: list[Shard], folder: Path, workers: int) 
                 yield future.result()
         except BrokenProcessPool:
             raise InputError(
-                f"{folder}: a worker was ended from outside, perhaps for want of memory; give the command again, with "
+                f"{folder}: a worker process was killed, perhaps for lack of memory; give the command again, with "
                 "fewer --workers if it recurs."
             ) from None
         except BaseException:
@@ -221,7 +222,7 @@ _HERE: tuple[Builder, Path] | None = None
 def _start(builder: Builder, folder: Path) -> None:
     global _HERE
     os.environ["OMP_NUM_THREADS"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     _HERE = (builder, folder)
 
 
@@ -231,7 +232,7 @@ def _write_here(shard: Shard) -> Shard:
 
 
 def _write(builder: Builder, shard: Shard, folder: Path) -> Shard:
-    """Write one shard; it has its name only once it is whole. The file's metadata lists skipped files."""
+    """Write one shard atomically; the metadata of the file lists skipped source files."""
     rows, skipped = [], []
     for record in builder.records(shard):
         if isinstance(record, Skipped):
@@ -250,7 +251,7 @@ def _write(builder: Builder, shard: Shard, folder: Path) -> Shard:
 
 
 def _attach(file: Attached, folder: Path) -> None:
-    """Copy a file whole or not at all; it is told of before its shard is written, so no shard names a missing one."""
+    """Copy a file atomically; its shard is written later, so no shard names a missing file."""
     path = folder / file.path
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -259,7 +260,7 @@ def _attach(file: Attached, folder: Path) -> None:
 
 
 def summarise(folder: Path, shards: Sequence[Shard]) -> Build:
-    """Count what is on disk, hash it, and write ``vimos.json``."""
+    """Count and hash the shards on disk, and write ``vimos.json``."""
     rows: Counter[str] = Counter()
     instructions: Counter[str] = Counter()
     skipped: list[Skipped] = []
@@ -283,7 +284,7 @@ def summarise(folder: Path, shards: Sequence[Shard]) -> Build:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file atomically."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)

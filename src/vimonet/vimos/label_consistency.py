@@ -1,4 +1,4 @@
-"""Compare labels with measures: a question whose answer the other would dispute is not asked."""
+"""Compare labels with measurements, so that no question is asked whose answer the other would contradict."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.types import Question
 
 NEVER = "that does not happen"
-"""Answer to a question about something that is not there."""
+"""Answer to a question about an absent event."""
 
 _STEM = {"sprint": "run", "dash": "run", "jog": "run", "box": "punch", "hop": "jump", "slash": "swing"}
 
 
 def absent_from(other: str, happening: set[str]) -> bool:
-    """Tell whether `other` can be called absent: not the same verb, and not part of what happens."""
+    """Tell whether the action `other` is certainly absent: no action in `happening` shares its verb and side."""
     stem = _STEM.get(other.split()[0], other.split()[0])
     for action in happening:
         words = action.split()
@@ -26,7 +26,7 @@ def absent_from(other: str, happening: set[str]) -> bool:
 
 
 def may_happen(action: str, facts: Facts) -> bool:
-    """Tell whether, by the facts, an action that no label names may well have happened."""
+    """Tell whether the facts allow an action that no label names."""
     words = action.split()
     verb = words[0]
     relative = (facts.mean_speed or 0.0) / (facts.leg_length or 1.0)
@@ -48,7 +48,7 @@ def may_happen(action: str, facts: Facts) -> bool:
 
 
 def _denies(question: Question) -> str | None:
-    """Name what a question's answer denies, as its form declares it."""
+    """Look up the event that a question's answer denies."""
     return FORMS[question.form].denies.get(question.answer) if question.form in FORMS else None
 
 
@@ -62,7 +62,7 @@ _STILL = frozenset(("stand", "sit", "lie", "kneel", "crouch"))
 
 
 def _denied_by_count(question: Question, happening: set[str]) -> bool:
-    """Tell whether a count of nothing, or a body that stays as it is, denies a label."""
+    """Tell whether an answer of "none" or "still" contradicts a label."""
     denied = _denies(question)
     words = {word for action in happening for word in action.split()}
     if denied == "low":
@@ -77,7 +77,7 @@ def _denied_by_count(question: Question, happening: set[str]) -> bool:
 
 
 def contradicts(question: Question, happening: set[str]) -> bool:
-    """Tell whether a measure denies a label: no jump in "jump rope", someone standing who "sits down"."""
+    """Tell whether a measured answer contradicts a label: no jump in "jump rope", standing throughout "sit down"."""
     if question.kind == "posture":
         low = {"sit", "squat", "kneel", "lie", "crouch", "crawl", "fall", "roll", "lunge", "pick"}
         upright = {label for label, _, _ in question.evidence["posture"]} <= {"standing", "airborne"}

@@ -1,9 +1,8 @@
-"""Report leaks of a dataset: how much of it can be answered from the questions alone, style by style.
+"""Write the leak report of a dataset: the share of questions that a question-only model answers, per style.
 
-The ceiling of a style is 100: every answer follows from the movement, so a model that sees it can be right every time.
-A style is flagged when the question-only model, or the majority answer of each form, comes within 5 points of that
-ceiling (nothing is left to gain by looking), or when the model is more than 5 points above those majority answers (the
-words give the answer away).
+The ceiling of every style is 100, because each answer follows from the movement. A style is flagged when the
+question-only model or the majority answers come within 5 points of the ceiling (the movement adds nothing), or when the
+model stands more than 5 points above the majority answers (the wording reveals the answer).
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ __all__ = ["LeakReport", "QuestionOnly", "StyleLeak", "leak_report"]
 CEILING = 100.0
 MARGIN = 5.0
 _LEAST = 50
-"""A style with fewer questions than this is reported and never flagged: 5 points would be two questions."""
+"""Fewest questions of a flagged style: below it, 5 points are only two questions."""
 
 
 @dataclass(frozen=True)
 class StyleLeak:
-    """What blind answers reach in one style, in percent.
+    """Hold the blind scores of one style, in percent.
 
     Attributes:
-        style: of the instructions.
+        style: style of the questions.
         n: questions scored.
-        blind: share answered right from the question alone.
-        majority: share right with the commonest training answer of each form.
-        flag: why it is flagged, empty when it is not.
-        worst: the forms that stand highest above their majority answer: (form, n, blind, majority).
+        blind: score of the question-only model.
+        majority: score of the commonest training answer of each form.
+        flag: reason for a flag, empty without one.
+        worst: (form, n, blind, majority) of the forms that stand highest above their majority.
     """
 
     style: str
@@ -55,14 +54,14 @@ class StyleLeak:
 
 @dataclass(frozen=True)
 class LeakReport:
-    """The blind scores of a dataset.
+    """Hold the blind scores of a dataset.
 
     Attributes:
-        fitted_on, scored_on: splits (``train, 1 recording in 5`` where there is no other split).
-        fitted, scored: questions.
-        seed: of the subsamples.
-        styles: one entry each, in alphabetical order.
-        overall: all styles together.
+        fitted_on, scored_on: splits (``train, 1 recording in 5`` for a dataset of one split).
+        fitted, scored: numbers of questions.
+        seed: seed of the subsamples.
+        styles: scores per style, in alphabetical order.
+        overall: scores of all styles together.
     """
 
     fitted_on: str
@@ -83,7 +82,7 @@ class LeakReport:
         return {"ceiling": CEILING, "margin": MARGIN, **asdict(self)}
 
     def markdown(self) -> str:
-        """Write a table for the card, and a sentence about each flag."""
+        """Write the table of the card, and a sentence about each flag."""
         lines = [
             f"A model that reads only the questions (hashed words, softmax regression) was fitted on {self.fitted:,} "
             f"of {self.fitted_on} and asked {self.scored:,} of {self.scored_on}. The ceiling is {CEILING:g} in every "
@@ -104,18 +103,18 @@ class LeakReport:
 
 
 def leak_report(folder: str | Path, *, seed: int = 0, fit: int = 150_000, score: int = 60_000) -> LeakReport | None:
-    """Fit the question-only model on ``train``, score it on ``test`` (else ``val``, else on recordings kept aside).
+    """Fit the question-only model on ``train`` and score it on ``test`` (else ``val``, else held-out recordings).
 
     Args:
-        folder: a finished dataset; ``leak.json`` is written into it.
-        seed: of the subsample.
-        fit, score: at most about so many questions.
+        folder: a finished dataset, which gets ``leak.json``.
+        seed: seed of the subsamples.
+        fit, score: approximate limits on questions to fit and to score.
 
     Returns:
-        The report, or None where there are too few questions to fit and to score.
+        The report, or None for too few questions.
 
     Raises:
-        InputError: no dataset is there.
+        InputError: the folder holds no dataset.
     """
     found = splits_of(folder)
     known = next((split for split in ("train", *found) if split in found), "")
@@ -134,10 +133,10 @@ def leak_report(folder: str | Path, *, seed: int = 0, fit: int = 150_000, score:
     model = QuestionOnly(seed).fit(fitted)
     given = model.answers([question for question, *_ in scored])
     tally: dict[tuple[str, str], Counter[str]] = {}
-    for (_, answer, form, style), said in zip(scored, given, strict=True):
+    for (_, answer, form, style), guess in zip(scored, given, strict=True):
         counts = tally.setdefault((style, form), Counter())
         counts["n"] += 1
-        counts["blind"] += _same(said, answer)
+        counts["blind"] += _same(guess, answer)
         counts["majority"] += _same(model.majority.get(form, ""), answer)
     styles = tuple(
         _style(name, {f: c for (s, f), c in tally.items() if s == name}) for name in sorted({s for s, _ in tally})
@@ -179,7 +178,7 @@ def _style(name: str, forms: dict[str, Counter[str]]) -> StyleLeak:
 
 
 def _questions(shards: list[Path], limit: int, seed: int) -> Iterator[tuple[str, str, str, str, str]]:
-    """Draw about `limit` questions by row: question, answer, form (without its subject), style, recording."""
+    """Draw about `limit` questions, whole rows at a time: question, answer, form, style, recording."""
     total = sum(
         len(batch.column(0).flatten())
         for path in shards

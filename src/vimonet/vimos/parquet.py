@@ -1,8 +1,8 @@
-"""Define VIMOS on disk: the row of a Parquet shard, and the packing of a movement into it.
+"""Define a row of VIMOS on disk, and convert records to rows and back.
 
-A dataset is a folder: ``vimos.json`` (format version, settings, counts, digest), ``README.md`` (the card, with the YAML
-front matter from which ``datasets.load_dataset(folder)`` knows the splits), ``<split>/NNNNN.parquet`` and, where rows
-have video, ``video/*.mp4`` beside them. One row is one clip with its captions and instructions.
+A dataset is a folder of ``vimos.json`` (format version, settings, counts, digest), ``README.md`` (the card, whose YAML
+front matter tells ``datasets.load_dataset(folder)`` the splits), ``<split>/NNNNN.parquet`` and ``video/*.mp4``. One row
+is one clip with its captions and instructions.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ VERSION = 1
 """Version of the row; raised when a column changes its meaning."""
 
 STEP = 0.0005
-"""Metres per int16 step (half a millimetre) unless a clip reaches farther than 16 m: then its largest value fits."""
+"""Metres per int16 step; a clip that reaches beyond 16 m has larger steps, so that its largest value fits."""
 
 _SPAN = {"start": pa.float32(), "end": pa.float32()}
 SCHEMA = pa.schema(
     {
         "id": pa.string(),  # unique in the dataset
         "source": pa.string(),  # corpus
-        "recording": pa.string(),  # recording it was cut from: the unit of splits and of intervals
+        "recording": pa.string(),  # unit of splits and of bootstrap intervals
         "split": pa.string(),
         "licence": pa.string(),
         "dimensions": pa.int8(),  # 3, or 2 for keypoints; null without motion
@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
         "frames": pa.int32(),
         "scale": pa.float32(),  # metres per step of `joints`
         "joints": pa.list_(pa.int16()),  # frames x 22 x 3, row-major
-        "confidence": pa.list_(pa.uint8()),  # frames x 22 in 0..255; null: every joint was seen
+        "confidence": pa.list_(pa.uint8()),  # frames x 22 in 0..255; null when every joint was seen
         "video": pa.string(),  # path of an MP4 inside the dataset, or null
         "video_span": pa.struct(_SPAN),  # seconds of the video that the clip covers
         "actions": pa.list_(pa.struct({"action": pa.string(), **_SPAN})),
@@ -49,16 +49,16 @@ SCHEMA = pa.schema(
         "instructions": pa.list_(
             pa.struct(
                 {
-                    "kind": pa.string(),  # what is asked about; scores are reported by it
+                    "kind": pa.string(),  # topic; scores are reported by it
                     "style": pa.string(),  # sequence, direction, body_part, reasoning, hallucination, count ...
                     "form": pa.string(),  # question form; majority answers are counted per form
                     "question": pa.string(),
                     "answer": pa.string(),
-                    "options": pa.list_(pa.string()),  # every answer the form can have; empty: open
-                    "slots": pa.string(),  # JSON: words another wording of the form needs
+                    "options": pa.list_(pa.string()),  # all answers of the form; empty for an open question
+                    "slots": pa.string(),  # JSON: words that fill another wording of the form
                     "wording": pa.string(),  # seen (in training) or unseen
                     "evidence": pa.string(),  # JSON: measured values behind the answer
-                    **_SPAN,  # seconds the answer rests on
+                    **_SPAN,  # span behind the answer, s
                     "generator": pa.string(),
                 }
             )
@@ -71,13 +71,13 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Caption:
-    """A sentence about a clip.
+    """Hold a sentence about a clip.
 
     Attributes:
-        text: as written.
-        generator: who wrote it: ``people``, ``kinematic``, ``caption``, or a model's name.
-        start, end: seconds it speaks about; None for the whole clip.
-        tokens: lemmatised ``word/POS`` tokens where the source has them (HumanML3D), else empty.
+        text: the sentence.
+        generator: its author: ``people``, ``kinematic``, ``caption``, or a model's name.
+        start, end: span that it describes, s; None for the whole clip.
+        tokens: lemmatised ``word/POS`` tokens of HumanML3D, empty for other sources.
     """
 
     text: str
@@ -89,15 +89,15 @@ class Caption:
 
 @dataclass(frozen=True)
 class Instruction:
-    """A question with its answer, in words.
+    """Hold a worded question with its answer.
 
     Attributes:
         kind, form, answer, options, slots, evidence: as in :class:`vimonet.vimos.types.Question`.
-        question: as a person would write it.
+        question: the wording.
         style: benchmark style (``sequence``, ``direction``, ``body_part``, ``reasoning``, ``hallucination`` ...).
         generator: ``kinematic``, ``caption``, or a model's name.
-        wording: ``seen`` when training may use this wording, else ``unseen``.
-        start, end: seconds the answer rests on; None for the whole clip.
+        wording: ``seen`` for wordings of training, else ``unseen``.
+        start, end: span behind the answer, s; None for the whole clip.
     """
 
     kind: str
@@ -117,7 +117,7 @@ class Instruction:
     def of(
         cls, question: Question, text: str, style: str, generator: str = "kinematic", wording: str = "seen"
     ) -> Instruction:
-        """Put a question into the words `text`; its evidence's ``start`` and ``end`` become the span."""
+        """Word a question as `text`; ``start`` and ``end`` of its evidence become the span."""
         evidence = question.evidence
         return cls(
             question.kind,
@@ -137,16 +137,16 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Record:
-    """One row of VIMOS: a clip (motion, video or both) with what is said and asked about it.
+    """Hold one row of VIMOS: a clip (motion, video or both) with its captions and instructions.
 
     Attributes:
         id, source, recording, split, licence: as in :class:`vimonet.vimos.types.Clip`.
         motion: 3D or 2D movement, or None.
         video: path of an MP4 relative to the dataset, or None.
-        video_span: seconds of the video that the clip covers; None for all of it.
-        actions: labelled stretches, in seconds.
-        captions, instructions: what is said and asked.
-        provenance: where the clip comes from and what was done to it.
+        video_span: span of the video that the clip covers, s; None for the whole video.
+        actions: labelled segments, in s.
+        captions, instructions: sentences and questions about the clip.
+        provenance: origin of the clip and augmentations.
     """
 
     id: str
@@ -164,24 +164,24 @@ class Record:
 
 
 def same_words(question: str) -> str:
-    """Reduce a question to its words, without case and punctuation: two of the same words are one question."""
+    """Reduce a question to its words, without case and punctuation, to find duplicates."""
     return " ".join(re.findall(r"[\w'-]+", question.casefold()))
 
 
 def distinct(record: Record) -> Record:
-    """Keep every question of a record once; a question with two answers is left out: neither can be relied on."""
+    """Keep every question of a record once, and drop a question with two different answers."""
     answers: dict[str, set[str]] = {}
-    for asked in record.instructions:
-        answers.setdefault(same_words(asked.question), set()).add(asked.answer)
+    for i in record.instructions:
+        answers.setdefault(same_words(i.question), set()).add(i.answer)
     if len(answers) == len(record.instructions):
         return record
-    first = {same_words(asked.question): asked for asked in reversed(record.instructions)}
+    first = {same_words(i.question): i for i in reversed(record.instructions)}
     kept = [i for i in record.instructions if first[words := same_words(i.question)] is i and len(answers[words]) == 1]
     return replace(record, instructions=tuple(kept))
 
 
 def to_row(record: Record) -> dict[str, Any]:
-    """Pack a record into a row (keys of `SCHEMA`); coordinates are rounded to `scale`."""
+    """Convert a record to a row (keys of `SCHEMA`), with coordinates rounded to `scale`."""
     row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
     for name in ("id", "source", "recording", "split", "licence", "video"):
         row[name] = getattr(record, name)
@@ -208,7 +208,7 @@ def to_row(record: Record) -> dict[str, Any]:
     row["instructions"] = [
         {name: getattr(i, name) for name in plain}
         | {"options": list(i.options), "slots": _json(i.slots), "evidence": _json(i.evidence)}
-        | {"end": i.start if i.end is None else i.end}  # a moment begins and ends at once
+        | {"end": i.start if i.end is None else i.end}  # a moment has equal start and end
         for i in record.instructions
     ]
     row["provenance"] = _json(record.provenance)
@@ -216,7 +216,7 @@ def to_row(record: Record) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any]) -> Record:
-    """Unpack the record of a row that `to_row` wrote.
+    """Convert a row of `to_row` back to a record.
 
     Raises:
         InputError: the joints do not fill frames x 22 x 3.
@@ -244,7 +244,7 @@ def from_row(row: Mapping[str, Any]) -> Record:
 
 
 def motion_of(row: Mapping[str, Any]) -> Motion | None:
-    """Unpack the movement of a row, None when it has none (see `from_row`)."""
+    """Convert the movement of a row to a Motion, or None (see `from_row`)."""
     if row["joints"] is None:
         return None
     joints, confidence = arrays_of(row)
@@ -254,7 +254,7 @@ def motion_of(row: Mapping[str, Any]) -> Motion | None:
 
 
 def arrays_of(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Unpack joints float32 [T, 22, 3], m, and confidence float32 [T, 22] in 0..1 (or None) of a row."""
+    """Decode joints float32 [T, 22, 3], m, and confidence float32 [T, 22] in 0..1 (or None) of a row."""
     frames = row["frames"]
     joints, confidence = np.asarray(row["joints"], np.float32), row["confidence"]
     if joints.size != frames * 66 or (confidence is not None and len(confidence) != frames * 22):

@@ -1,8 +1,8 @@
-"""Answer from the question alone: a right answer shows that the movement was not needed.
+"""Fit a question-only baseline: it reads the question, and no movement, options or form.
 
-Words and pairs of words are hashed into features; a softmax regression tells the question form, and another one, per
-form, the answer. Where a question names its own answers ("A, B or C?"), the form's answer is the named phrase that was
-right most often, place in the sentence included. No movement, no options and no form are seen when it answers.
+Words and word pairs are hashed into features. One softmax regression predicts the question form, and one per form
+predicts the answer. For forms whose questions name the answers ("A, B or C?"), the answer is the named phrase that was
+right most often, given phrase and position.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _NAMED = 0.6
 
 
 class QuestionOnly:
-    """The blind model: fit on (question, answer, form), then ask it.
+    """Fit on (question, answer, form) triples and answer from questions alone.
 
     Args:
-        seed: of the subsample it learns from (at most 4,000 questions per form, 60 answers each).
+        seed: seed of the training subsample (at most 4,000 questions and 60 answers per form).
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -42,13 +42,13 @@ class QuestionOnly:
         self._forms: _Softmax | None = None
         self._answers: dict[str, _Softmax | _Named] = {}
         self.majority: dict[str, str] = {}
-        """Form -> its commonest answer."""
+        """Form -> its commonest training answer."""
 
     def fit(self, triples: Iterable[Triple]) -> QuestionOnly:
-        """Fit the model; returns itself.
+        """Fit the model and return it.
 
         Raises:
-            ValueError: there is nothing to learn from.
+            ValueError: there are no triples.
         """
         groups: dict[str, list[tuple[str, str]]] = {}
         for question, answer, form in triples:
@@ -157,7 +157,7 @@ def _fit(x: Any, y: NDArray[np.int64], classes: int, ridge: float = 1e-4) -> NDA
 
 @dataclass
 class _Named:
-    """For forms whose questions name the answer: the named phrase most often right, by phrase and by place."""
+    """Choose the phrase named in the question that was right most often, by phrase and by position."""
 
     known: re.Pattern[str]
     phrase: dict[str, float]
@@ -166,10 +166,10 @@ class _Named:
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[str, str]]) -> _Named | None:
-        """None where most questions do not name their answer beside others."""
+        """Fit on a form's pairs; return None for a form whose questions rarely name their answer."""
         answers = {answer.lower() for _, answer in pairs}
-        told = sum(answer.lower() in question.lower() for question, answer in pairs)
-        if told < _NAMED * len(pairs) or len(answers) < 2 or len(answers) > 2000:
+        naming = sum(answer.lower() in question.lower() for question, answer in pairs)
+        if naming < _NAMED * len(pairs) or len(answers) < 2 or len(answers) > 2000:
             return None
         longest = sorted(answers, key=lambda answer: (-len(answer), answer))
         known = re.compile("|".join(rf"(?<!\w){re.escape(answer)}(?!\w)" for answer in longest))

@@ -1,4 +1,4 @@
-"""Read a VIMOS dataset: memory-mapped rows through `datasets`, one record after another, the length of its videos."""
+"""Read a VIMOS dataset: shards by split, streamed records, memory-mapped rows, and the duration of its videos."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ def splits_of(folder: str | Path) -> dict[str, list[Path]]:
     """List the shards of a dataset by split, in order.
 
     Raises:
-        InputError: no dataset is there, it is not finished, or of a newer format.
+        InputError: the folder holds no dataset, an unfinished one, or one of a newer format.
     """
     folder = Path(folder)
     try:
         facts = json.loads((folder / "vimos.json").read_text("utf-8"))
         version = int(facts["vimos_version"])
     except FileNotFoundError:
+        interrupted = (folder / "build.json").is_file()
         hint = (
-            "the build was interrupted: give its command again"
-            if (folder / "build.json").is_file()
-            else ("build one with 'vimonet data build'")
+            "its build was interrupted, give the command again" if interrupted else "make one with 'vimonet data build'"
         )
         raise InputError(f"{folder}: no VIMOS dataset is here (no vimos.json); {hint}.") from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{folder / 'vimos.json'}: not readable as the description of a VIMOS dataset.") from None
+        raise InputError(
+            f"{folder / 'vimos.json'}: this file does not describe a VIMOS dataset; build it again."
+        ) from None
     if version > VERSION:
         raise InputError(f"{folder}: format version {version}; this vimonet reads up to {VERSION}, update it.")
     found: dict[str, list[Path]] = {}
@@ -49,7 +50,7 @@ def shards_of(folder: str | Path, split: str) -> list[Path]:
     """List the shards of one split.
 
     Raises:
-        InputError: no dataset, or no such split.
+        InputError: the dataset or the split does not exist.
     """
     found = splits_of(folder)
     if split not in found:
@@ -61,7 +62,7 @@ def sources_of(folder: str | Path, split: str) -> list[dict[str, Any]]:
     """Count the clips of a split by source and licence: dicts of ``source``, ``licence``, ``clips``, most clips first.
 
     Raises:
-        InputError: no dataset, or no such split.
+        InputError: the dataset or the split does not exist.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for path in shards_of(folder, split):
@@ -71,10 +72,10 @@ def sources_of(folder: str | Path, split: str) -> list[dict[str, Any]]:
 
 
 def read_records(folder: str | Path, split: str) -> Iterator[Record]:
-    """Stream the records of a split: memory holds one row group.
+    """Stream the records of a split, with one row group in memory.
 
     Raises:
-        InputError: no dataset, no such split, or a damaged shard.
+        InputError: the dataset or the split does not exist, or a shard is damaged.
     """
     for path in shards_of(folder, split):
         try:
@@ -82,14 +83,20 @@ def read_records(folder: str | Path, split: str) -> Iterator[Record]:
         except (OSError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path}: not readable as a shard of a VIMOS dataset ({error}).") from error
+            raise InputError(
+                f"{path}: this is no readable shard of a VIMOS dataset ({error}); build it again."
+            ) from error
 
 
 def read_rows(
     path: Path, columns: list[str] | None = None, row_groups: list[int] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Read rows of one shard, or some of their columns or groups, one after another; `joints` and `confidence` are flat
-    NumPy arrays.
+    """Stream the rows of one shard; `joints` and `confidence` are flat NumPy arrays.
+
+    Args:
+        path: Parquet file.
+        columns: columns to read; None for all.
+        row_groups: row groups to read; None for all.
 
     Raises:
         OSError, pyarrow.ArrowException: the file cannot be read or decoded.
@@ -106,12 +113,7 @@ def read_rows(
 
 
 def motion_row(rows: datasets.Dataset, index: int) -> dict[str, Any]:
-    """Read one row of `open_rows` in arrow format for `arrays_of`: joints and confidence stay in the map.
-
-    Args:
-        rows: ``open_rows(...).with_format("arrow")``.
-        index: of the row.
-    """
+    """Read the motion columns of a row of ``open_rows(...).with_format("arrow")``, without copying joints."""
     table: Any = rows[index]
     row = {name: table[name][0].as_py() for name in ("id", "source", "frames", "fps", "scale", "dimensions")}
     for name in ("joints", "confidence"):
@@ -121,10 +123,10 @@ def motion_row(rows: datasets.Dataset, index: int) -> dict[str, Any]:
 
 
 def open_rows(folder: str | Path, split: str) -> datasets.Dataset:
-    """Open the rows of a split with random access; `datasets` maps them from its cache on disk, without memory.
+    """Open the rows of a split for random access; `datasets` memory-maps them from its cache on disk.
 
     Raises:
-        InputError: no dataset, no such split, or a damaged shard.
+        InputError: the dataset or the split does not exist, or a shard is damaged.
     """
     import datasets
 
@@ -142,10 +144,10 @@ def open_rows(folder: str | Path, split: str) -> datasets.Dataset:
 
 
 def video_duration(path: str | Path) -> float:
-    """Measure the length of a video, s, by decoding all of it; memory holds one frame.
+    """Measure the duration of a video, s, by decoding every frame.
 
     Raises:
-        InputError: it is not a video, or breaks off.
+        InputError: the file is no video, or ends early.
     """
     import av
 
@@ -159,9 +161,9 @@ def video_duration(path: str | Path) -> float:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{Path(path).name}: not a readable video ({' '.join(str(error).split())}).") from error
         rate = float(stream.average_rate or 25)
-        told = stream.frames
+        stated = stream.frames
     if not frames:
         raise InputError(f"{Path(path).name}: the video has no frame.")
-    if frames < 0.98 * told:
-        raise InputError(f"{Path(path).name}: only {frames} of its {told} frames can be decoded.")
+    if frames < 0.98 * stated:
+        raise InputError(f"{Path(path).name}: only {frames} of its {stated} frames can be decoded.")
     return last + 1.0 / rate

@@ -1,6 +1,6 @@
-"""Show rows of a dataset in one HTML file: players, timelines, captions, questions with their evidence.
+"""Write rows of a dataset into one HTML page: players, timelines, captions, questions with their evidence.
 
-The file holds all it needs (joints, code, small videos), so it opens from disk and can be sent to someone.
+The page embeds joints, code and small videos, so it opens from disk without a server.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vimonet.vimos.parquet import Record, from_row
 from vimonet.vimos.reading import splits_of
 
 _INLINE_BYTES = 20_000_000
-"""A larger video is left out of the page and named instead."""
+"""Bytes of the largest embedded video; the page names a larger one instead."""
 
 
 def show(
@@ -33,19 +33,19 @@ def show(
     Args:
         folder: a finished dataset.
         output: ``.html`` file to write.
-        id: a row's id; None for `rows` rows drawn evenly.
-        split: only rows of this split; None for all.
-        rows: rows on the page.
+        id: id of one row; None for `rows` evenly spaced rows.
+        split: split of the rows; None for all splits.
+        rows: number of rows.
 
     Returns:
         The written file.
 
     Raises:
-        InputError: no dataset, no such split or id, a name that is no HTML, or a folder that cannot be written.
+        InputError: the dataset, split or id does not exist, or `output` is no writable HTML file.
     """
     path = Path(output)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"{path}: a page is written; give a name that ends in .html.")
+        raise InputError(f"{path}: the page is HTML; give a name that ends in .html.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: its folder does not exist; create it or give another name.")
     if rows < 1:
@@ -62,10 +62,10 @@ def show(
 
 
 def page(records: list[Record], folder: Path) -> str:
-    """Write the page as text; `folder` is where the videos are."""
+    """Format the page; `folder` is the dataset that the videos are in."""
     template = resources.files("vimonet.vimos").joinpath("show.html").read_text(encoding="utf-8")
     clips = [_clip(record, folder) for record in records]
-    # "</" inside a script would end it, whatever a caption says.
+    # "</" in a caption would end the script element.
     data = json.dumps({"bones": _bones(), "clips": clips}, ensure_ascii=False).replace("</", "<\\/")
     title = html.escape(folder.resolve().name)
     return template.replace("{{title}}", title).replace("{{data}}", data)
@@ -120,7 +120,7 @@ def _video(record: Record, folder: Path) -> str | None:
 
 
 def _bones() -> list[list[Any]]:
-    """List (joint, parent, side) of every bone."""
+    """List [joint, parent, side] of every bone."""
     left, right = {1, 4, 7, 10, 13, 16, 18, 20}, {2, 5, 8, 11, 14, 17, 19, 21}
     return [
         [joint, int(parent), "left" if joint in left else "right" if joint in right else "middle"]
@@ -136,12 +136,12 @@ def _find(shards: list[Path], id: str, folder: Path) -> tuple[Path, int]:
         if id in ids:
             return shard, ids.index(id)
         near += [name for name in ids if id in name][: 3 - len(near)]
-    hint = f"; alike are {', '.join(near)}" if near else ""
+    hint = f"; similar ids are {', '.join(near)}" if near else ""
     raise InputError(f"{folder}: no row has the id '{id}'{hint}.")
 
 
 def _spread(shards: list[Path], rows: int) -> list[tuple[Path, int]]:
-    """Choose rows at equal distances over all shards."""
+    """Choose evenly spaced rows over all shards."""
     sizes = [pq.read_metadata(shard).num_rows for shard in shards]
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
@@ -156,7 +156,7 @@ def _spread(shards: list[Path], rows: int) -> list[tuple[Path, int]]:
 
 
 def _row(shard: Path, number: int) -> dict[str, Any]:
-    """Read one row of a shard, and only its row group."""
+    """Read one row of a shard by decoding only its row group."""
     file = pq.ParquetFile(shard)
     start = 0
     for group in range(file.num_row_groups):

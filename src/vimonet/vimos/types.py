@@ -1,4 +1,4 @@
-"""Define the records that every later step reads: clips with labels, questions before wording, items to be asked."""
+"""Define labelled clips, questions before wording, and benchmark items."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from vimonet.motion import Motion
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of one recording with what its source says about it.
+    """Hold a span of one recording with the labels and captions of its source.
 
     Attributes:
         id: unique name, ``source/recording[@start]``.
-        source: corpus it comes from (``bnr``, ``cmu``, ``utd_mhad`` ...).
-        recording: the recording it was cut from: the unit of splits and of bootstrap intervals.
+        source: corpus (``bnr``, ``cmu``, ``utd_mhad`` ...).
+        recording: name of the recording, the unit of splits and of bootstrap intervals.
         split: ``train``, ``val`` or ``test``.
         motion: 3D or 2D movement, [T, 22, 3], 20 frames/s.
-        action: action phrase in the present participle ("waving the right hand"), or None when the source names none.
+        action: action phrase in the present participle ("waving the right hand"), or None.
         captions: sentences about the clip, by people or from the label.
-        side_known: False where left and right of the source cannot be trusted.
+        side_known: False where left and right of the source are unreliable.
         licence: licence of the source.
     """
 
@@ -38,15 +38,15 @@ class Clip:
 
 @dataclass(frozen=True)
 class Question:
-    """A question before it is put into words.
+    """Hold a question before it is worded.
 
     Attributes:
-        kind: what is asked about; scores are reported by it.
+        kind: topic; scores are reported by it.
         form: key of `wordings.WORDINGS`.
         answer: the right answer.
-        slots: words the wording needs (`do`, `does`, `doing`, `a`, `b`, `limb`).
-        options: all answers of the form, () when open.
-        evidence: the measured values behind the answer.
+        slots: words that fill the wording (`do`, `does`, `doing`, `a`, `b`, `limb`).
+        options: all answers of the form, () for an open question.
+        evidence: measured values behind the answer.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a movement with its action phrase (base form), in seconds."""
+    """Label a segment of a movement with an action phrase (base form); start and end in s."""
 
     action: str
     start: float
@@ -68,20 +68,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Item:
-    """One question about one movement, with the answer that can be checked.
+    """Hold one question about one movement, with its right answer.
 
     Attributes:
         id: unique name.
         source: corpus.
-        recording: bootstrap unit.
-        kind: what is asked about (``action``, ``turn`` ...).
+        recording: unit of bootstrap intervals.
+        kind: topic (``action``, ``turn`` ...).
         form: question form; majority answers are counted per form.
-        question: as a person would write it.
+        question: the wording.
         answer: the right answer.
-        options: every answer this form can have; empty when open.
+        options: all answers of the form, empty for an open question.
         wording: ``seen`` in training or ``unseen``.
-        motion: the movement asked about.
-        evidence: measured values the answer rests on.
+        motion: the movement.
+        evidence: measured values behind the answer.
     """
 
     id: str
@@ -98,21 +98,21 @@ class Item:
 
 
 # Chains of thought (Wei et al., 2022, arXiv 2201.11903), written by the generator of a question: "given blue, asked
-# red, other, given left, so right". A small model does not learn to compare two things within one word, but it can look
-# up one after the other. An instruction's evidence may name the steps; only the result is judged.
+# red, other, given left, so right". A small model fails to compare two things within one token, but can look them up
+# one after the other. Only the result is scored.
 SO = ", so "
-"""Between the steps and the result."""
+"""Separator of the steps and the result."""
 
 STEPS = "steps"
-"""Key of an instruction's evidence."""
+"""Key of the steps in an instruction's evidence."""
 
 
 def with_steps(answer: str, evidence: Mapping[str, Any]) -> str:
-    """Put the steps that the evidence names before the answer; without steps it stays bare."""
+    """Prepend the steps in the evidence to the answer, if there are any."""
     steps = evidence.get(STEPS, "")
     return f"{steps}{SO}{answer}" if steps else answer
 
 
 def result_of(text: str) -> str:
-    """Take the result behind the steps of an answer, or all of it."""
+    """Return the result behind the steps of an answer, or the whole answer without steps."""
     return text.rpartition(SO)[2].strip()

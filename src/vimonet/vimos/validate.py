@@ -1,4 +1,4 @@
-"""Validate a dataset: decode every file, check every row; memory holds a few rows at a time."""
+"""Validate a dataset: decode every file and check every row, with a few rows in memory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from vimonet.vimos.parquet import SCHEMA, VERSION, motion_of, same_words
 from vimonet.vimos.reading import read_rows, splits_of, video_duration
 
 VIEW = "test_view"
-"""A split of other cameras on performances of other splits, as cross-view protocols have it: recordings are shared."""
+"""Split with other cameras on the performances of other splits (cross-view protocol), so it shares recordings."""
 
 _SLACK = 0.051
-"""Seconds a span may reach beyond its clip: one frame at 20 frames/s."""
+"""Seconds that a span may reach beyond its clip: one frame at 20 frames/s."""
 
 _VIDEO_SLACK = 0.15
 _SHOWN = 1000
@@ -33,10 +33,10 @@ _SHOWN = 1000
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong.
+    """Hold one fault of a dataset.
 
     Attributes:
-        file: file inside the dataset.
+        file: path relative to the dataset.
         row: number of the row in the file, from 0; None for the file itself.
         text: one sentence.
     """
@@ -52,12 +52,12 @@ class Finding:
 
 @dataclass
 class Report:
-    """What was looked at and what was found.
+    """Count checked items and list the findings.
 
     Attributes:
-        rows, instructions, videos: how many were checked.
-        findings: the first 1,000.
-        more: findings beyond those.
+        rows, instructions, videos: numbers of checked items.
+        findings: the first 1,000 findings.
+        more: number of further findings.
     """
 
     rows: int = 0
@@ -68,11 +68,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Tell whether nothing was found."""
+        """Tell whether there is no finding."""
         return not self.findings
 
     def add(self, file: str, row: int | None, text: str) -> None:
-        """Note a finding; beyond the first 1,000 they are only counted."""
+        """Add a finding; beyond the first 1,000 only count it."""
         if len(self.findings) < _SHOWN:
             self.findings.append(Finding(file, row, text))
         else:
@@ -82,17 +82,16 @@ class Report:
 def validate(folder: str | Path, *, progress: bool = False) -> Report:
     """Check a dataset.
 
-    Looked at: schema, version and digest; that every shard and every named video decodes; that ids are unique and no
-    recording lies in two splits (``test_view`` excepted); for each row its split, licence, movement, the spans of
-    actions, captions, instructions and video; that questions and answers are not empty, closed answers among their
-    options, no question asked twice of a clip.
+    Checks cover schema, version and digest; decoding of every shard and video; unique ids; recordings in two splits
+    (``test_view`` excepted); split, licence, movement and spans of each row; empty questions and answers, closed
+    answers outside their options, and questions asked twice of a clip.
 
     Args:
         folder: the dataset.
-        progress: show a bar.
+        progress: show a progress bar.
 
     Raises:
-        InputError: there is no dataset, it is unfinished, or of a newer format.
+        InputError: the folder holds no dataset, an unfinished one, or one of a newer format.
     """
     folder = Path(folder)
     shards = [(split, path) for split, paths in splits_of(folder).items() for path in paths]
@@ -123,7 +122,7 @@ def validate(folder: str | Path, *, progress: bool = False) -> Report:
 
 
 def _schema(path: Path, file: str, report: Report) -> bool:
-    """Check the columns; tells whether the rows can be checked."""
+    """Check the columns; return whether the rows can be checked."""
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
@@ -145,7 +144,7 @@ def _schema(path: Path, file: str, report: Report) -> bool:
 
 
 def _alike(a: pa.DataType, b: pa.DataType) -> bool:
-    """Compare types, whatever the items of a list are called ('item' or 'element')."""
+    """Compare types, ignoring the name of list items ('item' or 'element')."""
     if pa.types.is_list(a) and pa.types.is_list(b):
         return _alike(a.value_type, b.value_type)
     if pa.types.is_struct(a) and pa.types.is_struct(b):
@@ -159,15 +158,15 @@ def _description(folder: Path, digest: str, rows: Counter[str], report: Report) 
     facts = json.loads((folder / "vimos.json").read_text("utf-8"))
     if facts.get("sha256") != digest:
         report.add("vimos.json", None, "its SHA-256 is not that of the shards; they were changed after the build.")
-    told = {split: n for split, n in (facts.get("rows") or {}).items() if n}
-    if told != dict(rows):
-        report.add("vimos.json", None, f"it tells of {told or 'no'} rows; there are {dict(rows) or 'none'}.")
+    stated = {split: n for split, n in (facts.get("rows") or {}).items() if n}
+    if stated != dict(rows):
+        report.add("vimos.json", None, f"it states {stated or 'no'} rows; there are {dict(rows) or 'none'}.")
     for left in sorted(folder.glob("**/*.part")):
         report.add(left.relative_to(folder).as_posix(), None, "left behind by an interrupted build; delete it.")
 
 
 def _row(row: Mapping[str, Any], split: str, folder: Path, videos: dict[str, float | None]) -> Iterator[str]:
-    """Check one row."""
+    """Check one row; yield a sentence per fault."""
     name = row["id"] or ""
     if not name.strip():
         yield "it has no id."
@@ -196,7 +195,7 @@ def _row(row: Mapping[str, Any], split: str, folder: Path, videos: dict[str, flo
 def _video(
     row: Mapping[str, Any], name: str, folder: Path, videos: dict[str, float | None]
 ) -> Generator[str, None, float | None]:
-    """Check the video; returns the seconds of it that the clip covers."""
+    """Check the video; return the duration of the clip in it, s."""
     file = row["video"]
     if file not in videos:
         path = folder / file
@@ -227,7 +226,7 @@ def _spans(row: Mapping[str, Any], name: str, length: float | None) -> Iterator[
         if start is None and end is None:
             continue
         if start is None or end is None or not (start >= 0 and end >= start):
-            yield f"{name}: {what}: the span {start} to {end} s is none; expected 0 <= start <= end."
+            yield f"{name}: {what}: {start} to {end} s is no span; expected 0 <= start <= end."
         elif length is not None and end > length + _SLACK:
             yield f"{name}: {what}: the span {start:g}-{end:g} s reaches beyond the clip's {length:.2f} s."
 
@@ -265,7 +264,7 @@ def _json(text: str | None) -> Any:
 
 
 class _Names:
-    """Ids and recordings of all rows, eight bytes each, so that they can be compared across shards."""
+    """Compare ids and recordings across shards, with an eight-byte hash of each in memory."""
 
     def __init__(self) -> None:
         self.ids = array("Q")
@@ -284,7 +283,7 @@ class _Names:
         self.recordings[split] = np.union1d(self.recordings.get(split, np.empty(0, np.uint64)), new)
 
     def check(self, shards: list[Path], folder: Path, report: Report) -> None:
-        """Name the rows whose id or recording is not its own alone; a second pass, only where there is something."""
+        """Report rows with a repeated id or a recording in two splits, in a second pass that is made only for them."""
         for split in list(self._new):
             self._gather(split)
         values, counts = np.unique(np.frombuffer(self.ids, np.uint64), return_counts=True)
@@ -295,7 +294,7 @@ class _Names:
         if not twice and not shared:
             return
         first: dict[str, str] = {}
-        told: dict[str, tuple[str, str]] = {}
+        places: dict[str, tuple[str, str]] = {}
         for path in shards:
             file = path.relative_to(folder).as_posix()
             split = path.parent.name
@@ -306,14 +305,14 @@ class _Names:
                         report.add(file, number, f"id '{row['id']}' is that of {first[row['id']]} as well.")
                 for recording in recordings_of(row) if split != VIEW else ():
                     if _hash(recording) in shared:
-                        other, where = told.setdefault(recording, (split, f"{file} row {number}"))
+                        other, where = places.setdefault(recording, (split, f"{file} row {number}"))
                         if other != split:
                             text = f"recording '{recording}' is in split '{other}' too ({where})."
                             report.add(file, number, text)
 
 
 def recordings_of(row: Mapping[str, Any]) -> set[str]:
-    """List every source recording that a row was made from."""
+    """List every source recording of a row."""
     made = (_json(row["provenance"]) or {}).get("recordings") or ()
     return {recording for recording in (row["recording"], *made) if recording}
 

@@ -1,4 +1,4 @@
-"""Word questions: every form has wordings to train on and wordings kept for the test."""
+"""Word questions: every form has wordings for training and wordings kept for the test."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def ask(form: str, rng: random.Random, *, unseen: bool = False, plain: bool = Fa
     """Word a question of a form.
 
     Args:
-        form: declared with wordings, or a key of WORDINGS.
-        rng: source of chance.
+        form: a declared form with wordings, or a key of `WORDINGS`.
+        rng: random generator.
         unseen: draw from the wordings kept for the test.
-        plain: no lead-in, no slips: what an evaluation asks.
-        slots: values of `do`, `does`, `doing`, `a`, `b`, `c`, `limb`, `hand`, `posture` where the form has them.
+        plain: leave out lead-ins and typing errors, as evaluations do.
+        slots: values of `do`, `does`, `doing`, `a`, `b`, `c`, `limb`, `hand`, `posture` that the form needs.
     """
     declared = FORMS[form].wordings if form in FORMS else None
     wording = rng.choice((declared or WORDINGS[form])["unseen" if unseen else "seen"])
@@ -55,7 +55,7 @@ def ask(form: str, rng: random.Random, *, unseen: bool = False, plain: bool = Fa
 
 
 def _as_typed(text: str, rng: random.Random) -> str:
-    """Type a question as hurried people do: a lead-in, no question mark, other case, a slip of the finger."""
+    """Perturb a question as people type it: a lead-in, no question mark, other case, a typing error."""
     if rng.random() < 0.15:
         lead = rng.choice(_LEADS)
         text = lead + (text[:1].lower() + text[1:] if lead.endswith((", ", ": ")) else text)
@@ -73,7 +73,7 @@ def _as_typed(text: str, rng: random.Random) -> str:
 
 
 def _loosen(text: str, rng: random.Random) -> str:
-    """Leave out a small word, or put in one that says nothing, so that no single word of a wording is relied on."""
+    """Drop a function word or insert a filler, so that a model cannot rely on one word of a wording."""
     words = text.split(" ")
     small = [i for i, word in enumerate(words) if word.lower() in _SMALL]
     if small and rng.random() < 0.5:
@@ -84,9 +84,9 @@ def _loosen(text: str, rng: random.Random) -> str:
 
 
 def typo(text: str, rng: random.Random) -> str:
-    """Make one slip: two neighbouring letters exchanged, one dropped or doubled, in a word of five letters or more.
+    """Make one typing error in a word of five letters or more: swap two letters, drop one or double one.
 
-    Words that carry the answer (left, right, before ...) are spared: a slip there can change what is asked.
+    Words that carry meaning (left, right, before ...) stay intact, because an error there can change the question.
     """
     words = text.split(" ")
     spared = {"left", "right", "before", "after", "first", "last", "above"}

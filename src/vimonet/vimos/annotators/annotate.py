@@ -1,7 +1,6 @@
 """Annotate a clip without a model: measured questions, questions from captions, a caption.
 
-Builders of recorded sources call :func:`annotate`; what is drawn for ``vimos-open`` goes the same way, question by
-question (`vimonet.vimos.builders.vimos_open.augment`).
+Builders of recorded sources call `annotate`; ``vimos-open`` draws single questions of `questions_of`.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import ask
 
 MIN_FRAMES = 8
-"""Frames under which nothing is measured (0.4 s)."""
+"""Fewest frames of a clip that is measured (0.4 s)."""
 
 UNSEEN_SHARE = 0.4
-"""Share of test questions in wordings that training never uses."""
+"""Share of test questions with unseen wordings."""
 
-_TOUCH = 0.15  # seconds two labelled stretches may overlap and still count as one after the other
+_TOUCH = 0.15  # seconds by which consecutive labelled segments may overlap
 
 _VERBS = """
 answer balance beckon bend bow box catch clap climb cough crawl crouch curl dance dash do draw dribble drink
@@ -39,15 +38,15 @@ rotate run salute scratch serve shake shoot show sit skip slash sneak spin sprin
 stumble swim swing swipe take tap throw touch trip turn twist vault walk wash wave wipe write
 """
 VERBS = frozenset(_VERBS.split())
-"""Base-form verbs that labels may begin with; a label that begins otherwise ("t-pose") is kept and not asked about."""
+"""Base-form verbs at the start of labels; no question is asked about a label that starts otherwise ("t-pose")."""
 
 
 NO_ACTION = frozenset(("transition",))
-"""Labels of the way from one action to the next (BABEL): kept among the actions, not counted as one."""
+"""BABEL's labels between two actions: rows keep them, and no question counts them."""
 
 
 def askable(action: str) -> bool:
-    """Tell whether a label is a verb phrase that questions can inflect."""
+    """Tell whether questions can inflect a label as a verb phrase."""
     return action.split(" ", 1)[0] in VERBS
 
 
@@ -57,17 +56,18 @@ def questions_of(
     rng: random.Random,
     others: Sequence[str] = (),
 ) -> tuple[list[Question], Facts | None]:
-    """Make the questions that measures and labels answer; returns the measures too.
+    """Make the questions that measurements and labels answer.
+
+    Consecutive verb phrases give questions about order; overlapping ones give only yes/no questions.
 
     Args:
-        motion: 3D or 2D.
-        parts: labelled stretches in order of time, in seconds of the clip; they may overlap.
-        rng: source of chance.
+        motion: 3D or 2D clip.
+        parts: labelled segments in order of time, in s of the clip, which may overlap.
+        rng: random generator.
         others: action phrases of the same source, from which absent ones are drawn.
 
     Returns:
-        Questions (of a clip under 8 frames none, and no measures). Order is asked where the stretches are all verb
-        phrases one after the other; of overlapping ones only whether each happens.
+        Questions and the measured facts; no questions and None for a clip under 8 frames.
     """
     if motion.frames < MIN_FRAMES:
         return [], None
@@ -77,22 +77,22 @@ def questions_of(
     measured = [*from_facts(facts), *(from_picture(motion) if motion.dimensions == 2 else ())]
     questions = [q for q in measured if not contradicts(q, happening)]
     drawn = sorted({other for other in others if askable(other)})
-    told = [part for part in parts if askable(part.action)]
-    if told and in_sequence(parts):
-        questions += from_parts(told, rng, drawn, facts)
-    elif told:
+    verbal = [part for part in parts if askable(part.action)]
+    if verbal and in_sequence(parts):
+        questions += from_parts(verbal, rng, drawn, facts)
+    elif verbal:
         evidence = {"parts": [(part.action, round(part.start, 2), round(part.end, 2)) for part in parts]}
-        for action in sorted({part.action for part in told}):
+        for action in sorted({part.action for part in verbal}):
             questions.append(Question("yes_no", "yes_no", "yes", verb_slots(action), YES_NO, evidence))
         absent = absent_actions(list(parts), drawn, facts)
-        for action in rng.sample(absent, min(len(absent), len(told) + 1)):
+        for action in rng.sample(absent, min(len(absent), len(verbal) + 1)):
             questions.append(Question("yes_no", "yes_no", "no", verb_slots(action), YES_NO, evidence))
     questions.append(unknowable(rng))
     return questions, facts
 
 
 def in_sequence(parts: Sequence[Part]) -> bool:
-    """Tell whether stretches follow one another and each of them can be asked about."""
+    """Tell whether all segments are verb phrases that follow one another."""
     return all(askable(part.action) for part in parts) and all(
         a.start < b.start and a.end <= b.start + _TOUCH for a, b in pairwise(parts)
     )
@@ -107,13 +107,15 @@ def annotate(
     *,
     test: bool = False,
 ) -> tuple[tuple[Instruction, ...], tuple[Caption, ...]]:
-    """Write instructions about a clip (generators ``kinematic`` and ``caption``), and its captions, with one made
-    of labels and measures where labels tell enough.
+    """Write the instructions of a clip (generators ``kinematic`` and ``caption``) and extend its captions.
 
     Args:
-        motion, parts, rng, others: as in :func:`questions_of`.
-        captions: what the source says, kept as it is and first.
-        test: whether two fifths of the questions are worded as training never words them.
+        motion, parts, rng, others: as in `questions_of`.
+        captions: captions of the source, which come first and unchanged.
+        test: give two fifths of the questions unseen wordings.
+
+    Returns:
+        Instructions, and captions with one made of labels and measurements where the labels are consecutive actions.
     """
     questions, facts = questions_of(motion, parts, rng, others)
     instructions = []
@@ -126,19 +128,19 @@ def annotate(
             Instruction.of(question, text, style_of(question.form), wording="unseen" if unseen else "seen")
         )
     instructions += from_people(captions, rng, facts, test=test)
-    told = list(captions)
+    written = list(captions)
     parts = [part for part in parts if part.action not in NO_ACTION]
     if facts is not None and parts and in_sequence(parts):
-        told.append(Caption(caption(list(parts), facts, rng), "kinematic"))
-    return tuple(instructions), tuple(dict.fromkeys(told))
+        written.append(Caption(caption(list(parts), facts, rng), "kinematic"))
+    return tuple(instructions), tuple(dict.fromkeys(written))
 
 
 def from_people(
     captions: Sequence[Caption], rng: random.Random, facts: Facts | None = None, *, test: bool = False
 ) -> list[Instruction]:
     """Write the questions that people's captions of the whole clip answer (`caption_questions`)."""
-    said = [c for c in captions if c.start is None and c.generator == "people"]
-    if not said:
+    own = [c for c in captions if c.start is None and c.generator == "people"]
+    if not own:
         return []
-    texts, tokens = [c.text for c in said], [c.tokens for c in said]
+    texts, tokens = [c.text for c in own], [c.tokens for c in own]
     return from_captions(texts, rng, tokens=tokens, facts=facts, unseen=test and rng.random() < UNSEEN_SHARE)

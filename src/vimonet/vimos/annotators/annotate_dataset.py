@@ -1,4 +1,4 @@
-"""Annotate a VIMOS dataset with a language model: a copy with the captions and questions that the model wrote."""
+"""Annotate a VIMOS dataset with a language model: write a copy with the model's captions and questions."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from vimonet.vimos.reading import read_rows, splits_of
 
 @dataclass
 class AnnotatedBuilder:
-    """Builder of an annotated copy of a dataset; a shard holds one row group of the source.
+    """Build an annotated copy of a dataset; a shard holds one row group of the source.
 
     Args:
         source: folder of a dataset.
-        annotator: writes captions and questions.
-        splits: to annotate; () for all. The rows of other splits are copied.
-        bar: counts rows.
+        annotator: annotator that writes captions and questions.
+        splits: splits to annotate, () for all; rows of other splits are copied.
+        bar: progress bar that counts rows.
 
     Raises:
-        InputError: no finished dataset is in `source`, or it has no such split.
+        InputError: `source` holds no finished dataset, or lacks a split.
     """
 
     source: Path
@@ -38,7 +38,7 @@ class AnnotatedBuilder:
     splits: Sequence[str] = ()
     bar: Any = None
     dropped: Counter[str] = field(default_factory=Counter)
-    """Reason -> answers of the model that were not kept, in this run."""
+    """Reason -> number of the model's answers that this run dropped."""
 
     def __post_init__(self) -> None:
         self._shards = splits_of(self.source)
@@ -48,17 +48,16 @@ class AnnotatedBuilder:
 
     @property
     def name(self) -> str:
-        """Name of the source, which the copy keeps."""
+        """Return the name of the source, which the copy keeps."""
         path = self.source / "build.json"
         return str(json.loads(path.read_text("utf-8"))["name"]) if path.is_file() else self.source.resolve().name
 
     def settings(self) -> dict[str, Any]:
-        """Describe source, model and request: other ones give another dataset."""
+        """Return source, model and request, on which the result depends."""
         facts = json.loads((self.source / "vimos.json").read_text("utf-8"))
-        asked = {
-            key: getattr(self.annotator, key) for key in ("styles", "questions", "captions", "frames", "generator")
-        }
-        return {"builder": "annotated", "source_sha256": facts["sha256"], "splits": sorted(self.splits), **asked}
+        keys = ("styles", "questions", "captions", "frames", "generator")
+        request = {key: getattr(self.annotator, key) for key in keys}
+        return {"builder": "annotated", "source_sha256": facts["sha256"], "splits": sorted(self.splits), **request}
 
     def shards(self) -> list[Shard]:
         """List the row groups of the source by split."""
@@ -69,7 +68,7 @@ class AnnotatedBuilder:
         return found
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
-        """Annotate the rows of a shard; a row of which a request failed keeps its other annotations and is named."""
+        """Annotate the rows of a shard; a row with a failed request keeps its other annotations and is reported."""
         path, group = shard.keys
         records = [from_row(row) for row in read_rows(Path(path), row_groups=[group])]
         for video in dict.fromkeys(record.video for record in records):
@@ -107,16 +106,16 @@ class AnnotatedBuilder:
 def annotate_dataset(
     builder: AnnotatedBuilder, out: str | Path, *, overwrite: bool = False, progress: bool = True
 ) -> Build:
-    """Write the annotated copy of a dataset; the same call continues an interrupted one and asks again what failed.
+    """Write the annotated copy of a dataset; continue an interrupted copy and repeat failed requests.
 
     Args:
         builder: source and annotator.
         out: folder of the copy.
         overwrite: replace a dataset of other settings.
-        progress: show a bar of rows with the time left.
+        progress: show a progress bar.
 
     Raises:
-        InputError: `out` holds something else, or (EndpointError) the endpoint answers nothing at all.
+        InputError: `out` holds other files, or (EndpointError) the endpoint answers no request.
     """
     if Path(out).resolve() == builder.source.resolve():
         raise InputError(f"{out}: this is the dataset itself; give --output another folder.")

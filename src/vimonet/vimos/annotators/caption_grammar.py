@@ -1,8 +1,8 @@
-"""Parse captions by rules over their words: who does what, where to, with which limb, how often, in which order.
+"""Parse captions by rules over their words: actions with direction, limb, count and order.
 
-Captions of movements are short and of few patterns. The rules read those and leave the rest: a clause that is not
-understood makes the caption incomplete, and nothing is concluded across it. Where a source has lemmatised ``word/POS``
-tokens (HumanML3D), they decide what is a verb; else the place in the sentence does.
+Captions of movements are short and follow few patterns. The rules parse these patterns; a clause outside them makes the
+caption incomplete, and no order is concluded across it. Lemmatised ``word/POS`` tokens (HumanML3D) identify the verbs;
+without them the position in the sentence does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ VERBS = TRAVEL | TURN | TRANSITIVE | _WORDS["other"]
 _LIGHT, _ASPECT, _SUBJECTS, _DETERMINERS = (_WORDS[n] for n in ("light", "aspect", "subjects", "determiners"))
 _SKIPPED, _HEDGES, _OTHERS, _STOP = (_WORDS[n] for n in ("skipped", "hedges", "others", "stop"))
 _MANNERS = _WORDS["manners"]
-# What a light verb's noun means: "makes a jump" is jumping. A noun that is not here leaves the clause unread.
+# Noun of a light verb -> action: "makes a jump" is jumping. Other nouns leave the clause unparsed.
 _NOUNS = {
     **{noun: noun for noun in _WORDS["nouns"]},
     **{"cartwheel": "do a cartwheel", "handstand": "do a handstand", "pirouette": "do a pirouette"},
@@ -57,21 +57,21 @@ _BREAKS = frozenset([".", ",", ";", ":", "!", "?", "and", "then", "while", "as",
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that a caption says the person does.
+    """Hold one action that a caption names.
 
     Attributes:
         verb: base form.
         phrase: verb with its object, base form ("raise the right arm"); possessives become "the".
-        order: place in the order that the caption states; equal where it states none.
-        direction: ``forward``, ``backward``, ``sideways``, ``left``, ``right``; None when not said.
-        moved: the limb that the verb acts on, as ("right", "arm"); None when none or several are named.
-        used: the limb that it is done with.
-        count: how often, 1..20.
-        steps: how many steps.
+        order: rank in the stated order; equal without a stated order.
+        direction: ``forward``, ``backward``, ``sideways``, ``left``, ``right``, or None.
+        moved: limb that the verb acts on, as ("right", "arm"); None for none or several.
+        used: limb that performs the action.
+        count: number of repetitions, 1..20.
+        steps: number of steps.
         speed: ``slowly`` or ``quickly``.
         manner: another adverb of manner.
         path: ``straight``, ``in a circle`` or ``in a curve``.
-        degrees: amount of a turn.
+        degrees: angle of a turn.
         words: the clause.
     """
 
@@ -92,13 +92,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was understood of a caption.
+    """Hold the parse of a caption.
 
     Attributes:
-        events: in the order of the words.
-        ordered: the order of all events is stated in words (then, before, after).
+        events: actions in the order of the words.
+        ordered: words (then, before, after) state the order of all events.
         together: the two events happen at once (while, as).
-        complete: every clause was understood.
+        complete: every clause was parsed.
         words: every word of the caption, lower case.
     """
 
@@ -129,7 +129,7 @@ def read(caption: str, tokens: str = "") -> Reading:
     """Parse a caption.
 
     Args:
-        caption: as written.
+        caption: the sentence.
         tokens: its lemmatised ``word/POS`` tokens, or empty.
     """
     text = caption.lower().replace("’", "'")
@@ -143,7 +143,7 @@ def read(caption: str, tokens: str = "") -> Reading:
     nouns = {pair.rsplit("/", 1)[0] for pair in tokens.split() if pair.endswith("/NOUN")}
     verbs = {pair.rsplit("/", 1)[0] for pair in tokens.split() if pair.endswith("/VERB")}
     events: list[Event] = []
-    links: list[str] = []  # how an event follows the one before it: then, before, after, while, and
+    links: list[str] = []  # relation of each event to the one before: then, before, after, while, and
     complete, link, opening = True, "", ""
     for clause, joint in _clauses(words):
         link = joint if joint in ("then", "before", "after", "while") or link in ("", "and") else link
@@ -164,7 +164,7 @@ def read(caption: str, tokens: str = "") -> Reading:
 
 
 def _clauses(words: list[str]) -> list[tuple[list[str], str]]:
-    """Cut words at conjunctions and marks into (clause, joint with the one before)."""
+    """Split words at conjunctions and punctuation into (clause, conjunction before it)."""
     out: list[tuple[list[str], str]] = []
     clause: list[str] = []
     joint = ""
@@ -188,11 +188,11 @@ def _ordered(events: list[Event], links: list[str], opening: str, complete: bool
     if opening and len(events) == 2 and links[1] == "and":
         ordered = True  # "after walking, he sits": the order of the words
     elif "after" in links[1:]:
-        # "he sits after walking": the later words come first; with more than two, nothing is concluded.
+        # "he sits after walking": the later words happen first; three or more events give no order.
         ordered = ordered and len(events) == 2
         if ordered:
             events = events[::-1]
-    # "before" as an adverb or first word leaves no order that can be relied on.
+    # "before" as an adverb or first word states no reliable order.
     ordered = ordered and links[0] not in ("before", "while")
     together = len(events) == 2 and links[1] == "while"
     placed = tuple(replace(event, order=i if ordered else 0) for i, event in enumerate(events))
@@ -214,13 +214,13 @@ def _event(clause: list[str], nouns: set[str]) -> Event | None:
             rest = rest[: rest.index(cut)]
     if verb in _LIGHT:
         return _light(rest, clause)
-    # "bends to touch the floor": what it is done for is not read.
+    # "bends to touch the floor": the purpose is not parsed.
     for i, word in enumerate(rest[:-1]):
         if word == "to" and rest[i + 1] in _FORMS:
             rest = rest[:i]
             break
     if any(_second_verb(rest, i) for i in range(len(rest))):
-        return None  # whose modifiers follow cannot be told
+        return None  # the modifiers may belong to either verb
     slots = _slots(verb, clause[:at], rest)
     if verb in TRAVEL and "moved" in slots:
         slots = {name: value for name, value in slots.items() if name not in ("direction", "path")}  # of the limb
@@ -230,30 +230,30 @@ def _event(clause: list[str], nouns: set[str]) -> Event | None:
         return Event(verb, verb, words=" ".join(clause), **slots)
     phrase = _phrase(verb, rest)
     if verb in TRANSITIVE and phrase == verb:
-        return None  # what is raised or thrown was said elsewhere
+        return None  # the object stands outside the clause
     return Event(verb, phrase, words=" ".join(clause), **slots)
 
 
 def _second_verb(rest: list[str], i: int) -> bool:
-    """Tell whether a word is a verb of its own: "turns around hops back"."""
+    """Tell whether a word is a second verb of the clause: "turns around hops back"."""
     word, before = rest[i], rest[i - 1] if i else ""
     if word in _AUX:
         return True
     if word.endswith("ing") and word not in _NO_VERBS:
-        return before in _PARTICLES or before not in _STOP | _DETERMINERS  # "with swinging arms" is how, not what
+        return before in _PARTICLES or before not in _STOP | _DETERMINERS  # "with swinging arms" is a manner
     free = not before or before in _FORWARD or before in _BODY or before in _PARTICLES
     return word in _FORMS and word.endswith("s") and free
 
 
 def _verb_at(clause: list[str], nouns: set[str]) -> int | None:
-    """Find the place of the clause's verb; None when no place needs a verb."""
+    """Find the index of the clause's verb, or None."""
     at = 0
     while at < len(clause) and (clause[at] in _SKIPPED or clause[at] in _DETERMINERS or clause[at].endswith("ly")):
         at += 1
     if at < len(clause) and clause[at] in _SUBJECTS:
         at += 1
     elif at and any(word in _DETERMINERS for word in clause[:at]):
-        return None  # "the arms swing": something else than the person is the subject
+        return None  # "the arms swing": the subject is not the person
     passive = False
     while at < len(clause):
         word = clause[at]
@@ -318,18 +318,18 @@ def _phrase(verb: str, rest: list[str]) -> str:
 def _slots(verb: str, before: list[str], rest: list[str]) -> dict[str, Any]:
     """Collect the modifiers of one clause; contradictory ones are left out."""
     text = " ".join(rest)
-    said: dict[str, Any] = {}
+    slots: dict[str, Any] = {}
     if verb.split()[0] in TRAVEL | TURN:
         found = {_FORWARD[word] for word in rest if word in _FORWARD}
         bends = verb in TRAVEL and re.search(r"turn|curve|circ|bend|arc|degree|corner|quarter|loop|square|zig", text)
         sides = rf"(?:\b(?:to|towards?) {_OWNER}|^|\b\d+ degrees? )(left|right)\b(?! {_LIMB})|\b(left|right) turns?\b"
         found |= set() if bends else {one or other for one, other in re.findall(sides, text)}
         if len(found) == 1 and "diagonal" not in text and not re.search(r"\bback\b|\bfro[nm]\b", text):
-            said["direction"] = found.pop()
+            slots["direction"] = found.pop()
         if verb in TRAVEL:
-            said |= _path(text)
+            slots |= _path(text)
         if verb in TURN and (amount := re.findall(r"\b(\d{2,3}) degrees?\b", text)) and len(amount) == 1:
-            said["degrees"] = int(amount[0])
+            slots["degrees"] = int(amount[0])
     limbs = re.findall(r"(?:(with|using) )?(?:(?:his|her|their|its|the) )?(left|right|both) (\w+)", text)
     limbs = [(how, side, _BODY[part]) for how, side, part in limbs if part in _BODY]
     mentioned = sum(word in _BODY for word in rest)
@@ -337,18 +337,18 @@ def _slots(verb: str, before: list[str], rest: list[str]) -> dict[str, Any]:
         how, side, part = limbs[0]
         direct = bool(re.match(r"(?:(?:his|her|their|its|the) )?(?:up )?(?:left|right|both) \w+", text))
         if how:
-            said["used"] = (side, part)
+            slots["used"] = (side, part)
         elif direct:
-            said["moved"] = (side, part)
-    said |= _count(verb, rest, text)
+            slots["moved"] = (side, part)
+    slots |= _count(verb, rest, text)
     adverbs = [word for word in [*before, *rest] if word.endswith("ly") or word in _SPEEDS]
     speeds = {_SPEEDS[word] for word in adverbs if word in _SPEEDS}
     if len(speeds) == 1:
-        said["speed"] = speeds.pop()
+        slots["speed"] = speeds.pop()
     manners = [word for word in adverbs if word in _MANNERS]
     if len(manners) == 1:
-        said["manner"] = manners[0]
-    return said
+        slots["manner"] = manners[0]
+    return slots
 
 
 def _path(text: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Make questions from captions, by templates over the parse of `caption_grammar`; no language model.
+"""Make questions from captions by templates over the parse of `caption_grammar`, without a language model.
 
-What question sets made from captions (H3DQA) let GPT-4 do is done here by rules that abstain: an answer is asked for
-only where the caption states it, and a thing is called absent only where no caption of the clip names it, every one of
-them was understood whole, and the measured facts exclude it. Captions that contradict each other give no question.
+The rules abstain, unlike question sets that GPT-4 made from captions (H3DQA). They ask only for what a caption states.
+They call an action absent only if no caption of the clip names it and the measured facts exclude it. Captions that
+contradict each other give no question.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def from_caption(caption: str, tokens: str = "") -> list[Question]:
 
     Args:
         caption: a sentence about a movement.
-        tokens: its lemmatised ``word/POS`` tokens as HumanML3D has them, or empty.
+        tokens: lemmatised ``word/POS`` tokens of HumanML3D, or empty.
 
     Returns:
-        Questions of the forms in `FORMS`; their evidence is the caption and the words relied on. None where nothing in
-        the caption could be read.
+        Questions of the forms in `FORMS`, whose evidence is the caption and the words behind the answer; empty for a
+        caption that the grammar does not parse.
     """
     reading = read(caption, tokens)
     found = [*_single(reading), *_sequence(reading)]
@@ -85,13 +85,13 @@ def from_captions(
     facts: Facts | None = None,
     unseen: bool = False,
 ) -> list[Instruction]:
-    """Write questions about a clip from all its captions; at most as many "no" of absence as "yes" of presence.
+    """Write questions about a clip from all its captions, with at most as many absent actions as present ones.
 
     Args:
         captions: sentences about the clip.
-        rng: source of chance for the wordings.
-        tokens: ``word/POS`` tokens of each caption, where there are any.
-        facts: what was measured; without it nothing is called absent.
+        rng: random generator.
+        tokens: ``word/POS`` tokens of each caption, or empty.
+        facts: measured facts; None asks about no absent action.
         unseen: use the wordings kept for the test.
     """
     questions = [q for i, text in enumerate(captions) for q in from_caption(text, tokens[i] if i < len(tokens) else "")]
@@ -112,7 +112,7 @@ def from_captions(
 
 
 def _disputed(question: Question, captions: Sequence[str]) -> bool:
-    """Tell whether another caption names the way that this one seems to exclude."""
+    """Tell whether another caption names the direction that this question denies."""
     if question.form != "caption_direction_is" or question.answer != "no":
         return False
     way = question.slots["do"].split()[-1]
@@ -157,7 +157,7 @@ def _ask(form: str, event: Event, answer: str, options: Sequence[str] = (), **sl
 
 
 def _single(reading: Reading) -> Iterator[Question]:
-    """Ask about a caption with one action, wholly understood."""
+    """Ask about the action of a fully parsed caption, and about the presence of every action."""
     if len(reading.events) == 1 and reading.complete:
         (event,) = reading.events
         yield _ask("caption_action", event, participle(event.phrase))
@@ -166,7 +166,7 @@ def _single(reading: Reading) -> Iterator[Question]:
 
 
 def _sequence(reading: Reading) -> Iterator[Question]:
-    """Ask for the order, where the caption states it in words and nothing in it stayed unread."""
+    """Ask for the order that a fully parsed caption states in words."""
     events = reading.events
     verbs = [event.verb for event in events]
     if not reading.complete or len(events) < 2 or len(set(verbs)) < len(verbs):
@@ -189,7 +189,7 @@ def _sequence(reading: Reading) -> Iterator[Question]:
 
 
 def _details(event: Event, *, alone: bool, reading: Reading) -> Iterator[Question]:
-    """Ask where to, with what, how often, how: of a verb that the caption uses once."""
+    """Ask for direction, limb, count and manner of a verb that the caption uses once."""
     if sum(other.verb == event.verb for other in reading.events) > 1:
         return
     verb = {"do": event.phrase, "does": third_person(event.phrase), "doing": participle(event.phrase)}
@@ -200,7 +200,7 @@ def _details(event: Event, *, alone: bool, reading: Reading) -> Iterator[Questio
         else:
             yield _ask("caption_direction", event, event.direction, _DIRECTIONS, do=verb["do"], doing=verb["doing"])
         opposite = _OPPOSITE.get(event.direction)
-        # Of several turns or ways only one may be told; one action wholly understood leaves no room for another.
+        # A caption may mention one of several directions; a single, fully parsed action leaves no other.
         if alone and opposite and event.path in (None, "straight"):
             for way, answer in ((event.direction, "yes"), (opposite, "no")):
                 to = f"to the {way}" if way in ("left", "right") else way

@@ -1,8 +1,8 @@
-"""Annotate rows of a dataset with a language model behind an endpoint: captions and questions that name their evidence.
+"""Annotate rows of a dataset with a language model behind an endpoint: captions and questions that cite evidence.
 
-Every fact, caption and key frame is numbered; the model has to name those it relies on. An answer that names none or
-one that was not shown, is empty, or is not among its options is dropped and counted: a wrong annotation costs more than
-a missing one. Prompts: ``llm.yaml``, our own; their hash is part of every annotation's generator.
+The prompt numbers every fact, caption and key frame, and the model cites the numbers it relies on. Answers without a
+valid citation, empty answers and answers outside their options are dropped and counted, because a wrong annotation
+costs more than a missing one. The prompts are in ``llm.yaml``; their hash is part of every annotation's generator.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ _QUESTIONS = _list_of(question={"type": "string"}, answer={"type": "string"}, op
 
 @dataclass
 class Annotation:
-    """Captions and questions that a model wrote about one row.
+    """Hold the captions and questions that a model wrote about one row.
 
     Attributes:
-        id: of the row.
-        captions: sentences.
-        instructions: questions with answers; evidence holds the lines or frames each rests on.
-        dropped: reason -> number of answers that were not kept.
-        failed: why a request has no usable answer, one sentence each.
+        id: id of the row.
+        captions: captions.
+        instructions: questions with answers; their evidence holds the cited lines or frames.
+        dropped: reason -> number of dropped answers.
+        failed: reason of each failed request, one sentence each.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Annotation:
     failed: list[str] = field(default_factory=list)
 
     def drop(self, reason: str) -> None:
-        """Count an answer that is not kept."""
+        """Count a dropped answer."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
 
@@ -78,14 +78,14 @@ class _Job:
 
 
 class LLMAnnotator:
-    """Write captions and questions through an endpoint; its cache answers again what was asked before.
+    """Write captions and questions through an endpoint, whose cache answers repeated requests.
 
     Args:
-        endpoint: what is asked.
-        styles: styles of questions, some of STYLES.
-        questions: wanted per row and style.
-        captions: wanted per row; 0 for none.
-        frames: key frames shown of a video.
+        endpoint: endpoint of the language model.
+        styles: question styles, out of `STYLES`.
+        questions: questions per row and style.
+        captions: captions per row; 0 for none.
+        frames: key frames of a video.
 
     Raises:
         InputError: an unknown style, or a number below 0.
@@ -124,13 +124,13 @@ class LLMAnnotator:
         """Annotate rows, in order: movements from their measured facts and captions, videos from their key frames.
 
         Args:
-            records: read as they are needed; a row with neither has an empty annotation.
-            folder: of the dataset, which the rows' videos lie in.
+            records: rows, drawn lazily; a row without movement and video gets an empty annotation.
+            folder: folder of the dataset, with the videos.
 
         Raises:
-            EndpointError: the endpoint answers nothing at all; answers so far are in its cache.
+            EndpointError: the endpoint answers no request; earlier answers are in its cache.
         """
-        waiting: deque[_Job] = deque()  # the endpoint takes requests ahead of the answers
+        waiting: deque[_Job] = deque()  # the endpoint draws requests before it yields earlier replies
 
         def requests() -> Iterator[Request]:
             for job in self._jobs(records, Path(folder)):
@@ -162,9 +162,9 @@ class LLMAnnotator:
 
     def _motion_jobs(self, record: Record, annotation: Annotation) -> Iterator[_Job]:
         assert record.motion is not None
-        told = [one.text for one in record.captions if one.generator == "people" and one.start is None]
+        captions = [one.text for one in record.captions if one.generator == "people" and one.start is None]
         shown = {f"F{i}": line for i, line in enumerate(measure(record.motion).lines(), 1)}
-        shown |= {f"C{i}": text for i, text in enumerate(told, 1)}
+        shown |= {f"C{i}": text for i, text in enumerate(captions, 1)}
         evidence = "Evidence:\n" + "\n".join(f"{name}: {' '.join(text.split())}" for name, text in shown.items())
         if self.captions:
             text = self._prompts["motion_captions"].render(evidence=evidence, count=self.captions)
@@ -180,7 +180,7 @@ class LLMAnnotator:
         found = key_frames(path, self.frames, span=record.video_span)
         shown = {f"V{i}": f"frame at {time:.2f} s" for i, time in enumerate(found.times, 1)}
         text = self._prompts["video_captions"].render(
-            evidence="Evidence: " + ", ".join(f"{name}: {told}" for name, told in shown.items()),
+            evidence="Evidence: " + ", ".join(f"{name}: {frame}" for name, frame in shown.items()),
             frames=len(found.images),
             duration=f"{found.duration:.1f}",
             count=self.captions,
@@ -231,7 +231,7 @@ class LLMAnnotator:
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """Frames of a video: PNG bytes in order, their times in s, and the length in s of what they cover."""
+    """Hold frames of a video: PNG bytes in order, times in s, and the duration in s that they cover."""
 
     images: tuple[bytes, ...]
     times: tuple[float, ...]
@@ -241,28 +241,28 @@ class KeyFrames:
 def key_frames(
     path: str | Path, count: int = 8, *, longest_side: int = 512, span: tuple[float, float] | None = None
 ) -> KeyFrames:
-    """Take the middle frame of each of `count` equal parts of a video: together they cover all of its time.
+    """Read the middle frame of each of `count` equal parts of a video.
 
     Args:
         path: a video that PyAV reads.
-        count: frames wanted; a shorter video gives each of its frames once.
-        longest_side: pixels; smaller frames keep their size.
-        span: seconds of the video, from which frames are taken evenly instead.
+        count: number of frames; a shorter video gives each of its frames once.
+        longest_side: largest side, pixels; smaller frames keep their size.
+        span: span of the video, s, to read evenly spaced frames from instead.
 
     Raises:
-        InputError: no such file, not a video, or a damaged one.
+        InputError: the file is missing, no video, or damaged.
     """
     if span is None:
         clip = read(path, count, by="parts", max_side=longest_side)
     else:
         clip = read(path, count, start=span[0], end=span[1], max_side=longest_side)
-    if clip.notes:  # a caption of frames that are not there would be worse than none
+    if clip.notes:  # a caption of missing frames would be wrong
         raise InputError(f"{path}: {'; '.join(clip.notes)}; expected an undamaged video.")
     duration = clip.duration if span is None else span[1] - span[0]
     return KeyFrames(tuple(map(_png, clip.images)), tuple(clip.times.tolist()), duration)
 
 
-def _png(picture: NDArray[np.uint8]) -> bytes:
+def _png(frame: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
+    Image.fromarray(frame).save(stream, "PNG")
     return stream.getvalue()

@@ -1,7 +1,7 @@
 """Register dataset builders: ``vimonet data build NAME``.
 
-A builder is one file of this folder (or of `vimos_open`) with a frozen dataclass that fulfils
-`vimonet.vimos.dataset_writer.Builder` and is decorated with `register`. Its fields become the options of the command.
+A builder is one file of this folder (or of `vimos_open`) with a frozen dataclass that implements
+`vimonet.vimos.dataset_writer.Builder` and has the decorator `register`. Its fields become options of the command.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import NoneType
 from typing import Any
 
 BUILDERS: dict[str, tuple[type[Any], str]] = {}
-"""Name of a registered builder -> its class and one line of help."""
+"""Name of a builder -> its class and one line of help."""
 
 
 def register(name: str, help: str) -> Callable[[type[Any]], type[Any]]:
@@ -24,7 +24,7 @@ def register(name: str, help: str) -> Callable[[type[Any]], type[Any]]:
 
     Args:
         name: word after ``vimonet data build``.
-        help: one line about the source that it reads.
+        help: one line about its source.
     """
 
     def add(cls: type[Any]) -> type[Any]:
@@ -35,26 +35,26 @@ def register(name: str, help: str) -> Callable[[type[Any]], type[Any]]:
 
 
 def option(help: str, default: Any = dataclasses.MISSING, metavar: str = "", flag: str = "") -> Any:
-    """Declare a field that is an option of the command; without a default it must be given.
+    """Declare a field that is an option of the command, required without a default.
 
     Args:
-        help: what it is; the default is added.
-        default: value without the option. A bool becomes ``--no-NAME``, a tuple takes several values.
+        help: meaning; the default is appended.
+        default: default value. True makes a flag ``--no-NAME``; a tuple takes several values.
         metavar: placeholder of the value.
-        flag: option instead of the field's name.
+        flag: name of the option, if not the field's.
     """
     return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar, "flag": flag})
 
 
 def find_builders() -> dict[str, tuple[type[Any], str]]:
-    """Import every builder of the package and return all that are registered."""
+    """Import the builders of the package and return all registered ones."""
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         importlib.import_module(module.name)
     return BUILDERS
 
 
 def add_options(parser: argparse.ArgumentParser, builder: type[Any]) -> None:
-    """Add an option for every field of a builder that is declared by `option`, nested dataclasses included."""
+    """Add an option for every field that `option` declares, also in nested dataclasses."""
     types = typing.get_type_hints(builder)
     for field in dataclasses.fields(builder):
         if dataclasses.is_dataclass(types[field.name]):
@@ -72,14 +72,14 @@ def _add_option(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], 
         parser.add_argument(f"--{name}", dest=field.name, nargs="+", default=(), metavar=metavar, help=help)
     else:
         needed = field.default is dataclasses.MISSING
-        told = help if needed or field.default in (None, "") else f"{help} (default: %(default)s)"
+        text = help if needed or field.default in (None, "") else f"{help} (default: %(default)s)"
         plain = next((one for one in typing.get_args(kind) if one is not NoneType), kind)
         values: dict[str, Any] = {"required": True} if needed else {"default": field.default}
-        parser.add_argument(f"--{name}", dest=field.name, type=plain, metavar=metavar, help=told, **values)
+        parser.add_argument(f"--{name}", dest=field.name, type=plain, metavar=metavar, help=text, **values)
 
 
 def from_options(builder: type[Any], args: argparse.Namespace) -> Any:
-    """Make a builder of the parsed options of `add_options`."""
+    """Create a builder from the parsed options of `add_options`."""
     types = typing.get_type_hints(builder)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(builder):

@@ -1,9 +1,9 @@
-"""``babel``: BABEL (Punnakkal et al., CVPR 2021): labels of AMASS recordings as ordered, timed stretches.
+"""Build a dataset from ``babel``: BABEL (Punnakkal et al., CVPR 2021), timed action labels of AMASS recordings.
 
-Layout as babel.is.tue.mpg.de/data.html and the code of github.com/abhinanda-punnakkal/BABEL give it: ``train.json``,
+Layout after babel.is.tue.mpg.de/data.html and the code of github.com/abhinanda-punnakkal/BABEL: ``train.json``,
 ``val.json``, ``test.json``, each an object of sequences by ``babel_sid`` with ``feat_p`` (the AMASS file), ``dur`` (s),
 ``seq_ann`` and ``frame_ann``; an annotation has ``labels`` with ``raw_label``, ``proc_label``, ``act_cat`` and, in
-``frame_ann``, ``start_t`` and ``end_t``. A sequence without frame labels is one action throughout, as that page says.
+``frame_ann``, ``start_t`` and ``end_t``. A sequence without frame labels is one action throughout.
 The ``extra_*`` files (several annotators) are not read.
 """
 
@@ -32,22 +32,22 @@ SPLITS = ("train", "val", "test")
 _ROWS = 50
 _RENAMED = {"BioMotionLab_NTroje": "BMLrub", "DFaust_67": "DFaust", "MPI_mosh": "MoSh", "SSM_synced": "SSM"}
 _COMMON = 3
-"""Labels that occur so often are drawn as absent ones."""
+"""Fewest occurrences of a label that is drawn as an absent action."""
 
 
 @register("babel", "BABEL: timed action labels of AMASS recordings")
 @dataclass(frozen=True)
 class BabelBuilder:
-    """Builder of BABEL.
+    """Build rows from BABEL.
 
     Args:
         root: folder of train.json, val.json, test.json.
-        motions: folder of the AMASS npz files (unpacked as they come), or of joints [T, 22, 3] at 20 frames/s as
-            ``.npy`` under the same names.
-        seed: of the questions.
+        motions: folder of the unpacked AMASS .npz files, or of joints [T, 22, 3] at 20 frames/s as .npy files of the
+            same names.
+        seed: seed of the questions.
 
     Raises:
-        InputError: a folder or file is missing or is not BABEL's (when shards are asked for).
+        InputError: `shards` finds a folder or file missing or not in BABEL's layout.
     """
 
     root: str = option("folder of the source; with train.json and val.json", metavar="DIR")
@@ -57,7 +57,7 @@ class BabelBuilder:
     name = "vimos-babel"
 
     def settings(self) -> dict[str, Any]:
-        """Report options and the hash of the label files."""
+        """Return the options and the hash of the label files."""
         digest = hashlib.sha256()
         for split in SPLITS:
             path = Path(self.root) / f"{split}.json"
@@ -89,11 +89,11 @@ class BabelBuilder:
     def _clips(self, key: str, sequence: dict[str, Any], split: str, others: list[str]) -> Iterator[Record | Skipped]:
         file = str(sequence.get("feat_p") or "")
         motion = self._motion(file, key)
-        parts, said = stretches(sequence, motion.duration, f"sequence {key}")
-        # A label of the sequence describes all of it, so it goes with a row that is all of it.
-        captions = [Caption(text) for text in said] if motion.frames <= MAX_FRAMES else []
+        parts, texts = timed_actions(sequence, motion.duration, f"sequence {key}")
+        # A sequence label describes the whole recording, so only a row of the whole recording gets it.
+        captions = [Caption(text) for text in texts] if motion.frames <= MAX_FRAMES else []
         source = Source("babel", f"{split}/{key}", f"babel/{file}", split, LICENCE, self.seed)
-        provenance = {"feat_p": file, "babel_sid": sequence.get("babel_sid", key), "sequence_labels": said}
+        provenance = {"feat_p": file, "babel_sid": sequence.get("babel_sid", key), "sequence_labels": texts}
         yield from records_of(motion, source, captions, parts, others, provenance=provenance)
 
     def _motion(self, file: str, key: str) -> Motion:
@@ -104,7 +104,7 @@ class BabelBuilder:
         stems = {p.with_suffix("") for p in (path, renamed)}
         stems |= {s.with_name(s.name.removesuffix("_poses") + end) for s in tuple(stems) for end in ("", "_stageii")}
         for stem in sorted(stems, key=lambda s: (s != path.with_suffix(""), str(s))):
-            # AMASS archives unpack to one folder, BABEL writes two of the same name ("KIT/KIT/...").
+            # BABEL repeats the archive name ("KIT/KIT/..."), AMASS archives unpack to one folder.
             for depth in range(min(2, len(stem.parts) - 1) + 1):
                 for suffix in (".npz", ".npy"):
                     place = Path(self.motions, *stem.parts[depth:]).with_name(stem.name + suffix)
@@ -121,20 +121,20 @@ class BabelBuilder:
         )
 
 
-def stretches(sequence: dict[str, Any], duration: float, where: str) -> tuple[list[Part], list[str]]:
-    """List the timed actions of a sequence, in order of time, and the labels of the whole sequence.
+def timed_actions(sequence: dict[str, Any], duration: float, where: str) -> tuple[list[Part], list[str]]:
+    """List the timed actions of a sequence in order of time, and the labels of the whole sequence.
 
     Args:
         sequence: an entry of BABEL's files.
-        duration: seconds of the recording.
-        where: for messages.
+        duration: duration of the recording, s.
+        where: name of the sequence in errors.
 
     Raises:
-        InputError: labels that are not laid out as published.
+        InputError: the labels are not in the published layout.
     """
     try:
         frame, whole = sequence.get("frame_ann"), sequence.get("seq_ann")
-        said = [str(label.get("raw_label") or "").strip() for label in (whole or {}).get("labels") or ()]
+        texts = [str(label.get("raw_label") or "").strip() for label in (whole or {}).get("labels") or ()]
         labels = (frame or whole or {}).get("labels") or ()
         parts = []
         for label in labels:
@@ -145,7 +145,7 @@ def stretches(sequence: dict[str, Any], duration: float, where: str) -> tuple[li
                 parts.append(Part(action, start, end))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: labels are not laid out as BABEL's ({error!r}).") from None
-    return sorted(parts, key=lambda p: (p.start, p.end, p.action)), list(dict.fromkeys(text for text in said if text))
+    return sorted(parts, key=lambda p: (p.start, p.end, p.action)), list(dict.fromkeys(text for text in texts if text))
 
 
 @lru_cache(maxsize=3)
@@ -168,7 +168,7 @@ def _common(root: str, split: str) -> list[str]:
     counts: Counter[str] = Counter()
     for key, sequence in _sequences(root, split).items():
         try:
-            parts, _ = stretches(sequence, float("inf"), key)
+            parts, _ = timed_actions(sequence, float("inf"), key)
         except InputError:
             continue
         counts.update({part.action for part in parts})

@@ -1,8 +1,8 @@
 """Build a dataset from a ``folder`` of recordings in any format, with an optional table of captions.
 
-The table is CSV (with a head) or JSONL with the columns ``file`` (path below the root, or an unmistakable file name)
-and any of ``caption``, ``start`` and ``end`` (seconds), ``action`` ("wave the right hand"), ``split``, ``licence``; a
-file may have several rows. An MP4 with the name of a recording beside it is taken as the video of that recording.
+The table is CSV (with a header) or JSONL with the columns ``file`` (path below the root, or a unique file name) and any
+of ``caption``, ``start`` and ``end`` (seconds), ``action`` ("wave the right hand"), ``split``, ``licence``; a file may
+have several rows. An MP4 beside a recording of the same name is the video of that recording.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from vimonet.vimos.types import Part
 
 _ROWS = 50
 _SAME_LENGTH = 0.5
-"""Seconds by which a video may differ in length from the recording it belongs to."""
+"""Largest difference in duration of a video and its recording, s."""
 
 
 @register("folder", "any BVH, npz, npy, json or mp4, with an optional table of captions")
 @dataclass(frozen=True)
 class FolderBuilder:
-    """Build a dataset out of a folder.
+    """Build rows from a folder and its subfolders.
 
     Args:
-        root: folder, searched with its subfolders.
-        captions: table of captions; a relative path is looked for here, then below the root.
-        licence: of files whose rows name none.
-        val, test: shares of the recordings, for those whose rows name no split.
-        seed: of splits and questions.
-        fps, up, unit: as of :func:`vimonet.motion.load`, where files do not say.
-        name: of the dataset, and source of its rows.
+        root: the folder.
+        captions: table of captions; a relative path is tried from here, then from the root.
+        licence: licence of files whose rows name none.
+        val, test: shares of the recordings whose rows name no split, 0..1.
+        seed: seed of splits and questions.
+        fps, up, unit: options of `vimonet.motion.load` for files that do not state them.
+        name: name of the dataset, and source of its rows.
 
     Raises:
-        InputError: no such folder, shares that do not fit, or a table that cannot be read (when shards are asked for).
+        InputError: `shards` finds no folder, an unreadable table, or shares of 1 and more.
     """
 
     root: str = option("folder of the source", metavar="DIR")
@@ -65,7 +65,7 @@ class FolderBuilder:
     name: str = option("name of the dataset", "vimos-folder")
 
     def settings(self) -> dict[str, Any]:
-        """Report options and the content of folder and table by name, size and hash."""
+        """Return the options and the hash of the folder's listing and of the table."""
         options = {key: value for key, value in asdict(self).items() if key not in ("root", "captions", "name")}
         listing = [[file, _size(Path(self.root) / file)] for file in _files(self.root, self.captions)]
         digest = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
@@ -81,31 +81,33 @@ class FolderBuilder:
     def shards(self) -> list[Shard]:
         """List the recordings by split."""
         if min(self.val, self.test) < 0 or self.val + self.test >= 1:
-            raise InputError(f"{self.val:g} for val and {self.test:g} for test leave nothing to train on.")
-        told = _told(self.root, self.captions)
+            raise InputError(
+                f"{self.val:g} for val and {self.test:g} for test leave nothing to train on; give shares below 1 in sum."
+            )
+        table = _rows_by_file(self.root, self.captions)
         splits: dict[str, list[str]] = {}
-        for file in sorted({*_listing(self.root, self.captions).recordings, *told}):
-            splits.setdefault(self._split(file, told), []).append(file)
+        for file in sorted({*_listing(self.root, self.captions).recordings, *table}):
+            splits.setdefault(self._split(file, table), []).append(file)
         return [shard for split in sorted(splits) for shard in chunk(split, splits[split], _ROWS)]
 
-    def _split(self, file: str, told: dict[str, list[dict[str, Any]]]) -> str:
-        named = {row["split"] for row in told.get(file, ()) if row["split"]}
+    def _split(self, file: str, table: dict[str, list[dict[str, Any]]]) -> str:
+        named = {row["split"] for row in table.get(file, ()) if row["split"]}
         if len(named) > 1:
             raise InputError(f"{self.captions}: {file} is in {' and '.join(sorted(named))}; a file has one split.")
         return named.pop() if named else hashed_split(_stem(file), self.val, self.test, self.seed)
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped | Attached]:
         """Read the clips of the recordings of a shard."""
-        told = _told(self.root, self.captions)
+        table = _rows_by_file(self.root, self.captions)
         videos = _listing(self.root, self.captions).videos
-        actions = sorted({row["action"] for rows in told.values() for row in rows if row["action"]})
+        actions = sorted({row["action"] for rows in table.values() for row in rows if row["action"]})
         for file in shard.keys:
-            rows = told.get(file, [])
+            rows = table.get(file, [])
             licence = next((row["licence"] for row in rows if row["licence"]), self.licence)
             source = Source(self.name, file, f"{self.name}/{_stem(file)}", shard.split, licence, self.seed)
             try:
                 if file.lower().endswith(VIDEO_SUFFIXES):
-                    yield from self._film(source, rows)
+                    yield from self._video(source, rows)
                 else:
                     yield from self._clips(source, rows, videos.get(file), actions)
             except (InputError, OSError) as error:
@@ -113,24 +115,24 @@ class FolderBuilder:
                 yield Skipped(file, " ".join(reason.split()))
 
     def _clips(
-        self, source: Source, rows: list[dict[str, Any]], film: str | None, others: list[str]
+        self, source: Source, rows: list[dict[str, Any]], video_file: str | None, others: list[str]
     ) -> Iterator[Record | Skipped | Attached]:
         path = Path(self.root) / source.file
         if not path.exists():
-            raise InputError(f"{source.file}: named in the table of captions and not there.")
+            raise InputError(f"{source.file}: the table of captions names it, and the folder has no such file.")
         motion = load(path, fps=self.fps, up=self.up, unit=self.unit)
         video = None
-        if film is not None:
+        if video_file is not None:
             try:
-                seconds = video_duration(Path(self.root) / film)
+                seconds = video_duration(Path(self.root) / video_file)
                 if abs(seconds - motion.duration) > _SAME_LENGTH:
                     raise InputError(
-                        f"{film}: its {seconds:.1f} s are not the {motion.duration:.1f} s of {source.file}."
+                        f"{video_file}: its {seconds:.1f} s are not the {motion.duration:.1f} s of {source.file}."
                     )
-                video = _place(film)
-                yield Attached(str(Path(self.root) / film), video)
+                video = _place(video_file)
+                yield Attached(str(Path(self.root) / video_file), video)
             except InputError as error:
-                yield Skipped(film, str(error))
+                yield Skipped(video_file, str(error))
         captions, parts = [], []
         for row in rows:
             start, end = row["start"], row["end"]
@@ -146,11 +148,11 @@ class FolderBuilder:
                 parts.append(Part(row["action"], start or 0.0, motion.duration if end is None else end))
         yield from records_of(motion, source, captions, parts, others, video=video)
 
-    def _film(self, source: Source, rows: list[dict[str, Any]]) -> Iterator[Record | Skipped | Attached]:
-        """Read a video without a recording of joints: captions alone."""
+    def _video(self, source: Source, rows: list[dict[str, Any]]) -> Iterator[Record | Skipped | Attached]:
+        """Read a video that has no recording of joints."""
         path = Path(self.root) / source.file
         if not path.is_file():
-            raise InputError(f"{source.file}: named in the table of captions and not there.")
+            raise InputError(f"{source.file}: the table of captions names it, and the folder has no such file.")
         if path.suffix.lower() != ".mp4":
             raise InputError(f"{source.file}: a dataset holds videos as MP4; convert it.")
         seconds = video_duration(path)
@@ -194,16 +196,16 @@ def _stem(file: str) -> str:
     return file.rpartition(".")[0] or file
 
 
-def _place(film: str) -> str:
-    """Name the place of a video in the dataset: one folder, names that tell apart files of the same name."""
-    digest = hashlib.sha256(film.encode()).hexdigest()[:8]
-    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(film).stem)[:60]
+def _place(video_file: str) -> str:
+    """Name the path of a video in the dataset; a hash separates files of the same name."""
+    digest = hashlib.sha256(video_file.encode()).hexdigest()[:8]
+    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(video_file).stem)[:60]
     return f"video/{safe}-{digest}.mp4"
 
 
 @lru_cache(maxsize=4)
 def _listing(root: str, captions: str | None) -> Listing:
-    """List recordings, videos that belong to none among them, and the MP4 videos beside recordings."""
+    """List recordings (single videos included), and the MP4 videos that belong to recordings."""
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give --root the folder of the recordings.")
     table = None if captions is None else _table_path(root, captions).resolve()
@@ -213,13 +215,13 @@ def _listing(root: str, captions: str | None) -> Listing:
 
 
 def _files(root: str, captions: str | None) -> list[str]:
-    """List the files that a dataset is made of, sorted."""
+    """List the source files of the dataset, sorted."""
     listing = _listing(root, captions)
     return sorted({*listing.recordings, *listing.videos.values()})
 
 
 def _size(path: Path) -> int:
-    """Count the bytes of a file, or of the frames of a keypoint folder."""
+    """Count the bytes of a file or of a keypoint folder."""
     return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
@@ -229,8 +231,8 @@ def _table_path(root: str, captions: str) -> Path:
 
 
 @lru_cache(maxsize=4)
-def _told(root: str, captions: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Read the rows of the table by file."""
+def _rows_by_file(root: str, captions: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Read the table as rows by file."""
     if captions is None:
         return {}
     path = _table_path(root, captions)
@@ -239,7 +241,7 @@ def _told(root: str, captions: str | None) -> dict[str, list[dict[str, Any]]]:
     for file in files:
         for name in (file, _stem(file), Path(file).name, Path(file).stem):
             by_name.setdefault(name, set()).add(file)
-    told: dict[str, list[dict[str, Any]]] = {}
+    table: dict[str, list[dict[str, Any]]] = {}
     for number, row in read_table(path):
         where = f"{path.name} line {number}"
         named = by_name.get(row["file"], {row["file"]})
@@ -251,24 +253,24 @@ def _told(root: str, captions: str | None) -> dict[str, list[dict[str, Any]]]:
                 f"{where}: '{row['file']}' may be {' or '.join(sorted(named))}; give the path below the root."
             )
         entry = {**row, "where": where, "split": row["split"] and split_name(row["split"], where)}
-        told.setdefault((motions or named).pop(), []).append(entry)
-    return told
+        table.setdefault((motions or named).pop(), []).append(entry)
+    return table
 
 
 COLUMNS = ("file", "caption", "start", "end", "split", "action", "licence")
 
 
 def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read the numbered rows of a CSV (with a head) or JSONL table.
+    """Read the numbered rows of a CSV (with a header) or JSONL table.
 
     Args:
-        path: UTF-8 text; ``.json`` and ``.jsonl`` hold one object a line.
+        path: UTF-8 text; ``.json`` and ``.jsonl`` hold one object per line.
 
-    Returns:
-        (line, row) with the keys of `COLUMNS`: text, "" where a cell is empty; ``start``, ``end`` in seconds or None.
+    Yields:
+        (line, row) with the keys of `COLUMNS`: text, "" for an empty field; ``start`` and ``end`` in s or None.
 
     Raises:
-        InputError: it cannot be read, a row names no file or one outside the root, or times that are none.
+        InputError: the table is unreadable, or a row has invalid times or no file below the root.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -288,7 +290,7 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         values = {name: named.get(name) for name in COLUMNS}
         if not isinstance(values["file"], str) or not values["file"].strip():
             raise InputError(
-                f"{where}: no file is named; expected the columns file, caption[, {', '.join(COLUMNS[2:])}]."
+                f"{where}: it names no file; expected the columns file, caption[, {', '.join(COLUMNS[2:])}]."
             )
         entry: dict[str, Any] = {k: "" if v is None else str(v).strip() for k, v in values.items()}
         entry["file"] = entry["file"].replace("\\", "/").removeprefix("./")
@@ -297,7 +299,7 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for column in ("start", "end"):
             entry[column] = _seconds(entry[column], where, column)
         if entry["end"] is not None and entry["end"] <= (entry["start"] or 0.0):
-            raise InputError(f"{where}: it ends at {entry['end']:g} s, not after its start; expected start < end.")
+            raise InputError(f"{where}: its end, {entry['end']:g} s, is not after its start; expected start < end.")
         yield number, entry
 
 
@@ -308,7 +310,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 row = json.loads(line)
             except ValueError as error:
                 raise InputError(
-                    f"{path.name} line {number}: not JSON ({error}); expected one object a line."
+                    f"{path.name} line {number}: this is no JSON ({error}); expected one object per line."
                 ) from None
             if not isinstance(row, dict):
                 raise InputError(f"{path.name} line {number}: expected a JSON object with file and caption.")

@@ -1,6 +1,6 @@
-"""``humanml3d``: HumanML3D (Guo et al., CVPR 2022) as its scripts leave it on disk.
+"""Build a dataset from ``humanml3d``: HumanML3D (Guo et al., CVPR 2022) as its scripts write it.
 
-Layout and text format as README.md of github.com/EricGuo5513/HumanML3D ("Data Structure") gives them:
+Layout and text format after README.md of github.com/EricGuo5513/HumanML3D ("Data Structure"):
 ``new_joints/*.npy`` [T, 22, 3] or ``new_joint_vecs/*.npy`` [T, 263] at 20 frames/s, ``texts/*.txt`` with lines
 ``caption#word/POS ...#from#to`` (seconds; 0.0 twice for the whole clip), name lists ``train.txt``, ``val.txt``,
 ``test.txt``, and ``index.csv`` of the repository (source_path, start_frame, end_frame, new_name).
@@ -33,16 +33,16 @@ _FPS = 20.0
 @register("humanml3d", "HumanML3D: texts, split lists, joints or features")
 @dataclass(frozen=True)
 class HumanML3DBuilder:
-    """Builder of HumanML3D.
+    """Build rows from HumanML3D.
 
     Args:
         root: folder with ``texts``, the name lists, and ``new_joints`` or ``new_joint_vecs`` (joints are preferred).
         mirror: keep its mirrored copies.
-        seed: of the questions.
-        licence: stated in every row.
+        seed: seed of the questions.
+        licence: licence of every row.
 
     Raises:
-        InputError: a part of the layout is missing (when shards are asked for).
+        InputError: `shards` finds a part of the layout missing.
     """
 
     root: str = option("folder of the source; HumanML3D", metavar="DIR")
@@ -53,7 +53,7 @@ class HumanML3DBuilder:
     name = "vimos-humanml3d"
 
     def settings(self) -> dict[str, Any]:
-        """Report options and the hash of the name lists and of which files are there."""
+        """Return the options and the hash of the name lists and of the present files."""
         names = _names(self.root)
         present = {folder: sorted(p.name for p in (Path(self.root) / folder).glob("*.npy")) for folder in _FOLDERS}
         listing = hashlib.sha256(repr((names, present)).encode()).hexdigest()
@@ -69,7 +69,7 @@ class HumanML3DBuilder:
         return found
 
     def records(self, shard: Shard) -> Iterator[Record | Skipped]:
-        """Read the clips of a shard; a caption of a part of a clip gives a row of its own, cut to that part."""
+        """Read the clips of a shard; a timed caption gives a separate row, cut to its span."""
         for name in shard.keys:
             try:
                 yield from self._clip(name, shard.split)
@@ -84,8 +84,8 @@ class HumanML3DBuilder:
         captions = read_texts(root / "texts" / f"{name}.txt")
         motion = load(path, fps=_FPS)
         origin, start, end = _index(self.root).get(name.removeprefix("M"), ("", 0, -1))
-        # The published lists put cuts of one AMASS file into several splits (the card says how many); the unit that
-        # they do keep apart is the clip, its mirrored copy included.
+        # The published lists divide cuts of one AMASS file among splits (the card says how many). They keep a clip and
+        # its mirrored copy in one split, so the clip is the unit.
         source = Source("humanml3d", name, f"humanml3d/{name.removeprefix('M')}", split, self.licence, self.seed)
         provenance = {"features": path.parent.name, "mirrored": name.startswith("M")}
         if origin:
@@ -129,10 +129,10 @@ _FOLDERS = ("new_joints", "new_joint_vecs")
 
 
 def read_texts(path: Path) -> list[Caption]:
-    """Read the captions of a text file: sentence, tokens, times (None for the whole clip, as 0.0#0.0 and nan mean).
+    """Read the captions of a text file: sentence, tokens and span (None for the whole clip, written 0.0#0.0 or nan).
 
     Raises:
-        InputError: the file cannot be read or a line is not ``caption#tokens#from#to``.
+        InputError: the file is unreadable or a line is not ``caption#tokens#from#to``.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -155,7 +155,7 @@ def read_texts(path: Path) -> list[Caption]:
         elif 0 <= start < end:
             captions.append(Caption(text, "people", start, end, tokens))
         else:
-            raise InputError(f"texts/{path.name} line {number}: the times {start:g}-{end:g} s are no stretch.")
+            raise InputError(f"texts/{path.name} line {number}: {start:g}-{end:g} s is no span; expected from < to.")
     return captions
 
 
@@ -179,7 +179,7 @@ def _names(root: str) -> dict[str, list[str]]:
 
 @lru_cache(maxsize=2)
 def _index(root: str) -> dict[str, tuple[str, int, int]]:
-    """Map a clip to its file in AMASS or HumanAct12 and the frames taken of it, where index.csv is there."""
+    """Map clips to their file in AMASS or HumanAct12 and its frames, where index.csv exists."""
     for path in (Path(root) / "index.csv", Path(root).parent / "index.csv"):
         if path.is_file():
             with path.open(newline="", encoding="utf-8") as lines:

@@ -1,10 +1,10 @@
-"""``motionx``: Motion-X (Lin et al., NeurIPS 2023): SMPL-X motion, captions, and videos where one has them.
+"""Build a dataset from ``motionx``: Motion-X (Lin et al., NeurIPS 2023), SMPL-X motion, captions, and local videos.
 
-Layout as README.md of github.com/IDEA-Research/Motion-X ("Dataset Download", "Data Loading") gives it:
+Layout after README.md of github.com/IDEA-Research/Motion-X ("Dataset Download", "Data Loading"):
 ``motion_data/smplx_322/<subset>/**/<name>.npy`` [T, 322] at 30 frames/s (axis-angle root 0:3, body 3:66, translation
 309:312), ``texts/semantic_labels/<subset>/**/<name>.txt``, and the split lists of its ``datasets`` folder
-(``train.txt``, ``val.txt``, ``test.txt``, lines ``<subset>/**/<name>``) in the root. It distributes no videos; those
-one has are looked for as ``videos/<subset>/**/<name>.mp4`` (or ``video/``).
+(``train.txt``, ``val.txt``, ``test.txt``, lines ``<subset>/**/<name>``) in the root. Motion-X distributes no
+videos; local ones are read from ``videos/<subset>/**/<name>.mp4`` (or ``video/``).
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _TEXTS = Path("texts") / "semantic_labels"
 @register("motionx", "Motion-X: motion, video and captions")
 @dataclass(frozen=True)
 class MotionXBuilder:
-    """Builder of Motion-X.
+    """Build rows from Motion-X.
 
     Args:
-        root: folder with ``motion_data`` and ``texts``; with its split lists they are kept to, without them recordings
-            are divided by hash (8 : 1 : 1), all clips of one video together.
-        video: whether videos that are there come along.
-        seed: of the division and of the questions.
+        root: folder with ``motion_data`` and ``texts``; its split lists decide the split, else a hash does (8 : 1 : 1),
+            with all clips of one video in one split.
+        video: attach local videos.
+        seed: seed of the splits and of the questions.
 
     Raises:
-        InputError: a part of the layout is missing (when shards are asked for).
+        InputError: `shards` finds a part of the layout missing.
     """
 
     root: str = option("folder of the source; Motion-X", metavar="DIR")
@@ -63,10 +63,10 @@ class MotionXBuilder:
     name = "vimos-motionx"
 
     def settings(self) -> dict[str, Any]:
-        """Report options and which clips are there, in which split, with which video."""
+        """Return the options and the hash of clips, splits and videos."""
         clips = _clips(self.root, self.seed)
-        films = [name for name in clips if self.video and _film(self.root, name)]
-        digest = hashlib.sha256(repr((clips, films)).encode()).hexdigest()
+        videos = [name for name in clips if self.video and _video(self.root, name)]
+        digest = hashlib.sha256(repr((clips, videos)).encode()).hexdigest()
         return {"builder": "motionx", "video": self.video, "seed": self.seed, "clips": len(clips), "listing": digest}
 
     def shards(self) -> list[Shard]:
@@ -89,20 +89,20 @@ class MotionXBuilder:
         lines = text.read_text(encoding="utf-8", errors="replace").splitlines() if text.is_file() else []
         captions = [Caption(line.strip()) for line in dict.fromkeys(lines) if line.strip()]
         if not captions:
-            yield Skipped(name, "it has no caption in texts/semantic_labels; measured questions alone are asked.")
-        film, place = _film(self.root, name) if self.video else None, None
-        if film is not None:
+            yield Skipped(name, "it has no caption in texts/semantic_labels; its questions are measured ones only.")
+        video, place = _video(self.root, name) if self.video else None, None
+        if video is not None:
             try:
-                seconds = video_duration(film)
+                seconds = video_duration(video)
                 if abs(seconds - motion.duration) > _SAME_LENGTH:
                     raise InputError(f"its {seconds:.1f} s are not the {motion.duration:.1f} s of the motion.")
                 place = f"video/{hashlib.sha256(name.encode()).hexdigest()[:16]}.mp4"
-                yield Attached(str(film), place)
+                yield Attached(str(video), place)
             except InputError as error:
                 yield Skipped(f"{name}.mp4", str(error))
         source = Source("motionx", name, f"motionx/{_recording(self.root, name)}", split, LICENCE, self.seed)
         provenance = {"subset": name.split("/", 1)[0]}
-        # A caption speaks of the whole clip, so the clip stays whole, however long it is.
+        # A caption describes the whole clip, so the clip stays whole at any length.
         clips = [(0.0, motion.duration)] if captions else []
         yield from records_of(motion, source, captions, video=place, clips=clips, provenance=provenance)
 
@@ -116,10 +116,10 @@ class MotionXBuilder:
 
 
 def read_smplx322(path: Path) -> Motion:
-    """Read a Motion-X array [T, 322] (30 frames/s) as a motion.
+    """Read a Motion-X array [T, 322] (30 frames/s) as a Motion.
 
     Raises:
-        InputError: not such an array.
+        InputError: the file is no such array.
     """
     try:
         values = np.load(path, allow_pickle=False)
@@ -144,7 +144,7 @@ def read_smplx322(path: Path) -> Motion:
 
 @lru_cache(maxsize=2)
 def _clips(root: str, seed: int) -> dict[str, str]:
-    """Map every motion file there is to its split."""
+    """Map every present motion file to its split."""
     folder = Path(root) / _MOTIONS
     if not folder.is_dir():
         parts = f"{_MOTIONS.as_posix()}/ and {_TEXTS.as_posix()}/"
@@ -158,7 +158,7 @@ def _clips(root: str, seed: int) -> dict[str, str]:
 
 @lru_cache(maxsize=2)
 def _listed(root: str) -> dict[str, str]:
-    """Map clips to splits by the published lists, where they are there."""
+    """Map clips to splits by the published lists; empty without them."""
     found: dict[str, str] = {}
     for split in _SPLITS:
         for path in (Path(root) / f"{split}.txt", Path(root) / "datasets" / f"{split}.txt"):
@@ -170,8 +170,7 @@ def _listed(root: str) -> dict[str, str]:
 
 
 def _recording(root: str, name: str) -> str:
-    """The unit of splits: a video with all its clips, a mirrored copy with its original; of the published lists, which
-    divide videos, the clip."""
+    """Name the unit of splits: the video of a clip; under the published lists, which divide videos, the clip."""
     parent, _, last = name.rpartition("/")
     plain = re.sub(r"^M(?=\d{6}$)", "", last)
     if not _listed(root):
@@ -179,6 +178,6 @@ def _recording(root: str, name: str) -> str:
     return f"{parent}/{plain}" if parent else plain
 
 
-def _film(root: str, name: str) -> Path | None:
+def _video(root: str, name: str) -> Path | None:
     places = (Path(root) / folder / f"{name}.mp4" for folder in ("videos", "video"))
     return next((path for path in places if path.is_file()), None)

@@ -19,21 +19,21 @@ from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.types import Part
 
 MIN_SECONDS = 0.4
-"""Shorter stretches are no clips and, cut by the edge of a window, no actions of it."""
+"""Shortest clip, and shortest part of an action that a window keeps."""
 
 _SPLITS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "eval": "test", "testing": "test"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a recording comes from: columns of its rows.
+    """Hold the columns that all rows of one recording share.
 
     Attributes:
         name: corpus.
-        file: of the recording, relative to the corpus.
+        file: path relative to the corpus.
         recording: unit of splits.
-        split, licence: of all its clips.
-        seed: of the questions.
+        split, licence: columns of its rows.
+        seed: seed of the questions.
     """
 
     name: str
@@ -45,7 +45,13 @@ class Source:
 
 
 def hashed_split(recording: str, val: float, test: float, seed: int = 0) -> str:
-    """Choose ``train``, ``val`` or ``test`` by the hash of a recording's name: the same in every build."""
+    """Choose ``train``, ``val`` or ``test`` by the hash of a recording's name, the same in every build.
+
+    Args:
+        recording: name of the recording.
+        val, test: shares of these splits, 0..1.
+        seed: seed of the hash.
+    """
     place = zlib.crc32(f"{seed}/{recording}".encode()) / 2**32
     return "test" if place < test else "val" if place < test + val else "train"
 
@@ -54,7 +60,7 @@ def split_name(text: str, where: str) -> str:
     """Normalise the name of a split: ``validation`` is ``val``, ``testing`` is ``test``.
 
     Raises:
-        InputError: not a name for a folder.
+        InputError: `text` is no valid name of a folder.
     """
     name = _SPLITS.get(text.strip().lower(), text.strip().lower())
     if not name.isidentifier() or not name.isascii() or len(name) > 40 or name == "video":
@@ -63,7 +69,7 @@ def split_name(text: str, where: str) -> str:
 
 
 def centred(motion: Motion) -> Motion:
-    """Shift a movement to begin above the origin, where storage keeps steps of half a millimetre."""
+    """Shift a 3D movement to start above the origin, where storage keeps half-millimetre steps."""
     if motion.dimensions == 2:
         return motion
     return replace(motion, joints=motion.joints - motion.joints[:1, :1] * np.array([1, 0, 1], np.float32))
@@ -80,31 +86,34 @@ def records_of(
     clips: Sequence[tuple[float, float]] = (),
     provenance: dict[str, Any] | None = None,
 ) -> Iterator[Record | Skipped]:
-    """Cut a recording into clips: one of all of it, or windows of at most 9.8 s of a longer one.
+    """Cut a recording into clips: the whole recording, or windows of at most 9.8 s.
 
-    Captions without times speak of the whole recording and go with it only while it is whole; a timed caption, or one
-    that crosses the edge of a window, goes with a clip of just its stretch. Actions are cut at the edges.
+    An untimed caption describes the whole recording and is kept only if the recording is one clip. A timed caption that
+    fits no window gets a clip of exactly its span. Actions are cut at the edges of a clip.
 
     Args:
         motion: the recording.
-        source: columns of its rows.
-        captions: with times in seconds of the recording, or without.
-        actions: labelled stretches in seconds of the recording; they may overlap.
-        others: action phrases of the corpus, for absent ones.
+        source: shared columns of its rows.
+        captions: captions, timed in s of the recording or untimed.
+        actions: labelled segments in s of the recording, which may overlap.
+        others: action phrases of the corpus, from which absent ones are drawn.
         video: path in the dataset of the video of the same recording.
-        clips: stretches to cut, in seconds, instead of windows.
-        provenance: what else is known of where it comes from.
+        clips: spans to cut, in s, instead of windows.
+        provenance: further entries of the provenance column.
+
+    Yields:
+        A record per clip, and a note per caption or span left out.
     """
     whole = motion.duration
     spans = list(clips) or _windows(motion)
     cut = len(spans) > 1 or spans[0] != (0.0, whole)
-    for told in captions:
-        if told.start is None:
+    for one in captions:
+        if one.start is None:
             if cut:
-                reason = f"a caption without times left out: it speaks of {whole:.1f} s, cut into clips; give it times."
+                reason = f"an untimed caption left out: it describes {whole:.1f} s, cut into clips; give it times."
                 yield Skipped(source.file, reason)
-        elif not any(_inside(told, span) for span in spans) and told.end is not None:
-            spans.append((max(0.0, told.start), min(whole, told.end)))
+        elif not any(_inside(one, span) for span in spans) and one.end is not None:
+            spans.append((max(0.0, one.start), min(whole, one.end)))
     for start, end in dict.fromkeys(spans):
         first, last = round(start * motion.fps), round(end * motion.fps)
         if last - first < MIN_SECONDS * motion.fps:
@@ -114,25 +123,25 @@ def records_of(
             reason = f"a caption of {start:.1f}-{end:.1f} s left out: longer than {MAX_FRAMES / motion.fps:.1f} s."
             yield Skipped(source.file, reason)
             continue
-        piece = centred(motion.window(first, last))
+        clip = centred(motion.window(first, last))
         name = f"{source.name}/{source.file}" + (f"@{first}-{last}" if cut or len(spans) > 1 else "")
-        begin, length = first / motion.fps, piece.duration
+        begin, length = first / motion.fps, clip.duration
         parts = _cut(actions, begin, length)
-        said = _said(captions, (start, end), begin, length, untimed=not cut)
+        own = _captions_of(captions, (start, end), begin, length, untimed=not cut)
         rng = random.Random(f"{source.seed}/{name}")
         test = source.split.startswith("test")
-        instructions, told_all = annotate(piece, parts, said, rng, others, test=test)
+        instructions, all_captions = annotate(clip, parts, own, rng, others, test=test)
         yield Record(
             name,
             source.name,
             source.recording,
             source.split,
             source.licence,
-            piece.named(name),
+            clip.named(name),
             video=video,
             video_span=None if video is None or not (cut or len(spans) > 1) else (begin, begin + length),
             actions=tuple(parts),
-            captions=told_all,
+            captions=all_captions,
             instructions=instructions,
             provenance={"file": source.file, "frames": [first, last], "fps": motion.source_fps, **(provenance or {})},
         )
@@ -146,9 +155,9 @@ def _windows(motion: Motion) -> list[tuple[float, float]]:
     return [(a / motion.fps, min(motion.frames, a + MAX_FRAMES) / motion.fps) for a in starts]
 
 
-def _inside(told: Caption, span: tuple[float, float]) -> bool:
-    assert told.start is not None
-    return told.start >= span[0] - 0.1 and (told.end is None or told.end <= span[1] + 0.1)
+def _inside(caption: Caption, span: tuple[float, float]) -> bool:
+    assert caption.start is not None
+    return caption.start >= span[0] - 0.1 and (caption.end is None or caption.end <= span[1] + 0.1)
 
 
 def _cut(actions: Sequence[Part], begin: float, length: float) -> list[Part]:
@@ -160,18 +169,18 @@ def _cut(actions: Sequence[Part], begin: float, length: float) -> list[Part]:
     return parts
 
 
-def _said(
+def _captions_of(
     captions: Sequence[Caption], span: tuple[float, float], begin: float, length: float, *, untimed: bool
 ) -> list[Caption]:
-    """Collect the captions of a clip; one that speaks of all of it needs no times."""
-    said = []
-    for told in captions:
-        if told.start is None:
+    """Collect the captions of a clip, timed in s of the clip; a caption of the whole clip becomes untimed."""
+    found = []
+    for caption in captions:
+        if caption.start is None:
             if untimed:
-                said.append(told)
-        elif _inside(told, span):
-            start = max(0.0, told.start - begin)
-            end = min(length, (told.end if told.end is not None else begin + length) - begin)
+                found.append(caption)
+        elif _inside(caption, span):
+            start = max(0.0, caption.start - begin)
+            end = min(length, (caption.end if caption.end is not None else begin + length) - begin)
             full = start < 0.1 and end > length - 0.1
-            said.append(replace(told, start=None, end=None) if full else replace(told, start=start, end=end))
-    return said
+            found.append(replace(caption, start=None, end=None) if full else replace(caption, start=start, end=end))
+    return found
