@@ -134,7 +134,7 @@ def test_bad_roots_shares_and_jsonl_are_told(root, tmp_path):
     with pytest.raises(InputError, match="leave nothing to train on"):
         FolderBuilder(str(root), val=0.5, test=0.6).shards()
     (root / "c.jsonl").write_text("{'file': 1}\n")
-    with pytest.raises(InputError, match="line 1: not JSON"):
+    with pytest.raises(InputError, match="line 1: this is no JSON"):
         FolderBuilder(str(root), "c.jsonl").shards()
     with pytest.raises(InputError, match="no such table"):
         FolderBuilder(str(root), "none.csv").shards()

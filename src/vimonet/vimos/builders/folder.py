@@ -82,7 +82,7 @@ class FolderBuilder:
         """List the recordings by split."""
         if min(self.val, self.test) < 0 or self.val + self.test >= 1:
             raise InputError(
-                f"{self.val:g} for val and {self.test:g} for test leave nothing to train on; give shares below 1 in sum."
+                f"{self.val:g} for val and {self.test:g} for test leave nothing to train on; their sum must be below 1."
             )
         table = _rows_by_file(self.root, self.captions)
         splits: dict[str, list[str]] = {}
