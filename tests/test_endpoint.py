@@ -16,8 +16,8 @@ pytest.importorskip("httpx2")
 from fake_endpoint import FakeEndpoint, drop, garbage, says, slow, status
 
 from vimonet.llm.endpoint import Endpoint, EndpointError, Request, Settings, message
+from vimonet.llm.endpoint.http import RateLimit
 from vimonet.llm.endpoint.messages import parse
-from vimonet.llm.endpoint.rate_limit import RateLimit
 from vimonet.utils.errors import InputError
 
 NUMBER = {
@@ -410,7 +410,7 @@ def test_true_counts_replace_the_estimate() -> None:
 
 def test_the_endpoint_obeys_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured where requests are let go: when they arrive depends on the machine's load."""
-    monkeypatch.setattr("vimonet.llm.endpoint.rate_limit._MINUTE", 0.4)
+    monkeypatch.setattr("vimonet.llm.endpoint.http._MINUTE", 0.4)
     with FakeEndpoint() as fake, endpoint(fake, requests_per_minute=3, workers=4) as asked:
         let_go: list[float] = []
         acquire = asked._limit.acquire

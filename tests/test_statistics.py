@@ -5,7 +5,6 @@ import pytest
 
 from vimonet.utils import statistics
 from vimonet.utils.statistics import (
-    balanced_accuracy,
     bootstrap_interval,
     bootstrap_statistic,
     expected_calibration_error,
@@ -64,15 +63,7 @@ def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="one length"):
         bootstrap_interval([1, 0], ["a"])
     with pytest.raises(ValueError, match="one length"):
-        balanced_accuracy(["a"], [])
-    with pytest.raises(ValueError, match="one length"):
         paired_test([1], [1], ["a", "b"])
-
-
-def test_balanced_accuracy() -> None:
-    assert balanced_accuracy(["a", "a", "a", "b"], ["a", "a", "a", "a"]) == 0.5
-    assert balanced_accuracy(["a", "a", "b"], ["a", "x", "b"]) == 0.75
-    assert np.isnan(balanced_accuracy([], []))
 
 
 def test_macro_f1() -> None:

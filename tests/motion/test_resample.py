@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vimonet.motion.resample import exact_fps, resample, resampled_length
+from vimonet.motion.motion import exact_fps, resample, resampled_length
 from vimonet.utils.errors import InputError
 
 

@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from vimonet.bench.scoring import accuracy, behaviour, caption_scores
 from vimonet.bench.scoring.score_table import Row, RunAnswers, Section, show, table, value
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
-from vimonet.utils.files import whole_file
+from vimonet.utils.files import write_text
 
 SECTIONS: tuple[Section, ...] = (
     accuracy.SCORES,
@@ -45,7 +45,41 @@ def score_sections(answers: RunAnswers) -> dict[str, list[dict[str, Any]]]:
 
 
 @dataclass
-class Report:
+class _Scores:
+    """What a report of one run and one over several seeds share."""
+
+    provenance: Any
+    sections: dict[str, list[dict[str, Any]]]
+    out: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping; numbers that are not known are None."""
+        return _plain({"provenance": self.provenance, **self.sections})
+
+    def opening(self) -> list[str]:
+        """Write what stands above the tables."""
+        return ["# Evaluation", _facts(self.provenance)]
+
+    def markdown(self, forms: bool = True) -> str:
+        """Write the tables of the report, with or without the long one per question form."""
+        return _markdown(self.opening(), self.sections, forms)
+
+    def summary(self, source: str | None = None) -> str:
+        """Write the compact table of one corpus (None: all together), and every figure beside it in a line each."""
+        return _summary(self.sections, source)
+
+    def _write(self, out: str | Path, name: str) -> Path:
+        """Write NAME.json and NAME.md into a folder."""
+        self.out = folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        write_text(folder / f"{name}.json", text)
+        write_text(folder / f"{name}.md", self.markdown())
+        return folder
+
+
+@dataclass
+class Report(_Scores):
     """Hold the scores of one model on one set of items.
 
     Attributes:
@@ -54,10 +88,6 @@ class Report:
         sections: the lists of rows named in :data:`SECTIONS`; see :data:`SECTIONS` and its functions.
         out: the folder it was written to, None before.
     """
-
-    provenance: dict[str, Any]
-    sections: dict[str, list[dict[str, Any]]]
-    out: Path | None = None
 
     def row(self, source: str, kind: str, form: str = "all", wording: str = "all") -> dict[str, Any]:
         """Find the score row of a source and kind.
@@ -74,14 +104,6 @@ class Report:
         """Return one figure: ``report.score("cmu", "turn", "blind", "balanced_accuracy")``."""
         return self.row(source, kind)["systems"][system][measure]["value"]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping; numbers that are not known are None."""
-        return _plain({"provenance": self.provenance, **self.sections})
-
-    def markdown(self, forms: bool = True) -> str:
-        """Write the tables of the report, with or without the long one per question form."""
-        return _markdown(["# Evaluation", _facts(self.provenance)], self.sections, forms)
-
     def categories(self, sources: Sequence[str] = ()) -> str:
         """Write one table, a row per source and task: n, score, balanced accuracy, controls, majority, nearest.
 
@@ -93,19 +115,11 @@ class Report:
         """
         return accuracy.categories(self.sections, sources)
 
-    def summary(self, source: str | None = None) -> str:
-        """Write the compact table of one corpus (None: all together), and every figure beside it in a line each."""
-        return _summary(self.sections, source)
-
     def save(self, out: str | Path) -> Path:
         """Write ``report.json``, ``report.md``, ``scores.png`` and ``reliability.png`` into a folder."""
         from vimonet.bench import report_charts
 
-        folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.out = folder
-        write_text(folder / "report.json", json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
-        write_text(folder / "report.md", self.markdown())
+        folder = self._write(out, "report")
         report_charts.draw_scores(self.sections["score_rows"], folder / "scores.png", title=_title(self.provenance))
         report_charts.draw_reliability(self.sections["calibration"], folder / "reliability.png")
         return folder
@@ -129,7 +143,7 @@ class Report:
 
 
 @dataclass
-class CombinedReport:
+class CombinedReport(_Scores):
     """Hold the scores of several seeds of one recipe on the same items, each as mean and spread over the seeds.
 
     Attributes:
@@ -138,35 +152,17 @@ class CombinedReport:
             ``std`` is the sample standard deviation.
     """
 
-    provenance: list[dict[str, Any]]
-    sections: dict[str, list[dict[str, Any]]]
-    out: Path | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping."""
-        return _plain({"provenance": self.provenance, **self.sections})
-
-    def markdown(self, forms: bool = True) -> str:
-        """Write the tables (mean ± standard deviation over seeds), with or without the long one per question form."""
-        opening = [
+    def opening(self) -> list[str]:
+        """Write what stands above the tables: the runs combined."""
+        return [
             f"# Evaluation over {len(self.provenance)} seeds",
             "Every figure: mean ± sample standard deviation over the seeds.",
             "\n".join(f"- {_title(one)}, code {one.get('version')}" for one in self.provenance),
         ]
-        return _markdown(opening, self.sections, forms)
-
-    def summary(self, source: str | None = None) -> str:
-        """Write the compact table of one corpus (None: all together), and every figure beside it in a line each."""
-        return _summary(self.sections, source)
 
     def save(self, out: str | Path) -> Path:
         """Write ``combined.json`` and ``combined.md`` into a folder."""
-        folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.out = folder
-        write_text(folder / "combined.json", json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
-        write_text(folder / "combined.md", self.markdown())
-        return folder
+        return self._write(out, "combined")
 
 
 def load_report(path: str | Path) -> Report | CombinedReport:
@@ -181,7 +177,7 @@ def load_report(path: str | Path) -> Report | CombinedReport:
     if place.name != "combined.json":
         return Report.load(place)
     report = Report.load(place)
-    return CombinedReport(cast(list[dict[str, Any]], report.provenance), report.sections, report.out)
+    return CombinedReport(report.provenance, report.sections, report.out)
 
 
 def combine(reports: Sequence[Report | str | Path]) -> CombinedReport:
@@ -206,12 +202,6 @@ def combine(reports: Sequence[Report | str | Path]) -> CombinedReport:
         by_key = [{_identity(row): row for row in report.sections[name]} for report in loaded]
         sections[name] = [_merge([rows[key] for rows in by_key if key in rows]) for key in by_key[0]]
     return CombinedReport([report.provenance for report in loaded], sections)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; its last line is ended."""
-    with whole_file(path) as place:
-        place.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
 
 
 def _markdown(opening: Sequence[str], sections: Mapping[str, Sequence[Row]], forms: bool) -> str:

@@ -17,7 +17,7 @@ from vimonet.bench.controls import MOTION, under_condition
 from vimonet.bench.datasets import open_dataset
 from vimonet.bench.items import gather, select, training_items
 from vimonet.bench.predictions import Prediction, PredictionLog
-from vimonet.bench.report import CombinedReport, Report, combine, score_sections, write_text
+from vimonet.bench.report import CombinedReport, Report, combine, score_sections
 from vimonet.bench.scoring.accuracy import RECOGNITION
 from vimonet.bench.scoring.behaviour import contradictions
 from vimonet.bench.scoring.caption_scores import Similarity, find_evaluator
@@ -25,6 +25,7 @@ from vimonet.bench.scoring.score_table import RunAnswers, is_caption
 from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.bench.tasks import GROUPS, find_tasks, item_score, plain_question, topic_of
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import write_text
 
 if TYPE_CHECKING:
     from vimonet.retrieval.text_motion_encoder import TextMotionEncoder

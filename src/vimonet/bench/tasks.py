@@ -26,13 +26,13 @@ Answer formats say how an answer is compared with the right one:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, get_type_hints
 
 from vimonet.bench.scoring import text_metrics
 from vimonet.language import DIGITS_OF
@@ -41,7 +41,6 @@ from vimonet.utils.settings import convert, convert_all, known_key, read_mapping
 
 GROUPS = ("motion", "video")
 METRICS = ("exact_match", "balanced_accuracy", "within_one", "iou_hit")
-CAPTION_METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider")
 PLACES = ("question", "options")
 FORMATS = ("exact", "letter", "likelihood", "number", "time", "span", "caption", "judge")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -132,7 +131,7 @@ class Task:
         select: its instructions.
         prompt: what the model is asked; ``{question}`` and, for multiple choice, ``{options}``.
         answer: how answers are scored.
-        metrics: further measures reported beside the score (:data:`METRICS`, :data:`CAPTION_METRICS`).
+        metrics: further measures reported beside the score (:data:`METRICS`, :data:`text_metrics.CAPTION_METRICS`).
         mvbench: its place in MVBench's layout; no file: it is not there.
     """
 
@@ -147,14 +146,6 @@ class Task:
     mvbench: Published = field(default_factory=Published)
 
 
-_PLAIN = {"name": str, "group": str, "about": str, "split": str, "prompt": str, "metrics": tuple[str, ...]}
-_SELECT: dict[str, Any] = dict.fromkeys(
-    ("styles", "kinds", "forms", "sources", "generators", "without"), tuple[str, ...]
-) | {"captions": bool}
-_ANSWER = {"format": str, "tolerance": float, "relative": float, "threshold": float}
-_MVBENCH = {"file": str, "videos": str, "bounded": bool}
-
-
 def load_task(path: str | Path) -> Task:
     """Read a task file.
 
@@ -163,18 +154,18 @@ def load_task(path: str | Path) -> Task:
     """
     path = Path(path)
     settings = read_mapping(path, "task")
-    known = (*_PLAIN, "select", "answer", "mvbench")
-    plain = {}
+    kinds: dict[str, Any] = get_type_hints(Task)
+    given: dict[str, Any] = {"name": path.stem}
     for key, value in settings.items():
-        known_key(key, known, str(path))
-        if key in _PLAIN:
-            plain[key] = convert(value, _PLAIN[key], f"{path}: {key}")
-    task = Task(
-        **{"name": path.stem, **plain},
-        select=Selection(**_part(settings, "select", _SELECT, path)),
-        answer=Rule(**_part(settings, "answer", _ANSWER, path)),
-        mvbench=Published(**_part(settings, "mvbench", _MVBENCH, path)),
-    )
+        kind, where = kinds[known_key(key, kinds, str(path))], f"{path}: {key}"
+        if kind not in (Selection, Rule, Published):
+            given[key] = convert(value, kind, where)
+            continue
+        known = get_type_hints(kind)
+        if not isinstance(value or {}, dict):
+            raise InputError(f"{where} is {value!r}; a mapping with keys among {', '.join(known)} is expected")
+        given[key] = kind(**convert_all(value or {}, known, where))
+    task = Task(**given)
     _check(task, path)
     return task
 
@@ -209,13 +200,6 @@ def find_tasks(names: Sequence[str] = ()) -> list[Task]:
     return found
 
 
-def _part(settings: Mapping[str, Any], key: str, known: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    value = settings.get(key) or {}
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: {key} is {value!r}; a mapping with keys among {', '.join(known)} is expected")
-    return convert_all(value, known, f"{path}: {key}")
-
-
 def _check(task: Task, path: Path) -> None:
     if task.group not in GROUPS:
         raise InputError(f"{path}: group is {task.group!r}; motion or video is expected")
@@ -224,7 +208,7 @@ def _check(task: Task, path: Path) -> None:
         raise InputError(f"{path}: answer: format is {rule.format!r}; one of {', '.join(FORMATS)} is expected")
     if not (rule.tolerance >= 0 and rule.relative >= 0 and 0 < rule.threshold <= 1):
         raise InputError(f"{path}: answer: tolerances of 0 or more and a threshold above 0 up to 1 are expected")
-    allowed = CAPTION_METRICS if rule.format == "caption" else METRICS
+    allowed = text_metrics.CAPTION_METRICS if rule.format == "caption" else METRICS
     for metric in task.metrics:
         if metric not in allowed:
             raise InputError(f"{path}: metrics: {metric!r} does not fit; known for this format: {', '.join(allowed)}")

@@ -133,7 +133,7 @@ def _report(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from vimonet.bench.compare_reports import side_by_side
-    from vimonet.bench.report import write_text
+    from vimonet.utils.files import write_text
 
     text = side_by_side(args.reports)
     if args.output:

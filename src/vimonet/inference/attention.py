@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file
 
 
 @dataclass(frozen=True)
@@ -193,13 +193,8 @@ def draw_attention(
         chart.set_yticks(np.arange(0, len(item.tokens), every) + 0.5, item.tokens[::every], fontsize=7)
         chart.invert_yaxis()
         chart.set(xlabel="seconds")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".png")
-    os.close(handle)
-    try:
-        figure.savefig(temporary, dpi=120)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with whole_file(path, suffix=".png") as part:
+        figure.savefig(part, dpi=120)
     return path
 
 

@@ -298,6 +298,3 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 def _shapes(error: RuntimeError) -> str:
     """The line about the first tensor that does not fit."""
     return next((line.strip() for line in str(error).splitlines() if "size mismatch" in line), first_line(error))
-
-
-__all__ = ["Composed", "build_model", "compose"]

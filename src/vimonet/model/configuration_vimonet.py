@@ -195,6 +195,3 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
                 f"The motion tower makes one token of {self.motion_config.ratio} frames and the keypoint tower of "
                 f"{self.keypoint_config.ratio}; both must be equal."
             )
-
-
-__all__ = ["SPECIAL_TOKENS", "VIDEO_TOKEN", "ViMoNetConfig"]

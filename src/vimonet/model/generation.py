@@ -80,6 +80,3 @@ def _order(places: Tensor, tokens: Tensor, expand_size: int) -> Tensor:
     row = torch.searchsorted(places.sum(1).cumsum(0), tokens.cumsum(0))
     groups = [torch.nonzero(row == i).flatten() for i in range(len(places))]
     return torch.cat([group for group in groups for _ in range(expand_size)])
-
-
-__all__ = ["CLIP_INPUTS", "ClipGenerationMixin"]

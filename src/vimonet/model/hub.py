@@ -161,6 +161,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError):
         raise InputError(f"{path}: not readable as JSON; the file is damaged, copy or save the model again.") from None
-
-
-__all__ = ["load_by_transformers", "load_pretrained"]

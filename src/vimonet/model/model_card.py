@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from vimonet.utils.errors import InputError
+from vimonet.utils.files import read_object
 
 CARD = "README.md"
 RECORD = "training.json"
@@ -56,7 +56,7 @@ def write_card(folder: str | Path, record: Mapping[str, Any] | None = None, *, n
     """
     folder = Path(folder)
     if record is None:
-        record = _read_record(folder / RECORD)
+        record = read_object(folder / RECORD, "a model card is made from the record of its training")
     stage = _STAGES.get(str(record.get("stage")), str(record.get("stage")))
     base = _base_of(folder)
     parts = {**record.get("parts", {}), **({"base model of the adapter": base} if base else {})}
@@ -75,16 +75,6 @@ def write_card(folder: str | Path, record: Mapping[str, Any] | None = None, *, n
     path = folder / CARD
     path.write_text(f"---\n{front}---\n\n" + "\n\n".join(text for text in sections if text) + "\n", encoding="utf-8")
     return path
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        record = None
-    if not isinstance(record, dict):
-        raise InputError(f"{path}: missing or no JSON object; a model card is made from the record of its training.")
-    return record
 
 
 def _base_of(folder: Path) -> str | None:
@@ -176,6 +166,3 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
-
-
-__all__ = ["CARD", "RECORD", "write_card"]

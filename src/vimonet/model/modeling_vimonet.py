@@ -371,6 +371,3 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixi
             projector_attentions=attentions or None,
         )
         return result.to_tuple() if return_dict is False else result
-
-
-__all__ = ["ViMoNetCausalLMOutputWithPast", "ViMoNetForConditionalGeneration", "ViMoNetModel", "ViMoNetPreTrainedModel"]

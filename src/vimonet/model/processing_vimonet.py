@@ -375,6 +375,3 @@ def build_processor(
         video_processor = build_video_processor(config)
     add_special_tokens(tokenizer, video=sees)
     return ViMoNetProcessor(extractor, tokenizer, fold_questions=fold_questions, video_processor=video_processor)
-
-
-__all__ = ["ViMoNetProcessor", "add_special_tokens", "build_processor", "normalise_question"]

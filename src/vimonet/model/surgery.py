@@ -148,6 +148,3 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     """Number of parameters per part, tied ones counted once."""
     with torch.no_grad():
         return {name: sum(p.numel() for p in part.parameters()) for name, part in get_parts(model).items()}
-
-
-__all__ = ["add_video_tower", "count_parameters", "get_parts", "lora_config"]

@@ -219,6 +219,3 @@ def as_video_frames(video: Any, frames: int, *, start: float | None = None, end:
             )
         chosen = VideoFrames(images, np.arange(len(images)) / FPS, duration=len(images) / FPS)
     return chosen.span(start, end).pick(frames)
-
-
-__all__ = ["ViMoNetVideoProcessor", "as_video_frames", "build_video_processor"]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import read_object
 
 _WRAPPERS = ("net", "state_dict", "model", "vq_model", "vae")
 
@@ -34,17 +35,6 @@ class ImportReport:
     unused: tuple[str, ...]
     missing: tuple[str, ...]
     config: dict[str, Any]
-
-    def lines(self) -> list[str]:
-        """The report in readable lines."""
-        counts = f"{len(self.renamed)} tensors used, {len(self.unused)} left aside, {len(self.missing)} set here"
-        return [
-            f"{self.source}: {counts}",
-            "sizes: " + ", ".join(f"{name} {value}" for name, value in self.config.items()),
-            *(f"  {theirs} -> {ours}" for theirs, ours in self.renamed.items()),
-            *(f"  left aside: {key}" for key in self.unused),
-            *(f"  set here: {key}" for key in self.missing),
-        ]
 
 
 def check_safetensors(path: Path) -> None:
@@ -131,19 +121,8 @@ def read_tensors(paths: Sequence[str | os.PathLike[str]]) -> dict[str, Tensor]:
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """The config.json of a folder.
-
-    Raises:
-        InputError: there is none, or it is no JSON object.
-    """
-    path = Path(folder) / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        config = None
-    if not isinstance(config, dict):
-        raise InputError(f"{path}: missing or no JSON object; a checkpoint's folder holds its config.json.")
-    return config
+    """Read the config.json of a folder; InputError where there is none, or it is no JSON object."""
+    return read_object(Path(folder) / "config.json", "a checkpoint's folder holds its config.json")
 
 
 @contextmanager

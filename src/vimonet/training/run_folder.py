@@ -29,6 +29,7 @@ import vimonet
 from vimonet.model.model_card import RECORD, write_card
 from vimonet.training.config import TrainingConfig
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import write_text
 from vimonet.vimos.reading import sources_of
 
 # May differ between an interrupted run and its continuation: they do not change a single number.
@@ -310,9 +311,7 @@ def draw_curves(records: list[dict[str, Any]], path: Path, title: str = "") -> N
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON so that the file is either the old one or the whole new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", "utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(content, indent=2, default=str))
 
 
 def _versions() -> dict[str, str]:

@@ -210,16 +210,6 @@ def _bin_of(stated: NDArray[Any], bins: int) -> NDArray[np.int64]:
     return np.clip(np.ceil(stated * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
-def balanced_accuracy(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> float:
-    """Compute the mean over the classes in ``truth`` of the share of items predicted right; NaN for no items."""
-    if len(truth) != len(predicted):
-        raise ValueError("truth and predictions must be of one length")
-    right: dict[Hashable, list[bool]] = {}
-    for answer, guess in zip(truth, predicted, strict=True):
-        right.setdefault(answer, []).append(answer == guess)
-    return float(np.mean([np.mean(values) for values in right.values()])) if right else float("nan")
-
-
 def macro_f1(
     truth: Sequence[Hashable], predicted: Sequence[Hashable], labels: Sequence[Hashable] | None = None
 ) -> float:

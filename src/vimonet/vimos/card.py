@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from vimonet.vimos.dataset_writer import Build, Builder, Skipped, write_text
+from vimonet.utils.files import write_text
+from vimonet.vimos.dataset_writer import Build, Builder, Skipped
 from vimonet.vimos.leak_report import LeakReport
 from vimonet.vimos.parquet import VERSION
 from vimonet.vimos.reading import splits_of

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file, write_text
 from vimonet.vimos.parquet import VERSION, Record, distinct, to_row, to_table
 
 ROW_GROUP = 64
@@ -169,14 +170,14 @@ def _skipped_in(file: pq.ParquetFile) -> list[Skipped]:
 def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Create the folder with its settings, or check that an existing folder belongs to the same build."""
     path = folder / "build.json"
-    if folder.exists() and any(entry.name != "build.json.part" for entry in folder.iterdir()):
+    if folder.exists() and any(entry.suffix != ".part" for entry in folder.iterdir()):
         if not path.is_file():
             raise InputError(f"{folder}: this folder holds other files; give a new or empty one to --output.")
         if json.loads(path.read_text("utf-8")) != settings:
             if not overwrite:
                 raise InputError(f"{folder}: this dataset has other settings; give another --output, or --overwrite.")
             _empty(folder)
-        for left in folder.glob("*/*.part"):
+        for left in folder.glob("**/*.part"):
             left.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
@@ -244,9 +245,8 @@ def _write(builder: Builder, shard: Shard, folder: Path) -> Shard:
     table = to_table(rows)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"skipped": json.dumps(skipped).encode()})
     path = folder / shard.path
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    pq.write_table(table, part, compression="zstd", row_group_size=ROW_GROUP)
-    os.replace(part, path)
+    with whole_file(path, suffix=".part") as part:
+        pq.write_table(table, part, compression="zstd", row_group_size=ROW_GROUP)
     return shard
 
 
@@ -254,9 +254,8 @@ def _attach(file: Attached, folder: Path) -> None:
     """Copy a file atomically; its shard is written later, so no shard names a missing file."""
     path = folder / file.path
     path.parent.mkdir(exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    shutil.copyfile(file.source, part)
-    os.replace(part, path)
+    with whole_file(path, suffix=".part") as part:
+        shutil.copyfile(file.source, part)
 
 
 def summarise(folder: Path, shards: Sequence[Shard]) -> Build:
@@ -281,10 +280,3 @@ def summarise(folder: Path, shards: Sequence[Shard]) -> Build:
     }
     write_text(folder / "vimos.json", json.dumps(facts, indent=1) + "\n")
     return build
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vimonet.vimos.dataset_writer import write_text
+from vimonet.utils.files import write_text
 from vimonet.vimos.question_only_baseline import QuestionOnly
 from vimonet.vimos.reading import splits_of
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from vimonet.motion.skeleton import PARENTS
 from vimonet.utils.errors import InputError
-from vimonet.vimos.dataset_writer import write_text
+from vimonet.utils.files import write_text
 from vimonet.vimos.parquet import Record, from_row
 from vimonet.vimos.reading import splits_of
 

@@ -10,9 +10,359 @@ that makes a killed run cost nothing twice. Needs the extra ``llm``.
 
 from __future__ import annotations
 
-from vimonet.llm.endpoint.client import Endpoint, EndpointError, Reply, Request, Settings
-from vimonet.llm.endpoint.messages import message
-from vimonet.llm.endpoint.reply_cache import default_cache
-from vimonet.llm.endpoint.usage import Usage
+import hashlib
+import json
+import random
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vimonet.llm.endpoint.http import Failure, RateLimit, Usage, Wire
+from vimonet.llm.endpoint.messages import estimate_tokens, message, parse, with_schema
+from vimonet.utils.errors import InputError
+from vimonet.utils.files import cache_folder, write_text
 
 __all__ = ["Endpoint", "EndpointError", "Reply", "Request", "Settings", "Usage", "default_cache", "message"]
+
+_FORMAT = 1  # of the cache's keys
+_LONGEST_WAIT = 60.0  # s, of our own back-off
+_LONGEST_ASKED = 600.0  # s, that a service may ask us to wait
+_OPTIONAL = ("response_format", "temperature", "seed")
+
+
+class EndpointError(InputError):
+    """A request without a usable answer; ``fatal`` where no other request would fare better (wrong key, no quota)."""
+
+    def __init__(self, text: str, *, fatal: bool = False) -> None:
+        super().__init__(text)
+        self.fatal = fatal
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an endpoint is asked.
+
+    Attributes:
+        base_url: address up to ``/v1``.
+        model: name of the model there.
+        key_env: environment variable that holds the key; unset, no key is sent.
+        cache: folder of answers; None keeps nothing.
+        temperature, seed, max_tokens: of the generation; max_tokens counts completion tokens.
+        timeout: s to wait for one answer.
+        attempts: how often one request is tried in all.
+        backoff: s before the first repetition; doubled each time up to 60 s, with jitter.
+        requests_per_minute, tokens_per_minute: allowance in any 60 s; None for no limit.
+        price_in, price_out: price of a million prompt (completion) tokens.
+        workers: requests at a time.
+    """
+
+    base_url: str
+    model: str
+    key_env: str = "OPENAI_API_KEY"
+    cache: Path | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    max_tokens: int = 1024
+    timeout: float = 120.0
+    attempts: int = 6
+    backoff: float = 1.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    workers: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.model.strip():
+            raise InputError("the endpoint's model has no name; give one, as the service calls it.")
+        for name in ("attempts", "workers", "max_tokens", "timeout"):
+            if not getattr(self, name) >= (1 if name != "timeout" else 0.001):
+                raise InputError(f"{name} is {getattr(self, name)}; expected a positive number.")
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            if (value := getattr(self, name)) is not None and not value >= 1:
+                raise InputError(f"{name} is {value}; expected 1 or more, or nothing for no limit.")
+        for name in ("price_in", "price_out", "backoff"):
+            if (value := getattr(self, name)) is not None and not value >= 0:
+                raise InputError(f"{name} is {value}; expected 0 or more.")
+
+
+@dataclass(frozen=True)
+class Request:
+    """Messages to send; with a JSON schema the answer must satisfy it."""
+
+    messages: Sequence[dict[str, Any]]
+    schema: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        text: what was said.
+        value: the checked JSON; None without a schema.
+        model: the model that answered, as the service names it.
+        prompt_tokens, completion_tokens: of all exchanges the answer took.
+        cached: nothing was asked now.
+    """
+
+    text: str
+    value: Any = None
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached: bool = False
+
+
+class ReplyCache:
+    """Keep replies in a folder, one file each, that threads and processes may share; None keeps nothing.
+
+    A file appears whole or not at all; one that cannot be read counts as absent and is written anew. Two processes that
+    ask the same at the same moment both ask; neither can damage the other's file.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Give the record kept under a key, None where there is none."""
+        if self._folder is None:
+            return None
+        try:
+            record = json.loads(self._path(self._folder, key).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return record["reply"] if isinstance(record, dict) and record.get("key") == key else None
+
+    def put(self, key: str, reply: dict[str, Any]) -> None:
+        """Keep a JSON-ready record.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if self._folder is None:
+            return
+        path = self._path(self._folder, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps({"key": key, "reply": reply}, ensure_ascii=False))
+
+    @staticmethod
+    def _path(folder: Path, key: str) -> Path:
+        return folder / key[:2] / f"{key}.json"
+
+
+@dataclass
+class Endpoint:
+    """A chat endpoint that can be asked from many threads; use it in a ``with`` statement or `close` it.
+
+    Raises:
+        InputError: settings that cannot be used, or the extra ``llm`` is not installed.
+    """
+
+    settings: Settings
+    usage: Usage = field(init=False)
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        self.usage = Usage(s.price_in, s.price_out)
+        self._stop = threading.Event()
+        self._wire = Wire(s.base_url, s.key_env, s.timeout)
+        self._cache = ReplyCache(s.cache)
+        self._limit = RateLimit(s.requests_per_minute, s.tokens_per_minute, sleep=self._sleep)
+        self._refused: dict[str, str | None] = {}  # parameter the service refuses -> its other name, or None
+        self._asking: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+        self._answered = False
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; threads that wait for their turn give up."""
+        self._stop.set()
+        self._wire.close()
+
+    def chat(self, messages: Sequence[dict[str, Any]], *, schema: dict[str, Any] | None = None) -> Reply:
+        """Ask and wait for the answer.
+
+        An answer that breaks the schema is shown to the model with what is wrong, and asked for again; one that was cut
+        off is asked for again with twice the room. Every exchange is cached, the unusable ones too: a rerun pays for
+        none of them again. To have a failed request tried anew, change the seed.
+
+        Raises:
+            EndpointError: no usable answer in all attempts, or one that no attempt could get.
+        """
+        s = self.settings
+        body: dict[str, Any] = {
+            "model": s.model,
+            "messages": list(messages) if schema is None else with_schema(messages, schema),
+            "temperature": s.temperature,
+            "seed": s.seed,
+            "max_tokens": s.max_tokens,
+        }
+        if schema is not None:
+            spec = {"name": "answer", "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": spec}
+        asked, tokens, cached, wrong = body["messages"], [0, 0], True, ""
+        for attempt in range(1, s.attempts + 1):
+            exchange, found = self._exchange(_request_key(self._wire.url, body), body)
+            cached &= found
+            tokens = [tokens[0] + exchange["prompt_tokens"], tokens[1] + exchange["completion_tokens"]]
+            text = exchange["text"]
+            value, problem = (None, None) if schema is None else parse(text, schema)
+            if problem is None and (text.strip() or schema is not None):
+                return Reply(text, value, exchange["model"], tokens[0], tokens[1], cached)
+            wrong = problem or "it is empty"
+            if not found:
+                self.usage.add(retries=1)
+            if exchange["cut"]:
+                body = {**body, "max_tokens": body["max_tokens"] * 2}
+                continue
+            complaint = f"That answer cannot be used: {wrong}. Answer the same question again, as it was asked for."
+            # Only the last answer is shown, so that the conversation does not grow; another seed, as a model that gives
+            # the same bad answer twice would otherwise be sent the same request, and find it in the cache.
+            shown = [*asked, message("assistant", text), message("user", complaint)]
+            body = {**body, "messages": shown, "seed": s.seed + attempt}
+        raise EndpointError(f"{s.model} gave no usable answer in {s.attempts} attempts: {wrong}.")
+
+    def chat_many(self, requests: Iterable[Request]) -> Iterator[Reply | EndpointError]:
+        """Ask many, several at a time; answers come in the order of the requests, as they are ready.
+
+        Requests are taken as they are needed, so they may be a stream. A request that fails gives its error in place
+        of its answer. On an interrupt nothing more is sent; answers already paid for are awaited and cached.
+
+        Raises:
+            EndpointError: a fatal one; nothing more is sent.
+        """
+        waiting: deque[Future[Reply]] = deque()
+        pool = ThreadPoolExecutor(self.settings.workers, thread_name_prefix="endpoint")
+        try:
+            for request in requests:
+                waiting.append(pool.submit(self.chat, request.messages, schema=request.schema))
+                if len(waiting) >= 4 * self.settings.workers:
+                    yield _outcome(waiting.popleft())
+            while waiting:
+                yield _outcome(waiting.popleft())
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit):
+                self._stop.set()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _exchange(self, key: str, body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """The exchange a key stands for, and whether the cache had it. The same request is never under way twice."""
+        with self._lock:
+            turn = self._asking.setdefault(key, threading.Lock())
+        try:
+            with turn:
+                kept = self._cache.get(key)
+                if kept is None:
+                    exchange = self._send(body)
+                    self._cache.put(key, exchange)
+                    return exchange, False
+        finally:
+            with self._lock:
+                self._asking.pop(key, None)
+        self.usage.add(cached=1)
+        return kept, True
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise EndpointError("the run was stopped before every request was sent.", fatal=True)
+
+    def _send(self, body: dict[str, Any]) -> dict[str, Any]:
+        """One exchange over the wire, repeated while that can help."""
+        s = self.settings
+        guess = estimate_tokens(body["messages"])
+        attempt = 0
+        while True:
+            ticket = self._limit.acquire(guess + body["max_tokens"])
+            self._sleep(0.0)
+            spoken = self._spoken(body)
+            answer = self._wire.post(spoken)
+            if not isinstance(answer, Failure):
+                self._answered = True
+                exchange = self._count(answer, guess)
+                self._limit.settle(ticket, exchange["prompt_tokens"] + exchange["completion_tokens"])
+                return exchange
+            self._limit.settle(ticket, 0)
+            if answer.status in (400, 422) and self._adapt(answer.what, spoken):
+                continue
+            attempt += 1
+            # A server that never answered is most likely not there: a wrong address should not take a minute to tell.
+            attempts = s.attempts if self._answered or answer.status else min(2, s.attempts)
+            asked = answer.wait or 0.0
+            if not answer.again or attempt >= attempts or asked > _LONGEST_ASKED:
+                tries = f" ({attempt} attempts)" if attempt > 1 else ""
+                late = f"; it asks to wait {asked:.0f} s" if asked > _LONGEST_ASKED else ""
+                fatal = answer.fatal or answer.status == 0 or bool(late)
+                raise EndpointError(f"{s.base_url}: the endpoint {answer.what}{late}{tries}.", fatal=fatal)
+            self.usage.add(retries=1)
+            if answer.wait is not None:
+                self._limit.hold(answer.wait)
+            pause = min(s.backoff * 2 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
+            self._sleep(max(pause, asked))
+
+    def _spoken(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body without what this service refuses; its key stays that of what we wished."""
+        names = {name: self._refused.get(name, name) for name in body}
+        return {new: body[name] for name, new in names.items() if new is not None}
+
+    def _adapt(self, said: str, spoken: dict[str, Any]) -> bool:
+        """Learn from a refusal which parameter the service does not take; False when that is not it."""
+        if "max_completion_tokens" in said and "max_tokens" in spoken:
+            self._refused["max_tokens"] = "max_completion_tokens"
+            return True
+        for name in _OPTIONAL:
+            if name in spoken and (name in said or (name == "response_format" and "json_schema" in said)):
+                self._refused[name] = None
+                return True
+        return False
+
+    def _count(self, answer: dict[str, Any], guess: int) -> dict[str, Any]:
+        choice = answer["choices"][0]
+        content = choice["message"].get("content")
+        text = content if isinstance(content, str) else ""
+        stated = answer.get("usage") or {}
+        known = all(isinstance(stated.get(name), int) for name in ("prompt_tokens", "completion_tokens"))
+        prompt = stated["prompt_tokens"] if known else guess
+        completion = stated["completion_tokens"] if known else len(text) // 4 + 1
+        self.usage.add(requests=1, prompt_tokens=prompt, completion_tokens=completion, estimated=int(not known))
+        return {
+            "text": text,
+            "model": str(answer.get("model") or self.settings.model),
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "cut": choice.get("finish_reason") == "length",
+        }
+
+
+def _outcome(future: Future[Reply]) -> Reply | EndpointError:
+    try:
+        return future.result()
+    except EndpointError as error:
+        if error.fatal:
+            raise
+        return error
+
+
+def default_cache() -> Path:
+    """Name the folder of replies when none is given: ``endpoint`` in the user's cache folder of ViMoNet."""
+    return cache_folder() / "endpoint"
+
+
+def _request_key(url: str, body: dict[str, Any]) -> str:
+    """SHA-256 (hex) of a request: address, model, messages with their images, schema and every parameter.
+
+    The key of the service is no part of it: who pays does not change the reply.
+    """
+    text = json.dumps([_FORMAT, url, body], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,17 +1,21 @@
-"""One HTTP exchange with a chat endpoint, and what its refusal means."""
+"""Exchange requests with a chat endpoint over HTTP: what a refusal means, the rate limit, and the cost."""
 
 from __future__ import annotations
 
 import email.utils
 import json
 import os
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from vimonet.utils.errors import InputError
+
+_MINUTE = 60.0  # s
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,127 @@ class Wire:
     def _safe(self, text: str) -> str:
         text = " ".join(text.split())[:300]
         return text.replace(self._key, "[key]") if self._key else text
+
+
+class RateLimit:
+    """At most so many requests, and so many tokens, in any 60 seconds; shared by threads.
+
+    Tokens are reserved by an estimate before a request and corrected by the true count after it. A request larger than
+    the whole allowance is let through alone, as it could never pass otherwise.
+
+    Args:
+        requests: requests per minute; None for no limit.
+        tokens: tokens per minute, prompt and completion together; None for no limit.
+        clock: seconds that never run back.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        requests: float | None = None,
+        tokens: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._requests, self._tokens = requests, tokens
+        self._clock, self._sleep = clock, sleep
+        self._lock = threading.Lock()
+        self._sent: deque[list[float]] = deque()  # [time, tokens]
+        self._held_until = -float("inf")
+
+    def acquire(self, tokens: int) -> list[float]:
+        """Wait until a request of so many tokens may go; returns its ticket for `settle`."""
+        while True:
+            with self._lock:
+                now = self._clock()
+                wait = self._wait(now, tokens)
+                if wait <= 0:
+                    ticket = [now, float(tokens)]
+                    self._sent.append(ticket)
+                    return ticket
+            self._sleep(wait)
+
+    def settle(self, ticket: list[float], tokens: int) -> None:
+        """Replace the estimate of a ticket by what the request really took (0 where it was refused)."""
+        with self._lock:
+            ticket[1] = float(tokens)
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody through for so many seconds: the service asked for it."""
+        with self._lock:
+            self._held_until = max(self._held_until, self._clock() + seconds)
+
+    def _wait(self, now: float, tokens: int) -> float:
+        while self._sent and self._sent[0][0] <= now - _MINUTE:
+            self._sent.popleft()
+        wait = self._held_until - now
+        if self._requests is not None and len(self._sent) >= max(1, int(self._requests)):
+            wait = max(wait, self._sent[-max(1, int(self._requests))][0] + _MINUTE - now)
+        if self._tokens is not None:
+            excess = sum(ticket[1] for ticket in self._sent) + tokens - self._tokens
+            for at, used in self._sent:
+                if excess <= 0:
+                    break
+                excess -= used
+                wait = max(wait, at + _MINUTE - now)
+        return wait
+
+
+@dataclass
+class Usage:
+    """Count what a run asked and what it cost; safe to add to from many threads.
+
+    Attributes:
+        price_in, price_out: price of a million prompt (completion) tokens, in any currency; None when not given.
+        requests: requests that the service answered.
+        cached: replies taken from the cache, which cost nothing.
+        retries: repeated requests (429, 5xx, timeout, dropped connection, unusable reply).
+        prompt_tokens, completion_tokens: as the service counts them.
+        estimated: requests whose tokens the service did not state; theirs are our estimate.
+    """
+
+    price_in: float | None = None
+    price_out: float | None = None
+    requests: int = 0
+    cached: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, **counts: int) -> None:
+        """Add to the counts named."""
+        with self._lock:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Price so many tokens; None when no price is known."""
+        if self.price_in is None and self.price_out is None:
+            return None
+        return (prompt_tokens * (self.price_in or 0.0) + completion_tokens * (self.price_out or 0.0)) / 1e6
+
+    @property
+    def cost(self) -> float | None:
+        """Price of everything asked so far; None when no price is known."""
+        return self.price(self.prompt_tokens, self.completion_tokens)
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Give JSON-ready counts with the cost."""
+        names = ("requests", "cached", "retries", "prompt_tokens", "completion_tokens", "estimated", "cost")
+        return {name: getattr(self, name) for name in names}
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        words = (
+            f"{self.requests:,} requests ({self.cached:,} more from the cache, {self.retries:,} repeated), "
+            f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out"
+        )
+        if self.estimated:
+            words += f" (estimated for {self.estimated:,} requests)"
+        return words if self.cost is None else f"{words}, cost {self.cost:.4f}"
 
 
 def _check_url(base_url: str) -> str:

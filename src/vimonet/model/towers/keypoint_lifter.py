@@ -114,6 +114,3 @@ class KeypointEncoder(MotionEncoder):
 def keypoint_encoder(config: MotionVQVAEConfig) -> MotionEncoder:
     """The tower of 2D keypoints that a config describes: with a lifter where ``lift_width`` is given."""
     return KeypointEncoder(config) if config.lift_width else MotionEncoder(config)
-
-
-__all__ = ["POSE", "KeypointEncoder", "Lifter", "body_of", "keypoint_encoder"]

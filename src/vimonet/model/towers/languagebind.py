@@ -263,12 +263,3 @@ def convert_languagebind_folder(
     model, report = load_released_languagebind(folder, read_config(folder))
     model.save_pretrained(out)
     return [report], report.unused
-
-
-__all__ = [
-    "LanguageBindVideoConfig",
-    "LanguageBindVideoModel",
-    "convert_languagebind",
-    "is_languagebind",
-    "load_released_languagebind",
-]

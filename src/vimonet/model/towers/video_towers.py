@@ -276,6 +276,3 @@ def _fetched(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
     from huggingface_hub import snapshot_download
 
     return snapshot_download(str(source), allow_patterns=["config.json", "*.safetensors", "pytorch_model.bin"])
-
-
-__all__ = ["FAMILIES", "VideoTower", "clip_frames", "family_of", "feature_grid", "image_side", "load_video_tower"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, register, usable
-from vimonet.motion.resample import check_fps
+from vimonet.motion.motion import check_fps
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS, forward_kinematics, rotation_vectors
 from vimonet.utils.errors import InputError
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.bvh import parse_numbers
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register, usable
-from vimonet.motion.resample import check_fps, thin_out
+from vimonet.motion.motion import check_fps, thin_out
 from vimonet.motion.skeleton import euler_matrices
 from vimonet.utils.errors import InputError
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register, usable
 from vimonet.motion.io.recording_to_motion import find_joints
 from vimonet.motion.joint_names import family_of
-from vimonet.motion.resample import check_fps, exact_fps, thin_out
+from vimonet.motion.motion import check_fps, exact_fps, thin_out
 from vimonet.motion.skeleton import euler_matrices, forward_kinematics
 from vimonet.utils.errors import InputError
 

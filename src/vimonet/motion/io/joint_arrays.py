@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vimonet.motion.io import keypoints
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.joint_names import LAYOUTS
-from vimonet.motion.resample import check_fps
+from vimonet.motion.motion import check_fps
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 

@@ -14,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.readers import Recording, usable
+from vimonet import video
+from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
-from vimonet.motion.resample import check_fps
+from vimonet.motion.motion import check_fps
 from vimonet.utils.errors import InputError
 
 _BY_COUNT: Final[dict[int, str]] = {
@@ -172,3 +173,34 @@ def _image_plane(
         else:
             notes.append("coordinates are fractions of an image of unknown size: a square one assumed")
     return plane
+
+
+def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Estimate the keypoints of the person in a video.
+
+    Args:
+        content: the video.
+        fps: frames/s, where the file tells a wrong rate.
+        layout: must be None: the estimator has its own.
+
+    Raises:
+        InputError: not a readable video, nobody in view, no estimator installed, or a layout.
+    """
+    if layout is not None:
+        raise InputError(f"{content.name}: it is a video; leave the format out, so that its keypoints are estimated.")
+    from vimonet.motion.pose import estimate_cached  # scipy: only where a video is read
+
+    poses = estimate_cached(content.source, progress=True)
+    return from_points(
+        poses.points,
+        content.name,
+        fps=poses.fps if fps is None else fps,
+        names=LAYOUTS[poses.layout],
+        confidence=poses.confidence,
+        dimensions=2,
+        image_size=poses.size,
+        notes=poses.notes,
+    )
+
+
+register(Reader("video", "video", video.SUFFIXES, lambda content: video.is_video(content.source), read))

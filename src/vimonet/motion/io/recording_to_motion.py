@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from vimonet.motion.io.joint_completion import complete
 from vimonet.motion.io.readers import Recording, plain, usable
 from vimonet.motion.joint_names import family_of, map_joints, missing_essential
-from vimonet.motion.motion import FPS, Motion, fill_unseen
-from vimonet.motion.resample import check_fps, resample
+from vimonet.motion.motion import FPS, Motion, check_fps, fill_unseen, resample
 from vimonet.motion.skeleton import JOINT_NAMES, LEG_LENGTH
 from vimonet.utils.errors import InputError
 

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose.tracking import PoseEstimator, Tracker, follow, smooth, to_even_times
-from vimonet.utils.cache import cache_folder
 from vimonet.utils.errors import InputError
-from vimonet.utils.files import whole_file
+from vimonet.utils.files import cache_folder, whole_file
 from vimonet.video import Damage, Source, VideoInfo, frames, probe
 
 MAX_RATE: Final = 30.0

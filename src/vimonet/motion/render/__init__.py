@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from vimonet.motion.motion import Motion
 from vimonet.motion.render.body_drawing import PAPER, VIEWS, Colour
-from vimonet.motion.render.strip import draw_strip
-from vimonet.motion.render.timeline import Event, Mark, events_of
+from vimonet.motion.render.strip import Event, Mark, draw_strip, events_of
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import whole_file
 

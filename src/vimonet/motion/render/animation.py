@@ -34,7 +34,7 @@ from vimonet.motion.render.body_drawing import (
     legend,
     mix,
 )
-from vimonet.motion.render.timeline import KINDS, Event, Mark, ink_on
+from vimonet.motion.render.strip import KINDS, Event, Mark, ink_on
 from vimonet.motion.skeleton import INDEX
 
 _SUPER = 2

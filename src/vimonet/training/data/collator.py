@@ -32,6 +32,7 @@ from vimonet.training.data.packing import (
     write_rows,
 )
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import whole_file
 from vimonet.video import VideoFrames
 
 
@@ -262,9 +263,8 @@ class FrameCache:
                     f"{self.folder}: the frames of {len(self._place):,} videos need {need / 2**30:.1f} GiB, and the "
                     "disk has less; set video.cache to a folder with room, or fewer video.frames."
                 )
-            part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
-            open_memmap(part, "w+", self._row, (len(self._place),)).flush()
-            os.replace(part, self._file)
+            with whole_file(self._file, suffix=".part") as part:
+                open_memmap(part, "w+", self._row, (len(self._place),)).flush()
         return open_memmap(self._file, "r+")
 
     def _digest(self) -> str:

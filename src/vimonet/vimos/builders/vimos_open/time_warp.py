@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import heading
-from vimonet.motion.resample import resample
+from vimonet.motion.motion import resample
 
 BLEND = 6
 """Frames (0.3 s) over which one part turns into the next."""
