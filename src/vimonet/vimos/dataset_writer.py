@@ -170,18 +170,23 @@ def _skipped_in(file: pq.ParquetFile) -> list[Skipped]:
 def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Create the folder with its settings, or check that an existing folder belongs to the same build."""
     path = folder / "build.json"
-    if folder.exists() and any(entry.suffix != ".part" for entry in folder.iterdir()):
+    if folder.exists() and not all(map(_begun, folder.iterdir())):
         if not path.is_file():
             raise InputError(f"{folder}: this folder holds other files; give a new or empty one to --output.")
         if json.loads(path.read_text("utf-8")) != settings:
             if not overwrite:
                 raise InputError(f"{folder}: this dataset has other settings; give another --output, or --overwrite.")
             _empty(folder)
-        for left in folder.glob("**/*.part"):
-            left.unlink()
+    for left in [*folder.glob("*.part"), *folder.glob("*/*.part")]:
+        left.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
         write_text(path, json.dumps(settings, indent=1, sort_keys=True) + "\n")
+
+
+def _begun(path: Path) -> bool:
+    """Tell whether a file is a ``build.json`` whose writing was interrupted."""
+    return path.name.lstrip(".").startswith("build.") and path.suffix == ".part"
 
 
 def _empty(folder: Path) -> None:
