@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from vimonet.language import declines, mentions, negated, normalise_question, polarity, whole_words
 from vimonet.motion.kinematics import Facts
@@ -88,6 +88,46 @@ def compare(truth: object | None, claim: object | None) -> str:
     if claim is None:
         return NOT_CLAIMED
     return AGREES if truth == claim else CONTRADICTS
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Compare a stated quantity with the measured one: near it agrees, far from it contradicts, between neither.
+
+    Attributes:
+        near, far: least distances, in `unit`.
+        near_share, far_share: distances as a share of the measured value; the larger of the two counts.
+        unit: unit of `near` and `far`.
+        why: the reason for the numbers.
+    """
+
+    near: float
+    far: float
+    near_share: float
+    far_share: float
+    unit: str
+    why: str
+
+    def bounds(self, value: float) -> tuple[float, float]:
+        """Compute the distances within which a statement agrees and beyond which it contradicts."""
+        return max(self.near, self.near_share * value), max(self.far, self.far_share * value)
+
+
+# Quantities that an answer states.
+DISTANCE_TOLERANCE: Final = Tolerance(
+    0.35, 0.6, 0.15, 0.25, "m", "people round to half a metre, long distances to metres"
+)
+SPEED_TOLERANCE: Final = Tolerance(0.2, 0.2, 0.25, 0.25, "m/s", "mean and peak speed are both called the speed")
+ANGLE_TOLERANCE: Final = Tolerance(25.0, 40.0, 0.0, 0.0, "degrees", "people name eighths of a turn")
+FLEXION_TOLERANCE: Final = Tolerance(15.0, 30.0, 0.0, 0.0, "degrees", "markers and cameras differ by 5 to 10")
+STEPS_TOLERANCE: Final = Tolerance(1.0, 1.0, 0.15, 0.15, "steps", "the first and the last step are counted or not")
+JUMP_TOLERANCE: Final = Tolerance(0.12, 0.24, 0.3, 0.6, "m", "pelvis, head and feet rise by different heights")
+EVENT_TOLERANCE: Final = Tolerance(0.6, 1.2, 0.2, 0.4, "s", "both ends of an event are known to a quarter of a second")
+DURATION_TOLERANCE: Final = Tolerance(0.6, 1.1, 0.1, 0.1, "s", "people round to seconds")
+MOMENT_TOLERANCE: Final = Tolerance(0.5, 1.2, 0.0, 0.0, "s from the event", "people round to half a second")
+RAISE_TOLERANCE: Final = Tolerance(
+    0.5, 2.5, 0.0, 0.0, "s from the raise", "a hand goes up before and down after it"
+)
 
 
 def compare_numbers(truth: float | None, claim: float | None, near: float, far: float) -> str:

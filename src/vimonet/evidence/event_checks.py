@@ -12,13 +12,18 @@ from vimonet.evidence.claims import (
     AGREES,
     ARM,
     CONTRADICTS,
+    DURATION_TOLERANCE,
+    EVENT_TOLERANCE,
     FALL,
     JUMP,
+    JUMP_TOLERANCE,
     LEG,
     MADE_BY,
+    MOMENT_TOLERANCE,
     NOT_CLAIMED,
     NOT_MEASURABLE,
     RAISE,
+    RAISE_TOLERANCE,
     TURN,
     Evidence,
     Query,
@@ -55,7 +60,7 @@ def jump(q: Query) -> Evidence | None:
     high = number(q.answer, r"m|cm|met(?:er|re)s?|centimet(?:er|re)s?") if q.asks(r"how high") else None
     if high is not None and heights:
         high = high / 100 if re.search(r"\bcm|centim", q.answer) else high
-        verdict = compare_numbers(max(heights), high, *c.JUMP_SAID.bounds(max(heights)))
+        verdict = compare_numbers(max(heights), high, *JUMP_TOLERANCE.bounds(max(heights)))
         return finding("jump", measured, verdict, f"{max(heights):.2f} m", spans, {"height_m": max(heights)})
     values = {"jumps": len(heights), "height_m": max(heights, default=None)}
     return finding("jump", measured, compare(truth, q.claims(JUMP)), truth, spans, values)
@@ -140,13 +145,13 @@ def duration(q: Query) -> Evidence | None:
         if not spans:
             return finding("duration", f"no {name} is measured", NOT_MEASURABLE)
         measured = f"{name} for {seconds:.1f} s: {_times(spans)}"
-        verdict = compare_numbers(seconds, claim, *c.EVENT_SAID.bounds(seconds))
+        verdict = compare_numbers(seconds, claim, *EVENT_TOLERANCE.bounds(seconds))
         return finding("duration", measured, verdict, f"{seconds:.1f} s", spans, {"duration_s": seconds})
     if q.asks(rf"\b{ARM}\b|\b{LEG}\b|\b(?!recording|going|during|moving|everything|timing)\w+ing\b"):
         return None  # how long an action takes that is not measured
     seconds = q.facts.duration
     # A clip under half a second is still "about a second".
-    verdict = compare_numbers(max(seconds, 0.5), claim, *c.DURATION_SAID.bounds(seconds))
+    verdict = compare_numbers(max(seconds, 0.5), claim, *DURATION_TOLERANCE.bounds(seconds))
     whole = [q.span(0.0, seconds, label=f"{seconds:.1f} s")]
     return finding("duration", f"lasts {seconds:.1f} s", verdict, f"{seconds:.1f} s", whole, {"duration_s": seconds})
 
@@ -180,7 +185,7 @@ def when(q: Query) -> Evidence | None:
         else:
             far = min(max(s.start - at, at - s.end, 0.0) for s in spans)
         # A hand is on its way up, and down, before and after it is over the shoulder.
-        limit = c.RAISE_SAID if name == "raised hand" else c.MOMENT_SAID
+        limit = RAISE_TOLERANCE if name == "raised hand" else MOMENT_TOLERANCE
         verdict = AGREES if far <= limit.near else CONTRADICTS if far > limit.far else NOT_MEASURABLE
         if name == "raised hand" and q.asks(r"\b(raising|lifting) (the|both)\b"):
             verdict = NOT_MEASURABLE  # asked about the action, of which only a part is over the shoulder

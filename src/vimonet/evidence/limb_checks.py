@@ -9,6 +9,7 @@ import re
 
 from vimonet.evidence.claims import (
     ARM,
+    FLEXION_TOLERANCE,
     LEG,
     NOT_MEASURABLE,
     Evidence,
@@ -262,7 +263,7 @@ def bend(q: Query) -> Evidence | None:
         values = {"trunk_bend_deg": angle}
     degrees = number(q.answer, r"degrees?|°") if q.yes is None else None
     if degrees is not None:
-        verdict = compare_numbers(angle, degrees, *c.FLEXION_SAID.bounds(angle))
+        verdict = compare_numbers(angle, degrees, *FLEXION_TOLERANCE.bounds(angle))
     else:
         verdict = compare(truth, q.claims(r"\b(bend|bent|bow|stoop)(?!\w* far)"))
     return finding("bend", measured, verdict, truth, spans, values)

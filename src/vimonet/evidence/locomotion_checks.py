@@ -13,11 +13,15 @@ import re
 
 from vimonet.evidence.claims import (
     AGREES,
+    ANGLE_TOLERANCE,
     ARM,
     AWAY,
     CONTRADICTS,
+    DISTANCE_TOLERANCE,
     LEG,
     NOT_MEASURABLE,
+    SPEED_TOLERANCE,
+    STEPS_TOLERANCE,
     Evidence,
     Query,
     Span,
@@ -92,8 +96,8 @@ def distance(q: Query) -> Evidence | None:
         moved = c.moves_away(q.facts)
         verdict = compare(None if moved is None else not moved, True)
     else:
-        verdict = compare_numbers(asked, claim, *c.DISTANCE_SAID.bounds(asked))
-        if verdict == CONTRADICTS and compare_numbers(other, claim, *c.DISTANCE_SAID.bounds(other)) == AGREES:
+        verdict = compare_numbers(asked, claim, *DISTANCE_TOLERANCE.bounds(asked))
+        if verdict == CONTRADICTS and compare_numbers(other, claim, *DISTANCE_TOLERANCE.bounds(other)) == AGREES:
             verdict = NOT_MEASURABLE  # the net distance and the length of the way are both called how far
     spans = [q.span(0.0, q.facts.duration, "pelvis", label=f"{metres:.2f} m")]
     values = {"displacement_m": metres, "path_m": q.facts.path_length}
@@ -124,7 +128,7 @@ def speed(q: Query) -> Evidence | None:
         low = high = facts.peak_speed or facts.mean_speed
         if not q.asks(r"\b(top|peak|highest|greatest|fastest|most|maximum)\b"):
             low = facts.mean_speed
-        off = c.SPEED_SAID
+        off = SPEED_TOLERANCE
         below, above = low - off.near - off.near_share * low, high + off.near + off.near_share * high
         verdict = AGREES if below <= value <= above else CONTRADICTS
     else:
@@ -208,7 +212,7 @@ def turn(q: Query) -> Evidence | None:
         return finding("turn", measured, compare(held, q.yes), truth, spans, values)
     verdict = compare(truth, claim)
     if degrees is not None and verdict != CONTRADICTS and len(sides) < 2:
-        size = compare_numbers(abs(net), abs(degrees), *c.ANGLE_SAID.bounds(abs(net)))
+        size = compare_numbers(abs(net), abs(degrees), *ANGLE_TOLERANCE.bounds(abs(net)))
         verdict = AGREES if size == AGREES and verdict != NOT_MEASURABLE else size
     elif q.asks(r"how (far|much|many|large|big|wide|great|strongly)|degree|angle") and claim in ("left", "right"):
         verdict = verdict if verdict == CONTRADICTS else compare(truth, None)
@@ -228,7 +232,7 @@ def steps(q: Query) -> Evidence | None:
     claim = number(q.answer, r"steps?")
     if claim is None and re.search(r"\bno steps?\b|\bnone\b", q.answer):
         claim = 0.0
-    off = c.STEPS_SAID.bounds(count) if countable else (0.0, 0.0)
+    off = STEPS_TOLERANCE.bounds(count) if countable else (0.0, 0.0)
     verdict = compare_numbers(None if countable is None else float(count), claim, *off)
     spans = [
         q.span(step.time - 0.1, step.time + 0.1, f"{step.side}_ankle", label=f"{number}")

@@ -62,29 +62,6 @@ class Scale:
         return next((name for name, (low, high) in self.classes.items() if low < value < high), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """Compare a stated quantity with the measured one: near it agrees, far from it contradicts, between neither.
-
-    Attributes:
-        near, far: least distances, in `unit`.
-        near_share, far_share: distances as a share of the measured value; the larger of the two counts.
-        unit: unit of `near` and `far`.
-        why: the reason for the numbers.
-    """
-
-    near: float
-    far: float
-    near_share: float
-    far_share: float
-    unit: str
-    why: str
-
-    def bounds(self, value: float) -> tuple[float, float]:
-        """Compute the distances within which a statement agrees and beyond which it contradicts."""
-        return max(self.near, self.near_share * value), max(self.far, self.far_share * value)
-
-
 INFINITY: Final = float("inf")
 
 # Locomotion.
@@ -299,18 +276,6 @@ NEAR_THIRD: Final = Threshold(
 )
 LONGER_ACTION: Final = Threshold(1.35, 1.35, "ratio of two durations", "a third longer is noticed")
 LONGER_BY: Final = Threshold(0.5, 0.5, "s", "cuts between actions are known to a quarter of a second")
-
-# Quantities that an answer states.
-DISTANCE_SAID: Final = Tolerance(0.35, 0.6, 0.15, 0.25, "m", "people round to half a metre, and longer ways to metres")
-SPEED_SAID: Final = Tolerance(0.2, 0.2, 0.25, 0.25, "m/s", "mean and peak speed are both called the speed")
-ANGLE_SAID: Final = Tolerance(25.0, 40.0, 0.0, 0.0, "degrees", "people name eighths of a turn")
-FLEXION_SAID: Final = Tolerance(15.0, 30.0, 0.0, 0.0, "degrees", "markers and cameras differ by 5 to 10")
-STEPS_SAID: Final = Tolerance(1.0, 1.0, 0.15, 0.15, "steps", "the first and the last step are counted or not")
-JUMP_SAID: Final = Tolerance(0.12, 0.24, 0.3, 0.6, "m", "pelvis, head and feet rise by different heights")
-EVENT_SAID: Final = Tolerance(0.6, 1.2, 0.2, 0.4, "s", "both ends of an event are known to a quarter of a second")
-DURATION_SAID: Final = Tolerance(0.6, 1.1, 0.1, 0.1, "s", "people round to seconds")
-MOMENT_SAID: Final = Tolerance(0.5, 1.2, 0.0, 0.0, "s from the event", "people round to half a second")
-RAISE_SAID: Final = Tolerance(0.5, 2.5, 0.0, 0.0, "s from the raise", "a hand goes up and down before and after it")
 
 DIRECTIONS: Final = ("forward", "left", "backward", "right")
 """Names of the quarters, counter-clockwise from where the body faces."""
