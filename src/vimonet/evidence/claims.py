@@ -125,9 +125,7 @@ JUMP_TOLERANCE: Final = Tolerance(0.12, 0.24, 0.3, 0.6, "m", "pelvis, head and f
 EVENT_TOLERANCE: Final = Tolerance(0.6, 1.2, 0.2, 0.4, "s", "both ends of an event are known to a quarter of a second")
 DURATION_TOLERANCE: Final = Tolerance(0.6, 1.1, 0.1, 0.1, "s", "people round to seconds")
 MOMENT_TOLERANCE: Final = Tolerance(0.5, 1.2, 0.0, 0.0, "s from the event", "people round to half a second")
-RAISE_TOLERANCE: Final = Tolerance(
-    0.5, 2.5, 0.0, 0.0, "s from the raise", "a hand goes up before and down after it"
-)
+RAISE_TOLERANCE: Final = Tolerance(0.5, 2.5, 0.0, 0.0, "s from the raise", "a hand goes up before and down after it")
 
 
 def compare_numbers(truth: float | None, claim: float | None, near: float, far: float) -> str:
