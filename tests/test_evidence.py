@@ -220,7 +220,7 @@ def test_a_picture_tells_of_way_and_turn(
 
 def test_what_a_picture_tells_is_said_as_of_the_picture() -> None:
     (found,) = examine("Which way does she move?", "forward", project(sample("walk"), 90.0, 0.0, 8.0))
-    assert found.measured.startswith("in the picture the trunk ends") and found.truth == (
+    assert found.measured.startswith("in the image the trunk ends") and found.truth == (
         "moves across the picture to the left"
     )
 

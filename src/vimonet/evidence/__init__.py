@@ -1,11 +1,11 @@
-"""Answers held against what can be measured: no model in it, only words and kinematics.
+"""Compare answers with measurements, by words and kinematics, without a model.
 
     from vimonet.evidence import examine
     for item in examine("Which way does the person turn?", "right", motion):
         print(item.verdict, "-", item.measured)      # contradicts - turns 89 degrees to the left, 1.4-2.5 s; ...
 
-What a question is about is told by its words; several measures may bear on it. A verdict is only given outside the
-dead zones within which a person could dispute the measure, and only on what the answer plainly claims.
+The words of a question select the measurements that bear on it. An answer gets a verdict only on its clear claims and
+outside the dead zones, in which observers could disagree.
 """
 
 from __future__ import annotations

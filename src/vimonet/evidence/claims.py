@@ -1,4 +1,4 @@
-"""Read what a question and an answer claim, and give the verdict of a measurement on it."""
+"""Read the claims of questions and answers, and compare them with measurements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARM = r"(?:hands?|arms?|wrists?|fists?)"
 LEG = r"(?:legs?|foot|feet|ankles?)"
 TURN = whole_words(r"\b(?:turn~|rotate~|rotations?\b|spin~|pivot~|twirl~)")
 SUBJECT = r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) "
-"""Pattern of what a sentence about a movement begins with."""
+"""Pattern of the subject of a sentence about a movement."""
 JUMP = whole_words(r"\b(jump~|hop~|leap~)")
 FALL = whole_words(r"\b(fall~|tumble~|collapse~)")
 RAISE = whole_words(r"\b(raise~|lift~|put up\b|hold up\b|held up\b|reach~)")
@@ -30,12 +30,12 @@ MADE_BY = {
     "leg": r"kick~",
     "knees": r"squat~",
 }
-"""Counted actions, and the part of the body whose rhythm counts them."""
+"""Body part -> actions that are counted by its rhythm."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of the recording: start and end in seconds, the joints to look at (names of the 22), what is there."""
+    """Describe an interval of the recording: start and end, s, the joints concerned (names of the 22), a label."""
 
     start: float
     end: float
@@ -43,23 +43,23 @@ class Span:
     label: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; times rounded to a hundredth of a second."""
+        """Return a JSON-ready dict; times to a hundredth of a second."""
         times = {"start": round(self.start, 2), "end": round(self.end, 2)}
         return {**times, "joints": list(self.joints), "label": self.label}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One measured fact that bears on a question, held against the answer.
+    """Hold one measurement that bears on a question, with its verdict on the answer.
 
     Attributes:
-        topic: what it is about: a key of `vimonet.evidence.CHECKS`, or ``movement``.
-        measured: the fact in words, with units, times and joints.
-        verdict: ``agrees``, ``contradicts``, ``not measurable`` (the measure is too near its threshold, or the
-            recording does not show the limb) or ``not claimed`` (the answer says nothing that this could deny).
-        truth: what the measure itself would answer; empty where it cannot.
-        spans: where it happens, in seconds of the recording.
-        values: the measured numbers by name, each with its unit (``_m``, ``_s``, ``_deg``, ``_m_s``).
+        topic: a key of `vimonet.evidence.CHECKS`, or ``movement``.
+        measured: the measurement in words, with units, times and joints.
+        verdict: ``agrees``, ``contradicts``, ``not measurable`` (the value lies in a dead zone, or the recording does
+            not show the limb) or ``not claimed`` (the answer makes no claim about it).
+        truth: the answer by the measurement; empty if it decides none.
+        spans: intervals concerned, in the recording's time.
+        values: measured numbers by name with unit (``_m``, ``_s``, ``_deg``, ``_m_s``).
     """
 
     topic: str
@@ -70,7 +70,7 @@ class Evidence:
     values: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; numbers rounded to a thousandth."""
+        """Return a JSON-ready dict; numbers to a thousandth."""
         return {
             "topic": self.topic,
             "verdict": self.verdict,
@@ -82,7 +82,7 @@ class Evidence:
 
 
 def compare(truth: object | None, claim: object | None) -> str:
-    """The verdict on a claim that is the truth or is not; None: cannot be measured, is not claimed."""
+    """Give the verdict on a claim; a truth of None is not measurable, a claim of None is not claimed."""
     if truth is None:
         return NOT_MEASURABLE
     if claim is None:
@@ -129,7 +129,7 @@ RAISE_TOLERANCE: Final = Tolerance(0.5, 2.5, 0.0, 0.0, "s from the raise", "a ha
 
 
 def compare_numbers(truth: float | None, claim: float | None, near: float, far: float) -> str:
-    """The verdict on a number: it agrees within ``near`` of the measured one and contradicts it beyond ``far``."""
+    """Give the verdict on a number: it agrees within ``near`` of the truth and contradicts it beyond ``far``."""
     if truth is None:
         return NOT_MEASURABLE
     if claim is None:
@@ -139,23 +139,23 @@ def compare_numbers(truth: float | None, claim: float | None, near: float, far: 
 
 
 def contradicted(evidence: Sequence[Evidence]) -> bool | None:
-    """Whether any of the evidence contradicts the answer; None when none of it could be checked."""
+    """Test whether any evidence contradicts the answer; None if none gives a verdict."""
     verdicts = {item.verdict for item in evidence}
     return True if CONTRADICTS in verdicts else False if AGREES in verdicts else None
 
 
 @dataclass(frozen=True)
 class Query:
-    """One question about one stretch of a recording.
+    """Hold one question about one segment of a recording.
 
     Attributes:
-        facts: measured on that stretch.
-        question, answer: normalised; the answer is empty where the model declines.
-        yes: the answer to a question of yes or no; None for any other.
-        offset: where the stretch begins in the recording, s.
-        claim: the question is an open answer asked back: said in passing, not asked for.
-        bend_at: second of the stretch at which the trunk is bent most; None where it is not known.
-        plane: what the picture tells of a 2D movement; None for 3D, or where the trunk is not seen.
+        facts: facts of the segment.
+        question, answer: normalised texts; the answer is empty if the model declines.
+        yes: the answer to a yes-no question; None for any other.
+        offset: start of the segment in the recording, s.
+        claim: whether the question is a claim of an open answer, which was not asked for.
+        inclined_at: time of the greatest trunk inclination in the segment, s; None if unknown.
+        plane: measurements of a 2D movement in the image plane; None for 3D, or if the trunk is not seen.
     """
 
     facts: Facts
@@ -163,7 +163,7 @@ class Query:
     answer: str
     yes: bool | None
     offset: float = 0.0
-    bend_at: float | None = None
+    inclined_at: float | None = None
     claim: bool = False
     plane: ImagePlane | None = None
 
@@ -174,19 +174,19 @@ class Query:
         answer: str,
         facts: Facts,
         offset: float = 0.0,
-        bend_at: float | None = None,
+        inclined_at: float | None = None,
         plane: ImagePlane | None = None,
     ) -> Query:
-        """Read a question and an answer as people and models write them."""
+        """Normalise a question and an answer; arguments as the attributes."""
         question, answer = normalise_question(question).replace(", yes or no", ""), normalise_question(answer)
         if declines(answer) or answer.startswith("none of"):
             answer = ""
         # "Left or right?" is not answered by yes.
         yes = None if re.search(r"\bor\b", question) else polarity(answer)
-        return cls(facts, question, answer, yes, offset, bend_at, plane=plane)
+        return cls(facts, question, answer, yes, offset, inclined_at, plane=plane)
 
     def claims(self, pattern: str) -> bool | None:
-        """Whether the answer says that what ``pattern`` names happens; None where it does not say."""
+        """Test whether the answer claims an event named by ``pattern``; None if it claims nothing about it."""
         if self.yes is not None:
             return self.yes
         if polarity(self.answer) is not None or not mentions(pattern, self.answer):
@@ -194,15 +194,15 @@ class Query:
         return not negated(self.answer)
 
     def asks(self, pattern: str) -> bool:
-        """Whether ``pattern`` occurs in the question."""
+        """Test whether ``pattern`` occurs in the question."""
         return mentions(pattern, self.question)
 
     def span(self, start: float, end: float, *joints: str, label: str = "") -> Span:
-        """A span of this stretch, in the recording's time."""
+        """Build a span of this segment in the recording's time."""
         return Span(start + self.offset, end + self.offset, joints, label)
 
     def when(self, start: float, end: float) -> str:
-        """A stretch of time in words, in the recording's time."""
+        """Write an interval of this segment in the recording's time."""
         return f"{start + self.offset:.1f}-{end + self.offset:.1f} s"
 
 
@@ -214,14 +214,14 @@ def finding(
     spans: Sequence[Span] = (),
     values: Mapping[str, float | None] | None = None,
 ) -> Evidence:
-    """Evidence; a truth that is True, False or None becomes yes, no or nothing, a value that is None is left out."""
+    """Build evidence: a truth of True, False or None becomes "yes", "no" or "", values of None are left out."""
     words = truth if isinstance(truth, str) else {True: "yes", False: "no", None: ""}[truth]
     known = {name: value for name, value in (values or {}).items() if value is not None}
     return Evidence(topic, measured, verdict, words, tuple(spans), known)
 
 
 def side(text: str) -> str | None:
-    """``left``, ``right``, ``both`` or ``neither`` in an answer that names a side; None where it is not plain."""
+    """Read ``left``, ``right``, ``both`` or ``neither`` in an answer; None if it is unclear."""
     left, right = bool(re.search(r"\bleft(?:wards?)?\b", text)), bool(re.search(r"\bright(?:wards?)?\b", text))
     if re.search(r"\b(neither|none|no (hand|arm|leg|foot|one))\b", text):
         return "neither"
@@ -233,23 +233,22 @@ def side(text: str) -> str | None:
 
 
 def side_of_limb(text: str, limb: str) -> str | None:
-    """The side that stands before a limb (ARM or LEG) in a text: left, right, both; None for none or two."""
+    """Read the side before a limb (ARM or LEG) in a text: left, right, both; None for none or several."""
     found = set(re.findall(rf"\b(left|right|both)(?: the| of the)? {limb}\b", text))
     return found.pop() if len(found) == 1 else None
 
 
 def side_of_turn(text: str) -> str | None:
-    """The side of a turn in a text; None where it names none or both."""
+    """Read the side of a turn in a text; None for none or both."""
     after = re.findall(rf"{TURN}(?: (?!and\b|then\b)\w+){{0,4}}? (left|right)\b(?! (?:{ARM}|{LEG}))", text)
     found = set(after) | set(re.findall(r"\b(left|right) turn", text))
     return found.pop() if len(found) == 1 else None
 
 
-def way(text: str) -> str | None:
-    """A direction of travel in a text: forward, backward, left, right, in place; None where it is not plain."""
-    text = re.sub(
-        rf"{TURN}( (?!and\b|then\b)\w+){{0,4}}? (left|right)\b", " ", text
-    )  # where one turns, not where one goes
+def direction_of(text: str) -> str | None:
+    """Read a direction of locomotion in a text: forward, backward, left, right, in place; None if it is unclear."""
+    # Sides of turns are no directions of locomotion.
+    text = re.sub(rf"{TURN}( (?!and\b|then\b)\w+){{0,4}}? (left|right)\b", " ", text)
     patterns = {
         "forward": r"\b(forwards?|ahead|straight on|advance[sd]?|advancing)\b",
         "backward": r"\b(backwards?|back|retreat(?:s|ed|ing)?)\b",
@@ -262,14 +261,14 @@ def way(text: str) -> str | None:
 
 
 def counted_action(question: str) -> str:
-    """Name the part of the body by which "how many squats" counts; ``flight`` for jumps, empty for no such question."""
+    """Name the body part that counts an action ("how many squats": knees), ``flight`` for jumps, or empty."""
     parts = {"flight": "jump~|hop~|leap~", **MADE_BY}
     asked = r"\b(how many|number of|count) ((full|complete|of|the|his|her|their) )*"
     return next((part for part, actions in parts.items() if mentions(rf"{asked}({actions})", question)), "")
 
 
 def alternatives(question: str) -> tuple[str, str] | None:
-    """Return the two actions of a question which of them comes first; None for any other question."""
+    """Read the two actions of a question about their order; None for any other question."""
     if not mentions(r"\b(first|earlier|before the other|last|later|second)\b", question):
         return None
     found = re.search(

@@ -1,4 +1,4 @@
-"""A recording drawn with what its answer rests on: the moments marked, the verdicts in words."""
+"""Draw a recording with the evidence on its answer: marked spans, verdicts in words."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def draw(
     """Draw a recording with question, answer and evidence to a .png strip, a .gif or an .mp4.
 
     Args:
-        motion: the whole recording: the times of the evidence are its own.
-        path: where to write.
+        motion: the whole recording, whose time the evidence uses.
+        path: output file.
         question: first line.
         answer: second line.
         evidence: a line each in a strip (the first four, contradictions first); its spans are marked: a band in a
             strip, rings at the joints, bars in a row of their own.
-        facts: of the whole recording, where they are measured already.
+        facts: facts of the whole recording, if they are measured already.
         progress: show a progress bar while an animation is drawn.
 
     Raises:

@@ -1,7 +1,4 @@
-"""Checks of what happens at a time: jumps, falls, how often, how long, when.
-
-Dead zones are those of the question annotator: where a person could dispute a question, an answer is not called wrong.
-"""
+"""Check claims about events: jumps, falls, counts, durations, times, order."""
 
 from __future__ import annotations
 
@@ -44,12 +41,11 @@ _PARTS = {
     "middle": r"\b(middle|midway|halfway)\b",
     "end": r"\b(end|late|last|finally)\b",
 }
-
-_SAID = {"beginning": "at the beginning", "middle": "in the middle", "end": "at the end"}
+_PART_ANSWERS = {"beginning": "at the beginning", "middle": "in the middle", "end": "at the end"}
 
 
 def jump(q: Query) -> Evidence | None:
-    """Whether, and how high, the body leaves the ground."""
+    """Check jumps and their height."""
     if q.facts.jumps is None:
         return finding("jump", "not measurable: the legs are not seen, or the recording is 2D", NOT_MEASURABLE)
     spans = _jumps(q)
@@ -67,7 +63,7 @@ def jump(q: Query) -> Evidence | None:
 
 
 def fall(q: Query) -> Evidence | None:
-    """Whether the body falls: the pelvis drops fast and stays low."""
+    """Check falls."""
     drops, speed = q.facts.falls, q.facts.peak_drop_speed
     if drops is None or speed is None:
         return finding("fall", "not measurable: the legs are not seen, or the recording is 2D", NOT_MEASURABLE)
@@ -80,9 +76,9 @@ def fall(q: Query) -> Evidence | None:
 
 
 def count(q: Query) -> Evidence | None:
-    """How often a movement is repeated: jumps and turns by their flights and turns, the rest by its rhythm."""
+    """Check counts: jumps and turns by their events, other movements by their repetitions."""
     claim = number(q.answer, r"times?|repetitions?|reps|cycles|rounds|jumps?|turns?")
-    found = happening(q, q.question) if q.asks(rf"{JUMP}|{TURN}|changes of facing") else None
+    found = events_named(q, q.question) if q.asks(rf"{JUMP}|{TURN}|changes of facing") else None
     if found is not None:
         name, spans = found
         sure = _undisputed(q, name)
@@ -104,7 +100,7 @@ def count(q: Query) -> Evidence | None:
         f"{limb} repeats {again.count} times, one in {again.period:.1f} s, {q.when(again.start, again.end)} "
         f"(regularity {again.regularity:.2f} of 1)"
     )
-    # A walk repeats its strides, which no one means who asks how often something is done.
+    # Strides of a walk are not meant by a question about repetitions.
     steady = c.REPEATS.decide(again.regularity) is not False
     sure = steady and not c.repeats_steps(q.facts) and not off and not q.asks(r"\b(walk~|run~|step~|go~|turn~)")
     sure = sure and _counts(q, again.limb)
@@ -116,31 +112,31 @@ def count(q: Query) -> Evidence | None:
 
 
 def _counts(q: Query, limb: str) -> bool:
-    """Tell whether a rhythm of a limb is that of the action that is counted, as far as facts tell actions apart."""
+    """Test whether the repetitions of a limb can be those of the counted action."""
     facts = q.facts
     part = next((part for part, actions in MADE_BY.items() if q.asks(rf"\b({actions})")), "")
     if not part:
         return True
     leg = facts.leg_length or 1.0
     if part == "knees":
-        # Somebody who hops or steps bends the knees as well, but does not squat.
+        # Hops and steps flex the knees as well.
         bent = c.KNEE_BENT.decide(max((facts.knee_flexion or {}).values(), default=0.0)) is True
         return bent and "arm" not in limb and not facts.jumps and not facts.steps
     if part == "leg":
         highest = max((facts.foot_height or {}).values(), default=0.0)
         return "leg" in limb and c.KICK_HEIGHT.decide(highest / leg) is True
-    # A punch, a clap and a curl have the rhythm of an arm; only a wave is told, by the hand over its shoulder.
+    # Punches, claps and curls look alike; only a wave has its hand over the shoulder.
     return q.asks(r"\bwave~") and any(f"{hand.side} arm" in limb for hand in facts.raised_hands)
 
 
 def duration(q: Query) -> Evidence | None:
-    """How long the recording lasts, or what is asked about in it."""
+    """Check the duration of the recording, or of an event in it."""
     claim = number(q.answer, r"s|sec|secs|seconds?")
-    found = happening(q, q.question)
+    found = events_named(q, q.question)
     if found is not None:
         name, spans = found
         if q.asks(r"\braising\b|\blifting\b"):
-            return None  # how long raising takes is not how long it stays up
+            return None  # the duration of the raising itself is not measured
         seconds = _together(spans)
         if not spans:
             return finding("duration", f"no {name} is measured", NOT_MEASURABLE)
@@ -148,7 +144,7 @@ def duration(q: Query) -> Evidence | None:
         verdict = compare_numbers(seconds, claim, *EVENT_TOLERANCE.bounds(seconds))
         return finding("duration", measured, verdict, f"{seconds:.1f} s", spans, {"duration_s": seconds})
     if q.asks(rf"\b{ARM}\b|\b{LEG}\b|\b(?!recording|going|during|moving|everything|timing)\w+ing\b"):
-        return None  # how long an action takes that is not measured
+        return None  # a duration of an action that is not measured
     seconds = q.facts.duration
     # A clip under half a second is still "about a second".
     verdict = compare_numbers(max(seconds, 0.5), claim, *DURATION_TOLERANCE.bounds(seconds))
@@ -157,18 +153,18 @@ def duration(q: Query) -> Evidence | None:
 
 
 def when(q: Query) -> Evidence | None:
-    """When something happens: in which third of the recording, or at which second."""
-    found = happening(q, q.question)
+    """Check the time of an event: the third of the recording, or the second."""
+    found = events_named(q, q.question)
     if found is None:
         return None
     name, spans = found
     never = bool(re.search(r"\b(never|not happen|not at all|does not|no)\b", q.answer))
     if not spans or never:
         truth = bool(spans) if _undisputed(q, name) else None
-        said = False if never else True if q.answer else None
+        claim = False if never else True if q.answer else None
         measured = f"{name} at {_times(spans)}" if spans else f"no {name}"
         return finding(
-            "when", measured, compare(truth, said), "that does not happen" if truth is False else truth, spans
+            "when", measured, compare(truth, claim), "that does not happen" if truth is False else truth, spans
         )
     length = q.facts.duration
     measured = f"{name} at {_times(spans)}, of {q.when(0.0, length)}"
@@ -177,7 +173,7 @@ def when(q: Query) -> Evidence | None:
         third = c.third_of(spans[0].start - q.offset, spans[0].end - q.offset, length)
     times = numbers(q.answer) if re.search(r"\d", q.answer) else []
     if times:
-        # What the model was shown began at the offset.
+        # Times in the answer are relative to the segment.
         at = sum(times) / len(times) + q.offset
         edge = "end" if q.asks(r"\b(end|stop\w*|done|finish\w*|cease\w*|over|until|by which)\b") else "start"
         if q.asks(r"\b(start\w*|begin\w*)\b") or edge == "end":
@@ -188,17 +184,22 @@ def when(q: Query) -> Evidence | None:
         limit = RAISE_TOLERANCE if name == "raised hand" else MOMENT_TOLERANCE
         verdict = AGREES if far <= limit.near else CONTRADICTS if far > limit.far else NOT_MEASURABLE
         if name == "raised hand" and q.asks(r"\b(raising|lifting) (the|both)\b"):
-            verdict = NOT_MEASURABLE  # asked about the action, of which only a part is over the shoulder
+            verdict = NOT_MEASURABLE  # only a part of the raising is above the shoulder
     else:
         named_parts = [part for part, pattern in _PARTS.items() if re.search(pattern, q.answer)]
         verdict = NOT_CLAIMED if len(named_parts) != 1 else compare(third, named_parts[0])
     return finding(
-        "when", measured, verdict, _SAID.get(third or "", ""), spans, {"start_s": spans[0].start, "end_s": spans[0].end}
+        "when",
+        measured,
+        verdict,
+        _PART_ANSWERS.get(third or "", ""),
+        spans,
+        {"start_s": spans[0].start, "end_s": spans[0].end},
     )
 
 
-def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
-    """What measured events a text asks for: their name and spans; None when it names none that is measured."""
+def events_named(q: Query, text: str) -> tuple[str, list[Span]] | None:
+    """Find the measured events that a text names: their name and spans; None if it names none."""
     named: list[tuple[str, Callable[[], list[Span]], bool]] = [
         ("turn", lambda: _turns(q, side_of_turn(text)), q.facts.turns is not None),
         ("raised hand", lambda: _raises(q, side_of_limb(text, ARM)), True),
@@ -206,7 +207,7 @@ def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
         ("fall", lambda: _falls(q), q.facts.falls is not None),
     ]
     if re.search(r"\b(walk|run|jog)\w* and turn", text):
-        return None  # what is walked and turned begins and ends with the walk
+        return None  # such an event begins and ends with the walk
     patterns = {
         "turn": rf"{TURN}|changes of facing",
         "raised hand": rf"{RAISE}.*\b{ARM}\b|\b{ARM}\b.*({RAISE}|\bup\b)",
@@ -224,26 +225,26 @@ def happening(q: Query, text: str) -> tuple[str, list[Span]] | None:
 
 
 def order(q: Query) -> Evidence | None:
-    """Which of two measured events comes first, or last where that is asked."""
+    """Check the order of two measured events."""
     pair = alternatives(q.question)
     if pair is None:
         return None
-    found = [happening(q, name) for name in pair]
+    found = [events_named(q, name) for name in pair]
     if any(item is None or not item[1] for item in found):
         return finding("order", f"the order of {pair[0]} and {pair[1]} is not measured", NOT_MEASURABLE)
     spans = [item[1] for item in found if item]
     late = q.asks(r"\b(last|later|second)\b")
-    times = [max(s.end for s in own) if late else min(s.start for s in own) for own in spans]
-    measured = "; ".join(f"{name} {_times(own)}" for name, own in zip(pair, spans, strict=True))
+    times = [max(s.end for s in group) if late else min(s.start for s in group) for group in spans]
+    measured = "; ".join(f"{name} {_times(group)}" for name, group in zip(pair, spans, strict=True))
     sure = c.ORDERED.decide(abs(times[0] - times[1]))
     first = pair[0 if (times[0] < times[1]) != late else 1] if sure else None
     named = [name for name in pair if name.split()[0] in q.answer.split()]
     verdict = compare(first, named[0] if len(named) == 1 else None)
-    return finding("order", measured, verdict, first, [span for own in spans for span in own])
+    return finding("order", measured, verdict, first, [span for group in spans for span in group])
 
 
 def _together(spans: list[Span]) -> float:
-    """Seconds covered by spans that may overlap (both hands raised)."""
+    """Compute the seconds covered by spans that may overlap (both hands raised)."""
     total, until = 0.0, float("-inf")
     for span in sorted(spans, key=lambda span: span.start):
         total += max(span.end - max(span.start, until), 0.0)
@@ -256,7 +257,7 @@ def _times(spans: list[Span]) -> str:
 
 
 def _undisputed(q: Query, name: str) -> bool:
-    """Whether all events of a name are clear ones, or it is as clear that there is none."""
+    """Test whether all events of a name, or their absence, lie outside the dead zones."""
     facts = q.facts
     if name == "raised hand":
         states = [c.raised_hand(facts, side) for side in ("left", "right")]
@@ -302,7 +303,7 @@ def _falls(q: Query) -> list[Span]:
 
 
 def _joints(limb: str) -> tuple[str, ...]:
-    """The joints whose movement a limb's repetitions are counted on."""
+    """List the joints that count a limb's repetitions."""
     ends = {"arm": "wrist", "leg": "ankle"}
     for name, joint in ends.items():
         if name in limb:

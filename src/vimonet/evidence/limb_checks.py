@@ -1,7 +1,4 @@
-"""Checks of what the limbs and the trunk do: raised hands, active limbs, posture, bending.
-
-Dead zones are those of the question annotator: where a person could dispute a question, an answer is not called wrong.
-"""
+"""Check claims about limbs and trunk: raised hands, activity, posture, flexion."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ _JOINTS = {"arm": "wrist", "leg": "ankle"}
 
 
 def raised_hand(q: Query) -> Evidence | None:
-    """Which hands come above their shoulders."""
+    """Check raised hands."""
     facts = q.facts
     unseen = [s for s in SIDES if not facts.seen.get(f"{s} arm", True) or s not in facts.hand_height]
     state: dict[str, bool | None] = {}
@@ -95,7 +92,7 @@ def raised_hand(q: Query) -> Evidence | None:
 
 
 def _surely_down(q: Query, asked: str | None) -> bool:
-    """Whether a hand that is said to be raised in passing is not even lifted: people raise hands to a door handle."""
+    """Test whether a hand is not even lifted: "raising a hand to a door handle" keeps it under the shoulder."""
     facts = q.facts
     up = {r.side for r in facts.raised_hands}
     if asked in SIDES:
@@ -109,12 +106,12 @@ def _surely_down(q: Query, asked: str | None) -> bool:
 
 
 def arms(q: Query) -> Evidence | None:
-    """Which arm moves more."""
+    """Check which arm moves more."""
     return _more_active(q, "arm")
 
 
 def legs(q: Query) -> Evidence | None:
-    """Which leg moves more."""
+    """Check which leg moves more."""
     return _more_active(q, "leg")
 
 
@@ -137,7 +134,7 @@ def _more_active(q: Query, limb: str) -> Evidence:
 
 
 def arms_or_legs(q: Query) -> Evidence | None:
-    """Whether the arms or the legs move more."""
+    """Check whether the arms or the legs move more."""
     activity = q.facts.limb_activity
     if q.yes is not None:
         return None
@@ -159,36 +156,38 @@ def arms_or_legs(q: Query) -> Evidence | None:
 
 
 def limb(q: Query) -> Evidence | None:
-    """Whether a named limb moves: as asked, or as an action done with it needs."""
+    """Check the movement of a named limb, as claimed or as an action with it requires."""
     named = {name: side_of_limb(q.question, pattern) for name, pattern in (("arm", ARM), ("leg", LEG))}
     part_of, asked = next(((name, found) for name, found in named.items() if found in SIDES), ("", ""))
     if not asked:
         return None
     part, other = f"{asked} {part_of}", f"{'right' if asked == 'left' else 'left'} {part_of}"
-    own = q.facts.limb_activity.get(part)
-    if own is None:
+    activity = q.facts.limb_activity.get(part)
+    if activity is None:
         return finding("limb", f"not measurable: the recording does not show the {part}", NOT_MEASURABLE)
     opposite = q.facts.limb_activity.get(other, 0.0)
-    truth = c.LIMB_MOVES.decide(own)
+    truth = c.LIMB_MOVES.decide(activity)
     claim = q.yes
     done = q.asks(r"\b(?!mov|us|do|be)\w+ing\b") and not q.asks(r"\bseen moving|being moved")
     if done or not q.asks(r"\b(mov\w*|us(e|es|ing|ed)|active|in (use|motion)|motion|anything|take part|part of)\b"):
-        # An action needs its limb; that the limb moves does not yet make the action, and a short one moves it little.
+        # An action needs its limb, but a moving limb does not make the action, and a short action moves it little.
         claim = q.yes or None
-        other_did = c.ARMS_OR_LEGS.decide(opposite) and c.ONLY_LIMB.decide(opposite / max(own, 1e-9))
-        truth = False if c.LIMB_MOVES.decide(own) is False and other_did else None
-        if c.ARMS_OR_LEGS.decide(own) and c.MORE_ACTIVE.decide(own / max(opposite, 1e-9)):
+        other_did = c.ARMS_OR_LEGS.decide(opposite) and c.ONLY_LIMB.decide(opposite / max(activity, 1e-9))
+        truth = False if c.LIMB_MOVES.decide(activity) is False and other_did else None
+        if c.ARMS_OR_LEGS.decide(activity) and c.MORE_ACTIVE.decide(activity / max(opposite, 1e-9)):
             truth = True
     joint = f"{asked}_{_JOINTS[part_of]}"
     measured = (
-        f"{joint.replace('_', ' ')} {own:.2f} m/s on average in the body's own frame, the other {opposite:.2f} m/s"
+        f"{joint.replace('_', ' ')} {activity:.2f} m/s on average in the body's own frame, the other {opposite:.2f} m/s"
     )
-    spans = [q.span(0.0, q.facts.duration, joint, label=f"{own:.2f} m/s")]
-    return finding("limb", measured, compare(truth, claim), truth, spans, {"activity_m_s": own, "other_m_s": opposite})
+    spans = [q.span(0.0, q.facts.duration, joint, label=f"{activity:.2f} m/s")]
+    return finding(
+        "limb", measured, compare(truth, claim), truth, spans, {"activity_m_s": activity, "other_m_s": opposite}
+    )
 
 
 def posture(q: Query) -> Evidence | None:
-    """The posture at the start, at the end, for most of the time, or whether one of them occurs at all."""
+    """Check the posture at the start, at the end, for most of the time, or at any time."""
     facts = q.facts
     if not facts.posture:
         return finding("posture", "not measurable: the legs are not seen, or the recording is 2D", NOT_MEASURABLE)
@@ -239,15 +238,15 @@ def _part_of_clip(question: str) -> str | None:
 
 
 def bend(q: Query) -> Evidence | None:
-    """How far the trunk, or a knee where knees are asked about, is bent."""
+    """Check trunk inclination, or knee flexion if the question names knees."""
     if q.asks(r"\bknees?\b"):
-        bends = q.facts.knee_flexion
-        if bends is None:
+        flexion = q.facts.knee_flexion
+        if flexion is None:
             return finding("bend", "not measurable: the legs are not seen", NOT_MEASURABLE)
-        angle = max(bends.values())
+        angle = max(flexion.values())
         truth = c.KNEE_BENT.decide(angle)
-        measured = f"left knee bent by up to {bends['left']:.0f} degrees, right knee by {bends['right']:.0f}"
-        values = {f"{name}_knee_deg": value for name, value in bends.items()}
+        measured = f"left knee bent by up to {flexion['left']:.0f} degrees, right knee by {flexion['right']:.0f}"
+        values = {f"{name}_knee_deg": value for name, value in flexion.items()}
         spans = [q.span(0.0, q.facts.duration, "left_knee", "right_knee", label=f"{angle:.0f}°")]
     else:
         trunk = q.facts.trunk_inclination
@@ -257,9 +256,9 @@ def bend(q: Query) -> Evidence | None:
         leans = q.asks(r"\blean") and q.yes is not None
         truth = (c.TRUNK_LEANS if leans else c.TRUNK_BENDS).decide(angle)
         measured = f"the trunk leans up to {angle:.0f} degrees from upright"
-        if q.bend_at is not None:
-            measured += f", at {q.bend_at + q.offset:.1f} s"
-            spans = [q.span(q.bend_at - 0.2, q.bend_at + 0.2, "neck", "pelvis", label=f"{angle:.0f}°")]
+        if q.inclined_at is not None:
+            measured += f", at {q.inclined_at + q.offset:.1f} s"
+            spans = [q.span(q.inclined_at - 0.2, q.inclined_at + 0.2, "neck", "pelvis", label=f"{angle:.0f}°")]
         values = {"trunk_bend_deg": angle}
     degrees = number(q.answer, r"degrees?|°") if q.yes is None else None
     if degrees is not None:

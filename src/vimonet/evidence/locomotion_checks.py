@@ -1,10 +1,7 @@
-"""Checks of where the body goes: direction, distance, speed, gait, turns, steps.
+"""Check claims about locomotion: direction, distance, speed, gait, turns, steps.
 
-Dead zones are those of the question annotator: where a person could dispute a question, an answer is not called wrong.
-
-A body in 2D is checked against `image_plane`. What one camera leaves open (which way along the line of sight, how far a
-turn goes) is not held against an answer. A camera that pans moves the person in the picture: the words say that it is
-the picture that was measured.
+A body in 2D is checked by `image_plane`, which gives no verdict on movement along the line of sight or on angles of
+turns. A panning camera moves the person in the image, so the words of the evidence name the image.
 """
 
 from __future__ import annotations
@@ -27,10 +24,10 @@ from vimonet.evidence.claims import (
     Span,
     compare,
     compare_numbers,
+    direction_of,
     finding,
     side,
     side_of_turn,
-    way,
 )
 from vimonet.language import number
 from vimonet.motion.kinematics import Turn
@@ -48,7 +45,7 @@ _PLACE = r"\b(in place|on the spot|nowhere|not (travel|move|go)|stays?|still)\b"
 
 
 def direction(q: Query) -> Evidence | None:
-    """Which way the body goes, from where it faces at the start; the way it faces underway is told as well."""
+    """Check the direction of the displacement, which is relative to the facing direction at the start."""
     facts = q.facts
     if facts.displacement is None or facts.leg_length is None or facts.displacement_angle is None:
         return direction_seen(q)
@@ -58,8 +55,8 @@ def direction(q: Query) -> Evidence | None:
         to = ", straight " + ("ahead" if c.quarter(angle) == "forward" else "back")
     measured = f"the pelvis ends {facts.displacement:.2f} m from its start{to}"
     if truth not in (None, "in place") and facts.locomotion_direction != truth:
-        measured += f"; seen from where the body faces underway it goes {facts.locomotion_direction}"
-    asked = way(q.question)
+        measured += f"; relative to where the body faces underway it moves {facts.locomotion_direction}"
+    asked = direction_of(q.question)
     verdict = NOT_MEASURABLE
     if q.yes is not None:
         if q.asks(AWAY):
@@ -68,26 +65,26 @@ def direction(q: Query) -> Evidence | None:
             return None
         elif truth is not None:
             held = asked in (truth, facts.locomotion_direction if truth != "in place" else truth)
-            # What only one of the two frames calls so can be meant either way.
+            # A direction in only one of the two frames of reference may be meant in either.
             doubtful = held and truth != facts.locomotion_direction and truth != "in place"
             verdict = NOT_MEASURABLE if doubtful else compare(held, q.yes)
     else:
-        claim = way(q.answer)
+        claim = direction_of(q.answer)
         verdict = compare(truth, claim)
         if verdict == CONTRADICTS and claim == facts.locomotion_direction and truth != "in place":
             verdict = NOT_MEASURABLE
-    spans = [q.span(0.0, facts.duration, "pelvis", label=truth or "the way")]
+    spans = [q.span(0.0, facts.duration, "pelvis", label=truth or "displacement")]
     values = {"displacement_m": facts.displacement, "angle_deg": angle}
     return finding("direction", measured, verdict, truth, spans, values)
 
 
 def distance(q: Query) -> Evidence | None:
-    """How far the body gets from its start."""
+    """Check the displacement, or the length of the path."""
     metres, leg = q.facts.displacement, q.facts.leg_length
     if metres is None or leg is None:
         return finding("distance", FLAT, NOT_MEASURABLE)
     path = q.facts.path_length or metres
-    measured = f"the pelvis ends {metres:.2f} m from its start, after a way of {path:.2f} m"
+    measured = f"the pelvis ends {metres:.2f} m from its start, along a path of {path:.2f} m"
     whole = q.asks(r"\b(path|route|bends|detours?|in all|altogether|adding up|total way|whole way)\b")
     asked, other = (path, metres) if whole else (metres, path)
     claim = _length(q.answer)
@@ -105,7 +102,7 @@ def distance(q: Query) -> Evidence | None:
 
 
 def _length(text: str) -> float | None:
-    """Metres in an answer."""
+    """Read a length, m, in an answer."""
     if re.search(r"\b(cm|centimet(er|re)s?)\b", text):
         value = number(text, r"cm|centimet(?:er|re)s?")
         return None if value is None else value / 100
@@ -115,7 +112,7 @@ def _length(text: str) -> float | None:
 
 
 def speed(q: Query) -> Evidence | None:
-    """How fast the body travels; classes are relative to its leg length, so that a child's walk is a walk."""
+    """Check the speed; its classes are relative to leg length."""
     facts = q.facts
     if facts.mean_speed is None or facts.path_length is None or facts.leg_length is None:
         return finding("speed", FLAT, NOT_MEASURABLE)
@@ -147,7 +144,7 @@ def speed(q: Query) -> Evidence | None:
 
 
 def gait(q: Query) -> Evidence | None:
-    """Whether someone who is said to walk or run makes steps, or for running is fast at all."""
+    """Check a claimed walk by its steps, a claimed run by its speed."""
     facts = q.facts
     if facts.steps is None or facts.mean_speed is None or facts.leg_length is None or facts.path_length is None:
         return finding("gait", "not measurable: the legs or the ground are not seen", NOT_MEASURABLE)
@@ -165,7 +162,7 @@ def gait(q: Query) -> Evidence | None:
     elif len(facts.steps) >= 3 and pace > c.TRAVEL_SPEED.classes["slow"][0]:
         truth = True
     measured = f"{len(facts.steps)} steps, {facts.mean_speed:.2f} m/s over the ground on average, ankles {legs:.2f} m/s"
-    # Steps alone do not say that it is a walk: "no" is not denied by them.
+    # Steps alone make no walk, so they do not contradict "no".
     verdict = compare(truth, True if q.yes else None)
     spans = []
     if facts.steps:
@@ -174,7 +171,7 @@ def gait(q: Query) -> Evidence | None:
 
 
 def turn(q: Query) -> Evidence | None:
-    """Which way the body turns, and by how much where that is asked or said."""
+    """Check the side of a turn, and its angle if that is asked or claimed."""
     net, turns = q.facts.net_turn, q.facts.turns
     if net is None or turns is None:
         return turn_seen(q)
@@ -221,7 +218,7 @@ def turn(q: Query) -> Evidence | None:
 
 
 def steps(q: Query) -> Evidence | None:
-    """How many steps are taken: counted to one more or less, where someone plainly walks or plainly stands."""
+    """Check the number of steps, to within one, of a clear walk or a clear stand."""
     facts = q.facts
     if facts.steps is None or facts.mean_speed is None or facts.leg_length is None or facts.path_length is None:
         return finding("steps", "not measurable: the legs or the ground are not seen", NOT_MEASURABLE)
@@ -247,14 +244,14 @@ def _turn_span(q: Query, turn: Turn) -> Span:
 
 
 def direction_seen(q: Query) -> Evidence:
-    """Whether somebody leaves the place in the picture; a direction is denied only to who stays."""
+    """Check the displacement in the image; only staying in place contradicts a direction."""
     plane = q.plane
     if plane is None:
         return finding("direction", "not measurable: the trunk is not seen for long enough", NOT_MEASURABLE)
     side = "right" if plane.across > 0 else "left"
-    measured = f"in the picture the trunk ends {abs(plane.across):.1f} torsos to the {side} of its start"
+    measured = f"in the image the trunk ends {abs(plane.across):.1f} torsos to the {side} of its start"
     measured += f", {plane.nearer:.1f} times as large"
-    asked, claim, verdict = way(q.question), way(q.answer), NOT_MEASURABLE
+    asked, claim, verdict = direction_of(q.question), direction_of(q.answer), NOT_MEASURABLE
     if q.yes is not None:
         if re.search(AWAY, q.question):
             verdict = compare(plane.travels, q.yes)
@@ -266,12 +263,12 @@ def direction_seen(q: Query) -> Evidence:
         stays = None if plane.travels is None else not plane.travels
         verdict = compare(stays, None if claim is None else claim == "in place")
     values = {"across_torsos": plane.across, "size_ratio": plane.nearer}
-    spans = [q.span(0.0, q.facts.duration, "pelvis", "neck", label=plane.displacement_words() or "the way")]
+    spans = [q.span(0.0, q.facts.duration, "pelvis", "neck", label=plane.displacement_words() or "displacement")]
     return finding("direction", measured, verdict, plane.displacement_words(), spans, values)
 
 
 def turn_seen(q: Query) -> Evidence:
-    """Whether somebody shows front and back in turn; which way they turn is not told."""
+    """Check whether the body shows front and back in turn; 2D keypoints do not show the side of the turn."""
     turns = None if q.plane is None else q.plane.turns
     if q.plane is None or turns is None:
         return finding("turn", "not measurable: 2D keypoints do not show the heading", NOT_MEASURABLE)
@@ -280,5 +277,5 @@ def turn_seen(q: Query) -> Evidence:
     if claim is None and q.answer:
         claim = not re.search(r"\b(not|no|neither|none|straight)\b", q.answer)
     if q.yes is not None and side_of_turn(q.question) and turns:
-        claim = None  # whether it was this way
+        claim = None  # its side is not known
     return finding("turn", measured, compare(turns, claim), "turns" if turns else "does not turn")

@@ -1,8 +1,4 @@
-"""Hold an answer against what is measured, and answer from the measurement where it decides.
-
-The words of a question tell what it is about; several measures may bear on it. A verdict is only given outside the dead
-zones within which a person could dispute the measure, and only on what the answer plainly claims.
-"""
+"""Compare an answer with measurements, and answer questions that a measurement decides."""
 
 from __future__ import annotations
 
@@ -42,7 +38,7 @@ _MEASURED_WORDS = (
     r"|side|sideways|stay~|remain~|head|shoulders?|above"
 )
 _PLAIN = whole_words(rf"^((?:{_FUNCTION_WORDS}|{_MEASURED_WORDS})\b ?)+$")
-"""A question whose every word is measured: "jumps over a fence" holds more than a jump, which cannot affirm it."""
+"""A question of measured words only: "jumps over a fence" asks for more than a jump, which cannot affirm it."""
 _ASKING_WORDS = (
     r"which|what|how|many|much|often|far|fast|quick~|slow~|long|high~|deep~|when|where|who|first|last|then|before|after|more"
     r"|most|main~|whole|all|time~|times|number|count|angle|degrees?|met(er|re)s?|centimet(er|re)s?|m/s|per|seconds?|reps?"
@@ -51,10 +47,9 @@ _ASKING_WORDS = (
     r"|done|repeat~|active|wave~|kick~|shoulder|facing|ground|floor|by|for|with|of|as|than|same|equally|air|lower|upper"
 )
 _PLAIN_QUANTITY = whole_words(rf"^((?:{_FUNCTION_WORDS}|{_MEASURED_WORDS}|{_ASKING_WORDS})\b[,:]? ?)+$")
-"""The same for which, how many and how much: "what colour is the shirt of the person who raises a hand" asks for no
-measurement."""
+"""The same for quantities: "what colour is the shirt of the person who raises a hand" asks for no measurement."""
 _SUBORDINATE = r"\w+ .*\b(who|whose|that|which|while|because|if)\b"
-"""A clause that says who or what is meant: what it mentions is not what is asked."""
+"""A subordinate clause, whose words identify a person or thing and are not asked about."""
 _GAIT = r"\b(walk~|run~|jog~|step~)"
 _RUN = r"\b(run~|jog~)"
 _IN_PLACE = r"\b(in (its |his |her |the )?place|on the spot)\b"
@@ -63,22 +58,22 @@ _IN_PLACE = r"\b(in (its |his |her |the )?place|on the spot)\b"
 def examine(
     question: str, answer: str, motion: Motion | Facts, *, facts: Facts | None = None, offset: float = 0.0
 ) -> tuple[Evidence, ...]:
-    """The measured facts that bear on a question, each held against the answer.
+    """Compare an answer with all measurements that bear on its question.
 
     Args:
-        question: in the asker's words.
-        answer: in the model's words.
-        motion: the movement the answer is about, or what `measure` gave for it.
-        facts: what `measure` gave for the motion, where that is known already.
-        offset: where it begins in the recording, s; all times are the recording's.
+        question: the question as asked.
+        answer: the answer as generated.
+        motion: the movement, or its facts.
+        facts: facts of the motion, if they are measured already.
+        offset: start of the motion in the recording, s; times of the evidence are in the recording's time.
 
     Returns:
-        Evidence, most telling first; empty when nothing that is measured bears on the question.
+        Evidence, most relevant first; empty if no measurement bears on the question.
     """
     facts = motion if isinstance(motion, Facts) else facts or measure(motion)
-    bend_at = None if isinstance(motion, Facts) else _most_bent(motion, facts)
+    inclined_at = None if isinstance(motion, Facts) else _inclined_most_at(motion, facts)
     plane = image_plane(motion) if isinstance(motion, Motion) and motion.dimensions == 2 else None
-    query = Query.read(question, answer, facts, offset, bend_at, plane)
+    query = Query.read(question, answer, facts, offset, inclined_at, plane)
     topics = of_question(query.question)
     names_action = bool(re.match(r"(\w+(?<!th)ing)\b", query.answer)) and topics not in (
         ["posture"],
@@ -87,53 +82,53 @@ def examine(
     )
     found = [] if names_action else [CHECKS[topic](query) for topic in topics]
     if not found and query.yes is None and not denies(query.question) and (is_open(query.question) or names_action):
-        # What was asked can be anything: the answer's own claims are asked back, as if it had been "yes" to each.
+        # An open question: check each claim of the answer, as a question answered with "yes".
         if query.answer and not negated(query.answer + query.question) and polarity(query.answer) is None:
-            claims = replace(Query.read(query.answer, "yes", facts, offset, bend_at, plane), claim=True)
+            claims = replace(Query.read(query.answer, "yes", facts, offset, inclined_at, plane), claim=True)
             found = [CHECKS[topic](claims) for topic in of_claims(claims.question)]
         found = [item for item in found if item is not None] or [_movement(query)]
     if query.yes is False and len(found) > 1:
-        # "No" to one thing and another denies the two together, not each.
+        # "No" to a conjunction denies the conjunction, not each part.
         found = [replace(item, verdict=NOT_CLAIMED) if item and item.truth == "yes" else item for item in found]
     return tuple(item for item in found if item is not None)
 
 
 def contradiction(question: str, answer: str, motion: Motion | Facts) -> bool | None:
-    """Whether an answer contradicts what can be measured; None where it cannot be checked.
+    """Test whether an answer contradicts a measurement; None if there is no verdict.
 
-    None: nothing measured bears on the question, the measure is near its threshold or the limb is not seen, or the
-    answer claims nothing that could be denied (it declines, or names an action that no measure knows).
+    There is no verdict if no measurement bears on the question, the value lies in a dead zone, the limb is not seen, or
+    the answer makes no claim that is measured.
     """
     return contradicted(examine(question, answer, motion))
 
 
-def _most_bent(motion: Motion, facts: Facts) -> float | None:
-    """The second at which the trunk is bent most."""
+def _inclined_most_at(motion: Motion, facts: Facts) -> float | None:
+    """Find the time of the greatest trunk inclination, s."""
     if facts.trunk_inclination is None:
         return None
     return int(trunk_inclination(motion.joints).argmax()) / motion.fps
 
 
 def _movement(query: Query) -> Evidence:
-    """What can be said about the whole where an answer claims nothing that is measured."""
+    """Summarise the movement for an answer without measured claims."""
     lines = [line for line in query.facts.lines() if not line.startswith(("duration", "activity", "not seen"))]
     if query.offset:
-        lines = [line for line in lines if "-" not in line]  # their times are the stretch's own
+        lines = [line for line in lines if "-" not in line]  # their times are those of the segment
     measured = "; ".join(lines) or "nothing beyond how much each limb moves"
     return finding("movement", measured, NOT_CLAIMED, "", (), query.facts.limb_activity)
 
 
 def measured_answer(question: str, facts: Facts) -> str | None:
-    """Answer a question from 3D measurements where these decide it.
+    """Answer a question that 3D measurements decide.
 
     Args:
-        question: in the asker's words.
-        facts: measured on the movement that is asked about.
+        question: the question as asked.
+        facts: facts of the movement.
 
     Returns:
-        "yes", "no", a side, a count or a quantity with its unit; None inside a dead zone, in 2D, and where no
-        measurement decides the question. "No" needs one measurement that denies what is asked, "yes" needs one for
-        every word of the question.
+        "yes", "no", a side, a count or a quantity with its unit; None in a dead zone, in 2D, and if no measurement
+        decides the question. "No" needs one measurement that contradicts the question, "yes" needs one for every word
+        of it.
     """
     if facts.displacement is None:
         return None
@@ -149,10 +144,10 @@ def _yes_or_no(asked: str, facts: Facts) -> str | None:
     found = list(examine(asked, "yes", facts))
     gait = [item for item in found if item.topic == "gait"]
     if mentions(_GAIT, asked) and of_question(asked) and not gait:
-        # Where one goes says nothing about the gait, which the words claim as well.
+        # The words claim a gait as well, which the direction does not show.
         gait = list(examine("does the person run" if mentions(_RUN, asked) else "does the person walk", "yes", facts))
     found = [item for item in found if item.topic != "gait"]
-    # On the spot no speed shows that steps are a walk: `_affirms` counts them.
+    # In place, no speed shows that steps are a walk: `_affirms` counts them.
     found += gait if mentions(_RUN, asked) else [item for item in gait if item.verdict != NOT_MEASURABLE]
     if any(_denies(item, asked) for item in found):
         return "no"
@@ -161,18 +156,17 @@ def _yes_or_no(asked: str, facts: Facts) -> str | None:
 
 
 def _denies(item: Evidence, asked: str) -> bool:
-    """Tell whether a measurement denies what is asked in every reading of the words."""
-    # A hand raised to a door handle is called raised; only the check of the hand itself is asked about heights.
+    """Test whether a measurement contradicts every reading of a question; bending and standing have several."""
     return item.verdict == CONTRADICTS and not (item.topic == "posture" and mentions(r"\b(bend~|stand~)", asked))
 
 
 def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
-    """Tell whether measurements that agree make the whole of what is asked, not only a part that it needs."""
+    """Test whether the measurements that agree cover the whole question, not only a necessary part of it."""
     topics = {item.topic for item in found}
     if topics == {"gait"}:
         return False  # a march or a dance makes steps, too
     if "limb" in topics and not mentions(rf"\b(move~|use~) .*({ARM}|{LEG})|({ARM}|{LEG}).* (move~|moving)", asked):
-        return False  # an action needs its limb, and is more than the limb's movement
+        return False  # an action is more than the movement of its limb
     if mentions(_IN_PLACE, asked):
         return "direction" in topics and (not mentions(_GAIT, asked) or len(facts.steps or ()) >= 3)
     if (

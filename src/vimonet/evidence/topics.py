@@ -1,4 +1,4 @@
-"""Which measures bear on a question, told by its words."""
+"""Select the checks that bear on a question by its words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from vimonet.evidence import event_checks as events
-from vimonet.evidence import limb_checks as body
-from vimonet.evidence import locomotion_checks as going
+from vimonet.evidence import limb_checks as limbs
+from vimonet.evidence import locomotion_checks as locomotion
 from vimonet.evidence.claims import (
     ARM,
     AWAY,
@@ -25,20 +25,20 @@ from vimonet.language import mentions
 CHECKS: dict[str, Callable[[Query], Evidence | None]] = {
     "when": events.when,
     "duration": events.duration,
-    "steps": going.steps,
+    "steps": locomotion.steps,
     "count": events.count,
-    "turn": going.turn,
-    "distance": going.distance,
-    "speed": going.speed,
-    "direction": going.direction,
-    "gait": going.gait,
-    "raised hand": body.raised_hand,
-    "arms or legs": body.arms_or_legs,
-    "arms": body.arms,
-    "legs": body.legs,
-    "limb": body.limb,
-    "posture": body.posture,
-    "bend": body.bend,
+    "turn": locomotion.turn,
+    "distance": locomotion.distance,
+    "speed": locomotion.speed,
+    "direction": locomotion.direction,
+    "gait": locomotion.gait,
+    "raised hand": limbs.raised_hand,
+    "arms or legs": limbs.arms_or_legs,
+    "arms": limbs.arms,
+    "legs": limbs.legs,
+    "limb": limbs.limb,
+    "posture": limbs.posture,
+    "bend": limbs.bend,
     "jump": events.jump,
     "fall": events.fall,
     "order": events.order,
@@ -46,7 +46,7 @@ CHECKS: dict[str, Callable[[Query], Evidence | None]] = {
 """Topic -> its check."""
 
 _WORDS: dict[str, str] = {
-    # Asked about the order or the place of actions, or about a half of the clip: no measure tells actions apart.
+    # The order or the place of actions, or a half of the clip: measurements do not tell actions apart.
     "order": (
         r"\b(before|after|precede~|follow~|next|succeed~|prior|ahead of|once|leads? up|then|earlier|later|between"
         r"|longer|second (action|thing|activity)|third|half|halves|middle of the clip|later on|over time)\b"
@@ -55,7 +55,7 @@ _WORDS: dict[str, str] = {
         r"\b(not (happen|shown|done|seen|occur|do|take place)|absent|missing|is never|never (does|done|seen))\b"
     ),
     "edge": r"\b(beginning|(start|begin|open|end|close)s?|finish(es)?|first thing|last thing)\b",
-    # Of what the facts hold too little, or would be held against another measure than the one that was meant.
+    # Questions about which facts hold too little, or which would be checked by the wrong measurement.
     "beyond": (
         r"\b(return~|back (to|at)|get back|round trip|loop|coincide|starting (place|point|spot)|circle|ring"
         r"|(metre|meter) (away|from|in)|drift~|stray~|shift~|sideways, where"
@@ -127,7 +127,7 @@ _WORDS: dict[str, str] = {
     ),
     "state": r"\b(standing|sitting|seated|kneeling|lying|crouching)\b(?! down)",
 }
-"""What kinds of words occur in a question: the first that fits decides what is measured (`of_question`)."""
+"""Kinds of words in a question, by which `of_question` selects the checks."""
 
 _PREDICATES: dict[str, str] = {
     "turn": TURN,
@@ -147,7 +147,7 @@ _PREDICATES: dict[str, str] = {
     "gait": r"\b(walk|walks|walking|run|runs|running|sprint~|jog~)\b",
     "limb": rf"\b(left|right) (?:{ARM}|{LEG})\b",
 }
-"""What can be said to happen, and which measure it is held against."""
+"""Topic -> predicates that its check tests."""
 
 _NOT_ITS_ACTION = (
     r"\b(sit ups?|push ups?|jump~ rope|jumping jacks?|bend~ (the )?(arms?|elbows?)|stand(s|ing)? on|balance~"
@@ -181,28 +181,28 @@ _MEASURED_UNITS = (
     r"|squat~|lunge~|curl~|push~|pull~|sit~|stand~|spin~|fall~|skip~|march~|swipe~|knock~|stroke~|serve~|lift~|press~"
     r"|plank~|pause~|stop~|\w+ing)$"
 )
-"""Units that joints are counted or measured in, matched as whole words: "dogs" and "doors" are none."""
+"""Units of counts and measurements of movement, matched as whole words, unlike "dogs" and "doors"."""
 _OF_THINGS = (
     r"\b(steps|turns|flips|stops|circles) (on|of|in|up) (the|this|that|a) "
     r"(stairs?|staircase|ladder|road|floor|wall)\b"
 )
 
 _DONE = r"\b(?!mov|us|do|dur|be)\w+ing\b"
-"""A participle that names an action, not a mere moving or using."""
+"""A participle that names an action, unlike "moving" and "using"."""
 
 
 def denies(question: str) -> bool:
-    """Whether a (normalised) question asks what does not happen."""
+    """Test whether a (normalised) question asks for an absent action."""
     return _has("absence", question)
 
 
 def is_open(question: str) -> bool:
-    """Whether a (normalised) question asks what happens, so that the answer's own claims are what can be checked."""
+    """Test whether a (normalised) question is open, so that the claims of its answer are checked."""
     return _has("open", question) and not _has("absence", question)
 
 
 def asks_action(question: str) -> bool:
-    """Whether a (normalised) question is answered by the name of an action: what is done, in the whole or in a part."""
+    """Test whether the name of an action answers a (normalised) question."""
     if _has("yes or no", question) and not re.match(r"(can|could|would) you\b", question):
         return False
     named = mentions(_ASKS_ACTION, question) and not mentions(_NOT_THE_ACTION, question)
@@ -210,7 +210,7 @@ def asks_action(question: str) -> bool:
 
 
 def counts_things(question: str) -> bool:
-    """Whether a (normalised) question asks how many people or things there are: joints show how often one is moved."""
+    """Test whether a (normalised) question counts people or things, which joints do not show."""
     counted = _COUNTED.search(question)
     if counted is None:
         return False
@@ -218,17 +218,17 @@ def counts_things(question: str) -> bool:
 
 
 def asks_part(question: str) -> bool:
-    """Whether a (normalised) question of what is done asks about a part of the time, or an order."""
+    """Test whether a (normalised) question asks about a part of the recording, or an order."""
     return _has("order", question) or _has("edge", question) or mentions(_ASKS_PART, question)
 
 
 def is_yes_no(question: str) -> bool:
-    """Tell whether a (normalised) question is answered by yes or no, not by one of two that it names."""
+    """Test whether yes or no answers a (normalised) question, not one of its alternatives."""
     return _has("yes or no", question) and not mentions(r"\bor\b", question)
 
 
 def of_question(question: str) -> list[str]:
-    """Topics of a normalised question, most telling first; empty when the facts do not bear on it."""
+    """List the topics of a normalised question, most relevant first; empty if no measurement bears on it."""
 
     def asks(*kinds: str) -> bool:
         return all(_has(kind, question) for kind in kinds)
@@ -272,10 +272,10 @@ def of_question(question: str) -> list[str]:
     if mentions(_NOT_ITS_ACTION, question):
         predicates = [name for name in predicates if name == "direction"]
     if yes_no:
-        if asks("edge"):  # what is done at one end need not be done at the other
+        if asks("edge"):  # an action at one end need not occur at the other
             return ["posture"] if asks("state") else []
-        # "Walks in place" holds two claims: steps are made, and they lead nowhere.
-        return predicates if mentions(r"\b(in place|on the spot)\b", question) else _told_by_more(predicates)
+        # "Walks in place" claims steps and no displacement.
+        return predicates if mentions(r"\b(in place|on the spot)\b", question) else _without_weaker(predicates)
     if mentions(rf"\b{LEG}\b", question):
         return [] if asks("higher") or not asks("more") else ["legs"]
     if asks("hand up") or (asks("higher") and mentions(rf"\b{ARM}\b", question)):
@@ -300,18 +300,18 @@ def of_question(question: str) -> list[str]:
 
 
 def of_claims(answer: str) -> list[str]:
-    """Topics of what a (normalised) answer to an open question claims to happen."""
+    """List the topics of the claims in a (normalised) answer to an open question."""
     if mentions(_NOT_ITS_ACTION, answer):
         return []
     found = [name for name, pattern in _PREDICATES.items() if mentions(pattern, answer)]
-    # "Right arm" alone answers which one, not what is done with it.
-    return _told_by_more(
+    # "Right arm" alone names no action.
+    return _without_weaker(
         found if re.search(r"\w(ing|s)\b", answer.partition(" ")[0]) else found[: -("limb" in found) or None]
     )
 
 
-def _told_by_more(names: list[str]) -> list[str]:
-    """Without the weaker of two measures of one thing: a raised hand moves, who walks somewhere makes steps."""
+def _without_weaker(names: list[str]) -> list[str]:
+    """Drop the weaker of two related topics: a raised hand moves, locomotion has a gait."""
     weaker = {"raised hand": "limb", "direction": "gait"}
     dropped = {weaker[name] for name in names if name in weaker}
     return [name for name in names if name not in dropped]

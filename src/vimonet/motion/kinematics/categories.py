@@ -95,7 +95,7 @@ STRIDES: Final = Threshold(
 )
 NO_STEP: Final = Threshold(0.2, 0.2, "leg lengths of path", "less path than a quarter of a step holds no step")
 RETURNS: Final = Threshold(0.25, 0.7, "share of the farthest distance", "back within a quarter of the way out, or not")
-WENT_OUT: Final = Threshold(1.0, 1.0, "leg lengths", "a way out shorter than one leg length is no way out")
+WENT_OUT: Final = Threshold(1.0, 1.0, "leg lengths", "a shorter excursion is no excursion")
 WANDERS: Final = Threshold(1.5, 1.5, "leg lengths of path", "shifting about is less, a walk there and back more")
 LEAVES_CIRCLE: Final = Threshold(1.3, 0.75, "m", "the circle that is asked about has a radius of one metre")
 DRIFTS: Final = Threshold(0.5, 0.15, "leg lengths aside", "like TRAVELS, for the part of the way that is sideways")
