@@ -1,4 +1,4 @@
-"""Read video: chosen frames of a file by seeking, every frame in order, and its properties. Knows nothing of models.
+"""Read video: chosen frames of a file by seeking, every frame in order, and its properties.
 
     clip = read("walk.mp4")                  # 8 key frames over the whole span
     clip.images                              # uint8 [8, H, W, 3], upright, square pixels

@@ -1,4 +1,4 @@
-"""Open a file as video: only real video containers, only the file itself, and one sentence when it is none."""
+"""Open video containers, and read their timeline and frames."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Source = str | os.PathLike[str] | bytes
 SUFFIXES: Final[tuple[str, ...]] = tuple(
     [".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp"]
 )
-"""Suffixes by which a file is taken for a video even where its first bytes do not tell."""
+"""Suffixes that mark a video even if its first bytes do not."""
 
 EXPECTED: Final = "expected a video such as MP4, MOV, MKV, WebM, AVI or GIF"
 
-# FFmpeg also opens playlists, subtitles, scripts and plain text "as video", some of which name further files.
+# FFmpeg also opens playlists, subtitles, scripts and plain text as video, some of which name other files.
 _DEMUXERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,flv,live_flv,asf,ogg,"
     "h264,hevc,av1,obu,ivf,m4v,mjpeg,mxf,nut,dv,mp3,wav,flac,aac"
 )
 _MAGIC: Final = (b"\x1aE\xdf\xa3", b"GIF87a", b"GIF89a", b"FLV\x01", b"\x00\x00\x01\xba")
 _CUT: Final = 0.5
-"""Seconds by which the end that a Matroska header names lies behind the end of what a cut file holds."""
+"""Least difference, s, between the duration in a Matroska header and the content of a truncated file."""
 _MAX_ASPECT: Final = 10
-_NEVER_SEEK: Final = ("gif", "apng")  # each picture is drawn over the one before
+_NEVER_SEEK: Final = ("gif", "apng")  # each frame is drawn over the one before
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class VideoInfo:
 
     Attributes:
         name: for messages.
-        width, height: of the upright picture with square pixels.
-        frames: pictures in it (packets; damaged ones count).
-        duration: seconds from the first picture to the end of the last.
+        width, height: size of the upright frame with square pixels.
+        frames: number of frames (packets, damaged ones included).
+        duration: time from the first frame to the end of the last, s.
         fps: frames / duration.
-        variable_rate: whether the time between pictures varies by more than a tenth.
-        rotation: degrees anticlockwise that the file asks a player to turn the picture by.
+        variable_rate: whether the time between frames varies by more than a tenth.
+        rotation: rotation for display, degrees anticlockwise.
         alpha: whether it has transparency.
-        codec, container: names of FFmpeg.
-        size: width and height as stored.
-        missing: frames that the header names and the file does not hold: it breaks off.
+        codec, container: FFmpeg's names.
+        size: stored width and height.
+        missing: frames that a truncated file lacks by its header.
     """
 
     name: str
@@ -70,7 +70,7 @@ class VideoInfo:
     missing: int = 0
 
     def notes(self) -> tuple[str, ...]:
-        """Write a phrase where the file breaks off."""
+        """Describe a truncated file in a phrase."""
         if not self.missing:
             return ()
         return (f"the file breaks off: it holds {self.frames} of {self.frames + self.missing} frames",)
@@ -78,14 +78,14 @@ class VideoInfo:
 
 @dataclass
 class Damage:
-    """Count what could not be read while decoding."""
+    """Count unreadable parts."""
 
     packets: int = 0
     broken: bool = False
     replaced: int = 0
 
     def notes(self) -> tuple[str, ...]:
-        """Write a phrase per kind of damage."""
+        """Describe each kind of damage in a phrase."""
         found = []
         if self.packets:
             found.append(f"{self.packets} damaged packet{'s' * (self.packets > 1)} skipped")
@@ -99,15 +99,15 @@ class Damage:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Hold when each frame appears, from the packets alone (nothing is decoded).
+    """Hold the times of frames, read from packets without decoding.
 
     Attributes:
-        pts: int64 [N] in time_base, rising; empty when packets carry no times.
-        keys: int64 [K], those from which decoding can begin.
+        pts: int64 [N] in time_base, rising; empty if packets carry no times.
+        keys: int64 [K], times of key frames.
         time_base: seconds per tick.
         count: N.
-        tail: ticks that the last picture lasts; 0 when not told.
-        missing: pictures that the header names beyond these.
+        tail: duration of the last frame, ticks; 0 if unknown.
+        missing: further frames that the header names.
     """
 
     pts: NDArray[np.int64]
@@ -140,7 +140,7 @@ class Timeline:
 
 
 def is_video(source: Source) -> bool:
-    """Tell whether a file is a video by its first bytes or, where they do not tell, its suffix."""
+    """Test whether a file is a video, by its first bytes or else its suffix."""
     if isinstance(source, bytes):
         head, suffix = source[:16], ""
     else:
@@ -167,7 +167,7 @@ def opened(source: Source) -> Iterator[tuple[Any, Any]]:
     """Open a PyAV container and its video stream.
 
     Raises:
-        InputError: there is no such file, it is no video, or has no picture.
+        InputError: the file does not exist, is not a video, or has no frames.
     """
     import av
 
@@ -183,7 +183,7 @@ def opened(source: Source) -> Iterator[tuple[Any, Any]]:
             raise InputError(f"{source}: there is no such file; {EXPECTED}.")
         if path.stat().st_size == 0:
             raise InputError(f"{name}: the file is empty; {EXPECTED}.")
-        place = f"file:{path}"  # never taken for an address or a pattern, whatever its name is
+        place = f"file:{path}"  # never read as an address or a pattern
     try:
         container = av.open(place, options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"})
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -191,11 +191,11 @@ def opened(source: Source) -> Iterator[tuple[Any, Any]]:
     with container:
         streams = [stream for stream in container.streams.video if not _is_cover(stream)]
         if not streams:
-            kinds = "only sound" if container.streams.audio else "no picture"
+            kinds = "only sound" if container.streams.audio else "no frames"
             raise InputError(f"{name}: it holds {kinds}; {EXPECTED}.")
         stream = streams[0]
         if stream.codec_context is None:
-            raise InputError(f"{name}: its picture is of a kind that cannot be decoded; {EXPECTED}.")
+            raise InputError(f"{name}: its video codec cannot be decoded; {EXPECTED}.")
         stream.thread_type = "AUTO"
         yield container, stream
 
@@ -213,10 +213,10 @@ def _reason(error: Exception) -> str:
 
 
 def scan(container: Any, stream: Any, name: str) -> Timeline:
-    """Read the times of all packets, decoding nothing.
+    """Read the times of all packets without decoding.
 
     Raises:
-        InputError: there is no packet of video.
+        InputError: the file has no packet of video.
     """
     import av
 
@@ -228,7 +228,7 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
     try:
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
-                passed += packet.pts is not None  # without a time it only says that this is the end
+                passed += packet.pts is not None  # without a time it only marks the end
                 continue
             count += 1
             if packet.pts is None:
@@ -247,7 +247,7 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
     pts = np.unique(np.array([] if untimed else times, dtype=np.int64))
     if len(pts) != count or container.format.name in _NEVER_SEEK:
         keys = []
-    if len(pts) != count:  # two pictures at one time, or none given: only the order counts
+    if len(pts) != count:  # two frames at one time, or no times: only the order counts
         pts = np.array([], dtype=np.int64)
     starts = np.unique(np.array(keys, dtype=np.int64))
     end = None if latest is None else float((latest + tail) * stream.time_base)
@@ -256,13 +256,13 @@ def scan(container: Any, stream: Any, name: str) -> Timeline:
 
 
 def _cut_from_matroska(container: Any, end: float | None, rate: float) -> int:
-    """Estimate how many frames a cut Matroska file lacks by its header's duration: the header counts no frames."""
+    """Estimate the missing frames of a truncated Matroska file by the duration in its header."""
     import av
 
     if "matroska" not in container.format.name or container.duration is None or end is None:
         return 0
     named = container.duration / av.time_base
-    if named - end > _CUT and len(container.streams) > 1:  # sound or subtitles may go on longer than the picture
+    if named - end > _CUT and len(container.streams) > 1:  # sound or subtitles may last longer
         container.seek(0)
         timed = (packet for packet in _packets(container) if packet.pts is not None)
         end = max((float((packet.pts + (packet.duration or 0)) * packet.time_base) for packet in timed), default=end)
@@ -271,7 +271,7 @@ def _cut_from_matroska(container: Any, end: float | None, rate: float) -> int:
 
 
 def _packets(container: Any) -> Iterator[Any]:
-    """Read packets of every stream, as far as the file goes."""
+    """Read the packets of every stream to the end of the file."""
     import av
 
     with suppress(av.FFmpegError, OSError):
@@ -281,13 +281,13 @@ def _packets(container: Any) -> Iterator[Any]:
 def decode(
     container: Any, stream: Any, damage: Damage, wanted: Callable[[], int | None] = lambda: None
 ) -> Iterator[Any]:
-    """Decode frames from here on in the order they are shown; damaged ones are skipped and counted.
+    """Decode frames from here on in display order; skip and count damaged ones.
 
     Args:
         container, stream: of ``opened``.
         damage: counts.
-        wanted: time of the next frame that is needed: of those before it, frames that no other builds on (most
-            B-frames) are left out. None = every frame is needed.
+        wanted: returns the time of the next required frame; earlier frames that no other depends on (most B-frames) are
+            skipped. None: every frame is required.
     """
     import av
 
@@ -308,12 +308,12 @@ def decode(
 
 @dataclass(frozen=True)
 class Geometry:
-    """Hold how the frames of one video are laid out; the same for all, even where the stored size changes.
+    """Hold the geometry of all frames of one video, even if the stored size changes.
 
     Attributes:
-        width, height: to scale a stored frame to, before it is turned.
-        rotation: degrees anticlockwise to turn it by: 0, 90, 180 or 270.
-        alpha: whether transparency is laid over white.
+        width, height: size of a scaled frame before rotation.
+        rotation: degrees anticlockwise: 0, 90, 180 or 270.
+        alpha: whether to composite transparency over white.
     """
 
     width: int
@@ -323,7 +323,7 @@ class Geometry:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the upright picture."""
+        """Width and height of the upright frame."""
         return (self.height, self.width) if self.rotation in (90, 270) else (self.width, self.height)
 
 
@@ -332,8 +332,8 @@ def geometry(frame: Any, aspect: Fraction | None, max_side: int | None = None) -
 
     Args:
         frame: ``av.VideoFrame``.
-        aspect: width of a stored pixel / its height; None = square.
-        max_side: the longer side is scaled down to this many pixels.
+        aspect: width / height of a stored pixel; None for square.
+        max_side: longer side after downscaling, pixels.
     """
     width, height = frame.width, frame.height
     if aspect and aspect != 1 and Fraction(1, _MAX_ASPECT) <= aspect <= _MAX_ASPECT:
@@ -346,12 +346,12 @@ def geometry(frame: Any, aspect: Fraction | None, max_side: int | None = None) -
 
 
 def has_alpha(frame: Any) -> bool:
-    """Tell whether the stored pixels carry transparency."""
+    """Test whether the stored pixels carry transparency."""
     return any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
 
 
 def to_rgb(frame: Any, shape: Geometry) -> NDArray[np.uint8]:
-    """Convert to uint8 [H, W, 3]: scaled, over white where transparent, upright."""
+    """Convert a frame to uint8 [H, W, 3]: scaled, over white, upright."""
     smaller = shape.width < frame.width or shape.height < frame.height
     image = frame.to_ndarray(
         format="rgba" if shape.alpha else "rgb24",

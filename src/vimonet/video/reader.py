@@ -33,11 +33,11 @@ class VideoFrames:
 
     Attributes:
         images: uint8 [N, H, W, 3], RGB, upright, square pixels.
-        times: float64 [N], seconds since the start of the video, or of the span that was asked for.
+        times: float64 [N], seconds since the start of the video, or of the requested span.
         name: for messages.
-        duration: seconds that the frames stand for.
-        indices: int64 [N], places among all frames of the file; None for frames that came as an array.
-        info: properties of the file, likewise.
+        duration: duration that the frames represent, s.
+        indices: int64 [N], indices of the frames in the file; None for frames given as an array.
+        info: properties of the file, or None.
         notes: a phrase for each kind of damage.
     """
 
@@ -61,7 +61,7 @@ class VideoFrames:
         return replace(self._taken(np.flatnonzero(inside)), times=self.times[inside] - first, duration=stop - first)
 
     def pick(self, count: int) -> VideoFrames:
-        """Choose `count` frames evenly from first to last; some repeat where there are fewer."""
+        """Choose `count` frames evenly from first to last; some repeat if there are fewer."""
         return self if len(self.images) == count else self._taken(key_frames(len(self.images), count))
 
     def _taken(self, chosen: NDArray[np.int64]) -> VideoFrames:
@@ -71,7 +71,7 @@ class VideoFrames:
 
 @dataclass(frozen=True)
 class Shot:
-    """Hold one frame: its place, seconds after the first frame, and uint8 [H, W, 3] (RGB, upright, square pixels)."""
+    """Hold one frame: its index, seconds after the first frame, and uint8 [H, W, 3] (RGB, upright, square pixels)."""
 
     index: int
     time: float
@@ -82,7 +82,7 @@ def probe(source: Source) -> VideoInfo:
     """Describe a video from its packets and its first frame.
 
     Raises:
-        InputError: it cannot be read as video.
+        InputError: the file is not a readable video.
     """
     name = name_of(source)
     with opened(source) as (container, stream):
@@ -104,20 +104,20 @@ def read(
     by: str = "frames",
     max_side: int | None = None,
 ) -> VideoFrames:
-    """Read chosen frames; only what lies between each and the key frame before it is decoded.
+    """Read chosen frames; each is decoded from the key frame before it.
 
     Args:
         source: a path, or the bytes of a file.
-        count: frames, spread over the whole span (or start..end); the paper's sampling (``key_frames``).
+        count: number of frames, spread over the whole span (or start..end) by `key_frames`.
         rate: frames per second instead of a count.
-        start, end: seconds; the stretch to sample.
-        by: 'frames' spreads evenly over the frames as the paper does; 'time' evenly over the seconds, which differs
-            where the frame rate varies; 'parts' takes the middle of each of `count` equal parts of the whole, and of a
-            shorter video each frame once.
-        max_side: scale the longer side down to this many pixels.
+        start, end: span to sample, s.
+        by: 'frames' samples evenly over the frames as in the paper; 'time' evenly over the seconds, which differs for a
+            variable frame rate; 'parts' takes the middle of `count` equal parts of the whole video, each frame of a
+            shorter video once.
+        max_side: longer side after downscaling, pixels.
 
     Raises:
-        InputError: not a readable video, an empty stretch, or more pictures than fit into memory.
+        InputError: not a readable video, an empty span, or more frames than fit into memory.
     """
     name = name_of(source)
     with opened(source) as (container, stream):
@@ -145,12 +145,12 @@ def frames(
 
     Args:
         source: a path, or the bytes of a file.
-        step: give every frame (1), every 2nd (2) ...
-        max_side: scale the longer side down to this many pixels.
-        damage: counts what could not be read.
+        step: 1 for every frame, 2 for every 2nd ...
+        max_side: longer side after downscaling, pixels.
+        damage: counts unreadable parts.
 
     Raises:
-        InputError: it cannot be read as video, or nothing in it can be decoded.
+        InputError: the file is not a readable video, or no frame can be decoded.
     """
     name = name_of(source)
     shape: Geometry | None = None
@@ -192,7 +192,7 @@ def _choose(
     if by not in ("frames", "time", "parts"):
         raise InputError(f"by is {by!r}; expected 'frames', 'time' or 'parts'.")
     if by == "parts" and (rate, start, end) != (None, None, None):
-        raise InputError("by='parts' is of the whole video; leave rate, start and end out.")
+        raise InputError("by='parts' samples the whole video; leave rate, start and end out.")
     if rate is not None:
         return nearest_earlier(times, times_at_rate(first, last, rate))
     if by == "time":
@@ -230,7 +230,7 @@ def _info(name: str, container: Any, stream: Any, frame: Any, timeline: Timeline
 
 
 class _Taker:
-    """Take frames out of one video, checking by its time that each is the one that was wanted."""
+    """Take frames out of one video, and check each by its time."""
 
     def __init__(
         self, container: Any, stream: Any, timeline: Timeline, name: str, max_side: int | None, count: int
@@ -242,25 +242,25 @@ class _Taker:
         self.restart(container, stream)
 
     def restart(self, container: Any, stream: Any) -> None:
-        """Go on with the file opened anew."""
+        """Continue with the reopened file."""
         self.container, self.stream = container, stream
         self._decoder: Iterator[Any] | None = None
         self._frame: Any = None
         self._wanted = 0
 
     def take(self, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
-        """Take frames at rising indices, by seeking; those that could not be reached so are left out."""
+        """Take frames at rising indices by seeking, without those that cannot be reached so."""
         if not len(self.timeline.keys):
             return self.in_order(wanted)
         found = {}
         for index in wanted:
             frame = self._reach(int(self.timeline.pts[index]))
             if frame is not None:
-                found[index] = self._picture(frame)
+                found[index] = self._to_image(frame)
         return found
 
     def in_order(self, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
-        """Take frames at indices by decoding from the start; a frame that cannot be read is replaced by the nearest."""
+        """Take frames by decoding from the start; the nearest frame replaces an unreadable one."""
         pts = self.timeline.pts
         keys = [(int(pts[index]) if self.timeline.timed else index, index) for index in sorted(wanted)]
         found: dict[int, NDArray[np.uint8]] = {}
@@ -271,19 +271,19 @@ class _Taker:
                 key, index = keys[len(found)]
                 closer = before is not None and key - before[0] < at - key
                 self.damage.replaced += at != key
-                found[index] = self._picture(before[1] if before is not None and closer else frame)
+                found[index] = self._to_image(before[1] if before is not None and closer else frame)
             before = (at, frame)
             if len(found) == len(keys):
                 break
         if before is None:
             raise InputError(_undecodable(self.name))
-        for _, index in keys[len(found) :]:  # beyond the last that can be read
+        for _, index in keys[len(found) :]:  # beyond the last readable frame
             self.damage.replaced += 1
-            found[index] = self._picture(before[1])
+            found[index] = self._to_image(before[1])
         return found
 
     def _reach(self, pts: int) -> Any:
-        """Seek the frame shown at ``pts``; None when seeking does not lead to it."""
+        """Seek the frame shown at ``pts``; None if seeking fails."""
         import av
 
         keys = self.timeline.keys
@@ -292,8 +292,8 @@ class _Taker:
             if self._frame.pts == pts:
                 return self._frame
             if self._frame.pts < pts and (place < 0 or keys[place] <= self._frame.pts):
-                return self._forward(pts)  # no key frame lies between: decoding on is shorter than going back to one
-        for attempt in (place, place - 1):  # some containers land behind the key frame that was asked for
+                return self._forward(pts)  # no key frame lies between
+        for attempt in (place, place - 1):  # some containers land behind the requested key frame
             if attempt < 0:
                 return None
             try:
@@ -318,7 +318,7 @@ class _Taker:
                 return frame
         return None
 
-    def _picture(self, frame: Any) -> NDArray[np.uint8]:
+    def _to_image(self, frame: Any) -> NDArray[np.uint8]:
         if self._shape is None:
             self._shape = geometry(frame, self.stream.sample_aspect_ratio, self.max_side)
             width, height = self._shape.size
@@ -334,22 +334,22 @@ class _Taker:
 def key_frames(
     frames: int, count: int = 8, *, fps: float | None = None, start: float | None = None, end: float | None = None
 ) -> NDArray[np.int64]:
-    """Choose ``count`` frames spread evenly from the first to the last: ``floor(i * (frames - 1) / (count - 1))``.
+    """Choose ``count`` frames evenly from the first to the last: ``floor(i * (frames - 1) / (count - 1))``.
 
     This is the sampling of LanguageBind, Video-LLaVA and MotionLLM (``linspace(0, frames - 1, 8, dtype=int)``), with
     their rounding of ``start`` and ``end``. A clip shorter than ``count`` repeats frames; a single one is the middle.
 
     Args:
-        frames: frames of the clip.
-        count: how many are wanted.
-        fps: frames/s, needed with ``start`` or ``end``.
-        start, end: seconds; the stretch that is sampled.
+        frames: number of frames of the clip.
+        count: number of frames to choose.
+        fps: frames/s, required with ``start`` or ``end``.
+        start, end: span to sample, s.
 
     Returns:
-        int64 [count], never falling.
+        int64 [count], not decreasing.
 
     Raises:
-        InputError: nothing to sample, or an empty stretch.
+        InputError: nothing to sample, or an empty span.
     """
     if frames < 1 or count < 1:
         raise InputError(f"cannot take {count} of {frames} frames; both must be at least 1.")
@@ -360,16 +360,14 @@ def key_frames(
         first = round((start or 0.0) * fps)
         last = last if end is None else min(round(end * fps), last)
         if first < 0 or first > last:
-            raise InputError(f"a stretch from {start or 0:g} s holds none of {frames} frames at {fps:g} frames/s.")
+            raise InputError(f"a span from {start or 0:g} s holds none of {frames} frames at {fps:g} frames/s.")
     if count == 1:
         return np.array([(first + last) // 2], dtype=np.int64)
     return first + np.arange(count, dtype=np.int64) * (last - first) // (count - 1)
 
 
 def middles(frames: int, count: int) -> NDArray[np.int64]:
-    """Choose the middle frame of each of ``count`` equal parts: int64 [at most count], rising.
-
-    A video of fewer frames gives each of them once.
+    """Choose the middle frame of each of ``count`` equal parts, each frame once: int64 [at most count], rising.
 
     Raises:
         InputError: nothing to sample.
@@ -392,5 +390,5 @@ def times_at_rate(start: float, end: float, rate: float) -> NDArray[np.float64]:
 
 
 def nearest_earlier(times: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Find the frame on the screen at each wanted time [M], s, of frames that appear at rising times [N], s."""
+    """Find the frame shown at each wanted time [M], s, among frames that appear at rising times [N], s."""
     return np.clip(np.searchsorted(times, wanted + 1e-6, side="right") - 1, 0, len(times) - 1).astype(np.int64)

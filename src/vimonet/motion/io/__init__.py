@@ -1,4 +1,4 @@
-"""Read recordings: any format, path, folder, address or sample name to a `Motion`."""
+"""Read recordings of any format from a path, folder, address or sample name to a `Motion`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vimonet.motion.io.readers import READERS, Content, Reader, Recording, regis
 
 
 def discover() -> None:
-    """Import every module of this folder, so that each format registers its reader."""
+    """Import every module of this folder, which registers its reader."""
     for module in iter_modules(__path__):
         import_module(f"{__name__}.{module.name}")
 

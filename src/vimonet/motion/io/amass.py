@@ -1,7 +1,7 @@
-"""Read AMASS npz (arXiv 1904.03278): SMPL pose parameters on the 22-joint tree with mean bone offsets of our own.
+"""Read AMASS npz (arXiv 1904.03278): SMPL pose parameters on the 22-joint tree with canonical bone offsets.
 
-No body-model file is needed. With the ``smplx`` package installed and ``VIMONET_SMPLX`` set to a folder with the
-user's own model files, the joints of that model and the subject's shape are used instead.
+No body-model file is needed. If ``smplx`` is installed and ``VIMONET_SMPLX`` names a folder of model files, the joints
+of that model and the subject's shape are used instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WIDTHS: Final = {63 + 3: "smpl", 72: "smpl", 156: "smplh", 165: "smplx"}
 
 
 def detect(content: Content) -> bool:
-    """Tell an npz of pose parameters by the names of its arrays."""
+    """Detect pose parameters by the names of the arrays."""
     return content.is_npz and ("poses" in content.archive or {"root_orient", "pose_body"} <= set(content.archive))
 
 
@@ -70,7 +70,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     step = round(checked / 20)
     frames = len(poses)
     kept_rate = checked
-    if step > 1 and abs(checked / 20 - step) < 1e-6 * step:  # exact decimation before the kinematics saves their time
+    if step > 1 and abs(checked / 20 - step) < 1e-6 * step:  # decimate before the kinematics, which saves time
         poses, trans, kept_rate = poses[::step], trans[::step], 20.0
     positions = _with_body_model(archive, poses, trans, _WIDTHS[poses.shape[1]], name)
     if positions is None:
@@ -99,8 +99,8 @@ register(Reader("amass", "AMASS npz", (".npz",), detect, read))
 def pose_joints(poses: NDArray[Any], trans: NDArray[Any]) -> NDArray[np.float64]:
     """Compute joints [T, 22, 3] of axis-angle poses [T, >= 66] and root translations [T, 3], in their own axes.
 
-    SMPL's rest pose is our T-pose (Y up, facing +Z), so its rotations apply to ``CANONICAL_OFFSETS`` as they are. The
-    constant shift between SMPL's origin and its pelvis is left out.
+    SMPL's rest pose is the canonical T-pose (Y up, facing +Z), so its rotations apply to ``CANONICAL_OFFSETS``. The
+    constant shift between SMPL's origin and its pelvis is ignored.
     """
     rotations = rotation_vectors(np.asarray(poses[:, :66], dtype=np.float64).reshape(len(poses), 22, 3))
     local = np.broadcast_to(CANONICAL_OFFSETS.astype(np.float64), (len(poses), 22, 3)).copy()

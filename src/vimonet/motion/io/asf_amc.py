@@ -77,10 +77,10 @@ def find_asf(path: Path) -> Path:
 
 
 def detect(content: Content) -> bool:
-    """Tell an AMC by its first frame or its keyword.
+    """Detect an AMC by its first frame or its keyword.
 
     Raises:
-        InputError: it is the ASF.
+        InputError: the file is the ASF.
     """
     head = content.head
     if re.search(rb"(?mi)^[ \t]*:bonedata", head):
@@ -96,8 +96,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
     Args:
         content: the AMC.
-        fps: frames/s, which AMC does not carry; 120 (CMU) when None.
-        layout: not used: the bones have names.
+        fps: frames/s, which AMC does not carry; None for 120 (CMU).
+        layout: not used, since the bones have names.
 
     Raises:
         InputError: no ASF, broken files, bones missing, numbers missing or not finite, no frames.
@@ -169,7 +169,7 @@ def parse_asf(text: str, name: str) -> tuple[dict[str, Bone], bool]:
             if words[0] in {"begin", "end"}:
                 continue
             for child in words[1:]:
-                if words[0] not in ordered or child in ordered:  # a parent that comes later, or a loop
+                if words[0] not in ordered or child in ordered:  # a later parent, or a loop
                     raise ValueError(words[0])
                 found[child].parent = words[0]
                 ordered[child] = found[child]
@@ -284,8 +284,8 @@ def _positions(
                     place[:, "xyz".index(channel[1])] = rows[:, first + offset]
             if axes:
                 stacked = np.stack(angles)
-                own = euler_matrices(axes[::-1], (np.radians(stacked) if degrees else stacked)[::-1])
-                rotation = bone.axis @ own @ bone.axis.T
+                local = euler_matrices(axes[::-1], (np.radians(stacked) if degrees else stacked)[::-1])
+                rotation = bone.axis @ local @ bone.axis.T
         if bone.parent is None:
             turned[bone.name] = rotation
             out[:, 0] = place

@@ -52,12 +52,12 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
     Args:
         content: the file.
-        fps: frames/s, instead of the file's frame time.
-        layout: not used: the joints have names.
+        fps: frames/s, to override the file's frame time.
+        layout: not used, since the joints have names.
 
     Returns:
-        Recording with the joint positions of all frames, or of the frames needed when the rate is a whole multiple of
-        20 (forward kinematics of dropped frames would be wasted).
+        Recording with the joint positions of all frames, or of the frames at 20 frames/s for whole multiples of that
+        rate, which saves forward kinematics.
 
     Raises:
         InputError: not a BVH, a broken hierarchy, numbers missing, surplus or not finite, no frames, no human body.
@@ -105,7 +105,7 @@ register(Reader("bvh", "BVH", (".bvh",), lambda content: content.head[:9].upper(
 
 
 def parse_hierarchy(text: str, name: str) -> Hierarchy:
-    """Parse the HIERARCHY block; InputError names the first thing that is wrong."""
+    """Parse the HIERARCHY block; InputError names the first error."""
     tokens = text.replace("{", " { ").replace("}", " } ").split()
     if not tokens or tokens[0].upper() != "HIERARCHY":
         raise InputError(f"{name}: the file does not begin with HIERARCHY; it is not a BVH.")
@@ -126,7 +126,7 @@ def parse_hierarchy(text: str, name: str) -> Hierarchy:
         word = take(1)[0].upper()
         if word in {"ROOT", "JOINT", "END"}:
             if word == "ROOT" and seen_root:
-                break  # a second character: the first is read
+                break  # only the first character is read
             seen_root |= word == "ROOT"
             label: list[str] = []
             while (token := take(1)[0]) != "{":

@@ -26,8 +26,8 @@ Array = NDArray[np.float64]
 def rest_offsets(joints: Array) -> Array:
     """Measure T-pose offsets [22, 3] with the mean bone lengths of a motion [T, 22, 3], m.
 
-    Where a joint carries several bones (pelvis, chest) their shape is taken from the motion, turned to the T-pose:
-    turning can then reproduce it.
+    If a joint carries several bones (pelvis, chest), their shape is that of the motion, rotated to the T-pose, which a
+    rotation can then reproduce.
     """
     rest = np.asarray(CANONICAL_OFFSETS, dtype=np.float64).copy()
     bones = joints[:, 1:] - joints[:, list(PARENTS[1:])]
@@ -88,8 +88,7 @@ def euler_zyx(matrix: Array) -> Array:
 def write_bvh(motion: Motion, path: str | os.PathLike[str]) -> Path:
     """Write a motion as BVH in centimetres, Y up: 22 joints, six channels on the root, Z-Y-X rotations elsewhere.
 
-    Bone lengths are the mean over time; a motion whose bones keep their lengths is reproduced to a tenth of a
-    millimetre. The file is written beside its place and then moved there.
+    Bone lengths are the mean over time; a motion of constant bone lengths is reproduced to a tenth of a millimetre.
     """
     joints = motion.joints.astype(np.float64)
     rest = rest_offsets(joints)

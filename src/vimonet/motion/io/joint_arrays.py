@@ -29,7 +29,7 @@ _EXPECTED: Final = (
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
-    """Read an array by its shape; options and errors as `read_array` and `read_archive` have them."""
+    """Read an array by its shape; options and errors as `read_array` and `read_archive`."""
     if content.is_npy:
         return read_array(content.array, content.name, fps=fps, layout=layout)
     return read_archive(content.archive, content.name, fps=fps, layout=layout)
@@ -48,8 +48,10 @@ register(
 
 
 def read_archive(archive: Archive, name: str, *, fps: float | None = None, layout: str | None = None) -> Recording:
-    """Read joints from an npz: ``joints`` (or ``positions``, ``keypoints`` ...; or its only array), and where present
-    ``names``, ``fps``, ``confidence`` [T, J] and ``scale`` (the unit in metres per stored number).
+    """Read joints from an npz.
+
+    Keys are ``joints`` (or ``positions``, ``keypoints`` ..., or the only array), and optionally ``names``, ``fps``,
+    ``confidence`` [T, J] and ``scale`` (metres per stored unit).
 
     Raises:
         InputError: no such array, and as ``read_array``.
@@ -95,7 +97,7 @@ def read_array(
         fps: rate; 20 when not given, as HumanML3D's.
         names: J joint names, for skeletons of any other kind.
         confidence: [T, J].
-        layout: a key of ``joint_names.LAYOUTS``, when the number of joints does not tell.
+        layout: a key of ``joint_names.LAYOUTS``, if the number of joints is ambiguous.
 
     Raises:
         InputError: no known shape, no frames, not finite (3D joints), missing essential joints.
@@ -158,7 +160,7 @@ def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None)
         InputError: not finite, no frames, or normalised with a mean and standard deviation that the file does not have.
     """
     from vimonet.motion.features.humanml3d_features import (
-        humanml3d_joints,  # here, so that other formats do not pay for it
+        humanml3d_joints,  # other formats save its import
     )
 
     values = numeric(array, name)

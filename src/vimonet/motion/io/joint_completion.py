@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vimonet.motion.motion import fill_unseen
 from vimonet.motion.skeleton import INDEX, JOINT_NAMES, T_POSE
 
-_COINCIDENT_SHARE = 0.02  # of the trunk: joints closer than this are one and the same place
+_COINCIDENT_SHARE = 0.02  # of the trunk; closer joints coincide
 # Share of the canonical pelvis-neck height at which spine1, spine2 and spine3 lie.
 _SPINE_SHARES = tuple(float((T_POSE[j, 1]) / T_POSE[12, 1]) for j in (3, 6, 9))
 # CMU and Bandai-Namco end the second spine bone at mid chest: the third joint lies at 45 % of the rest to the neck.
@@ -56,12 +56,12 @@ def complete(
         positions: [T, J, 3].
         mapping: {joint name: index into J}, of ``map_joints``.
         confidence: [T, J] or None (all seen).
-        partial: confidence is returned, and joints that were neither seen nor follow from seen ones get 0.
-        dimensions: in 2D toes are not extrapolated: a foot's direction in the image is unknown.
+        partial: return confidence; joints that are neither seen nor interpolated from seen ones get 0.
+        dimensions: 3, or 2, where toes are not extrapolated because the direction of a foot in the image is unknown.
 
     Returns:
-        joints float32 [T, 22, 3]; confidence float32 [T, 22], or None unless ``partial``; names of the joints that are
-        not the source's own, in skeleton order.
+        joints float32 [T, 22, 3]; confidence float32 [T, 22], or None unless ``partial``; interpolated joints by name in
+        skeleton order.
     """
     frames = positions.shape[0]
     body = _Body(frames)
@@ -73,23 +73,23 @@ def complete(
     for joint, index in mapping.items():
         if joint in INDEX and not joint.startswith("spine"):
             body.put(joint, points[:, index], weights[:, index])
-    own = set(body.have)
+    measured = set(body.have)
     _complete_trunk_ends(body, mapping, points, weights)
-    own |= _complete_spine(body, mapping, points, weights)
+    measured |= _complete_spine(body, mapping, points, weights)
     for side in ("left", "right"):
-        # A collar on top of the spine, the neck or the shoulder says nothing either.
+        # A collar that coincides with spine, neck or shoulder is no measurement.
         collar, others = f"{side}_collar", ("spine3", "neck", f"{side}_shoulder")
         if collar not in body.have or any(_coincident(body, collar, other) for other in others):
             body.between(collar, "spine3", f"{side}_shoulder", _COLLAR_SHARE)
-            own.discard(collar)
+            measured.discard(collar)
     if not body.confidence[:, INDEX["head"]].any() and "head" not in body.have:
         (neck, cn), (pelvis, cp) = body.get("neck"), body.get("pelvis")
         body.put("head", neck + 0.2 * (neck - pelvis), np.zeros(frames) if partial else np.minimum(cn, cp))
     for side in ("left", "right"):
         if f"{side}_foot" not in body.have or _coincident(body, f"{side}_foot", f"{side}_ankle"):
-            own.discard(f"{side}_foot")
+            measured.discard(f"{side}_foot")
             _extrapolate_foot(body, side, dimensions, partial)
-    invented = [joint for joint in JOINT_NAMES if joint not in own]
+    invented = [joint for joint in JOINT_NAMES if joint not in measured]
     joints = body.joints.astype(np.float32)
     if not partial:
         return joints, None, invented
@@ -124,7 +124,7 @@ def _complete_trunk_ends(
         return
     place = np.zeros((len(points), 3))
     confidence = np.zeros(len(points))
-    for group in (("nose",), ("left_eye", "right_eye"), ("left_ear", "right_ear")):  # the last that is seen stays
+    for group in (("nose",), ("left_eye", "right_eye"), ("left_ear", "right_ear")):  # the last visible group wins
         if all(part in mapping for part in group):
             index = [mapping[part] for part in group]
             seen = np.asarray((weights[:, index] > 0).all(axis=1))
@@ -137,7 +137,7 @@ def _complete_trunk_ends(
 def _complete_spine(
     body: _Body, mapping: dict[str, int], points: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> set[str]:
-    """Place spine1..3 on the source's spine; returns those that are the source's own joints."""
+    """Place spine1..3 on the source's spine, and return the measured ones."""
     (pelvis, cp), (neck, cn) = body.get("pelvis"), body.get("neck")
     trunk = float(np.median(np.linalg.norm(neck - pelvis, axis=1))) or 1.0
     chain = [(pelvis, cp)]
@@ -145,7 +145,7 @@ def _complete_spine(
         if name in mapping:
             place, confidence = points[:, mapping[name]], weights[:, mapping[name]]
             apart = [float(np.median(np.linalg.norm(place - other, axis=1))) for other in (chain[-1][0], neck)]
-            if min(apart) > _COINCIDENT_SHARE * trunk:  # CMU's LowerBack lies on the hips: not a joint of its own
+            if min(apart) > _COINCIDENT_SHARE * trunk:  # CMU's LowerBack coincides with the hips
                 chain.append((place, confidence))
     inner = sorted(chain[1:], key=lambda entry: float(np.median(((entry[0] - pelvis) * (neck - pelvis)).sum(axis=1))))
     if len(inner) == 3:
@@ -183,7 +183,7 @@ def _coincident(body: _Body, a: str, b: str) -> bool:
 
 
 def _extrapolate_foot(body: _Body, side: str, dimensions: int, partial: bool) -> None:
-    """Place a foot at right angles to the shin, forward as the hips are; in 2D it stays on the ankle, unseen."""
+    """Place a foot at right angles to the shin, in the direction of the hips; in 2D on the ankle, unseen."""
     ankle, confidence = body.get(f"{side}_ankle")
     if dimensions == 2:
         body.put(f"{side}_foot", ankle.copy(), np.zeros_like(confidence))

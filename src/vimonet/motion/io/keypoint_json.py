@@ -1,4 +1,9 @@
-"""Read keypoints [T, K, 2..4] from the JSON layouts in which they come."""
+"""Read keypoints [T, K, 2..4] from JSON.
+
+Accepted are a list of frames (each a list of points, of flat numbers, of {x, y, z, visibility}, or a dict of these), a
+COCO result or annotation list, OpenPose's per-frame dicts or its folder of ``*_keypoints.json``, MMPose's
+``instance_info``, and ``{"fps": ..., "names": [...], "frames": [...]}``. A frame without a person is a gap.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
 
 FRAME_FILE: Final = "_keypoints.json"
-"""Ending of OpenPose's files: a folder of one such file per frame is one recording."""
+"""Suffix of OpenPose's files; a folder of one per frame is one recording."""
 
 _FRAME_KEYS: Final = (
     *("frames", "instance_info", "annotations", "keypoints", "landmarks", "poses", "data", "results"),
@@ -39,8 +44,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
     Args:
         content: the file or folder.
-        fps: frames/s; else the file's ``fps``; else 30.
-        layout: a key of ``LAYOUTS``, when the number of points does not tell.
+        fps: frames/s; None for the file's ``fps``, or else 30.
+        layout: a key of ``LAYOUTS``, if the number of points is ambiguous.
 
     Raises:
         InputError: not JSON, no frames of keypoints, unknown layout.
@@ -53,7 +58,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
 
 def detect(content: Content) -> bool:
-    """Tell JSON by its first character; a folder can only be OpenPose's."""
+    """Detect JSON by its first character; any folder is taken for OpenPose's."""
     return content.is_folder or content.head[:1] in (b"{", b"[")
 
 
@@ -161,7 +166,7 @@ def _frames(value: Any) -> list[Any]:
 
 
 def _looks_like_points(value: Any) -> bool:
-    """Tell whether a list is one person's points rather than a list of frames."""
+    """Test whether a list holds one person's points rather than frames."""
     if not isinstance(value, list) or not value:
         return False
     first = value[0]
@@ -171,7 +176,7 @@ def _looks_like_points(value: Any) -> bool:
 
 
 def _is_named(frame: Any) -> bool:
-    """Tell whether a frame is {"left_knee": [x, y, c], ...}."""
+    """Test whether a frame is {"left_knee": [x, y, c], ...}."""
     return (
         isinstance(frame, dict)
         and len(frame) > 5
@@ -255,14 +260,14 @@ def _by_image(results: list[Any]) -> list[list[Person]]:
             ordered += [[] for _ in range(index - previous - 1)]
         previous = index
         ordered.append([person for _, person in sorted(groups[key], key=lambda entry: -entry[0])])
-    # Ids that step by a constant number (every 3rd image) are no gaps.
+    # Ids with a constant step (every 3rd image) are no gaps.
     filled = [i for i, people in enumerate(ordered) if people]
     steps = set(np.diff(filled).tolist())
     return [ordered[i] for i in filled] if len(steps) == 1 else ordered
 
 
 def _follow(people: list[list[Person]], name: str) -> NDArray[np.float64]:
-    """Follow one person: the first of the first frame with people, then always the nearest; NaN in gaps."""
+    """Track one person: the first in the first frame with people, then the nearest; NaN in gaps."""
     shapes = [person.shape for persons in people for person in persons]
     if not shapes:
         raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")

@@ -1,11 +1,4 @@
-"""Keypoints of detectors: COCO-17, OpenPose BODY_25, MediaPipe-33 and others, 2D or 3D, in the JSON layouts people
-have.
-
-Read are: a list of frames (each a list of points, of flat numbers, of {x, y, z, visibility}, or a dict holding one of
-these), a COCO result or annotation list, OpenPose's per-frame dicts or its folder of ``*_keypoints.json``, MMPose's
-``instance_info``, and
-``{"fps": ..., "names": [...], "frames": [...]}``. A frame without a person is a gap of confidence 0.
-"""
+"""Build recordings of 2D or 3D keypoints: COCO-17, OpenPose BODY_25, MediaPipe-33 and other layouts."""
 
 from __future__ import annotations
 
@@ -44,17 +37,17 @@ def from_points(
     image_size: tuple[float, float] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Recording:
-    """Make a recording of keypoints.
+    """Build a recording of keypoints.
 
     Args:
-        points: [T, K, 2] (x, y), [T, K, 3] (x, y, confidence) or (x, y, z), [T, K, 4] (x, y, z, confidence); NaN =
-        not seen.
-        name: for messages.
-        fps: rate; 30 when not given.
-        names: K names; without them K tells the layout (17, 25, 33, 13, 18 ...).
+        points: [T, K, 2] (x, y), [T, K, 3] (x, y, confidence) or (x, y, z), [T, K, 4] (x, y, z, confidence); NaN if
+            unseen.
+        name: name for messages.
+        fps: frames/s; 30 by default.
+        names: K names; by default K selects the layout (17, 25, 33, 13, 18 ...).
         confidence: [T, K]; COCO's visibility flags 0, 1, 2 are halved.
-        dimensions: 2 or 3, when the numbers do not tell.
-        image_size: (width, height), for coordinates that are fractions of the image.
+        dimensions: 2 or 3; None to infer it.
+        image_size: (width, height), for coordinates as fractions of the image.
         notes: earlier notes.
 
     Raises:
@@ -94,7 +87,7 @@ def from_points(
     weights = np.ones(values.shape[:2]) if confidence is None else np.nan_to_num(confidence, nan=0.0)
     if weights.max(initial=0.0) > 1.0:
         weights = weights / (2.0 if weights.max() <= 2 else weights.max())
-    # Detectors write (0, 0) for a joint they did not find.
+    # Pose estimators write (0, 0) for a missing joint.
     empty = (values[..., :2] == 0).all(axis=2) & (values.shape[2] == 2 or dimensions == 2 or (values == 0).all(axis=2))
     weights = np.where(empty | ~usable(values).all(axis=2), 0.0, np.clip(weights, 0.0, 1.0))
     if not (weights > 0).any():
@@ -121,7 +114,7 @@ def from_points(
 
 
 def third_is_confidence(values: NDArray[Any]) -> bool:
-    """Tell whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
+    """Test whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
     third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
     if third.min(initial=0.0) < 0:
         return False
@@ -149,7 +142,7 @@ def _layout(names: tuple[str, ...] | None, count: int, name: str) -> tuple[tuple
 
 
 def _hip_centred(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
-    """Tell world landmarks, whose hips have their middle at the origin, from image landmarks."""
+    """Test for world landmarks, whose origin is the middle of the hips, against image landmarks."""
     hips = [names.index(hip) for hip in ("left_hip", "right_hip") if hip in names]
     if len(hips) < 2:
         return bool(np.nanmin(values[..., :2]) < -0.05)
@@ -163,7 +156,7 @@ def _image_plane(
     image_size: tuple[float, float] | None,
     notes: list[str],
 ) -> NDArray[np.float64]:
-    """Return pixels (or fractions made square by the image's size) with z = 0."""
+    """Convert to pixels (or to fractions of equal scale in x and y) with z = 0."""
     plane = np.zeros((*values.shape[:2], 3))
     plane[..., :2] = values[..., :2]
     seen = np.abs(plane[weights > 0][:, :2])

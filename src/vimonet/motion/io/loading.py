@@ -1,7 +1,7 @@
 """Load recordings by name: a path, a folder, ``sample:NAME``, or an address such as ``s3://bucket/clips``.
 
 `pyarrow.fs` reads addresses (``s3://``, ``gs://``, ``abfs://``, ``hdfs://``, ``hf://``, ``file://``) with the
-credentials that their own tools use. A recording behind one is copied to this machine while it is read.
+credentials of their tools. A recording behind an address is copied to this machine while it is read.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Listing(NamedTuple):
     """Hold the recordings of a folder, as paths below it with forward slashes.
 
     Attributes:
-        recordings: sorted; ``.`` where the folder itself is one.
-        videos: {recording: video of the same name beside it}; these videos are no recordings of their own.
+        recordings: sorted; ``.`` if the folder itself is one.
+        videos: {recording: video of the same name beside it}; these videos are not recordings themselves.
     """
 
     recordings: list[str]
@@ -48,13 +48,13 @@ class Listing(NamedTuple):
 def list_recordings(folder: str | os.PathLike[str]) -> Listing:
     """Search a folder at any depth for files of every registered format, videos included.
 
-    Hidden files and folders are left out. A folder of one ``*_keypoints.json`` per frame is one recording.
+    Hidden files and folders are ignored. A folder of one ``*_keypoints.json`` per frame is one recording.
 
     Raises:
         InputError: no such folder.
     """
     if not os.path.isdir(folder):
-        raise InputError(f"{folder}: there is no such folder; give the one your recordings lie in.")
+        raise InputError(f"{folder}: there is no such folder; give the folder of your recordings.")
     files = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -67,7 +67,7 @@ def _listing(files: Iterable[str]) -> Listing:
     """Choose the recordings among the files of a folder, given as paths below it."""
     wanted = suffixes()
     found: set[str] = set()
-    films: dict[str, list[str]] = {}
+    video_files: dict[str, list[str]] = {}
     for file in files:
         path = PurePosixPath(file)
         if any(part.startswith(".") for part in path.parts) or not file.lower().endswith(wanted):
@@ -75,16 +75,16 @@ def _listing(files: Iterable[str]) -> Listing:
         if file.endswith(FRAME_FILE):
             found.add(str(path.parent))
         elif path.suffix.lower() in video.SUFFIXES:
-            films.setdefault(_stem(file), []).append(file)
+            video_files.setdefault(_stem(file), []).append(file)
         else:
             found.add(file)
     beside: dict[str, str] = {}
     for recording in sorted(found):
-        if (stem := _stem(recording)) in films:
-            # Of several (a rendered GIF, too) the MP4 is the video that was recorded.
-            beside[recording] = min(films[stem], key=lambda file: (not file.lower().endswith(".mp4"), file))
+        if (stem := _stem(recording)) in video_files:
+            # Of several (a rendered GIF) the MP4 is the recorded video.
+            beside[recording] = min(video_files[stem], key=lambda file: (not file.lower().endswith(".mp4"), file))
     with_motion = {_stem(recording) for recording in beside}
-    alone = [film for stem, same in films.items() if stem not in with_motion for film in same]
+    alone = [file for stem, same in video_files.items() if stem not in with_motion for file in same]
     return Listing(sorted([*found, *alone]), beside)
 
 
@@ -93,7 +93,7 @@ def _stem(file: str) -> str:
 
 
 def find_recordings(names: Iterable[str]) -> list[str]:
-    """Replace folders by the recordings inside (at any depth, sorted); each once, in the order given.
+    """Replace folders by their recordings (at any depth, sorted), each once, in the given order.
 
     Raises:
         InputError: a folder without a recording; an address that cannot be listed.
@@ -127,17 +127,17 @@ def load(
         source: a path; ``sample:NAME``; an address such as ``s3://bucket/walk.bvh``; '-' for standard input; bytes; a
             Motion (returned as it is); or an array: joints [T, 22, 3] (also 24 or 52 SMPL joints), HumanML3D features
             [T, 263], keypoints [T, 17 | 25 | 33 ..., 2..4].
-        fps: frames/s, where the source does not carry a rate or carries a wrong one.
-        up: axis that points up ('y', 'z', '-y' ...); detected when None.
-        unit: 'm', 'cm', 'mm', 'inch', 'ft', 'cmu' or metres per unit; detected when None.
-        format: a key of `READERS`, or a layout of ``joint_names.LAYOUTS``; detected from the content when None.
-        name: name of the motion; the file's stem when None.
+        fps: frames/s, if the source has no rate or a wrong one.
+        up: axis that points up ('y', 'z', '-y' ...); None detects it.
+        unit: 'm', 'cm', 'mm', 'inch', 'ft', 'cmu' or metres per unit; None detects it.
+        format: a key of `READERS`, or a layout of ``joint_names.LAYOUTS``; None detects it by content.
+        name: name of the motion; None for the file's stem.
 
     Returns:
         The motion at 20 frames/s, metres, Y up.
 
     Raises:
-        InputError: with one sentence that names the file, what is wrong and what would be right.
+        InputError: the source cannot be read.
     """
     if isinstance(source, Motion):
         return source if name is None else source.named(name)
@@ -157,7 +157,7 @@ def load(
 
 
 def recording_info(source: Any, **options: Any) -> dict[str, Any]:
-    """Report how a recording was read, JSON-ready.
+    """Describe how a recording was read, JSON-ready.
 
     Keys: name, format, skeleton, joints found and interpolated, source frames, rate and duration, unit, up axis, notes;
     frames and duration after loading. Options and errors are those of `load`.
@@ -184,7 +184,7 @@ def recording_info(source: Any, **options: Any) -> dict[str, Any]:
 
 
 def detect_format(source: str | Path | bytes) -> str:
-    """Tell the format of a file, a folder or bytes by the content: a key of `READERS`.
+    """Detect the format of a file, a folder or bytes by content: a key of `READERS`.
 
     Raises:
         InputError: no reader knows it, or the file cannot be read.
@@ -219,14 +219,12 @@ def _read_array(source: Any, name: str, fps: float | None, format: str | None) -
 
 
 def load_recording(name: str, **options: Any) -> Motion:
-    """Load a recording; an error names it as the user did: the same file name may occur in several folders.
+    """Load a recording; errors contain the given name, since several folders may hold a file of one name.
 
-    Args:
-        name: as `vimonet.motion.load` takes it.
-        options: of `vimonet.motion.load`.
+    Arguments are those of `vimonet.motion.load`.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the recording cannot be read.
     """
     try:
         return load(name, **options)
@@ -238,30 +236,30 @@ def load_recording(name: str, **options: Any) -> Motion:
 
 
 def names_a_file(text: str) -> bool:
-    """Tell whether a text is meant as the name of a recording: it ends in a suffix that a reader knows."""
+    """Test whether a text names a recording: it ends in a suffix of a reader."""
     endings = "|".join(re.escape(suffix) for suffix in (*suffixes(), ".asf"))
     return re.fullmatch(rf"\S+({endings})", text, re.IGNORECASE) is not None
 
 
 def is_address(name: str) -> bool:
-    """Tell whether a name is an address, such as ``s3://bucket/walk.bvh``, and not a path."""
+    """Test whether a name is an address, such as ``s3://bucket/walk.bvh``, not a path."""
     scheme, mark, _ = name.partition("://")
     return bool(mark) and len(scheme) > 1 and scheme.isalnum()
 
 
 @contextmanager
 def on_this_machine(name: str) -> Iterator[str]:
-    """Give the path of a recording or video; behind an address, of a copy that lives as long as the context.
+    """Yield the path of a recording or video; for an address, that of a copy that exists within the context.
 
     Raises:
-        InputError: no sample of that name, or an address that cannot be read.
+        InputError: no sample of that name, or an unreadable address.
     """
     if not is_address(name):
         yield path_of(name)
         return
     system, path = _system(name)
     with TemporaryDirectory(prefix="vimonet-") as folder:
-        # A folder of its own below: nothing that is copied can take the name of something else.
+        # A subfolder: copied files cannot collide with others.
         copy = Path(folder, "copy", PurePosixPath(path).name)
         with _readable(name):
             _copy(system, path, copy)
@@ -275,7 +273,7 @@ def path_of(name: str) -> str:
 
 @contextmanager
 def renamed_errors(name: str, path: str) -> Iterator[None]:
-    """Let an error about a sample or about the copy behind an address name what the user gave."""
+    """Make errors about a sample or the copy of an address contain the given name."""
     try:
         yield
     except InputError as error:
@@ -287,7 +285,7 @@ def renamed_errors(name: str, path: str) -> Iterator[None]:
 
 
 def _listed(address: str) -> list[str]:
-    """List the recordings behind an address, each with its own; a file is itself."""
+    """List the addresses of the recordings behind an address."""
     from pyarrow.fs import FileSelector, FileType
 
     system, root = _system(address)
@@ -304,7 +302,7 @@ def _listed(address: str) -> list[str]:
 
 
 def _copy(system: FileSystem, path: str, copy: Path) -> None:
-    """Copy a recording and what is read with it: the frames of a folder, the skeletons beside an AMC."""
+    """Copy a recording with the frames of its folder or the skeletons beside an AMC."""
     from pyarrow.fs import FileSelector, FileType, copy_files
 
     def listed(folder: str, ending: str) -> list[FileInfo]:
@@ -327,7 +325,7 @@ def _copy(system: FileSystem, path: str, copy: Path) -> None:
 
 @contextmanager
 def _readable(name: str) -> Iterator[None]:
-    """Turn failures of the file system behind an address into one sentence."""
+    """Turn failures of the file system behind an address into an InputError."""
     try:
         yield
     except OSError as error:  # Arrow's own too
@@ -338,11 +336,11 @@ def _system(address: str) -> tuple[FileSystem, str]:
     """Return the file system of an address, and the path in it.
 
     Raises:
-        InputError: no such kind of address, or one that carries a password.
+        InputError: an unknown kind of address, or one with a password.
     """
     scheme, host, path, query, fragment = urlsplit(address)
     if "@" in host and ":" in host.rpartition("@")[0]:
-        # Names are printed beside the answers.
+        # Names are printed beside answers: a password must not be part of them.
         raise InputError(f"{scheme}://***@{host.rpartition('@')[2]}{path}: keys belong into the environment.")
     if fragment:
         raise InputError(f"{address}: '#' in an address is written %23.")
@@ -353,7 +351,7 @@ def _system(address: str) -> tuple[FileSystem, str]:
 
 @lru_cache(maxsize=16)
 def _connected(root: str) -> tuple[FileSystem, str]:
-    """Connect once: a new connection asks a bucket for its region."""
+    """Connect to a file system once, since a new connection looks up the bucket's region."""
     from pyarrow import ArrowInvalid
     from pyarrow.fs import FileSystem
 

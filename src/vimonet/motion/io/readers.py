@@ -1,7 +1,7 @@
-"""Register readers: each format of recordings names its suffixes, detects its content, and reads it.
+"""Register the readers of formats, each with suffixes, detection and reading.
 
-A module of this folder that calls ``register(Reader(...))`` adds a format. ``vimonet.motion.load``, the search of
-folders, the command line's idea of a file name, help texts and error messages all follow the registry.
+A module of this folder that calls ``register(Reader(...))`` adds a format to ``vimonet.motion.load``, folder search,
+the command line, help texts and error messages.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from vimonet.utils.errors import InputError
 MAX_BYTES: Final = 2 << 30
 """Largest file, and largest member of an archive once unpacked."""
 LARGEST: Final = 1e9
-"""No coordinate, angle or offset of a body is larger in any unit; beyond it, sums and squares could overflow."""
+"""Bound on coordinates, angles and offsets in any unit; beyond it, sums and squares could overflow."""
 _HEAD: Final = 65536
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Content:
-    """Hold one recording's content; the file is read when a detector or a reader asks for it.
+    """Hold the content of one recording; the file is read on first access.
 
     Args:
-        source: a path (a folder too), or the bytes themselves.
-        name: for messages.
+        source: a path (also of a folder), or bytes.
+        name: name for messages.
     """
 
     def __init__(self, source: Path | bytes, name: str) -> None:
@@ -60,39 +60,39 @@ class Content:
 
     @cached_property
     def start(self) -> bytes:
-        """The first 64 KiB, as they are; empty for a folder."""
+        """First 64 KiB; empty for a folder."""
         if self.path is None or self.is_folder or (self.path.exists() and not self.path.is_file()):  # pipe: read once
             return b"" if self.is_folder else self.data[:_HEAD]
         return self._read(_HEAD)
 
     @cached_property
     def head(self) -> bytes:
-        """The first 64 KiB without a byte order mark and leading white space."""
+        """First 64 KiB without byte order mark and leading white space."""
         return self.start.removeprefix(_BOM).lstrip()
 
     @property
     def text(self) -> bytes:
-        """All bytes without a byte order mark."""
+        """All bytes without byte order mark."""
         return self.data.removeprefix(_BOM)
 
     @property
     def is_npy(self) -> bool:
-        """Whether it is a .npy array."""
+        """Whether the content is a .npy array."""
         return self.start.startswith(b"\x93NUMPY")
 
     @property
     def is_npz(self) -> bool:
-        """Whether it is a .npz archive (a ZIP file)."""
+        """Whether the content is a .npz archive (a ZIP file)."""
         return self.start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
     @cached_property
     def array(self) -> NDArray[Any]:
-        """The array of a .npy file."""
+        """Array of a .npy file."""
         return read_npy(self.data, self.name)
 
     @cached_property
     def archive(self) -> Archive:
-        """The arrays of a .npz file."""
+        """Arrays of a .npz file."""
         return Archive(self.data, self.name)
 
     def _read(self, limit: int | None) -> bytes:
@@ -121,25 +121,25 @@ class Content:
 
 @dataclass
 class Recording:
-    """Hold joint positions as a file has them.
+    """Hold joint positions in the form of their file.
 
     Attributes:
         positions: [T, J, 3] in the file's unit and axes (2D: z is 0 and y points down as in an image).
         names: J joint names.
         fps: frames per second of ``positions``.
         format: ``bvh``, ``amass``, ``coco17`` ...
-        source_fps: rate of the file when ``positions`` were already thinned out; None = ``fps``.
+        source_fps: rate of the file if ``positions`` are already decimated; None for ``fps``.
         source_frames: frames in the file, likewise.
-        confidence: [T, J] in 0..1, for detectors that give one.
+        confidence: [T, J] in 0..1, of pose estimators.
         rest: [J, 3] rest pose, a hint for the up axis.
         dimensions: 3 or 2.
-        family: skeleton family; None = recognised from the names.
-        mapping: {22-joint name: index}; None = found by names.
-        unit: metres per unit when the format fixes it.
-        up: up axis when the format fixes it.
-        partial: joints may be missing or unseen (keypoints); otherwise an essential joint missing is an error.
+        family: skeleton family; None to recognise it by the names.
+        mapping: {22-joint name: index}; None to find it by the names.
+        unit: metres per unit if the format fixes it.
+        up: up axis if the format fixes it.
+        partial: whether joints may be missing or unseen (keypoints); otherwise a missing required joint is an error.
         notes: phrases for the user.
-        details: further facts for `vimonet.motion.recording_info`.
+        details: further entries for `vimonet.motion.recording_info`.
     """
 
     positions: NDArray[Any]
@@ -167,12 +167,12 @@ class Reader:
     Attributes:
         format: value of ``format=``, such as "bvh".
         title: name in messages and docs, such as "AMC with its ASF".
-        suffixes: lower-case suffixes of the files that a search of a folder finds.
-        detect: tells whether content is of this format; an `InputError` refuses content that is of no use.
-        read: reads content to a `Recording`: ``read(content, fps=, layout=)`` with frames/s, or None for the file's
-            own rate, and a key of ``joint_names.LAYOUTS``, or None.
-        rank: readers of a lower rank detect first: 0 by the first bytes, 1 by what stands further inside, 2 for
-            containers that other formats use too.
+        suffixes: lower-case suffixes of files in a folder search.
+        detect: tests whether content is of this format; an `InputError` refuses unusable content.
+        read: ``read(content, fps=, layout=)`` returns a `Recording`; fps in frames/s, None for the rate of the file;
+            layout is a key of ``joint_names.LAYOUTS`` or None.
+        rank: order of detection: 0 for detection by the first bytes, 1 further inside, 2 for containers that other
+            formats share.
     """
 
     format: str
@@ -184,11 +184,11 @@ class Reader:
 
 
 READERS: Final[dict[str, Reader]] = {}
-"""Readers by format, in the order in which they detect."""
+"""Readers by format, in order of detection."""
 
 
 def register(reader: Reader) -> Reader:
-    """Add a reader; one of the same format is replaced."""
+    """Add a reader, or replace the reader of its format."""
     READERS[reader.format] = reader
     ordered = sorted(READERS.values(), key=lambda one: (one.rank, one.format))
     READERS.clear()
@@ -197,24 +197,24 @@ def register(reader: Reader) -> Reader:
 
 
 def suffixes() -> tuple[str, ...]:
-    """Suffixes of files worth trying when a folder is searched."""
+    """List the suffixes of files in a folder search."""
     return tuple(dict.fromkeys(suffix for reader in READERS.values() for suffix in reader.suffixes))
 
 
 def expected() -> str:
-    """Name every format that is read, for messages."""
+    """List the readable formats for messages."""
     *titles, last = [reader.title for reader in READERS.values()]
     return f"expected {', '.join(titles)} or {last}"
 
 
 def reader_of(content: Content) -> Reader:
-    """Choose the reader by the content.
+    """Choose the reader by content.
 
     Raises:
         InputError: no reader knows it, or the file cannot be read.
     """
     suffix = Path(content.name).suffix.lower()
-    # The suffix asks its own readers first; the content decides.
+    # Readers of the suffix are tried first; the content decides.
     for reader in sorted(READERS.values(), key=lambda reader: suffix not in reader.suffixes):
         if reader.detect(content):
             return reader
@@ -226,19 +226,19 @@ def reader_of(content: Content) -> Reader:
 
 
 def plain(text: object, limit: int = 40) -> str:
-    """Make a name from a file fit for a one-sentence message: printable, on one line, not long."""
+    """Shorten a name from a file to one printable line for messages."""
     shown = "".join(c if c.isprintable() else " " for c in str(text))
     return shown if len(shown) <= limit else shown[:limit] + "..."
 
 
 def usable(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell where a number is finite and not larger than ``LARGEST``."""
+    """Test where a number is finite and not larger than ``LARGEST``."""
     with np.errstate(invalid="ignore"):
         return np.abs(values) <= LARGEST
 
 
 def read_limited(stream: IO[bytes]) -> bytes:
-    """Read a stream, at most one byte beyond ``MAX_BYTES``; in pieces, as read(n) may reserve n bytes at once."""
+    """Read a stream in chunks, at most one byte beyond ``MAX_BYTES``; read(n) may allocate n bytes at once."""
     pieces, total = [], 0
     while total <= MAX_BYTES and (piece := stream.read(min(1 << 20, MAX_BYTES + 1 - total))):
         pieces.append(piece)
@@ -281,7 +281,7 @@ def read_npy(data: bytes, name: str) -> NDArray[Any]:
 
 
 class Archive(Mapping[str, NDArray[Any]]):
-    """Map the names of a .npz file to its arrays, each read when asked for."""
+    """Map the names of a .npz file to its arrays, each read on access."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self._name = name
@@ -316,7 +316,7 @@ class Archive(Mapping[str, NDArray[Any]]):
         return read_npy(data, label)
 
     def number(self, *keys: str) -> float | None:
-        """Read the first of ``keys`` that is there, as a number; None when none is."""
+        """Read the first existing one of ``keys`` as a number, or None."""
         for key in keys:
             if key in self._members:
                 value = self[key]

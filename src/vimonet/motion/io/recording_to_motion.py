@@ -1,6 +1,6 @@
 """Turn a `Recording` into a `Motion`: map and complete joints, detect unit, up axis and handedness, resample.
 
-The body itself tells its unit and axes: legs have a known length, heads are above feet.
+Unit and axes follow from the body: legs have a known length, heads are above feet.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def find_joints(names: tuple[str, ...], name: str) -> dict[str, int]:
 
 
 def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: str | float | None = None) -> Motion:
-    """Turn a recording into the canonical Motion.
+    """Turn a recording into a Motion.
 
     Args:
-        recording: from a loader.
+        recording: recording of a reader.
         name: name of the motion, for messages.
-        up: the user's word on the up axis ('y', 'z', '-y' ...); None = detect.
-        unit: the user's word on the unit ('cm', 'inch', metres per unit ...); None = detect.
+        up: up axis ('y', 'z', '-y' ...); None detects it.
+        unit: unit ('cm', 'inch', metres per unit ...); None detects it.
 
     Raises:
         InputError: missing essential joints, values that are not finite, an impossible size.
@@ -143,14 +143,14 @@ def _place_3d(
     details: dict[str, Any],
     notes: list[str],
 ) -> NDArray[np.float32]:
-    """Convert to metres, Y up, right-handed; write what was found into ``details`` and ``notes``."""
+    """Convert to metres, Y up, right-handed; record the findings in ``details`` and ``notes``."""
     if unit is not None:
         scale, unit_text = parse_unit(unit), f"{unit} (given)"
     elif recording.unit is not None:
         scale, unit_text = recording.unit, f"{recording.unit:.5g} m (by format)"
     else:
-        scale, unit_text, sure = detect_unit(joints, confidence, recording.family or family_of(recording.names), name)
-        if not sure:
+        scale, unit_text, known = detect_unit(joints, confidence, recording.family or family_of(recording.names), name)
+        if not known:
             notes.append(f"unit unknown: scaled by {scale:.4g} so that the legs have an adult's length")
     joints = joints * np.float32(scale)
     if up is not None:
@@ -186,7 +186,7 @@ def _place_2d(
             return 0.0
         return float(np.median(np.linalg.norm(joints[both, a] - joints[both, b], axis=1)))
 
-    # Where no torso was seen, another part stands in, with the share of the torso it has in an adult.
+    # Without a torso, another part is scaled to its length in an adult, in torsos of 0.5.
     scale = 0.0
     for parts, metres in (
         (((0, 12),), 0.5),
@@ -242,11 +242,11 @@ def to_y_up(joints: NDArray[np.float32], axis: str) -> NDArray[np.float32]:
 def detect_unit(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, family: str, name: str
 ) -> tuple[float, str, bool]:
-    """Detect metres per unit from the length of the legs (arms where no leg is seen).
+    """Detect metres per unit from the length of the legs (of the arms if no leg is seen).
 
     Returns:
-        (metres per unit, text for `recording_info`, whether it is a unit that people use). Metres, centimetres and
-        millimetres come before the rarer ones, so a child in centimetres is not taken for an adult in inches.
+        Metres per unit, text for `recording_info`, and whether it is a common unit. Metres, centimetres and millimetres
+        come before rarer units, so that a child in centimetres is not taken for an adult in inches.
 
     Raises:
         InputError: the skeleton has no extent.
@@ -296,7 +296,7 @@ def detect_up(
     body = values[:, 15] - (values[:, 7] + values[:, 8]) / 2
     if confidence is not None:
         seen = (confidence[:: max(1, len(joints) // 500)][:, [7, 8, 15]] > 0).all(axis=1)
-        if not seen.any():  # no legs in view: the trunk tells
+        if not seen.any():  # no legs in view: use the trunk
             body = values[:, 12] - values[:, 0]
         else:
             body = body[seen]
@@ -314,7 +314,7 @@ def detect_up(
         return standing
     if axis == 1 or abs(mean[axis]) < 0.5:
         return moving if axis == 1 and abs(mean[1]) > 0.5 else "Y"
-    # Heads lie far from feet along a level axis in a crawl, too; but only along the true one is there a floor.
+    # In a crawl, heads lie far from feet along a level axis as well; only the true axis has a floor.
     if abs(mean[axis]) < 0.97:
         lowest = (np.sign(mean[axis]) * values[..., axis]).min(axis=1)
         if float(lowest.std()) > max(0.1, 2 * float(values[..., 1].min(axis=1).std())):
@@ -337,10 +337,10 @@ def _standing_axis(rest: NDArray[np.float64]) -> str | None:
 
 
 def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None) -> bool:
-    """Detect left-handed coordinates: toes that point forward put the named left on the right.
+    """Detect left-handed coordinates: toes that point forward then have the named left on the right.
 
     Args:
-        joints: [T, 22, 3], Y up, metres; the toes are the file's own.
+        joints: [T, 22, 3], Y up, metres, with measured toes.
         confidence: [T, 22] in 0..1, or None.
     """
     values = joints.astype(np.float64)

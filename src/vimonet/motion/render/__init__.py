@@ -1,6 +1,6 @@
 """Draw movement: a ``.png`` strip of poses over time, or a ``.gif`` / ``.mp4`` that follows the person.
 
-Drawn with PIL from our own projection: a frame takes milliseconds, needs no display and no video program.
+It draws with PIL and its own projection, without a display or a video program.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ FORMATS = (".png", ".gif", ".mp4")
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:
-    """Check the output path before any work: a known ending, in a folder that exists.
+    """Check an output path before any work: its suffix, and that its folder exists.
 
     Raises:
-        InputError: when it could not be written.
+        InputError: the path cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: unknown kind of picture '{path.suffix}'; the name must end in .png, .gif or .mp4.")
+        raise InputError(f"{path}: unknown image format '{path.suffix}'; the name must end in .png, .gif or .mp4.")
     if path.is_dir():
         raise InputError(f"{path}: this is a directory; give the name of a file to write.")
     if not path.parent.is_dir():
@@ -66,21 +66,19 @@ def render(
     notes: Sequence[tuple[str, Colour]] = (),
     progress: bool = False,
 ) -> Path:
-    """Draw a motion to ``path``; its ending chooses the kind: .png strip, .gif or .mp4.
-
-    The file appears whole or not at all: it is written beside its place and moved there at the end.
+    """Draw a motion to ``path``, whose suffix chooses a .png strip, a .gif or an .mp4 animation.
 
     Args:
-        motion: what to draw; a 2D motion is shown as it was recorded, whatever the view.
+        motion: 3D or 2D; a 2D motion is always shown as recorded.
         path: ``.png``, ``.gif`` or ``.mp4``.
-        view: ``front``, ``side``, ``three-quarter`` or ``top``, from the person's first facing.
-        poses: number of poses of a strip; about two a second when None.
-        width: pixels; 1600 for a strip, 640 for an animation.
-        title: first line; the recording's name when None.
-        subtitle: second line of a strip; duration and source when None.
-        window: start and end (s) to mark in a strip.
-        events: spans to show; measured here when None, none for an empty sequence.
-        marks: moments to point at: a band behind them in a strip, rings around their joints.
+        view: ``front``, ``side``, ``three-quarter`` or ``top``, relative to the first facing.
+        poses: number of poses of a strip; None for about two per second.
+        width: pixels; None for 1600 (strip), 640 (.mp4) or 480 (.gif).
+        title: first line; None for the recording's name.
+        subtitle: second line of a strip; None for duration and source.
+        window: start and end to mark in a strip, s.
+        events: events to show; None measures them.
+        marks: spans to highlight: a band in a strip, rings around the joints.
         notes: further lines of a strip, each with its colour.
         progress: show a progress bar on standard error while an animation is drawn.
 
@@ -88,7 +86,7 @@ def render(
         The path written.
 
     Raises:
-        InputError: an unknown ending or view, or a folder that does not exist.
+        InputError: an unknown suffix or view, or a folder that does not exist.
     """
     path = check_output(path)
     if view not in VIEWS:
@@ -138,7 +136,7 @@ def stack(images: Sequence[Image.Image]) -> Image.Image:
 
 
 def write_png(image: Image.Image, path: Path) -> None:
-    """Write an image whole or not at all."""
+    """Write an image as PNG."""
     with whole_file(path) as part:
         image.save(part, "PNG", optimize=True)
 

@@ -1,4 +1,4 @@
-"""Draw a motion as an animation: a camera that follows, a ground that passes by, and what is happening in words."""
+"""Draw a motion as an animation with a following camera, a ground grid, and labels of current events."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TRAIL = 0.6  # seconds of wrist trails
 
 
 def _smooth(path: Array, frames: int) -> Array:
-    """Compute the moving average along time with the ends held: a camera that does not shake with every step."""
+    """Compute the moving average over time with held ends, so that the camera does not shake with every step."""
     span = max(1, min(frames, 2 * (len(path) // 2) - 1))
     if span < 3:
         return path
@@ -62,7 +62,7 @@ def draw_frames(
     step: int = 1,
     marks: Sequence[Mark] = (),
 ) -> Iterator[Image.Image]:
-    """Draw every ``step``-th frame: RGB images of ``size`` (width, height), made one at a time."""
+    """Draw every ``step``-th frame as RGB images of ``size`` (width, height); other arguments as `render`."""
     width, height = size
     joints, seen = motion.joints.astype(np.float64), motion.seen
     flat = motion.dimensions == 2
@@ -70,7 +70,7 @@ def draw_frames(
     facing, floor = first_facing(motion), floor_height(motion)
     root = joints[:, INDEX["pelvis"]]
     target = _smooth(root, 21)
-    # The camera keeps to a fixed height unless the person leaves it: a jump must be seen as a jump.
+    # The camera keeps its height unless the person leaves it, so that a jump is visible.
     middle = floor + 0.92
     target[:, 1] = np.median(root[:, 1]) if flat else middle + 0.6 * np.clip(target[:, 1] - middle - 0.5, 0.0, None)
     reach = np.linalg.norm(np.where(seen[..., None], joints - target[:, None], 0.0), axis=-1)
@@ -111,7 +111,7 @@ def draw_frames(
 
 
 def _draw_ground(big: Image.Image, camera: Camera, target: Array, floor: float, room: float) -> None:
-    """Draw lines every half metre, fixed to the world and fading outward, so that moving on is seen."""
+    """Draw a ground grid of half metres, fixed to the world, which shows locomotion."""
     draw = ImageDraw.Draw(big)
     far = 2.6 * room
     centre = np.array([target[0], floor, target[2]])
@@ -143,7 +143,7 @@ def _draw_trace(big: Image.Image, root: Array, camera: Camera, target: Array, fl
 
 
 def _draw_trails(big: Image.Image, motion: Motion, index: int, camera: Camera, target: Array) -> None:
-    """Draw the path of the hands just now."""
+    """Draw the recent paths of the hands."""
     draw = ImageDraw.Draw(big)
     begin = max(0, index - round(_TRAIL * motion.fps))
     for name, colour in (("left_wrist", LEFT), ("right_wrist", RIGHT)):
@@ -162,7 +162,7 @@ def _draw_trails(big: Image.Image, motion: Motion, index: int, camera: Camera, t
 def _draw_words(
     image: Image.Image, motion: Motion, index: int, title: str | None, events: Sequence[Event], fonts: tuple[Any, Any]
 ) -> None:
-    """Draw name, legend, time, progress, and the measured events that are under way."""
+    """Draw name, legend, time, progress, and the current events."""
     heading, small = fonts
     draw = ImageDraw.Draw(image)
     width, height = image.size
@@ -190,7 +190,7 @@ def _draw_words(
 
 
 def _with_swatches(first: Image.Image) -> Image.Image:
-    """Return the first frame with ramps of every colour beneath: some come later (trails, event labels)."""
+    """Return the first frame with ramps of all colours beneath, since some occur later (trails, event labels)."""
     colours = (LEFT, RIGHT, TORSO, MARK, *KINDS.values())
     ramp = [mix(colour, PAPER, share) for colour in colours for share in np.linspace(0.0, 0.9, 10)]
     ramp += [mix(mix(colour, PAPER, 0.3), INK, 0.35) for colour in colours]
@@ -202,7 +202,7 @@ def _with_swatches(first: Image.Image) -> Image.Image:
 
 
 def write_gif(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
-    """Write an endless GIF; one palette for all frames, so that colours do not flicker."""
+    """Write a looping GIF with one palette for all frames, which avoids flicker."""
     iterator = iter(frames)
     first = next(iterator)
     palette = _with_swatches(first).quantize(colors=240, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -213,7 +213,7 @@ def write_gif(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
 
 
 def write_mp4(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
-    """Write H.264 through PyAV, or MPEG-4 part 2 where the build of PyAV has no H.264 encoder."""
+    """Write H.264 through PyAV, or MPEG-4 part 2 if PyAV has no H.264 encoder."""
     import av
 
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
@@ -225,8 +225,8 @@ def write_mp4(frames: Iterable[Image.Image], path: Path, fps: float) -> None:
                 stream.width, stream.height = image.width // 2 * 2, image.height // 2 * 2  # 4:2:0 wants even sides
                 stream.pix_fmt = "yuv420p"
                 stream.options = {"crf": "20", "preset": "veryfast"} if codec == "libx264" else {"qscale": "4"}
-            picture: NDArray[np.uint8] = np.asarray(image)[: stream.height, : stream.width]
-            for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")):
+            pixels: NDArray[np.uint8] = np.asarray(image)[: stream.height, : stream.width]
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)

@@ -1,6 +1,6 @@
-"""Draw one body: tapered limbs sorted by depth, left and right in two colours, a head that shows where it looks.
+"""Draw one body: tapered limbs sorted by depth, left and right in two colours, a head with a nose.
 
-Everything is drawn several times larger and reduced once at the end: PIL draws polygons without smoothing.
+Callers draw several times larger and reduce at the end, since PIL does not antialias polygons.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 Colour = tuple[int, int, int]
 Stroke = tuple[Array, Array, float, float]
 
-# Orange and blue stay apart for every common kind of colour blindness.
+# Orange and blue differ for every common kind of colour blindness.
 LEFT: Colour = (226, 108, 42)
 RIGHT: Colour = (36, 113, 178)
 TORSO: Colour = (112, 124, 137)
@@ -45,7 +45,7 @@ _LIMBS: tuple[tuple[str, str, float, float, Colour], ...] = (
     ("right_shoulder", "right_elbow", 0.044, 0.036, RIGHT),
     ("right_elbow", "right_wrist", 0.036, 0.027, RIGHT),
 )
-# The trunk is drawn as one piece: rims between its bones would read as folds.
+# The trunk is drawn as one piece: rims between its bones would look like folds.
 _TRUNK: tuple[tuple[str, str, float, float], ...] = (
     ("pelvis", "spine1", 0.095, 0.090),
     ("spine1", "spine2", 0.090, 0.095),
@@ -60,18 +60,18 @@ _HEAD_RADIUS, _HAND_RADIUS = 0.105, 0.042
 @functools.cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Load DejaVu Sans, which comes with matplotlib and covers most scripts; Pillow's own font otherwise."""
-    spec = importlib.util.find_spec("matplotlib")  # looked up, not imported: that would take longer than the drawing
+    spec = importlib.util.find_spec("matplotlib")  # not imported, which would take longer than the drawing
     if spec is not None and spec.origin is not None:
         name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
         path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / name
         if path.is_file():
-            # The basic layout engine takes any string; the other one fails on some.
+            # The other layout engine fails on some strings.
             return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
     return ImageFont.load_default(size)
 
 
 def drawable(text: str) -> str:
-    """Put ``text`` on one line of at most 300 signs, without control characters and lone surrogates."""
+    """Reduce ``text`` to one line of at most 300 characters, without control characters and lone surrogates."""
     text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[:2000]).split())
     return text if len(text) <= 300 else text[:299] + "…"
 
@@ -101,7 +101,7 @@ def capsule(draw: ImageDraw.ImageDraw, a: Array, b: Array, ra: float, rb: float,
 
 
 def _extended(joints: Array, seen: NDArray[np.bool_]) -> dict[str, Array]:
-    """Add points the 22 joints do not name: skull centre, nose, and the two hands, where their neighbours were seen."""
+    """Add skull centre, nose, and hands, if their neighbours were seen."""
     points: dict[str, Array] = {}
     at = {name: joints[index] for name, index in INDEX.items()}
     known = {name: bool(seen[index]) for name, index in INDEX.items()}
@@ -128,7 +128,7 @@ def draw_shadow(
     floor: float,
     ink: int = 255,
 ) -> None:
-    """Draw the body pressed onto the ground plane, on a mask: it says where the feet stand and how high a jump is."""
+    """Draw the body projected onto the ground plane, on a mask; it shows foot placement and jump height."""
     flat = joints.copy()
     flat[:, 1] = floor
     pixels, _, magnification = camera.project(flat, target)
@@ -158,7 +158,7 @@ def draw_body(
         camera: projection.
         target: [3] the point the camera looks at.
         fade: 0..1, towards the paper.
-        nose: whether to show where the head points (a 2D recording does not tell).
+        nose: whether to show the direction of the head, unknown in 2D.
     """
     pixels, depth, magnification = camera.project(joints, target)
     size = camera.scale * magnification
@@ -196,7 +196,7 @@ def draw_body(
         pixel, near, magnified = camera.project(point, target)
         scale, at_depth = camera.scale * float(magnified), float(near)
         if name == "skull":
-            # Never behind its own neck; the nose lies before or behind it, whichever way the head looks.
+            # Never behind its neck; the nose lies before or behind it.
             skull_depth = max(at_depth, trunk_depth + 1e-3)
             radius = _HEAD_RADIUS * scale
             parts.append((skull_depth, order, [(pixel, pixel, radius, radius)], None, TORSO))
@@ -244,7 +244,7 @@ def draw_rings(
 
 
 def legend(image: Image.Image, right: int, top: int, size: int) -> int:
-    """Write the legend of the two colours, ending at ``right``; returns where it begins."""
+    """Draw the legend of the two colours, ending at ``right``, and return its start."""
     draw = ImageDraw.Draw(image)
     letters = font(size)
     x = float(right)
@@ -257,8 +257,8 @@ def legend(image: Image.Image, right: int, top: int, size: int) -> int:
     return int(x)
 
 
-# (azimuth from the front towards the person's right, elevation), degrees. From the person's right, walking forward runs
-# from left to right on the page, as a reader expects.
+# (azimuth from the front towards the person's right, elevation), degrees. From the right, a walk forward runs from left
+# to right.
 VIEWS: dict[str, tuple[float, float]] = {
     "front": (0.0, 6.0),
     "side": (90.0, 6.0),
@@ -269,7 +269,7 @@ _UP = np.array([0.0, 1.0, 0.0])
 
 
 def first_facing(motion: Motion) -> Array:
-    """Find the first facing, a unit vector [3] in the ground plane; +Z for 2D or when it cannot be told."""
+    """Find the first facing, a unit vector [3] in the ground plane; +Z for 2D or if it is undefined."""
     forward = np.array([0.0, 0.0, 1.0])
     if motion.dimensions == 2:
         return forward
@@ -281,7 +281,7 @@ def first_facing(motion: Motion) -> Array:
 
 
 def floor_height(motion: Motion) -> float:
-    """Estimate the height of the ground, m: a low percentile of the lowest joint, against single bad frames."""
+    """Estimate the height of the ground, m, by a low percentile of the lowest joint."""
     heights = np.where(motion.seen, motion.joints[..., 1], np.inf).min(axis=1)
     heights = heights[np.isfinite(heights)]
     return float(np.percentile(heights, 5)) if heights.size else 0.0
@@ -289,7 +289,7 @@ def floor_height(motion: Motion) -> float:
 
 @dataclass(frozen=True)
 class Camera:
-    """Hold a viewpoint: screen axes in the world, pixels per metre and, for perspective, the viewing distance, m."""
+    """Hold a camera: screen axes in the world, pixels per metre and, for perspective, the viewing distance, m."""
 
     right: Array
     up: Array
@@ -319,7 +319,7 @@ class Camera:
         depth = relative @ self.towards
         magnification = np.ones_like(depth)
         if self.distance is not None:
-            # Points level with the viewer or behind have no image; they are held at a tenth of the distance.
+            # Points behind the viewer are clamped to a tenth of the distance.
             magnification = self.distance / np.maximum(self.distance - depth, 0.1 * self.distance)
         factor = self.scale * magnification
         x = self.centre[0] + factor * (relative @ self.right)

@@ -110,13 +110,13 @@ def ink_on(colour: Colour) -> Colour:
 
 _SUPER = 3  # drawn three times larger, then reduced
 _MARGIN = 36
-_PATH_WORTH = 0.35  # metres: below this the view from above would show a dot
+_PATH_WORTH = 0.35  # m; a shorter path would be a dot from above
 
 
 def pose_frames(motion: Motion, poses: int | None = None, marks: Sequence[Mark] = ()) -> NDArray[np.int64]:
-    """Choose the frames of the poses shown: evenly spaced, first and last included; about two a second, 5 to 10.
+    """Choose evenly spaced frames, first and last included; about two per second, 5 to 10.
 
-    A mark that would fall between two poses takes the nearer one to its middle.
+    A mark between two poses moves the nearer one to its middle.
     """
     wanted = poses if poses is not None else int(np.clip(round(motion.duration * 2) + 1, 5, 10))
     frames = np.unique(np.linspace(0, motion.frames - 1, max(1, min(wanted, motion.frames))).round().astype(np.int64))
@@ -129,13 +129,13 @@ def pose_frames(motion: Motion, poses: int | None = None, marks: Sequence[Mark] 
 
 
 def _centres(joints: Array, seen: NDArray[np.bool_]) -> Array:
-    """Compute [T, 3], the middle of the visible joints, so that a lying body is centred as well as a standing one."""
+    """Compute the middle of the visible joints, [T, 3], which also centres a lying body."""
     weight = seen[..., None].astype(np.float64)
     return (np.where(seen[..., None], joints, 0.0) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1.0)
 
 
 def _wrap(draw: ImageDraw.ImageDraw, text: str, letters: Any, width: int, lines: int) -> list[str]:
-    """Break ``text`` into at most ``lines`` lines of ``width`` pixels; the rest becomes an ellipsis."""
+    """Wrap ``text`` to at most ``lines`` lines of ``width`` pixels, with an ellipsis for the rest."""
     found: list[str] = [""]
     for word in drawable(text).split():
         trial = f"{found[-1]} {word}".strip()
@@ -169,20 +169,7 @@ def draw_strip(
     marks: Sequence[Mark] = (),
     notes: Sequence[tuple[str, Colour]] = (),
 ) -> Image.Image:
-    """Draw poses over time with their times, left and right in two colours, the root's path, and measured events.
-
-    Args:
-        motion: what to draw, 3D or 2D.
-        view: one of VIEWS, from the person's first facing; a 2D motion is always seen as it was recorded.
-        poses: how many poses; about two a second when None.
-        width: of the picture, pixels.
-        title: first line; the recording's name when None.
-        subtitle: second line; duration and source when None.
-        events: spans to draw as bars under the times.
-        window: start and end (s) to mark as looked at.
-        marks: moments to point at: a band behind them, rings around their joints.
-        notes: further lines under the subtitle, each with its colour.
-    """
+    """Draw poses over time, left and right in two colours, with the root's path and events; arguments as `render`."""
     joints = motion.joints.astype(np.float64)
     seen = motion.seen
     facing = first_facing(motion)
@@ -199,9 +186,9 @@ def draw_strip(
     rows = rows_of(events)
     label_room = 92 if rows else 0
     left, right = _MARGIN + label_room, width - _MARGIN - (panel + 40 if panel else 0)
-    cell = (right - left) / max(len(frames), 1)
+    column = (right - left) / max(len(frames), 1)
 
-    # One scale for all poses: the typical pose fills its cell, none is higher than the band allows.
+    # One scale for all poses: the typical pose fills its column, none is higher than the band.
     probe = Camera.look(facing, view, scale=1.0, centre=(0.0, 0.0))
     spread, top, bottom = [], 0.5, 0.0
     for frame in frames:
@@ -210,7 +197,7 @@ def draw_strip(
             spread.append(np.ptp(pixels[:, 0]) + 0.16)
             top = max(top, float(-pixels[:, 1].min()) + 0.22)
             bottom = max(bottom, float(pixels[:, 1].max()) + 0.06)
-    scale = min(1.02 * cell / max(float(np.median(spread)) if spread else 1.0, 0.45), 420.0 / (top + bottom), 230.0)
+    scale = min(1.02 * column / max(float(np.median(spread)) if spread else 1.0, 0.45), 420.0 / (top + bottom), 230.0)
 
     measure = ImageDraw.Draw(Image.new("L", (1, 1)))
     heading, small = font(25, bold=True), font(17)
@@ -227,10 +214,10 @@ def draw_strip(
 
     big = Image.new("RGB", (width * _SUPER, height * _SUPER), PAPER)
     draw = ImageDraw.Draw(big)
-    xs = left + cell * (np.arange(len(frames)) + 0.5)
+    xs = left + column * (np.arange(len(frames)) + 0.5)
 
     def at_time(seconds: float) -> float:
-        """Find the pixel of a time, s, between the poses around it (a mark may have moved one)."""
+        """Interpolate the pixel of a time, s, between poses (a mark may have moved one)."""
         return float(np.interp(min(seconds, last), frames / motion.fps, xs))
 
     if window is not None and len(frames) > 1 and (window[0] > 0.05 or window[1] < motion.duration - 0.1):
@@ -289,7 +276,7 @@ def _draw_rows(
     top: int,
     columns: tuple[int, int, int],
 ) -> None:
-    """Draw bars of the measured events, one row per kind, the label inside where it fits and beside it where not."""
+    """Draw bars of events, one row per kind, with the label inside if it fits, else beside."""
     margin, left, right = columns
     letters = font(15)
     for number, (name, events) in enumerate(rows):
@@ -314,7 +301,7 @@ def _draw_rows(
 def _draw_path(
     draw: ImageDraw.ImageDraw, motion: Motion, facing: Array, frames: NDArray[np.int64], box: tuple[int, int, int, int]
 ) -> None:
-    """Draw the pelvis' path seen from above, first facing up, darker with time; at each pose where the body faces."""
+    """Draw the pelvis path from above, first facing up, darker with time, with the facing of each pose."""
     from vimonet.motion.kinematics import facing as facing_of
 
     camera = Camera.look(facing, "top", scale=1.0, centre=(0.0, 0.0))
@@ -328,22 +315,22 @@ def _draw_path(
     scale = (x1 - x0) * 0.74 / size
     middle, centre = (low + high) / 2, np.array([(x0 + x1) / 2, (y0 + y1) / 2 - 8 * _SUPER])
     draw.rounded_rectangle([x0, y0, x1, y1], 12 * _SUPER, outline=FAINT, width=2 * _SUPER, fill=(249, 250, 251))
-    way = (flat - middle) * scale + centre
-    for i in range(len(way) - 1):
-        colour: Colour = mix((178, 188, 198), INK, i / len(way))
-        draw.line([tuple(way[i]), tuple(way[i + 1])], fill=colour, width=3 * _SUPER)
+    path = (flat - middle) * scale + centre
+    for i in range(len(path) - 1):
+        colour: Colour = mix((178, 188, 198), INK, i / len(path))
+        draw.line([tuple(path[i]), tuple(path[i + 1])], fill=colour, width=3 * _SUPER)
     for frame in frames:
         ahead = aim[frame] - flat[frame]
         ahead = ahead / max(float(np.hypot(*ahead)), 1e-6)
         across = np.array([-ahead[1], ahead[0]])
-        spot, step = way[frame], 9.0 * _SUPER
-        # A small body from above: shoulders in the colours of their sides, a wedge for where it faces.
+        spot, step = path[frame], 9.0 * _SUPER
+        # A small body from above: shoulders in the colours of their sides, a wedge for the facing.
         corners = (spot + ahead * step * 1.6, spot + across * step * 0.7, spot - across * step * 0.7)
         draw.polygon([tuple(corner) for corner in corners], fill=TORSO)
         dot(draw, spot + across * step * 0.75, 3.4 * _SUPER, RIGHT)
         dot(draw, spot - across * step * 0.75, 3.4 * _SUPER, LEFT)
         dot(draw, spot, 5.0 * _SUPER, TORSO)
-    dot(draw, way[0], 2.4 * _SUPER, PAPER)
+    dot(draw, path[0], 2.4 * _SUPER, PAPER)
     bar = next(length for length in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000) if length * scale >= 34 * _SUPER)
     start = np.array([x0 + 14 * _SUPER, y1 - 14 * _SUPER])
     draw.line([tuple(start), (start[0] + bar * scale, start[1])], fill=MUTED, width=2 * _SUPER)
