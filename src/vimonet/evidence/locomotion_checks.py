@@ -55,7 +55,7 @@ def direction(q: Query) -> Evidence | None:
         to = ", straight " + ("ahead" if c.quarter(angle) == "forward" else "back")
     measured = f"the pelvis ends {facts.displacement:.2f} m from its start{to}"
     if truth not in (None, "in place") and facts.locomotion_direction != truth:
-        measured += f"; relative to where the body faces underway it moves {facts.locomotion_direction}"
+        measured += f"; relative to where the body faces underway it goes {facts.locomotion_direction}"
     asked = direction_of(q.question)
     verdict = NOT_MEASURABLE
     if q.yes is not None:

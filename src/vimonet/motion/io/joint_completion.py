@@ -60,7 +60,7 @@ def complete(
         dimensions: 3, or 2, where toes are not extrapolated because the direction of a foot in the image is unknown.
 
     Returns:
-        joints float32 [T, 22, 3]; confidence float32 [T, 22], or None unless ``partial``; interpolated joints by name in
+        Joints float32 [T, 22, 3], confidence float32 [T, 22] (None unless ``partial``), names of interpolated joints in
         skeleton order.
     """
     frames = positions.shape[0]

@@ -173,8 +173,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
     Args:
         content: the video.
-        fps: frames/s, where the file tells a wrong rate.
-        layout: must be None: the estimator has its own.
+        fps: frames/s, to correct the rate of the file.
+        layout: must be None, since the estimator fixes it.
 
     Raises:
         InputError: not a readable video, nobody in view, no estimator installed, or a layout.

@@ -47,7 +47,7 @@ KINDS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Event:
-    """Hold a measured event between two times (seconds), in a named row of the chart."""
+    """Hold a measured event between two times, s, in a named row of the chart."""
 
     row: str
     label: str
@@ -58,7 +58,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Mark:
-    """Point at a moment: start and end (seconds), and the joints (names of the 22) to ring in it."""
+    """Highlight a span: start and end, s, and the joints (names of the 22) to ring."""
 
     start: float
     end: float
@@ -70,7 +70,7 @@ def events_of(motion: Motion, facts: Facts | None = None) -> tuple[Event, ...]:
 
     Args:
         motion: the movement.
-        facts: its facts, where they are measured already.
+        facts: its facts, if they are measured already.
     """
     facts = facts or measure(motion)
     found: list[Event] = []
@@ -84,7 +84,7 @@ def events_of(motion: Motion, facts: Facts | None = None) -> tuple[Event, ...]:
         if posture.label not in ("standing", "unknown", "airborne"):  # a flight is in the row of jumps
             found.append(Event("posture", posture.label, posture.start, posture.end, TORSO))
     again = facts.repetitions
-    # The legs of someone who goes somewhere repeat steps: that is seen, and no event.
+    # Strides of a walk are no event.
     if again is not None and not repeats_steps(facts):
         found.append(Event("repeats", f"{again.count}×  {again.limb}", again.start, again.end, KINDS["repeats"]))
     for jump in facts.jumps or ():
@@ -103,7 +103,7 @@ def rows_of(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
 
 
 def ink_on(colour: Colour) -> Colour:
-    """Choose paper or ink, whichever reads better on ``colour``."""
+    """Choose the text colour with the better contrast on ``colour``."""
     red, green, blue = colour
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 150 else mix((255, 255, 255), colour, 0.02)
 
