@@ -180,7 +180,7 @@ def when(q: Query) -> Evidence | None:
             far = min(abs(at - (s.start if edge == "start" else s.end)) for s in spans)
         else:
             far = min(max(s.start - at, at - s.end, 0.0) for s in spans)
-        # A hand is on its way up, and down, before and after it is over the shoulder.
+        # A hand moves up and down before and after it is above the shoulder.
         limit = RAISE_TOLERANCE if name == "raised hand" else MOMENT_TOLERANCE
         verdict = AGREES if far <= limit.near else CONTRADICTS if far > limit.far else NOT_MEASURABLE
         if name == "raised hand" and q.asks(r"\b(raising|lifting) (the|both)\b"):

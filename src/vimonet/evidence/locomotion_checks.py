@@ -95,7 +95,7 @@ def distance(q: Query) -> Evidence | None:
     else:
         verdict = compare_numbers(asked, claim, *DISTANCE_TOLERANCE.bounds(asked))
         if verdict == CONTRADICTS and compare_numbers(other, claim, *DISTANCE_TOLERANCE.bounds(other)) == AGREES:
-            verdict = NOT_MEASURABLE  # the net distance and the length of the way are both called how far
+            verdict = NOT_MEASURABLE  # "how far" may mean the displacement or the path length
     spans = [q.span(0.0, q.facts.duration, "pelvis", label=f"{metres:.2f} m")]
     values = {"displacement_m": metres, "path_m": q.facts.path_length}
     return finding("distance", measured, verdict, f"{asked:.1f} m", spans, values)
