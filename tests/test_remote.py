@@ -52,7 +52,7 @@ def test_blind_and_facts_alone() -> None:
 def test_a_picture_goes_along() -> None:
     import base64
 
-    with FakeEndpoint() as fake, assistant(fake, picture=True) as asked:
+    with FakeEndpoint() as fake, assistant(fake, image=True) as asked:
         asked.caption(sample_path("squats"))
         image = fake.bodies[0]["messages"][1]["content"][1]["image_url"]["url"].split(",")[1]
         assert Image.open(io.BytesIO(base64.b64decode(image))).width == 1200

@@ -188,7 +188,7 @@ def test_an_endpoint_sees_key_frames(tmp_path: Path) -> None:
                 asked.append(request)
                 yield argparse.Namespace(text=" (B) ")
 
-    remote = argparse.Namespace(endpoint=Chat(), level="series", picture=False)
+    remote = argparse.Namespace(endpoint=Chat(), level="series", image=False)
     remote.endpoint.settings = argparse.Namespace(model="seer")
     remote.ask_batch = lambda pairs, answer_policy: [FakeAnswer("B", None) for _ in pairs]
     pytest.importorskip("jsonschema")

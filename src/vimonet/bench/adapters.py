@@ -167,7 +167,7 @@ class EndpointModel:
 
     def __init__(self, remote: RemoteAssistant, frames: int = KEY_FRAMES) -> None:
         self.remote, self.frames = remote, frames
-        shown = f"{remote.level}{' and picture' if remote.picture else ''}"
+        shown = f"{remote.level}{' and image' if remote.image else ''}"
         self.name = f"{remote.endpoint.settings.model} ({shown})"
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Answer]:

@@ -122,7 +122,7 @@ def _run(args: argparse.Namespace) -> int:
         image = args.motion_as == "image"
         endpoint = _endpoint(args.base_url, args.llm_model)
         level = "series" if image else args.motion_as
-        models = [EndpointModel(RemoteAssistant(endpoint, level=level, picture=image))]
+        models = [EndpointModel(RemoteAssistant(endpoint, level=level, image=image))]
     report = run_models(options, models, judge=judge, device=args.device)
     print(report.markdown(forms=False))
     print(f"written to {report.out}")

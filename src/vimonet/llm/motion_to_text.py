@@ -1,9 +1,8 @@
-"""A motion in words and numbers, for a language model that has no motion encoder.
+"""Describe a motion as text, for a language model without a motion encoder.
 
-Two levels: ``facts``, the measured facts alone, and ``series``, the facts with joint angles and trajectory over time.
-The recording's name is left out: file names tell the answer. Angles and lengths are whole degrees and centimetres:
-finer digits cost tokens and say nothing about a movement. The control that reads motion as text, without an encoder, is
-reported strong in recent work; the encoding here is our own.
+Level ``facts`` holds the measured facts; ``series`` adds joint angles and trajectory over time. The text leaves out the
+recording's name, because file names reveal answers. Angles and lengths are whole degrees and centimetres, because finer
+digits cost tokens without describing the movement better.
 """
 
 from __future__ import annotations
@@ -59,23 +58,23 @@ right of and above the pelvis, in hundredths of the trunk's length. _L and _R ar
 def describe_motion(
     motion: Motion, level: str = "series", *, rate: float = 4.0, max_tokens: int = 2000, facts: Facts | None = None
 ) -> str:
-    """Put a movement into text; the same movement always gives the same text.
+    """Describe a movement as text; equal movements give equal texts.
 
     Args:
         motion: joints [T, 22, 3], 3D or 2D.
         level: ``facts`` or ``series``.
-        rate: rows per second of the series; lowered evenly where the budget asks for it, which the text then says.
-        max_tokens: budget, counted by `count_tokens`.
-        facts: the movement's facts where they are measured already.
+        rate: rows per second of the series, lowered to fit the budget.
+        max_tokens: token budget, as `count_tokens` counts.
+        facts: facts of the movement; None measures them.
 
     Raises:
-        InputError: an unknown level, a rate that is not positive, or a budget too small to say anything.
+        InputError: the level is unknown, the rate is not positive, or the budget is too small.
     """
     if level not in LEVELS:
         raise InputError(f"motion as text has no level {level!r}; there are {' and '.join(LEVELS)}.")
     if max_tokens < LEAST_TOKENS[level]:
         raise InputError(
-            f"{max_tokens} tokens are too few to tell a motion with {level}; give {LEAST_TOKENS[level]} or more."
+            f"{max_tokens} tokens are too few to describe a motion with {level}; give {LEAST_TOKENS[level]} or more."
         )
     if not (np.isfinite(rate) and rate > 0):
         raise InputError(f"the rate of the series is {rate}; expected a positive number of rows per second.")
@@ -83,35 +82,35 @@ def describe_motion(
     opening = f"A recording of one person: {kind}, {motion.duration:.2f} s.\nMeasured facts:\n"
     lines = (facts if facts is not None else measure(motion)).lines()
     room = max_tokens - count_tokens(opening)
-    told = _fit_facts(lines, room if level == "facts" else min(room, max_tokens // 3))
-    text = opening + told
+    listed = _fit_facts(lines, room if level == "facts" else min(room, max_tokens // 3))
+    text = opening + listed
     if level == "series":
         text += "\n" + _series(motion, rate, max_tokens - count_tokens(text) - 1)
     return text
 
 
 def count_tokens(text: str) -> int:
-    """An estimate of a text's tokens that holds for common vocabularies: rather too many than too few.
+    """Estimate the tokens of a text for common vocabularies, on the high side.
 
-    Up to three digits, up to six letters, a mark and a line break count one each.
+    Up to three digits, up to six letters, a punctuation mark and a line break count one each.
     """
     return len(_TOKEN.findall(text))
 
 
 def _fit_facts(lines: Sequence[str], room: int) -> str:
-    """As many facts as fit, in their order; what is said of single moments is dropped first, from the last on."""
+    """Keep as many facts as fit, in order; facts about single moments are dropped first, from the last on."""
     costs = [count_tokens(line) + 2 for line in lines]
     if sum(costs) <= room:
         return "\n".join(f"- {line}" for line in lines)
-    room -= 12  # for the line that says how many are missing
+    room -= 12  # tokens of the line with the number of missing facts
     keep: list[int] = []
     for i in sorted(range(len(lines)), key=lambda i: (bool(_EVENT.search(lines[i])), i)):
         room -= costs[i]
         if room < 0:
             break
         keep.append(i)
-    told = [f"- {lines[i]}" for i in sorted(keep)]
-    return "\n".join([*told, f"- ({len(lines) - len(keep)} further facts left out)"])
+    kept = [f"- {lines[i]}" for i in sorted(keep)]
+    return "\n".join([*kept, f"- ({len(lines) - len(keep)} further facts left out)"])
 
 
 def _series(motion: Motion, rate: float, room: int) -> str:
@@ -133,20 +132,20 @@ def _series(motion: Motion, rate: float, room: int) -> str:
     text = write(times)
     while len(times) > 1 and (excess := count_tokens(text) - room) > 0:
         per_row = count_tokens(text.rsplit("\n", 1)[1]) + 1
-        # Half of what seems too much at a time: the longest rows may be the ones that went.
+        # Drop half of the excess at a time, because the dropped rows may be the longest.
         times = np.linspace(0.0, last, max(1, len(times) - max(1, excess // (2 * per_row))))
         text = write(times)
     return text
 
 
 def _bend(joints: Array, a: int, b: int, c: int) -> Array:
-    """Angle in degrees [T] by which b-c departs from the direction of a-b."""
+    """Compute the angle between a-b and b-c, degrees [T]."""
     first, second = unit(joints[:, b] - joints[:, a]), unit(joints[:, c] - joints[:, b])
     return np.degrees(np.arccos(np.clip(np.einsum("ti,ti->t", first, second), -1.0, 1.0)))
 
 
 def _limb_angles(body: Body) -> dict[str, Array]:
-    """Bends of knees, hips and elbows and the arms' elevation, degrees [T] each; limbs not seen are left out."""
+    """Compute flexion of knees, hips and elbows and elevation of the arms, degrees [T] each, for seen limbs."""
     joints, out = body.joints, {}
     knees = knee_flexion(joints)
     down = unit(joints[:, PELVIS] - joints[:, NECK])

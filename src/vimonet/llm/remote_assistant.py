@@ -1,10 +1,10 @@
-"""Ask a language model behind an endpoint, which reads the motion as text: no weights, no training.
+"""Ask a language model behind an endpoint, which reads the motion as text.
 
     with RemoteAssistant(Endpoint(Settings("http://localhost:8000/v1", "qwen3"))) as assistant:
         assistant.ask("Which hand is raised?", motion="walk.bvh").text
 
-It is a `vimonet.inference.answer.MotionAssistant` and can stand where `Assistant` does, in the benchmark too. An answer
-names its endpoint and has no confidence: a language model's own figure cannot be calibrated.
+`RemoteAssistant` is a `vimonet.inference.answer.MotionAssistant` and replaces `Assistant`, also in the benchmark. An
+answer names its endpoint and has no confidence, because a confidence that a language model states is not calibrated.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ the right ones another."
 
 
 class RemoteAssistant:
-    """Ask an endpoint about movements, each given as text and, on request, as a picture.
+    """Ask an endpoint about movements, sent as text and optionally as an image.
 
     Args:
-        endpoint: closed with the assistant.
+        endpoint: the endpoint, which closes with the assistant.
         level: ``series`` (facts, joint angles and trajectory) or ``facts``.
         max_tokens: token budget of the movement's text.
-        picture: also send a strip of poses over time, for models that see.
-        answer_policy: ``calibrated`` or ``raw``, where a question names none.
+        image: also send an image of poses over time, for vision models.
+        answer_policy: default policy, ``calibrated`` or ``raw``.
 
     Raises:
-        InputError: an unknown level or policy, or a budget too small for it.
+        InputError: the level or policy is unknown, or the budget is too small.
     """
 
     config = None
@@ -57,7 +57,7 @@ class RemoteAssistant:
         *,
         level: str = "series",
         max_tokens: int = 2000,
-        picture: bool = False,
+        image: bool = False,
         answer_policy: str = "calibrated",
     ) -> None:
         if level not in LEVELS:
@@ -65,7 +65,7 @@ class RemoteAssistant:
         if max_tokens < LEAST_TOKENS[level]:
             raise InputError(f"{max_tokens} tokens are too few for {level}; give {LEAST_TOKENS[level]} or more.")
         policy_of(answer_policy)
-        self.endpoint, self.level, self.max_tokens, self.picture = endpoint, level, max_tokens, picture
+        self.endpoint, self.level, self.max_tokens, self.image = endpoint, level, max_tokens, image
         self.answer_policy = answer_policy
         self.name = f"{endpoint.settings.model} via {endpoint.settings.base_url}"
 
@@ -92,15 +92,15 @@ class RemoteAssistant:
         """Answer a question about a movement.
 
         Args:
-            question: in the asker's words, at most 2,000 characters.
+            question: free text, at most 2,000 characters.
             motion: a Motion, a path, or an array [T, 22, 3] in metres with Y up; None asks blind.
-            video, frames: not read: an endpoint reads movements.
-            fps: frames per second of an array (20 where not given).
-            evidence: hold every measurement that bears on the question in ``answer.evidence``, also one that agrees.
-            answer_policy: ``calibrated`` or ``raw``; None for the assistant's own.
+            video, frames: ignored, because an endpoint reads movements.
+            fps: frames per second of an array (default 20).
+            evidence: keep every measurement that bears on the question in ``answer.evidence``, not only contradictions.
+            answer_policy: ``calibrated`` or ``raw``; None for the assistant's default.
 
         Raises:
-            InputError: an unusable question or recording, or no answer from the endpoint.
+            InputError: the question or recording is unusable, or the endpoint gives no answer.
         """
         (answer,) = self._answers([(question, motion)], fps, evidence, answer_policy)
         if isinstance(answer, EndpointError):
@@ -118,7 +118,7 @@ class RemoteAssistant:
     def stream(
         self, question: str, motion: Any = None, *, fps: float | None = None, answer_policy: str | None = None
     ) -> Iterator[str]:
-        """Yield the pieces of the text that `ask` gives, once it has come as a whole."""
+        """Yield the text of `ask` in pieces, after the whole answer has arrived."""
         return pieces(self.ask(question, motion, fps=fps, answer_policy=answer_policy).text)
 
     def ask_batch(
@@ -130,13 +130,12 @@ class RemoteAssistant:
         evidence: bool = False,
         answer_policy: str | None = None,
     ) -> list[Answer]:
-        """Answer many (question, motion) pairs, several at a time, in order.
+        """Answer many (question, motion) pairs in order, with parallel requests.
 
-        A pair the endpoint has no usable answer for gets an empty one with the ``error``: one refusal does not end a
-        benchmark.
+        A failed pair gets an empty answer with its ``error``, so that one refusal does not end a benchmark.
 
         Raises:
-            InputError: an unusable question or recording, or an endpoint that answers nothing at all.
+            InputError: a question or recording is unusable, or the endpoint answers no request.
         """
         return [
             Answer("", endpoint=self.name, error=str(answer)) if isinstance(answer, EndpointError) else answer
@@ -147,7 +146,7 @@ class RemoteAssistant:
         self, asked: Sequence[Sequence[Any]], fps: float | None, evidence: bool, answer_policy: str | None
     ) -> Iterator[Answer | EndpointError]:
         policy = policy_of(answer_policy or self.answer_policy)
-        clips: dict[Any, MeasuredClip] = {}  # a recording that many questions are about is read and measured once
+        clips: dict[Any, MeasuredClip] = {}  # a recording of several questions is read and measured once
         texts: dict[Any, tuple[str, list[bytes]]] = {None: (_BLIND, [])}
         keys: list[Any] = []
         for question, motion, *_ in asked:
@@ -158,7 +157,7 @@ class RemoteAssistant:
                 read = motion if isinstance(motion, Motion) else load(motion, fps=fps)
                 clips[key] = clip = MeasuredClip(read)
                 text = describe_motion(read, self.level, max_tokens=self.max_tokens, facts=clip.facts)
-                texts[key] = (text, [_strip(read)] if self.picture else [])
+                texts[key] = (text, [_strip(read)] if self.image else [])
 
         def requests() -> Iterator[Request]:
             for (question, *_), key in zip(asked, keys, strict=True):
@@ -184,7 +183,7 @@ class RemoteAssistant:
 
 
 def _strip(motion: Motion) -> bytes:
-    """A PNG of the movement's poses; neither name nor facts are written on it."""
+    """Draw the movement's poses as PNG, without name or facts."""
     from vimonet.motion.render import draw_strip
 
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Build an index, bring it up to date, and search it."""
+"""Build, update and search an index."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 FPS = 20.0
 WINDOWS = (3.0, 9.0)
-"""Seconds of the windows a recording is cut into, at every length overlapping by half: short ones find when, long ones
-hold what takes longer."""
+"""Window lengths, s; windows of one length overlap by half. Short windows locate, long windows hold longer actions."""
 
 _BATCH = 64
 _SAVE_EVERY = 30.0  # seconds
@@ -32,12 +31,12 @@ _SAVE_EVERY = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Hit:
-    """Hold a span of a recording that fits.
+    """Hold a matching span of a recording.
 
     Attributes:
-        path: the recording.
-        start, end: seconds.
-        score: cosine between sentence and movement, -1..1; it ranks, it is no probability.
+        path: path of the recording.
+        start, end: span, s.
+        score: cosine similarity of sentence and movement, -1..1, which is no probability.
     """
 
     path: str
@@ -46,20 +45,20 @@ class Hit:
     score: float
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Convert to a JSON-ready mapping."""
         return asdict(self)
 
 
 class Index:
-    """Hold the vectors of the windows of many recordings. Made by :meth:`build`, opened by :meth:`open`.
+    """Hold the vectors of the windows of many recordings; `build` makes an index and `open` reads one.
 
     Attributes:
-        root: the folder the recordings lie in.
-        entries: one per recording.
-        windows: seconds of its windows.
-        encoder_folder, fingerprint: which text-motion encoder made the vectors.
-        complete: False while a build is under way or was interrupted.
-        failed: of the build just done: recordings that could not be read, and why.
+        root: folder of the recordings.
+        entries: one entry per recording.
+        windows: window lengths, s.
+        encoder_folder, fingerprint: text-motion encoder that made the vectors.
+        complete: False during a build and after an interrupted one.
+        failed: (recording, reason) of recordings that the last build could not read.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Index:
         self._arrays: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
-        """Number of windows."""
+        """Count the windows."""
         return sum(len(entry.bounds) for entry in self.entries)
 
     @classmethod
@@ -94,20 +93,20 @@ class Index:
         progress: bool = False,
         on_error: Callable[[str, str], None] | None = None,
     ) -> Index:
-        """Index a folder, or bring an index of it up to date.
+        """Index a folder, or update an index of it.
 
         Args:
-            folder: searched at any depth for recordings of every format that `vimonet.motion.load` reads.
-            out: the index; one that is there is brought up to date.
-            encoder: a loaded one, or its folder; None for the shipped one.
-            windows: seconds of the windows; None for those of the index that is there, else `WINDOWS`.
-            rebuild: replace an index of another text-motion encoder, of other windows, or a damaged one.
-            progress: show a bar with the time left.
-            on_error: called with path and reason for a recording that cannot be read; the rest goes on.
+            folder: folder, searched recursively for recordings that `vimonet.motion.load` reads.
+            out: file of the index; an existing index is updated.
+            encoder: a loaded text-motion encoder, or its folder; None for the shipped one.
+            windows: window lengths, s; None for those of an existing index, else `WINDOWS`.
+            rebuild: replace an index of another encoder, of other windows, or a damaged one.
+            progress: show a progress bar.
+            on_error: called with path and reason for every unreadable recording.
 
         Raises:
-            InputError: no recording there, `out` is something else or of other settings, no encoder, or windows it
-                cannot read.
+            InputError: the folder holds no recording, `out` is no index or has other settings, or the encoder or a
+                window length is unusable.
         """
         from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
 
@@ -143,7 +142,7 @@ class Index:
     def _update(
         self, found: Sequence[str], out: Path, *, progress: bool, on_error: Callable[[str, str], None] | None
     ) -> None:
-        """Embed what is new or changed in `found`, saving now and then; drop what cannot be read any more."""
+        """Encode new and changed recordings of `found`, save at intervals, and drop unreadable recordings."""
         from tqdm import tqdm
 
         from vimonet.motion import load
@@ -180,7 +179,7 @@ class Index:
                     bounds = sorted({pair for n in frames for pair in split(motion.frames, n, n // 2)})
                     clips = [motion.window(*pair) for pair in bounds]
                     for clip in clips[:1]:
-                        self._encoder.clips([clip])  # says so now if this kind of motion is none of the encoder's
+                        self._encoder.clips([clip])  # raises now for a kind of motion that the encoder does not read
                 except (InputError, OSError) as error:
                     entries.pop(path, None)
                     self.failed.append((path, str(error)))
@@ -195,7 +194,7 @@ class Index:
                     keep(complete=False)
                     saved = time.monotonic()
             embed()
-        except BaseException:  # also an interruption: what is done stays done
+        except BaseException:  # also an interruption: save the finished part
             keep(complete=False)
             raise
         finally:
@@ -206,7 +205,7 @@ class Index:
         keep(complete=True)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index, whole or not at all."""
+        """Write the index atomically."""
         about = {
             "root": str(self.root),
             "windows": list(self.windows),
@@ -221,7 +220,7 @@ class Index:
         """Read an index.
 
         Raises:
-            InputError: it is not there, damaged, something else, or of a newer version.
+            InputError: the file is missing, damaged, no index, or of a newer version.
         """
         about, entries = storage.read(path)
         return cls(
@@ -234,10 +233,10 @@ class Index:
         )
 
     def encoder(self, folder: str | os.PathLike[str] | None = None) -> TextMotionEncoder:
-        """Load the encoder that made the vectors: in `folder`, else where the index says, else the shipped one.
+        """Load the encoder that made the vectors from `folder`, else from the index's folder, else the shipped one.
 
         Raises:
-            InputError: it is not there, or is another one.
+            InputError: the encoder is missing or has another fingerprint.
         """
         from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
@@ -253,15 +252,15 @@ class Index:
         return self._encoder
 
     def search(self, text: str, k: int = 10) -> list[Hit]:
-        """Find the `k` spans that fit a sentence best, best first; spans of one recording never overlap.
+        """Find the `k` best spans for a sentence, best first; spans of one recording never overlap.
 
         Raises:
-            InputError: an empty text, or the index's encoder is not there.
+            InputError: the text is empty, or the index's encoder is missing.
         """
         return self.nearest(self.encoder().texts([text])[0], k)
 
     def nearest(self, vector: NDArray[np.floating[Any]], k: int = 10) -> list[Hit]:
-        """Find spans as :meth:`search`, for a vector [E] of the encoder's space (of a movement, say)."""
+        """Find the `k` best spans for a vector [E] in the encoder's space, such as that of a movement."""
         vectors, bounds, owners = self.arrays()
         scores = vectors @ np.asarray(vector, np.float32)
         taken: dict[int, list[tuple[int, int]]] = {}
@@ -270,7 +269,7 @@ class Index:
             start, end = (int(frame) for frame in bounds[row])
             owner = int(owners[row])
             if any(start < b and a < end for a, b in taken.get(owner, ())):
-                continue  # a better stretch holds a part of this one
+                continue  # a better span overlaps this one
             taken.setdefault(owner, []).append((start, end))
             path = str(self.root / self.entries[owner].path)
             hits.append(Hit(path, start / FPS, end / FPS, round(float(scores[row]), 4)))
@@ -279,7 +278,7 @@ class Index:
         return hits
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:
-        """Stack vectors [N, E] of all windows, their frames [N, 2], and which entry each belongs to [N]."""
+        """Stack the vectors of all windows [N, E], their frames [N, 2], and the index of their entry [N]."""
         if self._arrays is None:
             counts = [len(entry.bounds) for entry in self.entries]
             if not counts:
@@ -299,7 +298,7 @@ def _check_windows(windows: Iterable[float], longest: float) -> None:
 
 
 def _descending(scores: NDArray[np.float32], first: int) -> Iterable[int]:
-    """Yield rows by falling score; the first few are found without sorting all, the rest only if they are asked for."""
+    """Yield rows by falling score; partition the first ones, and sort the rest only when they are needed."""
     if first < len(scores):
         best = np.argpartition(-scores, first)[:first]
         best = best[np.argsort(-scores[best], kind="stable")]

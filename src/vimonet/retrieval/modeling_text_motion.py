@@ -1,9 +1,9 @@
-"""Encode motion and text into one space: a small dual encoder trained by contrast.
+"""Encode motion and text into one space by a small dual encoder with contrastive training.
 
-In the manner of TMR (Petrovich et al., ICCV 2023, arXiv 2305.00976), after the evaluator of Guo et al. (CVPR 2022,
-arXiv 2204.14109): each side becomes one vector of length 1, the right pairs of a batch are drawn together and the
-others apart by InfoNCE both ways, and pairs whose captions say the same are no negatives. Unlike TMR there is no
-decoder, and texts are read by a small transformer of our own rather than a language model of 66 M parameters.
+The model follows TMR (Petrovich et al., ICCV 2023, arXiv 2305.00976) and the evaluator of Guo et al. (CVPR 2022, arXiv
+2204.14109). Each side becomes a unit vector; symmetric InfoNCE trains the pairs of a batch, without negatives whose
+captions mean the same. Unlike TMR it has no decoder, and a small transformer reads the text instead of a language model
+of 66 M parameters.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from vimonet.utils.errors import InputError
 
 
 class MotionTextConfig(PretrainedConfig):
-    """Configuration of :class:`MotionTextModel`.
+    """Configure a `MotionTextModel`.
 
     Attributes:
-        motion_config, keypoint_config: shapes of the towers that read 3D motion and 2D keypoints (keys of
+        motion_config, keypoint_config: shapes of the towers for 3D motion and 2D keypoints (keys of
             :class:`MotionVQVAEConfig`, without `code_dim`); None for a model without that tower.
         code_dim: channels of a motion token.
-        vocab_size, max_text_tokens: of the text side; longer texts are cut.
-        width, layers, heads: of the transformers over motion tokens and over text tokens.
-        embedding_dim: of the shared space.
-        temperature: cosines are divided by it (TMR's 0.1).
-        dropout: in the transformers.
+        vocab_size, max_text_tokens: vocabulary and longest text; longer texts are truncated.
+        width, layers, heads: shape of the transformers over motion tokens and over text tokens.
+        embedding_dim: dimension of the shared space.
+        temperature: divisor of the cosines (0.1 in TMR).
+        dropout: dropout of the transformers.
 
     Raises:
-        InputError: a temperature that is not positive, or a width that the heads do not divide.
+        InputError: the temperature is not positive, or twice the heads do not divide the width.
     """
 
     model_type = "motion_text"
@@ -67,9 +67,12 @@ class MotionTextConfig(PretrainedConfig):
 
 @dataclass
 class MotionTextOutput(ModelOutput):
-    """Output of :meth:`MotionTextModel.forward`.
+    """Hold the output of `MotionTextModel.forward`.
 
-    loss: scalar, mean of both directions. text_embeds, motion_embeds: [N, E], length 1. logits: [N, N], text by motion.
+    Attributes:
+        loss: scalar, mean of both directions.
+        text_embeds, motion_embeds: unit vectors [N, E].
+        logits: [N, N], text by motion.
     """
 
     loss: Tensor | None = None
@@ -101,7 +104,7 @@ class SequenceHead(nn.Module):
 
 
 class MotionTextModel(PreTrainedModel):
-    """Encode motion and text. See :class:`MotionTextConfig`."""
+    """Encode motion and text (see `MotionTextConfig`)."""
 
     config_class = MotionTextConfig
     base_model_prefix = "motion_text"
@@ -111,7 +114,7 @@ class MotionTextModel(PreTrainedModel):
         super().__init__(config)
         self.motion_tower = _tower(config, config.motion_config)
         self.keypoint_tower = _tower(config, config.keypoint_config)
-        # One head for both: 2D clips are few, and what a token means should not depend on the sensor.
+        # One head for both, because 2D clips are few and a token should mean the same for every sensor.
         self.motion_head = SequenceHead(config.code_dim, config)
         self.word_embeddings = nn.Embedding(config.vocab_size, config.width)
         self.text_head = SequenceHead(config.width, config)
@@ -174,7 +177,7 @@ class MotionTextModel(PreTrainedModel):
             input_ids, attention_mask: [N, L]; the texts of the 3D clips come first, then those of the 2D ones.
             motion_values, motion_mask: [N3, T, D], [N3, T]; None when there is no 3D clip.
             keypoint_values, keypoint_mask: [N2, T2, D2], [N2, T2]; N = N3 + N2.
-            not_negative: bool [N, N], True where text i may well describe motion j: left out of the softmax. The
+            not_negative: bool [N, N], True where text i may describe motion j, which the softmax leaves out; the
                 diagonal is ignored.
             return_dict: False for a tuple.
 

@@ -1,19 +1,17 @@
 """Compute R-precision and MM-Dist between captions and movements (Guo et al., CVPR 2022, arXiv 2204.14109).
 
-For every movement a pool is made of its own description and 31 mismatched ones, drawn at random; all are ranked by
-Euclidean distance to the movement in the evaluator's space. R-precision@k is the share of movements whose description
-is among the first k; MM-Dist is the mean distance between a movement and its description.
+The pool of a movement holds its own description and 31 random mismatched ones, ranked by Euclidean distance to the
+movement in the encoder's space. R-precision@k is the share of movements whose description is among the first k; MM-Dist
+is the mean distance between a movement and its description. The definition leaves choices open; this module decides:
 
-What the definition leaves open, and what is done here:
-
-- a description is mismatched when it belongs to another clip and its words do not say the same (the rule by which the
-  evaluator's training leaves pairs out of the negatives): "a person walks" is no wrong answer for "someone is walking";
-- pools are drawn several times and averaged, since a single draw moves the figure by points;
-- at equal distance the mismatched description comes first: nothing is won by saying what fits every clip;
-- a generated caption takes the place of the reference in the pool of references: all systems meet the same pools, and
-  one that says the same of every clip gains nothing by leaving its pools empty;
-- intervals are over recordings, and the same figures for captions dealt to other recordings, which they do not
-  describe, stand beside (the random-pair control: about k / 32).
+- a description is mismatched if it belongs to another clip and its words mean something else (the rule of the
+  encoder's training), so "a person walks" is no wrong answer for "someone is walking";
+- several pools are drawn and averaged, because a single draw shifts the score by points;
+- at equal distance the mismatched description ranks first, so a caption that fits every clip gains nothing;
+- a generated caption replaces the reference in the pool of references, so all systems meet the same pools, and equal
+  captions for every clip gain nothing by emptying their pools;
+- intervals are over recordings, and every score has a random-pair control (about k / 32): the same captions dealt to
+  other recordings.
 """
 
 from __future__ import annotations
@@ -50,15 +48,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Hold the result of :func:`retrieval`.
+    """Hold the result of `retrieval`.
 
     Attributes:
         r_precision: share of movements whose description is among the first k, for k of `TOP`.
-        mm_dist: mean Euclidean distance of unit vectors, 0..2 (an evaluator's own scale: compare within one only).
-        random_r_precision, random_mm_dist: the same with descriptions dealt to other recordings, which they do not
-            describe.
-        n, recordings: descriptions scored, and recordings they are about.
-        pool, draws, seed, evaluator: how it was measured.
+        mm_dist: mean Euclidean distance of unit vectors, 0..2, which compares only within one encoder.
+        random_r_precision, random_mm_dist: the same for descriptions dealt to other recordings.
+        n, recordings: numbers of descriptions and of their recordings.
+        pool, draws, seed, encoder: settings of the measurement.
         ranks: [n, draws] rank of each description in its pools, from 1.
     """
 
@@ -71,11 +68,11 @@ class Retrieval:
     pool: int
     draws: int
     seed: int
-    evaluator: str
+    encoder: str
     ranks: NDArray[np.int64]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without the ranks."""
+        """Convert to a JSON-ready mapping, without the ranks."""
         return {
             **{f"r_precision@{k}": _plain(figure) for k, figure in self.r_precision.items()},
             "mm_dist": _plain(self.mm_dist),
@@ -86,12 +83,12 @@ class Retrieval:
             "pool": self.pool,
             "draws": self.draws,
             "seed": self.seed,
-            "evaluator": self.evaluator,
+            "evaluator": self.encoder,
         }
 
 
 def retrieval(
-    evaluator: TextMotionEncoder,
+    encoder: TextMotionEncoder,
     motions: Sequence[Motion],
     references: Sequence[str],
     recordings: Sequence[Hashable],
@@ -105,37 +102,39 @@ def retrieval(
     """Measure how well descriptions find their movements.
 
     Args:
-        evaluator: trained on other recordings than these.
-        motions: [N] the movement of each description; repeated where a clip has several.
-        references: [N] descriptions by people (or the labels).
+        encoder: text-motion encoder that was trained on other recordings.
+        motions: [N] movement of each description, repeated for a clip with several.
+        references: [N] descriptions by people (or labels).
         recordings: [N] recording of each, the unit of the intervals.
-        candidates: [N] generated captions to be scored in place of the references; None scores the references.
-        clips: [N] clip of each, where one recording holds several; None: descriptions of one `Motion` object are of
-            one clip.
+        candidates: [N] generated captions to score in place of the references; None scores the references.
+        clips: [N] clip of each; None takes descriptions of one `Motion` object as one clip.
         pool: descriptions per pool.
         draws: pools per description.
-        seed: of the pools and of the random pairs.
+        seed: seed of the pools and of the random pairs.
+
+    Returns:
+        The scores with their random-pair controls.
 
     Raises:
-        InputError: too few mismatched descriptions for a pool.
+        InputError: there are too few mismatched descriptions for a pool.
         ValueError: lengths differ.
     """
     if not len(motions) == len(references) == len(recordings) == len(candidates or references):
         raise ValueError("motions, references, recordings and candidates must be of one length")
     distinct = {id(motion): motion for motion in motions}
     place = {key: row for row, key in enumerate(distinct)}
-    found = evaluator.motions(list(distinct.values()))
+    found = encoder.motions(list(distinct.values()))
     return retrieval_of_vectors(
         found[[place[id(motion)] for motion in motions]],
-        evaluator.texts(references),
+        encoder.texts(references),
         references,
         recordings,
-        candidates=None if candidates is None else evaluator.texts(candidates),
+        candidates=None if candidates is None else encoder.texts(candidates),
         clips=[id(motion) for motion in motions] if clips is None else clips,
         pool=pool,
         draws=draws,
         seed=seed,
-        evaluator=evaluator.fingerprint,
+        encoder=encoder.fingerprint,
     )
 
 
@@ -150,14 +149,22 @@ def retrieval_of_vectors(
     pool: int = POOL,
     draws: int = 20,
     seed: int = 0,
-    evaluator: str = "",
+    encoder: str = "",
 ) -> Retrieval:
-    """Measure as :func:`retrieval`, from vectors [N, E]; `texts` are the words of the references."""
+    """Measure as `retrieval`, from unit vectors.
+
+    Args:
+        motions, references: [N, E] vectors of movements and references.
+        texts: [N] words of the references.
+        recordings, clips, pool, draws, seed: as in `retrieval`.
+        candidates: [N, E] vectors of generated captions, or None.
+        encoder: fingerprint of the text-motion encoder.
+    """
     mismatched = _mismatched(texts, recordings if clips is None else clips, pool)
     chosen = references if candidates is None else candidates
     dealt = _deal(mismatched, recordings, seed)
     ranks = _ranks(motions, chosen, references, mismatched, pool, draws, seed)
-    # The pool stays that of the description; the movement is another recording's.
+    # The pool belongs to the description, and the movement to another recording.
     random_ranks = _ranks(motions[dealt], chosen, references, mismatched, pool, draws, seed)
 
     def top(ranks: NDArray[np.int64]) -> dict[int, Figure]:
@@ -173,7 +180,7 @@ def retrieval_of_vectors(
         pool,
         draws,
         seed,
-        evaluator,
+        encoder,
         ranks,
     )
 
@@ -190,7 +197,7 @@ def _mismatched(texts: Sequence[str], clips: Sequence[Hashable], pool: int) -> N
     fewest = int(wrong.sum(1).min()) if len(texts) else 0
     if fewest < pool - 1:
         raise InputError(
-            f"retrieval: a pool of {pool} needs {pool - 1} descriptions that say something else, and there are "
+            f"retrieval: a pool of {pool} needs {pool - 1} descriptions that mean something else, and there are "
             f"{fewest}; give more clips, or a smaller pool."
         )
     return wrong
@@ -213,17 +220,14 @@ def _ranks(
         distances = np.linalg.norm(references[wrong] - motion, axis=1)
         own = np.linalg.norm(chosen[i] - motion)
         for draw in range(draws):
-            # A tolerance: equal sentences must tie whatever batch they were embedded in.
+            # The tolerance makes equal sentences tie, whatever batch encoded them.
             others = distances[rng.choice(len(wrong), pool - 1, replace=False)]
             ranks[i, draw] = 1 + int((others <= own + 1e-5).sum())
     return ranks
 
 
 def _deal(mismatched: NDArray[np.bool_], recordings: Sequence[Hashable], seed: int) -> NDArray[np.int64]:
-    """Deal each description the movement of an item of another recording which it does not describe, at random.
-
-    Its own where there is no such recording.
-    """
+    """Deal each description a random movement of another recording that it does not describe, else its own."""
     rng = np.random.default_rng([seed, 1])
     number = {recording: k for k, recording in enumerate(dict.fromkeys(recordings))}
     owner = np.array([number[recording] for recording in recordings], dtype=np.int64)
@@ -245,11 +249,11 @@ def _plain(figure: Figure) -> dict[str, Any]:
 
 
 SAME_WORDS = 0.8
-"""Jaccard index of the features of two captions from which on they are taken to say the same.
+"""Smallest Jaccard index of the features of two captions that mean the same.
 
-TMR (arXiv 2305.00976) leaves a pair out of the negatives when a sentence model finds its captions alike (cosine above
-0.8). Here words do it: content words with their endings cut off, and pairs of neighbouring ones, so that the order of
-two actions and the side of the body count.
+TMR (arXiv 2305.00976) leaves a pair out of the negatives when a sentence model gives its captions a cosine above 0.8.
+This index compares stemmed content words and pairs of neighbouring ones instead, so that the order of two actions and
+the side of the body count.
 """
 
 _IGNORED = frozenset(
@@ -264,7 +268,7 @@ _ENDINGS = re.compile(r"(ing|es|s|ed|e)$")
 
 @lru_cache(maxsize=65536)
 def _features(caption: str) -> frozenset[str]:
-    """Split a caption into content words (endings cut off) and the pairs of neighbouring ones."""
+    """Split a caption into stemmed content words and pairs of neighbouring ones."""
     words = [_stem(word) for word in re.findall(r"[a-z0-9]+", caption.lower()) if word not in _IGNORED]
     return frozenset(words) | frozenset(f"{a} {b}" for a, b in itertools.pairwise(words))
 
@@ -277,7 +281,7 @@ def _stem(word: str) -> str:
 
 
 def caption_overlap(captions: Sequence[str], others: Sequence[str]) -> NDArray[np.float32]:
-    """Compute the Jaccard index of the words of every caption with every other: [N, M] in 0..1."""
+    """Compute the Jaccard index of the words of N captions with those of M others: [N, M] in 0..1."""
     ours, theirs = [_features(c) for c in captions], [_features(c) for c in others]
     number = {feature: i for i, feature in enumerate({f for group in ours for f in group})}
     a, b = _indicators(ours, number), _indicators(theirs, number)
@@ -295,11 +299,11 @@ def _indicators(groups: Iterable[frozenset[str]], number: dict[str, int]) -> NDA
 
 
 def may_describe(texts: Sequence[str], captions: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
-    """Tell which texts say the same as one of the texts of a motion.
+    """Tell which texts mean the same as a caption of a motion.
 
     Args:
-        texts: [N].
-        captions: for each of M motions, all its captions.
+        texts: N texts.
+        captions: all captions of each of M motions.
 
     Returns:
         bool [N, M].

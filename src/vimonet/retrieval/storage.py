@@ -18,7 +18,7 @@ from vimonet.utils.files import whole_file
 
 VERSION = 1
 SETTINGS = ("root", "windows", "fingerprint", "evaluator", "complete")
-"""Keys of the settings an index is written with; see the attributes of `vimonet.retrieval.Index`."""
+"""Keys of an index's settings; see the attributes of `vimonet.retrieval.Index`."""
 
 _KEY = b"vimonet_index"
 
@@ -28,10 +28,10 @@ class Entry:
     """Hold the row of one recording.
 
     Attributes:
-        path: relative to the folder, with forward slashes.
-        stamp: size and time of its files; unchanged, the recording is taken to be unchanged.
-        digest: SHA-256 of its files, for when only the time is another.
-        bounds: int32 [n, 2], windows as frames (start, end) at 20 frames/s.
+        path: path relative to the folder, with forward slashes.
+        stamp: size and time of its files, whose equality marks an unchanged recording.
+        digest: SHA-256 of its files, compared when only the time differs.
+        bounds: int32 [n, 2], windows as (start, end) in frames at 20 frames/s.
         vectors: float16 [n, E].
     """
 
@@ -43,7 +43,13 @@ class Entry:
 
 
 def write(path: str | os.PathLike[str], about: Mapping[str, Any], entries: Sequence[Entry]) -> None:
-    """Write an index, whole or not at all: settings `about` (JSON-ready) and the entries."""
+    """Write an index atomically.
+
+    Args:
+        path: file of the index.
+        about: JSON-ready settings, with the keys of `SETTINGS`.
+        entries: one entry per recording.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -64,7 +70,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
     """Read settings and entries of an index.
 
     Raises:
-        InputError: it is not there, damaged, something else, or of a newer version.
+        InputError: the file is missing, damaged, no index, or of a newer version.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -72,7 +78,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
     if not os.path.isfile(path):
         raise InputError(f"{path}: there is no such index; make one with 'vimonet index FOLDER -o {path}'.")
     try:
-        # ParquetFile and not read_table, which imports the dataset machinery for half a second.
+        # read_table would import pyarrow.dataset, which takes half a second.
         file = pq.ParquetFile(path)
         about = json.loads(file.schema_arrow.metadata[_KEY])
         newer = int(about["version"]) > VERSION
@@ -113,7 +119,13 @@ def _rows(column: Any) -> list[NDArray[Any]]:
 
 
 def entry_of(root: Path, path: str, old: Entry | None) -> Entry:
-    """Return the entry as it was when the recording has not changed, else one without windows."""
+    """Return the old entry of an unchanged recording, else an entry without windows.
+
+    Args:
+        root: folder of the recordings.
+        path: path of the recording relative to `root`.
+        old: its entry in the index, or None.
+    """
     files = _files(root / path)
     stamp = ";".join(f"{s.st_size}:{s.st_mtime_ns}" for s in (file.stat() for file in files))
     if old is not None and old.stamp == stamp:
@@ -129,7 +141,7 @@ def entry_of(root: Path, path: str, old: Entry | None) -> Entry:
 
 
 def _files(path: Path) -> list[Path]:
-    """List the files a recording depends on: itself, an AMC's skeletons, the frames of a keypoint folder."""
+    """List the files of a recording: itself, the skeletons beside an AMC, the frames of a keypoint folder."""
     if path.is_dir():
         return sorted(path.glob("*_keypoints.json"))
     beside = sorted(path.parent.glob("*.asf")) if path.suffix.lower() == ".amc" else []

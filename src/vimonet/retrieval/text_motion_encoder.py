@@ -1,4 +1,4 @@
-"""Run the text-motion encoder: motions and sentences in, unit vectors out."""
+"""Encode motions and sentences as unit vectors by the text-motion encoder."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "token
 
 
 def shipped_encoder() -> Path:
-    """Name the folder of the weights that come with ViMoNet (a source tree without them has no such folder)."""
+    """Return the folder of the shipped weights, which a source tree may lack."""
     return WEIGHTS / "evaluator"
 
 
 class TextMotionEncoder:
-    """Hold model, feature extractor and tokenizer together.
+    """Encode motions and sentences by a dual encoder.
 
     Args:
         model: the dual encoder.
-        extractor: turns motions into its features.
-        tokenizer: turns sentences into its tokens; pads on the right.
-        fingerprint: of the weights it was loaded from; vectors of encoders with other fingerprints do not compare.
+        extractor: feature extractor of the model.
+        tokenizer: tokenizer of the model, set to pad on the right.
+        fingerprint: hash of its files; vectors compare only within one fingerprint.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class TextMotionEncoder:
         """Load a text-motion encoder in float32 on the CPU; None for the shipped one.
 
         Raises:
-            InputError: the folder or a file of it is missing, damaged, or something else.
+            InputError: the folder or one of its files is missing or damaged.
         """
         from transformers import PreTrainedTokenizerFast
 
@@ -67,7 +67,7 @@ class TextMotionEncoder:
                 )
         check_safetensors(path / "model.safetensors")
         try:
-            # Not through from_pretrained, whose detour over the meta device imports a symbolic algebra system.
+            # from_pretrained would import sympy by way of the meta device.
             with no_init_weights():
                 model = MotionTextModel(MotionTextConfig.from_pretrained(path))
             model.load_state_dict(load_file(path / "model.safetensors"))
@@ -82,7 +82,7 @@ class TextMotionEncoder:
         return cls(model, extractor, tokenizer, digest.hexdigest()[:16])
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write all parts into a folder, the weights as float16: rounding them changes a cosine by about 0.001."""
+        """Write all parts into a folder, weights as float16, which changes a cosine by about 0.001."""
         half = MotionTextModel(self.model.config)
         half.load_state_dict(self.model.state_dict())
         half.half().save_pretrained(folder)
@@ -91,20 +91,20 @@ class TextMotionEncoder:
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Return the dimension of a vector."""
         return int(self.model.config.embedding_dim)
 
     @property
     def max_frames(self) -> int:
-        """Longest stretch that becomes one vector, in frames at 20 frames/s."""
+        """Return the longest clip that becomes one vector, in frames at 20 frames/s."""
         return self.extractor.max_frames
 
     @torch.inference_mode()
     def texts(self, sentences: Sequence[str], batch_size: int = 256) -> Vectors:
-        """Encode sentences to vectors float32 [N, E], each of length 1.
+        """Encode sentences as unit vectors float32 [N, E].
 
         Raises:
-            InputError: a sentence without a word.
+            InputError: a sentence is empty.
         """
         found = []
         for start in range(0, len(sentences), batch_size):
@@ -122,13 +122,12 @@ class TextMotionEncoder:
         return _stack(found, self.dim)
 
     def motions(self, motions: Iterable[Motion], batch_size: int = 64) -> Vectors:
-        """Encode motions to vectors float32 [N, E], each of length 1.
+        """Encode motions as unit vectors float32 [N, E].
 
-        A motion longer than `max_frames` is read in windows that overlap by half; its vector is their mean, made length
-        1 again.
+        A motion longer than `max_frames` is encoded in windows that overlap by half; their mean is normalised again.
 
         Raises:
-            InputError: a kind of motion the encoder was not trained on.
+            InputError: the encoder was not trained on this kind of motion.
         """
         clips: list[Motion] = []
         owners: list[int] = []
@@ -143,10 +142,10 @@ class TextMotionEncoder:
 
     @torch.inference_mode()
     def clips(self, clips: Sequence[Motion], batch_size: int = 64) -> Vectors:
-        """Encode to vectors float32 [N, E] clips no longer than `max_frames`; clips of like length share a batch.
+        """Encode clips of at most `max_frames` as unit vectors float32 [N, E], in batches of similar length.
 
         Raises:
-            InputError: a clip that is longer, or a kind of motion the encoder was not trained on.
+            InputError: a clip is longer, or the encoder was not trained on this kind of motion.
         """
         vectors = np.zeros((len(clips), self.dim), np.float32)
         for name, dimensions in (("motion", 3), ("keypoint", 2)):
@@ -162,10 +161,7 @@ class TextMotionEncoder:
 
 
 def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """Cut windows (start, end) that cover a recording: `window` frames every `stride`, the last one ending with it.
-
-    A recording no longer than a window is one window.
-    """
+    """Cut a recording into windows (start, end) of `window` frames every `stride`; the last window ends with it."""
     if frames <= window:
         return [(0, frames)]
     starts = list(range(0, frames - window, stride))
