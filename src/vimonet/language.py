@@ -244,10 +244,10 @@ _SUBJECT = re.compile(r"(?:(?:a|the) (?:person|man|woman)|someone) ", re.IGNOREC
 
 
 def without_repeats(answer: str) -> str:
-    """An answer whose parts, joined by ", then ", differ from their neighbours: "kicking, then kicking" is "kicking".
+    """Drop parts, joined by ", then ", that equal the part before: "kicking, then kicking" becomes "kicking".
 
-    Small models repeat themselves so; no answer or caption of `vimos-open` does (equal neighbours are one part there).
-    The first part of a sentence is compared without its subject: "a person kicks, then kicks."
+    Small models repeat themselves; answers and captions of `vimos-open` never do. The first part of a sentence is
+    compared without its subject: "a person kicks, then kicks."
     """
     text = answer.rstrip(".")
     first, *others = text.split(_THEN)
@@ -262,13 +262,13 @@ def without_repeats(answer: str) -> str:
 
 
 def growing_without_repeats(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield the text of a stream as `without_repeats` leaves it: a part is held back until it is known to be new."""
+    """Yield the text of a stream without repeats; hold a part back until it is known to be new."""
     text = given = ""
     for piece in pieces:
         text = (text + piece).lstrip()
         head, then, _ = text.rpartition(_THEN)
-        # The first part comes as it grows, but for a comma that may become ", then " and a full stop.
-        safe = without_repeats(head) if then else _surely_given(text)
+        # The first part is yielded as it grows, except a full stop and a comma that may become ", then ".
+        safe = without_repeats(head) if then else _certain_part(text)
         if safe.startswith(given) and len(safe) > len(given):
             yield safe[len(given) :]
             given = safe
@@ -277,7 +277,7 @@ def growing_without_repeats(pieces: Iterable[str]) -> Iterator[str]:
         yield whole[len(given) :]
 
 
-def _surely_given(text: str) -> str:
-    """The beginning of a first part that stays whatever follows."""
+def _certain_part(text: str) -> str:
+    """Return the beginning of a first part that stays whatever follows."""
     last = text.rfind(",")
     return (text if last < 0 else text[:last] if _THEN.startswith(text[last:]) else text).rstrip(" .")

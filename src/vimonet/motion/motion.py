@@ -250,12 +250,12 @@ class Motion:
 
     @property
     def duration(self) -> float:
-        """Length in seconds: frames / fps."""
+        """Duration, s: frames / fps."""
         return self.frames / self.fps
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """bool [T, 22]: where the joint was seen."""
+        """Whether each joint was seen, bool [T, 22]."""
         if self.confidence is None:
             return np.ones(self.joints.shape[:2], dtype=bool)
         return self.confidence > 0
@@ -284,10 +284,10 @@ class Motion:
 
 
 def fill_unseen(joints: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give unseen joints a plausible, finite place.
+    """Give unseen joints a plausible, finite position.
 
-    In time, an unseen stretch is interpolated linearly between the frames that were seen and held at the ends. A
-    joint never seen takes the place of its parent (the pelvis: of the mean of what was seen, else the origin).
+    Unseen spans are interpolated linearly in time and held at the ends. A joint never seen takes the position of its
+    parent (the pelvis: the mean of the seen joints, else the origin).
 
     Args:
         joints: [T, 22, 3]; values where ``seen`` is False are ignored.

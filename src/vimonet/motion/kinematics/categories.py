@@ -82,29 +82,31 @@ TRAVEL_SPEED: Final = Scale(
 CAPTION_PACE: Final = Scale(
     {"slowly": (0.0, 0.75), "quickly": (1.9, INFINITY)},
     "leg lengths/s",
-    "as TRAVEL_SPEED, of somebody whom a label says to walk: a brisk walk is quick too",
+    "as TRAVEL_SPEED, for labelled walks: a brisk walk is quick, too",
 )
 STAYS_ON_PATH: Final = Threshold(
-    0.3, 0.3, "leg lengths of path", "the pelvis of somebody who stands sways by less in ten seconds"
+    0.3, 0.3, "leg lengths of path", "the pelvis of a standing person sways by less in ten seconds"
 )
 STRIDES: Final = Threshold(
     0.5,
     0.5,
     "leg lengths/s of mean speed",
-    "slower, feet are set down without a walk and steps can be counted in two ways",
+    "slower feet strike without a walk, and counts of steps are ambiguous",
 )
 NO_STEP: Final = Threshold(0.2, 0.2, "leg lengths of path", "less path than a quarter of a step holds no step")
-RETURNS: Final = Threshold(0.25, 0.7, "share of the farthest distance", "back within a quarter of the way out, or not")
+RETURNS: Final = Threshold(
+    0.25, 0.7, "share of the farthest distance", "back within a quarter of the farthest distance, or not"
+)
 WENT_OUT: Final = Threshold(1.0, 1.0, "leg lengths", "a shorter excursion is no excursion")
 WANDERS: Final = Threshold(1.5, 1.5, "leg lengths of path", "shifting about is less, a walk there and back more")
 LEAVES_CIRCLE: Final = Threshold(1.3, 0.75, "m", "the circle that is asked about has a radius of one metre")
-DRIFTS: Final = Threshold(0.5, 0.15, "leg lengths aside", "like TRAVELS, for the part of the way that is sideways")
+DRIFTS: Final = Threshold(0.5, 0.15, "leg lengths aside", "like TRAVELS, for the sideways part of the displacement")
 LONG_PATH: Final = Threshold(1.2, 1.2, "leg lengths", "a shorter path is stated in steps, not metres")
-LONG_WAY: Final = Threshold(3.0, 3.0, "m", "shorter ways are said to half a metre, longer ones to a metre")
+WHOLE_METRES: Final = Threshold(3.0, 3.0, "m", "shorter paths are stated to half a metre, longer ones to a metre")
 MAY_WALK: Final = Threshold(
     0.3, 0.3, "leg lengths/s of mean speed", "faster, a walk that no label names may be among the actions"
 )
-LEAVES_PLACE: Final = Threshold(0.15, 0.15, "leg lengths of path", "the sway of somebody who tries to stand still")
+LEAVES_PLACE: Final = Threshold(0.15, 0.15, "leg lengths of path", "the sway of a person standing still")
 STEP_AWAY: Final = Threshold(0.7, 0.7, "leg lengths of path", "a step's length: what repeats may be a walk")
 MANY_STEPS: Final = Threshold(20.0, 20.0, "steps", "more are not counted by eye")
 STEPS_APART: Final = Threshold(0.2, 0.2, "s between two steps", "closer ones are a hop or a missed contact")
@@ -114,7 +116,7 @@ PACE_CHANGES: Final = Threshold(
 PACE_MEASURED: Final = Threshold(
     0.5, 0.5, "leg lengths in the faster half", "below it the ratio of two speeds is noise"
 )
-TOP_SPEED: Final = Threshold(0.8, 0.8, "m/s", "slower peaks are sway and bending of the trunk")
+TOP_SPEED: Final = Threshold(0.8, 0.8, "m/s", "slower peaks are sway and trunk inclination")
 NOT_FAST: Final = Threshold(
     1.9, 1.9, "leg lengths/s of peak speed", "faster may be a run, whose strides leave the ground"
 )
@@ -131,7 +133,7 @@ BETWEEN_SMALL_ANGLES: Final = Threshold(
 )
 BETWEEN_ANGLES: Final = Threshold(27.0, 27.0, "degrees from 180, 270 or 360", "as for the small angles")
 OFF_STRAIGHT: Final = Threshold(1.0, 1.0, "degrees off ahead or back", "a smaller angle is not worth a number")
-CAPTION_TURN: Final = Threshold(40.0, 12.0, "degrees", "a caption names a turn only where nobody overlooks it")
+CAPTION_TURN: Final = Threshold(40.0, 12.0, "degrees", "a caption names only a turn that nobody overlooks")
 SAME_FACING: Final = Threshold(
     20.0, 65.0, "degrees between start and end", "a quarter turn is another facing, a swing is not"
 )
@@ -144,7 +146,7 @@ RAISED_HAND: Final = Threshold(
     "a wrist is 10 cm thick with its hand; hands at chest height stay below",
 )
 LOW_HAND: Final = Threshold(
-    -0.12, -0.12, "m of the wrist above its shoulder", "a hand this far down was never on its way up"
+    -0.12, -0.12, "m of the wrist above its shoulder", "a hand this far down was never being raised"
 )
 HAND_OVER_HEAD: Final = Threshold(
     0.32, 0.1, "m of the wrist above its shoulder", "the crown lies .3 m above the shoulders"
@@ -178,7 +180,7 @@ MOST_ACTIVE: Final = Threshold(1.35, 1.35, "ratio to the next limb", "the most a
 QUIET_LIMB: Final = Threshold(0.1, 0.1, "m/s", "the limit of sensors")
 ONLY_LIMB: Final = Threshold(3.0, 3.0, "ratio of two speeds", "the other limb did it")
 ONE_ARM_REPEATS: Final = Threshold(2.0, 2.0, "ratio to the other arm's speed", "the other arm only follows")
-STILL_PELVIS: Final = Threshold(0.15, 0.15, "leg lengths/s", "sway of somebody who stands")
+STILL_PELVIS: Final = Threshold(0.15, 0.15, "leg lengths/s", "sway of a standing person")
 
 # Places of a hand: height as a share of the distance from the pelvis (0) up to the shoulder (1), reach in torsos.
 HAND_PLACES: Final[dict[str, tuple[float, float]]] = {
@@ -220,7 +222,7 @@ LEVEL_TRUNK: Final = Threshold(60.0, 35.0, "degrees from upright, in the image p
 STANDING_HEIGHT: Final = Threshold(
     1.3, 0.9, "torsos of the pelvis over the lower ankle, in the image plane", "1.7 when standing, .8 on a chair"
 )
-ACROSS: Final = Threshold(1.0, 0.5, "torsos over the picture", "like TRAVELS: a standing leg is 1.7 torsos long")
+ACROSS: Final = Threshold(1.0, 0.5, "torsos across the image", "like TRAVELS: a standing leg is 1.7 torsos long")
 NEARER: Final = Threshold(
     1.35, 1.12, "ratio of the body's sizes at start and end", "keypoints give a size to a tenth; a third is an approach"
 )

@@ -77,9 +77,9 @@ class BlazePose:
     """Run MediaPipe's pose models as a ``PoseEstimator``.
 
     Args:
-        max_people: followed at the same time; the time per frame grows with it where there are several.
-        every: frames between two detections while somebody is followed.
-        threshold: visibility under which a joint counts as not seen.
+        max_people: most people tracked at the same time; time per frame grows with their number.
+        every: frames between two detections while a person is tracked.
+        threshold: visibility under which a joint counts as unseen.
 
     Raises:
         InputError: mediapipe is not installed.
@@ -104,7 +104,7 @@ class BlazePose:
             with _quiet():
                 self._detector = SolutionBase(graph_config=_DETECTOR)
                 self._landmarks = SolutionBase(graph_config=_LANDMARKS, side_inputs={"model_complexity": 1})
-                # A first run here: it writes a line per model to standard error.
+                # The first run writes a line per model to standard error.
                 blank = np.zeros((64, 64, 3), np.uint8)
                 self._detect(blank)
                 self._person(blank, _Region(32, 32, 32, 0.0))
@@ -118,7 +118,7 @@ class BlazePose:
         height, width = image.shape[:2]
         if min(height, width) < _SMALLEST:
             return []
-        found = [self._followed(image, region) for region in self._regions]
+        found = [self._tracked(image, region) for region in self._regions]
         self._since += 1
         beat = self._since >= self.every
         if beat or not any(found):
@@ -138,9 +138,9 @@ class BlazePose:
         self._landmarks.close()
 
     def _detect(self, image: NDArray[np.uint8], parts: bool = False) -> list[_Region]:
-        """Detect regions of people who are not followed yet, the largest and most central first.
+        """Detect regions of people who are not tracked yet, the largest and most central first.
 
-        The detector sees 224 x 224 pixels: people who are small in the picture are found in parts of it.
+        The detector reads 224 x 224 pixels, so small people are found only in parts of the image.
         """
         height, width = image.shape[:2]
         fresh: list[tuple[float, _Region]] = []
@@ -161,20 +161,20 @@ class BlazePose:
         return [region for _, region in fresh[: self.max_people]]
 
     def _search(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
-        """Find the person in a region or, for one cut off by the picture's edge, a larger one around it."""
+        """Find the person in a region, or, at the edge of the image, in a larger region around it."""
         for factor in _LARGER:
             found = self._person(image, replace(region, side=region.side * factor))
             if found is not None:
                 return found
         return None
 
-    def _followed(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
-        """Find the person of the frame before; None where the body shrinks at once: the model has slid onto a hand."""
+    def _tracked(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
+        """Find the person of the frame before; None if the body suddenly shrinks (the model tracks a hand)."""
         found = self._person(image, region)
         return found if found is None or found[1].side > _SHRINKS * region.side else None
 
     def _person(self, image: NDArray[np.uint8], region: _Region) -> tuple[Person, _Region] | None:
-        """Find the person in a region and the region for the next frame; None when there is none."""
+        """Find the person in a region, and the region for the next frame, or None."""
         height, width = image.shape[:2]
         rectangle = self._rectangle(
             x_center=region.x / width,
@@ -200,7 +200,7 @@ class BlazePose:
 
 
 def _twice(a: Person, b: Person) -> bool:
-    """Tell whether two bodies are one person found twice: joints at the same places, or boxes that mostly overlap."""
+    """Test whether two bodies are one person: joints at the same positions, or boxes that mostly overlap."""
     p, q = a.box, b.box
     common = np.prod(np.maximum(np.minimum(p[2:], q[2:]) - np.maximum(p[:2], q[:2]), 0.0))
     union = np.prod(p[2:] - p[:2]) + np.prod(q[2:] - q[:2]) - common
@@ -216,13 +216,13 @@ def _parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
 
 
 def _overlap(a: _Region, b: _Region) -> bool:
-    """Tell whether two regions are of the same person."""
+    """Test whether two regions belong to the same person."""
     return math.hypot(a.x - b.x, a.y - b.y) < 0.2 * max(a.side, b.side)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep lines that native code writes to standard error off the user's terminal."""
+    """Discard the lines that native code writes to standard error."""
     os.environ.setdefault("GLOG_minloglevel", "2")
     sys.stderr.flush()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from vimonet.motion.kinematics.categories import LONG_WAY, PARTS, third_of
+from vimonet.motion.kinematics.categories import PARTS, WHOLE_METRES, third_of
 from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.label_consistency import NEVER as NEVER
 from vimonet.vimos.types import Question
@@ -48,7 +48,7 @@ def halves(seconds: float) -> float:
 
 def metres(length: float) -> str:
     """Say a length: to half a metre, a longer one to whole metres."""
-    return about(float(round(length)) if LONG_WAY.decide(length) else round(length * 2) / 2, "metre")
+    return about(float(round(length)) if WHOLE_METRES.decide(length) else round(length * 2) / 2, "metre")
 
 
 def third(start: float, end: float, duration: float) -> str | None:
