@@ -7,6 +7,7 @@ holds the table of the flags that several commands have.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import shlex
@@ -74,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         name = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else "file system"
         return complain(f"{name}: {error.strerror or error}.")
+    finally:
+        if args.own_process:
+            gc.freeze()  # the process ends: a last collection over all of torch would take half a second for nothing
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
