@@ -366,6 +366,8 @@ def test_a_quick_start_answers_alike_without_the_compiler(folder, assistant, tmp
         "import torch._dynamo as real\n"
         "assert real.__file__\n"
         "assert not quick_imports()\n"
+        "import gc\n"
+        "assert gc.isenabled()\n"
         "print(answer.text, end='')\n"
     )
     out = subprocess.run(
