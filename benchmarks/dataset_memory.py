@@ -56,8 +56,8 @@ def _made(cache: list[Record] = []) -> list[Record]:  # noqa: B006
     if not cache:
         import random
 
+        from research.vimos_open.synthesis import ACTIONS, generate
         from vimonet.vimos.annotators.annotate import annotate
-        from vimonet.vimos.synthesis import ACTIONS, generate
 
         for number in range(40):
             motion = generate(sorted(ACTIONS)[number % len(ACTIONS)], seed=number)[0]

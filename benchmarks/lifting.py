@@ -91,7 +91,7 @@ def table(title: str, rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", help="VIMOS dataset (vimonet data build open)")
+    parser.add_argument("dataset", help="VIMOS dataset (vimonet data build)")
     parser.add_argument("-m", "--model", help="model folder (default: the shipped one)")
     parser.add_argument("--split", choices=("val", "test"), default="val", help="recordings (val)")
     parser.add_argument("--sources", nargs="+", default=["bnr", "cmu"], help="corpora with 3D motions (bnr cmu)")

@@ -40,7 +40,7 @@ def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
     from vimonet.training.data.vimos_dataset import training_samples
 
     if not (dataset / "vimos.json").is_file():
-        from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
+        from research.vimos_open.builder import OpenBuilder
         from vimonet.vimos.dataset_writer import build
 
         dataset = Path(folder) / "synthetic"

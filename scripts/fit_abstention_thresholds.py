@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.views import VIEWS, dataset_items, filmed
+from research.vimos_open.augment import Pool, make_sample
 from vimonet.bench.predictions import own_words
 from vimonet.bench.scoring import text_metrics
 from vimonet.evidence.claims import SUBJECT
@@ -29,7 +30,6 @@ from vimonet.inference.answer_policy import numeric
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
 from vimonet.vimos.action_labels import participle, third_person
-from vimonet.vimos.builders.vimos_open.augment import Pool, make_sample
 from vimonet.vimos.types import Clip, Item
 
 _WIDEST = 3.0

@@ -18,10 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from research.vimos_open.synthesis import compose, generate
+from research.vimos_open.synthesis.figure import Array, apply, rotation
+from vimonet.motion.io.bvh_writer import write_bvh
 from vimonet.motion.kinematics import heading
 from vimonet.motion.motion import Motion
-from vimonet.vimos.synthesis import compose, generate, write_bvh
-from vimonet.vimos.synthesis.figure import Array, apply, rotation
 
 SINGLE: Final[dict[str, tuple[str, int, dict[str, Any]]]] = {
     "walk": ("walk", 3, {"speed": 1.2, "duration": 4.0}),

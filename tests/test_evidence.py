@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from research.vimos_open.synthesis import generate
 from vimonet.evidence import (
     AGREES,
     CHECKS,
@@ -26,7 +27,6 @@ from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.projection import project
 from vimonet.motion.skeleton import INDEX
 from vimonet.samples import sample_path
-from vimonet.vimos.synthesis import generate
 
 
 @cache

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from research.vimos_open.synthesis import generate
 from vimonet.evidence import NOT_MEASURABLE, contradiction, examine, measured_answer
 from vimonet.evidence.topics import counts_things, of_question
 from vimonet.language import mentions, normalise_question
 from vimonet.motion import load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.samples import sample_path
-from vimonet.vimos.synthesis import generate
 
 
 @cache

@@ -58,7 +58,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 BRIEFLY = {
-    "vimonet data build open": ["--sources", "synthetic", "--count", "12", "--val", "4", "--workers", "0"],
+    "vimonet data build research/vimos_open/builder.py": [
+        *("--sources", "synthetic", "--count", "12", "--val", "4", "--workers", "0"),
+    ],
     "vimonet data build folder": ["--workers", "0"],
     "vimonet bench run": ["--limit", "24", "--control-limit", "6", "--samples", "100", "--train-rows", "12"],
 }
@@ -68,7 +70,7 @@ BRIEFLY = {
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     """The datasets, model and reports the pages speak of, small."""
-    from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
+    from research.vimos_open.builder import OpenBuilder
     from vimonet.vimos.dataset_writer import build
 
     shelf = tmp_path_factory.mktemp("shelf")
@@ -114,6 +116,7 @@ def desk(tmp_path: Path, model: Path, shelf: Path, monkeypatch: pytest.MonkeyPat
         shutil.copytree(tmp_path / "clips", tmp_path / folder)
     table = "file,caption,split\nwalk.bvh,a person walks forward.,train\nwave_right.bvh,someone waves.,test\n"
     (tmp_path / "captions.csv").write_text(table)
+    (tmp_path / "research").symlink_to(ROOT / "research")
     for name in ("data", "runs"):
         shutil.copytree(shelf / name, tmp_path / name, symlinks=True)
     monkeypatch.chdir(tmp_path)

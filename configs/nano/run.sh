@@ -2,13 +2,13 @@
 # Everything from recordings to the shipped nano and its scores. Two CPU cores: about four hours for one seed, an hour and a
 # half for each further one; a GPU is used where there is one.
 #   VIMONET_DATA=DIR bash configs/nano/run.sh [seed ...]
-# VIMONET_DATA names the folder of the recordings (docs/training.md, "Data").
+# VIMONET_DATA names the folder of the recordings (research/vimos_open/README.md).
 # An interrupted run goes on where it stopped: the dataset and every stage resume, what is finished is left alone.
 #
 # Stage 2 is warm-up, a long stretch at one rate, and a decay (WSD, arXiv 2405.18392): seeds share the long stretch and differ
 # in the order and draws of the decay, so that their spread is a lower bound of what other seeds would give.
 set -euo pipefail
-: "${VIMONET_DATA:?name the folder of the recordings in VIMONET_DATA; docs/training.md says how it is laid out}"
+: "${VIMONET_DATA:?name the folder of the recordings in VIMONET_DATA; research/vimos_open/README.md says how it is laid out}"
 VIMONET_DATA=$(realpath "$VIMONET_DATA") && export VIMONET_DATA
 cd "$(dirname "$0")/../.."
 seeds=("${@:-0}")
@@ -23,7 +23,8 @@ stage() { # stage OUTPUT NAME [key=value ...]
         vimonet train "${name/keypoints/instruct}" --config "configs/nano/$name.yaml" output="$output" "$@"
 }
 
-vimonet data build open --output data/vimos-open --count 60000
+vimonet data build research/vimos_open/builder.py --output data/vimos-open --count 60000
+python -m research.vimos_open.kit_captions --output data/kit-captions.txt
 stage runs/nano/tokenizer motion-tokenizer
 stage runs/nano/language pretrain-lm trainer.compile=$compile
 stage runs/nano/align align trainer.compile=$compile

@@ -8,7 +8,7 @@
 # Seeds share what lies before the films and differ in the order and draws of these: their spread is a lower bound of what
 # other seeds would give.
 set -euo pipefail
-: "${VIMONET_DATA:?name the folder of the recordings in VIMONET_DATA; docs/training.md says how it is laid out}"
+: "${VIMONET_DATA:?name the folder of the recordings in VIMONET_DATA; research/vimos_open/README.md says how it is laid out}"
 VIMONET_DATA=$(realpath "$VIMONET_DATA") && export VIMONET_DATA
 cd "$(dirname "$0")/../.."
 python -c "import panda3d" 2>/dev/null || python -m pip install "panda3d>=1.10.15"
@@ -34,8 +34,8 @@ train() { # train ARM
     done
 }
 
-vimonet data build open --output data/vimos-open --count 60000
-python -m research.fusion.build --output data/vimos-paired --count 3000
+vimonet data build research/vimos_open/builder.py --output data/vimos-open --count 60000
+vimonet data build research/fusion/scenes/paired_builder.py --output data/vimos-paired --count 3000
 python -m research.fusion.tower data/vimos-paired runs/fusion/tower
 python -m research.fusion.lookup "$config" runs/fusion/reader
 python -m research.fusion.align "$config" runs/fusion/start

@@ -128,7 +128,7 @@ def score_cells(
     rows = list(read_records(dataset, split))
     if not rows or any(row.motion is None or row.video is None for row in rows):
         raise InputError(
-            f"{dataset}: the cells need motion and video in every row; build one with python -m research.fusion.build."
+            f"{dataset}: the cells need motion and video in every row; build it with research/fusion/scenes."
         )
     frames = loaded.processor.video_processor
     clips = [(str(Path(dataset) / str(row.video)), None, None) for row in rows]
@@ -166,7 +166,7 @@ def _scored(row: Record, number: int, told: Instruction, right: dict[str, bool])
     needs = told.evidence.get("needs")
     if needs not in NEEDS:
         raise InputError(
-            f"{row.id}: a question does not say what it needs; build the dataset with python -m research.fusion.build."
+            f"{row.id}: a question does not say what it needs; build the dataset with research/fusion/scenes."
         )
     return Scored(
         *(f"{row.id}/{number}", row.recording, needs, family_of(needs, told.form), told.form, told.wording),
@@ -253,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from research.fusion.score_table import FusionTable
 
     parser = argparse.ArgumentParser(prog="python -m research.fusion.score", description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", help="paired dataset (python -m research.fusion.build)")
+    parser.add_argument("dataset", help="paired dataset (vimonet data build research/fusion/scenes/paired_builder.py)")
     parser.add_argument(
         *("-a", "--arm"),
         dest="arms",

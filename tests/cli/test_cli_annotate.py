@@ -18,11 +18,11 @@ pytest.importorskip("httpx2")
 from fake_endpoint import FakeEndpoint, status
 
 import vimonet
+from research.vimos_open.synthesis import generate
 from vimonet.cli import main
 from vimonet.vimos.annotators.llm_annotator import PROMPT_VERSION
 from vimonet.vimos.parquet import Record
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.synthesis import generate
 
 ROWS = ("walk", "wave", "jumps", "squats")
 PER_ROW = 6  # captions and five styles

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from research.vimos_open.synthesis import generate
 from vimonet.cli import main
-from vimonet.vimos.synthesis import generate
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,10 @@ def test_show_writes_a_page(made, tmp_path):
     assert "vimos-folder/walk.npy" in (tmp_path / "p.html").read_text()
 
 
+OPEN = str(Path(__file__).parents[2] / "research/vimos_open/builder.py")
+"""A builder outside the package."""
+
+
 @pytest.mark.parametrize(
     ("command", "text"),
     [
@@ -69,13 +74,15 @@ def test_show_writes_a_page(made, tmp_path):
         (["build", "humanml3d", "--root", ".", "-o", "d"], "not HumanML3D's folder"),
         (["build", "motionx", "--root", ".", "-o", "d"], "not Motion-X's folder"),
         (["build", "babel", "--root", ".", "--motions", "nowhere", "-o", "d"], "give --motions"),
-        (["build", "open", "--sources", "nothing", "-o", "d"], "unknown source 'nothing'"),
-        (["build", "open", "--root", "nowhere", "--sources", "bnr", "-o", "d"], "no such folder"),
+        (["build", OPEN, "--sources", "nothing", "-o", "d"], "unknown source 'nothing'"),
+        (["build", OPEN, "--root", "nowhere", "--sources", "bnr", "-o", "d"], "no such folder"),
         (
-            ["build", "open", "--sources", "bnr", "-o", "d"],
+            ["build", OPEN, "--sources", "bnr", "-o", "d"],
             "--root DIR or in the environment variable VIMONET_DATA",
         ),
-        (["build", "open", "--count", "-1", "-o", "d"], "give 0 or more"),
+        (["build", OPEN, "--count", "-1", "-o", "d"], "give 0 or more"),
+        (["build", "nowhere/builder.py", "-o", "d"], "nowhere/builder.py: no such builder; give a Python file"),
+        (["build", str(Path(__file__).parent), "-o", "d"], "no such builder; give a Python file, or a folder with"),
         (["validate", "nowhere"], "no VIMOS dataset is here"),
         (["info", "nowhere"], "no VIMOS dataset is here"),
         (["show", "nowhere"], "no VIMOS dataset is here"),
@@ -88,3 +95,78 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, cap
     error = capsys.readouterr().err
     assert text in error and error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+BUILDER = """\
+from dataclasses import dataclass
+
+from vimonet.vimos.builders import option, register
+
+
+@register("of-a-file", "one row, made here")
+@dataclass(frozen=True)
+class OfAFile:
+    rows: int = option("how many", 1, "N")
+    seed: int = option("of every draw", 0, "N")
+    name = "vimos-of-a-file"
+
+    def settings(self):
+        return {"builder": "of-a-file", "rows": self.rows}
+
+    def shards(self):
+        from vimonet.vimos.dataset_writer import chunk
+
+        return list(chunk("train", range(self.rows), 1))
+
+    def records(self, shard):
+        from helper_of_the_file import record
+
+        yield from (record(key) for key in shard.keys)
+
+    def describe(self):
+        return "Made by a test."
+"""
+HELPER = """\
+import numpy as np
+
+from vimonet.motion import Motion
+from vimonet.vimos.parquet import Record
+
+
+def record(key):
+    joints = np.random.default_rng(key).uniform(0, 1, (20, 22, 3)).astype(np.float32)
+    return Record(f"r/{key}", "mine", f"r/{key}", "train", "mine", Motion(joints, name=f"r/{key}"))
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_builder_of_ones_own_is_a_file(tmp_path, capsys, workers):
+    """Its fields are options, its neighbours can be imported, here and in worker processes."""
+    folder = tmp_path / f"own{workers}"
+    folder.mkdir()
+    (folder / f"rows_builder_{workers}.py").write_text(BUILDER)
+    (folder / "helper_of_the_file.py").write_text(HELPER)
+    file = str(folder / f"rows_builder_{workers}.py")
+    command = ["data", "build", file, "--rows", "3", "--workers", workers, "-o", str(tmp_path / "d")]
+    assert main(command) == 0, capsys.readouterr().err
+    assert "train 3 rows" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["data", "build", file, "-h"])
+    assert "--rows N" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = 1\n", "registers no builders; decorate one class with @register"),
+        ("import nothing_of_this_name\n", "cannot be imported (ModuleNotFoundError: No module named"),
+        (BUILDER + BUILDER.replace("of-a-file", "second").replace("OfAFile", "Second"), "registers 2 builders"),
+    ],
+)
+def test_a_file_without_one_builder_is_told(tmp_path, capsys, text, told):
+    file = tmp_path / f"builder_{len(text)}.py"
+    file.write_text(text)
+    assert main(["data", "build", str(file), "-o", str(tmp_path / "d")]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+    assert not (tmp_path / "d").exists()

@@ -11,6 +11,7 @@ from tiny import tiny_model
 
 import vimonet
 from benchmarks.views import dataset_items
+from research.vimos_open.builder import OpenBuilder
 from scripts.fit_abstention_thresholds import (
     action_items,
     fit_floor,
@@ -23,7 +24,6 @@ from scripts.fit_abstention_thresholds import (
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import T_POSE
 from vimonet.utils.errors import InputError
-from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.types import Item
 

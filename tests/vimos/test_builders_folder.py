@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from vimos_world import film
 
+from research.vimos_open.synthesis import generate
+from vimonet.motion.io.bvh_writer import write_bvh
 from vimonet.utils.errors import InputError
 from vimonet.vimos.builders.folder import FolderBuilder
 from vimonet.vimos.builders.recorded_clips import hashed_split
 from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.reading import read_records, splits_of
-from vimonet.vimos.synthesis import generate, write_bvh
 from vimonet.vimos.validate import validate
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from vimos_world import film
 
+from research.vimos_open.synthesis import generate
 from vimonet.motion.features.humanml3d_features import humanml3d_features
 from vimonet.utils.errors import InputError
 from vimonet.vimos.builders.babel import BabelBuilder, timed_actions
@@ -16,7 +17,6 @@ from vimonet.vimos.builders.humanml3d import HumanML3DBuilder, read_texts
 from vimonet.vimos.builders.motionx import MotionXBuilder
 from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.reading import read_records, splits_of
-from vimonet.vimos.synthesis import generate
 from vimonet.vimos.validate import validate
 
 

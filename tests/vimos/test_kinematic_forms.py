@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from research.vimos_open.sources import PHRASES
+from research.vimos_open.synthesis import ACTIONS, compose, generate
+from research.vimos_open.time_warp import join
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
 from vimonet.vimos.action_labels import participle
@@ -21,11 +24,8 @@ from vimonet.vimos.annotators.kinematic import (
     unknowable,
 )
 from vimonet.vimos.annotators.kinematic.sequence_questions import kind_of
-from vimonet.vimos.builders.vimos_open.sources import PHRASES
-from vimonet.vimos.builders.vimos_open.time_warp import join
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.question_forms import FORMS
-from vimonet.vimos.synthesis import ACTIONS, compose, generate
 from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import WORDINGS
 

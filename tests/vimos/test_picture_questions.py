@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from research.vimos_open.augment import Pool, make_sample
 from vimonet.motion import Motion, load
 from vimonet.motion.projection import project
 from vimonet.samples import sample_path
 from vimonet.vimos.annotators.annotate import questions_of
 from vimonet.vimos.annotators.kinematic import from_picture
-from vimonet.vimos.builders.vimos_open.augment import Pool, make_sample
 from vimonet.vimos.types import Clip
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 import pytest
 
+from research.vimos_open.augment import hide
+from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics import measure
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, from_facts, from_parts
-from vimonet.vimos.builders.vimos_open.augment import hide
 from vimonet.vimos.label_consistency import absent_from, contradicts
-from vimonet.vimos.synthesis import generate
 from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import WORDINGS, ask, typo
 

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from research.vimos_open.builder import OpenBuilder
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX
 from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.stages.pretrain_lm import text_corpus
 from vimonet.utils.errors import InputError
-from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
 from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.parquet import VERSION, Instruction, Record, to_row, to_table
 from vimonet.vimos.question_forms import needs
@@ -99,11 +99,19 @@ def test_drawn_answers_are_balanced(dataset: str) -> None:
 
 
 def test_text_without_movement(dataset: str) -> None:
-    texts = text_corpus(dataset, pairs=30, kit=False)
+    texts = text_corpus(dataset, pairs=30)
     assert len(texts) == 30
     assert all(set(text) == {"question", "answer"} for text in texts if isinstance(text, dict))
     question, answer = training_samples(dataset).draw_text(random.Random(1))
     assert question and answer
+
+
+def test_further_sentences_come_first(dataset: str, tmp_path: Path) -> None:
+    (tmp_path / "captions.txt").write_text("a person waves.\n\n  someone walks.\n", encoding="utf-8")
+    texts = text_corpus(dataset, pairs=5, captions=str(tmp_path / "captions.txt"))
+    assert texts == ["a person waves.", "someone walks.", *text_corpus(dataset, pairs=5)]
+    with pytest.raises(InputError, match=r"nowhere.txt' cannot be read .* one sentence a line"):
+        text_corpus(dataset, captions=str(tmp_path / "nowhere.txt"))
 
 
 def test_what_cannot_be_trained_on_is_said(dataset: str, tmp_path: Path) -> None:

@@ -20,16 +20,16 @@ import numpy as np
 from research.fusion.scenes.draw_scene import draw_scene
 from research.fusion.scenes.scene_captions import captions_of
 from research.fusion.scenes.scene_questions import Asker, Filmed, ask_both, drawn, of_both, of_picture
+from research.vimos_open import sources as real
+from research.vimos_open.augment import OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, cut
+from research.vimos_open.time_warp import join
 from vimonet.language import mirror_text
 from vimonet.motion import Motion, retarget
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.annotate import askable, questions_of
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL
 from vimonet.vimos.builders import option, register
-from vimonet.vimos.builders.recorded_clips import centred
-from vimonet.vimos.builders.vimos_open import sources as real
-from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, cut
-from vimonet.vimos.builders.vimos_open.time_warp import join
+from vimonet.vimos.builders.recorded_clips import MAX_FRAMES, centred
 from vimonet.vimos.dataset_writer import Attached, Shard, Skipped, chunk
 from vimonet.vimos.parquet import Record
 from vimonet.vimos.types import Clip, Part, Question

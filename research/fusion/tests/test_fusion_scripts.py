@@ -174,8 +174,8 @@ def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     from research.fusion import align, lookup, stretch, tower
     from research.fusion.scenes.paired_builder import PairedBuilder
     from research.fusion.score import score_cells
+    from research.vimos_open.builder import OpenBuilder
     from vimonet.cli import main
-    from vimonet.vimos.builders.vimos_open.open_builder import OpenBuilder
     from vimonet.vimos.dataset_writer import build
 
     monkeypatch.setattr(shutil, "which", lambda name: None)  # compiling takes longer than all of this

@@ -12,7 +12,6 @@ import pytest
 
 pytest.importorskip("panda3d", reason="panda3d is not installed")
 
-from research.fusion.build import main
 from research.fusion.scenes import pinhole
 from research.fusion.scenes.draw_scene import draw_girth, draw_room, draw_scene, kept_for_test
 from research.fusion.scenes.film_scene import write_film
@@ -31,13 +30,14 @@ from research.fusion.scenes.scene import (
     Scene,
 )
 from research.fusion.scenes.scene_questions import WORDINGS, lateral
+from research.vimos_open.synthesis import generate
+from vimonet.cli import main
 from vimonet.motion.kinematics import heading
 from vimonet.utils.errors import InputError
 from vimonet.video import read
 from vimonet.vimos.dataset_writer import build
 from vimonet.vimos.parquet import Record
 from vimonet.vimos.reading import read_records, video_duration
-from vimonet.vimos.synthesis import generate
 from vimonet.vimos.validate import validate
 
 SMALL = PairedBuilder(count=0, val=8, test=6, sources=("synthetic",), pictures=6, size=96)
@@ -249,7 +249,8 @@ def test_a_film_is_whole_or_not_there(tmp_path: Path) -> None:
 def test_bad_settings_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="even number"):
         PairedBuilder(size=97)
-    command = ["-o", str(tmp_path / "x"), "--sources", "penn_action_2d"]
+    file = Path(__file__).parents[1] / "scenes/paired_builder.py"
+    command = ["data", "build", str(file), "-o", str(tmp_path / "x"), "--sources", "penn_action_2d"]
     assert main(command) == 2
     assert "3D movement" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()

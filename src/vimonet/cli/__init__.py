@@ -47,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (0 done, 2 bad input, 130 interrupted)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser(arguments[0] if arguments else None)
-    args, rest = parser.parse_known_args(arguments)
+    try:
+        args, rest = parser.parse_known_args(arguments)
+    except InputError as error:  # of a builder's file, read for its options
+        return complain(str(error))
     if hasattr(args, "overrides"):
         # key=value may stand before or after the options, which argparse alone does not allow.
         args.overrides += [argument for argument in rest if _is_override(argument)]

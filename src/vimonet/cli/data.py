@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vimonet.cli.shared import add_flag, bold, one_line, print_json
@@ -17,6 +19,7 @@ Parsers = argparse._SubParsersAction
 _BUILD = """\
 Build a dataset from a source: Parquet shards, MP4 files, a card with counts, licences and the leak report. The same
 command continues an interrupted build, and the result is the same to the byte."""
+_OWN = "SOURCE is a name below, or the path of a Python file with your own builder."
 
 
 def add(commands: Parsers[argparse.ArgumentParser]) -> None:
@@ -82,22 +85,31 @@ class _PartParser(argparse.ArgumentParser):
         """Parse arguments, after ``build`` has added a parser for every builder."""
         if self.builders:
             self.builders = False
-            self.add_builders()
+            self.add_builders(sys.argv[1:] if args is None else args)
         return super().parse_known_args(args, namespace)
 
-    def add_builders(self) -> None:
-        from vimonet.vimos.builders import add_options, find_builders
+    def add_builders(self, args: Sequence[str] = ()) -> None:
+        """Add a parser for every builder of the package, and for the file that the first of `args` names."""
+        from vimonet.vimos.builders import add_options, find_builders, load_builder
 
+        builders = dict(find_builders())
+        if args and not args[0].startswith("-") and args[0] not in builders and _is_path(args[0]):
+            builders[args[0]] = load_builder(args[0])
         sources = self.add_subparsers(
             dest="source", required=True, metavar="SOURCE", parser_class=argparse.ArgumentParser
         )
-        for name, (builder, help) in sorted(find_builders().items()):
+        for name, (builder, help) in sorted(builders.items()):
             source = sources.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}. {_BUILD}")
             add_flag(source, "--output", "a folder", required=True, metavar="DIR")
             add_flag(source, "--workers", "processes, 0 for none (default: 2)", default=2)
             add_flag(source, "--overwrite")
             add_options(source, builder)
             source.set_defaults(run=_build, builder=builder)
+
+
+def _is_path(source: str) -> bool:
+    """Tell a path from the name of a builder that is misspelt."""
+    return source.endswith(".py") or "/" in source or os.sep in source or os.path.isdir(source)
 
 
 def _build(args: argparse.Namespace) -> int:

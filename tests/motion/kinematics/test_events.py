@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from research.vimos_open.synthesis import ACTIONS, generate
 from vimonet.motion.kinematics import measure
-from vimonet.vimos.synthesis import ACTIONS, generate
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -6,9 +6,12 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+from research.vimos_open.synthesis import compose, generate
 from vimonet.motion.kinematics import measure
-from vimonet.vimos.synthesis import compose, generate
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_json_and_lines() -> None:
@@ -41,6 +44,6 @@ def test_two_hundred_frames_take_milliseconds() -> None:
 
 
 def test_measuring_needs_no_torch() -> None:
-    code = "import sys, vimonet.motion.kinematics, vimonet.vimos.synthesis; print('torch' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = "import sys, vimonet.motion.kinematics, research.vimos_open.synthesis; print('torch' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
 from vimonet.motion.kinematics.preparation import hysteresis, runs
-from vimonet.vimos.synthesis import generate
 
 OTHER = {"left": "right", "right": "left", "both": "both", "none": "none"}
 

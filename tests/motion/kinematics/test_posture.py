@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics import measure
-from vimonet.vimos.synthesis import generate
 
 
 def labels(action: str, seed: int, **parameters: object) -> list[str]:

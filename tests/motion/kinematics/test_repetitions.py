@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics import measure
-from vimonet.vimos.synthesis import generate
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 8])

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import facing, heading, measure
 from vimonet.motion.skeleton import T_POSE
-from vimonet.vimos.synthesis import generate
 
 
 def turned(motion: Motion, degrees: float, x: float = 0.0, z: float = 0.0) -> Motion:

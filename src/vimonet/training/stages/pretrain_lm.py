@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ from vimonet.training.run_folder import Run, check_attention
 from vimonet.training.stages import ANSWER_KEYS, RUN_KEYS, Stage
 from vimonet.training.trainer import AnswerTrainer
 from vimonet.utils.errors import InputError
-from vimonet.vimos.builders.vimos_open.sources import data_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -165,45 +163,37 @@ def corpus_strings(texts: Sequence[Any]) -> list[str]:
 
 
 def text_corpus(
-    dataset: str = "data/vimos-open",
-    *,
-    pairs: int = 60000,
-    root: str | None = None,
-    kit: bool = True,
-    seed: int = 0,
+    dataset: str = "data/vimos-open", *, pairs: int = 60000, captions: str = "", seed: int = 0
 ) -> list[str | dict[str, str]]:
     """Collect sentences about movement and question-answer pairs without the movement.
 
     Args:
         dataset: folder of the VIMOS dataset whose questions are drawn.
         pairs: number of question-answer pairs.
-        root: folder of the recordings with the KIT captions; None takes the environment variable VIMONET_DATA.
-        kit: whether those captions are read too.
+        captions: text file of further sentences, one a line (UTF-8); empty for none.
         seed: of the draw.
 
     Returns:
-        Sentences (KIT Motion-Language captions, MIT-licensed index) and ``{"question", "answer"}`` mappings.
+        The sentences, and ``{"question", "answer"}`` mappings.
+
+    Raises:
+        InputError: a file that cannot be read as text.
     """
     rng = random.Random(seed)
-    texts: list[str | dict[str, str]] = []
-    if kit:
-        texts += _kit(data_folder(root))
+    texts: list[str | dict[str, str]] = list(_sentences(captions)) if captions else []
     samples = training_samples(dataset, "train", seed=seed)
     pairs_drawn = (samples.draw_text(rng) for _ in range(pairs))
     return texts + [{"question": question, "answer": answer} for question, answer in pairs_drawn]
 
 
-def _kit(folder: Path) -> list[str | dict[str, str]]:
-    """Read the KIT captions of its train split alone, so that no test caption is seen."""
-    path = folder / "text" / "kitml_annotations_tmr.json"
+def _sentences(path: str) -> list[str]:
     try:
-        annotations: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        train = set((folder / "text" / "kitml_train.txt").read_text(encoding="utf-8").split())
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not the KIT-ML annotations of the training data ({error}).") from error
-    return [
-        a["text"].strip().lower() for key, entry in annotations.items() if key in train for a in entry["annotations"]
-    ]
+        raise InputError(
+            f"data.captions {path!r} cannot be read ({error}); give a text file with one sentence a line, or ''."
+        ) from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int = 4096, *, lowercase: bool = False) -> PreTrainedTokenizerFast:

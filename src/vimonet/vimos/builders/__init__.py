@@ -1,6 +1,6 @@
-"""Register dataset builders: ``vimonet data build NAME``.
+"""Register dataset builders: ``vimonet data build NAME``, or ``vimonet data build path/to/builder.py``.
 
-A builder is one file of this folder (or of `vimos_open`) with a frozen dataclass that implements
+A builder is one file, of this folder or anywhere else, with a frozen dataclass that implements
 `vimonet.vimos.dataset_writer.Builder` and has the decorator `register`. Its fields become options of the command.
 """
 
@@ -9,11 +9,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import os
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from types import NoneType
 from typing import Any
+
+from vimonet.utils.errors import InputError
 
 BUILDERS: dict[str, tuple[type[Any], str]] = {}
 """Name of a builder -> its class and one line of help."""
@@ -51,6 +56,46 @@ def find_builders() -> dict[str, tuple[type[Any], str]]:
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         importlib.import_module(module.name)
     return BUILDERS
+
+
+def load_builder(path: str | os.PathLike[str]) -> tuple[type[Any], str]:
+    """Import a builder from a file outside the package; return its class and help.
+
+    A file within a package of its own (folders with ``__init__.py``) is imported by its full name: its relative and
+    absolute imports hold, and worker processes find the class.
+
+    Args:
+        path: the file, or a folder with ``builder.py``.
+
+    Raises:
+        InputError: no such file, a file that cannot be imported, or one that does not register one builder.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = next((f for f in (file / "builder.py", file / "__init__.py") if f.is_file()), file / "builder.py")
+    if file.suffix != ".py" or not file.is_file():
+        raise InputError(f"{path}: no such builder; give a Python file, or a folder with builder.py.")
+    file = file.resolve()
+    names = [] if file.name == "__init__.py" else [file.stem]
+    root = file.parent
+    while (root / "__init__.py").is_file():
+        names.insert(0, root.name)
+        root = root.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))  # before the import: worker processes start with the same search path
+    try:
+        module = importlib.import_module(".".join(names))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {reason}); correct the file.") from error
+    found = Path(module.__file__ or "")
+    if found.resolve() != file:
+        raise InputError(f"{path}: the module '{module.__name__}' is already taken by {found}; rename the file.")
+    own = [entry for entry in BUILDERS.values() if f"{entry[0].__module__}.".startswith(f"{module.__name__}.")]
+    if len(own) != 1:
+        told = f"registers {len(own) or 'no'} builders"
+        raise InputError(f"{path}: {told}; decorate one class with @register(name, help).")
+    return own[0]
 
 
 def add_options(parser: argparse.ArgumentParser, builder: type[Any]) -> None:

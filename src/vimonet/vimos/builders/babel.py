@@ -21,8 +21,7 @@ from typing import Any
 from vimonet.motion import Motion, load
 from vimonet.utils.errors import InputError
 from vimonet.vimos.builders import option, register
-from vimonet.vimos.builders.recorded_clips import Source, records_of
-from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES
+from vimonet.vimos.builders.recorded_clips import MAX_FRAMES, Source, records_of
 from vimonet.vimos.dataset_writer import Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.types import Part

@@ -13,10 +13,12 @@ import numpy as np
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.annotate import annotate
-from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES
 from vimonet.vimos.dataset_writer import Skipped
 from vimonet.vimos.parquet import Caption, Record
 from vimonet.vimos.types import Part
+
+MAX_FRAMES = 196
+"""Longest clip: 9.8 s at 20 frames/s, the length that HumanML3D cuts at (Guo et al. 2022) and the models read."""
 
 MIN_SECONDS = 0.4
 """Shortest clip, and shortest part of an action that a window keeps."""

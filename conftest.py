@@ -1,3 +1,5 @@
+"""Give every test, of the package and of research/, the fixtures that they share."""
+
 from __future__ import annotations
 
 import os
@@ -14,7 +16,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real data that lies beside a working checkout; a user's clone has none, and the test skips."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(__file__).resolve().parents[1] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("../shared/data is not here")
     return folder

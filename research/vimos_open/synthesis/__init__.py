@@ -14,13 +14,10 @@ from typing import Any, Final
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from vimonet.motion.io.bvh_writer import write_bvh
+from research.vimos_open.synthesis import floor_actions, gestures, locomotion
+from research.vimos_open.synthesis.figure import SIDES, Array, Channels, Proportions, jerk, pose, rotation
 from vimonet.motion.motion import Motion
 from vimonet.utils.errors import InputError
-from vimonet.vimos.synthesis import floor_actions, gestures, locomotion
-from vimonet.vimos.synthesis.figure import SIDES, Array, Channels, Proportions, jerk, pose, rotation
-
-__all__ = ["ACTIONS", "compose", "generate", "write_bvh"]
 
 ACTIONS: Final[dict[str, Callable[..., locomotion.Made]]] = {
     "stand": gestures.stand,

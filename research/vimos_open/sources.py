@@ -1,4 +1,4 @@
-"""Read the recordings of the sources as clips: motion arrays, labels, splits (layout: docs/training.md).
+"""Read the recordings of the sources as clips: motion arrays, labels, splits (layout: the README).
 
 Splits never cut through a recording. Where a source names an official split it is used; Kinder-Gator and the martial-
 arts recordings name none, so whole subjects are kept for the test.
@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from research.vimos_open.corpus_labels import action_phrase
+from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion, load
 from vimonet.utils.errors import InputError
-from vimonet.vimos.action_labels import action_phrase
 from vimonet.vimos.types import Clip
 
 SOURCES_3D = ("bnr", "cmu", "kinder_gator", "utd_mhad", "nw_ucla", "precog", "deepmimic", "ase_amp", "mimickit_parc")
@@ -53,10 +54,12 @@ def data_folder(root: Path | str | None = None) -> Path:
     if not named:
         raise InputError(
             "the folder of the recordings is not named; give it as --root DIR or in the environment variable "
-            "VIMONET_DATA, laid out as docs/training.md says."
+            "VIMONET_DATA, laid out as research/vimos_open/README.md says."
         )
     if not Path(named).is_dir():
-        raise InputError(f"{named}: no such folder; give that of the recordings, laid out as docs/training.md says.")
+        raise InputError(
+            f"{named}: no such folder; give that of the recordings, laid out as research/vimos_open/README.md says."
+        )
     return Path(named)
 
 
@@ -284,8 +287,6 @@ def synthetic_clips(split: str) -> list[Clip]:
 
     They are free of any licence, and the only source of many falls and low postures.
     """
-    from vimonet.vimos.synthesis import generate
-
     first, count = _PER_ACTION.get(split, (0, 0))
     clips = []
     for action, phrase in PHRASES.items():

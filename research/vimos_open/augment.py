@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from research.vimos_open.time_warp import join, time_warp
 from vimonet.language import mirror_text
 from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import Facts, measure
@@ -24,13 +25,12 @@ from vimonet.vimos.annotators.kinematic import (
 )
 from vimonet.vimos.annotators.kinematic.sequence_questions import kind_of
 from vimonet.vimos.builders import option
-from vimonet.vimos.builders.vimos_open.time_warp import join, time_warp
+from vimonet.vimos.builders.recorded_clips import MAX_FRAMES
 from vimonet.vimos.caption_templates import caption
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.question_forms import needs
 from vimonet.vimos.types import Clip, Part, Question
 
-MAX_FRAMES = 196
 FILMED = 0.35
 """Share of the drawn 3D samples that are seen by a virtual camera."""
 LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "right leg": (5, 8, 11)}

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from bones import bone_lengths
 
+from research.vimos_open.synthesis import ACTIONS, compose, generate
 from scripts.make_samples import COMPOSED, SINGLE, write_samples
 from vimonet.motion import Motion, load
+from vimonet.motion.io.bvh_writer import write_bvh
 from vimonet.motion.kinematics import measure
 from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.utils.errors import InputError
-from vimonet.vimos.synthesis import ACTIONS, compose, generate, write_bvh
 
 SAMPLES = Path(__import__("vimonet").__file__).parent / "samples"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from vimonet.vimos.synthesis.figure import SIDES, SIGN, Array, Channels, apply, highest_pelvis, jerk, rotation
+from research.vimos_open.synthesis.figure import SIDES, SIGN, Array, Channels, apply, highest_pelvis, jerk, rotation
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vimonet.vimos.synthesis.figure import SIDES, SIGN, Array, Channels, Proportions, apply, ease, jerk, rotation
-from vimonet.vimos.synthesis.locomotion import Made
+from research.vimos_open.synthesis.figure import SIDES, SIGN, Array, Channels, Proportions, apply, ease, jerk, rotation
+from research.vimos_open.synthesis.locomotion import Made
 
 
 def sit_down(rng: np.random.Generator, body: Proportions, fps: float, rise: bool = False) -> Made:

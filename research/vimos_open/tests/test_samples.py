@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from research.vimos_open.augment import Pool, make_sample
+from research.vimos_open.eval_questions import evaluation_items
+from research.vimos_open.sources import SOURCES_3D, load_clips, synthetic_clips
+from research.vimos_open.time_warp import join, time_warp
 from vimonet.motion import Motion
-from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES, Pool, make_sample
-from vimonet.vimos.builders.vimos_open.eval_questions import evaluation_items
-from vimonet.vimos.builders.vimos_open.sources import SOURCES_3D, load_clips, synthetic_clips
-from vimonet.vimos.builders.vimos_open.time_warp import join, time_warp
+from vimonet.vimos.builders.recorded_clips import MAX_FRAMES
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from research.vimos_open import sources as real
+from research.vimos_open.augment import OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, Sample, make_sample
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
-from vimonet.vimos.builders.vimos_open import sources as real
-from vimonet.vimos.builders.vimos_open.augment import MAX_FRAMES, OUTSIDE_TEST, OUTSIDE_TRAIN, Pool, Sample, make_sample
+from vimonet.vimos.builders.recorded_clips import MAX_FRAMES
 from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Clip, Item, Question
 from vimonet.vimos.wordings import ask

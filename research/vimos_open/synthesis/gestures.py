@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vimonet.vimos.synthesis.figure import SIDES, SIGN, Array, Channels, Proportions, ease, highest_pelvis, jerk
-from vimonet.vimos.synthesis.locomotion import Made
+from research.vimos_open.synthesis.figure import SIDES, SIGN, Array, Channels, Proportions, ease, highest_pelvis, jerk
+from research.vimos_open.synthesis.locomotion import Made
 
 GRAVITY = 9.81
 _NUMBER = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

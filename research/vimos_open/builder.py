@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from research.vimos_open import sources as real
+from research.vimos_open.augment import Pool, Sample, Variants, make_sample
+from research.vimos_open.eval_questions import RECOGNITION, evaluation_items
 from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL
 from vimonet.vimos.builders import option, register
 from vimonet.vimos.builders.recorded_clips import centred
-from vimonet.vimos.builders.vimos_open import sources as real
-from vimonet.vimos.builders.vimos_open.augment import Pool, Sample, Variants, make_sample
-from vimonet.vimos.builders.vimos_open.eval_questions import RECOGNITION, evaluation_items
 from vimonet.vimos.dataset_writer import Shard, Skipped, chunk
 from vimonet.vimos.parquet import Caption, Instruction, Record
 from vimonet.vimos.question_forms import style_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vimonet.vimos.synthesis.figure import SIDES, SIGN, Array, Channels, Proportions, jerk
-from vimonet.vimos.synthesis.gait import Style, footsteps, path
+from research.vimos_open.synthesis.figure import SIDES, SIGN, Array, Channels, Proportions, jerk
+from research.vimos_open.synthesis.gait import Style, footsteps, path
 
 Truth = dict[str, Any]
 Made = tuple[Channels, Truth]

@@ -1,1 +1,0 @@
-"""Build vimos-open: openly licensed recordings, augmented, joined and asked about."""
