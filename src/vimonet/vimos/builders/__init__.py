@@ -55,7 +55,7 @@ def find_builders() -> dict[str, tuple[type[Any], str]]:
     """Import the builders of the package and return all registered ones."""
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         importlib.import_module(module.name)
-    return BUILDERS
+    return {name: entry for name, entry in BUILDERS.items() if entry[0].__module__.startswith(f"{__name__}.")}
 
 
 def load_builder(path: str | os.PathLike[str]) -> tuple[type[Any], str]:
