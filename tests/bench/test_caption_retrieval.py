@@ -11,7 +11,7 @@ from tiny_evaluator import tiny_evaluator
 from vimonet.bench import Judges, Options, evaluate, run
 from vimonet.bench.adapters import MotionModel
 from vimonet.bench.report import Report
-from vimonet.bench.scoring.caption_scores import find_evaluator, retrieval_rows
+from vimonet.bench.scoring.caption_scores import find_encoder, retrieval_rows
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Item
 
@@ -85,7 +85,7 @@ def test_sources_and_what_cannot_be_ranked() -> None:
 def test_a_report_has_the_section(tmp_path: Path) -> None:
     items = captions() + captions("there", clips=5)
     options = Options(out=tmp_path, controls=("blind",), samples=20, progress=False, evidence=False)
-    report = evaluate(Observer(), items, options, judges=Judges(evaluator=Knowing()))
+    report = evaluate(Observer(), items, options, judges=Judges(encoder=Knowing()))
     text = (tmp_path / "report.md").read_text()
     assert "## Captions find their motions" in text and "- evaluator: knowing" in text
     assert "| here | 80 | 40 | people | 1.00 (" in text
@@ -103,21 +103,21 @@ def test_the_evaluator_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     from dataset_world import write_vimos
 
     monkeypatch.setattr("vimonet.retrieval.text_motion_encoder.shipped_encoder", lambda: tmp_path / "none")
-    assert find_evaluator() is None
+    assert find_encoder() is None
     tiny_evaluator().save(folder := tmp_path / "evaluator")
     dataset = write_vimos(tmp_path / "data", tests=40)
     settings = {"tasks": ("captioning",), "controls": (), "train_rows": 0, "samples": 20, "progress": False}
     without = run(Options(dataset, out=tmp_path / "a", **settings), MotionModel(Observer()))  # type: ignore[arg-type]
     assert without.sections["retrieval"] == [] and "evaluator" not in without.provenance
     ranked = run(
-        Options(dataset, out=tmp_path / "b", evaluator=folder, **settings),  # type: ignore[arg-type]
+        Options(dataset, out=tmp_path / "b", encoder=folder, **settings),  # type: ignore[arg-type]
         MotionModel(Observer()),
     )
-    assert ranked.provenance["evaluator"] == find_evaluator(folder).fingerprint
+    assert ranked.provenance["evaluator"] == find_encoder(folder).fingerprint
     # Two sentences for 40 clips: no pool of 31 that say something else, and the report says so.
     assert "needs 31 descriptions" in ranked.sections["retrieval"][0]["lacking"]
     with pytest.raises(InputError, match="no text-motion encoder is in this place"):
-        run(Options(dataset, out=tmp_path / "c", evaluator=tmp_path / "nowhere", **settings), MotionModel(Observer()))  # type: ignore[arg-type]
+        run(Options(dataset, out=tmp_path / "c", encoder=tmp_path / "nowhere", **settings), MotionModel(Observer()))  # type: ignore[arg-type]
     assert not (tmp_path / "c").exists()
 
 

@@ -1,10 +1,10 @@
-"""ViMoNet-Bench: questions with checkable answers, controls, intervals, baselines, and one report of all.
+"""Score models on ViMoNet-Bench: questions with checkable answers, controls, intervals, baselines, one report.
 
     from vimonet.bench import Options, run
     report = run(Options("data/vimos-open", tasks=("sequence", "direction"), limit=500))
     report.score("all", "sequence", measure="score"), report.row("all", "sequence")["blind"]
 
-`evaluate` is the engine: items and an assistant in, a report out. Importing it loads no torch.
+`evaluate` is the engine: it takes items and an assistant and returns a report. Importing it loads no torch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Models under test: ours, an endpoint, and the answers that need no model. Each has ``ask_batch``.
+"""Adapt models to the benchmark: ViMoNet models, endpoints and baselines.
 
-An adapter has ``name``, ``reads`` (what it can be shown: ``motion``, ``video``), and ``ask_batch``, which takes
-``[(question, shown), ...]`` and gives `Answer`s; a model's own words are scored (policy ``raw``). For multiple choice
-by likelihood it may have ``choose_batch``, which takes ``[(question, shown, options), ...]``.
+An adapter has ``name``, ``reads`` (its inputs, ``motion`` and ``video``), and ``ask_batch``, which takes
+``[(question, shown), ...]`` and returns `Answer`s; the benchmark scores the answer policy ``raw``. An adapter that can
+choose among options by likelihood also has ``choose_batch``, which takes ``[(question, shown, options), ...]``.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Adapter(Protocol):
 
 
 class MotionModel:
-    """Ask a ViMoNet model: it reads motions, and videos where it has a video tower.
+    """Ask a ViMoNet model, which reads motions, and videos if it has a video tower.
 
     Args:
-        assistant: from `vimonet.load`.
-        directory: where its weights lie, for their hash; None: hashed from memory.
-        name: in the report; the assistant's by default.
+        assistant: assistant of `vimonet.load`.
+        directory: folder of its weights, for their hash; None hashes the tensors in memory.
+        name: name in the report (default: the assistant's).
 
     Attributes:
-        reads: ``motion``, ``video`` or both, as the model's config has towers for them.
+        reads: ``motion``, ``video`` or both, by the towers of the model's config.
     """
 
     def __init__(self, assistant: Assistant, directory: str | Path | None = None, name: str | None = None) -> None:
@@ -68,25 +68,28 @@ class MotionModel:
             )
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> Sequence[Answer]:
-        """Answer greedily.
+        """Answer by greedy decoding.
 
         Raises:
-            InputError: a video is shown to a model without a video tower, or cannot be decoded.
+            InputError: the model has no video tower for a video, or a video cannot be decoded.
         """
         if not any(isinstance(shown, VideoSpan) for _, shown in asked):
             return self.assistant.ask_batch(list(asked), answer_policy="raw")
-        films = {shown: self.video_frames(shown) for _, shown in asked if isinstance(shown, VideoSpan)}
+        videos = {shown: self.video_frames(shown) for _, shown in asked if isinstance(shown, VideoSpan)}
         return self.assistant.ask_batch(
             [
-                (question, None, films[shown]) if isinstance(shown, VideoSpan) else (question, shown)
+                (question, None, videos[shown]) if isinstance(shown, VideoSpan) else (question, shown)
                 for question, shown in asked
             ],
             answer_policy="raw",
         )
 
     def video_frames(self, video: VideoSpan) -> VideoFrames:
-        """Read the key frames of a video, as many as the model takes."""
+        """Read the key frames of a video, as many as the model takes.
 
+        Raises:
+            InputError: the model has no video tower, or the video cannot be decoded.
+        """
         if "video" not in self.reads:
             raise InputError(
                 f"{self.name} reads no video; leave the video tasks out, or ask an endpoint with --base-url"
@@ -97,9 +100,9 @@ class MotionModel:
         return replace(clip, times=clip.times - start, duration=end - start)
 
     def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[Answer]:
-        """Choose the option likeliest as the whole answer, its end included; confidence is its share among the options.
+        """Choose the most likely option as a whole answer with its end token; confidence is its share of the options.
 
-        A recording longer than the model's window counts with the sum over its windows.
+        Log-likelihoods of a recording longer than the model's window are summed over its windows.
         """
         return [self._choose(*one) for one in asked]
 
@@ -124,7 +127,13 @@ class MotionModel:
         return Answer(options[best], float(shares[best]))
 
     def log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
-        """Compute log P(option and end | question, a Motion, VideoFrames or None), float64 [len(options)]."""
+        """Compute log P(option, end token | question, shown), float64 [len(options)].
+
+        Args:
+            question: normalised question.
+            shown: a Motion, VideoFrames or None.
+            options: texts to score.
+        """
         import torch
 
         from vimonet.video import VideoFrames
@@ -145,21 +154,21 @@ class MotionModel:
         found = []
         with torch.inference_mode():
             for option in options:
-                told = tokenizer(option, add_special_tokens=False)["input_ids"] + [end]
-                answer = torch.tensor([told], device=assistant.device)
+                tokens = tokenizer(option, add_special_tokens=False)["input_ids"] + [end]
+                answer = torch.tensor([tokens], device=assistant.device)
                 ids = torch.cat([inputs["input_ids"], answer], dim=1)
                 mask = torch.ones_like(ids)
                 logits = assistant.model(**{**inputs, "input_ids": ids, "attention_mask": mask}).logits[0]
-                steps = logits[-len(told) - 1 : -1].double().log_softmax(dim=-1)
+                steps = logits[-len(tokens) - 1 : -1].double().log_softmax(dim=-1)
                 found.append(steps.gather(1, answer[0][:, None]).sum().cpu())
         return torch.stack(found)
 
 
 class EndpointModel:
-    """Ask an OpenAI-compatible endpoint: motions as text (or as strips of poses), videos as key frames.
+    """Ask an OpenAI-compatible endpoint: motions as text or images of poses, videos as key frames.
 
     Args:
-        remote: asks about movements.
+        remote: assistant for questions about movements.
         frames: key frames of a video.
     """
 
@@ -171,7 +180,7 @@ class EndpointModel:
         self.name = f"{remote.endpoint.settings.model} ({shown})"
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Answer]:
-        """Answer, several requests at a time; empty where the endpoint gave no usable answer."""
+        """Answer with parallel requests; a failed request gives an empty answer."""
         videos = [k for k, (_, shown) in enumerate(asked) if isinstance(shown, VideoSpan)]
         others = [k for k in range(len(asked)) if k not in set(videos)]
         found: dict[int, Answer] = {}
@@ -196,12 +205,13 @@ class EndpointModel:
 
 
 class BaselineModel:
-    """Ask a baseline as a model: it finds the item by its question and knows its form.
+    """Ask a baseline as a model; it looks up the item, and so the form, of each question.
 
     Args:
         name: one of :data:`BASELINE_MODELS`.
-        train_items: what it learns from.
-        items: what will be asked.
+        train_items: training items.
+        items: items that will be asked.
+        seed: seed of the question-only baseline.
     """
 
     reads = frozenset({"motion", "video"})
@@ -216,7 +226,7 @@ class BaselineModel:
             self._blind = fit_question_only(train_items, seed)
 
     def ask_batch(self, asked: Sequence[tuple[str, Any]]) -> list[Answer]:
-        """Answer each question; one it does not know (mirrored in its words) gets an empty answer."""
+        """Answer each question; an unknown question, such as a mirrored one, gets an empty answer."""
         return [Answer(self._answer(question, shown)) for question, shown in asked]
 
     def _answer(self, question: str, shown: Any) -> str:
@@ -236,7 +246,7 @@ def open_model(name: str | None = None, device: str | None = None) -> MotionMode
     """Open a ViMoNet model by folder or hub id; the shipped one for None.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: the model is missing or damaged.
     """
     import vimonet
 

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
 BASELINES = ("majority", "nearest", "question_only")
 _SEGMENTS = 4
-# Metres, metres or radians per second: numbers that vary less than sensors err must not be blown up to count like the
-# others.
+# Metres, metres or radians per second. Standardisation must not amplify features that vary less than sensor noise.
 _LEAST_SPREAD = 0.02
 
 
 class MajorityAnswer:
-    """Answer by the commonest training answer of a form, else of its kind, else of all; ties alphabetically."""
+    """Answer by the commonest training answer of a form, else of its kind, else overall; ties break alphabetically."""
 
     def __init__(self, train_items: Sequence[Item]) -> None:
         counts: dict[tuple[str, str], Counter[str]] = {}
@@ -36,7 +35,7 @@ class MajorityAnswer:
         self._answers = {key: min(counter, key=lambda text: (-counter[text], text)) for key, counter in counts.items()}
 
     def answer(self, item: Item) -> str:
-        """Answer an item, of which only form and kind are read."""
+        """Answer an item from its form and kind."""
         for key in (("form", item.form), ("kind", item.kind), ("all", "")):
             if key in self._answers:
                 return self._answers[key]
@@ -46,13 +45,12 @@ class MajorityAnswer:
 class NearestNeighbour:
     """Answer by retrieval from the training clips: the nearest clip's answer to the same question form.
 
-    A clip is a vector: the mean and the standard deviation over time of its body features (of the movement retargeted
-    to one skeleton), their means over four equal stretches of time, the last frame (its path and heading are
-    integrated) and the logarithm of its length; each number standardised over the training clips; Euclidean distance.
-    2D and 3D clips are searched apart.
+    A clip becomes a vector: mean and standard deviation over time of its body features (retargeted to one skeleton),
+    their means over four equal segments, the last frame (with the integrated path and heading), and the logarithm of
+    its length, each standardised over the training clips. The distance is Euclidean; 2D and 3D clips are separate.
 
-    A question with a subject of its own ("Does the person **clap**?") is first looked up among the training items of
-    that subject, given as ``evidence["subject"]``, so that the neighbour answers the same question.
+    A question with a subject ("Does the person **clap**?"), given as ``evidence["subject"]``, prefers training items of
+    that subject, so that the neighbour answers the same question.
     """
 
     def __init__(
@@ -78,7 +76,7 @@ class NearestNeighbour:
         for dimensions, vectors in by_dimensions.items():
             matrix = np.stack(vectors)
             mean, std = matrix.mean(axis=0), matrix.std(axis=0)
-            # A number that never varies in training says nothing about the distance.
+            # A feature that is constant in training carries no information.
             self._scale[dimensions] = (
                 mean,
                 np.where(std > 1e-6, 1 / np.maximum(std, _LEAST_SPREAD), 0).astype(np.float32),
@@ -88,12 +86,12 @@ class NearestNeighbour:
         self._last: tuple[Motion, NDArray[np.float32]] | None = None
 
     def answer(self, item: Item) -> str | None:
-        """Answer by the nearest training clip of the same form; None where no clip of these dimensions has it."""
+        """Answer by the nearest training clip of the same form and dimensions, or None without one."""
         index = self.nearest(item)
         return None if index is None else self._train[index].answer
 
     def nearest(self, item: Item) -> int | None:
-        """Find the index of the training item that answers."""
+        """Find the index of the nearest training item, or None."""
         for key in _keys(item):
             candidates = self._groups.get(key)
             if candidates:
@@ -102,8 +100,8 @@ class NearestNeighbour:
         return None
 
     def _to_train(self, motion: Motion) -> NDArray[np.float32]:
-        """Compute squared distances to every training clip, up to a constant."""
-        if self._last is None or self._last[0] is not motion:  # items about one movement mostly follow each other
+        """Compute squared distances to all training clips, up to a constant."""
+        if self._last is None or self._last[0] is not motion:  # consecutive items mostly share a movement
             mean, scale = self._scale[motion.dimensions]
             own = (np.asarray(self._vector(motion), dtype=np.float32) - mean) * scale
             space = self._spaces[motion.dimensions]
@@ -114,7 +112,18 @@ class NearestNeighbour:
 def baseline_answers(
     items: Sequence[Item], train_items: Sequence[Item], names: Sequence[str], seed: int = 0, progress: bool = True
 ) -> dict[str, dict[str, str]]:
-    """Answer items by baselines (of :data:`BASELINES`) that learn from training items, by baseline and item id."""
+    """Answer items by baselines that learn from training items.
+
+    Args:
+        items: items to answer.
+        train_items: training items.
+        names: baselines, out of :data:`BASELINES`.
+        seed: seed of the question-only baseline.
+        progress: show a progress bar.
+
+    Returns:
+        Answers by baseline and item id.
+    """
     answers: dict[str, dict[str, str]] = {}
     if "majority" in names:
         majority = MajorityAnswer(train_items)
@@ -124,16 +133,16 @@ def baseline_answers(
         answers["nearest"] = {}
         for item in tqdm(items, desc="nearest", unit="item", disable=not progress):
             retrieved = nearest.answer(item)
-            # A form that training never asks of such clips leaves retrieval with the majority answer.
+            # A form that training lacks for such clips gets the majority answer.
             answers["nearest"][item.id] = common.answer(item) if retrieved is None else retrieved
     if "question_only" in names:
-        said = fit_question_only(train_items, seed).answers([plain_question(item) for item in items])
-        answers["question_only"] = {item.id: answer for item, answer in zip(items, said, strict=True)}
+        predicted = fit_question_only(train_items, seed).answers([plain_question(item) for item in items])
+        answers["question_only"] = {item.id: answer for item, answer in zip(items, predicted, strict=True)}
     return answers
 
 
 def fit_question_only(train_items: Sequence[Item], seed: int = 0) -> QuestionOnly:
-    """Fit a question-only model: the fair blind control of a model that says "cannot tell" when it sees nothing."""
+    """Fit a question-only model, the fair blind control of a model that answers "cannot tell" without input."""
     from vimonet.vimos.question_only_baseline import QuestionOnly
 
     return QuestionOnly(seed).fit([(plain_question(i), i.answer, i.form.partition(":")[0]) for i in train_items])
@@ -145,9 +154,9 @@ def pooled_body_features(motion: Motion) -> NDArray[np.float32]:
 
     frames = body_features(motion.joints, motion.confidence, motion.dimensions)
     bounds = np.linspace(0, len(frames), _SEGMENTS + 1).astype(int)
-    stretches = [frames[min(a, len(frames) - 1) : max(b, a + 1)].mean(axis=0) for a, b in pairwise(bounds)]
+    segments = [frames[min(a, len(frames) - 1) : max(b, a + 1)].mean(axis=0) for a, b in pairwise(bounds)]
     length = np.array([np.log(len(frames))], dtype=np.float32)
-    return np.concatenate([frames.mean(axis=0), frames.std(axis=0), *stretches, frames[-1], length]).astype(np.float32)
+    return np.concatenate([frames.mean(axis=0), frames.std(axis=0), *segments, frames[-1], length]).astype(np.float32)
 
 
 def _keys(item: Item) -> list[tuple[str, ...]]:

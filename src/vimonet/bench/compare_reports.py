@@ -1,4 +1,4 @@
-"""Put reports side by side, with a paired test on the items that two of them share."""
+"""Compare reports side by side, with a paired test on shared items."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vimonet.utils.errors import InputError
 
 @dataclass(frozen=True)
 class Compared:
-    """Hold one difference between two runs on the items they share.
+    """Hold the difference of two runs on shared items.
 
     Attributes:
-        source, kind: what the items are about.
-        difference, low, high: mean score of the first minus the second, with its 95 % interval over recordings.
-        p_value: two-sided, by sign flips of whole recordings.
-        n, recordings: items, and the recordings they come from.
+        source, kind: corpus and task of the items.
+        difference, low, high: mean score of the first run minus the second, with its 95 % interval over recordings.
+        p_value: two-sided p-value by sign flips of whole recordings.
+        n, recordings: numbers of items and of their recordings.
     """
 
     source: str
@@ -37,10 +37,10 @@ class Compared:
 
 
 def side_by_side(paths: Sequence[str | Path]) -> str:
-    """Write the scores of every run beside each other, then a paired test of every two, as Markdown.
+    """Write the scores of all runs side by side, and a paired test of every two runs, as Markdown.
 
     Args:
-        paths: ``report.json`` files or their folders; ``answers.jsonl`` lies beside each.
+        paths: ``report.json`` files or their folders, with ``answers.jsonl`` beside.
 
     Raises:
         InputError: a file is missing or no report, or two runs share no item.
@@ -89,9 +89,13 @@ def read_answers(report: Report) -> dict[str, dict[str, Any]]:
 
 
 def compare(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]], seed: int = 0) -> list[Compared]:
-    """Compare two runs on all shared items, per kind, and per source and kind where there are several sources.
+    """Compare two runs on all shared items, per kind, and per source and kind for several sources.
 
-    Items are the same when id, question and right answer are. Captions are not compared: their scores belong to sets.
+    Shared items have equal id, question and right answer. Captions are left out, because their scores belong to sets.
+
+    Args:
+        first, second: answers by item id, as `read_answers` returns them.
+        seed: seed of the test.
     """
     shared = [
         key
@@ -121,7 +125,7 @@ def compare(first: dict[str, dict[str, Any]], second: dict[str, dict[str, Any]],
 
 
 def _names(reports: Sequence[Report]) -> list[str]:
-    """Name the runs shortly: by model, or by folder where models have the same name."""
+    """Name the runs by model, or by folder if models share a name."""
     models = [Path(str(report.provenance.get("model"))).name for report in reports]
     if len(set(models)) == len(models):
         return models

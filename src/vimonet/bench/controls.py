@@ -1,9 +1,8 @@
 """Put items under control conditions: the same questions with the motion removed, exchanged or changed.
 
-A score counts by how far it stands above the same model under these conditions. A control says more than "the score
-falls": mirrored, the left hand must become the right one, and three steps must stay three. :func:`expected_answer`
-gives the right answer on the changed motion wherever it follows from the one on the recorded motion (and the values it
-was measured with).
+A score counts by its margin over the same model under these conditions. Some controls have right answers: on the
+mirrored motion the left hand must become the right one, and three steps must stay three. `expected_answer` derives the
+right answer on the changed motion from the one on the recorded motion and its evidence.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ if TYPE_CHECKING:
     from vimonet.vimos.types import Item
 
 MOTION = "motion"
-"""Name of the condition that is no control: the question with its own movement."""
+"""Condition without a change: the question with its own movement."""
 
 
 @dataclass(frozen=True)
 class ControlledItem:
-    """Hold an item as it is put to the model under an input condition.
+    """Hold an item under an input condition.
 
     Attributes:
-        item: what it was made from.
-        question: its words under the condition.
-        motion: what is shown (a Motion or a VideoSpanSpan), or None.
-        options: to choose among by likelihood; empty: the model answers in its own words.
+        item: the original item.
+        question: wording under the condition.
+        motion: input of the model: a Motion, a VideoSpan or None.
+        options: options to choose among by likelihood; empty for a free answer.
     """
 
     item: Item
@@ -47,13 +46,19 @@ class ControlledItem:
 
 
 def under_condition(condition: str, items: Sequence[Item], seed: int = 0) -> list[ControlledItem]:
-    """Put items under a condition, a pure function of items and seed.
+    """Put items under an input condition.
 
-    ``motion`` the item as it is; ``blind`` no movement at all; ``mirrored`` the mirrored movement, and the question
-    mirrored where it names one side, for the items whose answer or question depends on a side; ``shuffled`` the
-    movement of another recording, of an item of the same source and kind where there is one, always of the same
-    dimensions; ``frozen`` the first pose held for the whole length; ``reversed`` the movement played backwards, for
-    the items whose answer then is known (:func:`expected_answer`).
+    - ``motion``: the item unchanged;
+    - ``blind``: no movement;
+    - ``mirrored``: the mirrored movement and question, for items whose question or answer names a side;
+    - ``shuffled``: the movement of another recording, of the same dimensions, if possible of the same source and kind;
+    - ``frozen``: the first pose held for the whole length;
+    - ``reversed``: the movement played backwards, for items with a known answer (`expected_answer`).
+
+    Args:
+        condition: one of the names above.
+        items: items to ask.
+        seed: seed of the draws.
 
     Raises:
         InputError: the condition is unknown.
@@ -93,7 +98,7 @@ def _put(item: Item, question: str, motion: Any) -> ControlledItem:
 
 def _each(change: Callable[[Any], Motion | VideoSpan | None]) -> Callable[[Sequence[Item], int], list[ControlledItem]]:
     def build(items: Sequence[Item], seed: int) -> list[ControlledItem]:
-        done: dict[int, Any] = {}  # items about one recording share the changed movement
+        done: dict[int, Any] = {}  # items of one recording share the changed movement
         for item in items:
             if id(item.motion) not in done:
                 done[id(item.motion)] = change(item.motion)
@@ -119,14 +124,14 @@ def _reversed(items: Sequence[Item], seed: int) -> list[ControlledItem]:
 
 def _shuffled(items: Sequence[Item], seed: int) -> list[ControlledItem]:
     rng = np.random.default_rng(seed)
-    cells: dict[tuple[object, ...], list[Item]] = {}
+    groups: dict[tuple[object, ...], list[Item]] = {}
     for item in items:
-        for cell in (item.source, item.motion.dimensions, item.kind), (item.motion.dimensions,):
-            cells.setdefault(cell, []).append(item)
+        for group in (item.source, item.motion.dimensions, item.kind), (item.motion.dimensions,):
+            groups.setdefault(group, []).append(item)
     found: list[ControlledItem] = []
     for item in items:
-        for cell in (item.source, item.motion.dimensions, item.kind), (item.motion.dimensions,):
-            pool = cells[cell]
+        for group in (item.source, item.motion.dimensions, item.kind), (item.motion.dimensions,):
+            pool = groups[group]
             drawn = (pool[int(k)] for k in rng.integers(len(pool), size=64))
             donor = next((other for other in drawn if other.recording != item.recording), None)
             if donor is not None:

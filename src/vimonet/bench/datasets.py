@@ -1,6 +1,6 @@
 """Read the datasets of the benchmark: VIMOS, MVBench as published, BABEL-QA and HuMMan-QA as published.
 
-All are read as VIMOS records; a task then takes the instructions it selects (:mod:`vimonet.bench.items`).
+All become VIMOS records, whose instructions the tasks select (:mod:`vimonet.bench.items`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EXPECTED = (
     "(questions.json and motion_sequences/) is expected"
 )
 QA_FPS = 30.0
-"""Frames per second at which both motion question sets keep their joints."""
+"""Frames per second of the joints of both motion question sets."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Source:
     """Read a dataset of any known layout as VIMOS records.
 
     Attributes:
-        folder: where it lies.
+        folder: folder of the dataset.
         layout: ``vimos``, ``mvbench`` or ``motion_qa``.
         splits: names of its splits.
-        sha256: hash of its content, as far as it states or holds one.
+        sha256: stated hash of a VIMOS dataset; hash of the question files of the others.
     """
 
     folder: Path
@@ -43,10 +43,10 @@ class Source:
     sha256: str
 
     def records(self, split: str, tasks: Sequence[Task] = ()) -> Iterator[Record]:
-        """Yield its records; of MVBench those of the given tasks.
+        """Yield the records of a split, of MVBench only those of the given tasks.
 
         Raises:
-            InputError: no such split, or a file that cannot be read.
+            InputError: the split does not exist, or a file is unreadable.
         """
         if split not in self.splits:
             raise InputError(f"{self.folder}: no split {split!r}; there are {', '.join(self.splits)}")
@@ -58,10 +58,10 @@ class Source:
 
 
 def open_dataset(folder: str | Path) -> Source:
-    """Tell the layout of a dataset by the files in it.
+    """Detect the layout of a dataset by its files.
 
     Raises:
-        InputError: nothing of the kind is there.
+        InputError: the folder is missing or has no known layout.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -84,7 +84,7 @@ def open_dataset(folder: str | Path) -> Source:
 
 
 def _mvbench(folder: Path, tasks: Sequence[Task]) -> Iterator[Record]:
-    """``json/<task>.json``: [{video, question, candidates, answer[, start, end]}]; ``video/<folder>/<video>``."""
+    """Read ``json/<task>.json``, [{video, question, candidates, answer[, start, end]}], with its videos."""
     places = {task.name: task.mvbench for task in (tasks or known_tasks().values()) if task.mvbench.file}
     root = _videos_of(folder)
     assert root is not None
@@ -130,7 +130,9 @@ def _videos_of(folder: Path) -> Path | None:
 
 
 def _motion_qa(folder: Path, split: str) -> Iterator[Record]:
-    """``questions.json``: {id: {babel_id, question, answer, query_type, relation_type ...}}; ``motion_concepts.json``:
+    """Read BABEL-QA's layout.
+
+    ``questions.json``: {id: {babel_id, question, answer, query_type, relation_type ...}}; ``motion_concepts.json``:
     {babel_id: [{start_f, end_f, attributes}]}; ``split_question_ids.json``; ``motion_sequences/<babel_id>/joints.npy``
     [T, 22, 3] at 30 frames/s.
     """

@@ -1,4 +1,4 @@
-"""Gather the items of the benchmark: the instructions of a dataset's records that its tasks select."""
+"""Gather the items of the benchmark: the instructions that its tasks select from a dataset."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _BY_SUBJECT = ("fact_yes_no", "when")
 
 CHANGES = ("", "mirrored", "reversed", "frozen")
 MAX_SIDE = 768
-"""Pixels of a key frame's longer side: more costs tokens and shows no more of a movement."""
+"""Longer side of a key frame, pixels; larger frames cost tokens without showing more of a movement."""
 
 
 @dataclass(frozen=True)
 class VideoSpan:
-    """Name a span of a video file; its frames are decoded only when they are asked for.
+    """Name a span of a video file, whose frames are decoded on demand.
 
     Attributes:
-        path: file.
-        start, end: seconds; None for the beginning and the end of the file.
-        change: what a control does to it, one of :data:`CHANGES`.
+        path: video file.
+        start, end: span, s; None for the start and the end of the file.
+        change: change by a control, one of :data:`CHANGES`.
     """
 
     path: Path
@@ -48,14 +48,14 @@ class VideoSpan:
 
     dimensions = 0
     frames = 0
-    """As a movement has them: videos are never exchanged for movements, and their length is not known unopened."""
+    """Attributes of a Motion: 0 keeps videos apart from movements; the length of an unopened video is unknown."""
 
     def changed(self, change: str) -> VideoSpan:
         """Return the same span mirrored, reversed or frozen."""
         return replace(self, change=change)
 
     def key_frames(self, number: int = 8) -> list[Image.Image]:
-        """Read key frames spread over the span as the paper samples them, changed by the control.
+        """Read evenly spaced key frames of the span, changed by the control.
 
         Raises:
             InputError: the file is missing or cannot be decoded.
@@ -65,7 +65,7 @@ class VideoSpan:
         return [Image.fromarray(frame) for frame in self.clip(number).images]
 
     def clip(self, number: int = 8) -> VideoFrames:
-        """Read the same frames with their times, which count from the file's start and rise whatever the control does.
+        """Read the same frames with their times from the file's start, which rise under every control.
 
         Raises:
             InputError: the file is missing or cannot be decoded.
@@ -88,10 +88,10 @@ class BenchItem(Item):
     """Hold an item of a task; ``kind`` is the task's name.
 
     Attributes:
-        motion: what is shown: a Motion or a :class:`VideoSpan`.
-        rule: how its answer is scored.
-        topic: the instruction's own kind.
-        plain: the question without the task's prompt around it.
+        motion: input: a Motion or a :class:`VideoSpan`.
+        rule: scoring rule of its answer.
+        topic: kind of the instruction.
+        plain: the question without the task's prompt.
         metrics: further measures that its task reports.
     """
 
@@ -107,11 +107,11 @@ def gather(source: Source, tasks: Sequence[Task], split: str | None = None) -> l
 
     Args:
         source: the dataset.
-        tasks: what is asked; those that find nothing in it have no items.
+        tasks: tasks, some of which may find no items.
         split: split to ask instead of the one each task names.
 
     Raises:
-        InputError: no such split, a damaged file, or nothing to ask.
+        InputError: the split does not exist, a file is damaged, or there is no item.
     """
     items: list[BenchItem] = []
     for name in dict.fromkeys(split or task.split for task in tasks):
@@ -126,7 +126,7 @@ def gather(source: Source, tasks: Sequence[Task], split: str | None = None) -> l
 
 
 def training_items(source: Source, tasks: Sequence[Task], rows: int) -> list[BenchItem]:
-    """Gather the items of the first rows of the train split, for the baselines; none where there is no such split."""
+    """Gather the items of the first rows of the train split, for the baselines; none without that split."""
     if not rows or "train" not in source.splits:
         return []
     items: list[BenchItem] = []
@@ -136,7 +136,7 @@ def training_items(source: Source, tasks: Sequence[Task], rows: int) -> list[Ben
 
 
 def counts(dataset: str | Path, tasks: Sequence[Task], split: str | None = None) -> dict[str, tuple[int, int]]:
-    """Count the questions and the recordings that each task finds in a dataset."""
+    """Count (questions, recordings) of each task in a dataset."""
     source = open_dataset(dataset)
     try:
         items = gather(source, tasks, split)
@@ -152,7 +152,7 @@ def counts(dataset: str | Path, tasks: Sequence[Task], split: str | None = None)
 
 
 def select(items: Sequence[AnyItem], limit: int | None, seed: int = 0) -> list[AnyItem]:
-    """Draw at most ``limit`` items, as evenly as can be over source, kind, form and wording; order kept."""
+    """Draw at most ``limit`` items evenly over source, kind, form and wording, in their order."""
     if limit is None or limit >= len(items):
         return list(items)
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -170,7 +170,7 @@ def select(items: Sequence[AnyItem], limit: int | None, seed: int = 0) -> list[A
 
 
 def items_of(record: Record, tasks: Sequence[Task], folder: Path) -> Iterator[BenchItem]:
-    """Make the items of one record: every task's selection, where the record has the motion or video it shows."""
+    """Make the items of one record, for every task whose motion or video it has."""
     video = None
     if record.video is not None:
         video = VideoSpan(folder / record.video, *(record.video_span or (None, None)))
@@ -187,7 +187,7 @@ def items_of(record: Record, tasks: Sequence[Task], folder: Path) -> Iterator[Be
 
 
 def selects(task: Task, instruction: Instruction) -> bool:
-    """Tell whether a task asks an instruction."""
+    """Tell whether a task selects an instruction."""
     chosen = task.select
     form = instruction.form.partition(":")[0]
     return (
@@ -207,7 +207,7 @@ def form_of(form: str, slots: Mapping[str, str]) -> str:
 def _item(record: Record, task: Task, instruction: Instruction, number: int, shown: Any) -> BenchItem:
     prompt, rule = task.prompt, task.answer
     if rule.format in ("letter", "likelihood") and not instruction.options:
-        # An open question among multiple choice: asked plainly, a number within half a unit, words exactly.
+        # An open question in a multiple-choice task: no prompt, numbers within half a unit, words exactly.
         prompt, rule = "{question}", EXACT if number_in(instruction.answer) is None else Rule("number", 0.5)
     subject = next((instruction.slots[key] for key in _SUBJECTS if key in instruction.slots), "")
     evidence = {"subject": subject, **instruction.evidence}
@@ -231,16 +231,16 @@ def _item(record: Record, task: Task, instruction: Instruction, number: int, sho
 
 
 def _caption(record: Record, task: Task, shown: Any) -> Iterator[BenchItem]:
-    """Make one item of the captions of the whole clip: those of people where there are any."""
+    """Make one item of the captions of the whole clip, by people if there are any."""
     whole = [caption for caption in record.captions if caption.start is None]
-    told = [caption for caption in whole if caption.generator == "people"] or whole
+    chosen = [caption for caption in whole if caption.generator == "people"] or whole
     if task.select.generators:
-        told = [caption for caption in whole if caption.generator in task.select.generators]
-    if not told:
+        chosen = [caption for caption in whole if caption.generator in task.select.generators]
+    if not chosen:
         return
-    texts = [caption.text for caption in told]
-    lemmatised = [" ".join(t.rsplit("/", 1)[0] for t in caption.tokens.split()) for caption in told if caption.tokens]
-    references: dict[str, Any] = {"references": texts, "writers": sorted({caption.generator for caption in told})}
+    texts = [caption.text for caption in chosen]
+    lemmatised = [" ".join(t.rsplit("/", 1)[0] for t in caption.tokens.split()) for caption in chosen if caption.tokens]
+    references: dict[str, Any] = {"references": texts, "writers": sorted({caption.generator for caption in chosen})}
     if len(lemmatised) == len(texts):
         references["references_lemmatised"] = lemmatised
     yield BenchItem(

@@ -1,8 +1,8 @@
-"""Judge free-text answers by a language model, and measure how far the judge can be trusted.
+"""Judge free-text answers by a language model, and measure the agreement of the judge with exact match.
 
-The protocol is that of Video-ChatGPT (Maaz et al., arXiv 2306.05424), which MotionLLM follows: the judge sees question,
-right answer and prediction, says whether they match, and gives a score from 0 to 5. The prompt is our own, so figures
-compare only with those of the same prompt and the same judge; both are in `Judge.describe`.
+The protocol follows Video-ChatGPT (Maaz et al., arXiv 2306.05424), as MotionLLM does: the judge reads question, right
+answer and prediction, decides whether they match, and scores them from 0 to 5. Scores compare only under the same
+prompt and judge, which `Judge.describe` names.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PROMPT_VERSION = hashlib.sha256((_SYSTEM + _ITEM).encode()).hexdigest()[:12]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Hold the judge's word on one prediction: whether it matches, and a score from 0 to 5."""
+    """Hold the judgement of one prediction: a match, and a score from 0 to 5."""
 
     match: bool
     score: int
@@ -51,14 +51,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Measure how a judge and exact match agree on the items that both decided.
+    """Hold the agreement of a judge and exact match on items with both.
 
     Attributes:
-        n: items.
-        share: share of them on which both say the same, 0..1; None without items.
-        kappa: Cohen's kappa (1960), agreement beyond chance; None where chance alone agrees always.
-        judge_only: items that only the judge counts as right (paraphrases, or leniency).
-        exact_only: items that only exact match counts as right (the judge's plain errors).
+        n: number of items.
+        share: share of equal decisions, 0..1; None without items.
+        kappa: Cohen's kappa (1960), agreement beyond chance; None for certain chance agreement.
+        judge_only: items that only the judge accepts (paraphrases, or leniency).
+        exact_only: items that only exact match accepts (errors of the judge).
     """
 
     n: int
@@ -73,10 +73,10 @@ class Agreement:
 
 
 class Judge:
-    """Judge predictions through an endpoint, whose cache makes a repeated run free.
+    """Judge predictions through an endpoint, whose cache answers repeated runs.
 
     Args:
-        endpoint: the judge's endpoint; its temperature should be 0.
+        endpoint: endpoint of the judge, best at temperature 0.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -88,13 +88,13 @@ class Judge:
         return {"judge": s.model, "prompt": PROMPT_VERSION, "temperature": s.temperature, "seed": s.seed}
 
     def judge(self, items: Iterable[tuple[str, str, str]], *, progress: bool = True) -> list[Verdict | None]:
-        """Judge (question, right answer, prediction) triples, in order; None where no usable verdict came.
+        """Judge (question, right answer, prediction) triples in order; None for a failed request.
 
-        An empty prediction is wrong with score 0 and not sent. A verdict that contradicts itself (a match scored below
-        3, or the reverse) keeps its yes or no: the score is moved to the nearest one that fits.
+        An empty prediction is wrong with score 0 and not sent. A verdict with a contradictory score (a match below 3,
+        or the reverse) keeps its match, and its score moves to the nearest consistent one.
 
         Raises:
-            EndpointError: the endpoint answers nothing at all.
+            EndpointError: the endpoint answers no request.
         """
         triples = list(items)
         verdicts: list[Verdict | None] = [Verdict(False, 0)] * len(triples)
@@ -110,10 +110,10 @@ class Judge:
 
 
 def agreement(verdicts: Sequence[Verdict | None], exact: Sequence[bool | None]) -> Agreement:
-    """Compare verdicts with exact match, item by item, where both exist.
+    """Compare verdicts with exact match on items with both.
 
     Raises:
-        ValueError: sequences of different lengths.
+        ValueError: lengths differ.
     """
     pairs = [(v.match, e) for v, e in zip(verdicts, exact, strict=True) if v is not None and e is not None]
     n = len(pairs)
@@ -127,7 +127,7 @@ def agreement(verdicts: Sequence[Verdict | None], exact: Sequence[bool | None]) 
 
 
 def _request(question: str, answer: str, prediction: str) -> Request:
-    # A tag inside the material would let a prediction speak for the frame around it.
+    # A tag inside a prediction would let it imitate the prompt around it.
     question, answer, prediction = (text.replace("<", "‹").replace(">", "›") for text in (question, answer, prediction))
     text = _ITEM.format(question=question, answer=answer, prediction=prediction)
     return Request([message("system", _SYSTEM), message("user", text)], _SCHEMA)

@@ -1,4 +1,4 @@
-"""Ask a model, log its predictions as they are made (a killed run continues), and name what a score was made with."""
+"""Ask a model, log its predictions so that a killed run continues, and hash what a score was made with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Hold the model's answer to one item under one condition, with its confidence in 0..1 (None: not stated)."""
+    """Hold the model's answer to one item under one condition, with its confidence in 0..1 or None."""
 
     item: str
     condition: str
@@ -36,14 +36,13 @@ class Prediction:
 
 
 class PredictionLog:
-    """Keep ``predictions.jsonl``: a first line that names the run, then one line per prediction.
+    """Keep ``predictions.jsonl``: a first line that identifies the run, then one line per prediction.
 
-    A line cut off by a kill is dropped. A log of another run (other weights, seed or items) is refused, never mixed
-    or overwritten.
+    A line that a kill cut off is dropped. A log of other weights, seed or items is refused, never mixed or overwritten.
 
     Args:
-        path: file; created with its folder.
-        run: what identifies the run, JSON-ready.
+        path: log file, created with its folder.
+        run: JSON-ready identity of the run.
 
     Raises:
         InputError: the file belongs to another run or is no such log.
@@ -73,11 +72,11 @@ class PredictionLog:
         return len(self._found)
 
     def get(self, condition: str, item: str) -> Prediction | None:
-        """Find the prediction for an item under a condition, None when it was not made yet."""
+        """Return the prediction for an item under a condition, or None."""
         return self._found.get((condition, item))
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """Write predictions and hand them to the operating system, so that a killed process loses none."""
+        """Append predictions and flush them, so that a killed process loses none."""
         if self._stream is None:
             raise ValueError("the log is not open: use it in a with statement")
         for p in predictions:
@@ -122,33 +121,35 @@ def ask(
     batch_size: int,
     progress: bool = True,
 ) -> dict[str, Prediction]:
-    """Put every question that the log does not hold yet, and return all predictions of the condition by item id.
+    """Ask every question that the log lacks, in batches of movements of similar length.
 
-    Questions go in batches of movements of like length. The same question about the same movement, or about none, is
-    asked once: the answers cannot differ.
+    A question about the same movement, or about none, is asked once, because the answers are equal.
 
     Args:
-        assistant: has ``ask_batch([(question, motion | None), ...])`` giving objects with ``text`` and ``confidence``;
-            for items chosen by likelihood also ``choose_batch([(question, motion | None, options), ...])``. Without it
-            the options are listed in the question.
-        condition: name under which predictions are kept.
+        assistant: object with ``ask_batch([(question, motion | None), ...])``, which returns objects with ``text`` and
+            ``confidence``; with ``choose_batch([(question, motion | None, options), ...])`` it chooses by likelihood,
+            without it the question lists the options.
+        condition: input condition of the predictions.
         asked: the questions.
         log: open log of the run.
         batch_size: questions per call.
-        progress: show a bar with the time left.
+        progress: show a progress bar.
+
+    Returns:
+        Predictions of the condition by item id.
 
     Raises:
-        RuntimeError: the assistant returned another number of answers than it was asked questions.
+        RuntimeError: the number of answers differs from the number of questions.
     """
     known: dict[tuple[Any, ...], Prediction] = {}
     pending: dict[tuple[Any, ...], list[ControlledItem]] = {}
     for query in asked:
         key = (query.question, id(query.motion), query.options)
-        said = log.get(condition, query.item.id)
-        if said is None:
+        predicted = log.get(condition, query.item.id)
+        if predicted is None:
             pending.setdefault(key, []).append(query)
         else:
-            known[key] = said
+            known[key] = predicted
 
     def record(group: Sequence[ControlledItem], text: str, confidence: float | None) -> list[Prediction]:
         return [Prediction(query.item.id, condition, text, confidence) for query in group]
@@ -171,12 +172,12 @@ def ask(
 
 
 def own_words(answer: Any) -> str:
-    """Return the model's own words: a measured description that stands in for them says nothing about the model."""
+    """Return ``model_text``, because a measured answer in its place does not evaluate the model."""
     return str(getattr(answer, "model_text", answer.text))
 
 
 def _answers(assistant: Any, batch: Sequence[ControlledItem]) -> list[Any]:
-    """Answer in order: free answers together, choices by likelihood together."""
+    """Answer in order, with free answers and choices by likelihood in one call each."""
     chooses = hasattr(assistant, "choose_batch")
     free = [k for k, query in enumerate(batch) if not (query.options and chooses)]
     chosen = [k for k, query in enumerate(batch) if query.options and chooses]
@@ -206,11 +207,10 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
 def weights_sha256(checkpoint: str | Path) -> str:
-    """Hash a checkpoint's weights (SHA-256).
+    """Hash a checkpoint's weights by SHA-256.
 
-    Of one file: the hash ``sha256sum`` prints. Of a directory with several weight files (shards, an adapter): the
-    hash of the lines ``<hash>  <name>`` of its files in the order of their names, that is of the output of
-    ``sha256sum`` in that directory.
+    One weight file gives the hash of ``sha256sum``; several (shards, an adapter) give the hash of the output of
+    ``sha256sum`` over them in order of their names.
 
     Raises:
         FileNotFoundError: there is no weight file.
@@ -233,14 +233,14 @@ def weights_sha256(checkpoint: str | Path) -> str:
 
 
 def assistant_sha256(assistant: Any, checkpoint: str | Path | None = None) -> str | None:
-    """Hash an assistant's weights: those of its directory where it has one, else its tensors in memory.
+    """Hash an assistant's weights, from its directory or else from its tensors in memory.
 
     Args:
-        assistant: may have ``directory`` (or ``path``), or ``model`` with ``state_dict()``.
-        checkpoint: the directory or file to use instead.
+        assistant: object with ``directory`` or ``path``, or with ``model.state_dict()``.
+        checkpoint: directory or file to hash instead.
 
     Returns:
-        64 hexadecimal digits, prefixed ``tensors:`` when taken from memory; None for an assistant without weights.
+        64 hexadecimal digits, with the prefix ``tensors:`` for tensors in memory; None without weights.
     """
     places = [checkpoint, getattr(assistant, "directory", None), getattr(assistant, "path", None)]
     for place in places:
@@ -262,7 +262,7 @@ def code_version() -> str:
     """Name the package version, with the commit in its own git checkout (``0.1.0+3f2a91c.modified``)."""
     package = Path(vimonet.__file__).resolve().parent
     top = _git(package, "rev-parse", "--show-toplevel")
-    # An environment inside somebody else's repository must not lend its commit.
+    # An installation inside another repository must not report that repository's commit.
     if top is None or Path(top).resolve() / "src" / "vimonet" != package:
         return vimonet.__version__
     commit = _git(package, "rev-parse", "--short", "HEAD")
@@ -272,7 +272,7 @@ def code_version() -> str:
 
 
 def items_sha256(items: Sequence[Item]) -> str:
-    """Hash everything asked: ids, questions, answers and the motions themselves."""
+    """Hash ids, questions, answers and motions of the items."""
     digest = hashlib.sha256()
     motions: dict[int, str] = {}
     for item in items:
@@ -284,7 +284,7 @@ def items_sha256(items: Sequence[Item]) -> str:
 
 
 def _shown_sha256(shown: Any) -> str:
-    """Hash a motion's joints, a video's name, size and span: a benchmark's videos may be hundreds of GB."""
+    """Hash a motion's joints, or a video's name, size and span, because videos may be hundreds of GB."""
     if isinstance(shown, VideoSpan):
         size = shown.path.stat().st_size if shown.path.is_file() else None
         content = f"{shown.path.name} {size} {shown.start} {shown.end}".encode()
@@ -294,7 +294,7 @@ def _shown_sha256(shown: Any) -> str:
 
 
 def machine() -> str:
-    """Name the machine in a phrase, for the report's wall time."""
+    """Describe the machine, for the report's wall time."""
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 

@@ -30,7 +30,7 @@ SECTIONS: tuple[Section, ...] = (
     caption_scores.RETRIEVAL,
     accuracy.RECOGNITION_SECTION,
 )
-"""Every section of a report, in its order; a new one is a :class:`Section` in this list."""
+"""Sections of a report, in order; a new section is a :class:`Section` in this list."""
 
 _IDENTITY = ("source", "kind", "form", "wording", "references", "control")
 _FACTS = (
@@ -40,32 +40,32 @@ _FACTS = (
 
 
 def score_sections(answers: RunAnswers) -> dict[str, list[dict[str, Any]]]:
-    """Score the answers of a run: the rows of every section by its name."""
+    """Score the answers of a run; return the rows of every section by its name."""
     return {section.name: section.rows(answers) for section in SECTIONS}
 
 
 @dataclass
 class _Scores:
-    """What a report of one run and one over several seeds share."""
+    """Share the tables and files of a report of one run with one over several seeds."""
 
     provenance: Any
     sections: dict[str, list[dict[str, Any]]]
     out: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping; numbers that are not known are None."""
+        """Convert to a JSON-ready mapping, with None for unknown numbers."""
         return _plain({"provenance": self.provenance, **self.sections})
 
     def opening(self) -> list[str]:
-        """Write what stands above the tables."""
+        """Write the lines above the tables."""
         return ["# Evaluation", _facts(self.provenance)]
 
     def markdown(self, forms: bool = True) -> str:
-        """Write the tables of the report, with or without the long one per question form."""
+        """Write the tables of the report, with or without the one per question form."""
         return _markdown(self.opening(), self.sections, forms)
 
     def summary(self, source: str | None = None) -> str:
-        """Write the compact table of one corpus (None: all together), and every figure beside it in a line each."""
+        """Write the compact table of one corpus (None for all together), and a line per further score."""
         return _summary(self.sections, source)
 
     def _write(self, out: str | Path, name: str) -> Path:
@@ -85,8 +85,8 @@ class Report(_Scores):
     Attributes:
         provenance: model, checkpoint (SHA-256 of its weights), seed, code version, counts, controls, wall time,
             machine.
-        sections: the lists of rows named in :data:`SECTIONS`; see :data:`SECTIONS` and its functions.
-        out: the folder it was written to, None before.
+        sections: rows by name of the section; see :data:`SECTIONS`.
+        out: output folder, None before `save`.
     """
 
     def row(self, source: str, kind: str, form: str = "all", wording: str = "all") -> dict[str, Any]:
@@ -101,17 +101,21 @@ class Report(_Scores):
         raise KeyError(f"no score row for source {source!r}, kind {kind!r}, form {form!r}, wording {wording!r}")
 
     def score(self, source: str, kind: str, system: str = "model", measure: str = "exact_match") -> float:
-        """Return one figure: ``report.score("cmu", "turn", "blind", "balanced_accuracy")``."""
+        """Return one score: ``report.score("cmu", "turn", "blind", "balanced_accuracy")``.
+
+        Raises:
+            KeyError: there is no such score.
+        """
         return self.row(source, kind)["systems"][system][measure]["value"]
 
     def categories(self, sources: Sequence[str] = ()) -> str:
-        """Write one table, a row per source and task: n, score, balanced accuracy, controls, majority, nearest.
+        """Write a table with a row per source and task: n, score, balanced accuracy, controls, majority, nearest.
 
         Args:
-            sources: corpora to show, in this order; () for every one.
+            sources: corpora to show, in this order; () for all.
 
         Raises:
-            InputError: nothing was asked about one of the sources.
+            InputError: the report has no questions about one of the sources.
         """
         return accuracy.categories(self.sections, sources)
 
@@ -166,7 +170,7 @@ class CombinedReport(_Scores):
 
 
 def load_report(path: str | Path) -> Report | CombinedReport:
-    """Read what ``bench run`` wrote: a report, or the mean and spread over several in ``combined.json``.
+    """Read a report, or ``combined.json`` with mean and spread over several.
 
     Raises:
         InputError: the file is missing or is no report.
@@ -184,10 +188,10 @@ def combine(reports: Sequence[Report | str | Path]) -> CombinedReport:
     """Combine reports into mean and spread of every score over several seeds.
 
     Args:
-        reports: of different checkpoints on the same items, or where they were saved.
+        reports: reports of different checkpoints on the same items, or their paths.
 
     Raises:
-        InputError: fewer than two, or they were asked different items.
+        InputError: there are fewer than two reports, or their items differ.
     """
     loaded = [report if isinstance(report, Report) else Report.load(report) for report in reports]
     if len(loaded) < 2:
@@ -253,18 +257,18 @@ def _summary(sections: Mapping[str, Sequence[Row]], source: str | None) -> str:
         if source in ("all", row["source"]):
             scores = row["systems"]["model"]
             names = (("BLEU-1", "bleu1"), ("BLEU-4", "bleu4"), ("ROUGE-L", "rouge_l"), ("CIDEr", "cider"))
-            told = ", ".join(f"{name} {value(scores[key])}" for name, key in names)
-            lines.append(f"- Captions, {row['source']}, {row['references']} references, n {row['n']}: {told}.")
+            scored = ", ".join(f"{name} {value(scores[key])}" for name, key in names)
+            lines.append(f"- Captions, {row['source']}, {row['references']} references, n {row['n']}: {scored}.")
     for row in sections.get("recognition", ()):
         if source in ("all", row["source"]):
             model, labels = row["systems"]["model"], row["labels_tested"]
-            told = f"top-1 {show(model['top1'])}, macro F1 {value(model['macro_f1'])}, n {model['top1']['n']}"
-            lines.append(f"- Action recognition, {row['source']} ({labels} classes): {told}.")
+            scored = f"top-1 {show(model['top1'])}, macro F1 {value(model['macro_f1'])}, n {model['top1']['n']}"
+            lines.append(f"- Action recognition, {row['source']} ({labels} classes): {scored}.")
     return "\n".join(lines)
 
 
 def _title(provenance: Row) -> str:
-    """Write one line that says what was evaluated."""
+    """Write one line about the evaluated model."""
     checkpoint = str(provenance.get("checkpoint") or "no weights").removeprefix("tensors:")[:12]
     return f"{provenance.get('model')} · weights {checkpoint} · seed {provenance.get('seed')}"
 

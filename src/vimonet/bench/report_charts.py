@@ -22,7 +22,7 @@ _NAMES = {"nearest": "nearest clip", "blind": "blind (larger of two)"}
 
 
 def draw_scores(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str = "", measure: str = "score") -> None:
-    """Draw a panel per source: a bar per kind with its 95 % interval; blind, majority and nearest clip are marked.
+    """Draw a panel per source with a bar per kind, its 95 % interval, and marks of blind, majority and nearest clip.
 
     Args:
         rows: a report's ``score_rows``.
@@ -72,7 +72,7 @@ def draw_scores(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str = "
 
 
 def _panes(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Group rows by source, ``all`` first; several sources of one kind each share a panel."""
+    """Group rows by source, ``all`` first; sources of a single kind share a panel."""
     sources = sorted({row["source"] for row in rows}, key=lambda source: (source != "all", source))
     groups = [(source, [row for row in rows if row["source"] == source]) for source in sources]
     single = [own[0] for _, own in groups if len(own) == 1]
@@ -87,7 +87,7 @@ def _of(scores: Mapping[str, Any], measure: str) -> Mapping[str, Any]:
 
 
 def _height(row: Mapping[str, Any], name: str, measure: str) -> float | None:
-    """Read a system's score; for ``blind`` the larger of the two blind ones."""
+    """Read a system's score; ``blind`` gives the larger blind score."""
     system = row.get("blind", {}).get("system", name) if name == "blind" else name
     return _of(row["systems"][system], measure)["value"] if system in row["systems"] else None
 
@@ -124,7 +124,7 @@ def _known(value: float | None, otherwise: float) -> float:
 
 
 def _figure(width: float, height: float) -> Figure:
-    # Not pyplot: a library must not touch the caller's backend or keep figures alive.
+    # pyplot would change the caller's backend and keep figures alive.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Run the benchmark: put the tasks of a dataset to a model under every condition, score, write one report."""
+"""Run the benchmark: ask a model the tasks of a dataset under every condition, score, and write one report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vimonet.bench.predictions import Prediction, PredictionLog
 from vimonet.bench.report import CombinedReport, Report, combine, score_sections
 from vimonet.bench.scoring.accuracy import RECOGNITION
 from vimonet.bench.scoring.behaviour import contradictions
-from vimonet.bench.scoring.caption_scores import Similarity, find_evaluator
+from vimonet.bench.scoring.caption_scores import Similarity, find_encoder
 from vimonet.bench.scoring.score_table import RunAnswers, is_caption
 from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.bench.tasks import GROUPS, find_tasks, item_score, plain_question, topic_of
@@ -36,26 +36,26 @@ CONTROLS = ("blind", "shuffled", "mirrored", "reversed", "frozen")
 
 @dataclass(frozen=True)
 class Options:
-    """Set what a benchmark run asks, and how.
+    """Set the options of a benchmark run.
 
     Attributes:
         dataset: folder of a VIMOS dataset, of MVBench, or of BABEL-QA / HuMMan-QA.
-        tasks: names, groups or files; () for every task that the dataset has questions for and the model can read.
-        split: split asked; None for the one each task names.
+        tasks: names, groups or files; () for every task that the dataset has and the model reads.
+        split: split to ask; None for the one each task names.
         out: folder of the report; None for ``runs/bench/<model>-<dataset>-<split>``.
-        limit: at most so many items, drawn evenly over source, task, form and wording; 0 = all.
-        control_limit: the same for the controls other than blind.
-        controls: conditions asked beside the motion itself.
-        train_rows: rows of the train split that the baselines learn from; 0 = no baselines.
-        evidence: count the answers that contradict what can be measured.
-        seed: of every draw.
+        limit: most items, drawn evenly over source, task, form and wording; 0 for all.
+        control_limit: most items of each control but blind; 0 for all.
+        controls: input conditions beside the motion itself.
+        train_rows: rows of the train split that the baselines learn from; 0 for no baselines.
+        evidence: count answers that contradict measurements.
+        seed: seed of every random draw.
         batch_size: questions per call.
-        samples: bootstrap resamples behind an interval.
+        samples: bootstrap resamples per interval.
         progress: show progress bars.
-        evaluator: folder of the text-motion encoder that ranks captions by the motions they fit; None for the shipped
-            one, and for no such section where none is shipped.
-        similarity: folder or hub id of a sentence-transformers model that measures captions too; None for none.
-        baselines: answer also by these, out of ``majority``, ``nearest`` and ``question_only``.
+        encoder: folder of the text-motion encoder that scores how well captions find their motions; None for the
+            shipped one, if any.
+        similarity: folder or hub id of a sentence-transformers model that also scores captions; None for none.
+        baselines: baselines, out of ``majority``, ``nearest`` and ``question_only``.
     """
 
     dataset: str | Path = ""
@@ -71,40 +71,40 @@ class Options:
     batch_size: int = 32
     samples: int = 2000
     progress: bool = True
-    evaluator: str | Path | None = None
+    encoder: str | Path | None = None
     similarity: str | Path | None = None
     baselines: tuple[str, ...] = BASELINES
 
 
 @dataclass(frozen=True)
 class Judges:
-    """Hold further measures of answers, each None where it is not wanted.
+    """Hold optional further measures of answers.
 
     Attributes:
         judge: a :class:`vimonet.bench.judge.Judge` of the answers.
-        evaluator: text-motion encoder that ranks captions by the motions they fit.
-        similarity: sentence embeddings that measure captions beside BLEU, ROUGE-L and CIDEr.
+        encoder: text-motion encoder that scores how well captions find their motions.
+        similarity: sentence embeddings that score captions beside BLEU, ROUGE-L and CIDEr.
     """
 
     judge: Any = None
-    evaluator: TextMotionEncoder | None = None
+    encoder: TextMotionEncoder | None = None
     similarity: Similarity | None = None
 
 
 def run(
     options: Options, model: Adapter | str | None = None, *, judge: Any = None, device: str | None = None
 ) -> Report:
-    """Run the benchmark on one model and write its report (see :func:`evaluate`).
+    """Run the benchmark on one model and write its report (see `evaluate`).
 
     Args:
-        options: what is asked, and how.
-        model: an adapter; or the folder or hub id of a ViMoNet model, or ``majority``, ``nearest``, ``question-only``;
-            None for the shipped model.
+        options: options of the run.
+        model: an adapter; folder or hub id of a ViMoNet model; ``majority``, ``nearest`` or ``question-only``; None for
+            the shipped model.
         judge: a :class:`vimonet.bench.judge.Judge` of the answers.
-        device: of a model that is loaded.
+        device: device of a loaded model.
 
     Raises:
-        InputError: the dataset, a task, the model or the output folder cannot be used, or there is nothing to ask.
+        InputError: the dataset, a task, the model or the output folder is unusable, or there is no question.
     """
     source, tasks = open_dataset(options.dataset), find_tasks(options.tasks)
     baseline = model if isinstance(model, str) and model in BASELINE_MODELS else None
@@ -123,7 +123,7 @@ def run(
     tasks = [task for task in tasks if task.name in found]
     items = select(items, options.limit or None, options.seed)
     captions = any(is_caption(item) for item in items)
-    evaluator = find_evaluator(options.evaluator) if captions or options.evaluator else None
+    encoder = find_encoder(options.encoder) if captions or options.encoder else None
     similarity = Similarity(options.similarity, device) if options.similarity else None
     learnt = training_items(source, tasks, options.train_rows)
     if adapter is None:
@@ -136,7 +136,7 @@ def run(
         items,
         replace(options, out=options.out or default_out(adapter.name, source.folder, splits)),
         train_items=learnt,
-        judges=Judges(judge, evaluator if captions else None, similarity if captions else None),
+        judges=Judges(judge, encoder if captions else None, similarity if captions else None),
         about={
             "split": splits,
             "dataset": f"{source.folder.name} ({source.layout})",
@@ -153,13 +153,13 @@ def run_models(
     """Run the benchmark on one model, or on several seeds of one recipe.
 
     Args:
-        options: what is asked, and how.
-        models: as :func:`run` takes them. Of several each has a folder of its own in ``options.out`` (by default
-            ``runs/bench/combined``), which gets the mean and the spread over them.
-        judge, device: as of :func:`run`.
+        options: options of the run.
+        models: models, as in `run`. Each of several gets a subfolder of ``options.out`` (default
+            ``runs/bench/combined``), which holds mean and spread over them.
+        judge, device: as in `run`.
 
     Raises:
-        InputError: as of :func:`run`.
+        InputError: as in `run`.
     """
     if len(models) == 1:
         return run(options, models[0], judge=judge, device=device)
@@ -184,17 +184,18 @@ def evaluate(
 ) -> Report:
     """Evaluate an assistant on items and write the report.
 
-    Writes into ``options.out``: ``predictions.jsonl`` as answers come (a killed run continues there),
-    ``answers.jsonl`` (every question with the right answer and what each system said), ``report.json``, ``report.md``,
-    ``scores.png``, ``reliability.png``.
+    ``options.out`` gets ``predictions.jsonl`` during the run (a killed run continues there), ``answers.jsonl`` (every
+    question with its right answer and the answers of all systems), ``report.json``, ``report.md``, ``scores.png`` and
+    ``reliability.png``.
 
     Args:
-        assistant: has ``ask_batch([(question, motion | None), ...])`` giving objects with ``text`` and ``confidence``.
-        items: what is asked; ids are unique.
-        options: how; what names the dataset, its tasks and draws of it is not read.
-        train_items: what the baselines learn from; without them there are none.
+        assistant: object with ``ask_batch([(question, motion | None), ...])``, which returns objects with ``text`` and
+            ``confidence``.
+        items: items with unique ids.
+        options: options of the run; those about the dataset and its tasks are ignored.
+        train_items: training items of the baselines; empty for no baselines.
         judges: further measures of the answers.
-        about: further facts for the report (dataset, its hash ...).
+        about: further facts for the report, such as the dataset and its hash.
 
     Raises:
         InputError: the folder holds predictions of other weights, items or another seed, or a control is unknown.
@@ -214,32 +215,34 @@ def evaluate(
         "seed": seed,
         "items_sha256": asking.items_sha256(asked),
     }
-    said: dict[str, dict[str, Prediction]] = {}
+    predicted: dict[str, dict[str, Prediction]] = {}
     with PredictionLog(folder / "predictions.jsonl", made_with) as log:
         for name, controlled in put.items():
-            said[name] = asking.ask(assistant, name, controlled, log, batch_size=options.batch_size, progress=progress)
+            predicted[name] = asking.ask(
+                assistant, name, controlled, log, batch_size=options.batch_size, progress=progress
+            )
     simple = baseline_answers(asked, learnt, options.baselines, seed, progress) if learnt else {}
-    _write_answers(folder / "answers.jsonl", asked, said, simple)
+    _write_answers(folder / "answers.jsonl", asked, predicted, simple)
     labels: dict[str, set[str]] = {}
     for item in learnt:
         if topic_of(item) == RECOGNITION:
             labels.setdefault(item.source, set()).update([item.answer, *item.options])
     answers = RunAnswers(
         asked,
-        said,
+        predicted,
         simple,
         seed,
         options.samples,
         labels,
         (about or {}).get("tasks") or (),
-        evaluator=judges.evaluator,
+        encoder=judges.encoder,
         similarity=judges.similarity,
     )
     if options.evidence:
-        checked, truths = contradictions(asked, answers.said, progress)
+        checked, truths = contradictions(asked, answers.predicted, progress)
         answers = replace(answers, contradictions=checked, truths=truths)
     if judges.judge is not None:
-        triples = [(plain_question(item), item.answer, answers.said[item.id].text) for item in asked]
+        triples = [(plain_question(item), item.answer, answers.predicted[item.id].text) for item in asked]
         verdicts = judges.judge.judge(triples, progress=progress)
         answers = replace(answers, verdicts=dict(zip((item.id for item in asked), verdicts, strict=True)))
     facts = {
@@ -256,7 +259,7 @@ def evaluate(
         "machine": asking.machine(),
         **(about or {}),
         **({"judge": judges.judge.describe()} if judges.judge is not None else {}),
-        **({"evaluator": judges.evaluator.fingerprint} if judges.evaluator is not None else {}),
+        **({"evaluator": judges.encoder.fingerprint} if judges.encoder is not None else {}),
         **({"similarity": judges.similarity.describe()} if judges.similarity is not None else {}),
     }
     sections = score_sections(answers)
@@ -266,7 +269,7 @@ def evaluate(
 
 
 def default_out(model: str, folder: Path, split: str) -> Path:
-    """Name the folder of a report that nobody named."""
+    """Name the default folder of a report."""
     plain: Callable[[str], str] = lambda text: re.sub(r"[^\w.-]+", "-", text).strip("-.") or "model"  # noqa: E731
     return Path("runs/bench") / f"{plain(Path(model).name)}-{plain(folder.resolve().name)}-{plain(split)}"
 
@@ -274,12 +277,12 @@ def default_out(model: str, folder: Path, split: str) -> Path:
 def _write_answers(
     path: Path,
     items: Sequence[Item],
-    said: Mapping[str, Mapping[str, Prediction]],
+    predicted: Mapping[str, Mapping[str, Prediction]],
     baselines: Mapping[str, Mapping[str, str]],
 ) -> None:
     lines = []
     for item in items:
-        model = said[MOTION][item.id]
+        model = predicted[MOTION][item.id]
         names = ("id", "source", "recording", "kind", "form", "wording", "question", "answer")
         record: dict[str, Any] = {name: getattr(item, name) for name in names}
         record |= {
@@ -288,7 +291,7 @@ def _write_answers(
             "right": exact_match(model.text, item.answer),
             "confidence": model.confidence,
         }
-        record |= {name: rows[item.id].text for name, rows in said.items() if name != MOTION and item.id in rows}
+        record |= {name: rows[item.id].text for name, rows in predicted.items() if name != MOTION and item.id in rows}
         record |= {name: rows[item.id] for name, rows in baselines.items()}
         lines.append(json.dumps(record, ensure_ascii=False))
     write_text(path, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""Define the tasks of the benchmark, one small YAML file each in ``tasks/`` or of the user's own, and score answers.
+"""Define the tasks of the benchmark, one YAML file each in ``tasks/`` or by the user, and score answers.
 
 name: sequence
 group: motion
@@ -9,18 +9,18 @@ prompt: "{question}"
 answer: {format: exact}
 metrics: [exact_match, balanced_accuracy]
 
-Answer formats say how an answer is compared with the right one:
+The answer format sets the comparison with the right answer:
 
-``exact``       equal after :func:`vimonet.language.normalise_answer`, whose rules are listed there;
-``letter``      multiple choice: the option whose letter, or whose text, the answer gives (:func:`choice_of`);
-``likelihood``  multiple choice: the option that the model finds likeliest; only for models that can say;
-``number``      the number an answer names, within a tolerance (``tolerance`` + ``relative`` x the right number);
+``exact``       equality after :func:`vimonet.language.normalise_answer`;
+``letter``      multiple choice: the option whose letter or text is in the answer (:func:`choice_of`);
+``likelihood``  multiple choice: the most likely option, for models that give likelihoods;
+``number``      the number in the answer, within a tolerance (``tolerance`` + ``relative`` x the right number);
 ``time``        a point in time in seconds ("at 1.5 seconds", "0:01"), within a tolerance;
 ``span``        a span of time in seconds ("1.0-2.5 s"): intersection over union;
 ``caption``     a sentence, scored over the whole set (BLEU, ROUGE-L, CIDEr);
 ``judge``       free text, by a language model (:mod:`vimonet.bench.judge`).
 
-``number`` and ``time`` fall back to ``exact`` where the right answer names no number ("does not travel").
+``number`` and ``time`` fall back to ``exact`` where the right answer holds no number ("does not travel").
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ _LED = re.compile(
 
 @dataclass(frozen=True)
 class Rule:
-    """Set how the answers of a task are scored.
+    """Set the scoring rule of a task.
 
     Attributes:
         format: one of :data:`FORMATS`.
-        tolerance: of ``number`` and ``time``, in the unit of the answer.
-        relative: of ``number``: further tolerance as a share of the right number.
-        threshold: of ``span``: least IoU of a hit.
+        tolerance: tolerance of ``number`` and ``time``, in the unit of the answer.
+        relative: further tolerance of ``number``, as a share of the right number.
+        threshold: least IoU of a hit of ``span``.
     """
 
     format: str = "exact"
@@ -70,16 +70,16 @@ class Rule:
     threshold: float = 0.5
 
     def score(self, prediction: str, answer: str, options: Sequence[str] = ()) -> float:
-        """Score a prediction from 0 to 1; ``caption`` and ``judge`` are scored elsewhere and count exact match here."""
+        """Score a prediction from 0 to 1; ``caption`` and ``judge``, scored elsewhere, count exact match here."""
         if self.format in ("letter", "likelihood"):
             return float(choice_of(prediction, options) == choice_of(answer, options) is not None)
         if self.format in ("number", "time") and not text_metrics.is_abstention(answer):
             read = time_in if self.format == "time" else number_in
-            right, said = read(answer), read(prediction)
+            right, predicted = read(answer), read(prediction)
             if right is not None:
-                if said is None or text_metrics.is_abstention(prediction):
+                if predicted is None or text_metrics.is_abstention(prediction):
                     return 0.0
-                return float(abs(said - right) <= self.tolerance + self.relative * abs(right) + 1e-9)
+                return float(abs(predicted - right) <= self.tolerance + self.relative * abs(right) + 1e-9)
         if self.format == "span":
             return overlap(span_in(prediction), span_in(answer))
         return float(text_metrics.exact_match(prediction, answer))
@@ -90,9 +90,10 @@ class Selection:
     """Select the instructions of a dataset that a task asks; an empty list takes any.
 
     Attributes:
-        styles, kinds, forms, sources, generators: of an instruction, and the corpus of its clip.
-        without: question forms left out.
-        captions: ask for a caption of every clip that has one, instead of its instructions.
+        styles, kinds, forms, generators: values of an instruction.
+        sources: corpora of its clip.
+        without: question forms to leave out.
+        captions: ask for a caption of every clip with captions, instead of its instructions.
     """
 
     styles: tuple[str, ...] = ()
@@ -109,9 +110,9 @@ class Published:
     """Locate a task's questions in MVBench's published layout.
 
     Attributes:
-        file: below ``json/``.
+        file: file below ``json/``.
         videos: folder below ``video/``.
-        bounded: its questions are about the stretch ``start`` to ``end`` of the video.
+        bounded: its questions are about the span ``start`` to ``end`` of the video.
     """
 
     file: str = ""
@@ -125,14 +126,14 @@ class Task:
 
     Attributes:
         name: category in the report.
-        group: ``motion`` or ``video``: what is shown to the model.
-        about: one line for people.
-        split: split of the dataset it asks unless another is named.
-        select: its instructions.
-        prompt: what the model is asked; ``{question}`` and, for multiple choice, ``{options}``.
-        answer: how answers are scored.
+        group: input of the model, ``motion`` or ``video``.
+        about: description in one line.
+        split: default split of the dataset.
+        select: selection of instructions.
+        prompt: prompt with ``{question}`` and, for multiple choice, ``{options}``.
+        answer: scoring rule.
         metrics: further measures reported beside the score (:data:`METRICS`, :data:`text_metrics.CAPTION_METRICS`).
-        mvbench: its place in MVBench's layout; no file: it is not there.
+        mvbench: location in MVBench's layout, without a file for other tasks.
     """
 
     name: str
@@ -171,12 +172,12 @@ def load_task(path: str | Path) -> Task:
 
 
 def known_tasks() -> dict[str, Task]:
-    """Load the tasks that come with the package, by name: motion first, each group in the paper's order."""
+    """Load the tasks of the package by name, motion first, each group in the paper's order."""
     return dict(_known())
 
 
 def find_tasks(names: Sequence[str] = ()) -> list[Task]:
-    """Find tasks by name or by path of a YAML file; all known ones for no names.
+    """Find tasks by name, group or YAML file; all known tasks for no names.
 
     Raises:
         InputError: an unknown name (all known ones are listed), an unusable file, or a name given twice.
@@ -259,7 +260,7 @@ def plain_question(item: Any) -> str:
 
 
 def topic_of(item: Any) -> str:
-    """Name the topic of an item by its dataset's own kind; that of the item unless it is asked as part of a task."""
+    """Return the topic of an item: the kind in its dataset, else the item's kind."""
     return getattr(item, "topic", "") or item.kind
 
 
@@ -269,38 +270,38 @@ def item_score(item: Any, prediction: str) -> float:
 
 
 def list_options(options: Sequence[str]) -> str:
-    """Write options as a model is shown them: one a line, ``(A) walking``; in a row where letters do not suffice."""
+    """Format options for a prompt: one per line, ``(A) walking``, or in one line for more than 26 options."""
     if len(options) > len(LETTERS):
         return f"Answer with one of: {', '.join(options)}"
     return "\n".join(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))
 
 
 def choice_of(answer: str, options: Sequence[str]) -> int | None:
-    """Find the index of the option an answer chooses, or None.
+    """Find the index of the chosen option, or None.
 
     Rules, in order: the answer is an option's text (after normalisation); it opens with an option's letter ("B",
     "(B) walking", "B.", "Answer: B"); exactly one option's text occurs in it.
     """
-    said = text_metrics.canonical(answer)
+    predicted = text_metrics.canonical(answer)
     plain = [text_metrics.canonical(option) for option in options]
-    if said in plain:
-        return plain.index(said)
+    if predicted in plain:
+        return plain.index(predicted)
     if opening := _LED.match(answer):
         at = LETTERS.find(opening.group(1).upper())
         if 0 <= at < len(options):
             return at
-    found = [k for k, option in enumerate(plain) if option and f" {option} " in f" {said} "]
+    found = [k for k, option in enumerate(plain) if option and f" {option} " in f" {predicted} "]
     return found[0] if len(found) == 1 else None
 
 
 def number_in(text: str) -> float | None:
-    """Read the one number in a text, digits or words up to twenty; None for none or several that differ."""
+    """Read the single number in a text, digits or words up to twenty; None for none or several different ones."""
     found = {float(match) for match in _NUMBER.findall(_spaced(text))}
     return found.pop() if len(found) == 1 else None
 
 
 def time_in(text: str) -> float | None:
-    """Read the one point in time in a text, in seconds: "at 1.5 seconds", "1:30"."""
+    """Read the single point in time in a text, s: "at 1.5 seconds", "1:30"; None for none or several."""
     clocks = {60 * int(minutes) + float(seconds) for minutes, seconds in _CLOCK.findall(text)}
     if clocks:
         return clocks.pop() if len(clocks) == 1 else None
@@ -308,14 +309,14 @@ def time_in(text: str) -> float | None:
 
 
 def span_in(text: str) -> tuple[float, float] | None:
-    """Read the span of time in a text, in seconds: two numbers, the second not before the first; None otherwise."""
+    """Read the span in a text, s: two numbers in rising order, else None."""
     clocks = [60 * int(minutes) + float(seconds) for minutes, seconds in _CLOCK.findall(text)]
     times = clocks or [float(match) for match in _NUMBER.findall(_spaced(text))]
     return (times[0], times[1]) if len(times) == 2 and times[0] <= times[1] else None
 
 
 def overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> float:
-    """Compute the intersection over union of two spans of time; 0 where one is missing or both are points."""
+    """Compute the intersection over union of two spans; 0 if one is missing or both are points."""
     if a is None or b is None:
         return 0.0
     union = max(a[1], b[1]) - min(a[0], b[0])
@@ -323,7 +324,7 @@ def overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> flo
 
 
 def _spaced(text: str) -> str:
-    """Write number words as digits, units apart from their numbers, a dash between numbers as a blank."""
+    """Write number words as digits, separate units from numbers, and replace dashes between numbers by spaces."""
     text = re.sub(r"(?<=\d)\s*[-–—]\s*(?=\d)", " ", text.lower())
     text = re.sub(r"(?<=\d)(?=[a-z])", " ", text)
     words = [str(DIGITS_OF.get(word.strip(".,;:!?"), word)) for word in text.split()]

@@ -106,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
         args.seed,
         args.batch_size,
         args.samples,
-        evaluator=args.retrieval_model,
+        encoder=args.retrieval_model,
         similarity=args.similarity,
     )
     judge = None

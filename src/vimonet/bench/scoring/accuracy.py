@@ -44,7 +44,7 @@ def score_rows(run: RunAnswers) -> list[dict[str, Any]]:
 
     A score row: ``source, kind, form, wording, n, recordings, systems {name: {score, exact_match, balanced_accuracy,
     within_one, iou_hit}}, blind {system, the larger of the blind scores}, above_blind {value, low, high, p_value}``.
-    ``score`` is the item's own rule; balanced accuracy is of it. Captions have their own section.
+    ``score`` and balanced accuracy follow the item's rule. Captions have another section.
     """
     every = [item for item in run.items if not is_caption(item)]
     found = []
@@ -172,14 +172,14 @@ _CATEGORIES = ("source", "task", "n", "score", "balanced accuracy (blind)", "bli
 
 
 def categories(sections: Mapping[str, Sequence[Row]], sources: Collection[str] = ()) -> str:
-    """Write one row per source and task with what its score must be read against; the last of a source is over all.
+    """Write a row per source and task with score, controls and baselines; the last row of a source covers all tasks.
 
     Args:
-        sections: of a report; ``score_rows`` and ``mirrored`` are shown.
-        sources: corpora to show; () for every one, and all together where there are several.
+        sections: sections of a report, of which ``score_rows`` and ``mirrored`` are shown.
+        sources: corpora to show; () for all, and all together if there are several.
 
     Raises:
-        InputError: nothing was asked about one of the sources.
+        InputError: the report has no questions about one of the sources.
     """
     rows = [row for row in sections["score_rows"] if row["form"] == row["wording"] == ALL]
     mirrored = {(row["source"], row["kind"]): row["flipped"] for row in sections.get("mirrored", ())}
@@ -188,7 +188,7 @@ def categories(sections: Mapping[str, Sequence[Row]], sources: Collection[str] =
         raise InputError(f"the report has no questions about {lacking[0]!r}; it has {', '.join(known)}")
     body = []
     for source in sources or known:
-        # Stable: the tasks keep their order, and the row over all of them comes last.
+        # The sort is stable, so tasks keep their order and the row over all of them comes last.
         for row in sorted((row for row in rows if row["source"] == source), key=lambda row: row["kind"] == ALL):
             flipped = mirrored.get((source, row["kind"]))
             sides = f"{value(flipped)} of {flipped['n']}" if flipped and flipped["n"] else "–"
@@ -200,7 +200,7 @@ def categories(sections: Mapping[str, Sequence[Row]], sources: Collection[str] =
 
 
 def blind_text(row: Row, measure: str) -> str:
-    """Write the larger of the blind scores, marked where it is not the model's own."""
+    """Write the larger blind score, with a mark for the question-only model's."""
     larger = larger_blind(row["systems"], measure)
     if larger is None:
         return "–"
@@ -211,7 +211,7 @@ def blind_text(row: Row, measure: str) -> str:
 
 
 def averages(run: RunAnswers) -> list[dict[str, Any]]:
-    """Average every system per source and over all: ``micro`` over items, ``macro`` over kinds.
+    """Average every system per source and overall: ``micro`` over items, ``macro`` over kinds.
 
     A row: ``source, kinds, systems {name: {micro, macro}}, above_blind`` (micro, against the larger blind score).
     """
@@ -220,7 +220,7 @@ def averages(run: RunAnswers) -> list[dict[str, Any]]:
         systems = {}
         for name, answers in run.systems.items():
             answered = [item for item in own if item.id in answers]
-            if len(answered) < len(own):  # a condition asked of a part of the items has no average over all
+            if len(answered) < len(own):  # a condition asked for some of the items has no average over all
                 continue
             values = [item_score(item, answers[item.id]) for item in answered]
             systems[name] = {
@@ -249,21 +249,20 @@ def _averages_markdown(rows: Sequence[Row]) -> str:
 def wording(run: RunAnswers) -> list[dict[str, Any]]:
     """Compare wordings unseen in training with seen ones, per source and kind, and per source over kinds.
 
-    ``gap`` is unseen minus seen; over kinds it is the mean of the kinds' gaps, so that the mix of kinds does not
-    show.
+    ``gap`` is unseen minus seen; over kinds it is the mean of their gaps, independent of the mix of kinds.
     """
-    said, found = run.systems[MODEL], []
+    predicted, found = run.systems[MODEL], []
     for source in run.sources:
         kinds = run.kinds([item for item in run.items if item.source == source and not is_caption(item)])
         parts: dict[str, list[Item]] = {}
         for kind in kinds:
-            own = [item for item in run.items if item.source == source and item.kind == kind and item.id in said]
+            own = [item for item in run.items if item.source == source and item.kind == kind and item.id in predicted]
             if len({item.wording for item in own} & {"seen", "unseen"}) == 2:
                 parts[kind] = own
         if len(parts) > 1:
             parts[ALL] = [item for own in list(parts.values()) for item in own]
         for kind, own in parts.items():
-            right = np.array([item_score(item, said[item.id]) for item in own], dtype=float)
+            right = np.array([item_score(item, predicted[item.id]) for item in own], dtype=float)
             unseen = np.array([item.wording == "unseen" for item in own])
             _, strata = np.unique([item.kind for item in own], return_inverse=True)
             gap = statistics.resampled_gap(right, unseen, strata)
@@ -289,10 +288,10 @@ def _wording_markdown(rows: Sequence[Row]) -> str:
 
 
 def recognition(run: RunAnswers) -> list[dict[str, Any]]:
-    """Score action recognition per source: top-1 and macro F1 of free answers mapped to labels by normalised equality.
+    """Score action recognition per source: top-1 and macro F1 of free answers that equal a label after normalisation.
 
-    The label set is every answer and option of the source's recognition items, those of training included;
-    ``off_list`` is the share of answers that are no label (they count as wrong).
+    The labels are all answers and options of the source's recognition items, training included; ``off_list`` is the
+    share of answers that are no label and count as wrong.
     """
     found = []
     for source, _, own in run.groups(lambda item: topic_of(item) == RECOGNITION, kinds=False, together=False):
@@ -305,14 +304,14 @@ def recognition(run: RunAnswers) -> list[dict[str, Any]]:
         for name, answers in run.systems.items():
             if any(item.id not in answers for item in own):
                 continue
-            said = [canonical(answers[item.id]) for item in own]
-            f1 = statistics.resampled_macro_f1(truth, said, tested)
+            predicted = [canonical(answers[item.id]) for item in own]
+            f1 = statistics.resampled_macro_f1(truth, predicted, tested)
             interval = statistics.bootstrap_statistic(f1, groups, run.seed, 300)
-            value = statistics.macro_f1(truth, said, tested)
+            value = statistics.macro_f1(truth, predicted, tested)
             systems[name] = {
-                "top1": run.mean([guess == answer for guess, answer in zip(said, truth, strict=True)], own),
+                "top1": run.mean([guess == answer for guess, answer in zip(predicted, truth, strict=True)], own),
                 "macro_f1": as_score(value, interval, len(own), len(set(groups))),
-                "off_list": run.mean([guess not in labels for guess in said], own),
+                "off_list": run.mean([guess not in labels for guess in predicted], own),
             }
         found.append({"source": source, "labels": len(labels), "labels_tested": len(tested), "systems": systems})
     return found

@@ -1,4 +1,4 @@
-"""Score how a model behaves: under changed motions, against measurements and a judge, unsure, and with yes and no."""
+"""Score a model's behaviour: changed motions, measurements, a judge, yes/no questions, abstention, calibration."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 
 YES_NO = "yes_no"
 CONTROLLED = ("mirrored", "reversed", "frozen")
-"""Conditions under which the right answer is known for many questions."""
+"""Conditions with a known right answer for many questions."""
 
 
 # ------------------------------- changed motions
 
 
 def consistency(run: RunAnswers) -> list[dict[str, Any]]:
-    """Score answers on the changed motion against those that then are right, per control, source and kind.
+    """Score answers on the changed motion against its right answers, per control, source and kind.
 
-    ``right``: share answered rightly on the changed motion; ``turned``: the same where the right answer changes,
-    among the items answered rightly as recorded; ``stayed``: where it must stay, among the same.
+    ``right`` is the score on the changed motion. ``turned`` and ``stayed`` are the scores among items answered rightly
+    as recorded, where the right answer changes and where it stays.
     """
     found = []
     for control in CONTROLLED:
         answers = run.predictions.get(control, {})
         expected = {i.id: e for i in run.items if i.id in answers and (e := expected_answer(i, control)) is not None}
-        for source, kind, own in run.groups(lambda i, e=expected: i.id in e and i.id in run.said):  # type: ignore[misc]
+        for source, kind, own in run.groups(lambda i, e=expected: i.id in e and i.id in run.predicted):  # type: ignore[misc]
             values = [_changed_score(i, answers[i.id].text, expected[i.id], control) for i in own]
-            rights = {i.id for i in own if item_score(i, run.said[i.id].text) == 1.0}
+            rights = {i.id for i in own if item_score(i, run.predicted[i.id].text) == 1.0}
             row: dict[str, Any] = {"control": control, "source": source, "kind": kind, "right": run.mean(values, own)}
             for title, changes in (("turned", True), ("stayed", False)):
                 chosen = [
@@ -66,7 +66,7 @@ def consistency(run: RunAnswers) -> list[dict[str, Any]]:
 
 
 def _changed_score(item: Item, text: str, expected: str, control: str) -> float:
-    """Score an answer against the right one on the changed motion; its options are mirrored as the question is."""
+    """Score an answer against the right one on the changed motion, with options mirrored like the question."""
     mirrored = control == "mirrored" and has_side(item.question)
     options = [mirror_text(option) for option in item.options] if mirrored else item.options
     return rule_of(item).score(text, expected, options)
@@ -83,16 +83,16 @@ def _consistency_markdown(rows: Sequence[Row]) -> str:
 
 
 def mirrored(run: RunAnswers) -> list[dict[str, Any]]:
-    """Share the answers naming a side that turn into the other side on the mirrored motion, per source and kind.
+    """Compute the share of answers with a side that flip on the mirrored motion, per source and kind.
 
-    ``flipped``: among items where the model's answer to the motion as recorded names a side, whether its answer
-    to the mirrored one is that answer mirrored. ``right``: whether the mirrored motion is answered rightly.
+    ``flipped`` covers items whose answer on the recorded motion names a side, and counts its mirror image. ``right`` is
+    exact match on the mirrored motion.
     """
-    said, mirror = run.said, run.predictions.get("mirrored", {})
+    predicted, mirror = run.predicted, run.predictions.get("mirrored", {})
     found = []
-    for source, kind, own in run.groups(lambda i: i.id in mirror and i.id in said and has_side(i.answer)):
-        sided = [item for item in own if has_side(said[item.id].text)]
-        flips = [exact_match(mirror[i.id].text, mirror_text(said[i.id].text)) for i in sided]
+    for source, kind, own in run.groups(lambda i: i.id in mirror and i.id in predicted and has_side(i.answer)):
+        sided = [item for item in own if has_side(predicted[item.id].text)]
+        flips = [exact_match(mirror[i.id].text, mirror_text(predicted[i.id].text)) for i in sided]
         right = [exact_match(mirror[i.id].text, mirror_text(i.answer)) for i in own]
         found.append({"source": source, "kind": kind, "flipped": run.mean(flips, sided), "right": run.mean(right, own)})
     return found
@@ -107,9 +107,15 @@ def _mirrored_markdown(rows: Sequence[Row]) -> str:
 
 
 def contradictions(
-    items: Sequence[Item], said: Mapping[str, Prediction], progress: bool
+    items: Sequence[Item], predicted: Mapping[str, Prediction], progress: bool
 ) -> tuple[dict[str, bool | None], dict[str, bool | None]]:
-    """Tell by item id whether the model's answer, and the right one, contradict what is measured; None: unchecked."""
+    """Tell by item id whether the model's answer and the right one contradict a measurement; None for unchecked.
+
+    Args:
+        items: items, of which those about motions are checked.
+        predicted: the model's predictions by item id.
+        progress: show a progress bar.
+    """
     from vimonet.evidence import contradiction
     from vimonet.motion import Motion
     from vimonet.motion.kinematics import measure
@@ -122,15 +128,15 @@ def contradictions(
             if id(item.motion) not in facts:
                 facts[id(item.motion)] = measure(item.motion)
             measured = facts[id(item.motion)]
-            model[item.id] = contradiction(plain_question(item), said[item.id].text, measured)
+            model[item.id] = contradiction(plain_question(item), predicted[item.id].text, measured)
             truth[item.id] = contradiction(plain_question(item), item.answer, measured)
     return model, truth
 
 
 def evidence(run: RunAnswers) -> list[dict[str, Any]]:
-    """Share the answers that contradict a measurement, of those that can be checked.
+    """Compute the share of checked answers that contradict a measurement.
 
-    ``contradicted`` for the model, ``truth_contradicted`` for the right answers.
+    ``contradicted`` is that of the model, ``truth_contradicted`` that of the right answers.
     """
     checked, found = run.contradictions, []
     for source, kind, own in run.groups(lambda item: checked.get(item.id) is not None):
@@ -155,7 +161,7 @@ def _evidence_markdown(rows: Sequence[Row]) -> str:
 
 
 def judge(run: RunAnswers) -> list[dict[str, Any]]:
-    """Score a judge's verdicts: share called right, mean score 0 to 5, agreement with the item's own rule."""
+    """Score a judge's verdicts: share of matches, mean score 0 to 5, agreement with the item's rule."""
     if not run.verdicts:
         return []
     from vimonet.bench.judge import agreement  # needs the extra `llm`
@@ -163,7 +169,7 @@ def judge(run: RunAnswers) -> list[dict[str, Any]]:
     found = []
     for source, kind, own in run.groups(lambda item: run.verdicts.get(item.id) is not None):
         verdicts = [verdict for item in own if (verdict := run.verdicts[item.id]) is not None]
-        own_rule = [None if is_caption(i) else item_score(i, run.said[i.id].text) == 1.0 for i in own]
+        own_rule = [None if is_caption(i) else item_score(i, run.predicted[i.id].text) == 1.0 for i in own]
         found.append(
             {
                 "source": source,
@@ -189,9 +195,9 @@ def _judge_markdown(rows: Sequence[Row]) -> str:
 
 
 def yes_no(run: RunAnswers) -> list[dict[str, Any]]:
-    """Share the wrong "yes" to what does not happen and the wrong "no" to what does, beside the blind model.
+    """Compute the shares of wrong "yes" to absent and wrong "no" to present events, beside the blind model.
 
-    Per source and together; and, where yes/no questions have several forms, per form (up to its colon).
+    Rows are per source and together, and per form (up to its colon) if there are several.
     """
     found = []
     for source, _, own in run.groups(lambda item: topic_of(item) == YES_NO, kinds=False):
@@ -205,8 +211,8 @@ def yes_no(run: RunAnswers) -> list[dict[str, Any]]:
                     continue
                 for title, truth, wrong in (("false_yes", "no", "yes"), ("false_no", "yes", "no")):
                     asked = [i for i in part if canonical(i.answer) == truth and i.id in answers]
-                    said = [normalise_answer(answers[i.id]).split(" ")[0] == wrong for i in asked]
-                    row[title if name == MODEL else f"{name}_{title}"] = run.mean(said, asked)
+                    predicted = [normalise_answer(answers[i.id]).split(" ")[0] == wrong for i in asked]
+                    row[title if name == MODEL else f"{name}_{title}"] = run.mean(predicted, asked)
             found.append(row)
     return found
 
@@ -222,19 +228,19 @@ def _yes_no_markdown(rows: Sequence[Row]) -> str:
 
 
 def abstention(run: RunAnswers) -> list[dict[str, Any]]:
-    """Score "cannot tell": precision, recall, and how often it is said needlessly, per source and together."""
-    said, found = run.systems[MODEL], []
-    for source, _, own in run.groups(lambda item: not is_caption(item) and item.id in said, kinds=False):
+    """Score abstention per source and together: precision, recall, and the share of needless abstentions."""
+    predicted, found = run.systems[MODEL], []
+    for source, _, own in run.groups(lambda item: not is_caption(item) and item.id in predicted, kinds=False):
         due = [item for item in own if is_abstention(item.answer)]
-        declined = [item for item in own if is_abstention(said[item.id])]
+        declined = [item for item in own if is_abstention(predicted[item.id])]
         answerable = [item for item in own if not is_abstention(item.answer)]
         if due or declined:
             found.append(
                 {
                     "source": source,
                     "precision": run.mean([is_abstention(item.answer) for item in declined], declined),
-                    "recall": run.mean([is_abstention(said[item.id]) for item in due], due),
-                    "needless": run.mean([is_abstention(said[item.id]) for item in answerable], answerable),
+                    "recall": run.mean([is_abstention(predicted[item.id]) for item in due], due),
+                    "needless": run.mean([is_abstention(predicted[item.id]) for item in answerable], answerable),
                 }
             )
     return found
@@ -249,11 +255,11 @@ def _abstention_markdown(rows: Sequence[Row]) -> str:
 
 def calibration(run: RunAnswers) -> list[dict[str, Any]]:
     """Measure the calibration error of the stated confidence in ten bins (ECE, arXiv 1706.04599), per source."""
-    said, found = run.said, []
-    usable = lambda item: not is_caption(item) and item.id in said and said[item.id].confidence is not None  # noqa: E731
+    predicted, found = run.predicted, []
+    usable = lambda item: not is_caption(item) and item.id in predicted and predicted[item.id].confidence is not None  # noqa: E731
     for source, _, own in run.groups(usable, kinds=False):
-        stated = np.clip(np.array([said[i.id].confidence for i in own], dtype=float), 0, 1)
-        right = np.array([item_score(i, said[i.id].text) for i in own], dtype=float)
+        stated = np.clip(np.array([predicted[i.id].confidence for i in own], dtype=float), 0, 1)
+        right = np.array([item_score(i, predicted[i.id].text) for i in own], dtype=float)
         result = statistics.expected_calibration_error(stated, right)
         groups = recordings_of(own)
         interval = statistics.bootstrap_statistic(statistics.resampled_ece(stated, right), groups, run.seed, 300)
@@ -311,7 +317,7 @@ YES_NO_SECTION = Section(
 ABSTENTION = Section(
     "abstention",
     'Knowing when not to know: "cannot tell"',
-    "Needless: said although there is an answer.",
+    "Needless: abstention although there is an answer.",
     abstention,
     _abstention_markdown,
 )

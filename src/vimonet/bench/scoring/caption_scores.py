@@ -1,7 +1,7 @@
-"""Score captions: against their references (n-grams, sentence embeddings), and by how well they find their motions.
+"""Score captions against references (n-grams, sentence embeddings) and by retrieval of their motions.
 
-People's captions show how much the text-motion encoder can tell apart, the model's are ranked in the same pools, and
-captions dealt to other recordings show the score of chance. The metrics: :mod:`vimonet.retrieval.r_precision`.
+Retrieval ranks people's captions, the model's captions and captions dealt to other recordings (chance) in the same
+pools; see :mod:`vimonet.retrieval.r_precision`.
 """
 
 from __future__ import annotations
@@ -55,11 +55,10 @@ _METRICS = {
 
 
 def captions(run: RunAnswers) -> list[dict[str, Any]]:
-    """Score the captions of every system against all references of an item, per source.
+    """Score the captions of every system against all references of a motion, per source.
 
-    References are ``evidence["references"]`` (else the answer), as raw text; items about one motion are one
-    caption with the references of all. Where every item also has ``evidence["references_lemmatised"]`` the scores
-    against those are given as a row of their own. With a similarity, raw captions also have ``similarity``.
+    References are ``evidence["references"]`` (else the answer). If every item has
+    ``evidence["references_lemmatised"]``, these give a separate row. A run with a similarity adds it to raw rows.
     """
     found = []
     for source, _, every in run.groups(is_caption, kinds=False, together=False):
@@ -81,8 +80,8 @@ def captions(run: RunAnswers) -> list[dict[str, Any]]:
             if run.similarity is not None and protocol == "raw":
                 measured["similarity_model"] = run.similarity.describe()
                 for name, scores in systems.items():
-                    said = [run.systems[name][item.id] for item in own]
-                    scores["similarity"] = run.mean(run.similarity(said, references), own)
+                    predicted = [run.systems[name][item.id] for item in own]
+                    scores["similarity"] = run.mean(run.similarity(predicted, references), own)
             found.append(
                 {
                     "source": source,
@@ -133,15 +132,15 @@ def _captions_markdown(rows: Sequence[Row]) -> str:
 class Similarity:
     """Measure the cosine of a caption and its nearest reference in sentence embeddings (Sentence-BERT, 1908.10084).
 
-    The nearest, not the mean: references of one movement tell different things about it, and a caption need not tell
-    all. The figure is one model's own scale; unrelated captions are not at 0, so read it against the shuffled control.
+    The nearest reference counts, not the mean, because references of one movement describe different aspects. The scale
+    is the model's own, with unrelated captions above 0; compare with the shuffled control.
 
     Args:
         model: folder or hub id of a sentence-transformers model; a folder needs no network.
-        device: where it computes; None for the CPU.
+        device: device of the model; None for the CPU.
 
     Attributes:
-        name: the model as it was named, of a folder the last part.
+        name: hub id, or name of the folder.
         sha256: hash of the weights of a folder; None for a hub id.
 
     Raises:
@@ -161,12 +160,12 @@ class Similarity:
         if folder.is_dir() and not (folder / "modules.json").is_file():
             raise InputError(f"{folder}: modules.json is missing; the folder of a sentence-transformers model has it")
         try:
-            # Safetensors only: other weights are pickles, which can run code.
+            # Safetensors only, because pickled weights can run code.
             options = {"use_safetensors": True}
             self._model: Any = SentenceTransformer(
                 str(folder if folder.is_dir() else model), device=device or "cpu", model_kwargs=options
             )
-        except Exception as error:  # transformers and the hub raise what their parts raise
+        except Exception as error:  # transformers and the hub raise many types of errors
             first = " ".join((str(error).strip() or type(error).__name__).split())[:200]
             raise InputError(f"{model}: no sentence-transformers model can be loaded from there ({first})") from None
         self.name = folder.resolve().name if folder.is_dir() else str(model)
@@ -178,19 +177,19 @@ class Similarity:
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, captions: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-        """Measure the similarity [N] in -1..1 of each caption to its nearest reference; 0 for one without words."""
+        """Compute the similarity, [N] in -1..1, of each caption to its nearest reference; 0 for an empty caption."""
         self._read([*captions, *(text for group in references for text in group)])
         return np.array([self._nearest(*pair) for pair in zip(captions, references, strict=True)], dtype=np.float64)
 
     def describe(self) -> str:
-        """Return name and hash, for a report."""
+        """Describe the model by name and hash."""
         return f"{self.name} ({self.sha256[:12]})" if self.sha256 else self.name
 
     def _nearest(self, caption: str, references: Sequence[str]) -> float:
-        told = [text for text in references if text.strip()]
-        if not caption.strip() or not told:
+        worded = [text for text in references if text.strip()]
+        if not caption.strip() or not worded:
             return 0.0
-        return float(max(self._known[text] @ self._known[caption] for text in told))
+        return float(max(self._known[text] @ self._known[caption] for text in worded))
 
     def _read(self, texts: Sequence[str]) -> None:
         new = [text for text in dict.fromkeys(texts) if text.strip() and text not in self._known]
@@ -204,11 +203,11 @@ class Similarity:
 # ------------------------------- retrieval
 
 
-def find_evaluator(folder: str | Path | None = None) -> TextMotionEncoder | None:
-    """Load the text-motion encoder of a folder; for None the shipped one, or None where none is shipped.
+def find_encoder(folder: str | Path | None = None) -> TextMotionEncoder | None:
+    """Load the text-motion encoder of a folder, or for None the shipped one, if any.
 
     Raises:
-        InputError: a folder was named and holds no evaluator, or the shipped one is damaged.
+        InputError: the folder holds no text-motion encoder, or the shipped one is damaged.
     """
     from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
 
@@ -218,78 +217,78 @@ def find_evaluator(folder: str | Path | None = None) -> TextMotionEncoder | None
 
 
 def retrieval(run: RunAnswers) -> list[dict[str, Any]]:
-    """Score how well captions find their motions; no rows without a text-motion encoder."""
-    if run.evaluator is None:
+    """Score retrieval of motions by captions; return no rows without a text-motion encoder."""
+    if run.encoder is None:
         return []
-    return retrieval_rows(run.evaluator, [item for item in run.items if is_caption(item)], run.systems, run.seed)
+    return retrieval_rows(run.encoder, [item for item in run.items if is_caption(item)], run.systems, run.seed)
 
 
 def retrieval_rows(
-    evaluator: TextMotionEncoder, items: Sequence[Item], systems: Mapping[str, Mapping[str, str]], seed: int = 0
+    encoder: TextMotionEncoder, items: Sequence[Item], systems: Mapping[str, Mapping[str, str]], seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Score references and every system's captions by R-precision and MM-Dist, per source and over all.
+    """Score references and every system's captions by R-precision and MM-Dist, per source and overall.
 
-    Every reference of a clip has a pool of its own; a system's caption takes the place of each of them in turn, so that
-    all systems meet the same pools. An empty caption is scored as a full stop.
+    Every reference of a clip has a pool. A system's caption replaces each reference in turn, so that all systems meet
+    the same pools. An empty caption counts as a full stop.
 
     Args:
-        evaluator: trained on other recordings than these.
-        items: captions about movements; what the evaluator does not read (2D keypoints, videos) is left out.
-        systems: captions of each system by item id; one that lacks a clip is left out.
-        seed: of the pools, the random pairs and the intervals.
+        encoder: text-motion encoder that was trained on other recordings.
+        items: captions about movements; inputs that the encoder does not read are left out.
+        systems: captions of each system by item id; a system that lacks a clip is left out.
+        seed: seed of the pools, the random pairs and the intervals.
 
     Returns:
         Rows of ``source, n`` (references)``, clips, pool, draws, evaluator, systems {name: {measure: score}}``. The
-        references are the system ``people`` (``references`` where not all are written by people); measures are
+        references are the system ``people`` (``references`` if not all are by people); measures are
         ``r_precision@1`` to ``@3`` and ``mm_dist``, each also as ``random_...`` for captions dealt to other recordings.
-        A row with too few references for a pool has no systems, and says so in ``lacking``.
+        A row with too few references for a pool has no systems, and the reason in ``lacking``.
     """
     clips: dict[tuple[str, str, int], list[Item]] = {}
     for item in items:
-        if getattr(item.motion, "dimensions", 0) in _readable(evaluator):
+        if getattr(item.motion, "dimensions", 0) in _readable(encoder):
             clips.setdefault((item.source, item.form, id(item.motion)), []).append(item)
     every = list(clips.values())
     sources = sorted({group[0].source for group in every})
     chosen = [(ALL, every)] if len(sources) > 1 else []
     chosen += [(source, [group for group in every if group[0].source == source]) for source in sources]
-    return [_row(evaluator, source, groups, systems, seed) for source, groups in chosen]
+    return [_row(encoder, source, groups, systems, seed) for source, groups in chosen]
 
 
 def references_of(items: Sequence[Item], key: str = "references") -> list[str]:
     """List the distinct references of the items about one motion: ``evidence[key]``, else the answer (raw only)."""
     texts: list[str] = []
     for item in items:
-        told = item.evidence.get(key) or ([item.answer] if key == "references" else [])
-        texts += [told] if isinstance(told, str) else map(str, told)
+        found = item.evidence.get(key) or ([item.answer] if key == "references" else [])
+        texts += [found] if isinstance(found, str) else map(str, found)
     return list(dict.fromkeys(texts))
 
 
 def _row(
-    evaluator: TextMotionEncoder,
+    encoder: TextMotionEncoder,
     source: str,
     clips: Sequence[Sequence[Item]],
     systems: Mapping[str, Mapping[str, str]],
     seed: int,
 ) -> dict[str, Any]:
-    told = [references_of(group) for group in clips]
-    owner = [k for k, texts in enumerate(told) for _ in texts]
-    texts = [text for group in told for text in group]
+    own = [references_of(group) for group in clips]
+    owner = [k for k, texts in enumerate(own) for _ in texts]
+    texts = [text for group in own for text in group]
     recordings = recordings_of([clips[k][0] for k in owner])
-    movements = evaluator.motions([group[0].motion for group in clips])[owner]
-    references = evaluator.texts(texts)
+    movements = encoder.motions([group[0].motion for group in clips])[owner]
+    references = encoder.texts(texts)
     writers = {writer for group in clips for item in group for writer in item.evidence.get("writers", ("",))}
-    row: dict[str, Any] = {"source": source, "n": len(texts), "clips": len(clips), "evaluator": evaluator.fingerprint}
+    row: dict[str, Any] = {"source": source, "n": len(texts), "clips": len(clips), "evaluator": encoder.fingerprint}
     captions = {
-        name: [said[group[0].id] for group in clips]
-        for name, said in systems.items()
-        if all(group[0].id in said for group in clips)
+        name: [predicted[group[0].id] for group in clips]
+        for name, predicted in systems.items()
+        if all(group[0].id in predicted for group in clips)
     }
     scored: dict[str, dict[str, Any]] = {}
     try:
         for name in (PEOPLE if writers == {PEOPLE} else "references", *captions):
             candidates = None
             if name in captions:
-                candidates = evaluator.texts([caption.strip() or _NO_WORDS for caption in captions[name]])[owner]
+                candidates = encoder.texts([caption.strip() or _NO_WORDS for caption in captions[name]])[owner]
             found = retrieval_of_vectors(
                 movements, references, texts, recordings, candidates=candidates, clips=owner, seed=seed
             )
@@ -310,9 +309,9 @@ def _scores(found: Retrieval) -> dict[str, dict[str, Any]]:
     }
 
 
-def _readable(evaluator: TextMotionEncoder) -> set[int]:
-    """List the dimensions of the motions that it has a tower for."""
-    config = evaluator.model.config
+def _readable(encoder: TextMotionEncoder) -> set[int]:
+    """List the dimensions of motions that the encoder has a tower for."""
+    config = encoder.model.config
     return {d for d, tower in ((3, config.motion_config), (2, config.keypoint_config)) if tower is not None}
 
 

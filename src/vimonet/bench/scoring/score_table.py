@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 ALL = "all"
 MODEL = "model"
-"""Name of the model under test among the systems; its predictions are those of the condition ``motion``."""
+"""Name of the model under test among the systems, which answers under the condition ``motion``."""
 BLIND = ("blind", "question_only")
-"""Systems that see no motion: the model itself, and one trained on questions alone."""
+"""Systems without motion: the model itself, and one trained on questions alone."""
 SYSTEM_NAMES = {"blind": "model, blind", "question_only": "question-only model", "nearest": "nearest clip"}
 """Names of systems in tables, where they differ."""
 
 _CHANGED = ("mirrored", "reversed")
-"""Conditions under which another answer is right: reported apart."""
+"""Conditions with another right answer, which are reported separately."""
 
 Row = Mapping[str, Any]
 Score = dict[str, Any]
 Answers = Mapping[str, str]
-"""Answers of one system by item id; an item it does not answer is absent."""
+"""Answers of one system by item id, without unanswered items."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Section:
 
     Attributes:
         name: key in ``report.json``.
-        heading, note: of its Markdown.
-        rows: make the rows of a run.
-        table: write rows as Markdown.
+        heading, note: heading and note of its Markdown.
+        rows: function from a run to rows.
+        table: function from rows to Markdown.
     """
 
     name: str
@@ -60,21 +60,21 @@ class Section:
 
 @dataclass(frozen=True)
 class RunAnswers:
-    """Hold the items of one run, every system's answers, and how scores are resampled.
+    """Hold the items of one run, the answers of all systems, and the settings of resampling.
 
     Attributes:
-        items: everything asked.
+        items: all items.
         predictions: the model's answers by condition and item id.
         baselines: answers of ``majority``, ``nearest`` and ``question_only`` by item id.
-        seed: of every resampling.
-        samples: resamples of an interval.
-        labels: by source, action labels known beside those of the items (of the training items).
-        order: kinds in the order of the report; those it does not name follow in alphabetical order.
-        contradictions: by item id, whether the model's answer contradicts a measurement; None: cannot be checked.
-        truths: the same for the right answers, which shows how far the measurements can be trusted.
-        verdicts: by item id, a judge's verdict on the model's answer; None: it gave none.
-        evaluator: text-motion encoder that ranks captions; None: no retrieval section.
-        similarity: sentence embeddings that measure captions too; None: not measured.
+        seed: seed of every resampling.
+        samples: resamples per interval.
+        labels: action labels of the training items by source.
+        order: kinds in the order of the report; others follow alphabetically.
+        contradictions: by item id, whether the model's answer contradicts a measurement; None for unchecked.
+        truths: the same for the right answers, which tests the measurements.
+        verdicts: by item id, a judge's verdict on the model's answer, or None.
+        encoder: text-motion encoder of the retrieval section, or None.
+        similarity: sentence embeddings that also score captions, or None.
     """
 
     items: Sequence[Item]
@@ -87,22 +87,22 @@ class RunAnswers:
     contradictions: Mapping[str, bool | None] = field(default_factory=dict)
     truths: Mapping[str, bool | None] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict | None] = field(default_factory=dict)
-    evaluator: TextMotionEncoder | None = None
+    encoder: TextMotionEncoder | None = None
     similarity: Similarity | None = None
 
     @cached_property
     def systems(self) -> dict[str, Answers]:
-        """Collect answers by system: the model, under the conditions that keep the right answer too, the baselines."""
+        """Collect answers by system: the model, its controls with the same right answer, the baselines."""
         asked = {
-            MODEL if name == "motion" else name: {k: p.text for k, p in said.items()}
-            for name, said in self.predictions.items()
+            MODEL if name == "motion" else name: {k: p.text for k, p in predicted.items()}
+            for name, predicted in self.predictions.items()
             if name not in _CHANGED
         }
         return asked | dict(self.baselines)
 
     @property
-    def said(self) -> Mapping[str, Prediction]:
-        """Return the model's predictions on the motions as they are."""
+    def predicted(self) -> Mapping[str, Prediction]:
+        """Return the model's predictions on the unchanged motions."""
         return self.predictions["motion"]
 
     @property
@@ -116,7 +116,7 @@ class RunAnswers:
         return sorted({item.kind for item in items}, key=lambda kind: (rank.get(kind, len(rank)), kind))
 
     def mean(self, values: Any, items: Sequence[Item], classes: Sequence[str] | None = None) -> Score:
-        """Score the mean of a value per item; with `classes` the mean over the means of the classes."""
+        """Compute the mean of a value per item with its interval; with `classes`, the mean over class means."""
         numbers = np.asarray(values, dtype=np.float64)
         groups = recordings_of(items)
         if not len(numbers):
@@ -129,7 +129,7 @@ class RunAnswers:
         return as_score(value, interval, len(numbers), len(set(groups)))
 
     def above(self, items: Sequence[Item], other: str) -> Score:
-        """Test the model's score against another system's on the items that both answered."""
+        """Test the difference of the model's and another system's scores on items that both answered."""
         a, b = self.systems[MODEL], self.systems[other]
         both = [item for item in items if item.id in a and item.id in b]
         own = [item_score(item, a[item.id]) for item in both]
@@ -141,7 +141,13 @@ class RunAnswers:
     def groups(
         self, keep: Callable[[Item], bool], *, kinds: bool = True, together: bool = True
     ) -> Iterator[tuple[str, str, list[Item]]]:
-        """Yield (source, kind, items): all sources together where there are several, each source, each kind of it."""
+        """Yield (source, kind, items) for several sources together, each source, and each of its kinds.
+
+        Args:
+            keep: filter of the items.
+            kinds: yield the kinds of each source too.
+            together: yield all sources together too.
+        """
         kept = [item for item in self.items if keep(item)]
         names = sorted({item.source for item in kept})
         if together and len(names) > 1:
@@ -154,7 +160,7 @@ class RunAnswers:
 
 
 def is_caption(item: Item) -> bool:
-    """Tell whether an item asks for a caption, which is scored over the whole set."""
+    """Tell whether an item asks for a caption, which scores only as part of a set."""
     return rule_of(item).format == "caption"
 
 
@@ -164,19 +170,19 @@ def recordings_of(items: Sequence[Item]) -> list[tuple[str, str]]:
 
 
 def larger_blind(systems: Mapping[str, Any], measure: str) -> str | None:
-    """Name the blind system with the larger score; None where there is none."""
+    """Name the blind system with the larger score, or None."""
     names = [name for name in BLIND if name in systems]
     return max(names, key=lambda name: _number_of(systems[name][measure])) if names else None
 
 
 def as_score(value: float, interval: statistics.Interval, n: int, recordings: int) -> Score:
-    """Make a score of a number, its interval and the counts behind it; what is not finite becomes None."""
+    """Make a score of a number, its interval, n and the number of recordings, with None for non-finite numbers."""
     numbers = {"value": value, "low": interval.low, "high": interval.high}
     return {**{key: known(number) for key, number in numbers.items()}, "n": n, "recordings": recordings}
 
 
 def known(number: float) -> float | None:
-    """Return the number, None where it is not finite."""
+    """Return the number, or None if it is not finite."""
     return number if isinstance(number, int) else float(number) if np.isfinite(number) else None
 
 
@@ -184,7 +190,7 @@ def known(number: float) -> float | None:
 
 
 def show(score: Row | None, digits: int = 2) -> str:
-    """Write a score: ``.93 (.90-.95)``, or ``.93 ± .01`` over seeds; a dash where there is none."""
+    """Write a score: ``.93 (.90-.95)``, ``.93 ± .01`` over seeds, or a dash."""
     if score is None:
         return "–"
     if "mean" in score:
@@ -208,7 +214,7 @@ def value(score: Row | None, digits: int = 2) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table; bars and line breaks in its fields are escaped."""
+    """Write a Markdown table with escaped bars and line breaks."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(map(_escaped, row)) + " |" for row in rows)])
 

@@ -1,10 +1,8 @@
 """Compare texts: exact match after fixed rules, and the n-gram caption metrics of pycocoevalcap.
 
-Caption metrics follow the definitions of ``pycocoevalcap`` 1.2 so that figures compare with published ones, with two
-differences that are named wherever a score is: the tokeniser is a fixed regular expression instead of the Java PTB
-tokeniser, and no METEOR or SPICE is offered (both need Java). Protocol of the references: ``raw`` (the sentences as
-people wrote them) or ``lemmatised`` (the token column of HumanML3D text files, as TM2T evaluates); scores of the two
-never compare.
+Caption metrics follow ``pycocoevalcap`` 1.2, with two differences that every report names: the tokeniser is a regular
+expression instead of the Java PTB tokeniser, and METEOR and SPICE, which need Java, are missing. References are ``raw``
+(the original sentences) or ``lemmatised`` (the token column of HumanML3D, as in TM2T); their scores do not compare.
 """
 
 from __future__ import annotations
@@ -36,28 +34,28 @@ _INTEGER = re.compile(r"(?<![\d.])-?\d+(?![\d.]*\d)")
 
 
 def exact_match(prediction: str, answer: str) -> bool:
-    """Tell whether two answers are equal after `normalise_answer`; all wordings of an abstention are equal."""
+    """Tell whether two answers are equal after `normalise_answer`, with all abstentions equal."""
     return canonical(prediction) == canonical(answer)
 
 
 @lru_cache(maxsize=1 << 16)
 def canonical(text: str) -> str:
-    """Normalise an answer and make every wording of an abstention one: the class it is counted under."""
+    """Normalise an answer to the class it counts under, with one class for all abstentions."""
     return ABSTENTION if is_abstention(text) else normalise_answer(text)
 
 
 def count_in(text: str) -> int | None:
-    """Read the one whole number an answer names ("three steps" is 3); None for none or several that differ."""
+    """Read the single integer in an answer ("three steps" is 3); None for none or several different ones."""
     found = {int(match) for match in _INTEGER.findall(normalise_answer(text))}
     return found.pop() if len(found) == 1 else None
 
 
 def within_one(prediction: str, answer: str) -> bool:
-    """Tell whether a count is right to within one; an abstention is right where the answer is one."""
+    """Tell whether a count is right to within one; abstentions match only abstentions."""
     if is_abstention(answer):
         return is_abstention(prediction)
-    said, true = count_in(prediction), count_in(answer)
-    return said is not None and true is not None and abs(said - true) <= 1
+    predicted, true = count_in(prediction), count_in(answer)
+    return predicted is not None and true is not None and abs(predicted - true) <= 1
 
 
 # ---------------------------------------------------------------- captions
@@ -70,7 +68,7 @@ def tokenise(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class CaptionScores:
-    """Hold the caption metrics of a set, with the counts to resample it.
+    """Hold the caption metrics of a set, with the counts for resampling.
 
     Attributes:
         scores: ``bleu1`` .. ``bleu4`` (corpus level), ``rouge_l`` and ``cider`` (mean over captions), named in
@@ -86,7 +84,7 @@ class CaptionScores:
     bleu_counts: NDArray[np.float64]
 
     def weighted(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Score [B, 6], as :data:`CAPTION_METRICS`, B resamples given as draws of each caption [B, N]."""
+        """Score B resamples, given as draws of each caption [B, N]; return [B, 6] as :data:`CAPTION_METRICS`."""
         total = weights.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             means = (weights @ np.stack([self.rouge_l, self.cider], axis=1)) / total[:, None]
@@ -94,18 +92,17 @@ class CaptionScores:
 
 
 def caption_scores(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
-    """Score captions by BLEU-1 to 4 (Papineni et al. 2002), ROUGE-L (Lin 2004, beta 1.2) and CIDEr-D (arXiv 1411.5726)
-    as pycocoevalcap defines them.
+    """Score captions as pycocoevalcap does.
 
-    CIDEr is on pycocoevalcap's scale (:data:`CIDER_SCALE`) and depends on the set it is computed on; with one caption
-    it is 0 by definition.
+    The metrics are BLEU-1 to 4 (Papineni et al. 2002), ROUGE-L (Lin 2004, beta 1.2) and CIDEr-D (arXiv 1411.5726) on
+    pycocoevalcap's scale (:data:`CIDER_SCALE`). CIDEr depends on the whole set, and is 0 for one caption.
 
     Args:
         predictions: N captions.
-        references: for each, one or more reference captions.
+        references: one or more reference captions for each.
 
     Raises:
-        ValueError: lengths differ, the set is empty or a caption has no reference.
+        ValueError: lengths differ, the set is empty, or a caption has no reference.
     """
     if len(predictions) != len(references) or not predictions:
         raise ValueError(
@@ -142,7 +139,7 @@ def _bleu_counts(hypothesis: list[str], references: list[list[str]]) -> list[int
 
 
 def _bleu(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute BLEU-1 to 4, [B, 4], of summed counts [B, 10]; pycocoevalcap adds the constants against zero counts."""
+    """Compute BLEU-1 to 4, [B, 4], from summed counts [B, 10], with pycocoevalcap's constants against zero counts."""
     tiny, small = 1e-15, 1e-9
     precision = (counts[:, :4] + tiny) / (counts[:, 4:8] + small)
     geometric = np.exp(np.cumsum(np.log(precision), axis=1) / np.arange(1, 5))
@@ -194,8 +191,7 @@ def _cider(hypotheses: list[list[str]], references: list[list[list[str]]], sigma
         norms = [norm(vector) for vector in own]
         total = 0.0
         for reference in group:
-            # pycocoevalcap measures a caption's length in bigrams; the difference of two captions is that of their
-            # words unless one is empty.
+            # pycocoevalcap measures length in bigrams, which matters only for an empty caption.
             penalty = math.exp(-((max(0, len(hypothesis) - 1) - max(0, len(reference) - 1)) ** 2) / (2 * sigma**2))
             for vector, length, other in zip(own, norms, vectors(reference), strict=True):
                 product = length * norm(other)
