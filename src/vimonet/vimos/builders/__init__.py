@@ -52,7 +52,7 @@ def option(help: str, default: Any = dataclasses.MISSING, metavar: str = "", fla
 
 
 def find_builders() -> dict[str, tuple[type[Any], str]]:
-    """Import the builders of the package and return all registered ones."""
+    """Import and return every builder of the package."""
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         importlib.import_module(module.name)
     return {name: entry for name, entry in BUILDERS.items() if entry[0].__module__.startswith(f"{__name__}.")}
