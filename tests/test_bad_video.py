@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from video_clips import make, make_sound
 
-import vimonet.motion.pose.estimation as estimation
+import vimonet.motion.pose as estimation
 from vimonet.cli import main
 from vimonet.motion.pose import Person
 from vimonet.video import read

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from video_clips import make
 
+import vimonet.motion.pose as estimation
 from vimonet import Answer
 from vimonet.cli import main
 from vimonet.motion import Motion, load
 from vimonet.motion.io.loading import find_recordings, is_address, list_recordings, load_recording
-from vimonet.motion.pose import Person, estimation
+from vimonet.motion.pose import Person
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
 

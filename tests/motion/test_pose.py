@@ -16,11 +16,12 @@ import pytest
 from video_clips import make, number_of
 
 import vimonet
-import vimonet.motion.pose.estimation as estimation
+import vimonet.motion.pose as estimation
 from vimonet.cli import main
 from vimonet.motion import load
 from vimonet.motion.joint_names import LAYOUTS
-from vimonet.motion.pose import Person, Tracker, apart, estimate, estimator_of, follow
+from vimonet.motion.pose import Person, estimate, estimator_of
+from vimonet.motion.pose.tracking import Tracker, apart, follow
 from vimonet.utils.errors import InputError
 
 COCO = LAYOUTS["coco17"]

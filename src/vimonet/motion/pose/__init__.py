@@ -8,21 +8,290 @@ Importing it loads no estimator.
 
 from __future__ import annotations
 
-from vimonet.motion.pose.estimation import MAX_RATE, Poses, estimate, estimate_cached, estimator_of, unseen
-from vimonet.motion.pose.tracking import Followed, Person, PoseEstimator, Track, Tracker, apart, follow
+import contextlib
+import hashlib
+import json
+import os
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
 
-__all__ = [
-    "MAX_RATE",
-    "Followed",
-    "Person",
-    "PoseEstimator",
-    "Poses",
-    "Track",
-    "Tracker",
-    "apart",
-    "estimate",
-    "estimate_cached",
-    "estimator_of",
-    "follow",
-    "unseen",
-]
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.joint_names import LAYOUTS
+from vimonet.motion.pose.tracking import Person, PoseEstimator, Tracker, follow, smooth, to_even_times
+from vimonet.utils.errors import InputError
+from vimonet.utils.files import cache_folder, whole_file
+from vimonet.video import Damage, Source, VideoInfo, frames, probe
+
+__all__ = ["MAX_RATE", "Person", "PoseEstimator", "Poses", "estimate", "estimate_cached", "estimator_of", "unseen"]
+
+MAX_RATE: Final = 30.0
+"""Most frames per second that are read; video hardly shows faster movement of a body."""
+
+_MAX_SIDE = 1280
+_SMOOTHING = 0.04  # seconds
+_CACHE_VERSION = 3  # version of estimation and cache format; cached poses of other versions are ignored
+_KEEP_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Hold the keypoints of one person in a video.
+
+    Attributes:
+        points: float64 [T, K, 2], pixels to a tenth, y down; NaN in frames where the person is not seen.
+        confidence: float64 [T, K] in 0..1, to a thousandth; 0 for a joint that is not seen.
+        fps: frames/s, even in time.
+        layout: a key of ``joint_names.LAYOUTS``.
+        size: width and height of the frame the pixels belong to.
+        people: number of people that were tracked.
+        gaps: (start, end) of spans without the person, s.
+        estimator: name and settings of the estimator.
+        notes: phrases about gaps, other people and damage.
+    """
+
+    points: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    fps: float
+    layout: str
+    size: tuple[int, int]
+    people: int
+    gaps: tuple[tuple[float, float], ...]
+    estimator: str
+    notes: tuple[str, ...]
+
+    @property
+    def seen(self) -> float:
+        """Share of the frames that show the person."""
+        return float((self.confidence > 0).any(axis=1).mean())
+
+    def summary(self) -> dict[str, Any]:
+        """Summarise everything but the keypoints, JSON-ready."""
+        return {
+            "fps": round(self.fps, 6),
+            "width": self.size[0],
+            "height": self.size[1],
+            "people": self.people,
+            "seen": round(self.seen, 3),
+            "gaps": [[round(start, 3), round(end, 3)] for start, end in self.gaps],
+            "estimator": self.estimator,
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        """Write keypoint JSON, which `vimonet.motion.load` reads."""
+        rows = np.concatenate([self.points, self.confidence[..., None]], axis=2)
+        lost = ~np.isfinite(rows).all(axis=(1, 2))
+        frames = [None if gone else row for gone, row in zip(lost, rows.tolist(), strict=True)]
+        names = list(LAYOUTS[self.layout])
+        record = {"format": self.layout, "dimensions": 2, **self.summary(), "names": names, "frames": frames}
+        return json.dumps(record) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write a .npz file of the arrays and their description."""
+        about = {key: value for key, value in asdict(self).items() if key not in ("points", "confidence")}
+        with whole_file(path) as part:
+            np.savez_compressed(part, points=self.points, confidence=self.confidence, about=json.dumps(about))
+
+    @classmethod
+    def open(cls, path: Path) -> Poses:
+        """Read a file that `save` wrote, without unpickling.
+
+        Raises:
+            OSError, ValueError: the file is missing, truncated, or of another kind.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                points, confidence, about = kept["points"], kept["confidence"], json.loads(str(kept["about"]))
+            about["size"], about["notes"] = tuple(about["size"]), tuple(about["notes"])
+            about["gaps"] = tuple((start, end) for start, end in about["gaps"])
+            poses = cls(points, confidence, **about)
+            joints = len(LAYOUTS[poses.layout])
+        except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, EOFError) as error:
+            raise ValueError(f"{path}: no poses") from error
+        whole = points.shape == (len(points), joints, 2) and confidence.shape == points.shape[:2] and poses.fps > 0
+        if not whole or points.dtype != np.float64 or confidence.dtype != np.float64:
+            raise ValueError(f"{path}: no poses")
+        return poses
+
+
+def estimator_of(name: str | None = None) -> PoseEstimator:
+    """Build an estimator: 'mediapipe' (default), 'vitpose:MODEL' or 'vitpose:MODEL,DETECTOR' (folders, hub ids).
+
+    The name defaults to ``$VIMONET_POSE``.
+
+    Raises:
+        InputError: the estimator is unknown or not installed.
+    """
+    name = name or os.environ.get("VIMONET_POSE") or "mediapipe"
+    if name == "mediapipe":
+        from vimonet.motion.pose.blazepose import BlazePose
+
+        return BlazePose()
+    kind, _, rest = name.partition(":")
+    if kind == "vitpose" and rest:
+        from vimonet.motion.pose.vitpose import ViTPose
+
+        model, _, detector = rest.partition(",")
+        return ViTPose(model, detector or None)
+    raise InputError(f"pose estimator {name!r} is not known; give mediapipe, vitpose:MODEL or vitpose:MODEL,DETECTOR.")
+
+
+def estimate(
+    source: Source,
+    estimator: Callable[[], PoseEstimator] | None = None,
+    *,
+    person: int = 1,
+    max_rate: float = MAX_RATE,
+    progress: bool = False,
+) -> Poses:
+    """Estimate the keypoints of one person in a video.
+
+    Args:
+        source: a path, or the bytes of a file.
+        estimator: builds the estimator; None for `estimator_of`.
+        person: 1 for the most prominent person (large, central, long in view), 2 for the next ...
+        max_rate: most frames per second to read.
+        progress: show a progress bar on a terminal.
+
+    Raises:
+        InputError: not a readable video, nobody in view, or no such person.
+    """
+    from tqdm import tqdm
+
+    info = probe(source)  # reports a bad file before anything slow is loaded
+    if max_rate <= 0 or person < 1:
+        raise InputError(f"{info.name}: max_rate {max_rate:g} and person {person} must be positive.")
+    step = max(1, int(np.ceil(info.fps / max_rate - 1e-3)))
+    try:
+        found = (estimator or estimator_of)()
+    except InputError as error:
+        raise InputError(f"{info.name}: {error}") from error
+    tracker, damage, size = Tracker(info.fps / step), Damage(), (info.width, info.height)
+    times: list[float] = []
+    try:
+        shots = frames(source, step=step, max_side=_MAX_SIDE, damage=damage)
+        total = -(-info.frames // step)
+        quiet = None if progress else True  # None: a bar on a terminal only
+        for shot in tqdm(shots, total=total, unit="frame", desc=f"pose {info.name}", disable=quiet):
+            size = (shot.image.shape[1], shot.image.shape[0])
+            tracker.add(len(times), found.people(shot.image))
+            times.append(shot.time)
+    finally:
+        found.close()
+    return _one_person(tracker, np.array(times), info, size, found, person, (*info.notes(), *damage.notes()))
+
+
+def estimate_cached(
+    source: Source,
+    estimator: str | None = None,
+    *,
+    person: int = 1,
+    max_rate: float = MAX_RATE,
+    remember: bool = True,
+    progress: bool = False,
+) -> Poses:
+    """Do as `estimate`, with a cache of results by the content of files.
+
+    Args:
+        source: a path, or the bytes of a file.
+        estimator: name for `estimator_of`.
+        person: 1 for the most prominent person.
+        max_rate: most frames per second to read.
+        remember: whether to read and write the cache.
+        progress: show a progress bar on a terminal.
+
+    Raises:
+        InputError: as `estimate`, or the estimator is not installed.
+    """
+    name = estimator or os.environ.get("VIMONET_POSE") or "mediapipe"
+    path = _cache_path(source, name, person, max_rate) if remember else None
+    if path is not None:
+        with contextlib.suppress(OSError, ValueError):
+            return Poses.open(path)
+    poses = estimate(source, lambda: estimator_of(name), person=person, max_rate=max_rate, progress=progress)
+    if path is not None:
+        _keep(path, poses)
+    return poses
+
+
+def _cache_path(source: Source, estimator: str, person: int, max_rate: float) -> Path | None:
+    """Build the path of the cached poses of a video; None without a home folder."""
+    if isinstance(source, bytes):
+        digest = hashlib.sha256(source)
+    else:
+        probe(source)  # reports a file that is not a video
+        with Path(source).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+    weights = [
+        (file.name, file.stat().st_size, file.stat().st_mtime_ns)
+        for folder in estimator.partition(":")[2].split(",")
+        if folder and Path(folder).is_dir()
+        for file in sorted(Path(folder).iterdir())
+    ]
+    digest.update(json.dumps([_CACHE_VERSION, estimator, weights, person, max_rate]).encode())
+    try:
+        return cache_folder() / "poses" / f"{digest.hexdigest()[:40]}.npz"
+    except (OSError, RuntimeError):
+        return None
+
+
+def _keep(path: Path, poses: Poses) -> None:
+    """Write poses to the cache and delete old files; do nothing if the folder is not writable."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in path.parent.iterdir():
+            if old.stat().st_mtime < time.time() - _KEEP_DAYS * 86400:
+                old.unlink(missing_ok=True)
+        poses.save(path)
+
+
+def unseen(notes: Iterable[str]) -> list[str]:
+    """Choose the notes about parts of a video that were not seen."""
+    return [note for note in notes if any(mark in note for mark in _UNSEEN)]
+
+
+_UNSEEN = ("breaks off", "damaged", "not seen at", "people in view")
+
+
+def _one_person(
+    tracker: Tracker,
+    times: NDArray[np.float64],
+    info: VideoInfo,
+    size: tuple[int, int],
+    estimator: PoseEstimator,
+    person: int,
+    damage: tuple[str, ...],
+) -> Poses:
+    shortest = min(0.5 * tracker.fps, len(times) / 2)  # a brief false detection is no person
+    tracks = [track for track in tracker.ranked(*size) if len(track.people) >= shortest]
+    if not tracks:
+        raise InputError(f"{info.name}: nobody is seen in its {info.frames} frames; give a video that shows a person.")
+    if person > len(tracks):
+        raise InputError(f"{info.name}: there is no person {person}; {len(tracks)} can be followed in it.")
+    followed = follow(tracks[person - 1], len(times), tracker.fps)
+    points, confidence, fps = followed.points, followed.confidence, tracker.fps
+    notes = [f"keypoints estimated by {estimator.name.split(',')[0]}"]
+    gaps = tuple((float(times[first]), float(times[last - 1]) + 1 / fps) for first, last in followed.gaps)
+    if info.variable_rate:
+        points, confidence = to_even_times(points, confidence, times, fps)
+        notes.append(f"variable frame rate: made even at {fps:.4g} frames/s")
+    points = smooth(points, confidence, _SMOOTHING * fps)
+    if followed.filled:
+        notes.append(f"{followed.filled} frames without detection interpolated")
+    if gaps:
+        notes.append("person not seen at " + ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in gaps))
+    if len(tracks) > 1:
+        notes.append(f"{len(tracks)} people in view: person {person} by size, place and time in view is followed")
+    points, confidence = np.round(points, 1), np.round(confidence, 3)
+    lost = ~(np.isfinite(points).all(axis=(1, 2)) & (confidence > 0).any(axis=1))
+    points[lost], confidence[lost] = np.nan, 0.0
+    return Poses(
+        points, confidence, round(fps, 6), estimator.layout, size, len(tracks), gaps, estimator.name, (*notes, *damage)
+    )
