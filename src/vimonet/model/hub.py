@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +14,13 @@ from transformers.utils import logging
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
 from vimonet.model.weight_files import check_safetensors
 from vimonet.utils.errors import InputError, first_line
+from vimonet.utils.files import read_object
 
 WEIGHTS_FILE = "model.safetensors"
 _NEEDED = ("config.json", "tokenizer.json", "processor_config.json")
 _INDEX = "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
+_DAMAGED = "the file is damaged, copy or save the model again"
 
 
 def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
@@ -33,7 +34,7 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
     """
     folder = base = _folder(source)
     if (folder / _ADAPTER).is_file():
-        named = _read_json(folder / _ADAPTER).get("base_model_name_or_path")
+        named = read_object(folder / _ADAPTER, _DAMAGED).get("base_model_name_or_path")
         if not named:
             raise InputError(f"{folder / _ADAPTER}: names no base model; expected base_model_name_or_path.")
         base = _folder(named)
@@ -113,16 +114,15 @@ def _check_files(folder: Path) -> None:
             raise InputError(
                 f"{folder}: {name} is missing; a model folder holds {', '.join(_NEEDED)} and {WEIGHTS_FILE}."
             )
-        if not isinstance(_read_json(folder / name), dict):
-            raise InputError(f"{folder / name}: not a JSON object; save the model again.")
-    kind = _read_json(folder / "config.json").get("model_type")
+        read_object(folder / name, _DAMAGED)
+    kind = read_object(folder / "config.json", _DAMAGED).get("model_type")
     if kind != "vimonet":
         raise InputError(f"{folder / 'config.json'}: the model type is {kind!r}; expected 'vimonet'.")
     single, index = folder / WEIGHTS_FILE, folder / _INDEX
     if single.is_file():
         files = [single]
     elif index.is_file():
-        shards = _read_json(index).get("weight_map", {}).values()
+        shards = read_object(index, _DAMAGED).get("weight_map", {}).values()
         files = [folder / name for name in sorted(set(shards))]
     else:
         raise InputError(f"{folder}: {WEIGHTS_FILE} is missing; the folder holds no weights.")
@@ -154,10 +154,3 @@ def _quietly() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        raise InputError(f"{path}: not readable as JSON; the file is damaged, copy or save the model again.") from None

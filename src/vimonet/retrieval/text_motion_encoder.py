@@ -18,7 +18,7 @@ from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.weight_files import check_safetensors
 from vimonet.motion import Motion
 from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, first_line
 from vimonet.weights import WEIGHTS
 
 Vectors = NDArray[np.float32]
@@ -74,8 +74,9 @@ class TextMotionEncoder:
             extractor = MotionFeatureExtractor.from_pretrained(path)
             tokenizer = PreTrainedTokenizerFast.from_pretrained(path)
         except Exception as error:  # transformers raises what its parts raise
-            first = " ".join((str(error).strip() or type(error).__name__).split())[:200]
-            raise InputError(f"{path}: not a text-motion encoder this version can load ({first}).") from None
+            raise InputError(
+                f"{path}: not a text-motion encoder this version can load ({first_line(error)})."
+            ) from None
         digest = hashlib.sha256()
         for name in _FILES:
             digest.update((path / name).read_bytes())

@@ -54,7 +54,7 @@ def read_object(path: str | os.PathLike[str], hint: str) -> dict[str, Any]:
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: missing or no JSON object; {hint}.")
+        raise InputError(f"{path}: not readable as JSON object; {hint}.")
     return found
 
 

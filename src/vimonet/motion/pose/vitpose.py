@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.pose.tracking import Person
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, first_line
 
 _AROUND = 1.25  # enlarges the box around the joints, for movement until the next frame
 
@@ -108,6 +108,5 @@ def _load(kind: Any, source: str | Path, **options: Any) -> Any:
     try:
         loaded = kind.from_pretrained(source, **options)
     except (OSError, ValueError, ImportError, KeyError) as error:
-        reason = " ".join(str(error).split("\n")[0].split()).rstrip(".")
-        raise InputError(f"{source}: no pose model that can be loaded ({reason}).") from None
+        raise InputError(f"{source}: no pose model that can be loaded ({first_line(error).rstrip('.')}).") from None
     return loaded.eval() if hasattr(loaded, "eval") else loaded
