@@ -50,8 +50,8 @@ def check_safetensors(path: Path) -> None:
             pass
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"{path}: no whole safetensors file ({first_line(error)}); the file is cut off or damaged, copy or "
-            "download it again."
+            f"{path}: {path.stat().st_size:,} bytes, no whole safetensors file ({first_line(error)}); "
+            "it is cut off or damaged, copy or download it again."
         ) from None
 
 

@@ -54,7 +54,8 @@ def read_object(path: str | os.PathLike[str], hint: str) -> dict[str, Any]:
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: not readable as JSON object; {hint}.")
+        wrong = "not readable as JSON object" if Path(path).exists() else "missing"
+        raise InputError(f"{path}: {wrong}; {hint}.")
     return found
 
 
