@@ -34,7 +34,6 @@ from vimonet.motion.kinematics import Turn
 from vimonet.motion.kinematics import categories as c
 
 FLAT = "not measurable: 2D keypoints do not show the ground"
-_GO = r"\b(walk|run|step|shuffl|jog|mov|go|travel|crawl|sneak|hop|march|stride|strid|head|slid)\w*"
 _SPEEDS = {
     "still": "does not travel",
     "slow": "slowly",

@@ -144,7 +144,7 @@ def thin_out(
 
 
 def starts_in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:
-    """Tell whether frame 0 is a T-pose and far from frame 1, seen against how far the following frames are apart.
+    """Test whether frame 0 is a T-pose, and its distance from frame 1 exceeds the distances of the next frames.
 
     Args:
         positions: [T, J, 3] of the first few frames.

@@ -230,6 +230,6 @@ def forward_kinematics(
         above = turned[parent] if parent >= 0 else None
         moved = local[:, joint] if above is None else np.einsum("tij,tj->ti", above, local[:, joint])
         positions[:, joint] = moved + (positions[:, parent] if parent >= 0 else 0.0)
-        own = rotations[joint]
-        turned.append(above if own is None else own if above is None else above @ own)
+        rotation = rotations[joint]
+        turned.append(above if rotation is None else rotation if above is None else above @ rotation)
     return positions

@@ -24,8 +24,7 @@ from vimonet.utils.errors import InputError
 Array = NDArray[np.float32]
 
 HUMANML3D_DIM = 263
-FOOT_THRESHOLD = 0.002
-"""Squared displacement per frame (m^2) below which a foot is in contact."""
+_FOOT_THRESHOLD = np.float32(0.002)  # squared displacement per frame, m^2, below which a foot is in contact
 
 _PARENTS = np.array([0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19])
 # The format's rest direction of the bone that ends at each joint: axis (0 x, 1 y, 2 z) and sign; the root has none.
@@ -63,7 +62,6 @@ def humanml3d_features(
     target_offsets: ArrayLike | None = None,
     *,
     canonical: bool = True,
-    foot_threshold: float = FOOT_THRESHOLD,
 ) -> Array:
     """Compute HumanML3D features of joints.
 
@@ -72,7 +70,6 @@ def humanml3d_features(
         target_offsets: [22, 3] skeleton to retarget every clip to (see `bone_offsets`); None keeps the skeleton of the
             clip. Weights trained on HumanML3D expect that of its clip 000021.
         canonical: apply `canonicalise` first, as HumanML3D does.
-        foot_threshold: squared displacement (m^2) below which a foot counts as in contact.
 
     Returns:
         float32 [..., T - 1, 263].
@@ -88,7 +85,7 @@ def humanml3d_features(
     for i in range(0, count, step):
         planes = _planes(clips[i : i + step])
         directions = _place(planes, lengths, canonical)
-        _write_features(planes, directions, np.float32(foot_threshold), out[i : i + step])
+        _write_features(planes, directions, out[i : i + step])
     return out.reshape(*leading, frames - 1, HUMANML3D_DIM)
 
 
@@ -215,7 +212,7 @@ def _place(planes: Array, lengths: Array | None, canonical: bool) -> Array:
     return directions
 
 
-def _write_features(planes: Array, directions: Array, foot_threshold: np.float32, out: Array) -> None:
+def _write_features(planes: Array, directions: Array, out: Array) -> None:
     """Write features: planes [22, 3, B, T] and directions [21, 3, B, T] of :func:`_place` -> out [B, T - 1, 263]."""
     count, frames = planes.shape[2:]
     rows = np.empty((HUMANML3D_DIM, count, frames), np.float32)  # the last frame stays unfinished and is dropped
@@ -239,7 +236,7 @@ def _write_features(planes: Array, directions: Array, foot_threshold: np.float32
     velocity = rows[193:259].reshape(22, 3, count, frames)[..., :-1]
     _turn(moved[:, 0], moved[:, 2], cos[:, :-1], sin[:, :-1], velocity[:, 0], velocity[:, 2])
     velocity[:, 1] = moved[:, 1]
-    np.less(_squares(moved[_FEET]), foot_threshold, out=rows[259:263, :, :-1])
+    np.less(_squares(moved[_FEET]), _FOOT_THRESHOLD, out=rows[259:263, :, :-1])
     out[...] = rows[..., :-1].transpose(1, 2, 0)
 
 

@@ -159,7 +159,6 @@ FIRST_HAND: Final = Threshold(
     0.35, 0.12, "s between the raises", "people perceive order from a third of a second on in plain view"
 )
 PASSING_RAISE: Final = Threshold(0.3, 0.3, "s between the raises", "as FIRST_HAND, for an answer that is checked")
-ARMS_ALIKE: Final = Threshold(0.28, 0.28, "arm lengths between mirrored arms", "a wave of one hand gives .4 and more")
 ARMS_MIRRORED: Final = Threshold(
     0.12, 0.28, "arm lengths between mirrored arms", "arms that swing in turn a little are near too"
 )
@@ -180,7 +179,6 @@ MOST_ACTIVE: Final = Threshold(1.35, 1.35, "ratio to the next limb", "the most a
 QUIET_LIMB: Final = Threshold(0.1, 0.1, "m/s", "the limit of sensors")
 ONLY_LIMB: Final = Threshold(3.0, 3.0, "ratio of two speeds", "the other limb did it")
 ONE_ARM_REPEATS: Final = Threshold(2.0, 2.0, "ratio to the other arm's speed", "the other arm only follows")
-STILL_PELVIS: Final = Threshold(0.15, 0.15, "leg lengths/s", "sway of a standing person")
 
 # Places of a hand: height as a share of the distance from the pelvis (0) up to the shoulder (1), reach in torsos.
 HAND_PLACES: Final[dict[str, tuple[float, float]]] = {
@@ -259,7 +257,6 @@ GROUNDED: Final = Threshold(0.95, 0.95, "share of the time with a foot down", "t
 REPEATS: Final = Threshold(
     0.7, 0.6, "regularity of `repetitions`, 0..1", "autocorrelation of the movement with its period"
 )
-REPEATS_OFTEN: Final = Threshold(2.0, 2.0, "repetitions", "from three on a movement is a repeated one")
 CYCLE_SHOWN: Final = Threshold(0.35, 0.35, "s a cycle", "shorter cycles are shaking, at the limit of 20 frames/s")
 CYCLE_LASTS: Final = Threshold(
     0.6, 0.6, "share of the time", "a part that repeats for less does not give the clip its tempo"
