@@ -14,6 +14,7 @@ from vimonet.motion import Motion, retarget
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.projection import View, detector_noise
 from vimonet.utils.errors import InputError
+from vimonet.vimos.annotators.annotate import caption
 from vimonet.vimos.annotators.kinematic import (
     CANNOT_TELL,
     all_unknown,
@@ -26,7 +27,6 @@ from vimonet.vimos.annotators.kinematic import (
 from vimonet.vimos.annotators.kinematic.sequence_questions import kind_of
 from vimonet.vimos.builders import option
 from vimonet.vimos.builders.recorded_clips import MAX_FRAMES
-from vimonet.vimos.caption_templates import caption
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.question_forms import needs
 from vimonet.vimos.types import Clip, Part, Question

@@ -6,7 +6,7 @@ import random
 
 from research.fusion.scenes.scene_questions import GENERATOR, Filmed
 from vimonet.vimos.action_labels import third_person
-from vimonet.vimos.caption_templates import caption
+from vimonet.vimos.annotators.annotate import caption
 from vimonet.vimos.parquet import Caption
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+from vimonet.vimos.annotators.kinematic.question_forms import FORM_WEIGHTS
 
 from research.fusion.scenes import pinhole, scene_reasoning
 from research.fusion.scenes.scene import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Prop, Scene
@@ -28,7 +29,6 @@ from vimonet.vimos.action_labels import participle
 from vimonet.vimos.annotators.annotate import UNSEEN_SHARE
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, SIDED_FORMS, STYLES, from_facts
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO
-from vimonet.vimos.annotators.kinematic.question_forms import FORM_WEIGHTS
 from vimonet.vimos.parquet import Instruction
 from vimonet.vimos.types import STEPS, Part, Question
 from vimonet.vimos.wordings import ask as ask_motion

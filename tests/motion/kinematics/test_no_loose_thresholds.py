@@ -13,7 +13,7 @@ import vimonet
 ROOT = Path(vimonet.__file__).parent
 FILES = [
     *sorted(ROOT.glob("vimos/annotators/kinematic/*.py")),
-    ROOT / "vimos" / "caption_templates.py",
+    ROOT / "vimos" / "annotators" / "annotate.py",
     ROOT / "vimos" / "label_consistency.py",
     *sorted(ROOT.glob("evidence/**/*.py")),
     ROOT / "motion" / "kinematics" / "description.py",

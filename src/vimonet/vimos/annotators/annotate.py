@@ -11,11 +11,12 @@ from itertools import pairwise
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics.categories import CAPTION_PACE, CAPTION_TURN, side_of
+from vimonet.vimos.action_labels import third_person
 from vimonet.vimos.annotators.caption_questions import from_captions
 from vimonet.vimos.annotators.kinematic import from_facts, from_parts, from_picture, unknowable
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
 from vimonet.vimos.annotators.kinematic.sequence_questions import absent_actions
-from vimonet.vimos.caption_templates import caption
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.parquet import Caption, Instruction
 from vimonet.vimos.question_forms import style_of
@@ -144,3 +145,46 @@ def from_people(
         return []
     texts, tokens = [c.text for c in own], [c.tokens for c in own]
     return from_captions(texts, rng, tokens=tokens, facts=facts, unseen=test and rng.random() < UNSEEN_SHARE)
+
+
+_TRAVELLING = ("walk", "run", "sprint", "sneak", "crawl", "jog")
+
+
+def caption(parts: list[Part], facts: Facts, rng: random.Random) -> str:
+    """Write a caption such as "a person walks forward and turns left".
+
+    Direction, pace and turning are mentioned where the facts are clear, and then at random, because people's captions
+    mention only some of them.
+
+    Args:
+        parts: actions in order of time.
+        facts: measured on the whole movement.
+        rng: random generator.
+    """
+    phrases = []
+    for part in parts:
+        words = third_person(part.action)
+        verb = part.action.split()[0]
+        if verb in _TRAVELLING and len(parts) == 1 and words == third_person(verb):
+            words += _manner(facts, rng)
+        phrases.append(words)
+    subject = rng.choice(("a person", "a person", "a person", "the person", "someone", "a man"))
+    return f"{subject} {', then '.join(phrases)}."
+
+
+def _manner(facts: Facts, rng: random.Random) -> str:
+    out = ""
+    relative = (facts.mean_speed or 0) / (facts.leg_length or 1)
+    if facts.locomotion_direction in ("forward", "backward"):
+        out += " forward" if facts.locomotion_direction == "forward" else " backward"
+    elif facts.locomotion_direction in ("left", "right"):
+        out += f" sideways to the {facts.locomotion_direction}"
+    if relative and rng.random() < 0.4:
+        pace = CAPTION_PACE.name(relative)
+        out += f" {pace}" if pace else ""
+    turns = None if facts.net_turn is None else CAPTION_TURN.decide(abs(facts.net_turn))
+    if turns:
+        out += f" and turns {side_of(facts.net_turn or 0.0)}"
+    elif turns is False and rng.random() < 0.2:
+        out += " in a straight line"
+    return out
