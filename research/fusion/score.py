@@ -31,7 +31,6 @@ from vimonet.training.data import Sample
 from vimonet.training.data.collator import Collator, FrameCache
 from vimonet.training.objective import IGNORE
 from vimonet.utils.errors import InputError
-from vimonet.vimos.annotators.kinematic import SIDED_FORMS, STYLES
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.types import STEPS, result_of
@@ -89,8 +88,9 @@ def family_of(needs: str, form: str) -> str:
             return "way and thing"
         if form == "shirt_of":
             return "whose shirt"
-        return "side" if form in SIDED_FORMS else "order"
-    return STYLES.get(form, form).replace("_", " ")
+        return "side" if question_forms.needs(form, "side") else "order"
+    known = question_forms.FORMS.get(form)
+    return (known.style if known else form).replace("_", " ")
 
 
 def score_cells(

@@ -25,9 +25,10 @@ from research.fusion.scenes import pinhole, scene_reasoning
 from research.fusion.scenes.scene import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Prop, Scene
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, heading, measure
+from vimonet.vimos import question_forms as forms
 from vimonet.vimos.action_labels import participle
 from vimonet.vimos.annotators.annotate import UNSEEN_SHARE
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, SIDED_FORMS, STYLES, from_facts
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, from_facts
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO
 from vimonet.vimos.parquet import Instruction
 from vimonet.vimos.types import STEPS, Part, Question
@@ -114,7 +115,7 @@ class Asker:
         else:
             return None
         lead = self._lead(given, wording)
-        style = needs if needs == "both" else STYLES[question.form]
+        style = needs if needs == "both" else forms.style_of(question.form)
         return self._made(question, lead + words, needs, style, wording, plain=who == "the person")
 
     def _lead(self, given: str | None, wording: str) -> str:
@@ -323,7 +324,7 @@ def by_form(filmed: Filmed, person: int, measured: list[Question]) -> dict[Any, 
             Question("order", "order_yes_no", "yes" if order == "before" else "no", {"a": a, "b": b}, YES_NO, told),
         ]
     else:
-        found = [q for q in measured if q.form in SIDED_FORMS and q.options and q.answer not in _NO_SIDE]
+        found = [q for q in measured if forms.needs(q.form, "side") and q.options and q.answer not in _NO_SIDE]
     return {(q.form, tuple(sorted(q.slots.items()))): q for q in found}
 
 
@@ -380,5 +381,8 @@ def shirt_of(filmed: Filmed, question: Question, person: int) -> Question | None
 
 def drawn(questions: list[Question], number: int, rng: random.Random) -> list[Question]:
     """Some of the questions about movement, forms as often as in `vimos-open`, no form twice."""
-    keyed = sorted(questions, key=lambda q: -(rng.random() ** (1.0 / FORM_WEIGHTS.get(q.form, 0.2))))
+    keyed = sorted(
+        questions,
+        key=lambda q: -(rng.random() ** (1.0 / (forms.FORMS[q.form].weight if q.form in forms.FORMS else 0.2))),
+    )
     return list({q.form: q for q in reversed(keyed)}.values())[::-1][:number]
