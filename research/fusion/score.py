@@ -31,6 +31,7 @@ from vimonet.training.data import Sample
 from vimonet.training.data.collator import Collator, FrameCache
 from vimonet.training.objective import IGNORE
 from vimonet.utils.errors import InputError
+from vimonet.vimos import question_forms
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
 from vimonet.vimos.types import STEPS, result_of

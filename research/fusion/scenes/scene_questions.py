@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from vimonet.vimos.annotators.kinematic.question_forms import FORM_WEIGHTS
 
 from research.fusion.scenes import pinhole, scene_reasoning
 from research.fusion.scenes.scene import CLOTHES, FLOORS, HAIR, KINDS, LAMP, OBJECTS, WALLS, Prop, Scene
