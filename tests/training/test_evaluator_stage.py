@@ -144,7 +144,7 @@ def test_2d_pairs_come_after_3d_ones_and_like_texts_are_no_negatives(trained: Pa
 
 
 def test_bad_settings_are_told(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be trained on"):
+    with pytest.raises(InputError, match="is for testing only"):
         text_motion_pairs(str(dataset), "test")
     with pytest.raises(InputError, match="did you mean 'dataset'"):
         run_text_motion_retrieval(tiny(tmp_path / "out", *SMALL, "data.datasets=here"))

@@ -295,7 +295,7 @@ def test_a_model_without_a_tower_reads_what_it_can(dataset: Path) -> None:
     assert view.modality_groups().tolist() == [0, 3, 4, 4] * 4 and len(view.videos) == 12
     assert [view[i]["joints"] is None for i in range(4)] == [False, True, False, True]  # the last is 2D beside video
     assert QAPairSampler(view, 2, 0).lengths().tolist() == [5, 0, 5, 5] * 4
-    with pytest.raises(InputError, match="nothing but 3D motion"):
+    with pytest.raises(InputError, match="the data holds only 3D motion"):
         ModalityFilter(Clips(keypoints=False), motion=False, keypoints=True)
 
 

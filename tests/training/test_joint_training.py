@@ -339,7 +339,7 @@ def test_a_model_of_motion_gets_a_video_tower(aligned_folder: Path, dataset: Pat
 
 def test_mistakes_are_named(aligned_folder: Path, dataset: Path, tower: Path, tmp_path: Path) -> None:
     model, data = f"model={aligned_folder}", f"data.dataset={dataset}"
-    with pytest.raises(InputError, match="the data has video and the model sees none"):
+    with pytest.raises(InputError, match="the data has video and the model has no video tower"):
         run_align(tiny(tmp_path / "a", model, data))
     with pytest.raises(InputError, match="there is no such folder"):
         run_align(tiny(tmp_path / "b", model, data, "video.checkpoint=./nowhere"))

@@ -73,10 +73,10 @@ def test_a_config_whose_model_is_still_to_be_made_is_followed_back_to_its_parts(
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["model=runs/nowhere"], "is not there yet"),
-        (["language.checkpoint=someone/else"], "not among those known"),
+        (["model=runs/nowhere"], "does not exist yet"),
+        (["language.checkpoint=someone/else"], "not among the known shapes"),
         (["trainer.batch_size=3", "trainer.accumulation=2"], "must be a multiple"),
-        (["trainer.max_tokens=20", "motion.max_frames=196"], "no question fits"),
+        (["trainer.max_tokens=20", "motion.max_frames=196"], "no room for a question"),
     ],
 )
 def test_what_cannot_be_planned_is_said(overrides: list[str], said: str) -> None:

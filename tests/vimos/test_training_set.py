@@ -115,7 +115,7 @@ def test_further_sentences_come_first(dataset: str, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_trained_on_is_said(dataset: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be trained on"):
+    with pytest.raises(InputError, match="is for testing only"):
         training_samples(dataset, "test")
     with pytest.raises(InputError, match="no split 'extra'; there are train, val"):
         training_samples(dataset, "extra")

@@ -1,7 +1,7 @@
-"""Train: one configuration and six stages, each from a YAML file to a folder that loads.
+"""Train models: six stages, each from one YAML file to a folder that `from_pretrained` loads.
 
-The stages are the files of `vimonet.training.stages`. All run on the transformers Trainer: run them under
-``accelerate launch`` for several processes, with nothing else changed.
+The stages are the files of `vimonet.training.stages`. All use the transformers Trainer, so ``accelerate launch`` runs
+them on several processes without other changes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,15 @@ __all__ = ["TrainingConfig", "find_stage", "load_config", "main", "make_config",
 
 
 def main(stage: str, config_path: str | Path, overrides: Iterable[str] = ()) -> Path:
-    """Run one stage.
+    """Run one stage and return its output folder.
 
     Args:
         stage: a name of `stage_names`.
         config_path: YAML file (see configs/).
-        overrides: ``dotted.key=value`` on top of it.
-
-    Returns:
-        The output folder.
+        overrides: ``dotted.key=value``, applied after the file.
 
     Raises:
-        InputError: an unknown stage, a key that is unknown or that the stage does not read, a value that cannot be,
-            data or a checkpoint that is not there.
+        InputError: unknown stage, unknown or unused key, invalid value, missing data or checkpoint.
     """
     run = find_stage(stage).run
     return run(load_config(config_path, overrides, stage=stage))

@@ -1,7 +1,7 @@
-"""Settings of every training stage: one tree, one docstring per key.
+"""Define the settings of all training stages: one tree, one docstring per key.
 
-A stage declares in its own file which keys it reads (`vimonet.training.stages`); any other key is refused. The
-docstrings are the help of ``vimonet train STAGE --help-config``.
+Each stage declares the keys it reads (`vimonet.training.stages`); any other key is an error. ``vimonet train STAGE
+--help-config`` prints the docstrings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LanguageConfig:
     checkpoint: str = ""
     """Folder or hub id of a causal language model; empty: a new one."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Weights of a language model that is frozen or beneath adapters; trained weights are float32."""
+    """Precision of a language model that is frozen or has adapters; trained weights are float32."""
     architecture: str = "llama"
     """Model type of transformers for a new language model."""
     hidden_size: Count = 256
@@ -45,9 +45,9 @@ class LanguageConfig:
     vocab_size: Count = 4096
     """Largest vocabulary of the byte-level BPE trained on the corpus."""
     lowercase: bool = False
-    """Fold case on the way in; answers then come out in lower case."""
+    """Lowercase every text in the tokenizer; answers are then in lower case too."""
     supervise: Literal["all", "answer"] = "all"
-    """Learn questions and answers (all), or answers only."""
+    """Tokens that the loss covers: questions and answers (all), or answers only."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class MotionConfig:
     depth: Count = 3
     """Residual blocks per resolution."""
     down_t: Count = 2
-    """Halvings in time: 2 makes one token of 4 frames."""
+    """Number of stride-2 convolutions in time: 2 makes one token of 4 frames."""
     quantizer: Literal["ema_reset", "residual", "fsq"] = "ema_reset"
     """Quantizer of the VQ-VAE; ema_reset is T2M-GPT's."""
     keypoints: bool = True
@@ -77,31 +77,31 @@ class MotionConfig:
     lift_width: Count = 128
     """Channels of the 2D-to-3D lifter."""
     window: Count = 64
-    """Frames of the random spans the tokenizer learns from."""
+    """Frames of the random spans that the tokenizer is trained on."""
     velocity_weight: NonNegative = 0.5
     """Weight of the loss on frame-to-frame differences."""
     statistics_clips: Count = 2000
-    """Clips from which mean and deviation of the features are measured."""
+    """Clips over which the features' mean and standard deviation are computed."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further keys of MotionVQVAEConfig, for example {commitment_weight: 0.02}."""
 
 
 @dataclass
 class VideoConfig:
-    """Video tower: an existing vision or video model, and how much of it the language model reads."""
+    """Video tower: an existing vision or video model, its frames and its token budget."""
 
     checkpoint: str = ""
     """Folder or hub id of a vision or video model; empty: no video tower is added."""
     frames: Count = 8
-    """Key frames of a clip; VideoMAE, ViViT and LanguageBind take their own number."""
+    """Key frames of a clip; VideoMAE, ViViT and LanguageBind have a fixed number of their own."""
     pooling: Literal["spatial", "temporal", "attentive", "none"] = "spatial"
     """Pooling of patches to tokens; none: every patch is a token."""
     tokens: Count = 256
-    """Largest number of tokens of a clip."""
+    """Token budget of a clip."""
     fit: Literal["auto", "crop", "stretch", "pad"] = "auto"
-    """Fitting of frames to the tower's square; auto: as the tower was trained."""
+    """Fitting of frames to the tower's square input; auto: as the tower was trained."""
     cache: str = ""
-    """Folder of decoded frames that runs may share; empty: in <output>.partial, removed at the end."""
+    """Folder of decoded frames, which runs may share; empty: in <output>.partial, removed at the end."""
 
 
 @dataclass
@@ -113,12 +113,12 @@ class ProjectorConfig:
     queries: Count = 16
     """Tokens per clip of an attentive projector."""
     time: bool = True
-    """Add each token's place in time (linear and mlp)."""
+    """Add a time embedding to each token (linear and mlp)."""
 
 
 @dataclass
 class RetrievalConfig:
-    """Text side and shared space of the text-motion encoder; its towers have the shape in motion."""
+    """Text side and shared space of the text-motion encoder; ``motion`` gives the shape of its towers."""
 
     embedding_dim: Count = 128
     """Dimensions of the shared space."""
@@ -133,7 +133,7 @@ class RetrievalConfig:
     max_text_tokens: Count = 64
     """Longest text in tokens."""
     temperature: NonNegative = 0.1
-    """Divisor of the cosines (InfoNCE)."""
+    """Temperature of InfoNCE, by which cosines are divided."""
     dropout: Share = 0.1
     """Dropout of the transformers."""
 
@@ -151,9 +151,9 @@ class LoraSettings:
     targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"])
     """Layers that get an adapter."""
     merge: bool = False
-    """Add the adapter into the weights and save a whole model."""
+    """Merge the adapter into the weights and save a whole model."""
     quantize: Literal["none", "nf4"] = "none"
-    """Hold the language model beneath the adapters in 4 bits (QLoRA, arXiv 2305.14314; needs a GPU)."""
+    """Quantise the adapted language model to 4 bits (QLoRA, arXiv 2305.14314; needs a GPU)."""
 
 
 @dataclass
@@ -169,7 +169,7 @@ class LearningRates:
     projectors: NonNegative = 1e-3
     """Rate of the projectors (retrieval: of the motion head)."""
     keypoint_projector: NonNegative = 0.0
-    """Rate of the 2D keypoints' projector alone, where projectors are frozen; the shared time code stays frozen."""
+    """Rate of the keypoint projector alone, where projectors are frozen; the shared time embedding stays frozen."""
     language_model: NonNegative = 0.0
     """Rate of the language model or its adapters (retrieval: of the text side)."""
 
@@ -182,9 +182,9 @@ class OptimConfig:
     warmup: NonNegative = 0.05
     """Share of the steps over which rates rise; a number of steps when 1 or more."""
     decay: Literal["cosine", "linear", "constant"] = "cosine"
-    """Course of the rates after warmup."""
+    """Schedule of the rates after warmup."""
     weight_decay: NonNegative = 0.01
-    """Weight decay, not on biases and norms."""
+    """Weight decay; biases and norms have none."""
     grad_clip: NonNegative = 1.0
     """Largest gradient norm; 0: none."""
     beta2: Share = 0.99
@@ -200,9 +200,9 @@ class ObjectiveConfig:
     group_weights: dict[str, float] = field(default_factory=dict)
     """Further factor per group; 1 where absent."""
     token_phrase_contrastive: NonNegative = 0.0
-    """Weight of the contrastive loss that draws motion tokens to the words of the action in them; 0: none."""
+    """Weight of the loss that aligns motion tokens with the phrase of the labelled action; 0: none."""
     modality_dropout: Share = 0.0
-    """Probability that a sample with motion and video loses one of them."""
+    """Probability of dropping the motion or the video of a sample that has both."""
 
 
 @dataclass
@@ -218,11 +218,11 @@ class TrainerConfig:
     qa_pairs_per_clip: Count = 8
     """Question-answer pairs drawn per clip and epoch (pretrain-lm: texts that share a row)."""
     max_tokens: Count = 1024
-    """Longest row in tokens; question-answer pairs that do not fit are left out."""
+    """Longest row in tokens; question-answer pairs that do not fit are dropped."""
     packing: Literal["shared_prefix", "multi_sample", "none"] = "shared_prefix"
     """Rows: a clip with its questions (shared_prefix), several clips (multi_sample), or a row per question (none)."""
     group_by_length: bool = True
-    """Make batches of clips of similar length."""
+    """Batch clips of similar length together."""
     bf16: bool = True
     """Use bfloat16 autocast."""
     attention: Literal["auto", "eager", "sdpa", "flash"] = "auto"
@@ -230,41 +230,41 @@ class TrainerConfig:
     compile: bool = False
     """Compile the transformer blocks (half a minute; a CPU core then trains a quarter faster)."""
     gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass: more time, far less memory."""
+    """Recompute activations in the backward pass: more time, far less memory (arXiv 1604.06174)."""
     workers: int = 0
     """Data loader processes."""
     threads: int = 0
     """Torch threads per process; 0: torch's choice."""
     log_every: Count = 20
-    """Steps per line of training_log.jsonl."""
+    """Steps between two lines of training_log.jsonl."""
     save_every: Count = 500
-    """Steps per checkpoint; a multiple of log_every."""
+    """Steps between two checkpoints; a multiple of log_every."""
     eval_every: int = 0
-    """Steps per held-out loss; 0: never."""
+    """Steps between two held-out losses; 0: never."""
     device: Literal["auto", "cpu"] = "auto"
-    """Device; auto: a GPU when there is one."""
+    """Device; auto: a GPU if one is present."""
     report: list[str] = field(default_factory=list)
-    """Further places for the curves: tensorboard, wandb."""
+    """Further loggers: tensorboard, wandb."""
 
 
 @dataclass
 class TrainingConfig:
-    """Everything one training run depends on."""
+    """All settings of one training run."""
 
     output: str = ""
-    """Folder that appears when training is done; <output>.partial holds checkpoints until then."""
+    """Output folder, written when training is done; <output>.partial holds checkpoints until then."""
     overwrite: bool = False
-    """Replace an output folder that exists."""
+    """Replace an existing output folder."""
     resume: bool = True
     """Continue an interrupted run found in <output>.partial; false: start anew."""
     seed: int = 0
-    """Seed of weights, order and draws."""
+    """Seed of weights, order of samples and augmentation."""
     model: str = ""
     """ViMoNet folder to start from; empty: join language.checkpoint and motion.checkpoint."""
     data: dict[str, Any] = field(default_factory=dict)
     """Arguments of the stage's dataset function, for example {dataset: data/vimos-open, split: train}."""
     validation: dict[str, Any] = field(default_factory=dict)
-    """Arguments on top of data for held-out figures; {}: none."""
+    """Arguments of the held-out dataset, where they differ from data; {}: no held-out data."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     video: VideoConfig = field(default_factory=VideoConfig)
@@ -280,17 +280,31 @@ class TrainingConfig:
         return _plain(self)
 
 
+def clips_of_process(trainer: TrainerConfig, processes: int) -> int:
+    """Compute the clips per micro-batch and process.
+
+    Raises:
+        InputError: ``batch_size`` is not a multiple of processes x accumulation.
+    """
+    clips, rest = divmod(trainer.batch_size, processes * trainer.accumulation)
+    if rest or not clips:
+        raise InputError(
+            f"trainer.batch_size is {trainer.batch_size}; it must be a multiple of processes x accumulation "
+            f"({processes} x {trainer.accumulation})."
+        )
+    return clips
+
+
 def load_config(path: str | Path, overrides: Iterable[str] = (), stage: str | None = None) -> TrainingConfig:
-    """Read a YAML file and apply ``dotted.key=value`` overrides (values are read as YAML).
+    """Read a YAML file and apply ``dotted.key=value`` overrides (values are YAML).
 
     Args:
         path: YAML file.
         overrides: applied in their order.
-        stage: name of the stage that will read them; None: any.
+        stage: name of the stage whose keys are allowed; None: all keys.
 
     Raises:
-        InputError: missing or malformed file, unknown key (names the nearest), a value of the wrong kind, a key that
-            the stage does not read (names the stages that do).
+        InputError: missing or malformed file, unknown key, value of the wrong type, key that the stage does not read.
     """
     return make_config(read_mapping(Path(path)), overrides, origin=str(path), stage=stage)
 
@@ -309,7 +323,7 @@ def make_config(
 
 
 def describe_keys(stage: str) -> str:
-    """Describe the keys that a stage reads: name, type, default and docstring, one key in two lines."""
+    """Describe the keys that a stage reads: name, type, default and docstring, two lines per key."""
     reads = find_stage(stage).reads
     return "\n".join(
         f"{key.name}: {key.kind} (default: {_shown(key.default)})\n    {key.help}"
@@ -337,7 +351,7 @@ def _plain(value: Any) -> Any:
 
 
 def _validate(config: TrainingConfig, origin: str) -> None:
-    """Raise InputError for values that do not go together."""
+    """Raise InputError for incompatible values."""
     lr, lora, trainer = config.optim.lr, config.lora, config.trainer
     if lr.keypoint_projector and (lr.projectors or lora.rank):
         raise InputError(
@@ -350,14 +364,14 @@ def _validate(config: TrainingConfig, origin: str) -> None:
     if trainer.attention == "flash" and trainer.packing != "none":
         raise InputError(
             f"{origin}: 'trainer.attention' flash has no mask for rows that several questions share; set "
-            "trainer.packing=none, or trainer.attention=sdpa."
+            "trainer.packing=none or trainer.attention=sdpa."
         )
     if lora.quantize != "none" and not lora.rank:
         raise InputError(f"{origin}: 'lora.quantize' needs adapters to train; set lora.rank above 0.")
     if lora.quantize != "none" and lora.merge:
-        raise InputError(f"{origin}: 'lora.merge' would add adapters into 4-bit weights; set lora.merge=false.")
+        raise InputError(f"{origin}: 'lora.merge' cannot merge adapters into 4-bit weights; set lora.merge=false.")
     if trainer.save_every % trainer.log_every:
-        # Otherwise the first logged mean after a resume would cover other steps than without the interruption.
+        # Otherwise the first mean logged after a resume would average other steps than in an uninterrupted run.
         raise InputError(
             f"{origin}: 'trainer.save_every' ({trainer.save_every}) must be a multiple of 'trainer.log_every' "
             f"({trainer.log_every})."

@@ -1,4 +1,4 @@
-"""Join language model, towers and projectors, and train them on question-answer pairs: stages align and instruct."""
+"""Train language model, towers and projectors jointly on question-answer pairs: stages align and instruct."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ JOINT_KEYS = (
     *("motion.num_codes", "motion.depth", "motion.down_t", "motion.quantizer", "motion.keypoints"),
     *("motion.statistics_clips", "motion.options", "video.*", "projector.*", "objective.*", "optim.lr.*"),
 )
-"""Keys that `train_jointly` reads, beside those of every run and of `AnswerTrainer`."""
+"""Keys that `train_jointly` reads in addition to `RUN_KEYS` and `ANSWER_KEYS`."""
 
 
 def train_jointly(
@@ -51,17 +51,15 @@ def train_jointly(
 
     Args:
         stage: name of the stage.
-        config: settings; ``language.checkpoint`` and ``motion.checkpoint`` name the parts to be joined, or ``model`` a
-            whole one.
-        dataset, validation: samples (`vimonet.training.data`); None calls ``vimonet.vimos.training_samples``.
+        config: settings; ``model`` names a whole model, or ``language.checkpoint`` and ``motion.checkpoint`` its parts.
+        dataset, validation: samples (`vimonet.training.data`); None calls `training_samples`.
         lora: adapters on the language model; None: its weights are trained in full or frozen.
 
     Returns:
-        The output folder: a ViMoNet model with its processor; with adapters that are not merged, a PEFT adapter with
-        the processor.
+        The output folder with the processor and the model, or the PEFT adapter if it is not merged.
 
     Raises:
-        InputError: parts, data or settings that do not go together.
+        InputError: parts, data or settings that do not fit together.
     """
     check_attention(config)
     _check_parts(config)
@@ -104,7 +102,7 @@ def train_jointly(
     trainable = sum(p.numel() for p in whole.parameters() if p.requires_grad)
     parameters = count_parameters(whole)
     run.train(trainer)
-    state = trainer.consolidated_state()  # by all processes; the main one writes
+    state = trainer.consolidated_state()  # every process must call it, though only the main one saves
     if lora is not None and lora.merge:
         whole = whole.merge_and_unload()
 
@@ -116,18 +114,18 @@ def train_jointly(
 
 
 def _readable(model: ViMoNetForConditionalGeneration, samples: Any) -> Any:
-    """Filter `samples` by the towers that the model has for their motions."""
+    """Drop the samples whose motion the model has no tower for."""
     reads = {"motion": model.vimonet.motion_tower is not None, "keypoints": model.vimonet.keypoint_tower is not None}
     return samples if samples is None or all(reads.values()) else ModalityFilter(samples, **reads)
 
 
 def save_model(model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
-    """Write a model folder, all in the dtype of its language model, as `compose` does; or an adapter's, as it is.
+    """Save a whole model in the dtype of its language model, or an adapter as it is.
 
     Args:
-        model: a `ViMoNetForConditionalGeneration`, or PEFT's with an adapter on it.
-        folder: to write into.
-        state: all of its weights, where they are sharded over processes; None: its own.
+        model: a `ViMoNetForConditionalGeneration`, or a PEFT model around one.
+        folder: output folder.
+        state: gathered weights of a sharded model; None: the model's own.
     """
     if isinstance(model, PreTrainedModel):
         language_model: Any = model.language_model
@@ -141,20 +139,20 @@ def save_model(model: Any, folder: Path, state: dict[str, torch.Tensor] | None =
 def _frame_cache(
     config: TrainingConfig, run: Run, processor: ViMoNetProcessor, dataset: Any, validation: Any
 ) -> FrameCache | None:
-    """Cache the frames of the samples' videos, where they have any."""
+    """Make a cache for the key frames of the samples' videos; None without videos."""
     clips = [clip for samples in (dataset, validation) for clip in getattr(samples, "videos", ())]
     if not clips:
         return None
     if processor.video_processor is None:
         raise InputError(
-            "the data has video and the model sees none: set video.checkpoint to a vision or video model, or "
+            "the data has video and the model has no video tower: set video.checkpoint to a vision or video model, or "
             "data.streams=motion."
         )
     return FrameCache(config.video.cache or run.folder / "frames", clips, processor.video_processor)
 
 
 def _check_parts(config: TrainingConfig) -> None:
-    """Look for the folders that are named before any data is read: that can take minutes."""
+    """Check that the configured folders exist, before minutes are spent on reading data."""
     if config.video.checkpoint:
         check_folder(
             config.video.checkpoint, "video.checkpoint", "a vision or video model of transformers, or a hub id"
@@ -171,7 +169,7 @@ def _check_parts(config: TrainingConfig) -> None:
 
 
 def _refuse_sharded(config: TrainingConfig, lora: LoraSettings | None) -> None:
-    """Refuse what needs whole weights in every process, which FSDP and ZeRO do not have."""
+    """Raise InputError for settings that need whole weights in every process, unlike FSDP and ZeRO."""
     asked = {
         "lora.merge": lora is not None and lora.merge,
         "lora.quantize": lora is not None and lora.quantize != "none",
@@ -180,24 +178,24 @@ def _refuse_sharded(config: TrainingConfig, lora: LoraSettings | None) -> None:
     for key, value in asked.items():
         if value:
             raise InputError(
-                f"{key} cannot be had with weights sharded over processes; use configs/accelerate/gpu.yaml."
+                f"{key} does not work with weights sharded over processes; use configs/accelerate/gpu.yaml."
             )
 
 
 def assemble(
     config: TrainingConfig, dataset: Any, lora: LoraSettings | None = None
 ) -> tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor]:
-    """Load the model to be trained and its processor, ``config.model``, or join language model and towers.
+    """Load ``config.model`` and its processor, or build them from a language model and towers.
 
-    A ``config.model`` without a video tower gets that of ``video.checkpoint``, if there is one.
+    A ``config.model`` without a video tower gets the one of ``video.checkpoint``, if set.
 
     Args:
         config: settings.
-        lora: adapters that will be added, for their ``quantize``.
-        dataset: samples for feature statistics, and for the vocabulary where there is no language model yet.
+        dataset: samples for feature statistics, and for the vocabulary of a new language model.
+        lora: adapters that will be added; only ``quantize`` is read.
 
     Raises:
-        InputError: a folder that holds no such part.
+        InputError: a checkpoint that does not hold the part.
     """
     if config.model:
         wanted = "the output of stage align or instruct, or of 'vimonet compose'"
@@ -205,7 +203,7 @@ def assemble(
         processor = load_part(ViMoNetProcessor, config.model, "model", wanted)
         if not config.video.checkpoint or model.config.video_config is not None:
             return model, processor
-        with _sentences("video"):
+        with _input_errors("video"):
             model = add_video_tower(model, processor.tokenizer, config.video.checkpoint, **_video_settings(config))
         return model, build_processor(
             model.config,
@@ -237,27 +235,22 @@ def assemble(
         **_video_settings(config),
     )
     source = config.video.checkpoint or None
-    with _sentences("video"):
+    with _input_errors("video"):
         model = build_model(settings, tokenizer, language_model=language_model, motion_tower=tower, video_tower=source)
     frames = build_video_processor(model.config, source) if source else None
     return model, build_processor(model.config, tokenizer, extractor, video_processor=frames)
 
 
 def _video_settings(config: TrainingConfig) -> dict[str, Any]:
-    """Return the fields of the model's config about video."""
+    """Return the video fields of the model's config."""
     video = config.video
     fit = None if video.fit == "auto" else video.fit
-    return {
-        "video_frames": video.frames,
-        "video_pooling": video.pooling,
-        "video_tokens": video.tokens,
-        "video_fit": fit,
-    }
+    return dict(video_frames=video.frames, video_pooling=video.pooling, video_tokens=video.tokens, video_fit=fit)
 
 
 @contextlib.contextmanager
-def _sentences(branch: str) -> Iterator[None]:
-    """Turn a ValueError into an InputError: settings that do not fit each other are the user's to mend."""
+def _input_errors(branch: str) -> Iterator[None]:
+    """Raise a ValueError as an InputError that names the config branch: incompatible settings are a user error."""
     try:
         yield
     except ValueError as error:
@@ -276,8 +269,15 @@ def qa_pairs_of(dataset: Any, clips: int, seed: int) -> list[dict[str, str]]:
 def load_part(kind: Any, path: str, key: str, wanted: str, **options: Any) -> Any:
     """Load a model, processor or tokenizer of class `kind`.
 
+    Args:
+        kind: class with ``from_pretrained``.
+        path: folder or hub id.
+        key: setting that `path` comes from, for the error.
+        wanted: description of a right value, for the error.
+        options: keyword arguments of ``from_pretrained``.
+
     Raises:
-        InputError: `path`, which the setting `key` names, does not hold what is `wanted`.
+        InputError: `path` cannot be loaded.
     """
     try:
         return kind.from_pretrained(path, **options)

@@ -1,4 +1,4 @@
-"""Losses: cross-entropy on answers, averaged per modality group, and the token-phrase contrastive loss."""
+"""Compute the losses: cross-entropy of answers, averaged per modality group, and the token-phrase contrastive loss."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vimonet.training.data.packing import IGNORE
 from vimonet.utils.errors import InputError
 
 TEMPERATURE = 0.05
-"""Of the cosines in the token-phrase contrastive loss (chosen on validation answers)."""
+"""Temperature of the token-phrase contrastive loss (chosen on validation answers)."""
 
 
 def supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Find the positions whose output is scored, and their targets.
+    """Find the positions whose output enters the loss, and their targets.
 
     Args:
-        labels: [B, L], not shifted, -100 where nothing is learnt.
+        labels: [B, L], not shifted, -100 where there is no loss.
 
     Returns:
         keep [B, L] bool (position t is kept when the label of t + 1 is learnt), targets [N] in row order.
@@ -42,18 +42,18 @@ def group_counts(labels: Tensor, groups: Tensor) -> Tensor:
 def group_sums(logits: Tensor, targets: Tensor, keep: Tensor, groups: Tensor) -> Tensor:
     """Sum the cross-entropy (nats) per group: logits [N, V], targets [N], keep [B, L], groups [B] or [B, L] -> [G]."""
     nll = F.cross_entropy(logits.float(), targets, reduction="none")
-    # A position and the next, which it predicts, belong to one question: to one group.
+    # A position and the one it predicts belong to the same question, hence to the same group.
     of_token = (groups[:, None].expand_as(keep) if groups.ndim == 1 else groups)[keep]
     return torch.zeros(len(ModalityGroup), dtype=nll.dtype, device=nll.device).index_add(0, of_token, nll)
 
 
 def group_weights(weighting: str, factors: Mapping[str, float], counts: Tensor, sums: Tensor) -> Tensor:
-    """Weigh each group's mean loss; the weights sum to 1 over the groups that are present.
+    """Compute the weight [G] of each group's mean loss; weights sum to 1 over the groups that are present.
 
     Args:
-        weighting: ``equal``: every group counts the same; ``proportional``: by its tokens (the plain mean over
-            tokens); ``uncertainty``: inverse to its loss, the closed form of homoscedastic uncertainty weighting
-            (Kendall et al., arXiv 1705.07115; analytical solution: Kirchdorfer et al., arXiv 2408.07985).
+        weighting: ``equal``; ``proportional`` to the group's tokens (the plain mean over tokens); or ``uncertainty``:
+            inverse to the group's loss, the closed form (Kirchdorfer et al., arXiv 2408.07985) of homoscedastic
+            uncertainty weighting (Kendall et al., arXiv 1705.07115).
         factors: further factor per group name; 1 where absent.
         counts: learnt tokens per group in the whole optimiser step, [G].
         sums: detached summed loss per group, [G], over the same tokens (read by ``uncertainty`` only).
@@ -78,26 +78,26 @@ def group_weights(weighting: str, factors: Mapping[str, float], counts: Tensor, 
 
 
 class TokenPhraseLoss:
-    """Draw motion tokens to the words of the action in them: the dense half of stage 1.
+    """Align projected motion tokens with the phrase of the action labelled at their time: dense supervision of align.
 
-    Captions and answers leave the model to find out where in a clip something happens. Where a dataset knows when an
-    action happens, each projected motion token is asked which of all action phrases it belongs to, by its cosine with
-    the mean word embedding of every phrase (InfoNCE over phrases; van den Oord et al., arXiv 1807.03748). It has no
-    weights: the language model's embeddings are the classifier, and they are not moved by it.
+    Each token is classified among all action phrases by its cosine with the mean word embedding of every phrase
+    (InfoNCE, van den Oord et al., arXiv 1807.03748). The loss has no parameters and sends no gradient to the word
+    embeddings.
 
     Args:
-        model: the model, bare; its projectors give one token per feature.
-        tokenizer: of its language model.
-        phrases: action phrases, in the order of the labels.
+        model: the unwrapped model; its projectors give one token per feature.
+        tokenizer: tokenizer of its language model.
+        phrases: action phrases; labels index them.
 
     Raises:
-        InputError: an attentive projector, whose tokens belong to no moment.
+        InputError: an attentive projector, whose tokens have no time.
     """
 
     def __init__(self, model: ViMoNetForConditionalGeneration, tokenizer: Any, phrases: Sequence[str]) -> None:
         if model.config.projector == "attentive":
             raise InputError(
-                "objective.token_phrase_contrastive needs a linear or mlp projector: an attentive one has no moments."
+                "objective.token_phrase_contrastive needs tokens with a time, which an attentive projector has not; "
+                "set projector.kind to linear or mlp."
             )
         self._embeddings = model.get_input_embeddings()
         rows = [tokenizer(" " + phrase, add_special_tokens=False)["input_ids"] for phrase in phrases]
@@ -120,27 +120,27 @@ class TokenPhraseLoss:
         """Sum the cross-entropy (nats) of the tokens of the last forward pass.
 
         Args:
-            labels: ``motion_phrases`` and ``keypoint_phrases``, [N, tokens] indices, -100 where nothing is named.
+            labels: ``motion_phrases`` and ``keypoint_phrases``, [N, tokens] indices, -100 without a label.
         """
         weight: Any = self._embeddings.weight
         words: Tensor = weight.detach().float()
         if self._share.device != words.device:
             self._share = self._share.to(words.device)
         phrases = torch.sparse.mm(self._share, words)
-        # What all phrases share ("the", "with") tells nothing apart.
+        # The component that all phrases share ("the", "with") does not discriminate between them.
         phrases = F.normalize(phrases - phrases.mean(0), dim=-1)
         total = words.new_zeros(())
         for name, tokens in self._tokens.items():
-            wanted = labels.get(f"{name}_phrases")
-            if wanted is not None:
-                named = wanted != IGNORE
-                cosine = F.normalize(tokens[named].float(), dim=-1) @ phrases.T
-                total = total + F.cross_entropy(cosine / TEMPERATURE, wanted[named], reduction="sum")
+            targets = labels.get(f"{name}_phrases")
+            if targets is not None:
+                labelled = targets != IGNORE
+                cosine = F.normalize(tokens[labelled].float(), dim=-1) @ phrases.T
+                total = total + F.cross_entropy(cosine / TEMPERATURE, targets[labelled], reduction="sum")
         self._tokens.clear()
         return total
 
 
 def named_tokens(batch: Mapping[str, Tensor]) -> Tensor:
-    """Count the tokens that a batch has a phrase for, float64 []."""
+    """Count the motion tokens of a batch that have a phrase label, float64 []."""
     counts = [(batch[key] != IGNORE).sum() for key in ("motion_phrases", "keypoint_phrases") if key in batch]
     return torch.stack(counts).sum().double() if counts else batch["labels"].new_zeros((), dtype=torch.float64)

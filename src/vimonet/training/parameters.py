@@ -1,12 +1,8 @@
-"""Parameters of a model in training: precision, adapters, groups by learning rate, compiled and recomputed blocks,
-checkpoints.
+"""Prepare a model's parameters for training: precision, adapters, learning-rate groups, checkpointing, saving.
 
-A language model of 7 billion weights takes 28 GB in float32, 14 in bfloat16 and about 4 in 4 bits; its optimiser would
-take 56 more. With adapters (LoRA) or projectors alone to train, none of that precision is needed beneath them:
-activations are bfloat16 anyway (``trainer.bf16``), and trained weights keep float32 and float32 moments.
-
-A checkpoint holds the trained parameters alone: frozen ones lie where they were loaded from. A checkpoint of stage 1
-beside a 7B language model holds the projectors, some tens of MB.
+The weights of a 7B language model take 28 GB in float32, 14 in bfloat16 and about 4 in 4 bits; AdamW's moments take 56
+more. A frozen or adapted language model is therefore kept in low precision, while trained weights and their moments are
+float32. A training checkpoint holds the trained parameters alone; frozen ones are loaded from their source.
 """
 
 from __future__ import annotations
@@ -33,14 +29,14 @@ CHECKPOINT_FILE = "trained.safetensors"
 
 
 def cast_parameters(model: ViMoNetForConditionalGeneration, config: TrainingConfig, *, adapted: bool) -> None:
-    """Cast the parameters of `model` in place: a frozen language model to ``language.dtype``, all else to float32.
+    """Cast a frozen or adapted language model to ``language.dtype`` and all other parameters to float32, in place.
 
-    Packed 4-bit parameters stay, and so do buffers (rotary frequencies are float32 on purpose).
+    Packed 4-bit parameters and buffers keep their dtype (rotary frequencies need float32).
 
     Args:
-        model: before adapters are added (PEFT gives those float32 weights of its own).
+        model: the model before adapters are added (PEFT makes those float32).
         config: settings.
-        adapted: whether the language model's own weights stay as they are, below adapters.
+        adapted: whether adapters are trained instead of the language model's own weights.
     """
     frozen = adapted or not config.optim.lr.language_model
     held = getattr(torch, config.language.dtype) if frozen else torch.float32
@@ -51,7 +47,7 @@ def cast_parameters(model: ViMoNetForConditionalGeneration, config: TrainingConf
 
 
 def param_groups(model: Any, rates: LearningRates) -> dict[str, list[nn.Module]]:
-    """Group the modules of a ViMoNet model (or of PEFT's around one) by the name of their learning rate."""
+    """Group the modules of a ViMoNet model (or a PEFT model around one) by the name of their learning rate."""
     parts = {"projectors" if name == "translators" else name: [part] for name, part in get_parts(model).items()}
     if not rates.projectors:
         each = dict(parts["projectors"][0].named_children())
@@ -61,7 +57,7 @@ def param_groups(model: Any, rates: LearningRates) -> dict[str, list[nn.Module]]
 
 
 def with_lora(model: ViMoNetForConditionalGeneration, config: TrainingConfig) -> Any:
-    """Put adapters on `model`; parts that train in full beside them are saved with them."""
+    """Add LoRA adapters to `model`; other trained parts are saved with them."""
     from peft import get_peft_model
 
     lora, rates = config.lora, config.optim.lr
@@ -69,17 +65,16 @@ def with_lora(model: ViMoNetForConditionalGeneration, config: TrainingConfig) ->
     rate_of = {"translators": rates.projectors, **vars(rates)}
     settings.modules_to_save = [name for name in get_parts(model) if name != "language_model" and rate_of[name]] or None
     wrapped = get_peft_model(model, settings)
-    # A path relative to this working directory would be found from no other; a hub id stays as it is.
+    # A relative path would be valid in this working directory only; a hub id stays as it is.
     base = Path(config.model)
     wrapped.peft_config["default"].base_model_name_or_path = str(base.resolve()) if base.is_dir() else config.model
     return wrapped
 
 
 def quantization(config: TrainingConfig, lora: LoraSettings | None) -> Any:
-    """Return the options of `from_pretrained` for ``lora.quantize``, none where nothing is quantised.
+    """Return the options of `from_pretrained` for ``lora.quantize``; empty without quantisation.
 
-    Linear layers of the language model are held in 4-bit NormalFloat with doubly quantised constants (QLoRA, arXiv
-    2305.14314).
+    Linear layers of the language model become 4-bit NormalFloat with double quantisation (QLoRA, arXiv 2305.14314).
 
     Raises:
         InputError: bitsandbytes or a GPU is missing.
@@ -103,7 +98,7 @@ def quantization(config: TrainingConfig, lora: LoraSettings | None) -> Any:
         bnb_4bit_quant_type=lora.quantize,
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16 if config.trainer.bf16 else torch.float32,
-        # Towers and translators are small and trained or read in full precision, the head is never adapted.
+        # Towers and projectors are small and need full precision; the head is never adapted.
         llm_int8_skip_modules=[
             *(f"vimonet.{part}" for part in ("motion_tower", "keypoint_tower", "video_tower", "translators")),
             "lm_head",
@@ -113,14 +108,20 @@ def quantization(config: TrainingConfig, lora: LoraSettings | None) -> Any:
     return {"quantization_config": settings, "device_map": {"": device}}
 
 
+def causal_lm_of(model: nn.Module, head: nn.Module) -> Any:
+    """Return the causal language model in `model` that the output head belongs to."""
+    name = next(name for name, module in model.named_modules() if module is head)
+    return model.get_submodule(name.rpartition(".")[0])
+
+
 def blocks_of(language_model: Any) -> list[nn.Module]:
-    """The blocks, by the classes that transformers never splits."""
+    """List the transformer blocks: the modules that transformers never splits over devices."""
     names = set(language_model._no_split_modules or ())
     return [module for module in language_model.modules() if type(module).__name__ in names]
 
 
 def compile_blocks(language_model: Any, device: torch.device) -> None:
-    """Compile each transformer block in place, for rows of any length (names of weights stay as they are).
+    """Compile each transformer block in place for rows of any length; parameter names stay the same.
 
     Raises:
         InputError: on a CPU without a C++ compiler.
@@ -132,18 +133,16 @@ def compile_blocks(language_model: Any, device: torch.device) -> None:
 
 
 def recompute_blocks(*modules: nn.Module) -> list[nn.Module]:
-    """Keep of each block in `modules` only its input: the rest is computed again in the backward pass (activation
-    checkpointing, arXiv 1604.06174).
+    """Turn on activation checkpointing (arXiv 1604.06174) for each block in `modules`, and return the blocks.
 
-    Returns:
-        The blocks. They do so while their own flag ``training`` is set, whatever that of what they hold.
+    A block recomputes while its own ``training`` flag is set, whatever the flags of its submodules.
 
     Raises:
-        InputError: there is no block that can do it.
+        InputError: no block supports it.
     """
     blocks = [each for module in modules for each in module.modules() if isinstance(each, GradientCheckpointingLayer)]
     if not blocks:
-        raise InputError("trainer.gradient_checkpointing: this language model cannot do it; set it to false.")
+        raise InputError("trainer.gradient_checkpointing: this language model does not support it; set it to false.")
     function: Any = functools.partial(checkpoint, use_reentrant=False)
     for block in blocks:
         block.gradient_checkpointing = True
@@ -152,13 +151,7 @@ def recompute_blocks(*modules: nn.Module) -> list[nn.Module]:
 
 
 def save_trained(model: nn.Module, frozen: Iterable[nn.Module], folder: str | Path) -> None:
-    """Write the parameters and buffers of `model` that lie outside the `frozen` modules.
-
-    Args:
-        model: bare, not wrapped.
-        frozen: modules of it.
-        folder: made where it is not there.
-    """
+    """Save the parameters and buffers of the unwrapped `model` that lie outside its `frozen` modules."""
     left_out = _names(model, frozen)
     kept: dict[str, torch.Tensor] = {}
     seen: set[tuple[int, torch.Size]] = set()
@@ -176,8 +169,8 @@ def load_trained(model: nn.Module, frozen: Iterable[nn.Module], folder: str | Pa
     """Restore what `save_trained` wrote.
 
     Raises:
-        InputError: a checkpoint that an earlier version wrote.
-        RuntimeError: the file lacks something that is trained, or holds something else.
+        InputError: a checkpoint of an earlier version.
+        RuntimeError: missing or unexpected parameters.
     """
     if not (Path(folder) / CHECKPOINT_FILE).is_file():
         raise InputError(
@@ -190,11 +183,11 @@ def load_trained(model: nn.Module, frozen: Iterable[nn.Module], folder: str | Pa
         name for name in missing if name not in _names(model, frozen) and not tied.get(name, set()) & found.keys()
     ]
     if lacking or unexpected:
-        raise RuntimeError(f"{folder}: lacks {lacking[:3]}, holds {unexpected[:3]} that the model has not.")
+        raise RuntimeError(f"{folder}: missing parameters {lacking[:3]}, unexpected parameters {unexpected[:3]}.")
 
 
 def _names(model: nn.Module, frozen: Iterable[nn.Module]) -> set[str]:
-    """Names of the state of `frozen`, by which `model` knows it."""
+    """Return the state-dict names in `model` of the `frozen` modules."""
     inside = {id(module) for each in frozen for module in each.modules()}
     return {
         f"{path}.{name}" if path else name
@@ -206,7 +199,7 @@ def _names(model: nn.Module, frozen: Iterable[nn.Module]) -> set[str]:
 
 
 def _aliases(model: nn.Module) -> dict[str, set[str]]:
-    """Other names of each tied parameter."""
+    """Map each parameter name to the other names of the same tied parameter."""
     names: dict[int, set[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), set()).add(name)

@@ -1,8 +1,8 @@
-"""Folder of a run: resume, log, and write the result all at once.
+"""Manage the folder of a training run: resume, log, and write the result atomically.
 
-While training, everything lies in ``<output>.partial`` (checkpoints, log). At the end the model, the log, the loss
-curve and ``training.json`` are written to ``<output>.saving`` and renamed to ``<output>``: a folder of that name is
-always whole.
+Checkpoints and log lie in ``<output>.partial`` during training. At the end the model, the log, the loss curve and
+``training.json`` are written to ``<output>.saving``, which is then renamed to ``<output>``: that folder is always
+complete.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vimonet.utils.errors import InputError
 from vimonet.utils.files import write_text
 from vimonet.vimos.reading import sources_of
 
-# May differ between an interrupted run and its continuation: they do not change a single number.
+# Keys that may differ between an interrupted run and its continuation: they do not affect the result.
 _FREE_KEYS = {
     *("output", "overwrite", "resume", "video.cache"),
     *("trainer.workers", "trainer.threads", "trainer.save_every", "trainer.report"),
@@ -46,10 +46,10 @@ class Run:
 
     Args:
         config: settings; ``output`` must be given.
-        stage: name of the stage, recorded.
+        stage: name of the stage, for the record.
 
     Raises:
-        InputError: no output, an output that exists, an interrupted run with other settings, or a missing package.
+        InputError: no output, an existing output, an interrupted run with other settings, or a missing package.
     """
 
     def __init__(self, config: TrainingConfig, stage: str) -> None:
@@ -62,16 +62,18 @@ class Run:
         self.log_file = self.folder / "training_log.jsonl"
         if config.trainer.threads:
             torch.set_num_threads(config.trainer.threads)
-        # One bar, ours; transformers would draw one for every file it writes.
+        # `Progress` is the only bar; transformers would draw one for every file it writes.
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
         if self.output.exists() and not config.overwrite:
             raise InputError(
-                f"{self.output}: this folder exists already; give another output, or overwrite=true to replace it."
+                f"{self.output}: this folder exists already; give another output or overwrite=true to replace it."
             )
         for name in config.trainer.report:
             if importlib.util.find_spec(name) is None:
-                raise InputError(f"trainer.report has {name}, which is missing: {_INSTALL[name]}, or take it out.")
+                raise InputError(
+                    f"trainer.report needs {name}, which is not installed: {_INSTALL[name]}, or remove it."
+                )
         self.checkpoint: Path | None = None
         self.log: LogFile | None = None
         if self.main and config.resume:
@@ -82,9 +84,9 @@ class Run:
         if not settings.exists() or not self._checkpoints():
             return
         before, now = _flat(json.loads(settings.read_text("utf-8"))), _flat(self._settings())
-        # A key that came after the run was begun had its default then.
-        usual = _flat(TrainingConfig().to_dict())
-        before = {k: before.get(k, usual.get(k)) for k in before | now}
+        # A key that is newer than the interrupted run had its default value then.
+        defaults = _flat(TrainingConfig().to_dict())
+        before = {k: before.get(k, defaults.get(k)) for k in before | now}
         changed = sorted(k for k in before if before[k] != now.get(k) and k not in _FREE_KEYS)
         if changed:
             key = changed[0]
@@ -94,9 +96,9 @@ class Run:
             )
 
     def callbacks(self) -> list[TrainerCallback]:
-        """Open the work folder, find the checkpoint to go on from; progress bar and log file, on the main process.
+        """Create the work folder, find the checkpoint to resume from, and return the main process's callbacks.
 
-        Called once data and model are there: a mistake in the settings leaves no folder behind.
+        Call it after data and model are loaded, so that a mistake in the settings leaves no folder behind.
         """
         if self.main:
             if not self.config.resume and self.folder.exists():
@@ -111,7 +113,7 @@ class Run:
         return [Progress(self.stage), self.log, *self._reports()]
 
     def _reports(self) -> list[TrainerCallback]:
-        """Further places for the curves, ``trainer.report``."""
+        """Create the callbacks of ``trainer.report``."""
         from transformers.integrations import TensorBoardCallback, WandbCallback
 
         found: list[TrainerCallback] = []
@@ -130,7 +132,7 @@ class Run:
         return {"stage": self.stage, **self.config.to_dict()}
 
     def _checkpoints(self) -> list[Path]:
-        """Complete checkpoints, oldest first; one that was being written at the kill has no readable state yet."""
+        """List complete checkpoints, oldest first; one that was interrupted has no readable trainer state."""
         found = []
         for path in self.folder.glob("checkpoint-*"):
             try:
@@ -152,7 +154,7 @@ class Run:
         trainer.accelerator.wait_for_everyone()
 
     def finish(self, save: Callable[[Path], None], results: dict[str, Any] | None = None) -> Path:
-        """Write the output folder (`save(folder)`, log, curve, training.json with `results`); drop the work folder."""
+        """Write the output folder (`save(folder)`, log, loss curve, `results`) and delete the work folder."""
         if not self.main:
             return self.output
         saving = self.output.with_name(self.output.name + ".saving")
@@ -178,11 +180,11 @@ class Run:
         return self.output
 
     def _sources(self) -> list[dict[str, Any]]:
-        """Count the clips of the dataset on disk by source and licence; none for samples that were given otherwise."""
+        """Count the clips of the VIMOS dataset by source and licence; empty for samples of another kind."""
         folder = self.config.data.get("dataset")
         try:
             return sources_of(folder, self.config.data.get("split", "train")) if folder else []
-        except InputError:  # the dataset has gone meanwhile, which must not cost the trained model
+        except InputError:  # a dataset deleted during training must not cost the trained model
             return []
 
     def _record(self, records: list[dict[str, Any]], results: dict[str, Any]) -> dict[str, Any]:
@@ -208,17 +210,17 @@ class Run:
 
 
 def check_attention(config: TrainingConfig) -> None:
-    """Raise InputError where ``trainer.attention`` asks for FlashAttention and there is none."""
+    """Raise InputError if ``trainer.attention`` asks for FlashAttention and it is not available."""
     if config.trainer.attention == "flash" and not is_flash_attn_2_available():
         raise InputError("trainer.attention=flash needs a GPU and the package flash-attn; set it to sdpa.")
 
 
 class LogFile(TrainerCallback):
-    """One JSON line per log step; a continued run drops the lines after its checkpoint, so that the file is one curve.
+    """Write one JSON line per log step; lines after the checkpoint that a run resumes from are dropped.
 
     Args:
-        path: the file.
-        step: step the run continues from; 0 for the beginning.
+        path: log file.
+        step: step to resume from; 0 for the beginning.
     """
 
     def __init__(self, path: Path, step: int = 0) -> None:
@@ -229,7 +231,7 @@ class LogFile(TrainerCallback):
                 try:
                     record = json.loads(line)
                 except ValueError:
-                    break  # cut by the kill
+                    break  # cut off by the interruption
                 if record["step"] <= step:
                     self.records.append(record)
         path.write_text("".join(json.dumps(record) + "\n" for record in self.records), "utf-8")
@@ -256,15 +258,15 @@ class LogFile(TrainerCallback):
 
 
 class Progress(TrainerCallback):
-    """A bar with the time left, and the last losses behind it."""
+    """Show a progress bar with the time left and the last losses."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.bar: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Open the bar at the step the run starts from."""
-        # In a log file a line every 30 s is enough.
+        """Open the bar at the first step."""
+        # A redirected log gets one line every 30 s.
         interval = 0.5 if sys.stderr.isatty() else 30
         self.bar = tqdm(
             total=state.max_steps, initial=state.global_step, desc=self.name, unit="step", mininterval=interval
@@ -290,7 +292,7 @@ class Progress(TrainerCallback):
 
 
 def draw_curves(records: list[dict[str, Any]], path: Path, title: str = "") -> None:
-    """Draw every loss in the log over the steps into a PNG."""
+    """Plot every logged loss over the steps into a PNG."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -310,7 +312,7 @@ def draw_curves(records: list[dict[str, Any]], path: Path, title: str = "") -> N
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON so that the file is either the old one or the whole new one."""
+    """Write JSON atomically."""
     write_text(path, json.dumps(content, indent=2, default=str))
 
 

@@ -13,8 +13,9 @@ from torch import nn
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from vimonet.training.config import ObjectiveConfig, TrainerConfig, TrainingConfig
+from vimonet.training.config import ObjectiveConfig, TrainingConfig, clips_of_process
 from vimonet.training.data import ModalityGroup
+from vimonet.training.data.packing import additive_mask
 from vimonet.training.data.sampling import LengthGroupedSampler
 from vimonet.training.objective import (
     TokenPhraseLoss,
@@ -24,34 +25,26 @@ from vimonet.training.objective import (
     named_tokens,
     supervised,
 )
-from vimonet.training.parameters import blocks_of, compile_blocks, load_trained, recompute_blocks, save_trained
+from vimonet.training.parameters import (
+    blocks_of,
+    causal_lm_of,
+    compile_blocks,
+    load_trained,
+    recompute_blocks,
+    save_trained,
+)
 from vimonet.utils.errors import InputError
 
 Parts = Mapping[str, Iterable[nn.Module]]
 
 
 def world_size() -> int:
-    """Return the number of processes of this run, as the launcher (accelerate, torchrun) says."""
+    """Return the number of processes, as set by the launcher (accelerate, torchrun)."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def clips_of_process(trainer: TrainerConfig, processes: int) -> int:
-    """Count the clips of one micro-batch of one process (of a device).
-
-    Raises:
-        InputError: a batch that does not divide.
-    """
-    clips, rest = divmod(trainer.batch_size, processes * trainer.accumulation)
-    if rest or not clips:
-        raise InputError(
-            f"trainer.batch_size is {trainer.batch_size}; it must be a multiple of processes x accumulation "
-            f"({processes} x {trainer.accumulation})."
-        )
-    return clips
-
-
 def training_arguments(config: TrainingConfig, folder: Path) -> TrainingArguments:
-    """Set up the transformers Trainer; ``batch_size`` is of the whole step, over processes and accumulation."""
+    """Translate the settings to transformers' TrainingArguments, with checkpoints in `folder`."""
     trainer = config.trainer
     processes = world_size()
     per_device = clips_of_process(trainer, processes)
@@ -62,7 +55,7 @@ def training_arguments(config: TrainingConfig, folder: Path) -> TrainingArgument
         per_device_eval_batch_size=per_device,
         gradient_accumulation_steps=trainer.accumulation,
         max_steps=trainer.steps,
-        learning_rate=1.0,  # the groups carry their own
+        learning_rate=1.0,  # each parameter group has its own
         lr_scheduler_type={"constant": "constant_with_warmup"}.get(config.optim.decay, config.optim.decay),
         warmup_steps=config.optim.warmup,  # below 1: a share of the steps
         weight_decay=config.optim.weight_decay,
@@ -85,8 +78,8 @@ def training_arguments(config: TrainingConfig, folder: Path) -> TrainingArgument
         label_names=["labels"],
         prediction_loss_only=True,
         report_to=[],
-        use_cache=True,  # of the saved model, for generation: transformers would write False into its config
-        disable_tqdm=True,  # our own bar shows the time left and one line of figures
+        use_cache=True,  # transformers would otherwise save use_cache=False, which slows generation
+        disable_tqdm=True,  # `Progress` draws the bar
         seed=config.seed,
         data_seed=config.seed,
     )
@@ -96,10 +89,11 @@ class StageTrainer(Trainer):
     """Train with a learning rate per part, on batches that depend on (seed, epoch) alone.
 
     Args:
-        config: the run's settings.
-        parts: name of a learning rate -> modules it applies to; a rate of 0 freezes the modules and keeps them in
-            eval mode (a frozen VQ codebook must not drift by its moving average, nor dropout change a frozen tower).
-        callbacks: as for Trainer.
+        config: settings of the run.
+        model, train_dataset, data_collator, eval_dataset, callbacks: as for Trainer.
+        folder: folder of the checkpoints.
+        parts: name of a learning rate -> modules it applies to. A rate of 0 freezes the modules and keeps them in eval
+            mode (a frozen VQ codebook must not drift by its moving average, nor dropout act in a frozen tower).
     """
 
     def __init__(
@@ -148,14 +142,14 @@ class StageTrainer(Trainer):
         return self._sampler
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the order and the draws of data those of `epoch` (called at its beginning, also after a resume)."""
+        """Set the epoch of sampler and dataset (called at the start of an epoch, also after a resume)."""
         if self._sampler is not None:
             self._sampler.set_epoch(epoch)
         if hasattr(self.train_dataset, "set_epoch"):
             self.train_dataset.set_epoch(epoch)  # type: ignore[union-attr]
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW with a group per part, biases and norms without weight decay."""
+        """Create AdamW with a group per part; biases and norms have no weight decay."""
         if self.optimizer is not None:
             return self.optimizer
         whole: Any = self.model if model is None else model
@@ -176,7 +170,7 @@ class StageTrainer(Trainer):
                 parameter
             )
         if not groups:
-            raise InputError("every learning rate is 0: nothing would be trained; set one under optim.lr.")
+            raise InputError("every learning rate is 0, so nothing would be trained; set one under optim.lr.")
         optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, whole)
         self.optimizer = optimizer_class(list(groups.values()), **options)
         return self.optimizer
@@ -187,12 +181,12 @@ class StageTrainer(Trainer):
         return max(rates)
 
     def set_frozen_eval(self) -> None:
-        """Put frozen parts back into eval mode; ``model.train()`` woke them."""
+        """Put frozen parts back into eval mode after ``model.train()``."""
         for module in self._frozen:
             module.eval()
         for block in self._recomputed:
-            # Gradients pass through a frozen language model too, and its blocks ask this flag whether to keep
-            # activations; what is inside them stays in eval mode.
+            # Gradients pass through frozen blocks too, and a block checkpoints only while this flag is set; its
+            # submodules stay in eval mode.
             block.training = True
 
     def prediction_step(
@@ -204,10 +198,7 @@ class StageTrainer(Trainer):
             return loss.detach(), None, None
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """Write a checkpoint: what is trained (`vimonet.training.parameters`), of PEFT the adapter.
-
-        FSDP and ZeRO write files of their own.
-        """
+        """Save the trained parameters or the PEFT adapter; FSDP and ZeRO write checkpoints of their own."""
         inner = self.accelerator.unwrap_model(self.model)
         if not isinstance(inner, PreTrainedModel):
             super()._save(output_dir, state_dict)
@@ -227,48 +218,45 @@ class StageTrainer(Trainer):
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def consolidated_state(self) -> dict[str, torch.Tensor] | None:
-        """Gather all weights on the CPU of the main process where they are sharded; None where each process has them.
-
-        Every process must call it.
-        """
+        """Gather sharded weights on the CPU of the main process; None if not sharded. Every process must call it."""
         return self.accelerator.get_state_dict(self.model_wrapped) if self.is_sharded else None
 
     def _shard_as(self, blocks: list[str]) -> None:
-        """Under FSDP, gather modules of these classes one by one, and everything else at the beginning of a step.
+        """Under FSDP, wrap modules of these classes one by one; all other weights are gathered at the start of a step.
 
-        Towers and projectors must be among the latter: a process whose batch has no video would not take part in
-        gathering the tower, and the others would wait for it.
+        Towers and projectors must not be wrapped: a process whose batch has no video would not join the all-gather of
+        the video tower, and the other processes would wait for it.
         """
         if self.is_fsdp_enabled:
             self.accelerator.state.fsdp_plugin.transformer_cls_names_to_wrap = blocks
 
     def over_processes(self, values: torch.Tensor) -> torch.Tensor:
-        """Sum over processes."""
+        """Sum `values` over processes."""
         if self.accelerator.num_processes == 1:
             return values
         return self.accelerator.reduce(values.clone(), reduction="sum")
 
-    def share_of_step(self, loss: torch.Tensor, own: float | torch.Tensor, total: Any) -> torch.Tensor:
-        """Scale a micro-batch's mean loss to its part of the whole step's mean.
+    def share_of_step(self, loss: torch.Tensor, count: float | torch.Tensor, total: Any) -> torch.Tensor:
+        """Scale a micro-batch's mean loss to its contribution to the mean of the whole step.
 
         Args:
-            loss: mean over what the micro-batch counts.
-            own: its count.
-            total: count of the step, over micro-batches and processes; None outside a step: the loss as it is.
+            loss: mean over the micro-batch.
+            count: elements that the mean is over.
+            total: elements of the step, over micro-batches and processes; None outside a step: no scaling.
         """
         if total is None:
             return loss
         # Gradients are averaged over processes.
-        return loss * torch.as_tensor(own / total).to(loss) * self.accelerator.num_processes
+        return loss * torch.as_tensor(count / total).to(loss) * self.accelerator.num_processes
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Count what the losses of `batch` are means over, as a tensor that adds up over batches."""
+        """Count the elements that the losses of `batch` are means over; counts of batches can be summed."""
         raise NotImplementedError
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Weigh the model's own loss by the micro-batch's share of the step's count."""
+        """Compute the model's loss, scaled by `share_of_step`."""
         if model.training:
             self.set_frozen_eval()
         output = model(**inputs)
@@ -276,7 +264,7 @@ class StageTrainer(Trainer):
         return (loss, output) if return_outputs else loss
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
-        """Take the batches of one optimiser step and count over all of them and all processes."""
+        """Take the batches of one optimiser step; return them and their count over all processes."""
         batches = list(itertools.islice(epoch_iterator, num_batches))
         if not batches:
             return batches, None
@@ -285,11 +273,11 @@ class StageTrainer(Trainer):
 
 
 class AnswerTrainer(StageTrainer):
-    """Train on packed answers: cross-entropy averaged in each modality group, then weighted.
+    """Train on packed rows: cross-entropy averaged per modality group, then weighted over groups.
 
-    Means are over the learnt tokens of the whole optimiser step, across processes and accumulation, so that the loss
-    does not depend on how the batch is distributed. With `token_phrase` the mean over named motion tokens is added,
-    times ``objective.token_phrase_contrastive``.
+    Means are over the learnt tokens of the whole optimiser step, across processes and accumulation, so the loss does
+    not depend on how the batch is distributed. `token_phrase` adds its mean over labelled motion tokens, weighted by
+    ``objective.token_phrase_contrastive``.
     """
 
     def __init__(
@@ -307,17 +295,16 @@ class AnswerTrainer(StageTrainer):
         self._objective = objective or ObjectiveConfig()
         super().__init__(config, model, folder, **options)
         self._keep: torch.Tensor | None = None
-        # The head over the vocabulary is a large part of a small model's cost, and only answers are scored: give it
-        # just those positions. A hook works for every causal LM and keeps the call inside the wrapper of a
-        # distributed run.
+        # The vocabulary head is a large part of a small model's cost, and only answers enter the loss: a hook passes it
+        # those positions alone. Hooks work with every causal LM and inside the wrappers of distributed runs.
         head.register_forward_pre_hook(self._only_scored)
         attention = config.trainer.attention
         if attention == "auto":
-            # On a CPU the backward pass of fused attention under a mask costs twice what plain matrix products do
-            # (256 wide, rows of 160 tokens: a whole step takes 0.55 s against 0.87 s).
+            # On a CPU the backward pass of fused attention with a mask is slower than matrix products (width 256, rows
+            # of 160 tokens: 0.87 s per step against 0.55 s).
             attention = "eager" if self.args.device.type == "cpu" else "sdpa"
         self._additive = attention == "eager"
-        language_model = _owner(model, head)
+        language_model = causal_lm_of(model, head)
         language_model.set_attn_implementation("flash_attention_2" if attention == "flash" else attention)
         self._shard_as(sorted({type(block).__name__ for block in blocks_of(language_model)}))
         if config.trainer.gradient_checkpointing:
@@ -333,13 +320,13 @@ class AnswerTrainer(StageTrainer):
         return (inputs[0][self._keep][None], *inputs[1:])
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Count learnt tokens per group, and named motion tokens."""
+        """Count the learnt tokens per group and the labelled motion tokens, [G + 1]."""
         return torch.cat([group_counts(batch["labels"], batch["modality_groups"]), named_tokens(batch)[None]])
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Compute this micro-batch's share of the step's weighted mean loss."""
+        """Compute the micro-batch's contribution to the weighted mean loss of the step."""
         if model.training:
             self.set_frozen_eval()
         inputs = dict(inputs)
@@ -349,7 +336,7 @@ class AnswerTrainer(StageTrainer):
             key: inputs.pop(key) for key in ("motion_phrases", "keypoint_phrases") if key in inputs
         }
         if self._additive and inputs["attention_mask"].ndim == 4:
-            inputs["attention_mask"] = _additive(inputs["attention_mask"])
+            inputs["attention_mask"] = additive_mask(inputs["attention_mask"])
         keep, targets = supervised(labels)
         counts = here if num_items_in_batch is None else num_items_in_batch
         counts, named = counts[:-1], counts[-1]
@@ -377,7 +364,7 @@ class AnswerTrainer(StageTrainer):
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean loss of each group since the last log."""
+        """Log the mean loss of each group since the last log."""
         if "loss" in logs:
             sums = self.over_processes(self._log_sums)
             self._log_sums = torch.zeros_like(sums)
@@ -387,25 +374,14 @@ class AnswerTrainer(StageTrainer):
         super().log(logs, start_time)
 
 
-def _owner(model: nn.Module, head: nn.Module) -> Any:
-    """Return the causal language model that the output head belongs to."""
-    name = next(name for name, module in model.named_modules() if module is head)
-    return model.get_submodule(name.rpartition(".")[0])
-
-
-def _additive(mask: torch.Tensor) -> torch.Tensor:
-    """Turn a boolean mask into the numbers eager attention adds: 0 where one may look, else the lowest float32."""
-    return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
-
-
 class _Epochs(TrainerCallback):
-    """Tell data and sampler the epoch before its first batch is drawn, and FSDP that batches differ."""
+    """Set the epoch of data and sampler before its first batch; let FSDP accept batches that differ in modality."""
 
     def __init__(self, trainer: StageTrainer) -> None:
         self.trainer = trainer
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Let processes reduce gradients that only some of them have: a batch may lack a kind of clip."""
+        """Reduce gradients that only some processes have: a batch may lack a modality."""
         if self.trainer.is_fsdp_enabled:
             wrapped: Any = self.trainer.model_wrapped
             wrapped.set_reduce_scatter_unused_params(True)

@@ -1,4 +1,4 @@
-"""Collate samples to batches: features of clips, key frames decoded once, question-answer pairs packed into rows."""
+"""Collate samples to batches: motion features, cached key frames, question-answer pairs packed into rows."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ class Collator:
     """Collate samples to one padded batch.
 
     Args:
-        tokenizer: with the special tokens of ViMoNet.
-        feature_extractor: a MotionFeatureExtractor; None for text alone.
-        fold_questions: as the processor's: questions are folded exactly as in use.
-        chat_template: of the processor (see `vimonet.training.data.packing`).
-        supervise: 'answer' learns the answer and its end; 'all' also learns the question (pretrain-lm).
-        max_tokens: longest row; questions that do not fit are left out, the first is cut.
-        packing: 'shared_prefix', 'multi_sample' or 'none' (see `vimonet.training.data.packing`).
-        phrases: action phrases by which motion tokens are labelled (`vimonet.training.objective`); () for none.
-        frame_processor: of the model's processor; None for a model that sees no video.
-        video_frames: gives the frames of a sample's video, such as a `FrameCache`; None to decode them every time.
+    A batch of B rows holds ``input_ids``, ``position_ids``, ``labels`` [B, L] int64 (not shifted, -100 = not learnt),
+    ``attention_mask`` [B, 1, L, L] bool (True = attend), or [B, L] with packing 'none', and ``modality_groups`` [B]
+    int64 (`ModalityGroup`), or [B, L] with packing 'multi_sample'. N clips add ``motion_values`` [N, T, D] and
+    ``motion_mask`` [N, T], the same two for ``keypoint``, or ``video_values`` [N, F, 3, H, W], ``video_mask`` and
+    ``video_times`` [N, F]; `phrases` adds ``motion_phrases`` and ``keypoint_phrases`` [N, tokens], -100 = no label.
 
-    The batch, of B rows: ``input_ids``, ``position_ids``, ``labels`` [B, L] int64 (labels not shifted, -100 = not
-        learnt), ``attention_mask`` [B, 1, L, L] bool (True = may look), or [B, L] with packing 'none',
-        ``modality_groups`` [B] int64 (`ModalityGroup`), or [B, L] with packing 'multi_sample', and where the batch has
-        clips ``motion_values`` [N, T, D], ``motion_mask`` [N, T], ``keypoint_values``, ``keypoint_mask``,
-        ``video_values`` [N, F, 3, H, W], ``video_mask``, ``video_times`` [N, F];
-        with `phrases` also ``motion_phrases``, ``keypoint_phrases`` [N, tokens], -100 where no action is named.
+    Args:
+        tokenizer: a tokenizer with ViMoNet's special tokens.
+        feature_extractor: a MotionFeatureExtractor; None for text alone.
+        fold_questions: as in the processor: fold the case of questions as inference does.
+        chat_template: chat template of the processor.
+        supervise: 'answer' learns the answer and its end; 'all' also learns the question (pretrain-lm).
+        max_tokens: longest row; questions that do not fit are dropped, the first one is truncated.
+        packing: 'shared_prefix', 'multi_sample' or 'none' (see `vimonet.training.data.packing`).
+        phrases: action phrases that label motion tokens (`vimonet.training.objective`); () for no labels.
+        frame_processor: video processor of the model; None for a model without a video tower.
+        video_frames: function from a sample's video to its frames, such as a `FrameCache`; None: decode every time.
 
     Raises:
-        InputError: a clip longer than the feature extractor's window, a video that cannot be read or that the model
-            does not see, or clips that leave no room for a question.
+        InputError: a clip longer than the feature extractor's window, an unreadable video, a video without a video
+            tower, or clips that leave no room for a question.
     """
 
     tokenizer: Any
@@ -80,7 +80,7 @@ class Collator:
         self._pad = int(self.tokenizer.pad_token_id)
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-        """Pack `samples` (see the class)."""
+        """Collate `samples` to a batch (see the class)."""
         groups = np.array([group_of(sample) for sample in samples], np.int64)
         features = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
         video_frames = [self._video_frames(sample) for sample in samples]
@@ -105,7 +105,7 @@ class Collator:
             "labels": torch.from_numpy(arrays["labels"]),
             "modality_groups": torch.from_numpy(groups),
         }
-        # Clips stand in the order of their placeholders, as often as there are copies of them.
+        # Clips are in the order of their placeholders, once per copy.
         order = [one.sample for row in rows for one in row]
         for name, flat in (("motion", False), ("keypoint", True)):
             clips = [
@@ -126,7 +126,7 @@ class Collator:
         return batch
 
     def _phrases(self, clips: Sequence[Sequence[tuple[str, float, float]]], tokens: int) -> torch.Tensor:
-        """Index the phrase that names what happens at each motion token: [N, tokens], `IGNORE` where none does."""
+        """Label each motion token with the index of the phrase at its time: [N, tokens], `IGNORE` without a phrase."""
         labels = np.full((len(clips), tokens), IGNORE, np.int64)
         index = {phrase: number for number, phrase in enumerate(self.phrases)}
         seconds = self.feature_extractor.ratio / FPS
@@ -144,14 +144,14 @@ class Collator:
         if len(joints) > self.feature_extractor.max_frames:
             raise InputError(
                 f"a clip of source {sample.get('source', '?')!r} has {len(joints)} frames, more than the model's "
-                f"window of {self.feature_extractor.max_frames}; cut clips in the dataset or raise motion.max_frames."
+                f"window of {self.feature_extractor.max_frames}; shorten the clips or raise motion.max_frames."
             )
         return self.feature_extractor.extract_joints(
             np.asarray(joints, np.float32), sample.get("confidence"), sample.get("dimensions", 3)
         )
 
     def _clips(self, sample: Sample, features: NDArray[np.float32] | None, video_frames: VideoFrames | None) -> Clips:
-        """List the placeholders of a sample's clips, motion before video as `ViMoNetProcessor.messages` has them."""
+        """List the placeholders of a sample's clips, motion before video as in `ViMoNetProcessor.messages`."""
         clips: Clips = ()
         if features is not None:
             token = KEYPOINT_TOKEN if _is_flat(sample) else MOTION_TOKEN
@@ -166,20 +166,20 @@ class Collator:
         if clip is None:
             return None
         if self.frame_processor is None:
-            raise InputError(f"{clip[0]}: a sample has this video, and the model sees none; set video.checkpoint.")
+            raise InputError(f"{clip[0]}: the model has no video tower to read this video; set video.checkpoint.")
         return video_frames_of(clip, self.frame_processor) if self.video_frames is None else self.video_frames(clip)
 
     def _pack(
         self, number: int, sample: Sample, features: NDArray[np.float32] | None, video_frames: VideoFrames | None
     ) -> list[PackedSample]:
-        """Pack a sample: into one, or one per question where questions cannot share a copy of the clips."""
+        """Pack a sample: all questions behind one copy of its clips, or one copy per question if they cannot share."""
         clips = self._clips(sample, features, video_frames)
         prefix = self._encoder.prefix(clips)
         taken = sum(count for _, count in clips)
         if taken + 2 > self.max_tokens or len(prefix) + 2 > self.max_tokens:
             raise InputError(
                 f"the clips of a sample of source {sample.get('source', '?')!r} become {max(taken, len(prefix))} "
-                f"tokens, and trainer.max_tokens is {self.max_tokens}: no question fits behind them."
+                f"tokens, which leaves no room for a question in trainer.max_tokens={self.max_tokens}; raise it."
             )
         segments: list[Segment] = []
         room = self.max_tokens - len(prefix)
@@ -202,44 +202,41 @@ def _is_flat(sample: Sample) -> bool:
 
 
 class FrameCache:
-    """Give the key frames of a clip, decoded the first time it is asked for.
+    """Cache the decoded key frames of video clips on disk.
 
-    Decoding and scaling eight frames costs more than a small model's step on them, so fitted frames are kept as bytes
-    in one memory map on disk, which all epochs, loader processes and resumed runs share.
-
-    Frames are rounded to bytes after scaling, as image files are; a frame that has the tower's size
-    already is kept exactly.
+    Decoding and scaling eight frames costs more than a small model's step on them. Scaled frames are stored as uint8 in
+    one memory map, which all epochs, loader processes and resumed runs share.
 
     Args:
-        folder: where the memory map lies; made with the first clip. Its name tells clips and settings apart, so that
+        folder: folder of the memory map, created with the first clip. The file name is a hash of clips and settings, so
             runs may share a folder.
-        clips: every clip that will be asked for.
-        prepare: of the model's processor.
+        clips: all clips that the cache will hold.
+        prepare: video processor of the model.
 
     Raises:
-        InputError: a file that is missing.
+        InputError: a missing video file.
     """
 
     def __init__(self, folder: str | Path, clips: Sequence[Video], prepare: ViMoNetVideoProcessor) -> None:
         self.folder, self.prepare = Path(folder), prepare
         self._place = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
-        # Pictures as they are, from 0 to 1.
+        # Fitted frames without normalisation, from 0 to 1.
         self._plain = ViMoNetVideoProcessor(**{**prepare.to_dict(), "image_mean": (0.0,) * 3, "image_std": (1.0,) * 3})
         self._row = np.dtype(
             [
                 ("done", "?"),
                 ("times", "<f4", (prepare.num_frames,)),
-                ("pictures", "u1", (prepare.num_frames, prepare.side, prepare.side, 3)),
+                ("images", "u1", (prepare.num_frames, prepare.side, prepare.side, 3)),
             ]
         )
         self._file = self.folder / f"frames-{self._digest()}.npy"
         self._rows: Any = None
 
     def __call__(self, clip: Video) -> VideoFrames:
-        """Frames of a clip: uint8 [frames, size, size, 3], seconds since its start.
+        """Return the key frames of a clip, uint8 [F, side, side, 3], with their times (s) since its start.
 
         Raises:
-            InputError: a video that cannot be read, or a disk without room.
+            InputError: an unreadable video, or too little disk space.
         """
         if clip not in self._place:
             return video_frames_of(clip, self.prepare)
@@ -248,27 +245,27 @@ class FrameCache:
         row = self._rows[self._place[clip]]
         if not row["done"]:
             video_frames = video_frames_of(clip, self.prepare)
-            row["pictures"] = (self._plain.pixels(video_frames.images) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+            row["images"] = (self._plain.pixels(video_frames.images) * 255).round().byte().permute(0, 2, 3, 1).numpy()
             row["times"] = video_frames.times
-            row["done"] = True  # last: a kill before this leaves the clip to be decoded again
-        return VideoFrames(np.array(row["pictures"]), np.array(row["times"], np.float64), Path(clip[0]).name)
+            row["done"] = True  # last, so that an interrupted write is repeated
+        return VideoFrames(np.array(row["images"]), np.array(row["times"], np.float64), Path(clip[0]).name)
 
     def _open(self) -> Any:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._file.exists():
             need = self._row.itemsize * len(self._place)
-            # The file is sparse at first: a disk that fills up later would end the process without a word.
+            # The file is sparse at first; a write to a memory map on a full disk kills the process without a message.
             if shutil.disk_usage(self.folder).free < need:
                 raise InputError(
                     f"{self.folder}: the frames of {len(self._place):,} videos need {need / 2**30:.1f} GiB, and the "
-                    "disk has less; set video.cache to a folder with room, or fewer video.frames."
+                    "disk has less; set video.cache to a folder on a larger disk, or lower video.frames."
                 )
             with whole_file(self._file, suffix=".part") as part:
                 open_memmap(part, "w+", self._row, (len(self._place),)).flush()
         return open_memmap(self._file, "r+")
 
     def _digest(self) -> str:
-        """Of the clips, the state of their files, and how pictures are made."""
+        """Hash the clips, the size and time of their files, and the settings of the video processor."""
         files = {}
         for path in {clip[0] for clip in self._place}:
             try:
@@ -278,11 +275,11 @@ class FrameCache:
             files[path] = (os.path.abspath(path), state.st_size, state.st_mtime_ns)
         prepare = self.prepare
         settings = [prepare.side, prepare.num_frames, prepare.fit, prepare.resample, prepare.antialias]
-        told = json.dumps([settings, [(*files[path], start, end) for path, start, end in self._place]])
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        content = json.dumps([settings, [(*files[path], start, end) for path, start, end in self._place]])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def video_frames_of(clip: Video, prepare: ViMoNetVideoProcessor) -> VideoFrames:
-    """Decode the key frames of a clip as a model reads them."""
+    """Decode the key frames of a clip."""
     path, start, end = clip
     return as_video_frames(path, prepare.num_frames, start=start, end=end)

@@ -1,19 +1,17 @@
-"""Write question-answer pairs as token ids in the model's chat template, and pack them into rows.
+"""Encode question-answer pairs in the model's chat template, and pack them into rows.
 
-What is learnt is, token for token, what `ViMoNetProcessor.apply_chat_template` writes for the same question. The text
-is cut behind its last placeholder: the prefix before the cut is the same for every question about a clip, the segment
-behind it belongs to one question. Placeholders are special tokens, which no tokenizer merges across, so the cut changes
-no token. A packed sample is one copy of the prefix with its segments. Every segment sees the prefix and itself, never
-another segment or packed sample, and its positions count on from the prefix: so each segment is, number for number, the
-question on its own, at a fraction of the cost.
+The tokens equal those of `ViMoNetProcessor.apply_chat_template`. The text is split behind its last placeholder: the
+prefix is the same for every question about a clip, the segment behind it belongs to one question. Placeholders are
+special tokens, which no tokenizer merges across, so the split changes no token. A packed sample is one copy of the
+prefix with its segments. Each segment attends to the prefix and itself, never to another segment, and its positions
+continue those of the prefix: the loss equals that of separate questions at a fraction of the cost.
 
 ============= ==================================================================================
 packing
 ============= ==================================================================================
-shared_prefix a row per clip, its questions behind one copy of its tokens
-multi_sample  the same packed samples, several of them in a row of at most ``max_tokens`` (first
-              fit, longest first)
-none          a row per question, padded: what the others are measured against
+shared_prefix a row per clip: its questions behind one copy of its tokens
+multi_sample  several packed samples per row of at most ``max_tokens`` (first-fit decreasing)
+none          a padded row per question: the reference for the other two
 ============= ==================================================================================
 """
 
@@ -34,7 +32,7 @@ from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VI
 from vimonet.model.processing_vimonet import normalise_question
 
 IGNORE = -100
-"""Label of a position at which nothing is learnt."""
+"""Label of a position that does not enter the loss."""
 
 Segment = tuple[list[int], list[bool]]
 """Token ids, and which of them are learnt."""
@@ -53,9 +51,9 @@ class ChatEncoder:
 
     Args:
         tokenizer: a fast tokenizer with ViMoNet's placeholders.
-        chat_template: of the processor; must mark answers as generation.
-        fold_questions: as the processor's: questions are folded exactly as in use.
-        supervise: 'answer' learns what the template marks as generation; 'all' also the question (pretrain-lm).
+        chat_template: chat template of the processor; must mark answers as generation.
+        fold_questions: as in the processor: fold the case of questions as inference does.
+        supervise: 'answer' learns the text that the template marks as generation, 'all' also the question.
     """
 
     tokenizer: Any
@@ -70,19 +68,16 @@ class ChatEncoder:
         self._special = dict(self.tokenizer.special_tokens_map)
 
     def prefix(self, clips: Clips) -> list[int]:
-        """Return the token ids that every question about `clips` begins with.
-
-        They are empty without clips, or where the template has the question before them.
-        """
+        """Return the token ids before every question about `clips`; empty if the template puts the question first."""
         if clips not in self._prefixes:
             head = self._head(tuple(token for token, _ in clips))
             self._prefixes[clips] = [] if head is None else self._encode(_expanded(head, clips))["input_ids"]
         return self._prefixes[clips]
 
     def segment(self, question: str | None, answer: str, clips: Clips = ()) -> Segment:
-        """Encode what follows the prefix: one question with its answer, or an answer alone.
+        """Encode a question with its answer, or an answer alone, as the segment behind the prefix.
 
-        The first token of a segment is never learnt: the last one of the prefix cannot predict several successors.
+        The first token is never learnt: the last token of the prefix cannot predict several successors.
         """
         head = self._head(tuple(token for token, _ in clips))
         key = (question, answer, clips if head is None else clips[-1:])
@@ -100,7 +95,7 @@ class ChatEncoder:
             spans = [(moved(start), moved(end)) for start, end in spans]
             skipped = 0
         else:
-            # Behind the placeholder, as it stands in the whole: some tokenizers treat the start of a text differently.
+            # Keep the placeholder in front: some tokenizers encode the start of a text differently.
             cut, last = len(head), clips[-1][0]
             text, skipped = last + text[cut:], 1
             spans = [(start - cut + len(last), end - cut + len(last)) for start, end in spans]
@@ -114,7 +109,7 @@ class ChatEncoder:
         return ids, learnt
 
     def _head(self, kinds: tuple[str, ...]) -> str | None:
-        """Return the text up to the last placeholder, where no question stands before it; None otherwise."""
+        """Return the text up to the last placeholder; None if the question precedes it."""
         if kinds not in self._heads:
             self._heads[kinds] = None
             if kinds:
@@ -125,7 +120,7 @@ class ChatEncoder:
         return self._heads[kinds]
 
     def _render(self, question: str | None, answer: str, kinds: tuple[str, ...]) -> tuple[str, list[tuple[int, int]]]:
-        """Render the text with one placeholder per clip; return it and its generated spans."""
+        """Render the text with one placeholder per clip; return it with the character spans of the answer."""
         content: list[dict[str, str]] = [{"type": _TYPES[token]} for token in kinds]
         if question is not None:
             content.append({"type": "text", "text": normalise_question(question, fold=self.fold_questions)})
@@ -145,13 +140,13 @@ class ChatEncoder:
 
 
 def _expanded(text: str, clips: Clips) -> str:
-    """Repeat each placeholder in `text` as often as its clip becomes tokens."""
+    """Repeat each placeholder in `text` once per token of its clip."""
     counts = iter(clips)
     return _PLACEHOLDER.sub(lambda match: match.group() * next(counts)[1], text)
 
 
 def _growth(text: str, clips: Clips) -> Any:
-    """Return the function from a position in `text` to the one in its expanded form."""
+    """Return the function from a position in `text` to the position in its expanded form."""
     steps = [
         (match.end(), len(token) * (count - 1))
         for match, (token, count) in zip(_PLACEHOLDER.finditer(text), clips, strict=True)
@@ -167,8 +162,8 @@ class PackedSample:
     """Hold questions behind one copy of their clips.
 
     Attributes:
-        sample: index of the sample it was made of.
-        prefix: token ids of the clips and what stands before them; empty where each segment is a whole text.
+        sample: index of the sample.
+        prefix: token ids up to and including the clips; empty if each segment is a whole text.
         segments: the questions.
     """
 
@@ -181,12 +176,12 @@ class PackedSample:
 
 
 def fill_rows(samples: Sequence[PackedSample], packing: str, max_tokens: int) -> list[list[PackedSample]]:
-    """Fill rows with packed samples, none longer than `max_tokens` unless a single packed sample is.
+    """Fill rows with packed samples.
 
     Args:
-        samples: those of one clip are neighbours; for ``none`` each holds one question.
+        samples: packed samples, those of one clip adjacent; with ``none`` each holds one question.
         packing: see the module.
-        max_tokens: longest row.
+        max_tokens: longest row in tokens; only a single packed sample may exceed it.
     """
     if packing == "none":
         return [[sample] for sample in samples]
@@ -198,7 +193,7 @@ def fill_rows(samples: Sequence[PackedSample], packing: str, max_tokens: int) ->
             else:
                 rows.append([sample])
         return rows
-    # First fit decreasing: never more than 11/9 of the fewest rows possible (Johnson, 1973).
+    # First-fit decreasing needs at most 11/9 of the optimal number of rows, up to a constant (Johnson, 1973).
     room: list[int] = []
     for sample in sorted(samples, key=len, reverse=True):
         place = next((row for row, left in enumerate(room) if left >= len(sample)), None)
@@ -215,12 +210,12 @@ def write_rows(rows: Sequence[Sequence[PackedSample]], pad: int) -> dict[str, ND
     """Pad rows to arrays.
 
     Returns:
-        int64 [B, L]: ``ids``; ``labels`` (`IGNORE` where nothing is learnt); ``positions`` (from 0 in every packed
-        sample); ``segments`` (0 in a prefix, 1 and on in its questions, -1 on padding); ``packed`` (number in the row);
+        int64 [B, L]: ``ids``; ``labels`` (`IGNORE` = not learnt); ``positions`` (from 0 in every packed sample);
+        ``segments`` (0 in a prefix, from 1 in its questions, -1 on padding); ``packed`` (number in the row);
         ``samples`` (-1 on padding).
     """
     length = max(sum(len(packed) for packed in row) for row in rows)
-    # Multiples of 8 spare the allocator and the kernels a new shape for every batch.
+    # Multiples of 8 keep the number of distinct shapes small for allocator and kernels.
     length += -length % 8
     shape = (len(rows), length)
     empty = {"ids": pad, "labels": IGNORE, "positions": 0, "segments": -1, "packed": 0, "samples": -1}
@@ -248,22 +243,27 @@ def write_rows(rows: Sequence[Sequence[PackedSample]], pad: int) -> dict[str, ND
 def segment_mask(segments: torch.Tensor, packed: torch.Tensor | None = None) -> torch.Tensor:
     """Build the attention mask of packed rows.
 
-    Position i may look at j when j comes no later, in its own packed sample, and is in the prefix or in i's own
-    segment. Nothing looks at padding. Padding looks at itself, because a row of the softmax must not be empty.
+    Position i attends to j <= i of its own packed sample if j is in the prefix or in the segment of i. Padding attends
+    to itself alone, because a row of the softmax must not be empty.
 
     Args:
-        segments: [B, L], 0 in a prefix, 1 and on in questions, -1 on padding.
+        segments: [B, L], 0 in a prefix, from 1 in questions, -1 on padding.
         packed: [B, L], number of the packed sample in its row; None for one per row.
 
     Returns:
-        [B, 1, L, L] bool, True where one may look.
+        [B, 1, L, L] bool, True = attend.
     """
     length = segments.shape[1]
-    mine, theirs = segments[:, :, None], segments[:, None, :]
-    allowed = (mine == theirs) | (theirs == 0)
-    allowed &= theirs >= 0
+    query, key = segments[:, :, None], segments[:, None, :]
+    allowed = (query == key) | (key == 0)
+    allowed &= key >= 0
     if packed is not None:
         allowed &= packed[:, :, None] == packed[:, None, :]
     allowed &= torch.ones(length, length, dtype=torch.bool).tril()
     allowed |= torch.eye(length, dtype=torch.bool)
     return allowed[:, None]
+
+
+def additive_mask(mask: torch.Tensor) -> torch.Tensor:
+    """Convert a boolean mask to the additive one of eager attention: 0 where True, else the lowest float32."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)

@@ -21,15 +21,15 @@ TOKENS_PER_QA_PAIR = 20
 
 
 def rng_of(*key: int | str) -> np.random.Generator:
-    """Make a random generator that depends on nothing but the key (integers or words)."""
+    """Make a random generator from a key of integers and words alone."""
     return np.random.default_rng([zlib.crc32(part.encode()) if isinstance(part, str) else int(part) for part in key])
 
 
 class QAPairSampler(Dataset[Sample]):
     """Draw at most `limit` question-answer pairs per clip of a dataset, anew each epoch, in random order.
 
-    With `dropout`, a paired sample loses its motion or its video (one as often as the other) with that probability, by
-    a draw from seed, epoch and index: a model that always had both would lean on one, and be lost without it.
+    With probability `dropout` a paired sample loses its motion or its video, each as often, so that the model does not
+    come to depend on one of them.
     """
 
     def __init__(self, dataset: Any, limit: int, seed: int, dropout: float = 0.0) -> None:
@@ -39,7 +39,7 @@ class QAPairSampler(Dataset[Sample]):
         return len(self.dataset)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the draws (and the dataset's own augmentation) those of `epoch`."""
+        """Set the epoch of the draws and of the dataset's augmentation."""
         self.epoch = epoch
         if hasattr(self.dataset, "set_epoch"):
             self.dataset.set_epoch(epoch)
@@ -57,7 +57,7 @@ class QAPairSampler(Dataset[Sample]):
         return sample
 
     def lengths(self) -> NDArray[np.int64]:
-        """Estimate the number of tokens of each sample, for batches that need little padding."""
+        """Estimate the number of tokens of each sample, for grouping by length."""
         frames = getattr(self.dataset, "lengths", None)
         if frames is not None:
             return np.asarray(frames() if callable(frames) else frames) // 4
@@ -72,10 +72,9 @@ class QAPairSampler(Dataset[Sample]):
 
     @cached_property
     def _survey(self) -> NDArray[np.int64]:
-        """Survey tokens and group of every sample in one pass, for datasets that do not tell."""
+        """Compute tokens and group of every sample in one pass, for datasets without `lengths`."""
         if hasattr(self.dataset, "set_epoch"):
-            # Samples that change every epoch: a pass would be slow, and wrong from the second epoch on. No grouping
-            # then.
+            # Samples that change every epoch are not grouped: the pass would hold for the first epoch only.
             return np.zeros((len(self.dataset), 2), np.int64)
         found = []
         for index in range(len(self.dataset)):
@@ -88,18 +87,13 @@ class QAPairSampler(Dataset[Sample]):
 
 
 class Motion3DDataset(Dataset[Any]):
-    """Base of datasets that give something of the 3D clips of another, one by one; batches are not grouped.
-
-    Args:
-        dataset: see the module.
-        seed: of the draws.
-    """
+    """Derive one item per 3D clip of another dataset; batches are not grouped by length."""
 
     def __init__(self, dataset: Any, seed: int) -> None:
         self.dataset, self.seed, self.epoch = dataset, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw what is drawn in `epoch`."""
+        """Set the epoch of the draws."""
         self.epoch = epoch
         if hasattr(self.dataset, "set_epoch"):
             self.dataset.set_epoch(epoch)
@@ -108,25 +102,23 @@ class Motion3DDataset(Dataset[Any]):
         return len(self.dataset)
 
     def lengths(self) -> NDArray[np.int64]:
-        """Return equal lengths: nothing is grouped."""
+        """Return equal lengths, which turns grouping off."""
         return np.zeros(len(self), np.int64)
 
     def modality_groups(self) -> NDArray[np.int64]:
-        """Return 3D motion for each."""
+        """Return `ModalityGroup.MOTION` for each clip."""
         return np.zeros(len(self), np.int64)
 
 
 class ModalityFilter(Dataset[Sample]):
-    """Filter the samples of a dataset by the towers of a model.
-
-    Motions of which it has no tower are taken off; samples that then have no clip are left out.
+    """Remove motions that a model has no tower for, and samples that have no other clip.
 
     Args:
-        dataset: see the module.
+        dataset: samples (`vimonet.training.data`).
         motion, keypoints: whether the model reads 3D motion, 2D keypoints.
 
     Raises:
-        InputError: nothing is left.
+        InputError: no sample is left.
     """
 
     def __init__(self, dataset: Any, *, motion: bool, keypoints: bool) -> None:
@@ -139,7 +131,7 @@ class ModalityFilter(Dataset[Sample]):
         self._rows = np.flatnonzero(kept)
         if not len(self._rows):
             kinds = "3D motion" if keypoints else "2D keypoints" if motion else "motion"
-            raise InputError(f"the data holds nothing but {kinds}, and the model has no tower for it.")
+            raise InputError(f"the data holds only {kinds}, and the model has no tower for it; choose other data.")
         self._groups, self._lengths = groups[self._rows], 4 * view.lengths()[self._rows]  # in frames again
         self.videos = getattr(dataset, "videos", ())
         self.actions = getattr(dataset, "actions", ())
@@ -148,16 +140,16 @@ class ModalityFilter(Dataset[Sample]):
         return len(self._rows)
 
     def set_epoch(self, epoch: int) -> None:
-        """Pass the epoch on."""
+        """Set the epoch of the dataset."""
         if hasattr(self.dataset, "set_epoch"):
             self.dataset.set_epoch(epoch)
 
     def lengths(self) -> NDArray[np.int64]:
-        """Estimate the frames of each."""
+        """Estimate the frames of each sample."""
         return self._lengths
 
     def modality_groups(self) -> NDArray[np.int64]:
-        """Return the `ModalityGroup` of each, before motions are taken off."""
+        """Return the `ModalityGroup` of each sample before motions are removed."""
         return self._groups
 
     def __getitem__(self, index: int) -> Sample:
@@ -169,12 +161,12 @@ class ModalityFilter(Dataset[Sample]):
 
 
 class TextDataset(Dataset[Sample]):
-    """Give text alone, several texts to a sample, so that short texts share a row of the batch.
+    """Group texts into samples, so that short texts share a row of the batch.
 
     Args:
         texts: plain sentences, or mappings with ``question`` and ``answer``.
-        per_sample: texts packed into one sample.
-        seed: of the drawing of companions, which changes every epoch.
+        per_sample: texts per sample.
+        seed: seed of the grouping, which changes every epoch.
     """
 
     def __init__(self, texts: Sequence[Any], per_sample: int, seed: int) -> None:
@@ -183,18 +175,18 @@ class TextDataset(Dataset[Sample]):
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Shuffle which texts share a sample."""
+        """Shuffle the texts for `epoch`."""
         self.order = rng_of(self.seed, epoch, "texts").permutation(len(self.texts))
 
     def __len__(self) -> int:
         return -(-len(self.texts) // self.per_sample)
 
     def lengths(self) -> NDArray[np.int64]:
-        """Return equal lengths: nothing is grouped."""
+        """Return equal lengths, which turns grouping off."""
         return np.zeros(len(self), np.int64)
 
     def modality_groups(self) -> NDArray[np.int64]:
-        """Return text for each."""
+        """Return `ModalityGroup.TEXT` for each sample."""
         return np.full(len(self), int(ModalityGroup.TEXT))
 
     def __getitem__(self, index: int) -> Sample:
@@ -204,16 +196,14 @@ class TextDataset(Dataset[Sample]):
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """Draw indices in batches of similar length, the batches in random order; the same in every process of a run.
+    """Draw indices in batches of similar length, from (seed, epoch) alone: the same in every process.
 
-    Unlike the sampler of transformers, whose batches run from long to short within a mega-batch, the order of the
-    batches is shuffled, so that the step's cost and the loss have no sawtooth; every batch holds its share of each
-    modality group, so that groups can be weighed against each other within it; and the draw depends on (seed, epoch)
-    only.
+    The sampler of transformers orders batches from long to short within a mega-batch. Here their order is shuffled, so
+    that cost and loss have no sawtooth, and every batch holds its share of each modality group.
 
     Args:
-        lengths: length of each sample.
-        groups: modality group of each sample.
+        lengths: length of each sample, [N].
+        groups: modality group of each sample, [N].
         batch_size: samples of one optimiser step, over all processes and accumulation.
         seed: seed of the draw.
         group: False for a plain shuffle.
@@ -226,13 +216,12 @@ class LengthGroupedSampler(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the order of `epoch` next."""
+        """Set the epoch of the order."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         count = len(self.lengths)
-        # Whole batches only, or processes would fill up the last one with repetitions; who is left out changes every
-        # epoch.
+        # Whole batches only: processes would pad the last one with repetitions. The remainder changes every epoch.
         return count - count % self.batch_size if count >= self.batch_size else count
 
     def __iter__(self) -> Iterator[int]:
@@ -247,11 +236,11 @@ class LengthGroupedSampler(Sampler[int]):
             pool = pool[np.argsort(self._rank_in_group(pool), kind="stable")]
             batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
         batches = [batches[i] for i in rng.permutation(len(batches))]
-        # Inside a batch the order is shuffled, so that processes that share it get alike parts.
+        # Shuffle inside a batch, so that the processes that share it get similar parts.
         return iter([int(i) for batch in batches for i in rng.permutation(batch)])
 
     def _rank_in_group(self, pool: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Rank each sample among those of its group by length, from 0 to 1."""
+        """Rank each sample by length within its group, from 0 to 1."""
         rank = np.zeros(len(pool))
         for group in np.unique(self.groups[pool]):
             members = np.flatnonzero(self.groups[pool] == group)
@@ -261,7 +250,7 @@ class LengthGroupedSampler(Sampler[int]):
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch: the weights drawn from here on are repeatable."""
+    """Seed Python, NumPy and torch."""
     import random
 
     random.seed(seed)
@@ -273,7 +262,7 @@ def call_with_data(function: Any, settings: Mapping[str, Any]) -> Any:
     """Call a dataset function with the settings of a ``data`` branch.
 
     Raises:
-        InputError: a setting the function does not know.
+        InputError: a setting that is no parameter of the function.
     """
     known = list(inspect.signature(function).parameters)
     for key in settings:

@@ -1,4 +1,4 @@
-"""Pairs of motion and text from a VIMOS dataset, for the text-motion encoder."""
+"""Draw pairs of motion and text from a VIMOS dataset, for the text-motion encoder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from vimonet.vimos.reading import motion_row, open_rows
 
 _SUBJECTS = ("a person", "the person", "someone", "a man", "a woman")
 _SIDE = re.compile(r"\b(wave|waves|waving|kick|kicks|kicking|punch|punches|punching) (the (?:left|right) \w+)")
-_SHORTEST = 10  # frames: half a second, below which no phrase can be told from another
+_SHORTEST = 10  # frames (0.5 s): a shorter span does not tell phrases apart
 
 
 class Caption(NamedTuple):
-    """Hold a text about a clip: a caption as written, or an action phrase to be worded anew every time.
+    """Hold a text about a clip: a caption, or an action phrase that is worded anew every epoch.
 
-    kind: ``people`` (a caption they wrote), ``caption`` (by anything else), ``action`` or ``fact``.
-    start, end: seconds it speaks about; None for the whole clip.
+    Attributes:
+        kind: ``people`` (a caption by people), ``caption`` (any other caption), ``action`` or ``fact``.
+        text: caption or phrase.
+        start, end: span in seconds; None for the whole clip.
     """
 
     kind: str
@@ -38,7 +40,7 @@ class Caption(NamedTuple):
 
     @property
     def written(self) -> bool:
-        """Tell whether the text is a sentence to be taken as it is."""
+        """Tell whether the text is a caption, used as it is."""
         return self.kind in ("people", "caption")
 
 
@@ -46,22 +48,22 @@ _WEIGHTS = {"people": 1.0, "caption": 0.5, "action": 0.35, "fact": 0.15}
 
 
 class TextMotionPairs(Dataset[dict[str, Any]]):
-    """Give the rows of a VIMOS split that have motion and text, one text per clip and epoch.
+    """Pair each clip of a VIMOS split that has motion and text with one text per epoch.
 
-    A text about a span of the clip comes with that span; a phrase about the whole comes with a random part of it,
-    since a search asks windows that begin and end anywhere.
+    A text about a span is paired with that span, a phrase about the whole clip with a random part of it, since the
+    windows of a search begin and end anywhere.
 
     Args:
-        rows: a split (`vimonet.vimos.reading.open_rows`): motion stays on disk.
-        seed: of the draws.
-        max_frames: longest clip; the rest of longer ones is left out.
-        actions: also phrases made of the labelled actions and of the facts that hold ("someone turns to the left").
-        crop: shortest share of a clip that a phrase may come with; 1 for always the whole.
-        people: how often in an epoch a clip with a caption by people is seen: their words are rich and few.
-        fixed: always the first caption and the whole clip, for held-out figures; rows without a caption are left out.
+        rows: a split (`vimonet.vimos.reading.open_rows`); motion stays on disk.
+        seed: seed of the draws.
+        max_frames: longest clip; longer ones are truncated.
+        actions: add phrases of the labelled actions and of the facts that hold ("someone turns to the left").
+        crop: smallest share of a clip that a phrase is paired with; 1: the whole clip.
+        people: repetitions per epoch of a clip with a caption by people, whose wordings are rich and few.
+        fixed: the first caption and the whole clip every time, for held-out scores; rows without caption are dropped.
 
     Attributes:
-        captions: per clip, every text about it.
+        captions: all texts about each clip.
 
     Raises:
         InputError: no row has both motion and text.
@@ -79,28 +81,29 @@ class TextMotionPairs(Dataset[dict[str, Any]]):
         fixed: bool = False,
     ) -> None:
         self.seed, self.max_frames, self.crop, self.fixed, self.epoch = seed, max_frames, crop, fixed, 0
-        told = [_captions(*columns, use_actions=actions) for columns in _columns(rows)]
+        captions = [_captions(*columns, use_actions=actions) for columns in _columns(rows)]
         frames = np.array([n or 0 for n in rows.data.column("frames").to_pylist()])
-        usable = [i for i, said in enumerate(told) if frames[i] and said and (not fixed or said[0].written)]
+        usable = [i for i, texts in enumerate(captions) if frames[i] and texts and (not fixed or texts[0].written)]
         if not usable:
             raise InputError(
-                "the dataset has no clip with both motion and a caption; the text-motion encoder learns from those."
+                "the dataset has no clip with both motion and a caption, which the text-motion encoder is trained on; "
+                "choose another data.dataset."
             )
         if not fixed:
-            usable += [i for i in usable if any(one.kind == "people" for one in told[i])] * (people - 1)
+            usable += [i for i in usable if any(text.kind == "people" for text in captions[i])] * (people - 1)
         self._index = usable
         self._rows = rows.with_format("arrow")
         self._frames = np.minimum(frames[usable], max_frames)
         dimensions = np.asarray(rows.data.column("dimensions").to_pylist())[usable]
         self._groups = np.where(dimensions == 2, ModalityGroup.KEYPOINT, ModalityGroup.MOTION).astype(np.int64)
         self.recordings: list[str] = [rows.data.column("recording")[i].as_py() for i in usable]
-        self.captions: list[list[Caption]] = [told[i] for i in usable]
+        self.captions: list[list[Caption]] = [captions[i] for i in usable]
 
     def __len__(self) -> int:
         return len(self._index)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the texts and spans of `epoch`."""
+        """Set the epoch of the draws."""
         self.epoch = epoch
 
     def lengths(self) -> NDArray[np.int64]:
@@ -112,11 +115,11 @@ class TextMotionPairs(Dataset[dict[str, Any]]):
         return self._groups
 
     def corpus(self) -> list[str]:
-        """List every text once in each of its wordings, to make the vocabulary from."""
+        """List every text once in each of its wordings, to train the tokenizer on."""
         phrases: dict[str, None] = {}
-        for said in self.captions:
-            for one in said:
-                for wording in [one.text] if one.written else wordings(one.text):
+        for captions in self.captions:
+            for caption in captions:
+                for wording in [caption.text] if caption.written else wordings(caption.text):
                     phrases[wording] = None
         return [*phrases, *(f"{subject} walks" for subject in _SUBJECTS)]
 
@@ -124,25 +127,25 @@ class TextMotionPairs(Dataset[dict[str, Any]]):
         """Return ``joints`` [T, 22, 3], ``confidence`` [T, 22] or None, ``dimensions``, ``text``, ``true_texts``."""
         row = motion_row(self._rows, self._index[index])
         joints, confidence = arrays_of(row)
-        said = self.captions[index]
+        captions = self.captions[index]
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
-        one = said[0] if self.fixed else _draw(said, rng)
-        start, end = self._span(one, len(joints), row["fps"], rng)
-        spoken = [other for other in said if one.start is None or other.text == one.text]
+        drawn = captions[0] if self.fixed else _draw(captions, rng)
+        start, end = self._span(drawn, len(joints), row["fps"], rng)
+        true = [caption for caption in captions if drawn.start is None or caption.text == drawn.text]
         return {
             "joints": joints[start:end],
             "confidence": None if confidence is None else confidence[start:end],
             "dimensions": row["dimensions"],
-            "text": one.text if one.written else put_in_words(one.text, rng),
-            "true_texts": [caption.text for caption in spoken],
+            "text": drawn.text if drawn.written else put_in_words(drawn.text, rng),
+            "true_texts": [caption.text for caption in true],
         }
 
-    def _span(self, one: Caption, frames: int, fps: float, rng: random.Random) -> tuple[int, int]:
+    def _span(self, caption: Caption, frames: int, fps: float, rng: random.Random) -> tuple[int, int]:
         start, end = 0, frames
-        if one.start is not None and one.end is not None:
-            start = max(0, min(round(one.start * fps), frames - _SHORTEST))
-            end = max(start + _SHORTEST, round(one.end * fps))
-        elif not one.written and self.crop < 1 and not self.fixed:
+        if caption.start is not None and caption.end is not None:
+            start = max(0, min(round(caption.start * fps), frames - _SHORTEST))
+            end = max(start + _SHORTEST, round(caption.end * fps))
+        elif not caption.written and self.crop < 1 and not self.fixed:
             length = max(_SHORTEST, round(frames * rng.uniform(self.crop, 1.0)))
             start = rng.randint(0, max(0, frames - length))
             end = start + length
@@ -164,16 +167,16 @@ def text_motion_pairs(
     """Open a split of a VIMOS dataset as pairs of motion and text.
 
     Args:
-        dataset: its folder.
-        split: ``train`` or ``val``: nothing is trained on a test split.
-        limit: at most so many rows, drawn evenly; 0 for all.
+        dataset: dataset folder.
+        split: ``train`` or ``val``.
+        limit: largest number of rows, drawn at random; 0 for all.
         seed, max_frames, actions, crop, people, fixed: see `TextMotionPairs`.
 
     Raises:
-        InputError: no dataset, no such split, a test split, or nothing to learn from.
+        InputError: no dataset, no such split, a test split, or no usable row.
     """
     if split.startswith("test"):
-        raise InputError(f"split '{split}' cannot be trained on; choose train or val.")
+        raise InputError(f"split '{split}' is for testing only; choose train or val.")
     rows = open_rows(dataset, split)
     if 0 < limit < len(rows):
         rows = rows.select(np.sort(rng_of(seed, "limit").permutation(len(rows))[:limit])).flatten_indices()
@@ -183,13 +186,13 @@ def text_motion_pairs(
 
 
 def wordings(phrase: str) -> list[str]:
-    """Word an action phrase ("wave the left hand") as people search for it, without a subject."""
+    """List the wordings of an action phrase ("wave the left hand") without a subject."""
     forms = [phrase, third_person(phrase), participle(phrase)]
     return [*forms, *(loose for form in forms if (loose := _SIDE.sub(r"\1 with \2", form)) != form)]
 
 
 def put_in_words(phrase: str, rng: random.Random) -> str:
-    """Word an action phrase by chance, with or without a subject."""
+    """Draw a wording of an action phrase, with or without a subject."""
     forms = wordings(phrase)
     form = rng.choice(forms)
     subject = rng.choice(_SUBJECTS)
@@ -201,10 +204,10 @@ def put_in_words(phrase: str, rng: random.Random) -> str:
     return form
 
 
-def _draw(said: Sequence[Caption], rng: random.Random) -> Caption:
-    kinds = sorted({one.kind for one in said})
+def _draw(captions: Sequence[Caption], rng: random.Random) -> Caption:
+    kinds = sorted({caption.kind for caption in captions})
     kind = rng.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
-    return rng.choice([one for one in said if one.kind == kind])
+    return rng.choice([caption for caption in captions if caption.kind == kind])
 
 
 def _captions(
@@ -214,7 +217,7 @@ def _captions(
     *,
     use_actions: bool,
 ) -> list[Caption]:
-    """List captions first; then, where wanted, actions (with their span when there are several) and facts."""
+    """List captions, then with `use_actions` actions (with their spans if there are several) and facts."""
     found = [
         Caption("people" if c["generator"] == "people" else "caption", c["text"], c["start"], c["end"])
         for c in captions or ()
@@ -229,7 +232,7 @@ def _captions(
 
 
 def _columns(rows: Any) -> Iterator[tuple[Any, Any, list[str]]]:
-    """Give captions, actions, and the facts that hold ("turn to the left"), row by row."""
+    """Iterate over captions, actions and true facts ("turn to the left") of each row."""
     captions = rows.data.column("captions").to_pylist()
     actions = rows.data.column("actions").to_pylist()
     return zip(captions, actions, _facts(rows), strict=True)

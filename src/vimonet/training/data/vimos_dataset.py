@@ -1,4 +1,4 @@
-"""Read a VIMOS dataset for training: clips with question-answer pairs, answers balanced, worded anew every epoch."""
+"""Read a VIMOS dataset for training: clips with balanced question-answer pairs, worded anew every epoch."""
 
 from __future__ import annotations
 
@@ -24,35 +24,28 @@ from vimonet.vimos.types import with_steps
 from vimonet.vimos.wordings import ask
 
 Choice = tuple[str, str, Any, bool]
-"""Form, answer, slots of the form's wordings (or the question as it was written), whether the answers are closed."""
+"""Question form, answer, slots of its wordings (or the question as written), whether the set of answers is closed."""
 
 
 STREAMS = ("all", "motion", "video", "unpaired")
 
 _BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb_moves"))
-"""Forms whose answers are balanced for each action or limb by itself: else the question's words would tell."""
+"""Forms whose answers are balanced per action or limb; otherwise the words of the question would reveal the answer."""
 
 
 class VimosDataset:
-    """Give clips with questions, map-style (protocol of `vimonet.training.data.sampling`).
+    """Yield clips with question-answer pairs (protocol of `vimonet.training.data`); see `training_samples`.
 
     Args:
-        rows: a split of a VIMOS dataset (`open_rows`): motion stays on disk.
-        qa_pairs: question-answer pairs drawn per clip and epoch.
-        seed: of the draws.
-        noise: whether sensor-like jitter is added to 3D joints.
-        folder: of the dataset, where its videos lie.
-        streams: what is given of a row with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one of
-            them, the other in the next epoch.
-        chain_of_thought: whether answers state their steps, where there are some (`vimonet.vimos.types.with_steps`).
-        random_views: whether 3D motion is given as 2D keypoints, in another random view every epoch.
-        times: how often in an epoch each row is seen [N]. What is asked of a row does not depend on it.
+        rows: a split of a VIMOS dataset (`open_rows`); motion stays on disk.
+        folder: dataset folder, which video paths are relative to.
+        times: repetitions of each row per epoch, [N]; they do not affect the questions of a row.
 
     Attributes:
         lengths: frames per sample, 0 without motion.
         modality_groups: `ModalityGroup` of each sample.
-        actions: every action phrase that labels a stretch, in alphabetical order.
-        videos: the clips that are given, (path, start s, end s) each.
+        actions: all phrases that label a span, in alphabetical order.
+        videos: all video clips, (path, start s, end s).
     """
 
     def __init__(
@@ -101,7 +94,7 @@ class VimosDataset:
         return len(self.lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the questions, wordings and noise of `epoch`."""
+        """Set the epoch of questions, wordings and noise."""
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
@@ -113,14 +106,14 @@ class VimosDataset:
         if row["joints"] is not None:
             joints, confidence = arrays_of(row)
             if self.random_views and dimensions == 3:
-                told = [i for i in questions if _without_legs(asked[i])]
+                upper_body = [i for i in questions if _without_legs(asked[i])]
                 try:
-                    joints, confidence, legs = random_view(joints, confidence, rng, crop=bool(told))
+                    joints, confidence, legs = random_view(joints, confidence, rng, crop=bool(upper_body))
                 except InputError:  # scrambled limbs without a torso
                     return self[(index + 1) % len(self)]
                 dimensions = 2
                 if not legs:
-                    spans, questions = [], told
+                    spans, questions = [], upper_body
             elif self.noise and dimensions == 3:
                 joints = _jitter(joints, rng)
         if joints is not None and video is not None and self.streams != "all":
@@ -128,7 +121,7 @@ class VimosDataset:
                 joints = confidence = None
             else:
                 video = None
-        # Weighted drawing without replacement: the largest u ** (1 / w) win (Efraimidis and Spirakis, 2006).
+        # Weighted sampling without replacement: the largest u ** (1 / w) are drawn (Efraimidis and Spirakis, 2006).
         keys = [rng.random() ** (1.0 / max(w, 1e-6)) for w in self._weights[at].tolist()]
         chosen: list[Choice] = []
         for i in sorted(questions, key=lambda i: -keys[i]):
@@ -136,7 +129,7 @@ class VimosDataset:
                 break
             question = asked[i]
             if question not in chosen:
-                # Twins stand together: what tells them apart is one word of the question and the movement.
+                # Keep twins together: only one word of the question and the movement tell their answers apart.
                 chosen += [question, *_twin(question, asked)]
         chosen = chosen[: self.qa_pairs]
         rng.shuffle(chosen)
@@ -151,12 +144,12 @@ class VimosDataset:
         }
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
-        """Draw a question and its answer, without the movement: of a row drawn evenly, worded by chance."""
+        """Draw a question and its answer, without the movement."""
         at = int(self._row[rng.randrange(len(self))])
         return self._worded(at, rng.choice(self._questions[at]), rng)
 
     def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
-        """Put a question of a row in words, and state the answer that is learnt."""
+        """Word a question of row `at`, and return it with the answer to learn."""
         form, answer, words, _ = question
         if isinstance(words, str):
             return words, self._steps[at].get((words, answer), answer)
@@ -164,13 +157,13 @@ class VimosDataset:
 
 
 _ENDS = {"at_beginning": "first", "at_end": "last"}
-"""Forms about an end of the clip, and the form whose answer is what happens there."""
+"""Form about the beginning or end of the clip -> form whose answer is the action there."""
 
 _FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
 
 
 def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
-    """Find the same question with two actions exchanged, or about the other side where that is known: one, or none."""
+    """Find the twin of a question, at most one: its two actions exchanged, or left and right exchanged."""
     form, answer, words, closed = question
     if isinstance(words, str):
         return []
@@ -186,7 +179,7 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
 
 
 def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> list[Choice]:
-    """Ask "does it begin with X?" (or end) about an action that happens elsewhere, or about the right one."""
+    """Find the twin of "does it begin (or end) with X?", whose answer is the opposite."""
     happens = {q[2]["doing"]: q[2] for q in asked if q[0] == "yes_no" and q[1] == "yes" and isinstance(q[2], dict)}
     there = next((happens[q[1]] for q in asked if q[0] == _ENDS[form] and q[1] in happens), None)
     if there is None:
@@ -197,7 +190,7 @@ def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> lis
 
 
 def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | None] | None]:
-    """List path, start and end (s) of the video of each row; None for a row without."""
+    """List path, start and end (s) of the video of each row; None without video."""
     columns = (rows.data.column(name).to_pylist() for name in ("video", "video_span"))
     found: list[tuple[str, float | None, float | None] | None] = []
     for path, span in zip(*columns, strict=True):
@@ -207,27 +200,27 @@ def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | No
 
 
 def _questions(rows: Any) -> list[list[Choice]]:
-    """List the questions of each row: its instructions, and a description where it has captions."""
+    """List the questions of each row: its instructions, and a request for each caption."""
     found: list[list[Choice]] = []
-    # The same question with the same answer stands in hundreds of rows: one object serves them all.
+    # Hundreds of rows share the same question and answer: one object serves them all.
     known: dict[tuple[Any, ...], Choice] = {}
     captions = rows.data.column("captions").to_pylist()
-    for told, asked in zip(captions, _instructions(rows), strict=True):
+    for texts, asked in zip(captions, _instructions(rows), strict=True):
         questions: list[Choice] = []
         for i in asked:
-            # Forms of our own are put into other words every time; what others wrote is asked as they wrote it.
-            ours = i["generator"] == "kinematic"
-            key = (i["form"], i["answer"], i["slots"] if ours else i["question"], bool(i["options"]), ours)
+            # Questions of the kinematic annotator are worded anew every time; others are asked as written.
+            worded = i["generator"] == "kinematic"
+            key = (i["form"], i["answer"], i["slots"] if worded else i["question"], bool(i["options"]), worded)
             if key not in known:
-                known[key] = (key[0], key[1], json.loads(i["slots"]) if ours else i["question"], key[3])
+                known[key] = (key[0], key[1], json.loads(i["slots"]) if worded else i["question"], key[3])
             questions.append(known[key])
-        questions += [("caption", c["text"], {}, False) for c in told]
+        questions += [("caption", c["text"], {}, False) for c in texts]
         found.append(questions)
     return found
 
 
 def _in_steps(rows: Any) -> list[dict[tuple[str, str], str]]:
-    """Map (question as written, answer) to the answer with its steps, row by row."""
+    """Map (question as written, answer) of each row to the answer with its steps."""
     return [
         {(i["question"], i["answer"]): with_steps(i["answer"], json.loads(i["evidence"] or "{}")) for i in asked}
         for asked in _instructions(rows, ("question", "answer", "evidence"))
@@ -251,24 +244,24 @@ def _instructions(rows: Any, names: tuple[str, ...] = _ASKED) -> Any:
 
 
 def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float32]:
-    """Jitter joints as sensors do: trembling, each joint a little beside where another sensor puts it."""
+    """Add sensor noise (m) to joints [T, 22, 3]: smoothed jitter, and a constant offset per joint."""
     level = rng.choice((0.0, 0.0, 0.004, 0.008, 0.015))
     draw = np.random.default_rng(rng.randrange(2**32))
-    beside = np.float32(rng.choice((0.0, 0.01, 0.02)))
-    lasting = beside * draw.standard_normal((1, *joints.shape[1:])).astype(np.float32)
+    spread = np.float32(rng.choice((0.0, 0.01, 0.02)))
+    offset = spread * draw.standard_normal((1, *joints.shape[1:])).astype(np.float32)
     noise = draw.standard_normal(joints.shape).astype(np.float32)
     smooth = (noise + np.roll(noise, 1, 0) + np.roll(noise, 2, 0)) / 1.7
-    return joints + lasting + np.float32(level) * smooth
+    return joints + offset + np.float32(level) * smooth
 
 
 def _without_legs(question: Choice) -> bool:
-    """Tell whether trunk and arms alone hold the answer."""
+    """Tell whether trunk and arms are enough to answer a question."""
     form, _, words, _ = question
     return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
 
 
 def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
-    """Weigh every question so that, form by form, no answer is right more often than it must be."""
+    """Weight every question so that the answers of each form are as balanced as the data allows."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     closed: dict[tuple[str, str], bool] = {}
 
@@ -287,13 +280,12 @@ def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
         total = sum(counter.values())
         if closed[key]:
             share = total / len(counter)
-            # "cannot tell" is easily learnt (a limb is missing, a clip is over at once): it gets no more room than it
-            # has.
+            # "cannot tell" is easily learnt (a missing limb, a very short clip), so it is not upweighted.
             mass = {answer: min(share, n if answer == CANNOT_TELL else 12.0 * n) for answer, n in counter.items()}
-            # Where one answer is rare, the others are asked less rather than the rare clips worn out.
+            # A rare answer limits the weight of the other: repeating its few clips would overfit them.
             limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
             if len(counter) == 1 and counter.keys() <= {"yes", "no"}:
-                limit = 0.0  # what is only ever denied (or affirmed) would teach the word, not the movement
+                limit = 0.0  # a subject with a single answer would teach the word, not the movement
             for answer, n in counter.items():
                 factor[key, answer] = min(mass[answer], limit) / n
         else:
@@ -327,23 +319,23 @@ def training_samples(
     """Open a split of a VIMOS dataset as samples.
 
     Args:
-        dataset: its folder (``vimonet data build`` makes one).
-        split: ``train`` or ``val``: nothing is trained on a test split.
+        dataset: dataset folder (written by ``vimonet data build``).
+        split: ``train`` or ``val``.
         qa_pairs: question-answer pairs per clip and epoch.
-        seed: of the draws.
-        noise: jitter 3D joints as sensors do.
-        limit: only the first so many rows; 0 for all.
-        streams: the streams given of rows with motion and video: ``all``, ``motion``, ``video``, or ``unpaired``: one
-            of them, the other in the next epoch. Rows without a given stream are left out.
-        chain_of_thought: whether answers state their steps, where the dataset has some.
-        random_views: give 3D motion as 2D keypoints, in another random view every epoch, and ask what one camera tells.
-        oversample_2d: how often in an epoch the few 2D rows of real video are seen.
+        seed: seed of the draws.
+        noise: add sensor noise to 3D joints.
+        limit: number of rows from the start; 0 for all.
+        streams: inputs of rows with motion and video: ``all``, ``motion``, ``video``, or ``unpaired`` (one of them,
+            alternating by epoch). ``motion`` and ``video`` drop the rows without it.
+        chain_of_thought: state the steps of an answer where the dataset has them (`vimonet.vimos.types.with_steps`).
+        random_views: project 3D motion to 2D keypoints in a random view, anew each epoch; questions about depth go.
+        oversample_2d: repetitions per epoch of the few 2D rows of real video.
 
     Raises:
-        InputError: no dataset, no such split, a test split, or nothing left in it.
+        InputError: no dataset, no such split, a test split, or no row left.
     """
     if split.startswith("test"):
-        raise InputError(f"split '{split}' cannot be trained on; choose train or val.")
+        raise InputError(f"split '{split}' is for testing only; choose train or val.")
     rows = open_rows(dataset, split)
     if limit and limit < len(rows):
         rows = rows.select(range(limit)).flatten_indices()
@@ -354,14 +346,14 @@ def training_samples(
         if not len(rows):
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
     if oversample_2d < 1:
-        raise InputError("data.oversample_2d says how often rows are seen; give a whole number of at least 1.")
+        raise InputError(f"data.oversample_2d is {oversample_2d}; it must be a whole number of at least 1.")
     return VimosDataset(
         rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, times=_times(rows, oversample_2d)
     )
 
 
 def _times(rows: Any, oversample_2d: int) -> NDArray[np.int64]:
-    """Count how often each row is seen in an epoch."""
+    """Count the repetitions of each row per epoch."""
     columns = (rows.data.column(name).to_pylist() for name in ("source", "dimensions"))
     flat = [dimensions == 2 and not source.endswith("+2d") for source, dimensions in zip(*columns, strict=True)]
     return np.where(flat, oversample_2d, 1)

@@ -1,13 +1,12 @@
-"""Count the bytes and FLOPs of one training step by running it on tensors that have a shape and no data.
+"""Count the bytes and FLOPs of one training step by running it on fake tensors, which have a shape and no data.
 
-The step is the trainer's (autocast, the head on scored positions only, cross-entropy, the backward pass, recomputation
-where checkpointing is on) and the model is the real one. Every block of memory that an operation asks for is entered
-in a ledger and struck out when its last user lets go, so that activations of any language model of transformers are
-counted without a formula of its architecture.
+The step is the trainer's (autocast, the head on scored positions, cross-entropy, backward pass, recomputation) with the
+real model. A ledger records every allocation until it is freed, so the activations of any transformers language model
+are counted without a formula of its architecture.
 
-On a CPU the trainer takes ``eager`` attention, whose scores [B, heads, L, L] are kept, some of them twice. On a GPU it
-takes ``sdpa``: under a mask, PyTorch's fused kernels keep their inputs, their output and one number per row, and turn
-the mask into a bias [B, 1, L, L] in every layer. The CPU's kernels stand for the GPU's here.
+On a CPU the trainer uses ``eager`` attention, which keeps scores [B, heads, L, L], some of them twice. On a GPU it uses
+``sdpa``: with a mask, PyTorch's fused kernels keep inputs, output and one number per row, and expand the mask to a bias
+[B, 1, L, L] in every layer. The CPU's kernels stand in for the GPU's here.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _FLOPS = {
         lambda grad, query, key, value, *_, **__: sdpa_backward_flop_count(grad, query, key, value)
     ),
 }
-"""FLOP counts of kernels that PyTorch does not count itself."""
+"""FLOP counts of kernels that PyTorch's counter does not know."""
 
 WEIGHTS, COPIES, GRADIENTS = "weights", "16-bit copies of weights", "gradients"
 OPTIMISER, BUCKETS, GATHERED = "optimiser state", "gradient buckets", "gathered layers"
@@ -50,9 +49,9 @@ class Batch:
     """Shape of one micro-batch on one device.
 
     Attributes:
-        rows, tokens: of the padded batch of text.
+        rows, tokens: shape of the padded text.
         scored: positions whose logits are computed.
-        motion, keypoint, video: number of clips, and the frames of each.
+        motion, keypoint, video: number of clips and frames per clip.
     """
 
     rows: int
@@ -64,7 +63,7 @@ class Batch:
 
     @classmethod
     def of(cls, batch: Mapping[str, Tensor]) -> Batch:
-        """Shape of a batch of `vimonet.training.data.collator.Collator`."""
+        """Read the shape of a batch of `vimonet.training.data.collator.Collator`."""
         rows, tokens = batch["input_ids"].shape
         clips = {
             name: (int(values.shape[0]), int(values.shape[1]))
@@ -76,14 +75,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Step:
-    """Settings under which a step is run.
+    """Settings of a training step.
 
     Attributes:
         attention: ``eager``, ``sdpa`` or ``flash``.
-        bf16: autocast.
-        accumulating: whether gradients of earlier micro-batches are there.
-        shares: part of `WEIGHTS`, `GRADIENTS` and `OPTIMISER` that lies on one device; 1 where absent.
-        checkpointing: whether blocks are run again in the backward pass.
+        bf16: whether autocast is on.
+        accumulating: whether gradients of earlier micro-batches exist.
+        shares: share of `WEIGHTS`, `GRADIENTS` and `OPTIMISER` on one device; 1 where absent.
+        checkpointing: whether blocks are recomputed in the backward pass.
         buckets: whether gradients are copied into buckets for exchange (DistributedDataParallel).
     """
 
@@ -100,11 +99,10 @@ class Cost:
     """Cost of a micro-batch on one device.
 
     Attributes:
-        peak: most bytes at any time.
-        parts: bytes by category at that time, largest first.
-        flops: floating-point operations of forward and backward pass, recomputation included; matrix products,
-            convolutions and attention only.
-        parameters, trainable: number of the model's parameters, all and those that are trained.
+        peak: peak memory in bytes.
+        parts: bytes by category at the peak, largest first.
+        flops: operations of matrix products, convolutions and attention, forward, backward and recomputed.
+        parameters, trainable: number of all parameters and of trained ones.
     """
 
     peak: int
@@ -115,7 +113,7 @@ class Cost:
 
 
 class Ledger(TorchDispatchMode):
-    """Keep live bytes by category, and their peak, while operations run inside it."""
+    """Track live bytes by category and their peak, for operations that run inside it."""
 
     def __init__(self, shares: Mapping[str, float]) -> None:
         super().__init__()
@@ -126,12 +124,12 @@ class Ledger(TorchDispatchMode):
         self._live: dict[int, tuple[str, Any]] = {}
 
     def total(self) -> float:
-        """Sum the bytes on one device now."""
+        """Sum the live bytes on one device."""
         return sum(size * self.shares.get(name, 1.0) for name, size in self.now.items())
 
     @contextmanager
     def under(self, label: str) -> Iterator[None]:
-        """Enter tensors made inside under `label`."""
+        """Record tensors allocated in the context under `label`."""
         before, self.label = self.label, label
         try:
             yield
@@ -139,7 +137,7 @@ class Ledger(TorchDispatchMode):
             self.label = before
 
     def enter(self, tensor: Tensor, label: str) -> None:
-        """Enter a tensor's storage under `label`, or move it there."""
+        """Record a tensor's storage under `label`, or move it there."""
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key in self._live:
@@ -154,7 +152,7 @@ class Ledger(TorchDispatchMode):
             self.peak, self.at_peak = total, self.now.copy()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and enter what it returns."""
+        """Run an operation and record the tensors that it returns."""
         result = func(*args, **(kwargs or {}))
         label = self.label
         if func is torch.ops.aten._to_copy.default:
@@ -167,17 +165,16 @@ class Ledger(TorchDispatchMode):
 
 
 def cost_of(model: nn.Module, batch: Batch, step: Step) -> Cost:
-    """Run one micro-batch of training without data.
+    """Compute the cost of one micro-batch of training.
 
     Args:
-        model: on the meta device, dtypes, adapters, frozen parts and checkpointing as for training; a ViMoNet or a
-            causal language model. Its tensors are replaced.
+        model: a ViMoNet or a causal language model on the meta device, prepared for training; modified in place.
         batch: shape of the micro-batch.
-        step: how it is run.
+        step: settings of the step.
     """
     shares = dict(step.shares or {})
     if shares.get(WEIGHTS, 1.0) < 1:
-        # Copies in 16 bits are made of the gathered layers only, which are counted apart.
+        # Only gathered layers have 16-bit copies, and those are counted under `GATHERED`.
         shares[COPIES] = 0.0
     ledger, flops = Ledger(shares), FlopCounterMode(display=False, custom_mapping=_FLOPS)
     fake = FakeTensorMode()
@@ -190,9 +187,9 @@ def cost_of(model: nn.Module, batch: Batch, step: Step) -> Cost:
         stack.enter_context(ledger)
         for tensor in (*parameters, *model.buffers()):
             ledger.enter(tensor, WEIGHTS)
-        standing = [*_optimiser(ledger, trained), *_gathered(ledger, model, step)]
+        persistent = [*_optimiser(ledger, trained), *_gathered(ledger, model, step)]
         if step.buckets:
-            standing += _like(ledger, BUCKETS, trained)
+            persistent += _like(ledger, BUCKETS, trained)
         if step.accumulating:
             for parameter in trained:
                 parameter.grad = torch.empty_like(parameter)
@@ -203,11 +200,11 @@ def cost_of(model: nn.Module, batch: Batch, step: Step) -> Cost:
             loss = _loss(model, batch, step, ledger)
         with ledger.under(BACKWARD):
             loss.backward()
-        del standing, loss
-    held = {name: round(size * shares.get(name, 1.0)) for name, size in ledger.at_peak.most_common()}
+        del persistent, loss
+    parts = {name: round(size * shares.get(name, 1.0)) for name, size in ledger.at_peak.most_common()}
     return Cost(
         peak=round(ledger.peak),
-        parts={name: size for name, size in held.items() if size},
+        parts={name: size for name, size in parts.items() if size},
         flops=int(flops.get_total_flops()),
         parameters=sum(parameter.numel() for parameter in parameters),
         trainable=sum(parameter.numel() for parameter in trained),
@@ -215,7 +212,7 @@ def cost_of(model: nn.Module, batch: Batch, step: Step) -> Cost:
 
 
 def _without_data(model: nn.Module) -> None:
-    """Replace meta tensors by ones that know the device whose autocast and kernels apply, the CPU; tied stay tied."""
+    """Replace meta tensors by fake CPU tensors, so that the CPU's autocast and kernels apply; tied ones stay tied."""
     made: dict[int, Tensor] = {}
 
     def replacement(tensor: Tensor) -> Tensor:
@@ -238,12 +235,12 @@ def _like(ledger: Ledger, label: str, tensors: list[nn.Parameter]) -> list[Tenso
 
 
 def _optimiser(ledger: Ledger, trained: list[nn.Parameter]) -> list[Tensor]:
-    """Make AdamW's two moments; the fused step needs nothing beside them."""
+    """Allocate AdamW's two moments; the fused step needs no other memory."""
     return _like(ledger, OPTIMISER, trained) + _like(ledger, OPTIMISER, trained)
 
 
 def _gathered(ledger: Ledger, model: nn.Module, step: Step) -> list[Tensor]:
-    """Make the weights that are whole at one time when sharded: two layers, and all that is in no layer."""
+    """Allocate the sharded weights that are gathered at one time: two layers, and all weights outside layers."""
     if (step.shares or {}).get(WEIGHTS, 1.0) == 1.0:
         return []
     names = {name for module in model.modules() for name in getattr(module, "_no_split_modules", None) or ()}
@@ -256,21 +253,21 @@ def _gathered(ledger: Ledger, model: nn.Module, step: Step) -> list[Tensor]:
 
 
 def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
-    """Compute the trainer's loss; scored positions and places of clips are fixed by shape, not by numbers."""
+    """Compute the trainer's loss; positions of scores and clips depend on the batch's shape alone."""
     parts = (
         get_parts(model) if hasattr(model, "vimonet") or hasattr(model, "peft_config") else {"language_model": model}
     )
     language: Any = parts["language_model"]
-    # FlashAttention keeps what the other fused kernels keep, but for the bias.
+    # FlashAttention keeps the same tensors as the other fused kernels, without the bias.
     language.set_attn_implementation("eager" if step.attention == "eager" else "sdpa")
     with ledger.under(INPUTS):
         ids = torch.empty(batch.rows, batch.tokens, dtype=torch.long)
         positions = torch.empty_like(ids)
-        may_look = torch.empty(batch.rows, 1, batch.tokens, batch.tokens, dtype=torch.bool)
-        mask: Tensor | None = None if step.attention == "flash" else may_look
+        allowed = torch.empty(batch.rows, 1, batch.tokens, batch.tokens, dtype=torch.bool)
+        mask: Tensor | None = None if step.attention == "flash" else allowed
         if step.attention == "eager":
-            mask = torch.zeros(may_look.shape).masked_fill_(~may_look, torch.finfo(torch.float32).min)
-        del may_look
+            mask = torch.zeros(allowed.shape).masked_fill_(~allowed, torch.finfo(torch.float32).min)
+        del allowed
         scored = torch.empty(batch.scored, dtype=torch.long)
         targets = torch.empty(batch.scored, dtype=torch.long)
     with ledger.under(TOWERS):
@@ -281,7 +278,7 @@ def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
                 features = _clip_features(parts, name, count, frames, ledger)
                 where = torch.empty(ids.shape, dtype=torch.bool)[..., None]
                 embeddings = embeddings.masked_scatter(where, features.to(embeddings.dtype))
-    # Reentrant checkpointing (see `planning.prepare`) needs an input that asks for its gradient.
+    # Reentrant checkpointing (see `planning.prepare`) needs an input that requires a gradient.
     embeddings.requires_grad_(embeddings.requires_grad or step.checkpointing)
     head = language.get_output_embeddings()
     handles = [
@@ -299,7 +296,7 @@ def _loss(model: nn.Module, batch: Batch, step: Step, ledger: Ledger) -> Tensor:
 
 
 def _clip_features(parts: Mapping[str, nn.Module], name: str, count: int, frames: int, ledger: Ledger) -> Tensor:
-    """Compute the language-model inputs [n, H] of clips, one after the other."""
+    """Compute the language-model inputs [n, H] of all clips of a modality."""
     tower: Any = parts[f"{name}_tower"]
     projectors: Any = parts["translators"]
     if name == "video":
@@ -307,8 +304,8 @@ def _clip_features(parts: Mapping[str, nn.Module], name: str, count: int, frames
 
         side = image_side(tower.config)
         with ledger.under(INPUTS):
-            pictures = torch.empty(count, frames, 3, side, side)
-        features = tower(pictures)
+            images = torch.empty(count, frames, 3, side, side)
+        features = tower(images)
         places = torch.zeros(count, features.shape[1])
         return projectors(features.to(torch.float32), "video", places=places)[0].flatten(0, 1)
     with ledger.under(INPUTS):

@@ -1,8 +1,7 @@
-"""Build the model that a config describes on the meta device: no weights are read, none need be there.
+"""Build the model of a training config on the meta device, without reading weights.
 
-Parts are looked for where training would find them. The shape of a part that is not there yet is known by other means:
-the output of an earlier stage by that stage's config beside this one, a composed model by the command in ``run.sh``
-there, a model of the hub by its published shape.
+Parts that exist are read from their folders. The shape of a missing part comes from the config of the stage that will
+write it, from the ``vimonet compose`` command in ``run.sh`` beside that config, or from a table of published shapes.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
     "Qwen/Qwen3-4B": _qwen(3, 2560, 9728, 36, 32, 8, 151936, tied=True),
     "Qwen/Qwen3-8B": _qwen(3, 4096, 12288, 36, 32, 8, 151936, tied=False),
 }
-"""Published shapes (config.json of the hub id), for planning where the hub is out of reach."""
+"""Published shapes (config.json of the hub id), for planning offline."""
 
 _VIT_L: dict[str, Any] = {
     "hidden_size": 1024,
@@ -84,22 +83,22 @@ VIDEO_TOWERS: dict[str, dict[str, Any]] = {
     "facebook/dinov2-base": {"model_type": "dinov2", "image_size": 518, "patch_size": 14},
     "MCG-NJU/videomae-base": {"model_type": "videomae"},
 }
-"""Published shapes of video towers; what is not named is the default of its family, a ViT-B."""
+"""Published shapes of video towers; fields that are absent have the defaults of the family, a ViT-B."""
 
 
 def describe(config: TrainingConfig, config_path: str | Path | None = None, stage: str = "instruct") -> Any:
-    """Describe the model that training by `config` would make.
+    """Return the config of the model that training with `config` would build.
 
     Args:
         config: settings of the run.
-        config_path: its file; stages beside it tell of models that are not there yet.
+        config_path: file of the settings; configs beside it give the shapes of models that do not exist yet.
         stage: ``pretrain-lm`` for the language model alone, else a whole ViMoNet.
 
     Returns:
         A `ViMoNetConfig`, or the language model's config.
 
     Raises:
-        InputError: a part whose shape cannot be known from here.
+        InputError: a part of unknown shape.
     """
     stages = _Stages(config_path)
     if stage == "pretrain-lm":
@@ -115,7 +114,7 @@ def describe(config: TrainingConfig, config_path: str | Path | None = None, stag
             if config.language.checkpoint:
                 break
             raise InputError(
-                f"model {config.model!r} is not there yet, so its shape is not known; name its parts: "
+                f"model {config.model!r} does not exist yet, so its shape is unknown; name its parts: "
                 "language.checkpoint=..., and video.checkpoint=... if it has a video tower."
             )
         config, video = earlier, video if video.checkpoint else earlier.video
@@ -146,7 +145,7 @@ def build_on_meta(described: Any) -> Any:
 
 
 class _Stages:
-    """Find configs beside a config file by the folder they will write; each is given once: no chain is endless."""
+    """Find the configs beside a config file by their output folder; each is returned once, so that no cycle loops."""
 
     def __init__(self, config_path: str | Path | None) -> None:
         self._found: dict[Path, TrainingConfig] = {}
@@ -169,12 +168,12 @@ class _Stages:
         return None
 
     def pop(self, folder: str) -> TrainingConfig | None:
-        """Take the config whose output is `folder`."""
+        """Return and forget the config whose output is `folder`."""
         return self._found.pop(Path(folder), None)
 
 
 def _composed(options: dict[str, str]) -> ViMoNetConfig:
-    """Describe the model that `vimonet compose` will make with these options."""
+    """Return the config of the model that `vimonet compose` will build with `options`."""
     tokenizer = options.get("--motion-tokenizer", "")
     known = bool(tokenizer) and (Path(tokenizer) / "config.json").is_file()
     dim = feature_dim("humanml3d")
@@ -195,7 +194,7 @@ def _composed(options: dict[str, str]) -> ViMoNetConfig:
 
 
 def _with_video(described: ViMoNetConfig, video: VideoConfig) -> ViMoNetConfig:
-    """Add the video tower of `video` to `described`, unless it has one."""
+    """Add the video tower of `video` to a config that has none."""
     if video.checkpoint and described.video_config is None:
         described.video_config = _shape(video.checkpoint, VIDEO_TOWERS, "video.checkpoint")
         described.video_frames = clip_frames(described.video_config) or video.frames
@@ -204,7 +203,7 @@ def _with_video(described: ViMoNetConfig, video: VideoConfig) -> ViMoNetConfig:
 
 
 def _language(config: TrainingConfig, stages: _Stages) -> Any:
-    """Describe the language model: by its checkpoint, by the stage that will make it, or as given."""
+    """Return the language model's config: of its checkpoint, of the stage that will train it, or of a new model."""
     language = config.language
     if language.checkpoint:
         made = stages.pop(language.checkpoint)
@@ -219,31 +218,33 @@ def _shape(source: str, known: dict[str, dict[str, Any]], key: str) -> Any:
     settings = Path(source) / "config.json"
     if settings.is_file():
         try:
-            told = json.loads(settings.read_text("utf-8"))
-            if known is VIDEO_TOWERS and is_languagebind(told):
-                vision = {"num_attention_heads": 16, **(told.get("vision_config") or told)}
+            fields = json.loads(settings.read_text("utf-8"))
+            if known is VIDEO_TOWERS and is_languagebind(fields):
+                vision = {"num_attention_heads": 16, **(fields.get("vision_config") or fields)}
                 names = inspect.signature(LanguageBindVideoConfig).parameters
                 return LanguageBindVideoConfig(**{name: vision[name] for name in names if name in vision})
             config: Any = AutoConfig.from_pretrained(source)
         except (OSError, ValueError, json.JSONDecodeError) as error:
-            raise InputError(f"{settings}: no model of transformers ({str(error).splitlines()[0][:120]}).") from None
+            raise InputError(
+                f"{settings}: not the config of a transformers model ({str(error).splitlines()[0][:120]})."
+            ) from None
         return getattr(config, "vision_config", None) or config if known is VIDEO_TOWERS else config
     for name, shape in known.items():
         if source.lower() in (name.lower(), name.partition("/")[2].lower()):
             fields = dict(shape)
             return AutoConfig.for_model(fields.pop("model_type"), **fields)
     raise InputError(
-        f"{key} {source!r}: no folder with a config.json, and its shape is not among those known here "
-        f"({', '.join(known)}); fetch its config.json into a folder and name that."
+        f"{key} {source!r}: no folder with a config.json, and not among the known shapes ({', '.join(known)}); "
+        "download its config.json into a folder and name that."
     )
 
 
 _BLOCK, _OUTER = 64, 256
-"""Weights that share a scale, and scales that share one of their own (double quantisation)."""
+"""Weights per scale, and scales per second-level scale (double quantisation)."""
 
 
 class _Linear(torch.autograd.Function):
-    """A layer whose weight is written out for every product, forward and backward, and not kept in between."""
+    """Multiply by a packed weight, which is dequantised for each product and freed after it."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, packed: Tensor, shape: torch.Size) -> Tensor:
@@ -257,7 +258,7 @@ class _Linear(torch.autograd.Function):
 
 
 class Linear4bit(nn.Linear):
-    """Linear layer held in NF4 with double quantisation (QLoRA, arXiv 2305.14314): 4.127 bits a weight."""
+    """Linear layer in NF4 with double quantisation (QLoRA, arXiv 2305.14314): 4.127 bits per weight."""
 
     def __init__(self, layer: nn.Linear) -> None:
         nn.Module.__init__(self)
@@ -268,14 +269,14 @@ class Linear4bit(nn.Linear):
         self.weight = nn.Parameter(torch.empty(held, dtype=torch.uint8, device=layer.weight.device), False)
 
     def forward(self, input: Tensor) -> Tensor:
-        """[..., in_features] to [..., out_features]."""
+        """Map [..., in_features] to [..., out_features]."""
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
         out = _Linear.apply(input.to(dtype), self.weight, self.shape)
         return out if self.bias is None else out + self.bias.to(dtype)
 
 
 def quantise(language_model: Any) -> None:
-    """Put 4-bit layers in the place of the linear ones, the head left as it is."""
+    """Replace all linear layers by 4-bit ones, except the head."""
     head = language_model.get_output_embeddings()
     for module in list(language_model.modules()):
         for name, child in module.named_children():

@@ -1,7 +1,7 @@
-"""Plan a training run: memory per device, FLOPs, time, and changes under which it fits.
+"""Plan a training run: memory per device, FLOPs, time, and changes that make it fit.
 
-The model is built on the meta device, so that a 7B plan takes seconds and no memory. Assumptions (lengths of rows,
-utilisation of the device) are named in the plan and can be given.
+The model is built on the meta device, so the plan of a 7B model takes seconds and no memory. Row lengths and device
+utilisation are assumptions, which the caller can set.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Any
 from vimonet.model import ViMoNetConfig
 from vimonet.model.projectors import count_tokens
 from vimonet.model.towers.video_towers import feature_grid
-from vimonet.training.config import TrainingConfig
+from vimonet.training.config import TrainingConfig, clips_of_process
 from vimonet.training.data.sampling import TOKENS_PER_QA_PAIR
 from vimonet.training.parameters import cast_parameters, param_groups, with_lora
 from vimonet.training.planner.memory import GRADIENTS, OPTIMISER, WEIGHTS, Batch, Cost, Step, cost_of
 from vimonet.training.planner.meta_model import build_on_meta, describe, quantise
-from vimonet.training.trainer import clips_of_process
 from vimonet.utils.errors import InputError
 
 GIB = 2**30
@@ -34,7 +33,7 @@ PEAKS: dict[str, float] = {
     "rtx4090": 165.0,
     "l4": 121.0,
 }
-"""Stated bf16 peaks in TFLOP/s, dense, of the vendor's data sheets."""
+"""Dense bf16 peaks in TFLOP/s, from the vendor's data sheets."""
 
 SHARDINGS = {
     "none": (),
@@ -42,7 +41,7 @@ SHARDINGS = {
     "zero3": (WEIGHTS, GRADIENTS, OPTIMISER),
     "fsdp": (WEIGHTS, GRADIENTS, OPTIMISER),
 }
-"""Categories that the devices divide among themselves (ZeRO, arXiv 1910.02054); the rest every device has whole."""
+"""Categories that are sharded over the devices (ZeRO, arXiv 1910.02054); each device holds all others in full."""
 
 PLANNED_STAGES = ("pretrain-lm", "align", "instruct")
 _SCORED = 0.25
@@ -54,12 +53,12 @@ class Devices:
 
     Attributes:
         gpus: number of GPUs; 0 for a CPU.
-        memory: of each, in GiB.
+        memory: memory of each device, GiB.
         sharding: key of `SHARDINGS`.
-        name: key of `PEAKS`; empty where `peak` says it all.
-        peak: bf16 peak of one device in TFLOP/s; None for that of `name`.
-        utilisation: part of the peak that is reached.
-        reserve: GiB of a GPU that no tensor can have: the CUDA context, workspaces of cuBLAS, buffers of NCCL.
+        name: key of `PEAKS`; not read if `peak` is given.
+        peak: bf16 peak of one device, TFLOP/s; None: the one of `name`.
+        utilisation: share of the peak that training reaches.
+        reserve: memory of a GPU that is unavailable to tensors, GiB: CUDA context, cuBLAS workspaces, NCCL buffers.
     """
 
     gpus: int = 1
@@ -74,10 +73,10 @@ class Devices:
         if self.gpus < 0 or self.memory <= 0:
             raise InputError(f"{self.gpus} GPUs of {self.memory} GiB: give numbers above 0 (--gpus 0 for a CPU).")
         if self.sharding not in SHARDINGS:
-            raise InputError(f"sharding {self.sharding!r} is not known; it can be {', '.join(SHARDINGS)}.")
+            raise InputError(f"sharding {self.sharding!r} is unknown; it can be {', '.join(SHARDINGS)}.")
         if self.peak is None and self.name not in PEAKS and self.gpus:
             raise InputError(
-                f"device {self.name!r} is not known ({', '.join(PEAKS)}); give its bf16 peak with --peak-tflops."
+                f"device {self.name!r} is unknown ({', '.join(PEAKS)}); give its bf16 peak with --peak-tflops."
             )
         if not 0 < self.utilisation <= 1:
             raise InputError(f"utilisation is {self.utilisation}; it must be above 0 and at most 1.")
@@ -94,19 +93,19 @@ class Devices:
 
     @property
     def outside(self) -> float:
-        """Return the GiB of a device that tensors cannot use."""
+        """Return the memory of a device that is unavailable to tensors, GiB."""
         return self.reserve if self.gpus else 0.0
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Lengths that depend on the data; None for the most that the config allows.
+    """Lengths that depend on the data; None: the largest that the config allows.
 
     Attributes:
-        tokens: of a row.
-        rows: of a micro-batch.
-        scored: tokens of a row that are learnt.
-        frames: of a motion clip.
+        tokens: tokens per row.
+        rows: rows per micro-batch.
+        scored: learnt tokens per row.
+        frames: frames per motion clip.
     """
 
     tokens: int | None = None
@@ -117,14 +116,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Plan:
-    """Needs of a run.
+    """Memory and time that a run needs.
 
     Attributes:
-        batch, cost: one micro-batch on one device.
-        devices: what it was planned for.
-        accumulation: micro-batches of a step.
-        steps: of the run.
-        changes: overrides of the config, and ``--sharding``, under which this was planned.
+        batch, cost: shape and cost of one micro-batch on one device.
+        devices: devices of the run.
+        accumulation: micro-batches per step.
+        steps: steps of the run.
+        changes: config overrides and ``--sharding`` that the plan assumes.
     """
 
     batch: Batch
@@ -136,28 +135,28 @@ class Plan:
 
     @property
     def gib(self) -> float:
-        """Peak memory of one device, what tensors cannot have included."""
+        """Return the peak memory of one device including the reserve, GiB."""
         return self.cost.peak / GIB + self.devices.outside
 
     @property
     def fits(self) -> bool:
-        """Whether it does."""
+        """Tell whether the run fits into the memory of its devices."""
         return self.gib <= self.devices.memory
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens of an optimiser step over all devices, padding included."""
+        """Count the tokens of an optimiser step over all devices, padding included."""
         return self.batch.rows * self.batch.tokens * self.accumulation * self.devices.count
 
     @property
     def step_seconds(self) -> float | None:
-        """Time of an optimiser step at the assumed utilisation."""
+        """Return the time of an optimiser step (s) at the assumed utilisation; None without a known peak."""
         peak = self.devices.tflops
         return None if peak is None else self.cost.flops * self.accumulation / (peak * 1e12 * self.devices.utilisation)
 
     @property
     def hours(self) -> float | None:
-        """Time of the run."""
+        """Return the time of the run (h); None without a known peak."""
         return None if self.step_seconds is None else self.step_seconds * self.steps / 3600
 
 
@@ -172,14 +171,14 @@ def make_plan(
     """Plan a run.
 
     Args:
-        config: its settings.
-        devices: what it is to run on.
+        config: settings of the run.
+        devices: devices of the run.
         stage: ``pretrain-lm``, ``align`` or ``instruct``.
         config_path: see `vimonet.training.planner.meta_model.describe`.
-        rows: lengths, where they are known.
+        rows: known lengths.
 
     Raises:
-        InputError: a stage that is not planned, a batch that does not divide, parts of unknown shape.
+        InputError: a stage without a plan, a batch size that does not divide, parts of unknown shape.
     """
     if stage not in PLANNED_STAGES:
         raise InputError(f"stage {stage!r} cannot be planned; it can be {', '.join(PLANNED_STAGES)}.")
@@ -195,7 +194,7 @@ def make_plan(
 
 
 def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
-    """Prepare a model on the meta device as its stage trains it: adapters, frozen parts, dtypes, checkpointing."""
+    """Prepare a meta model as its stage trains it: adapters, frozen parts, dtypes, checkpointing."""
     rates = config.optim.lr
     whole = model
     if stage != "pretrain-lm":
@@ -214,14 +213,14 @@ def prepare(config: TrainingConfig, model: Any, stage: str) -> Any:
             for part in parts:
                 part.train(bool(getattr(rates, name)))
     if config.trainer.gradient_checkpointing:
-        # The trainer's kind, not reentrant, keeps the same; but on tensors without data it leaves what it has computed
-        # again in reference cycles. There is no state of a random generator either.
+        # The trainer's non-reentrant kind keeps the same tensors, but with fake tensors its recomputed ones stay alive
+        # in reference cycles. Fake tensors have no random state to preserve.
         whole.activation_checkpointing_enable({"use_reentrant": True, "preserve_rng_state": False})
     return whole
 
 
 def how(config: TrainingConfig, devices: Devices) -> Step:
-    """Settle how the trainer would run a step on such devices."""
+    """Return the settings of a training step on `devices`."""
     attention = config.trainer.attention
     if attention == "auto":
         attention = "sdpa" if devices.gpus else "eager"
@@ -238,7 +237,7 @@ def how(config: TrainingConfig, devices: Devices) -> Step:
 
 
 def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: Rows, stage: str) -> Batch:
-    """Shape a micro-batch: lengths as given, else the most that the config allows."""
+    """Compute the shape of a micro-batch; unknown lengths are the largest that the config allows."""
     trainer = config.trainer
     samples = clips_of_process(trainer, devices.count)
     frames = min(rows.frames or config.motion.max_frames, config.motion.max_frames)
@@ -247,9 +246,9 @@ def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: 
     copies = trainer.qa_pairs_per_clip if trainer.packing == "none" else 1
     if isinstance(described, ViMoNetConfig):
         streams = config.data.get("streams", "all")
-        filmed = bool(config.data.get("random_views")) and described.keypoint_config is not None
-        if (filmed or described.motion_config is not None) and streams != "video":
-            clips["keypoint" if filmed else "motion"] = (samples * copies, frames)
+        projected = bool(config.data.get("random_views")) and described.keypoint_config is not None
+        if (projected or described.motion_config is not None) and streams != "video":
+            clips["keypoint" if projected else "motion"] = (samples * copies, frames)
             attentive = described.projector == "attentive"
             taken += described.projector_queries if attentive else -(-frames // described.ratio)
         if described.video_config is not None and streams != "motion":
@@ -258,8 +257,8 @@ def micro_batch(config: TrainingConfig, described: Any, devices: Devices, rows: 
             taken += count_tokens(described.video_pooling, grid, described.video_tokens)
     if taken + 2 > trainer.max_tokens:
         raise InputError(
-            f"the clips of a sample become {taken} tokens, and trainer.max_tokens is {trainer.max_tokens}: no "
-            "question fits behind them."
+            f"the clips of a sample become {taken} tokens, which leaves no room for a question in "
+            f"trainer.max_tokens={trainer.max_tokens}; raise it."
         )
     tokens = rows.tokens or trainer.max_tokens
     count = rows.rows or _rows(trainer.packing, samples, trainer.qa_pairs_per_clip, taken, tokens)
@@ -276,10 +275,10 @@ def _rows(packing: str, samples: int, qa_pairs: int, taken: int, tokens: int) ->
 
 
 def ways_to_fit(config: TrainingConfig, plan: Plan, **settings: Any) -> list[Plan]:
-    """Find plans that fit, nearest to what was asked for first; `settings` as of `make_plan`.
+    """Find plans that fit, those with the smallest changes first; `settings` are arguments of `make_plan`.
 
-    Changes that leave the results as they are (checkpointing, smaller micro-batches, sharding) are tried alone, then
-    one after the other, and only then with those that change what is trained.
+    Changes that do not affect the result (checkpointing, smaller micro-batches, sharding) are tried alone, then
+    together, then with changes that do affect it.
     """
     same, other = _changes(config, plan.devices)
     tries = [[change] for change in same] + [same[:n] for n in range(2, len(same) + 1)]
@@ -294,7 +293,7 @@ def ways_to_fit(config: TrainingConfig, plan: Plan, **settings: Any) -> list[Pla
 
 
 def _changes(config: TrainingConfig, devices: Devices) -> tuple[list[str], list[str]]:
-    """List possible changes: with the same results, and with others."""
+    """List changes that keep the result, and changes that affect it."""
     trainer, same, other = config.trainer, [], []
     if not trainer.gradient_checkpointing:
         same.append("trainer.gradient_checkpointing=true")
@@ -313,7 +312,7 @@ def _changes(config: TrainingConfig, devices: Devices) -> tuple[list[str], list[
 
 
 def _under(config: TrainingConfig, devices: Devices, changes: list[str], settings: dict[str, Any]) -> Plan | None:
-    """Plan under changes; None where they cannot be made."""
+    """Plan with changes; None if they are impossible."""
     config = copy.deepcopy(config)
     for change in changes:
         if change == "--sharding fsdp":

@@ -1,7 +1,6 @@
-"""Stages of training, one file each: a file here is a stage, and its name with dashes the name of the stage.
+"""Register the training stages: every file of this folder is one, named after the file with dashes.
 
-The file holds the run function and ``STAGE``, which declares the keys of the configuration that the stage reads.
-Command line, `vimonet.training.main` and the check for keys that are not read know the stages from here alone.
+The file holds a run function and ``STAGE``, which declares the config keys that the stage reads.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ ANSWER_KEYS = (
     *("trainer.qa_pairs_per_clip", "trainer.max_tokens", "trainer.packing", "trainer.attention"),
     *("trainer.compile", "trainer.gradient_checkpointing"),
 )
-"""Keys that a stage on `AnswerTrainer` reads besides."""
+"""Further keys that every stage on `AnswerTrainer` reads."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Stage:
     """One stage of training.
 
     Attributes:
-        run: trains from a `TrainingConfig` and returns the output folder.
-        reads: keys of the configuration that it reads, or branches as ``name.*``.
+        run: function from a `TrainingConfig` to the output folder.
+        reads: config keys that it reads, or branches as ``name.*``.
     """
 
     run: Callable[..., Path]
@@ -46,12 +45,12 @@ class Stage:
 
 
 def stage_names() -> list[str]:
-    """List the names of all stages, without importing one."""
+    """List the names of all stages without importing them."""
     return [module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)]
 
 
 def stage_summaries() -> dict[str, str]:
-    """Return the first docstring line of every stage's file, without importing one."""
+    """Return the first docstring line of every stage without importing it."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
         finder: Any = module.module_finder
@@ -62,11 +61,7 @@ def stage_summaries() -> dict[str, str]:
 
 
 def find_stage(name: str) -> Stage:
-    """Import a stage by its name.
-
-    Raises:
-        InputError: there is no such stage.
-    """
+    """Import a stage by its name; InputError if there is none."""
     if name not in stage_names():
         raise InputError(f"there is no stage {name!r}; the stages are {', '.join(stage_names())}.")
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}").STAGE

@@ -1,4 +1,4 @@
-"""Stage 1: train the projectors, with the language model frozen."""
+"""Train the projectors with the language model frozen (stage 1 of the paper)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from vimonet.utils.errors import InputError
 
 
 def run_align(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
-    """Train the projectors, the language model frozen (towers too, unless they are given a rate).
-
-    See `train_jointly` for arguments and result.
+    """Train the projectors, and the towers that have a learning rate; see `train_jointly`.
 
     Raises:
-        InputError: a rate for the language model, which this stage leaves alone.
+        InputError: a learning rate for the language model, which this stage freezes.
     """
     if config.optim.lr.language_model:
         raise InputError(
-            "stage align leaves the language model alone: set optim.lr.language_model=0, or run stage instruct."
+            "stage align freezes the language model: set optim.lr.language_model=0, or run stage instruct."
         )
     return train_jointly("align", config, dataset, validation)
 

@@ -1,4 +1,4 @@
-"""Stage 2: tune projectors and language model (LoRA or in full) on instructions, towers at rates of their own."""
+"""Tune projectors, language model (LoRA or in full) and towers on instructions (stage 2 of the paper)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from vimonet.utils.errors import InputError
 
 
 def run_instruct(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
-    """Train projectors, language model (LoRA, or in full with ``lora.rank`` 0) and towers, each at its rate.
-
-    See `train_jointly` for arguments and result; ``model`` is the output of stage align, or parts are joined as there.
+    """Train projectors, language model (LoRA, or in full with ``lora.rank`` 0) and towers; see `train_jointly`.
 
     Raises:
-        InputError: adapters without a model beneath them.
+        InputError: adapters without a base model.
     """
     lora = config.lora if config.lora.rank > 0 else None
     if lora is not None and not config.model and not lora.merge:

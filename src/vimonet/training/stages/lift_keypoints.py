@@ -1,4 +1,4 @@
-"""Train 2D-to-3D lifting: the keypoint tower reads 2D keypoints as the 3D movement they look like."""
+"""Train 2D-to-3D lifting, so that the keypoint tower reads 2D keypoints as estimated 3D movement."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from vimonet.training.trainer import StageTrainer
 from vimonet.utils.errors import InputError
 
 _FEWEST = 8
-"""Frames below which a clip teaches nothing."""
+"""Fewest frames of a training clip."""
 _LOST = 0.3
-"""Share of clips of which something is out of view throughout: real video seldom shows the whole body."""
+"""Share of clips with a limb out of view: real video often does not show the whole body."""
 _OUT_OF_VIEW = tuple(
     [INDEX[f"{side}_{name}"] for side in sides for name in names]
     for sides, names in (
@@ -46,29 +46,26 @@ _OUT_OF_VIEW = tuple(
     )
 )
 _WEIGHTS = {"facing": 2.0, "root": 1.0, "joints": 8.0, "velocities": 1.0}
-"""Of squared errors in the loss, for what is of like deviation: vectors of length 1; m and m/s; m; m/s."""
+"""Weights of the squared errors, which bring them to a similar scale: unit vectors; m and m/s; m; m/s."""
 
 
 def run_lift_keypoints(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
-    """Give a model a lifter from 2D keypoints to 3D motion, and train it on projected 3D clips.
+    """Add a lifter from 2D keypoints to 3D motion to a model, and train it on projected 3D clips.
 
-    The keypoint tower becomes a copy of the motion tower behind the lifter. Nothing else of the model changes.
+    The keypoint tower becomes the lifter and a copy of the motion tower. The rest of the model does not change.
 
     Args:
         config: settings; ``model`` is a ViMoNet folder.
-        dataset, validation: samples (`vimonet.training.data`); None calls ``vimonet.vimos.training_samples``.
+        dataset, validation: samples (`vimonet.training.data`); None calls `training_samples`.
 
     Returns:
-        The output folder: the model with its lifter. ``training.json`` holds its errors on the held-out samples
-        (`lift_report`).
+        The output folder: the model with its lifter, and the errors of `lift_report` in ``training.json``.
 
     Raises:
-        InputError: no model, one that cannot be given a lifter, or data without 3D motion.
+        InputError: no model, a model that cannot have a lifter, or data without 3D motion.
     """
     if not config.model:
-        raise InputError(
-            "stage lift-keypoints needs a model whose keypoint tower it serves: set model to a ViMoNet folder."
-        )
+        raise InputError("stage lift-keypoints adds a lifter to an existing model: set model to a ViMoNet folder.")
     run = Run(config, "lift-keypoints")
     seed_everything(config.seed)
     model = load_part(ViMoNetForConditionalGeneration, config.model, "model", "a ViMoNet model")
@@ -108,12 +105,9 @@ def run_lift_keypoints(config: TrainingConfig, dataset: Any = None, validation: 
 
 
 def pose_of(joints: NDArray[np.float32], azimuth: float) -> NDArray[np.float32]:
-    """Compute the pose [T, POSE] that a lifter should find for 3D joints [T, 22, 3] seen from `azimuth`, degrees.
-
-    See `vimonet.motion.projection.project` and `vimonet.model.towers.keypoint_lifter.POSE`.
-    """
+    """Compute the target pose [T, POSE] of a lifter for 3D joints [T, 22, 3] seen from `azimuth`, degrees."""
     angle = heading(joints, FPS)
-    # As `project` places the camera: by the facing of the first frames.
+    # `vimonet.motion.projection.project` places the camera relative to the facing of the first frames.
     seen = angle - float(heading(joints[:5], FPS)[0]) - np.radians(azimuth)
     body = body_features(joints)
     facing = np.stack([np.sin(seen), np.cos(seen)], axis=1)
@@ -121,9 +115,9 @@ def pose_of(joints: NDArray[np.float32], azimuth: float) -> NDArray[np.float32]:
 
 
 class ProjectedPoses(Motion3DDataset):
-    """Project the 3D clips of a dataset in a random view anew every epoch: keypoint features [T, D], poses [T, POSE].
+    """Project each 3D clip in a random view, anew every epoch: keypoint features [T, D], target poses [T, POSE].
 
-    In some a part of the body is out of view; the poses are whole.
+    A share of the clips hides a limb in the features; the poses are complete.
     """
 
     def __init__(self, dataset: Any, extractor: MotionFeatureExtractor, seed: int) -> None:
@@ -133,7 +127,7 @@ class ProjectedPoses(Motion3DDataset):
         self._rows = np.flatnonzero((view.modality_groups() == ModalityGroup.MOTION) & (4 * view.lengths() >= _FEWEST))
         if not len(self._rows):
             raise InputError(
-                "stage lift-keypoints learns from 3D clips, and the data has none; name a source with 3D motion."
+                "stage lift-keypoints is trained on 3D clips, and the data has none; name a source with 3D motion."
             )
 
     def __len__(self) -> int:
@@ -147,14 +141,15 @@ class ProjectedPoses(Motion3DDataset):
             confidence = sample.get("confidence")
             confidence = None if confidence is None else confidence[: self.extractor.max_frames]
             try:
-                film = view.project_2d(Motion(joints, name="film", confidence=confidence))
+                projected = view.project_2d(Motion(joints, name="projected", confidence=confidence))
             except InputError:  # the body lies along the line of sight
                 continue
-            seen = np.ones(joints.shape[:2], np.float32) if film.confidence is None else film.confidence.copy()
+            seen = projected.confidence
+            seen = np.ones(joints.shape[:2], np.float32) if seen is None else seen.copy()
             if rng.random() < _LOST:
                 seen[:, rng.choice(_OUT_OF_VIEW)] = 0
-            return self.extractor.extract_joints(film.joints, seen, 2), pose_of(joints, view.azimuth)
-        raise InputError("not one clip of the data can be filmed.")
+            return self.extractor.extract_joints(projected.joints, seen, 2), pose_of(joints, view.azimuth)
+        raise InputError("no clip of the data can be projected to 2D keypoints; name a source with upright bodies.")
 
 
 class PadPoses:
@@ -175,17 +170,17 @@ class PadPoses:
 
 
 class _LifterWithLoss(torch.nn.Module):
-    """Join a lifter with its loss."""
+    """Wrap a lifter with its loss."""
 
     def __init__(self, lifter: Lifter) -> None:
         super().__init__()
         self.lifter = lifter
 
     def forward(self, keypoint_values: Tensor, mask: Tensor, poses: Tensor) -> dict[str, Tensor]:
-        """Compute the weighted squared error over real frames."""
+        """Compute the weighted squared error over unpadded frames."""
         found = self.lifter.of_rows(keypoint_values, mask).float()
-        wrong = (found - poses)[mask] ** 2
-        parts = wrong.split((FACING, ROOT, (POSE - FACING - ROOT) // 2, (POSE - FACING - ROOT) // 2), dim=1)
+        errors = (found - poses)[mask] ** 2
+        parts = errors.split((FACING, ROOT, (POSE - FACING - ROOT) // 2, (POSE - FACING - ROOT) // 2), dim=1)
         losses = [weight * part.mean() for weight, part in zip(_WEIGHTS.values(), parts, strict=True)]
         return {"loss": torch.stack(losses).sum(), "poses": found}
 
@@ -194,7 +189,7 @@ class LiftTrainer(StageTrainer):
     """Train a lifter."""
 
     def count(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Count the real frames of the batch."""
+        """Count the unpadded frames of the batch."""
         return batch["mask"].sum().double()
 
 
@@ -203,25 +198,25 @@ def facing_of(pose: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.arctan2(pose[:, 0], pose[:, 1])
 
 
-def angle_errors(said: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[Any], float]:
-    """Compare facings [T] in radians: degrees off in every frame [T], and in the turn from the first to the last."""
-    turns = [whole[-1] - whole[0] for whole in (np.unwrap(said), np.unwrap(true))]
-    return np.degrees(np.abs(np.angle(np.exp(1j * (said - true))))), float(np.degrees(abs(turns[0] - turns[1])))
+def angle_errors(predicted: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[Any], float]:
+    """Compute the error of facings [T], radians: degrees per frame [T], and degrees of the turn from first to last."""
+    turns = [angles[-1] - angles[0] for angles in (np.unwrap(predicted), np.unwrap(true))]
+    return np.degrees(np.abs(np.angle(np.exp(1j * (predicted - true))))), float(np.degrees(abs(turns[0] - turns[1])))
 
 
-def joint_errors(said: NDArray[Any], true: NDArray[Any]) -> NDArray[Any]:
-    """Compute the mean distance of a joint, relative to the pelvis in the true facing, of poses [T, POSE]: [T], mm."""
-    return 1000 * np.linalg.norm((said - true)[:, JOINTS].reshape(len(true), -1, 3), axis=-1).mean(1)
+def joint_errors(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[Any]:
+    """Compute the mean joint error of poses [T, POSE], relative to the pelvis in the true facing: [T], mm."""
+    return 1000 * np.linalg.norm((predicted - true)[:, JOINTS].reshape(len(true), -1, 3), axis=-1).mean(1)
 
 
 @torch.no_grad()
 def lift_report(lifter: Lifter, clips: ProjectedPoses, limit: int = 500) -> dict[str, Any]:
-    """Measure how well a lifter finds depth, over at most `limit` clips.
+    """Measure the errors of a lifter over at most `limit` clips.
 
     Returns:
         facing_degrees: median error of the facing; facing_within_45: share of frames within 45 degrees;
-        turned_within_45: the same of the turn since the first frame, in the last one; mpjpe_mm: mean distance of a
-        joint to where it is from the pelvis in the true facing; clips, frames.
+        turned_within_45: share of clips whose turn from first to last frame is within 45 degrees; mpjpe_mm: mean
+        per-joint position error relative to the pelvis in the true facing; clips, frames.
     """
     lifter.eval()
     device = lifter.input.weight.device

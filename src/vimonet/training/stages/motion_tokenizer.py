@@ -1,4 +1,4 @@
-"""Train the motion tokenizer: a VQ-VAE that reconstructs movements from a few codes (arXiv 2301.06052)."""
+"""Train the motion tokenizer, a VQ-VAE that encodes movement as discrete codes (T2M-GPT, arXiv 2301.06052)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,14 @@ from vimonet.utils.errors import InputError
 
 
 def run_motion_tokenizer(config: TrainingConfig, dataset: Any = None, validation: Any = None) -> Path:
-    """Train the motion tokenizer: reconstruction (smooth L1, positions once more), velocity and commitment loss.
+    """Train the motion tokenizer with reconstruction (smooth L1), velocity and commitment loss.
 
     Args:
         config: settings.
-        dataset: samples (`vimonet.training.data`); None calls ``training_samples(**config.data)``.
-        validation: held-out samples for the report; None calls it with ``config.validation`` on top, when there is any.
+        dataset, validation: samples (`vimonet.training.data`); None calls `training_samples`.
 
     Returns:
-        The output folder: the VQ-VAE, and its feature extractor with mean and deviation. ``training.json`` holds the
-        reconstruction error in millimetres (MPJPE) and the codebook's use on the held-out samples.
+        The output folder: VQ-VAE and feature extractor, and `reconstruction_report` in ``training.json``.
     """
     run = Run(config, "motion-tokenizer")
     seed_everything(config.seed)
@@ -68,12 +66,12 @@ def run_motion_tokenizer(config: TrainingConfig, dataset: Any = None, validation
 
 
 def samples_of(config: TrainingConfig, dataset: Any, validation: Any, **defaults: Any) -> tuple[Any, Any]:
-    """Return datasets as given, or those of vimonet.vimos that ``data`` and ``validation`` describe.
+    """Return the given datasets, or open the ones that ``data`` and ``validation`` describe.
 
     Args:
         config: settings.
-        dataset, validation: samples; None calls ``vimonet.vimos.training_samples``.
-        defaults: arguments of it, unless ``data`` has others.
+        dataset, validation: samples; None calls `training_samples`.
+        defaults: its arguments where ``data`` has none.
 
     Raises:
         InputError: an empty dataset.
@@ -87,13 +85,13 @@ def samples_of(config: TrainingConfig, dataset: Any, validation: Any, **defaults
             validation = call_with_data(training_samples, {**data, "split": "val", **config.validation})
     if not len(dataset):
         raise InputError(
-            f"there is nothing to train on: vimonet.vimos.training_samples found no clip for data={config.data}."
+            f"there is nothing to train on: the dataset has no clip for data={config.data}; change dataset or split."
         )
     return dataset, validation
 
 
 def feature_dim(features: str) -> int:
-    """Return the numbers per frame of ``body``, ``humanml3d`` or ``keypoints`` features."""
+    """Return the dimension of ``body``, ``humanml3d`` or ``keypoints`` features."""
     if features == "humanml3d":
         return 263
     from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
@@ -102,7 +100,7 @@ def feature_dim(features: str) -> int:
 
 
 def tower_shape(motion: MotionConfig, input_dim: int) -> dict[str, Any]:
-    """Return the shape of a tower that reads features of `input_dim` numbers per frame; ``motion.options`` on top."""
+    """Return the config fields of a tower for features [T, input_dim], with ``motion.options``."""
     from vimonet.motion.features.body_features import BODY_DIM, BODY_JOINTS, ROOT_DIM
 
     options = dict(motion.options)
@@ -113,16 +111,16 @@ def tower_shape(motion: MotionConfig, input_dim: int) -> dict[str, Any]:
 
 
 def vqvae_config(motion: MotionConfig, input_dim: int) -> MotionVQVAEConfig:
-    """Shape the VQ-VAE that reads features of `input_dim` numbers per frame."""
+    """Return the config of a VQ-VAE for features [T, input_dim]."""
     codes = {"num_codes": motion.num_codes, "quantizer": motion.quantizer}
     return MotionVQVAEConfig(**{**codes, **tower_shape(motion, input_dim)})
 
 
 def fit_feature_extractor(motion: MotionConfig, dataset: Any, seed: int) -> MotionFeatureExtractor:
-    """Fit a feature extractor: mean and deviation of (at most ``statistics_clips``) samples, 3D and 2D apart.
+    """Fit mean and standard deviation of 3D and 2D features on at most ``statistics_clips`` samples.
 
-    Channels that are only ever 0 or 1 (seen, contact) stay as they are; deviations below 0.02 are raised to it, so
-    that a joint that hardly moves is not blown up into noise.
+    Binary channels (visibility, contact) are not normalised. Deviations are at least 0.02, so that the noise of a joint
+    that hardly moves is not amplified.
     """
     plain = MotionFeatureExtractor(features=motion.features, max_frames=motion.max_frames, ratio=2**motion.down_t)
     order = rng_of(seed, "statistics").permutation(len(dataset))[: motion.statistics_clips]
@@ -159,18 +157,18 @@ def _statistics(clips: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float3
 
 
 class MotionClips(Motion3DDataset):
-    """Give the 3D clips of a dataset as normalised features [T, D], a random span of `window` frames each (0: all)."""
+    """Extract normalised features [T, D] of each 3D clip, from a random span of `window` frames (0: all frames)."""
 
     def __init__(self, dataset: Any, extractor: MotionFeatureExtractor, window: int, seed: int) -> None:
         super().__init__(dataset, seed)
         self.extractor, self.window = extractor, window
-        self[0]  # fails now rather than in the middle of training when there is no 3D clip
+        self[0]  # fails before training if there is no 3D clip
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         sample = self._three_dimensional(index)
         limit = self.extractor.max_frames
         confidence = sample.get("confidence")
-        # Features of the whole clip first: path and heading since its beginning are what the tower will see in use.
+        # Features of the whole clip first: at inference, too, path and heading are relative to the clip's start.
         values = self.extractor.extract_joints(
             np.asarray(sample["joints"], np.float32)[:limit], None if confidence is None else confidence[:limit], 3
         )
@@ -186,7 +184,7 @@ class MotionClips(Motion3DDataset):
             if sample.get("joints") is not None and sample.get("dimensions", 3) == 3:
                 return sample
         raise InputError(
-            "the motion tokenizer learns from 3D clips, and the data has none; name a source with 3D motion under data."
+            "the motion tokenizer is trained on 3D clips, and the data has none; name a source with 3D motion."
         )
 
 
@@ -203,10 +201,10 @@ class PadClips:
 
 
 class TokenizerTrainer(StageTrainer):
-    """Train a MotionVQVAE; add a loss on frame-to-frame differences to the model's own."""
+    """Train a MotionVQVAE with a velocity loss beside the model's own."""
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Count the real frames of the batch."""
+        """Count the unpadded frames of the batch."""
         return batch["mask"].sum().double()
 
     def compute_loss(
@@ -216,7 +214,7 @@ class TokenizerTrainer(StageTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Compute the model's loss + velocity_weight x smooth L1 of frame-to-frame differences over real frames."""
+        """Compute the model's loss + velocity_weight x smooth L1 of frame-to-frame differences."""
         if model.training:
             self.set_frozen_eval()
         output = model(motion_values=inputs["motion_values"], mask=inputs["mask"])
@@ -231,13 +229,12 @@ class TokenizerTrainer(StageTrainer):
 def reconstruction_report(
     model: MotionVQVAE, clips: MotionClips, extractor: MotionFeatureExtractor, limit: int = 500, batch_size: int = 16
 ) -> dict[str, Any]:
-    """Measure how well a tokenizer reconstructs motions, over at most `limit` clips.
+    """Measure the reconstruction error of a tokenizer over at most `limit` clips.
 
     Returns:
-        mpjpe_mm: mean distance of a joint to where it was (millimetres), the root's path included;
-        mpjpe_root_aligned_mm: the same with both pelvises at the origin in every frame; mpjpe_pose_mm: moreover turned
-        about the vertical to face the same way (path and heading since the first frame are more than the code of four
-        frames can hold); codes_used: share of the codebook; perplexity: exp of the entropy of the codes; clips, frames.
+        mpjpe_mm: mean per-joint position error, root path included; mpjpe_root_aligned_mm: with both pelvises at the
+        origin in every frame; mpjpe_pose_mm: with the heading aligned too; codes_used: share of the codebook;
+        perplexity: exp of the entropy of the codes; clips, frames.
     """
     model.eval()
     order = np.linspace(0, len(clips) - 1, min(limit, len(clips))).round().astype(int)
@@ -292,7 +289,7 @@ def _joints(values: NDArray[np.float32], extractor: MotionFeatureExtractor) -> N
 
 
 def align_heading(joints: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn joints [T, J, 3] about the vertical, frame by frame, to lie closest to `target` (least squares)."""
+    """Rotate joints [T, J, 3] about the vertical in each frame to fit `target` (least squares)."""
     x, z, to_x, to_z = joints[..., 0], joints[..., 2], target[..., 0], target[..., 2]
     angle = np.arctan2((z * to_x - x * to_z).sum(1), (x * to_x + z * to_z).sum(1))[:, None]
     cos, sin = np.cos(angle), np.sin(angle)

@@ -1,4 +1,4 @@
-"""Stage 0: pretrain a causal language model on text alone, from scratch or from a checkpoint."""
+"""Pretrain a causal language model on text alone, from scratch or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 def run_pretrain_lm(
     config: TrainingConfig, texts: Sequence[Any] | None = None, validation: Sequence[Any] | None = None
 ) -> Path:
-    """Train a causal language model on text alone; from scratch with a byte-level BPE, or from a checkpoint.
+    """Train a causal language model on text alone, from scratch with a byte-level BPE or from a checkpoint.
 
     Args:
         config: settings.
-        texts: the corpus, sentences or {question, answer}; None calls `text_corpus` with ``config.data``.
-        validation: held-out texts; None calls it with ``config.validation`` on top, when there is such a branch.
+        texts, validation: sentences or {question, answer}; None calls `text_corpus`.
 
     Returns:
         The output folder: model and tokenizer in the layout of transformers.
@@ -45,7 +44,7 @@ def run_pretrain_lm(
         if config.validation:
             validation = call_with_data(text_corpus, {**config.data, **config.validation})
     if not texts:
-        raise InputError(f"the corpus is empty: text_corpus found nothing for data={config.data}.")
+        raise InputError(f"the corpus is empty for data={config.data}; set data.captions, or data.pairs above 0.")
     model, tokenizer = load_or_make_language_model(config, texts)
     per_row = config.trainer.qa_pairs_per_clip
     trainer = AnswerTrainer(
@@ -74,10 +73,10 @@ def run_pretrain_lm(
 
 
 def language_shape(language: LanguageConfig, vocab_size: int, **tokens: int | None) -> Any:
-    """Shape a new language model; `tokens` are the ids of its special ones.
+    """Return the config of a new language model; `tokens` are the ids of its special tokens.
 
     Raises:
-        ValueError: an architecture that transformers does not know, or a shape it refuses.
+        ValueError: an unknown architecture, or an invalid shape.
     """
     from transformers import AutoConfig
 
@@ -97,10 +96,10 @@ def language_shape(language: LanguageConfig, vocab_size: int, **tokens: int | No
 
 
 def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | None = None) -> tuple[Any, Any]:
-    """Load the model and tokenizer of ``config.language``, or make new ones with a vocabulary from `texts`.
+    """Load the model and tokenizer of ``config.language``, or create new ones with a vocabulary from `texts`.
 
     Raises:
-        InputError: a checkpoint that cannot be loaded, or neither checkpoint nor texts.
+        InputError: an unreadable checkpoint, or neither checkpoint nor texts.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -147,7 +146,7 @@ def load_or_make_language_model(config: TrainingConfig, texts: Sequence[Any] | N
 
 
 def check_folder(path: str, key: str, wanted: str) -> None:
-    """Raise InputError when `path` is meant as a folder and is none, rather than wait a minute for a hub to say so."""
+    """Raise InputError if `path` looks like a folder and is none; the hub would take a minute to reject it."""
     first = Path(path).parts[0] if path else ""
     meant = path.startswith((".", "/", "~")) or path.count("/") > 1 or Path(first).is_dir() or first == "runs"
     if meant and not Path(path).is_dir():
@@ -155,7 +154,7 @@ def check_folder(path: str, key: str, wanted: str) -> None:
 
 
 def corpus_strings(texts: Sequence[Any]) -> list[str]:
-    """List texts as the model will read them: questions folded, answers as they are."""
+    """List questions, folded as at inference, and answers."""
     strings: list[str] = []
     for text in texts:
         strings += [text] if isinstance(text, str) else [normalise_question(text["question"]), text["answer"]]
@@ -165,7 +164,7 @@ def corpus_strings(texts: Sequence[Any]) -> list[str]:
 def text_corpus(
     dataset: str = "data/vimos-open", *, pairs: int = 60000, captions: str = "", seed: int = 0
 ) -> list[str | dict[str, str]]:
-    """Collect sentences about movement and question-answer pairs without the movement.
+    """Collect sentences about movement and question-answer pairs without their clips.
 
     Args:
         dataset: folder of the VIMOS dataset whose questions are drawn.
@@ -197,14 +196,14 @@ def _sentences(path: str) -> list[str]:
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int = 4096, *, lowercase: bool = False) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer (Sennrich et al. 2016; byte alphabet as in GPT-2).
+    """Train a byte-level BPE tokenizer (Sennrich et al., arXiv 1508.07909; byte alphabet of GPT-2).
 
-    Digits stand alone, so that every number is spelled from the same ten tokens.
+    Each digit is a token, so that all numbers are spelled with the same ten tokens.
 
     Args:
         texts: the corpus.
         vocab_size: upper bound, special tokens and the 256 bytes included.
-        lowercase: fold case on the way in (answers then come out in lower case).
+        lowercase: lowercase every text (answers are then in lower case too).
 
     Returns:
         A fast tokenizer with the special tokens of ViMoNet; padding on the left, ``<|end|>`` as end of sequence.

@@ -1,4 +1,4 @@
-"""Train the text-motion encoder: motion and text in one space by contrast (TMR, arXiv 2305.00976)."""
+"""Train the text-motion encoder, which ranks movements by a sentence (contrastive, TMR, arXiv 2305.00976)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,12 @@ def run_text_motion_retrieval(
     """Train the text-motion encoder.
 
     Args:
-        config: settings; rates are those of the 3D tower (``optim.lr.motion_tower``), the 2D tower
-            (``.keypoint_tower``), the motion head (``.projectors``) and the text side (``.language_model``).
-        dataset: pairs of motion and text; None reads ``data`` (arguments of `text_motion_pairs`).
-        validation: held-out ones for the report; None reads ``validation`` on top of ``data``, when there is any.
+        config: settings; under ``optim.lr``, ``projectors`` is the rate of the motion head and ``language_model`` the
+            rate of the text side.
+        dataset, validation: pairs of motion and text; None calls `text_motion_pairs`.
 
     Returns:
-        The output folder, which `TextMotionEncoder.load` opens. ``training.json`` holds R-precision and MM-Dist on the
-        held-out clips.
+        The output folder, for `TextMotionEncoder.load`, with the held-out R-precision and MM-Dist in ``training.json``.
 
     Raises:
         InputError: no dataset, or one without captions.
@@ -85,7 +83,7 @@ def run_text_motion_retrieval(
 def report(
     evaluator: TextMotionEncoder, clips: TextMotionPairs, seed: int = 0, limit: int = 2000
 ) -> dict[str, Any] | None:
-    """Measure retrieval on at most `limit` clips with their first caption; None where they are too few for a pool."""
+    """Measure retrieval on at most `limit` clips with their first caption; None if they are too few for a pool."""
     samples = [clips[int(i)] for i in np.linspace(0, len(clips) - 1, min(limit, len(clips))).round()]
     motions = [
         Motion(s["joints"], name=str(i), confidence=s["confidence"], dimensions=s["dimensions"])
@@ -101,7 +99,7 @@ def report(
 def _shape(
     config: TrainingConfig, extractor: MotionFeatureExtractor, dataset: TextMotionPairs, vocabulary: int
 ) -> MotionTextConfig:
-    """Shape the model; a tower only for a kind of motion that the data has."""
+    """Return the config of the model, with towers for the modalities in the data only."""
     settings = config.retrieval
     towers: dict[str, Any] = {}
     wanted = {ModalityGroup.MOTION: True, ModalityGroup.KEYPOINT: config.motion.keypoints}
@@ -134,7 +132,7 @@ class PairCollator:
         self.extractor, self.tokenizer, self.max_tokens = extractor, tokenizer, max_tokens
 
     def __call__(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        """Extract, pad, tokenise, and find the pairs that are no negatives."""
+        """Extract, pad, tokenise, and mark the pairs that are no negatives."""
         samples = sorted(samples, key=lambda sample: sample["dimensions"] == 2)
         batch: dict[str, torch.Tensor] = {}
         for name, dimensions in (("motion", 3), ("keypoint", 2)):
@@ -158,7 +156,7 @@ class PairCollator:
 
 
 class PairTrainer(StageTrainer):
-    """Train a `MotionTextModel`. Negatives are those of one process and micro-batch."""
+    """Train a `MotionTextModel`; negatives come from the same process and micro-batch."""
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Count the pairs of the batch."""
