@@ -336,8 +336,8 @@ def test_no_folder_a_file_and_an_unreachable_hub_id(tmp_path, monkeypatch):
     (tmp_path / "f.bin").write_bytes(b"x")
     for source, message in (
         (tmp_path / "absent", "no such model folder"),
-        (tmp_path / "f.bin", "a file; a model is a folder"),
-        ("nobody/nothing", "neither a folder here nor a model the hub gives out"),
+        (tmp_path / "f.bin", "this is a file; give a model folder"),
+        ("nobody/nothing", "neither a local folder nor a model on the hub"),
     ):
         with pytest.raises(InputError, match=message):
             load(source)

@@ -157,7 +157,7 @@ def test_bad_video_is_one_sentence(assistant: Assistant, tmp_path: Path) -> None
         assistant.ask("what", video=tmp_path / "text.mp4")
     with pytest.raises(InputError, match=r"gone\.mp4"):
         assistant.ask("what", video=tmp_path / "gone.mp4")
-    with pytest.raises(InputError, match="expected pictures"):
+    with pytest.raises(InputError, match="expected frames"):
         assistant.ask("what", video=np.zeros((3, 4)))
     assert assistant.ask("what", video=np.zeros((1, 1, 1, 3), np.uint8)).inputs_read == ("video",)
 

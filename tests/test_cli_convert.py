@@ -64,7 +64,7 @@ def test_a_tokenizer_without_statistics_is_told(shared, tmp_path, capsys):
     np.save(tmp_path / "s.npy", np.zeros(263))
     arguments = [file, "-o", str(tmp_path / "two"), "--mean", str(tmp_path / "m.npy"), "--std", str(tmp_path / "s.npy")]
     assert main(["convert", "motiongpt", *arguments]) == 2
-    assert "not above zero" in capsys.readouterr().err
+    assert "not above 0" in capsys.readouterr().err
 
 
 def test_names_are_those_of_the_library():

@@ -267,7 +267,7 @@ def test_checkpoints_from_before_video_load_and_answer_the_same(tmp_path):
     with torch.no_grad():
         assert torch.equal(loaded(**batch_of(again, *chats)).logits, model(**batch_of(processor, *chats)).logits)
     assert isinstance(AutoProcessor.from_pretrained(tmp_path), ViMoNetProcessor)
-    with pytest.raises(InputError, match="no video tower and sees no video"):
+    with pytest.raises(InputError, match="no video tower, so it cannot read video"):
         again.apply_chat_template(chat_of(again, "video"), tokenize=True, return_dict=True)
 
 
@@ -337,5 +337,5 @@ def test_footage_is_spread_over_the_span_and_told_in_its_time():
     assert as_video_frames(pictures[:1], 8).images.shape == (8, 2, 2, 3)
     assert as_video_frames(VideoFrames(pictures, np.arange(41) / 20), 8).times.tolist() == whole.times.tolist()
     for wrong in (pictures[0], pictures.astype(float), pictures[:0], pictures[..., :2]):
-        with pytest.raises(InputError, match="expected pictures"):
+        with pytest.raises(InputError, match="expected frames"):
             as_video_frames(wrong, 8)

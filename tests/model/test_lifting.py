@@ -112,5 +112,5 @@ def test_what_cannot_be_lifted_is_said() -> None:
     with pytest.raises(ValueError, match="lacks one"):
         add_lifter(model, processor.feature_extractor, 8)
     model, processor = tiny_model(motion_config=MotionVQVAEConfig(width=16, code_dim=24, depth=1))
-    with pytest.raises(ValueError, match="reads others"):
+    with pytest.raises(ValueError, match="which the model's motion tower does not read"):
         add_lifter(model, processor.feature_extractor, 8)

@@ -118,7 +118,7 @@ def test_views_change_with_the_epoch(lifted: Path) -> None:
 
 
 def test_what_cannot_be_lifted_is_said(aligned_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="needs a model"):
+    with pytest.raises(InputError, match="adds a lifter to an existing model: set model"):
         run_lift_keypoints(tiny(tmp_path / "out", *SETTINGS), Turning())
     with pytest.raises(InputError, match="has none; name a source with 3D motion"):
         run_lift_keypoints(tiny(tmp_path / "out", *SETTINGS, f"model={aligned_folder}"), Flat())

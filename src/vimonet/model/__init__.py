@@ -1,4 +1,4 @@
-"""Build, load and run the model: towers, projectors, language model, processor. Importing it fills the Auto classes."""
+"""Build, load and run the model: towers, projectors, language model, processor; register them as Auto classes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vimonet.model.towers.languagebind import LanguageBindVideoConfig, LanguageB
 from vimonet.model.towers.video_towers import VideoTower, load_video_tower
 from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, build_video_processor
 
-# The names may stand in transformers' table already (`vimonet.utils.auto_classes`): registering again is no mistake.
+# exist_ok: `vimonet.utils.auto_classes` may have registered the names already.
 for _config in (ViMoNetConfig, MotionVQVAEConfig, LanguageBindVideoConfig):
     AutoConfig.register(_config.model_type, _config, exist_ok=True)
 AutoModel.register(LanguageBindVideoConfig, LanguageBindVideoModel)

@@ -1,7 +1,7 @@
-"""An untrained ViMoNet of a language model, a video tower and a motion tokenizer that others trained.
+"""Build a ViMoNet model from a pretrained language model, a video tower and a motion tokenizer.
 
-The parts keep their weights; the projectors between them are new, and stage 1 of training is what they need. The
-language model is talked to in its family's own form, and ends its answers as it always did.
+The parts keep their weights; the projectors between them are new and need stage `align`. The chat template and the end
+of an answer are those of the language model's family.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ def build_model(
     keypoint_tower: MotionVQVAE | MotionEncoder | str | PathLike[str] | None = None,
     video_tower: VideoTower | PreTrainedModel | str | PathLike[str] | None = None,
 ) -> ViMoNetForConditionalGeneration:
-    """Compose a model whose token ids, vocabulary and end of sequence agree with the tokenizer.
+    """Build a model whose token ids, vocabulary and end of sequence agree with the tokenizer.
 
     Args:
-        config: shapes of what is not given below; a given part brings its own config.
+        config: shapes of the new parts; given parts bring their own config.
         tokenizer: gets ViMoNet's special tokens if it lacks them.
-        language_model: a causal LM, or where to load one; its embeddings grow to the tokenizer's size. New from
-            ``config.text_config`` when None.
-        motion_tower, keypoint_tower: a VQ-VAE or encoder, or where to load a VQ-VAE; new when None.
-        video_tower: a vision or video backbone, or where to load one (folder or hub id, see `load_video_tower`); new
-            from ``config.video_config`` when None, and none at all when that is None too.
+        language_model: a causal LM, or its folder or hub id; its embeddings grow to the tokenizer's size. None: new
+            from ``config.text_config``.
+        motion_tower, keypoint_tower: a VQ-VAE or encoder, or the folder or hub id of a VQ-VAE; None: new.
+        video_tower: a vision or video backbone, or its folder or hub id (see `load_video_tower`). None: new from
+            ``config.video_config``, or no tower if that is None too.
 
     Returns:
-        The model, in the dtype of its new parts (the default dtype).
+        The model in the default dtype.
 
     Raises:
         InputError: a video tower that cannot be loaded.
@@ -65,10 +65,10 @@ def build_model(
     backbone = _backbone(video_tower)
     if backbone is not None:
         config.video_config = backbone.config
-    sees = config.video_config is not None
-    if sees:
+    has_video = config.video_config is not None
+    if has_video:
         config.video_frames = clip_frames(config.video_config) or config.video_frames
-    add_special_tokens(tokenizer, video=sees)
+    add_special_tokens(tokenizer, video=has_video)
     if isinstance(language_model, (str, PathLike)):
         language_model = AutoModelForCausalLM.from_pretrained(language_model)
     towers = {"motion": _encoder(motion_tower), "keypoint": _encoder(keypoint_tower)}
@@ -84,7 +84,7 @@ def build_model(
         config.text_config.vocab_size = len(tokenizer)
     config.motion_token_id = tokenizer.convert_tokens_to_ids(MOTION_TOKEN)  # type: ignore[assignment]
     config.keypoint_token_id = tokenizer.convert_tokens_to_ids(KEYPOINT_TOKEN)  # type: ignore[assignment]
-    if sees:
+    if has_video:
         config.video_token_id = tokenizer.convert_tokens_to_ids(VIDEO_TOKEN)  # type: ignore[assignment]
     part: Any
     for part in (config, config.text_config):
@@ -98,7 +98,7 @@ def build_model(
         if tower is not None:
             getattr(model.vimonet, f"{name}_tower").load_state_dict(tower.state_dict())
     if backbone is not None and model.vimonet.video_tower is not None:
-        # A tower leaves out what it does not need of a backbone (V-JEPA 2's predictor).
+        # A tower drops unused parts of a backbone (V-JEPA 2's predictor).
         target = model.vimonet.video_tower.backbone
         wanted, state = target.state_dict(), backbone.state_dict()
         target.load_state_dict({name: state[name] for name in wanted})
@@ -109,14 +109,14 @@ def build_model(
 
 
 def _encoder(tower: Any) -> MotionEncoder | None:
-    """The encoder of a VQ-VAE, of a place to load one from, or the encoder itself."""
+    """Return the encoder of a VQ-VAE, of a saved VQ-VAE, or the encoder itself."""
     if tower is None or isinstance(tower, MotionEncoder):
         return tower
     return (MotionVQVAE.from_pretrained(tower) if isinstance(tower, (str, PathLike)) else tower).encoder
 
 
 def _backbone(tower: Any) -> PreTrainedModel | None:
-    """The backbone of a video tower, of a place to load one from, or the backbone itself."""
+    """Return the backbone of a video tower, of a saved one, or the backbone itself."""
     if isinstance(tower, (str, PathLike)):
         return load_video_tower(tower)
     return tower.backbone if isinstance(tower, VideoTower) else tower
@@ -127,11 +127,11 @@ class Composed:
     """A composed model.
 
     Attributes:
-        model, processor: as training and asking want them.
+        model, processor: for training and inference.
         chat: family of the chat template.
         end: token that ends an answer.
-        added: tokens that the tokenizer did not have, with their ids.
-        grown: rows the embeddings grew by.
+        added: tokens that were added to the tokenizer -> ids.
+        grown: rows that were added to the embeddings.
     """
 
     model: ViMoNetForConditionalGeneration
@@ -142,7 +142,7 @@ class Composed:
     grown: int
 
     def save(self, folder: Place) -> None:
-        """Write model and processor as `vimonet.load` and ``vimonet train`` read them."""
+        """Save model and processor for `vimonet.load` and ``vimonet train``."""
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
 
@@ -159,34 +159,34 @@ def compose(
     seed: int = 0,
     **settings: Any,
 ) -> Composed:
-    """Compose a model.
+    """Compose a model from saved parts.
 
     Args:
         llm: folder or hub id of a causal language model with its tokenizer.
-        video: of a vision or video backbone (see `load_video_tower`); None for a model that sees no video.
-        motion_tokenizer: of a VQ-VAE with its feature extractor (``vimonet train motion-tokenizer``, or ``vimonet
-            convert t2m-gpt --mean --std``); None for a model that reads no motion.
-        projector_weights: of a released projector (``vimonet convert motionllm`` or ``video-llava``), which becomes the
-            video's projector; every patch a token (``video_pooling`` ``none``) unless said otherwise.
+        video: folder or hub id of a vision or video backbone (see `load_video_tower`); None: no video tower.
+        motion_tokenizer: folder of a VQ-VAE with its feature extractor (``vimonet train motion-tokenizer``, or
+            ``vimonet convert t2m-gpt --mean --std``); None: no motion tower.
+        projector_weights: folder of a released projector (``vimonet convert motionllm`` or ``video-llava``) for the
+            video tower; ``video_pooling`` is then ``none`` unless given.
         chat, system: see `choose_chat`.
-        dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto``: the language model's.
-        seed: of the new parts.
+        dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto`` for the language model's dtype.
+        seed: seed of the new parts.
         **settings: fields of `ViMoNetConfig` (``projector``, ``video_tokens`` ...).
 
     Raises:
-        InputError: a part that cannot be loaded, neither tower named, or settings that do not fit.
+        InputError: a part that cannot be loaded, no tower, or settings that do not fit.
     """
     from vimonet.model.conversion.convert_video_llava import load_projector  # that package composes, too
 
     if video is None and motion_tokenizer is None:
         raise InputError("name a video tower, a motion tokenizer or both; a model with neither reads text only.")
-    # The small parts first: what is wrong with them should not cost the time a large one takes to load.
+    # Small parts first: an error in them should not wait for a large model to load.
     tower, extractor = (None, None) if motion_tokenizer is None else _load_motion(motion_tokenizer)
     backbone = None if video is None else load_video_tower(video)
     projector = None
     if projector_weights is not None:
         if video is None:
-            raise InputError("a video projector was named, and no video tower whose features it reads.")
+            raise InputError("--projector-weights needs a video tower whose features it reads; add --video.")
         projector, kind = load_projector(projector_weights)
         settings = {"video_pooling": "none", **settings, "video_projector": kind, "video_projector_norm": False}
     language_model, tokenizer = _load_language_model(llm, dtype)
@@ -206,7 +206,7 @@ def compose(
     except (ValueError, StrictDataclassError) as error:
         raise InputError(f"the parts cannot be joined: {first_line(error.__cause__ or error)}") from None
     for parameter in model.parameters():
-        # Parts bring their own dtype. Buffers keep theirs: rotary frequencies are float32 on purpose.
+        # Loaded parts have dtypes of their own. Buffers keep theirs: rotary frequencies need float32.
         parameter.data = parameter.data.to(language_model.dtype)
     frames = None if video is None else build_video_processor(model.config, video)
     processor = build_processor(model.config, tokenizer, extractor, fold_questions=False, video_processor=frames)
@@ -228,14 +228,14 @@ def _load_motion(source: Place) -> tuple[MotionVQVAE, MotionFeatureExtractor]:
     except (OSError, ValueError) as error:
         wanted = "give the output of 'vimonet train motion-tokenizer' or of 'vimonet convert t2m-gpt'"
         raise InputError(
-            f"{source}: no motion tokenizer can be loaded from it ({first_line(error)}); {wanted}."
+            f"{source}: no motion tokenizer can be loaded from this folder ({first_line(error)}); {wanted}."
         ) from None
     try:
         return tower, MotionFeatureExtractor.from_pretrained(source)
     except (OSError, ValueError):
         raise InputError(
-            f"{source}: preprocessor_config.json is missing, so the mean and deviation of the tokenizer's features are "
-            "not known; convert it again with --mean and --std."
+            f"{source}: preprocessor_config.json is missing, which holds the mean and standard deviation of the "
+            "tokenizer's features; convert it again with --mean and --std."
         ) from None
 
 
@@ -252,16 +252,14 @@ def _load_language_model(source: Place, dtype: str) -> tuple[Any, Any]:
         what = "no language model can be loaded from it" if Path(source).is_dir() else "neither a folder nor on the hub"
         raise InputError(f"{source}: {what} ({first_line(error)}).") from None
     if not tokenizer.is_fast:
-        raise InputError(f"{source}: its tokenizer has no fast form (tokenizer.json); save it with a newer version.")
+        raise InputError(
+            f"{source}: its tokenizer has no tokenizer.json; save it with a newer version of transformers."
+        )
     return model, tokenizer
 
 
 def _whole(kind: Any, source: Place, **options: Any) -> Any:
-    """Load a model that lacks nothing: transformers would fill what is missing with random numbers.
-
-    Raises:
-        ValueError: the weights lack a tensor.
-    """
+    """Load a model; ValueError if tensors are missing, which transformers would initialise at random."""
     model, report = kind.from_pretrained(source, output_loading_info=True, **options)
     if lacking := sorted(report["missing_keys"]):
         raise ValueError(f"the weights lack {len(lacking)} tensors, such as {lacking[0]}")
@@ -269,13 +267,13 @@ def _whole(kind: Any, source: Place, **options: Any) -> Any:
 
 
 def _ends(language_model: Any) -> list[int]:
-    """Ids at which the language model stops of itself."""
+    """Return the ids of the language model's own end-of-sequence tokens."""
     ids = language_model.generation_config.eos_token_id
     return [] if ids is None else [int(index) for index in (ids if isinstance(ids, (list, tuple)) else [ids])]
 
 
 def _set_ends(model: ViMoNetForConditionalGeneration, tokenizer: Any, others: list[int]) -> None:
-    """Answers end with the family's token; generation also stops where the language model always did."""
+    """Set the end token of answers; generation also stops at the language model's own end tokens."""
     end = int(tokenizer.eos_token_id)
     part: Any
     for part in (model.config, model.config.text_config):
@@ -296,5 +294,5 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def _shapes(error: RuntimeError) -> str:
-    """The line about the first tensor that does not fit."""
+    """Return the line of a load error about the first tensor of a wrong shape."""
     return next((line.strip() for line in str(error).splitlines() if "size mismatch" in line), first_line(error))

@@ -1,8 +1,8 @@
-"""Write conversations with clips: chat templates, question folding, special tokens.
+"""Define chat templates with clips, question folding and special tokens.
 
-A language model answers best in the form it was trained on. Its family is known by the control tokens in its
-tokenizer's vocabulary, not by a name. Each family's template knows ``system``, ``user`` and ``assistant``, marks the
-answer and its end for the assistant mask, and puts a clip's placeholder on a line of its own before the question.
+A language model answers best in the chat format it was trained on. The control tokens in its vocabulary tell its
+family. Each family's template has the roles ``system``, ``user`` and ``assistant``, marks the answer and its end for
+the assistant mask, and puts the placeholder of a clip on a line of its own before the question.
 """
 
 from __future__ import annotations
@@ -46,38 +46,38 @@ CHAT_TEMPLATE = """\
 
 
 def add_special_tokens(tokenizer: PreTrainedTokenizerBase, *, video: bool = False) -> int:
-    """Give a tokenizer ViMoNet's special tokens, with ``<|end|>`` ending a text and ``<|pad|>`` padding it on the left.
+    """Add ViMoNet's special tokens to a tokenizer: ``<|end|>`` ends a text, ``<|pad|>`` pads it on the left.
 
     Args:
-        tokenizer: is changed.
-        video: with ``<|video|>``, which only a model with a video tower needs.
+        tokenizer: changed in place.
+        video: add ``<|video|>``, for a model with a video tower.
 
     Returns:
-        How many tokens were new; the language model's embeddings grow by that (`build_model` sees to it).
+        The number of new tokens, by which `build_model` grows the language model's embeddings.
     """
     pad, end, *others = SPECIAL_TOKENS
     new = tokenizer.add_special_tokens({"pad_token": pad, "eos_token": end})
     others += [VIDEO_TOKEN] * video
     new += tokenizer.add_special_tokens({"extra_special_tokens": others}, replace_extra_special_tokens=False)
-    # The attribute alone is not saved with the tokenizer.
+    # save_pretrained writes init_kwargs, not the attribute.
     tokenizer.padding_side = tokenizer.init_kwargs["padding_side"] = "left"
     return new
 
 
 @dataclass(frozen=True)
 class ChatFamily:
-    """A family's form.
+    """Chat format of a family of language models.
 
     Attributes:
-        name: of the option.
-        marks: tokens by which it is known; all must be in the vocabulary.
+        name: value of ``--chat``.
+        marks: control tokens that identify the family; all must be in the vocabulary.
         end: token that ends an answer.
-        system, user: what stands before and after such a message.
-        prompt: what an answer is asked for with.
-        lead: what the answer itself begins with, learned with it.
-        after: what follows the end of an answer.
-        clips: what stands before and after the clips of a message, which then come behind its text; None for clips
-            on lines of their own where they are given.
+        system, user: text before and after a message of that role.
+        prompt: text that starts the assistant's turn.
+        lead: text at the start of an answer, learnt with it.
+        after: text behind the end of an answer.
+        clips: text before and after the clips of a message, which then follow its text; None: clips stay in place,
+            each on a line of its own.
     """
 
     name: str
@@ -91,13 +91,13 @@ class ChatFamily:
     clips: tuple[str, str] | None = None
 
     def template(self, system: str = "") -> str:
-        """The Jinja template; `system` is said where a conversation brings no system message."""
+        """Return the Jinja template; `system` is the default system message."""
         q = json.dumps
-        said = _IN_PLACE
+        content = _IN_PLACE
         if self.clips is not None:
-            said = _BEHIND.format(before=q(self.clips[0]), after=q(self.clips[1]))
+            content = _BEHIND.format(before=q(self.clips[0]), after=q(self.clips[1]))
         return _TEMPLATE.format(
-            said=said,
+            content=content,
             default=q(system),
             system_before=q(self.system[0]),
             system_after=q(self.system[1]),
@@ -130,7 +130,7 @@ FAMILIES = (
         after="\n",
     ),
     ChatFamily("vicuna", ("<s>", "</s>"), "</s>", ("", " "), ("USER: ", " "), "ASSISTANT:", lead=" "),
-    # Never found, for its tokenizer is Vicuna's. The peer encodes "INPUT_VIDEO: " apart, which puts a space before it.
+    # Chosen by name only: its tokenizer is Vicuna's. MotionLLM encodes "INPUT_VIDEO: " separately, hence the space.
     ChatFamily(
         "motionllm",
         ("<s>", "</s>"),
@@ -141,7 +141,7 @@ FAMILIES = (
         clips=(" \n INPUT_VIDEO: ", "."),
     ),
 )
-"""In the order in which they are looked for."""
+"""Families, in the order of detection."""
 
 CHOICES = ("auto", *(family.name for family in FAMILIES), "vimonet")
 
@@ -157,7 +157,7 @@ _TEMPLATE = """\
 {{%- macro said(content) -%}}
 {{%- if content is string -%}}{{{{- content -}}}}
 {{%- else -%}}
-{said}
+{content}
 {{%- endif -%}}
 {{%- endmacro -%}}
 {{{{- bos_token if bos_token is defined and bos_token else '' -}}}}
@@ -192,13 +192,13 @@ _BEHIND = """\
 
 
 def choose_chat(tokenizer: PreTrainedTokenizerBase, choice: str = "auto", system: str = "") -> tuple[str, str, str]:
-    """The form in which a tokenizer's language model is talked to.
+    """Choose the chat format of a language model.
 
     Args:
-        tokenizer: of the language model.
-        choice: a family's name, ``vimonet`` for ViMoNet's own form, or ``auto``: the first family whose tokens the
-            vocabulary holds, else ``vimonet``.
-        system: what every conversation begins with, unless it says so itself; not in ``vimonet``.
+        tokenizer: tokenizer of the language model.
+        choice: a family's name, ``vimonet`` for ViMoNet's own format, or ``auto``: the first family whose tokens are in
+            the vocabulary, else ``vimonet``.
+        system: default system message; not supported by ``vimonet``.
 
     Returns:
         Name of the family, chat template, and the token that ends an answer.

@@ -1,11 +1,8 @@
-"""Configuration of the whole model: a language model, motion and video towers, and the projectors between them.
+"""Configure the whole model: language model, motion, keypoint and video towers, and their projectors.
 
-Notable choices:
-
-- the language model is any causal LM transformers knows, by its own config;
-- a tower's config is the config of the VQ-VAE whose encoder it is, so a trained motion tokenizer drops in unchanged;
-- what an answer needs beyond weights (the caption question, the calibration temperature) travels here, with the
-  weights.
+- The language model is any causal LM of transformers, with its own config.
+- A motion tower has the config of a VQ-VAE and is its encoder, so a trained motion tokenizer is used unchanged.
+- Settings of answers (caption question, calibration temperature, abstention thresholds) are saved with the weights.
 """
 
 from __future__ import annotations
@@ -36,7 +33,7 @@ END_TOKEN = "<|end|>"
 PAD_TOKEN = "<|pad|>"
 SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKEN, KEYPOINT_TOKEN)
 VIDEO_TOKEN = "<|video|>"
-"""Apart from the others: only the tokenizer of a model with a video tower has it, as one token more."""
+"""Special token that only the tokenizer of a model with a video tower has."""
 
 _OLD_NAMES = {
     "translator": "projector",
@@ -46,24 +43,24 @@ _OLD_NAMES = {
     "video_translator": "video_projector",
     "video_translator_norm": "video_projector_norm",
 }
-"""Fields as versions before 0.2 saved them."""
+"""Field names of configs written before 0.2 -> names."""
 
 CLASSES_FILE = "vimonet_classes.py"
-"""Imports the classes from the installed package, for users who load a folder with ``trust_remote_code=True``. Without
-the package transformers answers: "Run `pip install vimonet`"."""
+"""File that imports the classes from the installed package, for loading with ``trust_remote_code=True``; without the
+package transformers reports: "Run `pip install vimonet`"."""
 
 
 def auto_map(**classes: str) -> dict[str, str]:
-    """Name the class of each Auto class as ``config.json`` and ``processor_config.json`` do."""
+    """Return the ``auto_map`` entry of ``config.json`` or ``processor_config.json``: Auto class -> class."""
     return {auto: f"{Path(CLASSES_FILE).stem}.{name}" for auto, name in classes.items()}
 
 
 class HubClass:
-    """Keep transformers from copying our source files into a saved folder, which gets `CLASSES_FILE` instead."""
+    """Keep transformers from copying source files into a saved folder, which gets `CLASSES_FILE` instead."""
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = None) -> None:
-        """Leave the class as it is; transformers calls this after a load with ``trust_remote_code=True``."""
+        """Do nothing; transformers calls this after a load with ``trust_remote_code=True``."""
 
 
 _OLD_THRESHOLDS = {"action_floor": "action", "caption_floor": "caption", "picture_floor": "keypoints_2d"}
@@ -75,32 +72,30 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     """Configuration of [`ViMoNetForConditionalGeneration`].
 
     Attributes:
-        text_config: any causal language model (a config or a dict with ``model_type``; Llama where none is named).
-        motion_config: the VQ-VAE whose encoder reads 3D motion features; None for a model that reads none.
-        keypoint_config: the same for 2D keypoint features; None for a model that reads none.
+        text_config: any causal language model (a config, or a dict with ``model_type``; default Llama).
+        motion_config: VQ-VAE whose encoder reads 3D motion features; None: no motion tower.
+        keypoint_config: the same for 2D keypoint features; None: no keypoint tower.
         projector: ``linear`` (paper, for motion), ``mlp`` (paper, for video) or ``attentive`` (learned queries).
-        projector_queries: language tokens per clip of an attentive projector; the others give one per 4 frames.
-        projector_time: whether every token of a ``linear`` or ``mlp`` projector carries its place in time.
+        projector_queries: tokens per clip of an attentive projector; the others give one per `ratio` frames.
+        projector_time: whether a ``linear`` or ``mlp`` projector adds a time embedding to its tokens.
         projector_heads: attention heads of an attentive projector.
-        motion_token_id: placeholder that one translated 3D feature replaces.
-        keypoint_token_id: placeholder that one translated 2D feature replaces.
-        video_config: a vision or video backbone of transformers, or LanguageBind; None for a model that sees no video.
-        video_layer: hidden state of the video tower that is read, as in ``hidden_states``; None for its family's own
+        motion_token_id, keypoint_token_id, video_token_id: placeholders, each replaced by one projected feature.
+        video_config: a vision or video backbone of transformers, or LanguageBind; None: no video tower.
+        video_layer: hidden state of the video tower to read, an index of ``hidden_states``; None: the family's default
             (-2 for CLIP and LanguageBind, the output for others).
-        video_frames: key frames of a clip, where the tower leaves the choice.
-        video_fit: how pictures become square: ``crop``, ``stretch`` or ``pad``; None as the tower was trained.
-        video_pooling: ``spatial``, ``temporal``, ``attentive``, or ``none`` (the paper's line: every patch a token).
-        video_tokens: most tokens of a clip; exactly so many with attentive pooling; without meaning for ``none``.
+        video_frames: key frames of a clip; towers with a fixed number override it.
+        video_fit: fitting of frames to a square, ``crop``, ``stretch`` or ``pad``; None: as the tower was trained.
+        video_pooling: ``spatial``, ``temporal``, ``attentive``, or ``none`` (paper: every patch is a token).
+        video_tokens: token budget of a clip; exact with attentive pooling, not read with ``none``.
         video_projector: ``mlp`` (paper) or ``linear``.
-        video_projector_norm: whether it normalises its input first; released projectors do not.
-        video_token_id: placeholder that one translated video feature replaces.
-        confidence_temperature: divides the logits before a confidence is read off them; fitted on validation answers.
-        abstention_thresholds: confidence below which the calibrated answer policy puts words aside: ``action`` for the
-            name of an action, ``caption`` for a sentence about one, ``keypoints_2d`` for any other answer about 2D
-            keypoints; likewise fitted, 0 takes every one.
-        answer_policy: ``calibrated`` or ``raw``, where an asker names none: see `vimonet.inference.answer_policy`.
-        caption_question: what ``caption`` asks; the wording captions were trained on.
-        tie_word_embeddings: follows the language model.
+        video_projector_norm: whether the video projector normalises its input; released projectors do not.
+        confidence_temperature: divisor of the logits before a confidence is computed; fitted on validation answers.
+        abstention_thresholds: confidence below which the calibrated answer policy abstains, fitted on validation
+            answers: ``action`` for the name of an action, ``caption`` for a sentence about one, ``keypoints_2d`` for
+            any other answer about 2D keypoints; 0 never abstains.
+        answer_policy: default policy, ``calibrated`` or ``raw``; see `vimonet.inference.answer_policy`.
+        caption_question: question of ``caption``, in the wording of the training data.
+        tie_word_embeddings: copied from the language model.
     """
 
     model_type = "vimonet"
@@ -136,7 +131,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
-        """Resolve the parts and let the language model decide about tied embeddings."""
+        """Resolve the sub-configs and old field names, and copy ``tie_word_embeddings`` from the language model."""
         for old, new in _OLD_NAMES.items():
             if old in kwargs:
                 setattr(self, new, kwargs.pop(old))
@@ -145,7 +140,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
             thresholds[name] = kwargs.pop(old, thresholds[name])
         self.abstention_thresholds = thresholds
         super().__post_init__(**kwargs)
-        # The language model ties its own embeddings; said here too, because saving looks at this level.
+        # The language model ties its own embeddings; save_pretrained reads the flag at this level.
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
         model = "ViMoNetForConditionalGeneration"
         self.auto_map = auto_map(
@@ -159,13 +154,13 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         )
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """Save config.json, and `CLASSES_FILE` beside it."""
+        """Save config.json and `CLASSES_FILE`."""
         super().save_pretrained(save_directory, *args, **kwargs)
         shutil.copyfile(WEIGHTS / CLASSES_FILE, Path(save_directory) / CLASSES_FILE)
 
     @property
     def ratio(self) -> int:
-        """Frames per motion token (4 for T2M-GPT's topology)."""
+        """Return the frames per motion token (4 with T2M-GPT's architecture)."""
         part = self.motion_config or self.keypoint_config
         return int(part.ratio) if part is not None else 4
 
@@ -192,6 +187,6 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
                 raise ValueError(f"abstention_thresholds: {name} is {threshold}; it must lie between 0 and 1.")
         if self.motion_config and self.keypoint_config and self.motion_config.ratio != self.keypoint_config.ratio:
             raise ValueError(
-                f"The motion tower makes one token of {self.motion_config.ratio} frames and the keypoint tower of "
+                f"The motion tower has {self.motion_config.ratio} frames per token and the keypoint tower "
                 f"{self.keypoint_config.ratio}; both must be equal."
             )

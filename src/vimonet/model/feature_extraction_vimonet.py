@@ -1,8 +1,4 @@
-"""From motions to the padded arrays the towers read.
-
-Knows nothing about tokens' text or about weights: which features, how they are normalised, and how many tokens a clip
-becomes.
-"""
+"""Extract normalised, padded motion features for the towers, and count the tokens of a clip."""
 
 from __future__ import annotations
 
@@ -19,14 +15,14 @@ from vimonet.utils.errors import InputError
 
 
 class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
-    """Turns motions into normalised features, 3D and 2D apart.
+    """Extract normalised features of 3D motions and 2D keypoints.
 
     Args:
-        features: ``body`` (what the nano reads) or ``humanml3d`` (the 263 numbers that released weights read). 2D
-            keypoints always become keypoint features.
-        mean, std: [D] of the 3D features; None leaves them as they are.
-        keypoint_mean, keypoint_std: [D2] of the 2D features.
-        max_frames: longest clip in frames at 20 frames/s; longer ones are refused here and windowed by the assistant.
+        features: features of 3D motions, ``body`` (nano) or ``humanml3d`` (263 per frame, for released weights). 2D
+            motions always have keypoint features.
+        mean, std: statistics of the 3D features, [D]; None: no normalisation.
+        keypoint_mean, keypoint_std: statistics of the 2D features, [D2].
+        max_frames: longest clip, in frames at 20 frames/s; the assistant cuts longer ones into windows.
         ratio: frames per token.
         queries: tokens per clip of an attentive projector; None for the others.
     """
@@ -59,7 +55,7 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
     def __call__(
         self, motions: Any | Sequence[Any], return_tensors: str | None = None, *, fps: float | None = None
     ) -> BatchFeature:
-        """Extract and pad.
+        """Extract and pad the features of motions.
 
         Args:
             motions: one motion or a list of them; each a Motion, an array [T, 22, 3] or a path.
@@ -68,17 +64,17 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
 
         Returns:
             motion_values float32 [N, T, D] and motion_mask bool [N, T] of the 3D motions, keypoint_values and
-            keypoint_mask of the 2D ones, each in the order given and only where there is one. T is a multiple of
-            `ratio`; padding is zero.
+            keypoint_mask of the 2D ones, in the given order; absent without such motions. T is a multiple of `ratio`;
+            padding is zero.
 
         Raises:
-            InputError: a file that cannot be read, or a motion longer than `max_frames`.
+            InputError: an unreadable file, or a motion longer than `max_frames`.
         """
         clips = [as_motion(motion, fps=fps) for motion in _as_list(motions)]
         return BatchFeature(self.extract_batch(clips), tensor_type=return_tensors)
 
     def extract_batch(self, clips: Sequence[Motion]) -> dict[str, NDArray]:
-        """Extract and pad, as arrays by the names of `__call__`; a clip that occurs several times is extracted once."""
+        """Extract and pad the features of clips as in `__call__`; a repeated clip is extracted once."""
         data: dict[str, NDArray] = {}
         known: dict[int, NDArray[np.float32]] = {}
         for name, dimensions in (("motion", 3), ("keypoint", 2)):
@@ -91,21 +87,19 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
         return data
 
     def extract(self, motion: Motion) -> NDArray[np.float32]:
-        """Normalised features [T', D] of one motion; T' is at least `ratio`, the last pose being held for shorter
-        ones.
-        """
+        """Extract normalised features [T', D] of one motion; shorter ones hold the last pose up to `ratio` frames."""
         if motion.frames > self.max_frames:
             raise InputError(
                 f"{motion.name}: {motion.frames} frames ({motion.duration:.1f} s) are more than the model's window of "
-                f"{self.max_frames}; cut it with motion.window(start, end), or ask through vimonet.load(), which does."
+                f"{self.max_frames}; cut it with motion.window(start, end), or use vimonet.load(), which does."
             )
         return self.extract_joints(motion.joints, motion.confidence, motion.dimensions)
 
     def extract_joints(
         self, joints: NDArray[np.float32], confidence: NDArray[np.float32] | None = None, dimensions: int = 3
     ) -> NDArray[np.float32]:
-        """As `extract`, of bare joints [T, 22, 3] at 20 frames/s and their confidence [T, 22]."""
-        # One feature per step between two frames: HumanML3D's representation is a frame shorter than the clip.
+        """Extract features of joints [T, 22, 3] at 20 frames/s with confidence [T, 22]; see `extract`."""
+        # HumanML3D's features describe steps between frames, one fewer than frames.
         fewest = self.ratio + (self.features == "humanml3d" and dimensions == 3)
         if len(joints) < fewest:
             joints = _hold_last(joints, fewest)
@@ -126,9 +120,7 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
         return np.ascontiguousarray(values, dtype=np.float32)
 
     def pad(self, features: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Stack features of different lengths: N x [T_i, D] -> values [N, T, D] and mask [N, T], T a multiple of
-        `ratio`.
-        """
+        """Stack features N x [T_i, D] to values [N, T, D] and mask [N, T], T a multiple of `ratio`."""
         longest = -(-max(len(item) for item in features) // self.ratio) * self.ratio
         values = np.zeros((len(features), longest, features[0].shape[1]), np.float32)
         mask = np.zeros((len(features), longest), bool)
@@ -138,17 +130,17 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
         return values, mask
 
     def num_tokens(self, frames: int) -> int:
-        """Language tokens that a clip of so many *feature* frames becomes."""
+        """Count the tokens of a clip with `frames` feature frames."""
         return self.queries if self.queries is not None else -(-frames // self.ratio)
 
 
 def as_motion(motion: Any, *, fps: float | None = None) -> Motion:
-    """A Motion of a Motion, an array [T, 22, 3] (at `fps`) or a path."""
+    """Return a Motion from a Motion, an array [T, 22, 3] (at `fps`) or a path."""
     return motion if isinstance(motion, Motion) else load(motion, fps=fps)
 
 
 def _as_list(motions: Any) -> list[Any]:
-    # An array of three dimensions is one clip; only lists and tuples of clips are many.
+    # An array is one clip; only lists and tuples hold several.
     if isinstance(motions, (Motion, str, bytes)) or hasattr(motions, "__array__") or not isinstance(motions, Iterable):
         return [motions]
     return list(motions)

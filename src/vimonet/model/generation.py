@@ -1,4 +1,4 @@
-"""Generate with clips: they are read in the first step, and follow their row when rows are repeated."""
+"""Generate text with clips, which are read in the first step and repeated with their row."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CLIP_INPUTS = {
 
 
 class ClipGenerationMixin(GenerationMixin):
-    """`GenerationMixin` for a model whose rows of text hold clips."""
+    """Extend `GenerationMixin` to rows of text with clips."""
 
     config: ViMoNetConfig
 
     def prepare_inputs_for_generation(  # type: ignore[override]
         self, input_ids: Any, is_first_iteration: bool | None = False, **kwargs: Any
     ) -> dict[str, Any]:
-        """As the language model's, with clips in the first step only: later their features are in the cache."""
+        """Prepare the inputs of a step; clips only in the first one, later their features are in the cache."""
         prepare: Any = super().prepare_inputs_for_generation  # type: ignore[misc]
         inputs: dict[str, Any] = prepare(input_ids, is_first_iteration=is_first_iteration, **kwargs)
         if not is_first_iteration and kwargs.get("use_cache", True):
@@ -56,7 +56,7 @@ class ClipGenerationMixin(GenerationMixin):
         return input_ids, {**kwargs, **clips}
 
     def _tokens_per_clip(self, kind: str, values: Tensor, mask: Tensor | None) -> Tensor:
-        """Placeholders of each clip, int64 [N]."""
+        """Count the placeholders of each clip, int64 [N]."""
         config = self.config
         frames = torch.full((len(values),), values.shape[1]) if mask is None else mask.sum(1)
         frames = frames.to(values.device)
@@ -70,12 +70,12 @@ class ClipGenerationMixin(GenerationMixin):
 
 
 def _order(places: Tensor, tokens: Tensor, expand_size: int) -> Tensor:
-    """Indices of clips so that each row's clips come `expand_size` times, as a group.
+    """Return clip indices that repeat the clips of each row `expand_size` times as a group.
 
     Args:
-        places: bool [B, S], where the placeholders are.
-        tokens: int64 [N], placeholders of each clip.
-        expand_size: how often each row is repeated.
+        places: positions of the placeholders, bool [B, S].
+        tokens: placeholders of each clip, int64 [N].
+        expand_size: repetitions of each row.
     """
     row = torch.searchsorted(places.sum(1).cumsum(0), tokens.cumsum(0))
     groups = [torch.nonzero(row == i).flatten() for i in range(len(places))]

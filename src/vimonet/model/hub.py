@@ -1,4 +1,4 @@
-"""Load a model folder or hub id with transformers, with one clear sentence where that fails."""
+"""Load a model from a folder or hub id with transformers, with one clear sentence on failure."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
     """Load a model in eval mode on the CPU, and its processor.
 
     Args:
-        source: a folder in the Hugging Face layout, a folder of a PEFT adapter that names its base model, or a hub id.
+        source: a folder in the Hugging Face layout, a folder of a PEFT adapter with its base model, or a hub id.
 
     Raises:
-        InputError: what is missing or damaged, naming the file.
+        InputError: a missing or damaged file.
     """
     folder = base = _folder(source)
     if (folder / _ADAPTER).is_file():
@@ -59,10 +59,10 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
 
 
 def load_by_transformers(folder: Path) -> ViMoNetForConditionalGeneration:
-    """Load the model of a checked folder; half-precision float16, in which small models are shipped, as float32.
+    """Load the model of a checked folder; float16, the format of the shipped small models, becomes float32.
 
     Raises:
-        InputError: the weights lack a tensor of the config's model.
+        InputError: a tensor is missing or of a wrong shape.
     """
     config = ViMoNetConfig.from_pretrained(folder)
     load: Any = ViMoNetForConditionalGeneration.from_pretrained
@@ -78,17 +78,17 @@ def load_by_transformers(folder: Path) -> ViMoNetForConditionalGeneration:
 
 
 load_model: Callable[[Path], ViMoNetForConditionalGeneration] = load_by_transformers
-"""How models are loaded; the command line's fast start puts its own way here."""
+"""Function that loads models; the command line's fast start replaces it."""
 
 
 def _folder(source: str | os.PathLike[str]) -> Path:
-    """The folder itself, or where the hub's copy lies."""
+    """Return the folder itself, or the local copy of a hub id."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path
     if path.exists():
         raise InputError(
-            f"{source}: a file; a model is a folder with config.json, model.safetensors, tokenizer.json ..."
+            f"{source}: this is a file; give a model folder with config.json, model.safetensors, tokenizer.json ..."
         )
     parts = str(source).split("/")
     looks_like_path = len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~") or str(source).startswith("/")
@@ -102,13 +102,13 @@ def _folder(source: str | os.PathLike[str]) -> Path:
         return Path(snapshot_download(str(source)))
     except Exception as error:
         raise InputError(
-            f"{source}: neither a folder here nor a model the hub gives out ({type(error).__name__}); "
+            f"{source}: neither a local folder nor a model on the hub ({type(error).__name__}); "
             "check the name and the network."
         ) from None
 
 
 def _check_files(folder: Path) -> None:
-    """Find what is missing or cut off before transformers does, whose messages speak of other things."""
+    """Raise InputError for missing or truncated files, whose messages in transformers mislead."""
     for name in _NEEDED:
         if not (folder / name).is_file():
             raise InputError(
@@ -131,7 +131,7 @@ def _check_files(folder: Path) -> None:
 
 
 def _with_adapter(model: Any, folder: Path) -> Any:
-    """The model with a PEFT adapter merged into it."""
+    """Merge a PEFT adapter into the model."""
     weights = folder / "adapter_model.safetensors"
     check_safetensors(weights)
     from peft import PeftModel
@@ -144,7 +144,7 @@ def _with_adapter(model: Any, folder: Path) -> Any:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """No bar for what takes a blink, and no report of thirty lines beside the one sentence an error gets."""
+    """Silence transformers' progress bar and load report; errors have one sentence of their own."""
     shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()

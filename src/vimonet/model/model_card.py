@@ -1,7 +1,4 @@
-"""Write the model card (README.md) of a folder from the record of how it was made.
-
-A card says what is known and names what is not: nothing in it is guessed.
-"""
+"""Write the model card (README.md) of a folder from its training record; a card names unknown fields as unknown."""
 
 from __future__ import annotations
 
@@ -19,14 +16,14 @@ RECORD = "training.json"
 _WHAT = {
     "pretrain_lm": "A language model, trained on the text of motion questions alone.",
     "motion_tokenizer": "A motion tokenizer: a VQ-VAE (T2M-GPT, arXiv 2301.06052) with the statistics of its features.",
-    "align": "A ViMoNet model after stage 1: its projectors are trained, its language model is as it was.",
+    "align": "A ViMoNet model after stage 1: its projectors are trained, its language model is unchanged.",
     "instruct": "A ViMoNet model that answers questions about movement.",
     "lift_keypoints": "A ViMoNet model whose keypoint tower lifts 2D keypoints to 3D body features.",
-    "text_motion_retrieval": "A text-motion encoder: captions and movements in one space.",
-    "compose": "Parts that others trained, joined by new projectors. Untrained, it answers nonsense.",
-    "convert": "Weights that others released, converted to ViMoNet's names.",
+    "text_motion_retrieval": "A text-motion encoder, which ranks movements by a sentence.",
+    "compose": "Pretrained parts joined by new projectors, which are untrained: its answers are meaningless.",
+    "convert": "Released weights of another project, converted to ViMoNet's names.",
 }
-"""What a folder holds, by the stage or command that made it."""
+"""Description of a folder, by the stage or command that wrote it."""
 _STAGES = {
     "language": "pretrain_lm",
     "tokenizer": "motion_tokenizer",
@@ -42,11 +39,11 @@ def write_card(folder: str | Path, record: Mapping[str, Any] | None = None, *, n
     """Write ``README.md`` into a model's folder.
 
     Args:
-        folder: the model's; an adapter's ``adapter_config.json`` gives the base model.
+        folder: model folder; the ``adapter_config.json`` of an adapter names the base model.
         record: ``stage`` and, where known, ``command``, ``parts`` (name -> folder or hub id), ``sources`` (a list of
             ``source``, ``licence`` and ``clips``), ``parameters`` (part -> number), scores, ``seed``, ``steps``,
-            ``wall_seconds``, ``machine``, ``versions``; None reads ``training.json`` of the folder.
-        name: title; the folder's name where None.
+            ``wall_seconds``, ``machine``, ``versions``; None: ``training.json`` of the folder.
+        name: title; None: the folder's name.
 
     Returns:
         The card's path.
@@ -87,7 +84,7 @@ def _front_matter(record: Mapping[str, Any], base: str | None, parts: Mapping[st
     known = licences.pop() if len(licences) == 1 else ""
     hub = [name for name in ([base] if base else parts.values()) if name and _is_hub_id(name)]
     return {
-        # The hub knows its own short names only; any other licence is told in the table of sources.
+        # The hub accepts its own short names only; the table of sources states any other licence.
         "license": known.lower() if known.lower() in ("apache-2.0", "mit", "cc-by-4.0", "cc-by-nc-4.0") else "other",
         "language": "en",
         "library_name": "peft" if base else "transformers",

@@ -1,12 +1,9 @@
-"""ViMoNet: motion and video towers and projectors in front of a causal language model.
+"""Define ViMoNet: motion, keypoint and video towers and projectors in front of a causal language model.
 
-Notable choices:
-
-- the language model is a whole `AutoModelForCausalLM`, head included: whatever it does to its logits, it goes on doing;
-- of a VQ-VAE only the encoder is kept: the language model reads features before quantisation;
-- fusion is one `masked_scatter` per kind of input, after a check that counts placeholders against features;
-- attention masks (2D or 4D) and position ids pass through to the language model untouched: training packs questions
-  with them.
+- The language model is a whole `AutoModelForCausalLM` with its head, so its own processing of logits applies.
+- A motion tower is the encoder of a VQ-VAE: the language model reads features before quantisation.
+- Fusion is one `masked_scatter` per modality, after a check that placeholders and features are equal in number.
+- Attention masks (2D or 4D) and position ids pass to the language model unchanged, for packing in training.
 """
 
 from __future__ import annotations
@@ -33,17 +30,18 @@ from vimonet.motion.motion import FPS
 
 @dataclass
 class ViMoNetCausalLMOutputWithPast(CausalLMOutputWithPast):
-    """The language model's output, and where an attentive projector looked.
+    """Output of the language model with the attention weights of attentive projectors.
 
-    projector_attentions: per kind of motion, [N, heads, queries, L] weights over the N clips' features; for ``video``
-        [N, heads, queries, F, P] over frames and patches of attentive pooling, zero on padding; None without any.
+    Attributes:
+        projector_attentions: modality -> weights [N, heads, queries, L] over the features of N clips; for ``video``
+            [N, heads, queries, F, P] over frames and patches, zero on padding; None without attentive projectors.
     """
 
     projector_attentions: dict[str, Tensor] | None = None
 
 
 class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
-    """What both classes share: the config, initialisation, and what the backbone supports."""
+    """Share config, initialisation and supported features between the two model classes."""
 
     config: ViMoNetConfig
     config_class = ViMoNetConfig
@@ -59,7 +57,7 @@ class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Initialise towers and projectors; the language model, a PreTrainedModel of its own, initialises itself."""
+        """Initialise towers and projectors; the language model initialises itself."""
         init_motion_weights(module)
         if isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
@@ -76,9 +74,7 @@ class ViMoNetPreTrainedModel(HubClass, PreTrainedModel):
 
 
 class ViMoNetModel(ViMoNetPreTrainedModel):
-    """Towers, projectors and language model; gives hidden states. Use `ViMoNetForConditionalGeneration` for
-    answers.
-    """
+    """Compute hidden states from towers, projectors and language model; see `ViMoNetForConditionalGeneration`."""
 
     def __init__(self, config: ViMoNetConfig):
         super().__init__(config)
@@ -86,7 +82,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         self.keypoint_tower = keypoint_encoder(config.keypoint_config) if config.keypoint_config else None
         self.video_tower = VideoTower(config.video_config, config.video_layer) if config.video_config else None
         towers = {"motion": config.motion_config, "keypoint": config.keypoint_config}
-        # "translators", the paper's word, is their name in released weights.
+        # State-dict keys keep the paper's word "translators" for projectors.
         self.translators = Projectors(
             config.projector,
             {name: part.code_dim for name, part in towers.items() if part is not None},
@@ -97,7 +93,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
             video=None if self.video_tower is None else self._video_projector(self.video_tower),
         )
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
-        # from_config copies; one shared object keeps the vocabulary size true after resizing.
+        # from_config copies the config; a shared object follows when the vocabulary is resized.
         config.text_config = self.language_model.config
         self.post_init()
 
@@ -116,7 +112,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         }
 
     def get_input_embeddings(self) -> nn.Module:
-        """The language model's token embeddings."""
+        """Return the language model's token embeddings."""
         return self.language_model.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -126,16 +122,16 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
     def get_motion_features(
         self, values: Tensor, mask: Tensor | None = None, name: str = "motion"
     ) -> tuple[Tensor, Tensor | None]:
-        """Encode and translate clips.
+        """Encode and project motion clips.
 
         Args:
-            values: [N, T, D] normalised features.
-            mask: bool [N, T], False on padding; None when there is none.
+            values: normalised features, [N, T, D].
+            mask: bool [N, T], False on padding; None: no padding.
             name: ``motion`` (3D) or ``keypoint`` (2D).
 
         Returns:
-            Language-model inputs [n, H] of all clips one after the other, without padding, and the attention weights of
-            an attentive projector.
+            Language-model inputs [n, H] of all clips, concatenated without padding, and the attention weights of an
+            attentive projector.
 
         Raises:
             ValueError: the model has no tower of that name.
@@ -152,39 +148,39 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
     def get_video_features(
         self, values: Tensor, mask: Tensor | None = None, times: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Encode, pool and translate videos.
+        """Encode, pool and project videos.
 
         Args:
-            values: [N, F, 3, H, W] normalised pictures.
-            mask: bool [N, F], False on padding; None when there is none.
-            times: [N, F] seconds on the clock of the motion beside it; None for frames as far apart as motion tokens.
+            values: normalised frames, [N, F, 3, H, W].
+            mask: bool [N, F], False on padding; None: no padding.
+            times: [N, F] seconds since the start of the paired motion; None: frames as far apart as motion tokens.
 
         Returns:
-            Language-model inputs [n, H] of all clips one after the other, and the weights of attentive pooling
+            Language-model inputs [n, H] of all clips, concatenated, and the weights of attentive pooling
             [N, heads, queries, F', P], zero where a clip has fewer frames than the longest.
 
         Raises:
-            ValueError: the model has no video tower, or the tower cannot take so many frames.
+            ValueError: no video tower, or more frames than it accepts.
         """
         if self.video_tower is None:
             raise ValueError("This model has no video tower; its config needs a video_config.")
         if times is None:
             places = torch.arange(values.shape[1], device=values.device, dtype=torch.float32).expand(len(values), -1)
         else:
-            # One place per motion token: so both streams tell the time alike.
+            # One place per motion token, so that motion and video share a time scale.
             places = times.float() * (FPS / self.config.ratio)
         counts = [values.shape[1]] * len(values) if mask is None else [int(n) for n in mask.sum(1)]
         tokens: dict[int, Tensor] = {}
         weights: dict[int, Tensor] = {}
-        for count in sorted(set(counts)):  # almost always one: clips of like length go through together
+        for count in sorted(set(counts)):  # one batch per number of frames, almost always a single one
             rows = [row for row, frames in enumerate(counts) if frames == count]
             features = self.video_tower(values[rows, :count])
             moments = nn.functional.adaptive_avg_pool1d(places[rows, None, :count], features.shape[1])[:, 0]
             features = features.to(next(self.translators.video.parameters()).dtype)  # type: ignore[union-attr]
-            translated, looked = self.translators(features, "video", places=moments)
-            tokens.update(zip(rows, translated, strict=True))
-            if looked is not None:
-                weights.update(zip(rows, looked, strict=True))
+            projected, attention = self.translators(features, "video", places=moments)
+            tokens.update(zip(rows, projected, strict=True))
+            if attention is not None:
+                weights.update(zip(rows, attention, strict=True))
         order = range(len(values))
         if not weights:
             return torch.cat([tokens[row] for row in order]), None
@@ -204,18 +200,17 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         video_mask: Tensor | None = None,
         video_times: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Embed tokens and put the translated features in the place of their placeholders.
+        """Embed tokens and replace placeholders by projected features.
 
         Args:
-            input_ids: [B, S]; needed when there is a clip.
-            inputs_embeds: [B, S, H] instead of the embeddings of `input_ids`.
-            motion_values, motion_mask: [N, T, D] and bool [N, T], clips in the order of their placeholders over the
-                batch.
+            input_ids: [B, S]; required with clips.
+            inputs_embeds: [B, S, H], used instead of the embeddings of `input_ids`.
+            motion_values, motion_mask: [N, T, D] and bool [N, T]; clips in the order of their placeholders.
             keypoint_values, keypoint_mask: the same for 2D clips.
             video_values, video_mask, video_times: [N, F, 3, H, W], bool [N, F] and seconds [N, F], in the same order.
 
         Returns:
-            [B, S, H], and the projectors' attention weights by name.
+            Embeddings [B, S, H], and the projectors' attention weights by name.
 
         Raises:
             ValueError: placeholders and features differ in number.
@@ -234,7 +229,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
             if values is None:
                 continue
             if input_ids is None:
-                raise ValueError(f"{name}_values need input_ids, which say where the features go.")
+                raise ValueError(f"{name}_values need input_ids with placeholders for the features.")
             token_id = getattr(self.config, f"{name}_token_id")
             if token_id is None:
                 raise ValueError(f"config.{name}_token_id is not set; build_model(config, tokenizer) sets it.")
@@ -271,9 +266,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
         video_times: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Hidden states [B, S, H] of the language model's body; inputs as in `fuse`, the rest as the language
-        model's.
-        """
+        """Compute the hidden states [B, S, H] of the language model's body; clip inputs as in `fuse`."""
         clips = (motion_values, motion_mask, keypoint_values, keypoint_mask, video_values, video_mask, video_times)
         inputs_embeds, _ = self.fuse(input_ids, inputs_embeds, *clips)
         if past_key_values is not None:  # from transformers 5.24 on, generate passes `cache` among the others
@@ -284,7 +277,7 @@ class ViMoNetModel(ViMoNetPreTrainedModel):
 
 
 class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixin):
-    """Motion, video and text in, text out."""
+    """Generate text from motion, video and text."""
 
     def __init__(self, config: ViMoNetConfig):
         super().__init__(config)
@@ -293,11 +286,11 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixi
 
     @property
     def language_model(self) -> PreTrainedModel:
-        """The causal language model."""
+        """Return the causal language model."""
         return self.vimonet.language_model
 
     def get_input_embeddings(self) -> nn.Module:
-        """The language model's token embeddings."""
+        """Return the language model's token embeddings."""
         return self.vimonet.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -305,7 +298,7 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixi
         self.vimonet.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> nn.Module | None:
-        """The language model's head."""
+        """Return the language model's head."""
         return self.language_model.get_output_embeddings()
 
     def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
@@ -313,7 +306,7 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixi
         self.language_model.set_output_embeddings(new_embeddings)
 
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
-        """Resize the language model's embeddings and head; the config follows."""
+        """Resize the language model's embeddings and head, and update the config."""
         return self.language_model.resize_token_embeddings(*args, **kwargs)
 
     def forward(
@@ -334,18 +327,18 @@ class ViMoNetForConditionalGeneration(ViMoNetPreTrainedModel, ClipGenerationMixi
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> ViMoNetCausalLMOutputWithPast | tuple[Any, ...]:
-        """One step of the language model on fused inputs.
+        """Run the language model on fused inputs.
 
         Args:
             input_ids: [B, S] with placeholders.
-            attention_mask: [B, S], or 4D as the language model takes it; passed on untouched.
-            position_ids: [B, S]; passed on untouched.
-            past_key_values: cache; clips belong to the first step only.
+            attention_mask: [B, S], or 4D as the language model accepts it; passed on unchanged.
+            position_ids: [B, S]; passed on unchanged.
+            past_key_values: cache; clips are read in the first step only.
             inputs_embeds, motion_values, motion_mask, keypoint_values, keypoint_mask, video_values, video_mask,
                 video_times: see `ViMoNetModel.fuse`.
-            labels: [B, S], -100 where no loss is taken.
-            logits_to_keep: how many last logits to compute, 0 for all.
-            **kwargs: to the language model.
+            labels: [B, S], -100 = no loss.
+            logits_to_keep: number of last logits to compute; 0: all.
+            **kwargs: arguments of the language model.
         """
         clips = (motion_values, motion_mask, keypoint_values, keypoint_mask, video_values, video_mask, video_times)
         inputs_embeds, attentions = self.vimonet.fuse(input_ids, inputs_embeds, *clips)

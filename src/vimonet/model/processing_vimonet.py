@@ -1,13 +1,10 @@
-"""The processor: chat messages with text, motions and videos in, model inputs out.
+"""Convert chat messages with text, motions and videos to model inputs.
 
-Notable choices:
-
-- the chat template writes one placeholder per clip; `__call__` replaces it with as many as the clip becomes tokens,
-  and reports where the text grew, so that `return_assistant_tokens_mask` marks the right tokens;
-- a motion chooses its own placeholder: 3D motions take ``<|motion|>``, 2D keypoints ``<|keypoints|>``, whatever the
-  text says;
-- questions are folded (see `normalise_question`) on the way in, in training as in use: case or a missing question mark
-  cannot matter.
+- The chat template writes one placeholder per clip. `__call__` repeats it once per token of the clip and reports the
+  offsets, so that `return_assistant_tokens_mask` marks the right tokens.
+- The dimensions of a motion decide its placeholder: ``<|motion|>`` in 3D, ``<|keypoints|>`` in 2D.
+- Questions are folded (see `normalise_question`) in training and at inference: case and a missing question mark do not
+  matter.
 """
 
 from __future__ import annotations
@@ -47,30 +44,29 @@ _SPECIAL = re.compile("|".join(map(re.escape, (*SPECIAL_TOKENS, VIDEO_TOKEN))), 
 
 
 def normalise_question(text: str, *, fold: bool = True) -> str:
-    """The form in which a question reaches the model.
+    """Normalise a question for the model.
 
-    Unicode compatibility forms are unified, control tokens and control characters removed, whitespace runs become one
-    space. With `fold`, also case and closing punctuation go, so that "Which arm is raised?" and "which arm is raised"
-    are one question.
+    Unify Unicode compatibility forms, remove control tokens and control characters, collapse whitespace. With `fold`,
+    remove case and closing punctuation too, so that "Which arm is raised?" equals "which arm is raised".
     """
     text = normalise_prompt(text)
-    # In any case of letters, for folding would turn them all into the real thing.
+    # Control tokens are matched in any case: folding would turn "<|END|>" into a real one.
     text = " ".join(_SPECIAL.sub(" ", text).split())
     return fold_prompt(text) if fold else text
 
 
 class ViMoNetProcessor(HubClass, ProcessorMixin):
-    """Feature extractor, tokenizer and, for a model that sees video, what prepares its frames.
+    """Combine feature extractor, tokenizer and, for a model with a video tower, video processor.
 
     Args:
-        feature_extractor: a `MotionFeatureExtractor` (the attribute's name is how AutoProcessor finds it).
-        tokenizer: a fast tokenizer that has ViMoNet's special tokens.
-        chat_template: Jinja template; ViMoNet's own where none is given.
-        fold_questions: whether user text loses case and closing punctuation, see `normalise_question`.
-        video_processor: a `ViMoNetVideoProcessor` or its settings; None for a model that sees no video.
+        feature_extractor: a `MotionFeatureExtractor` (AutoProcessor finds it by the name of the attribute).
+        tokenizer: a fast tokenizer with ViMoNet's special tokens.
+        chat_template: Jinja template; None: ViMoNet's own.
+        fold_questions: whether to remove case and closing punctuation of user text, see `normalise_question`.
+        video_processor: a `ViMoNetVideoProcessor` or its settings; None for a model without a video tower.
 
     Raises:
-        ValueError: the tokenizer lacks a special token that is needed.
+        ValueError: the tokenizer lacks a special token.
     """
 
     def __init__(
@@ -106,12 +102,12 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
 
     @classmethod
     def get_attributes(cls) -> list[str]:
-        """Name the parts that every folder holds; transformers takes a video processor for one of them."""
+        """Name the parts in every folder; transformers would require a video processor too."""
         return ["feature_extractor", "tokenizer"]
 
     @classmethod
     def get_processor_dict(cls, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Read processor_config.json, also as versions before 0.2 wrote it (``frames`` for the video processor)."""
+        """Read processor_config.json, including the form before 0.2 (``frames`` for the video processor)."""
         settings, kwargs = super().get_processor_dict(*args, **kwargs)
         if (old := settings.pop("frames", None)) is not None:
             names = {"mean": "image_mean", "std": "image_std", "frames": "num_frames"}
@@ -119,7 +115,7 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
         return settings, kwargs
 
     def normalise_question(self, text: str) -> str:
-        """`normalise_question` with this processor's folding."""
+        """Apply `normalise_question` with this processor's folding."""
         return normalise_question(text, fold=self.fold_questions)
 
     def __call__(
@@ -135,27 +131,26 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
         return_text_replacement_offsets: bool = False,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Make model inputs of text with placeholders and the clips they stand for.
+        """Build model inputs from text with placeholders and its clips.
 
         Args:
-            text: one text or a batch; ``<|motion|>`` or ``<|keypoints|>`` once per motion, ``<|video|>`` per video.
-            motion: the motions in the order of their placeholders over the whole batch: Motion, array [T, 22, 3] or
-                path.
-            videos: the same for videos: path, pictures uint8 [N, H, W, 3], `vimonet.video.VideoFrames`; may be
-                nested, a list per text.
-            images, audio: not read; here because transformers passes them.
+            text: one text or a batch, with ``<|motion|>`` or ``<|keypoints|>`` per motion and ``<|video|>`` per video.
+            motion: motions in the order of their placeholders in the batch: Motion, array [T, 22, 3] or path.
+            videos: videos in the order of their placeholders: path, frames uint8 [N, H, W, 3] or
+                `vimonet.video.VideoFrames`; may be nested, a list per text.
+            images, audio: not supported; part of transformers' signature.
             fps: frames per second of arrays.
             return_tensors: ``"pt"`` or ``"np"``.
-            return_text_replacement_offsets: also say where placeholders stood and what they became.
-            **kwargs: for the tokenizer (``padding``, ``max_length`` ...).
+            return_text_replacement_offsets: also return positions and replacements of the placeholders.
+            **kwargs: arguments of the tokenizer (``padding``, ``max_length`` ...).
 
         Returns:
-            input_ids and attention_mask; motion_values, motion_mask, keypoint_values, keypoint_mask where there are
-            such motions; video_values, video_mask, video_times where there are videos.
+            input_ids and attention_mask; for motions motion_values, motion_mask, keypoint_values, keypoint_mask; for
+            videos video_values, video_mask, video_times.
 
         Raises:
-            ValueError: placeholders and clips do not match in number, or truncation cut a clip.
-            InputError: a clip that cannot be read, a motion that is too long, or video without a video tower.
+            ValueError: placeholders and clips differ in number, or truncation cut a clip.
+            InputError: an unreadable clip, a motion that is too long, or video without a video tower.
         """
         if images is not None or audio is not None:
             raise ValueError("ViMoNet reads text, motion and video; images and audio are not supported.")
@@ -178,12 +173,10 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
         )
 
     def apply_chat_template(self, conversation: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in transformers, for messages whose content may hold ``{"type": "motion", "motion": Motion | array |
-        path}`` and ``{"type": "video", "video": path | pictures}`` (with ``frames``, ``start``, ``end`` if wanted), as
-        many as there are and in any order.
+        """Apply the chat template to messages with clips; see `ProcessorMixin.apply_chat_template`.
 
-        User text is normalised, clips are loaded once, motions choose their placeholder. See
-        `ProcessorMixin.apply_chat_template`.
+        A message may hold any number of ``{"type": "motion", "motion": Motion | array | path}`` and ``{"type": "video",
+        "video": path | frames}`` (optional ``frames``, ``start``, ``end``) in any order. User text is normalised.
         """
         batched = bool(conversation) and isinstance(conversation[0], (list, tuple))
         prepared = [self._prepare(messages) for messages in (conversation if batched else [conversation])]
@@ -192,7 +185,7 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
     def messages(
         self, question: str, motion: Any = None, answer: str | None = None, *, video: Any = None
     ) -> list[dict[str, Any]]:
-        """The chat of one question: the motion first, then the video, the question, and the answer when there is one.
+        """Write the messages of one question: motion, video, question, and the answer if given.
 
         `motion` and `video` may each be a list of clips.
         """
@@ -207,28 +200,26 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
     def video_frames(
         self, video: Any, frames: int | None = None, *, start: float | None = None, end: float | None = None
     ) -> VideoFrames:
-        """Key frames of a video as this model wants them; see `as_video_frames`.
+        """Choose the key frames of a video for this model; see `as_video_frames`.
 
         Raises:
-            InputError: the model sees no video, takes another number of frames, or the video cannot be read.
+            InputError: no video tower, a number of frames that it does not accept, or an unreadable video.
         """
         prepare = self.video_processor
         if prepare is None:
             raise InputError(
-                "this model has no video tower and sees no video; give motion, or use a model that has one."
+                "this model has no video tower, so it cannot read video; give motion, or a model with one."
             )
         if frames is not None and prepare.exact and frames != prepare.num_frames:
             raise InputError(
-                f"{frames} frames were asked for, but this model's video tower takes {prepare.num_frames}."
+                f"{frames} frames were asked for, but this model's video tower takes exactly {prepare.num_frames}."
             )
         if isinstance(video, VideoFrames) and frames is None and not prepare.exact and start is None and end is None:
             return video  # chosen already
         return as_video_frames(video, frames or prepare.num_frames, start=start, end=end)
 
     def _prepare(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """A copy of the messages with normalised user text and loaded motions; the caller's own are left as they
-        are.
-        """
+        """Copy the messages with normalised user text and loaded clips."""
         prepared = []
         for message in messages:
             content = message.get("content") or []
@@ -249,7 +240,7 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
         if kind == "video":
             source = next((part[key] for key in ("video", "path") if part.get(key) is not None), None)
             if source is None:
-                raise ValueError('A video content needs "video": a path, or pictures uint8 [N, H, W, 3].')
+                raise ValueError('A video content needs "video": a path, or frames uint8 [N, H, W, 3].')
             span = {"start": part.get("start"), "end": part.get("end")}
             return {"type": "video", "video": _Loaded(self.video_frames(source, part.get("frames"), **span))}
         return part
@@ -257,7 +248,7 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
     def _multimodal_inputs_from_conversations(
         self, conversations: list[list[dict[str, Any]]], *args: Any, **kwargs: Any
     ) -> tuple[list, list, list, dict[str, Any]]:
-        # The hook through which transformers' apply_chat_template hands a message's data to __call__.
+        # transformers' apply_chat_template passes a message's data to __call__ through this hook.
         def clips(messages: list[dict[str, Any]], key: str, *kinds: str) -> list[Any]:
             return [part[key].clip for message in messages for part in message["content"] if part["type"] in kinds]
 
@@ -268,7 +259,7 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
     def _expand(
         self, texts: list[str], clips: list[Motion], video_frames: list[VideoFrames]
     ) -> tuple[list[str], dict[str, Any], list[list[dict[str, Any]]]]:
-        """Replace each placeholder by as many as its clip becomes tokens."""
+        """Repeat each placeholder once per token of its clip; return texts, clip inputs and offsets."""
         wanted = [match for text in texts for match in _PLACEHOLDER.findall(text)]
         for kind, found, given in (
             ("motion", sum(token != VIDEO_TOKEN for token in wanted), len(clips)),
@@ -333,13 +324,13 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        """Names of everything the model's forward reads."""
+        """Name the inputs of the model's forward."""
         video = () if self.video_processor is None else ("video_values", "video_mask", "video_times")
         return [*self.tokenizer.model_input_names, *self.feature_extractor.model_input_names, *video]
 
 
 class _Loaded:
-    """Carry a loaded clip through transformers' chat normalisation, which from 5.24 on turns dataclasses into dicts."""
+    """Hide a loaded clip from transformers' chat normalisation, which from 5.24 on turns dataclasses into dicts."""
 
     def __init__(self, clip: Any) -> None:
         self.clip = clip
@@ -350,7 +341,7 @@ def _as_clips(clips: Any) -> list[Any]:
 
 
 def _flat(clips: Any) -> list[Any]:
-    """Flatten nested lists of clips, in order: transformers gives a list per conversation (motions from 5.24 on)."""
+    """Flatten nested lists of clips: transformers passes a list per conversation (motions from 5.24 on)."""
     return [clip for item in clips for clip in _flat(item)] if isinstance(clips, (list, tuple)) else [clips]
 
 
@@ -362,16 +353,20 @@ def build_processor(
     fold_questions: bool = True,
     video_processor: ViMoNetVideoProcessor | None = None,
 ) -> ViMoNetProcessor:
-    """Build the processor that agrees with the model of `config` about tokens per clip.
+    """Build the processor of the model of `config`, with the same number of tokens per clip.
 
-    Missing special tokens are added to the tokenizer. Give `video_processor` for a video tower with settings of its own
-    (`build_video_processor(config, folder)` reads them from its folder).
+    Args:
+        config: config of the model.
+        tokenizer: gets ViMoNet's special tokens if it lacks them.
+        feature_extractor: None: body features without normalisation.
+        fold_questions: see `ViMoNetProcessor`.
+        video_processor: None: the default of the video tower's family (`build_video_processor` reads saved settings).
     """
     extractor = feature_extractor or MotionFeatureExtractor()
     extractor.ratio = config.ratio
     extractor.queries = config.projector_queries if config.projector == "attentive" else None
-    sees = config.video_config is not None
-    if sees and video_processor is None:
+    has_video = config.video_config is not None
+    if has_video and video_processor is None:
         video_processor = build_video_processor(config)
-    add_special_tokens(tokenizer, video=sees)
+    add_special_tokens(tokenizer, video=has_video)
     return ViMoNetProcessor(extractor, tokenizer, fold_questions=fold_questions, video_processor=video_processor)

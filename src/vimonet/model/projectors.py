@@ -1,16 +1,13 @@
-"""Modality projectors: from a tower's features to tokens the language model can read.
+"""Project the features of a tower to tokens of the language model.
 
-`linear` and `mlp` keep one token per feature, in time. `attentive` reads the whole clip with a fixed number of learned
-queries, so a long clip costs no more than a short one, and its weights say which moments mattered. This is the paper's
-"attention that picks the features that matter" (ViMoNet, arXiv 2508.09818), in the form of a perceiver resampler
-(Flamingo, arXiv 2204.14198).
+`linear` and `mlp` give one token per feature. `attentive` reads the whole clip with a fixed number of learned queries,
+so the number of tokens does not depend on the length, and its weights show which moments it attends to. It is the
+paper's feature-selecting attention (ViMoNet, arXiv 2508.09818) in the form of a perceiver resampler (Flamingo, arXiv
+2204.14198). Projectors normalise their input, since the scale of features before quantisation is arbitrary; released
+video projectors do not.
 
-Every projector first normalises its input: the features come before quantisation, where their scale is whatever
-training left. (Released projectors of video do not, and can be had without.)
-
-A video's features are pooled to a token budget first. Eight frames of 16 x 16 patches are 2,048 features, which the
-paper's line feeds whole. Neighbouring patches are nearly equal: pooled to 5 x 6 per frame they are 240 tokens, and
-every moment keeps its own.
+Video features are first pooled to a token budget. Eight frames of 16 x 16 patches are 2,048 features, which the paper
+passes on in full. Neighbouring patches are nearly equal: pooled to 5 x 6 per frame they are 240 tokens.
 """
 
 from __future__ import annotations
@@ -25,11 +22,11 @@ Pooling = Literal["spatial", "temporal", "attentive", "none"]
 Grid = tuple[int, int, int]
 """Frames, rows and columns of features."""
 _CLOCK = 32
-"""Sinusoids of the place in time."""
+"""Width of the sinusoidal time embedding before its linear map."""
 
 
 class LinearProjector(nn.Module):
-    """One linear map per feature: [N, L, D] -> [N, L, H]."""
+    """Project each feature by a linear layer: [N, L, D] -> [N, L, H]."""
 
     def __init__(self, input_dim: int, output_dim: int, *, norm: bool = True):
         super().__init__()
@@ -37,12 +34,12 @@ class LinearProjector(nn.Module):
         self.linear = nn.Linear(input_dim, output_dim)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, None]:
-        """Features [N, L, D] to tokens [N, L, H]; `mask` is not needed, every feature is translated alone."""
+        """Project features [N, L, D] to tokens [N, L, H] one by one; `mask` is not read."""
         return self.linear(self.norm(features)), None
 
 
 class MLPProjector(nn.Module):
-    """Two layers with GELU (LLaVA-1.5, arXiv 2310.03744): [N, L, D] -> [N, L, H]."""
+    """Project each feature by two layers with GELU (LLaVA-1.5, arXiv 2310.03744): [N, L, D] -> [N, L, H]."""
 
     def __init__(self, input_dim: int, output_dim: int, *, norm: bool = True):
         super().__init__()
@@ -52,12 +49,12 @@ class MLPProjector(nn.Module):
         self.linear_2 = nn.Linear(output_dim, output_dim)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, None]:
-        """Features [N, L, D] to tokens [N, L, H]; `mask` is not needed, every feature is translated alone."""
+        """Project features [N, L, D] to tokens [N, L, H] one by one; `mask` is not read."""
         return self.linear_2(self.act(self.linear_1(self.norm(features)))), None
 
 
 class AttentiveProjector(nn.Module):
-    """Learned queries cross-attend to the features over time: [N, L, D] -> [N, Q, H]."""
+    """Cross-attend from learned queries to the features over time: [N, L, D] -> [N, Q, H]."""
 
     def __init__(self, input_dim: int, output_dim: int, queries: int = 16, heads: int = 8):
         super().__init__()
@@ -77,11 +74,11 @@ class AttentiveProjector(nn.Module):
         )
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Pool a clip into a fixed number of tokens.
+        """Pool clips to a fixed number of tokens.
 
         Args:
             features: [N, L, D].
-            mask: bool [N, L], False where a feature is padding; None when none is.
+            mask: bool [N, L], False on padding; None: no padding.
 
         Returns:
             Tokens [N, Q, H] and the attention weights [N, heads, Q, L], which sum to 1 over the unpadded L.
@@ -89,7 +86,7 @@ class AttentiveProjector(nn.Module):
         n, length, _ = features.shape
         width = self.queries.shape[-1]
         hidden = self.project(self.norm(features))
-        # Keys know their place in time, values do not: a query can ask for "late", and is told what happened there.
+        # Keys carry a time embedding and values do not: a query selects by time and reads content.
         keys = self.key(hidden + sinusoids(length, width, hidden.device).to(hidden.dtype))
         queries = self.query(self.queries).expand(n, -1, -1)
         q, k, v = (self._split(x) for x in (queries, keys, self.value(hidden)))
@@ -102,15 +99,20 @@ class AttentiveProjector(nn.Module):
         return tokens + self.mlp(self.norm_2(tokens)), weights
 
     def _split(self, x: Tensor) -> Tensor:
-        """[N, L, H] -> [N, heads, L, H / heads]."""
+        """Split heads: [N, L, H] -> [N, heads, L, H / heads]."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 def build_projector(
     kind: str, input_dim: int, output_dim: int, *, queries: int = 16, heads: int = 8, norm: bool = True
 ) -> nn.Module:
-    """Make the projector of that name; all take ``(features, mask)`` and return ``(tokens, weights or None)``. Without
-    `norm` a ``linear`` or ``mlp`` one reads features as they come.
+    """Build a projector, a module from ``(features, mask)`` to ``(tokens, attention weights or None)``.
+
+    Args:
+        kind: ``linear``, ``mlp`` or ``attentive``.
+        input_dim, output_dim: widths of tower and language model.
+        queries, heads: of an attentive projector.
+        norm: whether a ``linear`` or ``mlp`` projector normalises its input.
 
     Raises:
         ValueError: unknown kind.
@@ -125,12 +127,12 @@ def build_projector(
 
 
 class VideoProjector(nn.Module):
-    """Pools a video tower's features to a budget, then translates each: [N, F, P, D] -> [N, K, H].
+    """Pool a video tower's features to a token budget, then project them: [N, F, P, D] -> [N, K, H].
 
     Args:
-        kind: ``linear`` or ``mlp`` (the paper's, for video).
-        norm: whether the pooled features are normalised before they are translated.
+        kind: ``linear`` or ``mlp`` (paper).
         input_dim, output_dim: widths of tower and language model.
+        norm: whether pooled features are normalised before projection.
         pooling, rows, columns, budget, heads: see `build_pooling`.
     """
 
@@ -152,26 +154,24 @@ class VideoProjector(nn.Module):
         self.translator = build_projector(kind, input_dim, output_dim, norm=norm)
 
     def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Translate clips.
+        """Pool and project clips.
 
         Args:
             features: [N, F, P, D].
-            places: [N, F] places in time.
+            places: places in time, [N, F].
 
         Returns:
-            Tokens [N, K, H]; their places in time [N, K]; the weights of attentive pooling [N, heads, K, F, P], None
-            for the others.
+            Tokens [N, K, H]; their places in time [N, K]; weights of attentive pooling [N, heads, K, F, P] or None.
         """
         pooled, token_places, weights = self.pooling(features, places)
         return self.translator(pooled)[0], token_places, weights
 
 
 class Projectors(nn.Module):
-    """One projector per kind of input, under one roof so that they train, freeze and travel as one part.
+    """Hold the projectors of all modalities, which are trained, frozen and saved as one part.
 
-    With `time` every token also carries its place in the clip (a learned map of sinusoids, shared by all inputs). A
-    language model with rotary positions knows how far apart two tokens are, but what it reads out of a token does not
-    say when that token was; "is A before B?" needs just that.
+    With `time` a learned time embedding (shared by all modalities) is added to each token. Rotary positions encode the
+    distance of two tokens but not the time of one, which questions such as "is A before B?" need.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class Projectors(nn.Module):
         video: dict[str, Any] | None = None,
     ):
         super().__init__()
-        # The attentive projector's keys know their place already, and its tokens are of no one moment.
+        # The keys of an attentive projector have a time embedding already, and its tokens belong to no single time.
         self.clock = nn.Linear(_CLOCK, output_dim, bias=False) if time and kind != "attentive" else None
         for name, input_dim in input_dims.items():
             self.add_module(name, build_projector(kind, input_dim, output_dim, queries=queries, heads=heads))
@@ -196,14 +196,16 @@ class Projectors(nn.Module):
     def forward(
         self, features: Tensor, name: str, mask: Tensor | None = None, places: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Translate features of the input called `name`; see the projectors for what comes back.
+        """Project features of one modality.
 
         Args:
-            features: [N, L, D]; of ``video`` [N, F, P, D].
+            features: [N, L, D]; for ``video`` [N, F, P, D].
             name: ``motion``, ``keypoint`` or ``video``.
-            mask: bool [N, L], False on padding; not of video.
-            places: of video only, [N, F]: places in time on the scale of motion tokens, so that what happens at one
-                time carries one code in both streams.
+            mask: bool [N, L], False on padding; not read for video.
+            places: places in time of video, [N, F], in units of motion tokens, so that both modalities share a scale.
+
+        Returns:
+            Tokens, and attention weights or None, as the projector of that name.
         """
         if name == "video":
             tokens, places, weights = self.get_submodule(name)(features, places)
@@ -213,14 +215,14 @@ class Projectors(nn.Module):
         return tokens + self.time_code(places).to(tokens.dtype), weights
 
     def time_code(self, places: Tensor) -> Tensor:
-        """What a token carries of its place in time: [...] to [..., H], or 0 in a model without `time`."""
+        """Embed places in time: [...] -> [..., H], or 0 in a model without `time`."""
         if self.clock is None:
             return torch.zeros((), device=places.device)
         return self.clock(place_code(places, _CLOCK).to(self.clock.weight.dtype))
 
 
 def place_code(places: Tensor, width: int) -> Tensor:
-    """Sines and cosines of places, which need not be whole numbers: [...] to float32 [..., width]."""
+    """Compute the sinusoidal embedding of places, which may be fractional: [...] -> float32 [..., width]."""
     half = width // 2
     steps = torch.arange(half, device=places.device, dtype=torch.float32)
     rate = torch.exp(steps * (-math.log(10_000.0) / max(1, half - 1)))
@@ -229,15 +231,15 @@ def place_code(places: Tensor, width: int) -> Tensor:
 
 
 def sinusoids(length: int, width: int, device: torch.device | None = None) -> Tensor:
-    """The code of places 0, 1, ... length - 1: float32 [length, width]."""
+    """Compute the embedding of places 0 to length - 1: float32 [length, width]."""
     return place_code(torch.arange(length, device=device), width)
 
 
 def pooled_grid(kind: Pooling, grid: Grid, budget: int) -> Grid:
-    """Frames, rows and columns that are left after pooling; for ``attentive`` the queries, as (1, 1, budget).
+    """Compute the grid after pooling; (1, 1, budget) for ``attentive``.
 
-    ``spatial`` keeps all frames as long as there is a token for each, ``temporal`` all patches as long as one frame of
-    them fits; what does not fit is pooled along the other axis too. Nothing is ever made larger.
+    ``spatial`` keeps all frames if each can have a token, ``temporal`` all patches if those of one frame fit; the other
+    axis is pooled to the budget. No axis grows.
     """
     frames, rows, columns = grid
     if kind == "attentive":
@@ -257,13 +259,13 @@ def pooled_grid(kind: Pooling, grid: Grid, budget: int) -> Grid:
 
 
 def count_tokens(kind: Pooling, grid: Grid, budget: int) -> int:
-    """Language tokens that a clip of so many features becomes."""
+    """Count the tokens of a clip after pooling."""
     frames, rows, columns = pooled_grid(kind, grid, budget)
     return frames * rows * columns
 
 
 class GridPooling(nn.Module):
-    """Means over neighbouring patches or frames."""
+    """Average neighbouring patches or frames."""
 
     def __init__(self, kind: Pooling, rows: int, columns: int, budget: int):
         super().__init__()
@@ -290,7 +292,7 @@ class GridPooling(nn.Module):
 
 
 class AttentivePooling(nn.Module):
-    """Learned queries look at all patches of all frames (perceiver resampler, Flamingo, arXiv 2204.14198)."""
+    """Cross-attend from learned queries to all patches of all frames (Flamingo's resampler, arXiv 2204.14198)."""
 
     def __init__(self, width: int, queries: int, heads: int):
         super().__init__()
@@ -308,13 +310,12 @@ class AttentivePooling(nn.Module):
             places: [N, F] places in time.
 
         Returns:
-            Tokens [N, Q, D]; the moments they looked at, [N, Q]: the mean place in time under their weights; the
-            weights [N, heads, Q, F, P], which sum to 1 over F and P.
+            Tokens [N, Q, D]; their mean place in time under the attention weights, [N, Q]; the weights
+            [N, heads, Q, F, P], which sum to 1 over F and P.
         """
         n, frames, patches, width = features.shape
         hidden = self.norm(features)
-        # Keys know where and when they are. Values know where: "left of the chair" must be sayable; but not when, as in
-        # the projector.
+        # Keys carry place and time. Values carry the place ("left of the chair") but not the time, as in the projector.
         when = place_code(places.float(), width)[:, :, None].to(hidden.dtype)
         where = place_code(torch.arange(patches, device=features.device), width)[None, None].flip(-1).to(hidden.dtype)
         hidden = hidden + where
@@ -327,7 +328,7 @@ class AttentivePooling(nn.Module):
 
 
 def build_pooling(kind: Pooling, width: int, rows: int, columns: int, budget: int, heads: int) -> nn.Module:
-    """The pooling of that name; all take ``(features, places)`` and give ``(tokens, places, weights or None)``."""
+    """Build a pooling module from ``(features, places)`` to ``(tokens, places, attention weights or None)``."""
     if kind == "attentive":
         return AttentivePooling(width, budget, heads)
     return GridPooling(kind, rows, columns, budget)

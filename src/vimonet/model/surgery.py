@@ -1,4 +1,4 @@
-"""Putting a model together from parts, taking it apart again, and the adapters of its language model."""
+"""Add towers, lifters and adapters to a model, and list its parts."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def add_video_tower(
     video_tower: VideoTower | PreTrainedModel | str | PathLike[str] | None = None,
     **settings: Any,
 ) -> ViMoNetForConditionalGeneration:
-    """A trained model with a video tower beside what it has; on motion it answers as before.
+    """Copy a trained model with a video tower added; its answers on motion stay the same.
 
     Args:
-        model: without a video tower; left as it is.
-        tokenizer: of the model; gets ``<|video|>``.
-        video_tower: as in `build_model`; None for a new one from ``settings["video_config"]``.
-        **settings: fields of the config that begin with ``video_``.
+        model: a model without a video tower; not changed.
+        tokenizer: tokenizer of the model; gets ``<|video|>``.
+        video_tower: as in `build_model`; None: new from ``settings["video_config"]``.
+        **settings: config fields that begin with ``video_``.
 
     Returns:
-        A new model; the video's projector is untrained, everything else has the model's weights.
+        A new model with an untrained video projector.
 
     Raises:
-        ValueError: the model has a video tower already, or none is named.
+        ValueError: the model has a video tower already, or none is given.
         InputError: a video tower that cannot be loaded.
     """
     if model.config.video_config is not None:
@@ -65,27 +65,27 @@ def add_video_tower(
 def add_lifter(
     model: ViMoNetForConditionalGeneration, extractor: MotionFeatureExtractor, width: int
 ) -> ViMoNetForConditionalGeneration:
-    """Let the model read 2D keypoints as the 3D motion they look like: see `vimonet.model.towers.keypoint_lifter`.
+    """Add an untrained 2D-to-3D lifter to a model in place: see `vimonet.model.towers.keypoint_lifter`.
 
-    The keypoint tower becomes a copy of the motion tower behind a lifter, which is untrained; its projector becomes a
-    copy of the motion's. Nothing else changes.
+    The keypoint tower becomes the lifter and a copy of the motion tower; its projector becomes a copy of the motion
+    projector.
 
     Args:
-        model: with both towers; changed in place. One that has a lifter is left as it is.
-        extractor: of the model; body features are normalised as it does.
+        model: a model with motion and keypoint tower; unchanged if it has a lifter.
+        extractor: feature extractor of the model, for the statistics of body features.
         width: channels of the lifter's convolutions.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: a tower is missing, or that of 3D motion reads no body features.
+        ValueError: a tower is missing, or the motion tower does not read body features.
     """
     inner, config = model.vimonet, model.config
     if inner.keypoint_tower is None or inner.motion_tower is None:
-        raise ValueError("Lifting needs a tower of 3D motion and one of 2D keypoints, and the model lacks one.")
+        raise ValueError("Lifting needs a motion tower and a keypoint tower, and the model lacks one of them.")
     if config.motion_config.input_dim != BODY_DIM:
-        raise ValueError("Keypoints are lifted to body features, and the model's 3D tower reads others.")
+        raise ValueError("Keypoints are lifted to body features, which the model's motion tower does not read.")
     if isinstance(inner.keypoint_tower, KeypointEncoder):
         return model
     shape = {**config.motion_config.to_dict(), "input_dim": config.keypoint_config.input_dim, "lift_width": width}
@@ -102,14 +102,14 @@ def add_lifter(
 
 
 def get_parts(model: nn.Module) -> dict[str, nn.Module]:
-    """The parts that train at their own learning rate or are frozen.
+    """Return the parts of a model, each with a learning rate of its own.
 
     Args:
-        model: a `ViMoNetForConditionalGeneration`, bare or wrapped (PEFT, DDP, accelerate).
+        model: a `ViMoNetForConditionalGeneration`, or a wrapper around one (PEFT, DDP, accelerate).
 
     Returns:
-        ``motion_tower``, ``keypoint_tower``, ``video_tower`` (only where the model has one), ``translators``,
-        ``language_model``; together they hold every parameter exactly once.
+        ``motion_tower``, ``keypoint_tower``, ``video_tower`` (if present), ``translators`` (the projectors),
+        ``language_model``; each parameter is in exactly one of them.
     """
     inner = next(module for module in model.modules() if isinstance(module, ViMoNetForConditionalGeneration)).vimonet
     names = ("motion_tower", "keypoint_tower", "video_tower", "translators", "language_model")
@@ -124,12 +124,12 @@ def lora_config(
     targets: tuple[str, ...] | list[str] = _LORA_TARGETS,
     train_projectors: bool = True,
 ) -> LoraConfig:
-    """Adapters on the language model only (LoRA, arXiv 2106.09685), for ``peft.get_peft_model(model, lora_config())``.
+    """Return the PEFT config of adapters on the language model only (LoRA, arXiv 2106.09685).
 
     Args:
         rank, alpha, dropout: as in the paper.
-        targets: names of the language model's linear layers to adapt.
-        train_projectors: train the projectors in full beside them; they are then saved with the adapter.
+        targets: names of the linear layers to adapt.
+        train_projectors: train the projectors in full and save them with the adapter.
     """
     from peft import LoraConfig
 
@@ -137,7 +137,7 @@ def lora_config(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        # A pattern, not names: the towers and projectors must never be matched by accident.
+        # A pattern instead of names, so that no layer of a tower or projector matches.
         target_modules=rf".*\blanguage_model\..*\.({'|'.join(targets)})",
         modules_to_save=["translators"] if train_projectors else None,
         task_type="CAUSAL_LM",
@@ -145,6 +145,6 @@ def lora_config(
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Number of parameters per part, tied ones counted once."""
+    """Count the parameters of each part; tied ones count once."""
     with torch.no_grad():
         return {name: sum(p.numel() for p in part.parameters()) for name, part in get_parts(model).items()}

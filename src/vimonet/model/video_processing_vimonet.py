@@ -1,4 +1,4 @@
-"""Turn videos into the pixel values that a video tower reads, without torchvision."""
+"""Prepare the pixel values that a video tower reads, without torchvision."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _SETTINGS = ("video_preprocessor_config.json", "preprocessor_config.json")
 
 
 class ViMoNetVideoProcessor(HubClass, BaseVideoProcessor):
-    """Turn chosen frames into the pixel values of one video tower, and count the tokens of a clip.
+    """Prepare the key frames of videos for a video tower, and count the tokens of a clip.
 
-    A `BaseVideoProcessor` that prepares frames by its own operations: those of its base class need torchvision.
+    Frames are scaled and normalised here because the operations of `BaseVideoProcessor` need torchvision.
 
     Args:
-        size: pixels of a side, or ``{"height": H, "width": H}``.
-        image_mean, image_std: of the channels, of values 0..1.
-        fit: ``crop`` (short side to size, then the middle), ``stretch`` (both sides) or ``pad`` (long side to size,
-            grey around; nothing at the sides is lost).
-        resample: 2 (bilinear) or 3 (bicubic), as Pillow counts them; or the name.
-        antialias: smooth before shrinking.
+        size: side in pixels, or ``{"height": H, "width": H}``.
+        image_mean, image_std: statistics of the channels, for values from 0 to 1.
+        fit: ``crop`` (short side to size, then centre crop), ``stretch`` (both sides to size) or ``pad`` (long side to
+            size, grey borders; no part of the frame is lost).
+        resample: 2 (bilinear) or 3 (bicubic), Pillow's codes; or the name.
+        antialias: smooth before downscaling.
         num_frames: key frames of a clip.
-        exact: the tower takes no other number of frames.
+        exact: whether the tower accepts no other number of frames.
         tubelet, rows, columns, pooling, tokens: see `pooling`.
     """
 
@@ -81,11 +81,11 @@ class ViMoNetVideoProcessor(HubClass, BaseVideoProcessor):
 
     @property
     def side(self) -> int:
-        """Pixels of a side."""
+        """Return the side in pixels."""
         return int(self.size.height)
 
     def num_tokens(self, frames: int) -> int:
-        """Language tokens that a clip of so many frames becomes."""
+        """Count the tokens of a clip with `frames` frames."""
         grid = (-(-frames // self.tubelet), self.rows, self.columns)
         return count_tokens(self.pooling, grid, self.tokens)
 
@@ -97,14 +97,14 @@ class ViMoNetVideoProcessor(HubClass, BaseVideoProcessor):
         Args:
             videos: one video or a list of them; each as in `as_video_frames`.
             return_tensors: ``"pt"`` for torch, ``"np"`` or None for numpy.
-            **kwargs: not read; here because transformers passes some.
+            **kwargs: not read; transformers passes some.
 
         Returns:
             video_values float32 [N, F, 3, size, size], video_mask bool [N, F] (False where a clip has fewer frames
             than the longest), video_times float32 [N, F] in seconds.
 
         Raises:
-            InputError: a video that cannot be read, or a number of frames this tower cannot take.
+            InputError: an unreadable video, or a number of frames that the tower does not accept.
         """
         given = videos if isinstance(videos, (list, tuple)) else [videos]
         clips = [clip if isinstance(clip, VideoFrames) else as_video_frames(clip, self.num_frames) for clip in given]
@@ -123,44 +123,44 @@ class ViMoNetVideoProcessor(HubClass, BaseVideoProcessor):
     def pixels(self, images: NDArray[np.uint8]) -> Tensor:
         """Convert frames uint8 [N, H, W, 3] to normalised float32 [N, 3, size, size]."""
         mean, std = (torch.tensor(x, dtype=torch.float32)[:, None, None] for x in (self.image_mean, self.image_std))
-        # One frame at a time: eight of 4k would take gigabytes as floats.
+        # One frame at a time: eight 4K frames as floats would take gigabytes.
         fitted = [self._fit(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()) for image in images]
         return (torch.stack(fitted) / 255 - mean) / std
 
-    def _fit(self, picture: Tensor) -> Tensor:
-        (height, width), size = picture.shape[1:], self.side
+    def _fit(self, image: Tensor) -> Tensor:
+        (height, width), size = image.shape[1:], self.side
         if self.fit == "stretch":
-            return self._resize(picture, size, size)
+            return self._resize(image, size, size)
         short, long = min(height, width), max(height, width)
         if self.fit == "pad":
-            scaled = self._resize(picture, *(max(1, round(side * size / long)) for side in (height, width)))
+            scaled = self._resize(image, *(max(1, round(side * size / long)) for side in (height, width)))
             top, left = ((size - side) // 2 for side in scaled.shape[1:])
-            padded = picture.new_full((3, size, size), 127.5)
+            padded = image.new_full((3, size, size), 127.5)
             padded[:, top : top + scaled.shape[1], left : left + scaled.shape[2]] = scaled
             return padded
         other = int(long / short * size)
-        scaled = self._resize(picture, *((size, other) if height <= width else (other, size)))
-        # Python's rounding, half to even, as the published transform.
+        scaled = self._resize(image, *((size, other) if height <= width else (other, size)))
+        # Round half to even, as the published transform does.
         top, left = (round((side - size) / 2.0) for side in scaled.shape[1:])
         return scaled[:, top : top + size, left : left + size]
 
-    def _resize(self, picture: Tensor, height: int, width: int) -> Tensor:
-        if picture.shape[1:] == (height, width):
-            return picture
+    def _resize(self, image: Tensor, height: int, width: int) -> Tensor:
+        if image.shape[1:] == (height, width):
+            return image
         mode = _RESAMPLES[self.resample - 2]
         resized = torch.nn.functional.interpolate(
-            picture[None], (height, width), mode=mode, align_corners=False, antialias=self.antialias
+            image[None], (height, width), mode=mode, align_corners=False, antialias=self.antialias
         )[0]
-        # Bicubic overshoots.
+        # Bicubic interpolation overshoots.
         return resized.clamp(0, 255) if mode == "bicubic" else resized
 
 
 def build_video_processor(config: ViMoNetConfig, source: str | os.PathLike[str] | None = None) -> ViMoNetVideoProcessor:
-    """Build the video processor that a model's video tower needs.
+    """Build the video processor of a model's video tower.
 
     Args:
-        config: with a ``video_config``.
-        source: the tower's own folder; its preprocessor settings, where it has any, give mean and std.
+        config: a config with a ``video_config``.
+        source: folder of the tower, whose preprocessor settings give mean and std; None: the family's.
     """
     tower = config.video_config
     family = family_of(tower)
@@ -188,16 +188,15 @@ def build_video_processor(config: ViMoNetConfig, source: str | os.PathLike[str] 
 
 
 def as_video_frames(video: Any, frames: int, *, start: float | None = None, end: float | None = None) -> VideoFrames:
-    """Key frames of a video.
+    """Choose the key frames of a video.
 
     Args:
-        video: a path, the bytes of a file, a `VideoFrames`, or pictures uint8 [N, H, W, 3]
-            (taken to be 20 frames/s apart).
-        frames: how many are wanted, evenly over the span.
-        start, end: seconds; the stretch that is asked about, whose start becomes time 0.
+        video: a path, the bytes of a file, a `VideoFrames`, or images uint8 [N, H, W, 3] at 20 frames/s.
+        frames: number of frames, spaced evenly over the span.
+        start, end: span in seconds; its start becomes time 0.
 
     Raises:
-        InputError: no readable video, or an array of another shape.
+        InputError: an unreadable video, or an array of another shape.
     """
     first = start or 0.0
     if isinstance(video, (str, bytes, os.PathLike)):
@@ -214,7 +213,7 @@ def as_video_frames(video: Any, frames: int, *, start: float | None = None, end:
         images = np.asarray(video)
         if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
             raise InputError(
-                f"a video of shape {list(images.shape)} and type {images.dtype}; expected pictures [N, H, W, 3] of "
+                f"a video of shape {list(images.shape)} and type {images.dtype}; expected frames [N, H, W, 3] of "
                 "uint8, or a path."
             )
         chosen = VideoFrames(images, np.arange(len(images)) / FPS, duration=len(images) / FPS)

@@ -1,4 +1,4 @@
-"""Read weight files whole, report an import key by key, and write a folder whole or not at all."""
+"""Read and check weight files, report the keys of an import, and write a folder atomically."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ _WRAPPERS = ("net", "state_dict", "model", "vq_model", "vae")
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did with each key of the file.
+    """Record of an import, key by key.
 
-    renamed: file's key -> our key, for every tensor used. unused: keys of the file left aside (other parts of a
-    larger model, optimiser state). missing: keys of ours the file does not hold and that were set otherwise (running
-    means of the codebook, which released files lack). config: the sizes found.
+    Attributes:
+        source: the file.
+        renamed: key of the file -> key of the model, for every tensor that is used.
+        unused: other keys of the file (other parts of a larger model, optimiser state).
+        missing: keys of the model that the file lacks and that are initialised (running means of the codebook).
+        config: sizes found in the file.
     """
 
     source: str
@@ -41,7 +44,7 @@ def check_safetensors(path: Path) -> None:
     """Check that a safetensors file is whole: its header, and the bytes that the header promises.
 
     Raises:
-        InputError: missing, cut off, or another format.
+        InputError: missing, truncated, or another format.
     """
     if not path.is_file():
         raise InputError(f"{path}: missing; the index names it as a part of the weights.")
@@ -56,7 +59,7 @@ def check_safetensors(path: Path) -> None:
 
 
 def read_state_dict(path: str | Path) -> dict[str, Any]:
-    """Tensors of a checkpoint file, unwrapped from ``net``, ``state_dict`` and the like. Never unpickles objects."""
+    """Read the tensors of a checkpoint file, unwrapped from ``net``, ``state_dict`` ..., without unpickling."""
     import torch
 
     file = Path(path)
@@ -92,37 +95,37 @@ _SINGLE = ("model.safetensors", "pytorch_model.bin")
 
 
 def read_tensors(paths: Sequence[str | os.PathLike[str]]) -> dict[str, Tensor]:
-    """All tensors of some checkpoint files, or of folders that hold one in the Hugging Face layout.
+    """Read all tensors of checkpoint files, or of folders in the Hugging Face layout.
 
-    Nothing in a file is executed (``torch.load(weights_only=True)``), and large files are mapped, not read.
+    No code in a file is executed (``torch.load(weights_only=True)``); large files are memory-mapped.
 
     Raises:
-        InputError: a file that is missing, damaged or holds other things than tensors; one name in two files.
+        InputError: a file that is missing, damaged or holds other objects than tensors; one name in two files.
     """
     tensors: dict[str, Tensor] = {}
     for file in [part for path in paths for part in _parts(Path(path))]:
         found = _read(file)
         if twice := sorted(tensors.keys() & found.keys()):
-            raise InputError(f"{file}: holds {twice[0]}, which a file before it holds too; give each part once.")
+            raise InputError(f"{file}: holds {twice[0]}, which an earlier file holds too; give each part once.")
         tensors |= found
     return tensors
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the config.json of a folder; InputError where there is none, or it is no JSON object."""
+    """Read the config.json of a folder; InputError if it is missing or no JSON object."""
     return read_object(Path(folder) / "config.json", "a checkpoint's folder holds its config.json")
 
 
 @contextmanager
 def new_folder(out: str | os.PathLike[str]) -> Iterator[Path]:
-    """A folder to fill, which gets the name `out` when all went well and vanishes when not.
+    """Create a temporary folder that is renamed to `out` on success and deleted on failure.
 
     Raises:
-        InputError: `out` exists and holds something.
+        InputError: `out` exists and is not empty.
     """
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: is there already and not empty; give a new folder.")
+        raise InputError(f"{target}: exists already and is not empty; give a new folder.")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
     part.mkdir()
@@ -155,7 +158,7 @@ def _read(file: Path) -> dict[str, Tensor]:
     if file.suffix != ".safetensors" and file.is_file():
         try:
             loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-        except Exception:  # an old format that cannot be mapped, or damage, which read_state_dict puts into words
+        except Exception:  # an old format that cannot be mapped, or damage, which read_state_dict reports
             return read_state_dict(file)
         if isinstance(loaded, dict) and any(isinstance(value, Tensor) for value in loaded.values()):
             return {key: value for key, value in loaded.items() if isinstance(value, Tensor)}

@@ -1,4 +1,4 @@
-"""Convert weights that others released: a file per peer, and every key of the files accounted for."""
+"""Convert released weights of other projects, one file per project, with a report of every key."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ SOURCES = tuple(_CONVERTERS)
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion made.
+    """Result of a conversion.
 
     Attributes:
-        folder: where it lies; the full list of keys lies in it as conversion.txt.
-        reports: one per part.
-        unused: keys of the files that no part used.
+        folder: output folder, with the full list of keys in conversion.txt.
+        reports: one report per part.
+        unused: keys of the files that no part uses.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Conversion:
     unused: tuple[str, ...]
 
     def lines(self, *, keys: bool = True) -> list[str]:
-        """The report in readable lines; without `keys` the sums only."""
+        """Format the report; without `keys` only the totals."""
         lines: list[str] = []
         for report in self.reports:
             same = sum(theirs == ours for theirs, ours in report.renamed.items())
@@ -62,16 +62,16 @@ class Conversion:
 def convert(
     source: str, files: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], **options: Any
 ) -> Conversion:
-    """Convert the released weights of a peer into a new folder.
+    """Convert the released weights of another project into a new folder.
 
     Args:
         source: one of `SOURCES`.
-        files: its files or folders.
-        out: a folder that is not there yet; written whole or not at all.
-        **options: of the peer's converter (``base``, ``adapter``, ``mean`` ...).
+        files: released files or folders.
+        out: new output folder, written atomically.
+        **options: options of the project's converter (``base``, ``adapter``, ``mean`` ...).
 
     Raises:
-        InputError: an unknown source; files that are missing, damaged, incomplete or of another kind.
+        InputError: an unknown source, or missing, damaged, incomplete or unsuitable files.
     """
     if source not in _CONVERTERS:
         raise InputError(f"source {source!r} is not known; use one of {', '.join(SOURCES)}.")
@@ -90,20 +90,22 @@ def import_motionllm(
     system: str = "",
     **options: Any,
 ) -> Conversion:
-    """Make a model of MotionLLM's video branch: 8 frames, every patch a token, the projector as released.
+    """Build a model from MotionLLM's video branch: 8 frames, every patch a token, the released projector.
 
     Args:
-        files: as of `convert_motionllm`, with a language model among them or named by ``base``.
-        video: LanguageBind's video tower, folder or hub id.
-        out: new folder, which `vimonet.load` reads.
-        system: what stands before ``USER:`` in the prompts it was trained on.
-        **options: of `convert_motionllm`.
+        files: files of `convert_motionllm`, including a language model unless ``base`` names one.
+        video: folder or hub id of LanguageBind's video tower.
+        out: new output folder, for `vimonet.load`.
+        system: text before ``USER:`` in MotionLLM's training prompts.
+        **options: options of `convert_motionllm`.
 
     Raises:
         InputError: parts that are missing, damaged, or do not fit together.
     """
     if options.get("adapter"):
-        raise InputError("--video makes one model with the LoRA merged; leave --adapter or --video away.")
+        raise InputError(
+            "--video builds one model with the LoRA merged, so --adapter has no meaning; remove one of them."
+        )
     if options.get("base") is None and options.get("tokenizer") is None:
         raise InputError("a model needs its tokenizer; name Vicuna's folder with --tokenizer or --base.")
     with new_folder(out) as folder:

@@ -1,12 +1,11 @@
-"""Convert MotionLLM as released (arXiv 2405.20340): a LoRA for lit-gpt's Vicuna-7B v1.5 and a video projector.
+"""Convert MotionLLM's released weights (arXiv 2405.20340): a LoRA for lit-gpt's Vicuna-7B v1.5 and a video projector.
 
-The released code has no motion path (its motion projections are defined and never filled), so there is none here.
+The release has no weights for motion input.
 
-lit-gpt keeps queries, keys and values in one matrix whose rows go head by head: q, k, v of head 0, then of head 1. The
-LoRA that was released adds its update to these rows as if they were all queries, then all keys, then all values (a bug
-of the lit-gpt of its time, lit-gpt issue 891). So training of "queries and values" reached all three of the first third
-of the heads and of the last: of Vicuna's 32 heads, 0-10 and 21-31. The weights are only right that way; the rows are
-kept where they fell.
+lit-gpt stores queries, keys and values in one matrix with interleaved heads: q, k, v of head 0, then of head 1. The
+released LoRA was trained with a bug (lit-gpt issue 891) that adds its update as if the rows were all queries, then all
+keys, then all values. Its update of "queries and values" therefore falls on q, k and v of the first and last third of
+the heads: of Vicuna's 32 heads, 0-10 and 21-31. The conversion keeps the rows where they took effect.
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ _HEAD_SIZE = 128
 
 @dataclass(frozen=True)
 class Adapter:
-    """A LoRA as PEFT has it.
+    """A LoRA in PEFT's layout.
 
     Attributes:
         tensors: ``model.layers.0.self_attn.q_proj.lora_A.weight`` [R, C] and ``...lora_B.weight`` [C, R], of q, k, v.
-        rank, alpha: of the config; an update is ``alpha / rank * B @ A``.
-        report: what became of the file's keys.
+        rank, alpha: an update is ``alpha / rank * B @ A``.
+        report: the import report.
     """
 
     tensors: dict[str, Tensor]
@@ -79,30 +78,30 @@ class Adapter:
             "target_modules": [f"{part}_proj" for part in _PARTS],
             "inference_mode": True,
         }
-        # A and B of a layer share memory between q, k and v, which safetensors does not write.
+        # q, k and v of a layer share the memory of A, which safetensors refuses to write.
         state = {f"base_model.model.{name}": value.clone().contiguous() for name, value in self.tensors.items()}
         save_file(state, target / "adapter_model.safetensors", metadata={"format": "pt"})
         (target / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def is_lit_llama(state: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict holds a language model of lit-gpt (and not only a LoRA for one)."""
+    """Tell whether a state dict holds a language model of lit-gpt, not only a LoRA for one."""
     return "transformer.wte.weight" in state
 
 
 def convert_lit_llama(
     state: Mapping[str, Tensor], *, heads: int | None = None, source: str = "the checkpoint"
 ) -> tuple[dict[str, Tensor], LlamaConfig, ImportReport]:
-    """Rename a lit-gpt Llama (``lit_model.pth``) to transformers' and take its fused attention apart.
+    """Rename a lit-gpt Llama (``lit_model.pth``) to transformers' names and split its fused attention.
 
     Args:
-        state: as lit-gpt saves it, LoRA tensors and others beside it; works on meta tensors.
-        heads: attention heads; where None, heads of 128 as in every Llama of 7B and more.
-        source: for messages.
+        state: state dict of lit-gpt, which may hold LoRA and other tensors too; meta tensors are allowed.
+        heads: attention heads; None: heads of size 128, as in every Llama from 7B.
+        source: name of the checkpoint in messages.
 
     Returns:
         The state dict of `LlamaForCausalLM`, its config (norm, rotary base and length are Vicuna v1.5's, which a state
-        dict does not tell), and the report.
+        dict does not show), and the report.
 
     Raises:
         InputError: not this family, incomplete, or a width that is no multiple of the heads.
@@ -149,20 +148,20 @@ def convert_lora(
     parts: Sequence[str] = ("q", "v"),
     source: str = "the checkpoint",
 ) -> Adapter:
-    """Make a PEFT adapter of a lit-gpt LoRA, every row where it took effect (see the module's text).
+    """Convert a lit-gpt LoRA to a PEFT adapter, every row where it took effect (see the module's docstring).
 
     Args:
-        state: ``transformer.h.0.attn.attn.lora_A`` [parts * r, C], ``lora_B`` [parts * C, r]; works on meta tensors.
-        heads: attention heads; where None, heads of 128.
-        alpha: MotionLLM's; a file does not tell it.
-        parts: what the LoRA was meant for.
-        source: for messages.
+        state: ``transformer.h.0.attn.attn.lora_A`` [parts * r, C], ``lora_B`` [parts * C, r]; meta tensors are allowed.
+        heads: attention heads; None: heads of size 128.
+        alpha: scale of the LoRA, which a checkpoint does not hold; the default is MotionLLM's.
+        parts: intended targets of the LoRA.
+        source: name of the checkpoint in messages.
 
     Returns:
-        An adapter on q, k and v of rank ``parts * r`` (the parts' updates side by side), with alpha scaled alike.
+        An adapter on q, k and v of rank ``parts * r`` (the updates of the parts concatenated), with scaled alpha.
 
     Raises:
-        InputError: no LoRA of this form, or one of other parts.
+        InputError: no LoRA of this layout, or one of other parts.
     """
     pairs: dict[int, dict[str, str]] = {}
     for key in state:
@@ -188,9 +187,9 @@ def convert_lora(
             start = _PARTS.index(part) * width
             rows[start : start + width, i * rank : (i + 1) * rank] = b[i * width : (i + 1) * width]
         module = f"model.layers.{layer}.self_attn"
-        for part, own in _split(rows, _heads(width, heads, source)).items():
+        for part, update in _split(rows, _heads(width, heads, source)).items():
             tensors[f"{module}.{part}_proj.lora_A.weight"] = a
-            tensors[f"{module}.{part}_proj.lora_B.weight"] = own
+            tensors[f"{module}.{part}_proj.lora_B.weight"] = update
         renamed |= {names[side]: f"{module}.{{q,k,v}}_proj.lora_{side}.weight" for side in ("A", "B")}
     sizes = {"layers": len(pairs), "rank": rank, "alpha": alpha, "parts": "+".join(parts)}
     report = ImportReport(source, renamed, tuple(key for key in state if key not in renamed), (), sizes)
@@ -198,10 +197,10 @@ def convert_lora(
 
 
 def merge_lora(state: dict[str, Tensor], adapter: Adapter, *, source: str = "the base model") -> None:
-    """Add an adapter to a state dict of `LlamaForCausalLM`, in place; computed in float32, kept in the base's dtype.
+    """Merge an adapter into a state dict of `LlamaForCausalLM` in place, computed in float32.
 
     Raises:
-        InputError: the base has no such layer, or of another width.
+        InputError: a layer is missing in the base, or has another width.
     """
     for name in adapter.tensors:
         if not name.endswith("lora_A.weight"):
@@ -219,10 +218,10 @@ def merge_lora(state: dict[str, Tensor], adapter: Adapter, *, source: str = "the
 
 
 def check_llama(state: Mapping[str, Tensor], config: Any, source: str) -> None:
-    """Hold names and shapes against `LlamaForCausalLM` of `config`, on the meta device.
+    """Compare names and shapes with `LlamaForCausalLM` of `config`.
 
     Raises:
-        InputError: a tensor is missing, too many, or of another shape.
+        InputError: a missing or unexpected tensor, or one of another shape.
     """
     from transformers import LlamaForCausalLM
 
@@ -246,7 +245,7 @@ def _rename(key: str) -> str | None:
 
 
 def _split(rows: Tensor, heads: int) -> dict[str, Tensor]:
-    """Interleaved rows [3 * C, ...] to those of q, k and v, each [C, ...]."""
+    """Split interleaved rows [3 * C, ...] into q, k and v, each [C, ...]."""
     apart = rows.unflatten(0, (heads, 3, -1))
     return {part: apart[:, i].flatten(0, 1) for i, part in enumerate(_PARTS)}
 
@@ -277,20 +276,20 @@ def convert_motionllm(
     """Convert MotionLLM's files.
 
     Args:
-        files: the LoRA and the projector; also ``lit_model.pth`` of lit-gpt, where there is no `base`.
-        out: folder to fill: ``language_model`` (LoRA merged into the base), or with `adapter`, or without any base,
-            ``adapter`` (PEFT); and ``projector``.
-        base: folder of Vicuna-7B v1.5 as transformers has it.
-        tokenizer: folder of its tokenizer; that of `base`, if it has one, where None.
-        adapter: keep the LoRA apart.
-        alpha: of the LoRA; a file does not tell it.
-        heads: attention heads, where `base` does not tell and they are not of 128.
+        files: LoRA and projector, and without `base` also lit-gpt's ``lit_model.pth``.
+        out: output folder of ``language_model`` (LoRA merged) and ``projector``; with `adapter`, or without a language
+            model, also of ``adapter`` (PEFT).
+        base: folder of Vicuna-7B v1.5 in the layout of transformers.
+        tokenizer: folder of its tokenizer; None: the one of `base`, if any.
+        adapter: save the LoRA separately instead of merging it.
+        alpha: scale of the LoRA, which a checkpoint does not hold.
+        heads: attention heads; None: those of `base`, or heads of size 128.
 
     Returns:
-        A report per part, and the keys of `files` that no part used.
+        A report per part, and the unused keys of `files`.
 
     Raises:
-        InputError: files of another kind, incomplete, or that do not fit together.
+        InputError: unsuitable or incomplete files, or parts that do not fit together.
     """
     source = ", ".join(str(file) for file in files)
     state = read_tensors(files)
@@ -312,8 +311,8 @@ def convert_motionllm(
     width = next(iter(lora.tensors.values())).shape[1]
     if report.config["output_dim"] != width:
         raise InputError(
-            f"{source}: the projector gives {report.config['output_dim']} numbers per token and the language model "
-            f"reads {width}; they are not of one model."
+            f"{source}: the projector has width {report.config['output_dim']} and the language model {width}; give "
+            "files of one model."
         )
     folder = Path(out)
     if language is not None:
@@ -323,7 +322,7 @@ def convert_motionllm(
             tokenizer = base
         save_llama(language, config, folder / "language_model", tokenizer)
     if adapter or language is None:
-        # A path relative to this working directory would be found from no other.
+        # A relative path would be valid in this working directory only.
         lora.save(folder / "adapter", BASE if base is None else os.path.abspath(base))
     (folder / "projector").mkdir()
     save_projector(projector, report, folder / "projector")
@@ -338,10 +337,10 @@ def save_llama(
     folder: Path,
     tokenizer: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write a language model as transformers loads it, with its tokenizer where one is named.
+    """Save a language model in the layout of transformers, with its tokenizer if given.
 
     Raises:
-        InputError: no tokenizer there.
+        InputError: an unreadable tokenizer.
     """
     from transformers import AutoTokenizer, LlamaForCausalLM
 
@@ -350,7 +349,7 @@ def save_llama(
             AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
         except (OSError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
-            raise InputError(f"{tokenizer}: no tokenizer can be loaded from it ({first}).") from None
+            raise InputError(f"{tokenizer}: no tokenizer can be loaded from this folder ({first}).") from None
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
     model.load_state_dict(dict(state), assign=True)

@@ -1,9 +1,8 @@
 """Convert released motion tokenizers of the T2M-GPT family (T2M-GPT, MotionLLM, MotionGPT) to :class:`MotionVQVAE`.
 
-Such a file holds a state dict, often under ``net`` or ``state_dict``, whose names end alike
-(``encoder.model.2.1.model.0.conv1.weight``, ``quantizer.codebook``) behind a prefix of its own (``vqvae.``,
-``vae.``). Sizes are read off the tensors. Activation and dilation leave no trace in a checkpoint: they are the
-family's (relu, 3) unless given.
+A checkpoint holds a state dict, often under ``net`` or ``state_dict``. Its names have common endings
+(``encoder.model.2.1.model.0.conv1.weight``, ``quantizer.codebook``) behind a prefix (``vqvae.``, ``vae.``). Sizes are
+inferred from the tensors; activation and dilation cannot be, and default to the family's (relu, 3).
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ _CODEBOOK = "quantizer.codebook"
 def load_released_vqvae(path: str | Path, **overrides: Any) -> tuple[MotionVQVAE, ImportReport]:
     """Load a released T2M-GPT-family tokenizer from a ``.pth``/``.pt``/``.ckpt``/``.tar`` or ``.safetensors`` file.
 
-    Nothing in the file is executed (``torch.load(weights_only=True)``). ``overrides`` are fields of
-    :class:`MotionVQVAEConfig` that a checkpoint does not tell (``activation``, ``dilation_growth_rate``,
-    ``ema_decay``). Returns the model in eval mode and the report. Save it with ``save_pretrained`` to use it by name
-    afterwards. Raises InputError for a file that is missing, damaged, of another family or incomplete.
+    No code in the file is executed (``torch.load(weights_only=True)``). ``overrides`` are fields of
+    :class:`MotionVQVAEConfig` that a checkpoint does not show (``activation``, ``dilation_growth_rate``,
+    ``ema_decay``). Return the model in eval mode and the report; raise InputError for a file that is missing, damaged,
+    incomplete or of another family.
     """
     file = Path(path)
     state = read_state_dict(file)
@@ -55,10 +54,10 @@ def load_released_vqvae(path: str | Path, **overrides: Any) -> tuple[MotionVQVAE
 def convert_state_dict(
     state: Mapping[str, Tensor], *, source: str = "the checkpoint", **overrides: Any
 ) -> tuple[dict[str, Tensor], MotionVQVAEConfig, dict[str, str], tuple[str, ...]]:
-    """Rename a T2M-GPT-family state dict to ours.
+    """Rename a T2M-GPT-family state dict to the names of :class:`MotionVQVAE`; meta tensors are allowed.
 
-    Returns the renamed tensors, the config their shapes tell, file's key -> our key, and the keys not used. Works on
-    meta tensors. Raises InputError when the family's names are not there.
+    Return the renamed tensors, the config inferred from their shapes, a map from the file's keys to new ones, and the
+    unused keys. Raise InputError if the family's names are missing.
     """
     prefix = _find_prefix(state, source)
     ours = {key[len(prefix) :]: key for key in state if key.startswith(prefix)}
@@ -93,7 +92,7 @@ def convert_state_dict(
 
 
 def _find_prefix(state: Mapping[str, Tensor], source: str) -> str:
-    # A larger model may hold other encoders of that name; the tokenizer is the one with a codebook.
+    # A larger model may hold other encoders of that name; the tokenizer's has a codebook.
     prefixes = [key[: -len(_ANCHOR)] for key in state if key.endswith(_ANCHOR)]
     for prefix in prefixes:
         if prefix + _CODEBOOK in state:
@@ -103,7 +102,7 @@ def _find_prefix(state: Mapping[str, Tensor], source: str) -> str:
 
 
 def _names(down_t: int) -> dict[str, str]:
-    """Module of theirs -> module of ours, without the residual blocks' inside."""
+    """Map module names of the checkpoint to those of `MotionVQVAE`, without the inside of residual blocks."""
     names = {
         "encoder.model.0": "encoder.input",
         f"encoder.model.{2 + down_t}": "encoder.output",
@@ -152,31 +151,31 @@ def convert_t2m_gpt(
     """Convert a released VQ-VAE.
 
     Args:
-        files: the one checkpoint.
-        out: folder to fill: a `MotionVQVAE`, and with statistics the feature extractor that belongs to it.
-        mean, std: ``mean.npy`` and ``std.npy`` [263] of the features it was trained on. They are not in a checkpoint,
-            and without them its tokens mean nothing.
+        files: one checkpoint.
+        out: output folder of the `MotionVQVAE`, and with statistics of its feature extractor.
+        mean, std: ``mean.npy`` and ``std.npy`` [263] of its training features. A checkpoint does not hold them, and
+            features without this normalisation give wrong tokens.
 
     Returns:
-        The report, and the keys not used.
+        The report, and the unused keys.
 
     Raises:
-        InputError: several files, another family, or statistics that do not fit.
+        InputError: several files, another family, or unsuitable statistics.
     """
     if len(files) != 1:
         raise InputError(f"{len(files)} files were given; a motion tokenizer is one checkpoint.")
     if (mean is None) != (std is None):
-        raise InputError("only one of --mean and --std was given; both belong to a checkpoint.")
+        raise InputError("only one of --mean and --std was given; give both.")
     model, report = load_released_vqvae(os.fspath(files[0]))
     if mean is not None and std is not None:
         if model.config.input_dim != _HUMANML3D:
             raise InputError(
-                f"{files[0]}: reads {model.config.input_dim} features, and there are statistics only for HumanML3D's "
-                f"{_HUMANML3D}."
+                f"{files[0]}: reads {model.config.input_dim} features, and --mean and --std are for HumanML3D's "
+                f"{_HUMANML3D}; leave them out."
             )
         scale = _vector(std)
         if not (scale > 0).all():
-            raise InputError(f"{std}: holds deviations that are not above zero.")
+            raise InputError(f"{std}: holds standard deviations that are not above 0; give the file of the checkpoint.")
         MotionFeatureExtractor(
             features="humanml3d", mean=_vector(mean), std=scale, ratio=model.config.ratio
         ).save_pretrained(out)

@@ -1,8 +1,8 @@
-"""Convert projectors as the LLaVA family releases them (arXiv 2310.03744), Video-LLaVA's (arXiv 2311.10122) among them.
+"""Convert the released projectors of the LLaVA family (arXiv 2310.03744), such as Video-LLaVA's (arXiv 2311.10122).
 
-One linear layer, or two with a GELU between. The names differ (``mm_projector.0.weight`` of LLaVA, Video-LLaVA and
-MotionLLM; bare ``0.weight`` of MotionLLM's own file; ``multi_modal_projector.linear_1`` of transformers), the numbers
-mean the same. None has a norm in front, unlike the projectors that are trained here.
+They are one linear layer, or two with a GELU between, under different names: ``mm_projector.0.weight`` (LLaVA,
+Video-LLaVA, MotionLLM), ``0.weight`` (MotionLLM's own file), ``multi_modal_projector.linear_1`` (transformers). They
+have no input norm, unlike projectors trained with ViMoNet.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _NAMED = re.compile(r"(?:^|\.)(?:mm_projector|multi_modal_projector|linear_proj|
 def convert_projector(
     state: Mapping[str, Tensor], *, source: str = "the checkpoint"
 ) -> tuple[dict[str, Tensor], ImportReport]:
-    """Take a projector out of a checkpoint.
+    """Extract a projector from a checkpoint.
 
     Args:
-        state: names as published, with any other tensors beside them; works on meta tensors.
-        source: for messages.
+        state: state dict with published names, which may hold other tensors too; meta tensors are allowed.
+        source: name of the checkpoint in messages.
 
     Returns:
-        The projector under our projectors' names: ``linear_1.weight`` [H, D], ``linear_1.bias`` [H],
-        ``linear_2.weight`` [H, H], ``linear_2.bias`` [H]; or ``linear.weight`` and ``linear.bias``. In the report's
-        config: ``kind`` (``mlp`` or ``linear``), ``input_dim`` and ``output_dim``.
+        The projector: ``linear_1.weight`` [H, D], ``linear_1.bias`` [H], ``linear_2.weight`` [H, H], ``linear_2.bias``
+        [H]; or ``linear.weight`` and ``linear.bias``. The report's config holds ``kind`` (``mlp`` or ``linear``),
+        ``input_dim`` and ``output_dim``.
 
     Raises:
-        InputError: none, several, or another form (deeper, or a module with convolutions).
+        InputError: no projector, several, or another architecture (deeper, or with convolutions).
     """
     prefix = _prefix(state, source)
     names = {key[len(prefix) :]: key for key in state if key.startswith(prefix)}
@@ -64,7 +64,7 @@ def convert_projector(
 
 
 def save_projector(projector: Mapping[str, Tensor], report: ImportReport, folder: str | os.PathLike[str]) -> Path:
-    """Write ``projector.safetensors``; its kind and sizes stand in the file's metadata. Returns the path."""
+    """Write ``projector.safetensors`` with kind and sizes in its metadata; return the path."""
     path = Path(folder) / PROJECTOR
     metadata = {"format": "pt", **{name: str(value) for name, value in report.config.items()}}
     save_file({name: value.contiguous() for name, value in projector.items()}, path, metadata=metadata)
@@ -72,13 +72,13 @@ def save_projector(projector: Mapping[str, Tensor], report: ImportReport, folder
 
 
 def load_projector(folder: str | os.PathLike[str]) -> tuple[dict[str, Tensor], str]:
-    """The tensors and the kind (``mlp`` or ``linear``) of a projector that `save_projector` wrote.
+    """Read the tensors and the kind (``mlp`` or ``linear``) of a projector that `save_projector` wrote.
 
     Args:
-        folder: with ``projector.safetensors``, itself or in its folder ``projector``.
+        folder: folder with ``projector.safetensors`` or ``projector/projector.safetensors``.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: the file is missing or damaged.
     """
     places = [Path(folder) / PROJECTOR, Path(folder) / "projector" / PROJECTOR]
     path = next((place for place in places if place.is_file()), None)
@@ -89,7 +89,7 @@ def load_projector(folder: str | os.PathLike[str]) -> tuple[dict[str, Tensor], s
 
 
 def _form(names: Collection[str]) -> tuple[str | None, dict[str, str]]:
-    """The kind of projector that has just these names, and theirs -> ours."""
+    """Find the kind of projector with exactly these names, and the map to new names."""
     for kind, layers in _FORMS:
         pairs = [(theirs, ours, leaf) for theirs, ours in layers.items() for leaf in ("weight", "bias")]
         wanted = {f"{theirs}.{leaf}".lstrip("."): f"{ours}.{leaf}" for theirs, ours, leaf in pairs}
@@ -99,7 +99,7 @@ def _form(names: Collection[str]) -> tuple[str | None, dict[str, str]]:
 
 
 def _prefix(state: Mapping[str, Tensor], source: str) -> str:
-    """What stands before the layers' names; "" where the file holds a projector and nothing else."""
+    """Find the prefix of the layers' names; "" if the file holds a bare projector."""
     if "0.weight" in state:
         return ""
     found = {key[: match.end()] for key in state if (match := _NAMED.search(key)) and key.count(".", match.end()) < 2}
@@ -127,17 +127,17 @@ def _check(projector: Mapping[str, Tensor], sizes: Mapping[str, Any], source: st
 def convert_video_llava(
     files: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
 ) -> tuple[list[ImportReport], tuple[str, ...]]:
-    """Take the projector out of ``mm_projector.bin``, or out of the shards or the folder of a whole checkpoint.
+    """Convert the projector of ``mm_projector.bin``, or of the shards or folder of a whole checkpoint.
 
     Args:
-        files: in the original's names or in transformers'.
-        out: folder to fill: ``projector``.
+        files: files with original or transformers names.
+        out: output folder; the projector is written to ``projector`` in it.
 
     Returns:
-        The projector's report, and the keys no part used (language model and towers of a whole checkpoint).
+        The report, and the unused keys (language model and towers of a whole checkpoint).
 
     Raises:
-        InputError: no projector, or files that cannot be read.
+        InputError: no projector, or unreadable files.
     """
     projector, report = convert_projector(read_tensors(files), source=", ".join(str(file) for file in files))
     folder = Path(out) / "projector"

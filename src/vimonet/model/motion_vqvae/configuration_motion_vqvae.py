@@ -1,4 +1,4 @@
-"""Configuration of the motion VQ-VAE, of its quantisers and of its encoder alone."""
+"""Configure the motion VQ-VAE, its quantiser and its encoder."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _HUMANML3D_DIM = 263
 
 
 class MotionVQVAEConfig(PretrainedConfig):
-    """Configuration of `vimonet.model.motion_vqvae.modeling_motion_vqvae`. The defaults are T2M-GPT's on HumanML3D.
+    """Configuration of `MotionVQVAE`; the defaults are T2M-GPT's on HumanML3D.
 
     Attributes:
         input_dim: channels of a frame.
-        width, depth, dilation_growth_rate, activation: of the residual blocks; activation is relu, gelu or silu.
+        width, depth, dilation_growth_rate, activation: shape of the residual blocks; activation is relu, gelu or silu.
         code_dim: channels of a token.
         num_codes: codebook entries (ema_reset, residual).
-        down_t, stride_t: down_t stages, each shortening time by stride_t, which is even.
+        down_t, stride_t: number of downsampling stages, and the even factor of each.
         quantizer: ema_reset, residual or fsq.
         num_quantizers: codebooks of residual.
         fsq_levels: levels per dimension of fsq; their product is the number of codes.
-        ema_decay: of the codebook's running means.
-        freeze_codebook: the codebook never changes, in train() mode too.
-        commitment_weight, position_weight: of the loss terms.
-        position_channels: [start, stop) of the local joint positions in a frame, which the loss counts once more;
-            default [4, 67] for HumanML3D's 263 features, none for others.
-        lift_width: channels of the lifter of a keypoint tower (`vimonet.model.towers.keypoint_lifter`); 0 for none.
+        ema_decay: decay of the codebook's running means.
+        freeze_codebook: whether the codebook stays fixed in train() mode.
+        commitment_weight, position_weight: weights of the loss terms.
+        position_channels: [start, stop) of the local joint positions in a frame, which have an extra loss; default
+            [4, 67] for HumanML3D's 263 features, none for others.
+        lift_width: channels of a keypoint tower's lifter (`vimonet.model.towers.keypoint_lifter`); 0: no lifter.
 
     Raises:
         InputError: an unknown activation or quantizer, an odd stride_t.
@@ -65,17 +65,17 @@ class MotionVQVAEConfig(PretrainedConfig):
             raise InputError(f"quantizer {self.quantizer!r} is not known; use one of {', '.join(QUANTIZERS)}.")
         if self.stride_t < 2 or self.stride_t % 2:
             raise InputError(f"stride_t is {self.stride_t}; it must be even.")
-        self.fsq_levels = list(self.fsq_levels or (8, 8, 8))  # 512 codes, as many as the codebook of the paper
+        self.fsq_levels = list(self.fsq_levels or (8, 8, 8))  # 512 codes, the codebook size of T2M-GPT
         if self.position_channels is None and self.input_dim == _HUMANML3D_DIM:
             self.position_channels = [4, 67]
         super().__post_init__(**kwargs)
 
     @property
     def ratio(self) -> int:
-        """Frames per token."""
+        """Return the frames per token."""
         return int(self.stride_t**self.down_t)
 
     @property
     def codebook_size(self) -> int:
-        """Number of distinct codes of one codebook, for every quantiser."""
+        """Return the number of codes of one codebook."""
         return math.prod(self.fsq_levels or ()) if self.quantizer == "fsq" else self.num_codes

@@ -1,8 +1,8 @@
-"""Motion VQ-VAE of T2M-GPT's topology (Zhang et al., CVPR 2023, arXiv 2301.06052), HF-native.
+"""Define the motion VQ-VAE with T2M-GPT's architecture (Zhang et al., CVPR 2023, arXiv 2301.06052).
 
-A 1D convolutional encoder shortens a motion four times in time, a quantiser names each piece, a mirrored decoder
-draws it again. The language model reads :meth:`MotionVQVAE.encode_features`, the features before quantisation.
-:class:`MotionEncoder` also works alone.
+A 1D convolutional encoder downsamples a motion by 4 in time, a quantiser maps each feature to a code, and a mirrored
+decoder reconstructs the motion. The language model reads :meth:`MotionVQVAE.encode_features`, the features before
+quantisation. :class:`MotionEncoder` also works alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vimonet.model.motion_vqvae.quantizers import EMAResetQuantizer, QuantizerOu
 
 
 class ResidualBlock(nn.Module):
-    """x + conv1x1(act(conv3(act(x)))), the first convolution dilated."""
+    """Compute x + conv1x1(act(conv3(act(x)))) with a dilated first convolution."""
 
     def __init__(self, width: int, dilation: int, activation: str) -> None:
         super().__init__()
@@ -33,12 +33,12 @@ class ResidualBlock(nn.Module):
         self.activation = ACT2FN[activation]
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """``x`` [B, C, T] with zeros where ``mask`` [B, 1, T] is False; so is the result."""
+        """Map ``x`` [B, C, T] to the same shape; both are zero where ``mask`` [B, 1, T] is False."""
         return zero(x + self.conv2(self.activation(self.conv1(self.activation(x)))), mask)
 
 
 def _blocks(config: MotionVQVAEConfig) -> nn.ModuleList:
-    # The widest dilation comes first, in the encoder and in the decoder.
+    # T2M-GPT puts the widest dilation first, in the encoder and in the decoder.
     growth = [config.dilation_growth_rate**i for i in reversed(range(config.depth))]
     return nn.ModuleList([ResidualBlock(config.width, dilation, config.activation) for dilation in growth])
 
@@ -71,7 +71,7 @@ class _UpStage(nn.Module):
 
 
 class MotionEncoder(nn.Module):
-    """Motion features to one feature vector per ``config.ratio`` frames. Usable without a quantiser."""
+    """Encode motion features to one feature vector per ``config.ratio`` frames."""
 
     def __init__(self, config: MotionVQVAEConfig) -> None:
         super().__init__()
@@ -84,9 +84,9 @@ class MotionEncoder(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode ``x`` [B, T, input_dim] to [B, ceil(T / ratio), code_dim].
 
-        ``mask``: bool [B, T], True on the real frames, which come first in every row. Padding is set to zero before
-        every convolution, so a clip in a padded batch gives what it gives alone; tokens past its end are zero. A clip
-        whose length is no multiple of ``ratio`` is continued with its last frame.
+        ``mask``: bool [B, T], True on unpadded frames, which come first in every row. Padding is zeroed before every
+        convolution, so the features of a clip do not depend on its batch; tokens past its end are zero. The last frame
+        of a clip is repeated up to a multiple of ``ratio``.
         """
         x, lengths = pad_frames(x, mask, self.config.ratio)
         level = x.shape[1]
@@ -99,17 +99,17 @@ class MotionEncoder(nn.Module):
         return zero(self.output(x), valid).transpose(1, 2)
 
     def embed(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        """What the first blocks read of frames ``x`` [B, input_dim, T], zero where ``valid`` [B, 1, T] is False."""
+        """Embed frames ``x`` [B, input_dim, T], which are zero where ``valid`` [B, 1, T] is False: [B, width, T]."""
         return self.input(x)
 
     def token_mask(self, mask: Tensor) -> Tensor:
-        """Frame mask [B, T] to token mask [B, ceil(T / ratio)]: a token is real when at least one of its frames is."""
+        """Reduce a frame mask [B, T] to a token mask [B, ceil(T / ratio)], True if any of a token's frames is."""
         frames = math.ceil(mask.shape[1] / self.config.ratio) * self.config.ratio
         return F.pad(mask, (0, frames - mask.shape[1])).unflatten(1, (-1, self.config.ratio)).any(-1)
 
 
 class MotionDecoder(nn.Module):
-    """Token features back to motion features, ``config.ratio`` frames per token."""
+    """Decode token features to motion features, ``config.ratio`` frames per token."""
 
     def __init__(self, config: MotionVQVAEConfig) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class MotionDecoder(nn.Module):
         self.activation = ACT2FN[config.activation]
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Decode ``tokens`` [B, N, code_dim] to [B, N * ratio, input_dim]; ``mask`` bool [B, N], True if real."""
+        """Decode ``tokens`` [B, N, code_dim] to [B, N * ratio, input_dim]; ``mask`` bool [B, N], False on padding."""
         valid = None if mask is None else mask[:, None]
         x = self.activation(zero(self.input(zero(tokens.transpose(1, 2), valid)), valid))
         for stage in self.stages:
@@ -135,9 +135,12 @@ class MotionDecoder(nn.Module):
 class MotionVQVAEOutput(ModelOutput):
     """Output of :meth:`MotionVQVAE.forward`.
 
-    loss = reconstruction_loss + position_weight * position_loss + commitment_weight * commitment_loss (scalars).
-    reconstruction [B, T, input_dim]; codes [B, N] (or [B, N, Q]), -1 on padding; features [B, N, code_dim] before
-    quantisation; perplexity: scalar.
+    Attributes:
+        loss: reconstruction_loss + position_weight * position_loss + commitment_weight * commitment_loss (scalars).
+        perplexity: scalar, see `code_perplexity`.
+        reconstruction: [B, T, input_dim].
+        codes: [B, N] (residual: [B, N, Q]), -1 on padding.
+        features: features before quantisation, [B, N, code_dim].
     """
 
     loss: Tensor | None = None
@@ -151,12 +154,12 @@ class MotionVQVAEOutput(ModelOutput):
 
 
 class MotionVQVAE(PreTrainedModel):
-    """Motion tokenizer: encoder, quantiser, decoder. See :class:`MotionVQVAEConfig`."""
+    """Motion tokenizer: encoder, quantiser and decoder. See :class:`MotionVQVAEConfig`."""
 
     config_class = MotionVQVAEConfig
     base_model_prefix = "motion_vqvae"
     main_input_name = "motion_values"
-    # Running means in half precision stop moving, and half-precision distances choose other codes.
+    # Half precision stalls running means and changes the nearest codes.
     _keep_in_fp32_modules_strict = ["quantizer"]
     _no_split_modules = ["ResidualBlock"]
 
@@ -172,24 +175,18 @@ class MotionVQVAE(PreTrainedModel):
         init_motion_weights(module)
 
     def freeze(self) -> MotionVQVAE:
-        """Stop everything: no gradients, a codebook that stays, also after ``train()``. Returns self."""
+        """Turn off gradients and codebook updates, also after ``train()``; return self."""
         self.requires_grad_(False)
         self.quantizer.frozen = True
         return self
 
     def encode_features(self, motion_values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Features before quantisation: ``[B, T, input_dim]`` -> ``[B, ceil(T / ratio), code_dim]``.
-
-        ``mask`` bool [B, T] as in :class:`MotionEncoder`.
-        """
+        """Compute features before quantisation, [B, T, input_dim] -> [B, ceil(T / ratio), code_dim]; mask [B, T]."""
         return self.encoder(motion_values, mask)
 
     @torch.no_grad()
     def encode(self, motion_values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Codes: int64 ``[B, ceil(T / ratio)]`` (``residual``: ``[..., Q]``), -1 on padding.
-
-        Never changes the codebook, whatever the mode.
-        """
+        """Encode to int64 codes [B, ceil(T / ratio)] (residual: [..., Q]), -1 on padding; the codebook stays."""
         training, self.quantizer.training = self.quantizer.training, False
         try:
             return self._quantise(self.encoder(motion_values, mask), mask).codes
@@ -197,19 +194,16 @@ class MotionVQVAE(PreTrainedModel):
             self.quantizer.training = training
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Motion features ``[B, N * ratio, input_dim]`` of codes ``[B, N]`` (``[B, N, Q]``).
-
-        A code of -1 is padding and gives zeros.
-        """
+        """Decode codes [B, N] (residual: [B, N, Q]) to motion features [B, N * ratio, input_dim], 0 for code -1."""
         mask = codes >= 0 if codes.ndim == 2 else (codes >= 0).all(-1)
         return self.decoder(self.quantizer.lookup(codes).to(self.dtype), mask)
 
     def forward(
         self, motion_values: Tensor, mask: Tensor | None = None, return_dict: bool | None = None, **kwargs: Any
     ) -> MotionVQVAEOutput | tuple[Tensor, ...]:
-        """Reconstruct ``motion_values`` [B, T, input_dim]; losses over the real frames (smooth L1, as in the paper).
+        """Reconstruct ``motion_values`` [B, T, input_dim]; losses are smooth L1 over unpadded frames, as in the paper.
 
-        ``mask`` bool [B, T] as in :class:`MotionEncoder`. In train() mode the codebook learns, unless it is frozen.
+        ``mask``: bool [B, T] as in :class:`MotionEncoder`. In train() mode the codebook is updated unless frozen.
         """
         features = self.encoder(motion_values, mask)
         tokens = self._quantise(features, mask)
@@ -243,9 +237,9 @@ class MotionVQVAE(PreTrainedModel):
 
 @torch.no_grad()
 def init_motion_weights(module: nn.Module) -> None:
-    """Initialise one module of a motion tower as torch does by default (He-uniform, arXiv 1502.01852).
+    """Initialise a module of a motion tower as torch does by default (He-uniform, arXiv 1502.01852).
 
-    For the ``_init_weights`` of a model that holds a :class:`MotionEncoder`; modules of other kinds are left alone.
+    For the ``_init_weights`` of a model with a :class:`MotionEncoder`; other modules are not changed.
     """
     if isinstance(module, (nn.Conv1d, nn.Linear)):
         init.kaiming_uniform_(module.weight, a=math.sqrt(5))
@@ -260,9 +254,9 @@ def init_motion_weights(module: nn.Module) -> None:
 
 
 def pad_frames(x: Tensor, mask: Tensor | None, ratio: int) -> tuple[Tensor, Tensor | None]:
-    """Continue every clip of ``x`` [B, T, D] with its last frame up to a multiple of ``ratio``.
+    """Repeat the last frame of every clip of ``x`` [B, T, D] up to a multiple of ``ratio``.
 
-    Returns ``x`` with T rounded up and the lengths [B] (multiples of ``ratio``), or None when there is no mask.
+    Return ``x`` with T rounded up, and the lengths [B] (multiples of ``ratio``) or None without a mask.
     """
     total = math.ceil(x.shape[1] / ratio) * ratio
     if mask is None:
@@ -275,14 +269,14 @@ def pad_frames(x: Tensor, mask: Tensor | None, ratio: int) -> tuple[Tensor, Tens
 
 
 def _level_mask(lengths: Tensor | None, frames: int, step: int) -> Tensor | None:
-    """[B, 1, frames / step], True on the real steps at this resolution."""
+    """Compute the mask [B, 1, frames / step], True on unpadded steps at this resolution."""
     if lengths is None:
         return None
     return (torch.arange(frames // step, device=lengths.device)[None] < (lengths // step)[:, None])[:, None]
 
 
 def zero(x: Tensor, mask: Tensor | None) -> Tensor:
-    """``x`` [B, C, T] with zeros where ``mask`` bool [B, 1, T] is False; as it is without a mask."""
+    """Zero ``x`` [B, C, T] where ``mask`` bool [B, 1, T] is False."""
     return x if mask is None else x.masked_fill(~mask, 0.0)
 
 

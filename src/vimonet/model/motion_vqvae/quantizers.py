@@ -1,9 +1,9 @@
-"""Quantise the motion VQ-VAE's features, by three quantisers behind one interface.
+"""Quantise the motion VQ-VAE's features with one of three quantisers.
 
-Every quantiser maps features ``[B, N, C]`` to a :class:`QuantizerOutput` and codes back to features. ``residual`` and
-``fsq`` come from ``vector-quantize-pytorch``. ``ema_reset`` is a class of our own: the released HumanML3D checkpoints
-were trained with its exact update (dead codes replaced each step by the first rows of the batch, running sums kept),
-which the library's cannot be set to.
+A quantiser maps features ``[B, N, C]`` to a :class:`QuantizerOutput`, and codes back to features. ``residual`` and
+``fsq`` come from ``vector-quantize-pytorch``. ``ema_reset`` reproduces the update that released HumanML3D checkpoints
+were trained with (dead codes replaced in each step by the first rows of the batch, running sums kept), which that
+library does not offer.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from vimonet.utils.errors import InputError
 
 
 class QuantizerOutput(NamedTuple):
-    """What a quantiser returns.
+    """Output of a quantiser.
 
-    quantised: ``[B, N, C]``, straight-through gradient, zero where masked. codes: int64 ``[B, N]`` (``[B, N, Q]`` for
-    ``residual``), -1 where masked. commitment_loss: scalar, mean squared distance of the features to their (detached)
-    code. perplexity: scalar, exp of the entropy of the code frequencies in this batch.
+    Attributes:
+        quantised: [B, N, C] with straight-through gradient, zero where masked.
+        codes: int64 [B, N] (residual: [B, N, Q]), -1 where masked.
+        commitment_loss: mean squared distance of features to their (detached) codes, scalar.
+        perplexity: exp of the entropy of the code frequencies in the batch, scalar.
     """
 
     quantised: Tensor
@@ -35,10 +37,7 @@ class QuantizerOutput(NamedTuple):
 
 
 class Quantizer(nn.Module):
-    """Base of the quantisers: masking, straight-through estimator, loss and perplexity are shared; the look-up differs.
-
-    ``frozen`` stops every change of the codebook, also in ``train()`` mode.
-    """
+    """Share masking, loss and perplexity between quantisers; ``frozen`` turns codebook updates off."""
 
     def __init__(self, num_codes: int, frozen: bool) -> None:
         super().__init__()
@@ -47,12 +46,12 @@ class Quantizer(nn.Module):
 
     @property
     def updating(self) -> bool:
-        """Whether the next forward may change the codebook."""
+        """Tell whether the next forward may update the codebook."""
         return self.training and not self.frozen
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> QuantizerOutput:
-        """Quantise ``features`` [B, N, C]; ``mask`` bool [B, N], True where a token is real."""
-        # The codebook lives in float32: bfloat16 distances pick other codes, bfloat16 running means stop moving.
+        """Quantise ``features`` [B, N, C]; ``mask`` bool [B, N], False on padding."""
+        # float32: bfloat16 distances change the nearest code, and bfloat16 running means stall.
         with torch.autocast(device_type=features.device.type, enabled=False):
             x = features.float()
             quantised, codes = self._quantise(x, mask)
@@ -64,7 +63,7 @@ class Quantizer(nn.Module):
         return QuantizerOutput(quantised.to(features.dtype), codes, loss, perplexity)
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """Features ``[B, N, C]`` of ``codes`` ``[B, N]`` or ``[B, N, Q]``; a code of -1 gives zeros."""
+        """Look up the features [B, N, C] of codes [B, N] or [B, N, Q]; zeros for code -1."""
         raise NotImplementedError
 
     def _quantise(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -78,9 +77,8 @@ class Quantizer(nn.Module):
 class EMAResetQuantizer(Quantizer):
     """T2M-GPT's codebook: exponential moving averages, dead codes reset from the batch (arXiv 2301.06052, section 3.1).
 
-    In training the output uses the codebook as it was before the update. Running sums are part of the state dict here
-    (the released checkpoints lack them), so an interrupted training resumes exactly. Under ``torch.distributed`` sums
-    and reset rows are those of the global batch.
+    The training output uses the codebook before the update. Running sums are in the state dict, unlike in released
+    checkpoints, so a resumed training is exact. Under ``torch.distributed`` sums and reset rows are global.
     """
 
     codebook: Tensor
@@ -98,7 +96,7 @@ class EMAResetQuantizer(Quantizer):
 
     @torch.no_grad()
     def set_codebook(self, codebook: Tensor, count: float = 8.0) -> None:
-        """Start from ``codebook`` [K, C]. A code unused for log(count) / (1 - decay) steps (208) is reset."""
+        """Set ``codebook`` [K, C]; an unused code is reset after log(count) / (1 - decay) steps (208)."""
         self.codebook.copy_(codebook)
         self.code_sum.copy_(codebook * count)
         self.code_count.fill_(count)
@@ -133,15 +131,15 @@ class EMAResetQuantizer(Quantizer):
         if _distributed():
             dist.all_reduce(total)
             dist.all_reduce(count)
-        # float32 and this order of operations: counts sit exactly on the threshold of 1.
+        # Keep float32 and this order of operations: counts lie exactly on the threshold of 1.
         self.code_sum.copy_(self.decay * self.code_sum + (1.0 - self.decay) * total)
         self.code_count.copy_(self.decay * self.code_count + (1.0 - self.decay) * count)
         alive = (self.code_count >= 1.0)[:, None]
-        # where, not a weighted sum: a count that has decayed to 0 would spread NaN.
+        # `where` instead of a weighted sum, in which a count of 0 would spread NaN.
         self.codebook.copy_(torch.where(alive, self.code_sum / self.code_count[:, None], self._first_rows(rows)))
 
     def _first_rows(self, rows: Tensor) -> Tensor:
-        """The first ``num_codes`` rows of the global batch, repeated with a little noise when there are fewer."""
+        """Return the first ``num_codes`` rows of the global batch, repeated with slight noise if there are fewer."""
         if _distributed():
             rows = _gather_rows(rows[: self.num_codes], self.num_codes)
         if len(rows) == 0:
@@ -152,12 +150,12 @@ class EMAResetQuantizer(Quantizer):
             rows = rows + torch.randn_like(rows) * (0.01 / math.sqrt(rows.shape[1]))
         rows = rows[: self.num_codes].contiguous()
         if _distributed():
-            dist.broadcast(rows, src=0)  # the noise must be the same everywhere
+            dist.broadcast(rows, src=0)  # the noise must be the same in all processes
         return rows
 
 
 class ResidualQuantizer(Quantizer):
-    """Residual VQ (SoundStream, arXiv 2107.03312), from the library: each codebook codes what the last left over."""
+    """Residual VQ (SoundStream, arXiv 2107.03312): each codebook quantises the residual of the one before."""
 
     def __init__(self, num_codes: int, dim: int, decay: float, num_quantizers: int, frozen: bool = False) -> None:
         super().__init__(num_codes, frozen)
@@ -169,9 +167,9 @@ class ResidualQuantizer(Quantizer):
             codebook_size=num_codes,
             decay=decay,
             threshold_ema_dead_code=1,
-            commitment_weight=0.0,  # ours, over real tokens only
+            commitment_weight=0.0,  # `Quantizer.forward` computes the loss, over unpadded tokens
             rotation_trick=False,
-            # k-means would initialise on the first call even in eval(): a tower that only reads must not change.
+            # k-means would initialise the codebook on the first call even in eval().
             kmeans_init=False,
         )
         _save_all_buffers(self.vq)
@@ -187,7 +185,7 @@ class ResidualQuantizer(Quantizer):
         return quantised, codes
 
     def _synchronise(self) -> None:
-        # The library looks for a process group when it is built; a Trainer may open it later.
+        # The library checks for a process group on construction; a Trainer may create it later.
         if self.updating and _distributed():
             for module in self.vq.modules():
                 if hasattr(module, "all_reduce_fn") and not module.use_ddp:
@@ -199,14 +197,14 @@ class ResidualQuantizer(Quantizer):
 
 
 class FSQQuantizer(Quantizer):
-    """Finite scalar quantisation (arXiv 2309.15505): no codebook to learn, so nothing can drift or die."""
+    """Finite scalar quantisation (arXiv 2309.15505), which has no codebook to learn."""
 
     def __init__(self, levels: list[int], dim: int, frozen: bool = False) -> None:
         super().__init__(math.prod(levels), frozen)
         from vector_quantize_pytorch import FSQ
 
         self.levels = list(levels)
-        # FSQ reads values while it is built, which from_pretrained's meta device has none of.
+        # FSQ reads tensor values on construction, which fails on from_pretrained's meta device.
         with torch.device("cpu"):
             self.fsq = FSQ(levels=self.levels, dim=dim)
         _save_all_buffers(self.fsq)
@@ -221,7 +219,7 @@ class FSQQuantizer(Quantizer):
 
 
 def build_quantizer(config: MotionVQVAEConfig) -> Quantizer:
-    """The quantiser that ``config.quantizer`` names; InputError for another name."""
+    """Build the quantiser that ``config.quantizer`` names; InputError for an unknown name."""
     dim, frozen = config.code_dim, config.freeze_codebook
     if config.quantizer == "ema_reset":
         return EMAResetQuantizer(config.num_codes, dim, config.ema_decay, frozen)
@@ -233,13 +231,13 @@ def build_quantizer(config: MotionVQVAEConfig) -> Quantizer:
 
 
 def _save_all_buffers(module: nn.Module) -> None:
-    """Make every buffer part of the state dict: ``from_pretrained`` leaves the others empty (meta device)."""
+    """Add every buffer to the state dict; ``from_pretrained`` leaves other buffers empty (meta device)."""
     for part in module.modules():
         part._non_persistent_buffers_set.clear()
 
 
 def code_perplexity(codes: Tensor, num_codes: int) -> Tensor:
-    """Scalar in 1..num_codes: exp of the entropy of the code frequencies; codes below 0 (padding) are left out."""
+    """Compute exp of the entropy of the code frequencies, 1 to num_codes; negative codes (padding) are ignored."""
     counts = torch.bincount(codes[codes >= 0].flatten(), minlength=num_codes).float()
     frequency = counts / counts.sum().clamp_min(1.0)
     return torch.exp(-(frequency * torch.log(frequency + 1e-7)).sum())
@@ -257,7 +255,7 @@ def _distributed() -> bool:
 
 
 def _gather_rows(rows: Tensor, capacity: int) -> Tensor:
-    """Rows of every rank one after the other, at most ``capacity``."""
+    """Concatenate the rows of all ranks, at most ``capacity``."""
     size = torch.tensor([len(rows)], device=rows.device)
     sizes = [torch.zeros_like(size) for _ in range(dist.get_world_size())]
     dist.all_gather(sizes, size)

@@ -1,10 +1,9 @@
-"""2D keypoints read as the 3D movement they look like: a lifter, then an encoder of body features.
+"""Lift 2D keypoints to 3D body features, and encode them as the keypoint tower.
 
-A camera does not say which way a body turns or how far a foot goes forward; shoulders, knees and the clip around a
-frame mostly do. A small network of convolutions over time learns it from 3D movements filmed by virtual cameras (stage
-`lift`; 2D-to-3D lifting after Pavllo et al., CVPR 2019, arXiv 1811.11742). What it says is laid out as the body
-features of 3D motion: so the keypoint tower begins as a copy of the motion tower, and what the language model has
-learnt of 3D motion holds for keypoints too.
+A single 2D pose is ambiguous in depth; the frames around it resolve most of it. A small temporal convolutional network
+learns the lifting from 3D movements projected through virtual cameras (stage `lift-keypoints`; after Pavllo et al.,
+CVPR 2019, arXiv 1811.11742). Its output has the layout of the body features of 3D motion, so the keypoint tower starts
+as a copy of the motion tower, and the language model's knowledge of 3D motion transfers to keypoints.
 """
 
 from __future__ import annotations
@@ -21,20 +20,15 @@ _DILATIONS = (1, 3, 9, 27, 1)
 _J = len(BODY_JOINTS)
 FACING, ROOT = 2, 5
 POSE = FACING + ROOT + 3 * _J + 3 * _J
-"""What is lifted of a frame: sine and cosine of the facing (0: toward the camera); pelvis height (m), its velocity up,
-forward and to the left (m/s), turning rate (rad/s); joints from the pelvis in the facing (m); their velocities
+"""Channels of a lifted pose: sine and cosine of the facing (0: toward the camera); pelvis height (m), its velocity up,
+forward and to the left (m/s), turning rate (rad/s); joints relative to the pelvis in the facing (m); their velocities
 (m/s)."""
 JOINTS = slice(FACING + ROOT, FACING + ROOT + 3 * _J)
-"""Where the joints stand among these."""
+"""Channels of the joints in a lifted pose."""
 
 
 class Lifter(nn.Module):
-    """Normalised keypoint features of every frame to what they look like in depth.
-
-    Args:
-        input_dim: of the keypoint features.
-        width: channels of the convolutions.
-    """
+    """Estimate the 3D pose of every frame from normalised keypoint features [.., input_dim], by `width` channels."""
 
     def __init__(self, input_dim: int, width: int) -> None:
         super().__init__()
@@ -43,9 +37,9 @@ class Lifter(nn.Module):
         self.output = nn.Conv1d(width, POSE, 1)
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
-        """[B, D, T] and bool [B, 1, T] (True on real frames) to [B, POSE, T], zero on padding.
+        """Map features [B, D, T] to poses [B, POSE, T], zero where ``valid`` [B, 1, T] is False.
 
-        The length of (sine, cosine) is below 1 where the facing is uncertain.
+        The norm of (sine, cosine) is below 1 where the facing is uncertain.
         """
         hidden = zero(self.input(zero(x, valid)), valid)
         for block in self.blocks:
@@ -53,18 +47,18 @@ class Lifter(nn.Module):
         return zero(self.output(hidden), valid)
 
     def of_rows(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The same of features [B, T, D] and a mask bool [B, T]: [B, T, POSE]."""
+        """Map features [B, T, D] with a mask bool [B, T] to poses [B, T, POSE]."""
         return self(values.transpose(1, 2), None if mask is None else mask[:, None]).transpose(1, 2)
 
 
 def body_of(pose: Tensor, seen: Tensor) -> Tensor:
-    """Lifted poses as body features (`vimonet.motion.features.body_features`), not normalised.
+    """Convert lifted poses to unnormalised body features (`vimonet.motion.features.body_features`).
 
-    Path and turn since the first frame are added up here: a network that looks at a few seconds cannot.
+    Path and turn since the first frame are integrated here, beyond the receptive field of the network.
 
     Args:
         pose: [B, POSE, T].
-        seen: [B, 15, T], 1 where pelvis and joints were seen.
+        seen: visibility of pelvis and joints, 0 or 1, [B, 15, T].
 
     Returns:
         [B, BODY_DIM, T].
@@ -74,21 +68,21 @@ def body_of(pose: Tensor, seen: Tensor) -> Tensor:
     step = angle.diff(dim=-1)
     turned = nn.functional.pad(torch.atan2(step.sin(), step.cos()).cumsum(-1), (1, 0))
     sine, cosine = turned.sin(), turned.cos()
-    ahead, aside = root[:, 2], root[:, 3]
-    path = torch.stack([ahead * cosine - aside * sine, ahead * sine + aside * cosine], dim=1)
+    forward, left = root[:, 2], root[:, 3]
+    path = torch.stack([forward * cosine - left * sine, forward * sine + left * cosine], dim=1)
     path = (path.cumsum(-1) - path[..., :1]) / FPS
     time = (torch.arange(pose.shape[-1], device=pose.device) / (10 * FPS)).expand_as(turned)
     since = torch.stack([sine, cosine, turned / torch.pi, time.to(pose.dtype)], dim=1)
-    there = seen[:, 1:].repeat_interleave(3, 1)
-    moving = there * torch.cat([there[..., :1], there[..., :-1]], dim=-1)  # a joint that has just come has no velocity
-    return torch.cat([root, path, since, joints * there, velocities * moving, seen], dim=1)
+    visible = seen[:, 1:].repeat_interleave(3, 1)
+    moving = visible * torch.cat([visible[..., :1], visible[..., :-1]], dim=-1)  # a velocity needs two visible frames
+    return torch.cat([root, path, since, joints * visible, velocities * moving, seen], dim=1)
 
 
 class KeypointEncoder(MotionEncoder):
-    """A motion encoder of body features, of 2D keypoints made by a `Lifter`.
+    """Encode 2D keypoints by lifting them to body features.
 
-    The keypoints themselves are added to what the first blocks read: a camera's picture says things that no pose does.
-    The lifter learns in stage `lift` alone; answers do not change it.
+    An embedding of the keypoints is added to the embedding of the lifted features, since the lifted pose loses their
+    place in the image. The lifter is trained in stage `lift-keypoints` alone and has no gradient here.
     """
 
     body_mean: Tensor
@@ -103,7 +97,7 @@ class KeypointEncoder(MotionEncoder):
         self.register_buffer("body_std", torch.ones(BODY_DIM))
 
     def embed(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        """What the first blocks read of normalised keypoint features ``x`` [B, input_dim, T]."""
+        """Embed normalised keypoint features ``x`` [B, input_dim, T]: [B, width, T]."""
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             pose = self.lifter(x.to(self.lifter.input.weight.dtype), valid).float()
             body = body_of(pose, x[:, -1 - _J :].float())  # flags are never normalised
@@ -112,5 +106,5 @@ class KeypointEncoder(MotionEncoder):
 
 
 def keypoint_encoder(config: MotionVQVAEConfig) -> MotionEncoder:
-    """The tower of 2D keypoints that a config describes: with a lifter where ``lift_width`` is given."""
+    """Build the keypoint tower of a config, with a lifter if ``lift_width`` is above 0."""
     return KeypointEncoder(config) if config.lift_width else MotionEncoder(config)

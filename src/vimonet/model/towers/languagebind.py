@@ -1,9 +1,8 @@
-"""LanguageBind's video encoder (arXiv 2310.01852) and the import of its published checkpoints.
+"""Define LanguageBind's video encoder (arXiv 2310.01852) and import its published checkpoints.
 
-CLIP's vision transformer with attention over time put in front of every layer: each patch (and the class token) first
-looks at itself in the other frames, then at the other patches of its own frame. Patch embedding, attention and MLP are
-transformers' CLIP; what is ours is the layer and the loader. Module names are those of the published checkpoint
-without its prefix ``vision_model.``.
+It is CLIP's vision transformer with temporal attention in front of every layer: each patch (and the class token)
+attends to itself in the other frames, then to the other patches of its frame. Patch embedding, attention and MLP are
+those of transformers' CLIP. Module names are those of the published checkpoint without the prefix ``vision_model.``.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ _FIELDS = ("hidden_act", "layer_norm_eps", "num_attention_heads", "attention_dro
 
 @strict
 class LanguageBindVideoConfig(CLIPVisionConfig):
-    """Sizes of [`LanguageBindVideoModel`]; the defaults are the published ViT-L/14's.
+    """Configuration of [`LanguageBindVideoModel`]; the defaults are the published ViT-L/14's.
 
     Attributes:
-        num_frames: most frames of a clip; each layer has an embedding for each of them.
+        num_frames: largest number of frames of a clip; each layer has an embedding per frame.
     """
 
     model_type = "languagebind_video"
@@ -51,7 +50,7 @@ class LanguageBindVideoConfig(CLIPVisionConfig):
 
 
 class LanguageBindLayer(GradientCheckpointingLayer):
-    """Attention over time, attention over space, MLP; each with its norm in front and a residual around it."""
+    """Apply attention over time, attention over space and an MLP, each pre-normalised with a residual."""
 
     def __init__(self, config: LanguageBindVideoConfig):
         super().__init__()
@@ -65,9 +64,9 @@ class LanguageBindLayer(GradientCheckpointingLayer):
         self.mlp = CLIPMLP(config)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """[N, F, L, D] to the same; L is the class token and the patches of one frame."""
+        """Map [N, F, L, D] to the same shape; L is the class token and the patches of one frame."""
         n, frames, length, width = hidden.shape
-        # Every token in time; the embedding stays in the residual, as published.
+        # Attention over time per token; the embedding stays in the residual, as in the published model.
         x = hidden.transpose(1, 2).reshape(n * length, frames, width) + self.temporal_embedding[:, :frames]
         x = x + self.temporal_attn(self.temporal_layer_norm1(x))[0]
         x = x.view(n, length, frames, width).transpose(1, 2).reshape(n * frames, length, width)
@@ -77,7 +76,7 @@ class LanguageBindLayer(GradientCheckpointingLayer):
 
 
 class LanguageBindEncoder(nn.Module):
-    """The stack of layers."""
+    """Apply all layers."""
 
     def __init__(self, config: LanguageBindVideoConfig):
         super().__init__()
@@ -85,7 +84,7 @@ class LanguageBindEncoder(nn.Module):
         self.gradient_checkpointing = False
 
     def forward(self, hidden: Tensor) -> list[Tensor]:
-        """Hidden states [N, F, L, D] before the first layer and after each."""
+        """Return the hidden states [N, F, L, D] before the first layer and after each layer."""
         states = [hidden]
         for layer in self.layers:
             states.append(layer(states[-1]))
@@ -93,7 +92,7 @@ class LanguageBindEncoder(nn.Module):
 
 
 class LanguageBindVideoModel(CLIPPreTrainedModel):
-    """The video tower: clips [N, F, 3, H, W] in, one hidden state per frame and patch out."""
+    """Encode clips [N, F, 3, H, W] to one hidden state per frame and patch."""
 
     config: LanguageBindVideoConfig  # type: ignore[assignment]
     config_class = LanguageBindVideoConfig
@@ -105,14 +104,14 @@ class LanguageBindVideoModel(CLIPPreTrainedModel):
     def __init__(self, config: LanguageBindVideoConfig):
         super().__init__(config)
         self.embeddings = CLIPVisionEmbeddings(config)
-        # The misspelling is the checkpoint's.
+        # Misspelt in the published checkpoint.
         self.pre_layrnorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.encoder = LanguageBindEncoder(config)
         self.post_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The patch embedding."""
+        """Return the patch embedding."""
         return self.embeddings.patch_embedding
 
     @torch.no_grad()
@@ -128,7 +127,7 @@ class LanguageBindVideoModel(CLIPPreTrainedModel):
 
         Args:
             pixel_values: [N, F, 3, H, W], normalised as CLIP's images.
-            output_hidden_states: also give the states between the layers.
+            output_hidden_states: also return the states of all layers.
             **kwargs: not read; transformers passes some.
 
         Returns:
@@ -152,7 +151,7 @@ class LanguageBindVideoModel(CLIPPreTrainedModel):
 
 
 def is_languagebind(config: Mapping[str, Any]) -> bool:
-    """Whether a config.json is that of a published LanguageBind video checkpoint."""
+    """Tell whether a config.json belongs to a published LanguageBind video checkpoint."""
     vision = config.get("vision_config") or {}
     return config.get("model_type") == "LanguageBindVideo" or bool(
         isinstance(vision, Mapping) and vision.get("add_time_attn")
@@ -165,15 +164,15 @@ def load_released_languagebind(
     """Load the video tower of a published LanguageBind video checkpoint.
 
     Args:
-        folder: with ``model.safetensors`` or ``pytorch_model.bin``; nothing in the file is executed.
-        config: its config.json. The activation stands nowhere else: the class the checkpoint was saved from defaults
-            to quick_gelu, the published ViT-L/14 was trained with gelu.
+        folder: folder with ``model.safetensors`` or ``pytorch_model.bin``; no code in the file is executed.
+        config: its config.json, which must name the activation: the class of the checkpoint defaults to quick_gelu, but
+            the published ViT-L/14 was trained with gelu.
 
     Returns:
-        The model in eval mode, and what became of every key of the file.
+        The model in eval mode, and the import report.
 
     Raises:
-        InputError: weights missing or damaged, keys missing, or no word about the activation.
+        InputError: weights missing or damaged, keys missing, or no activation.
     """
     path = next((Path(folder) / name for name in _WEIGHTS if (Path(folder) / name).is_file()), None)
     if path is None:
@@ -191,16 +190,15 @@ def load_released_languagebind(
 def convert_languagebind(
     state: Mapping[str, Tensor], *, source: str = "the checkpoint", **fields: Any
 ) -> tuple[dict[str, Tensor], LanguageBindVideoConfig, ImportReport]:
-    """Take the video tower out of a published state dict.
+    """Extract the video tower from a published state dict.
 
     Args:
-        state: names as published (``vision_model....``, or without that prefix); works on meta tensors.
-        source: for messages.
-        **fields: of the config, what shapes do not tell: ``hidden_act``, ``num_attention_heads``, ``layer_norm_eps``.
+        state: published names, with or without the prefix ``vision_model.``; meta tensors are allowed.
+        source: name of the checkpoint in messages.
+        **fields: config fields that shapes do not show: ``hidden_act``, ``num_attention_heads``, ``layer_norm_eps``.
 
     Returns:
-        Our state dict, the config, and the report: `unused` are text tower, projections, logit scale and the
-        ``position_ids`` of old transformers.
+        State dict, config and report; its `unused` are text tower, projections, logit scale and ``position_ids``.
 
     Raises:
         InputError: not this family, or incomplete.
@@ -246,10 +244,10 @@ def convert_languagebind_folder(
 
     Args:
         files: its folder (config.json and weights), or the weights in it.
-        out: folder to fill with the video tower.
+        out: output folder of the video tower.
 
     Returns:
-        The tower's report, and the keys not used (text tower, projections, logit scale).
+        The report, and the unused keys.
 
     Raises:
         InputError: several files, a folder without config.json, or another family.

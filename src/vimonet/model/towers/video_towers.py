@@ -1,8 +1,8 @@
-"""Video towers: any vision or video backbone of transformers, and LanguageBind, behind one output shape.
+"""Wrap the vision and video backbones of transformers, and LanguageBind, as video towers with one output shape.
 
-An image backbone (CLIP, SigLIP, SigLIP2, DINOv2, ResNet, ConvNeXt ...) reads every frame alone; a video backbone
-(VideoMAE, V-JEPA 2, ViViT, LanguageBind) reads the clip. Class and register tokens are left out: a feature belongs to a
-place in the picture and a moment.
+An image backbone (CLIP, SigLIP, SigLIP2, DINOv2, ResNet, ConvNeXt ...) reads each frame alone; a video backbone
+(VideoMAE, V-JEPA 2, ViViT, LanguageBind) reads the clip. Class and register tokens are dropped, so that each feature
+belongs to one patch and one time.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 @dataclass(frozen=True)
 class Family:
-    """What a family of backbones wants.
+    """Input and output conventions of a family of backbones.
 
     Attributes:
-        video: reads whole clips rather than single pictures.
-        exact: the frames of a clip are fixed by its position embeddings.
-        convolutional: gives a map of features [N, D, rows, columns].
-        layer: hidden state that is taken; None for the output.
-        mean, std: of its pictures.
-        fit, resample, antialias: how pictures are brought to its size, see `ViMoNetVideoProcessor`.
+        video: reads whole clips instead of single frames.
+        exact: its position embeddings fix the number of frames.
+        convolutional: returns a feature map [N, D, rows, columns].
+        layer: hidden state to read; None: the output.
+        mean, std: statistics of its input images.
+        fit, resample, antialias: scaling of frames, see `ViMoNetVideoProcessor`.
     """
 
     video: bool = False
@@ -56,7 +56,7 @@ FAMILIES: dict[str, Family] = {
     "resnet": Family(convolutional=True),
     "convnext": Family(convolutional=True),
     "convnextv2": Family(convolutional=True),
-    # The last layer but one, as LLaVA, Video-LLaVA and MotionLLM read CLIP's towers.
+    # The second-to-last layer, which LLaVA, Video-LLaVA and MotionLLM read from CLIP.
     "clip_vision_model": Family(layer=-2, mean=_CLIP[0], std=_CLIP[1]),
     "languagebind_video": Family(
         True, True, layer=-2, mean=_CLIP[0], std=_CLIP[1], resample="bilinear", antialias=False
@@ -70,10 +70,10 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(config: PreTrainedConfig) -> Family:
-    """The family of a backbone's config.
+    """Return the family of a backbone's config.
 
     Raises:
-        ValueError: a video backbone whose order of tokens is not known here, or no backbone of patches at all.
+        ValueError: a video backbone with an unknown order of tokens, or no backbone with patches.
     """
     known = FAMILIES.get(config.model_type)
     if known is not None:
@@ -90,26 +90,26 @@ def family_of(config: PreTrainedConfig) -> Family:
 
 
 def image_side(config: PreTrainedConfig) -> int:
-    """Height and width of the pictures a backbone reads, in pixels."""
+    """Return the height and width of a backbone's input images in pixels."""
     side, patch = _side(config), _patch(config)
     assert side is not None
     return side // patch * patch
 
 
 def feature_grid(config: PreTrainedConfig, frames: int) -> Grid:
-    """Frames, rows and columns of a backbone's features for a clip of so many frames."""
+    """Return the frames, rows and columns of a backbone's features for a clip of `frames` frames."""
     rows = image_side(config) // _patch(config)
     return -(-frames // tubelet(config)), rows, rows
 
 
 def tubelet(config: PreTrainedConfig) -> int:
-    """Frames per feature in time: 1 but for tubelet embeddings."""
+    """Return the frames per feature: above 1 with tubelet embeddings only."""
     size = getattr(config, "tubelet_size", 1) if family_of(config).video else 1
     return int(size[0] if isinstance(size, (list, tuple)) else size)
 
 
 def clip_frames(config: PreTrainedConfig) -> int | None:
-    """Frames a clip must have; None where any number will do."""
+    """Return the required number of frames of a clip; None if any number is accepted."""
     return int(config.num_frames) if family_of(config).exact else None
 
 
@@ -120,7 +120,7 @@ def _convolutional(config: PreTrainedConfig) -> bool:
 def _patch(config: PreTrainedConfig) -> int:
     size: Any = getattr(config, "patch_size", None)
     if _convolutional(config):
-        # Pixels per feature: the stem's stride (4 in a ResNet), doubled by every stage after the first.
+        # Pixels per feature: the stem's stride (4 in a ResNet), doubled by each stage after the first.
         halvings = len(config.hidden_sizes) - (not getattr(config, "downsample_in_first_stage", False))
         return int(size or 4) * 2**halvings
     if size is None and isinstance(getattr(config, "tubelet_size", None), (list, tuple)):
@@ -133,20 +133,19 @@ def _side(config: PreTrainedConfig) -> int | None:
         return None
     size: Any = getattr(config, "image_size", None) or getattr(config, "crop_size", None)
     if size is None and _convolutional(config):
-        size = 224  # any will do; ImageNet's is what such weights were trained on
+        size = 224  # convolutions accept any size; ImageNet weights were trained on this one
     if size is None and config.model_type == "siglip2_vision_model":
         size = int(config.num_patches**0.5) * _patch(config)
     return None if size is None else int(size[0] if isinstance(size, (list, tuple)) else size)
 
 
 class VideoTower(nn.Module):
-    """A backbone whose features have one shape. With every parameter frozen it stays in eval mode and keeps no
-    gradients.
+    """Wrap a backbone, so that features have one shape. A frozen tower stays in eval mode and keeps no activations.
 
     Args:
-        config: of the backbone.
-        layer: hidden state to take, counted as in ``hidden_states``; None for the family's own.
-        backbone: with its weights; new from the config where None.
+        config: config of the backbone.
+        layer: hidden state to read, an index of ``hidden_states``; None: the family's default.
+        backbone: backbone with weights; None: new from the config.
     """
 
     def __init__(self, config: PreTrainedConfig, layer: int | None = None, backbone: PreTrainedModel | None = None):
@@ -155,22 +154,22 @@ class VideoTower(nn.Module):
         self.layer = self.family.layer if layer is None else layer
         self.backbone = AutoModel.from_config(config) if backbone is None else backbone
         self.config: PreTrainedConfig = self.backbone.config
-        # Parts that only pre-training or retrieval needs.
+        # The predictor is used in pre-training only.
         if config.model_type == "vjepa2":
             self.backbone.predictor = None
 
     @property
     def dim(self) -> int:
-        """Width of a feature."""
+        """Return the width of a feature."""
         return int(self.config.hidden_sizes[-1] if self.family.convolutional else self.config.hidden_size)
 
     @property
     def frozen(self) -> bool:
-        """Whether no parameter is trained."""
+        """Tell whether no parameter is trained."""
         return not any(parameter.requires_grad for parameter in self.parameters())
 
     def train(self, mode: bool = True) -> VideoTower:
-        """As torch's, but a frozen tower is not woken."""
+        """Set the mode; a frozen tower stays in eval mode."""
         super().train(mode and not self.frozen)
         return self
 
@@ -178,13 +177,13 @@ class VideoTower(nn.Module):
         """Encode clips.
 
         Args:
-            values: [N, F, 3, H, W], normalised for the backbone.
+            values: frames normalised for the backbone, [N, F, 3, H, W].
 
         Returns:
-            Features [N, F', P, D]: F' moments (F, or F / tubelet), P patches row by row.
+            Features [N, F', P, D]: F' = ceil(F / tubelet) times, P patches row by row.
 
         Raises:
-            ValueError: a number of frames the backbone cannot take, or features that are no grid of patches.
+            ValueError: a number of frames that the backbone does not accept, or features that are no grid of patches.
         """
         wanted = clip_frames(self.config)
         if wanted is not None and values.shape[1] != wanted:
@@ -203,7 +202,7 @@ class VideoTower(nn.Module):
         return hidden[:, extra:].reshape(len(values), moments, rows * columns, -1)
 
     def _hidden(self, values: Tensor) -> Tensor:
-        """The hidden state of the chosen layer: [N, L, D] of clips, [N * F, L, D] of pictures."""
+        """Compute the hidden state of the chosen layer: [N, L, D] of clips, [N * F, L, D] of images."""
         inputs: dict[str, Any]
         if self.config.model_type == "vjepa2":
             inputs = {"pixel_values_videos": self._whole_tubelets(values), "skip_predictor": True}
@@ -212,7 +211,7 @@ class VideoTower(nn.Module):
         else:
             inputs = {"pixel_values": values if self.family.video else values.flatten(0, 1)}
         if self.family.convolutional:
-            # The layout in which convolutions are fastest, on a CPU as on a GPU.
+            # Convolutions are fastest in this layout, on CPU and GPU.
             inputs["pixel_values"] = inputs["pixel_values"].contiguous(memory_format=torch.channels_last)
             return self.backbone(**inputs).last_hidden_state.flatten(2).transpose(1, 2)
         if self.layer is None or self.layer == -1:
@@ -223,16 +222,16 @@ class VideoTower(nn.Module):
         lacking = -values.shape[1] % tubelet(self.config)
         return torch.cat([values, values[:, -1:].expand(-1, lacking, -1, -1, -1)], 1) if lacking else values
 
-    def _naflex(self, pictures: Tensor) -> dict[str, Tensor]:
-        """SigLIP2's inputs: flattened patches (row, column, channel inside) and the shape of the grid."""
+    def _naflex(self, images: Tensor) -> dict[str, Tensor]:
+        """Build SigLIP2's inputs: flattened patches (row, column, channel inside) and the shape of the grid."""
         patch = _patch(self.config)
-        tiles = pictures.unfold(2, patch, patch).unfold(3, patch, patch)  # [B, 3, h, w, p, p]
+        tiles = images.unfold(2, patch, patch).unfold(3, patch, patch)  # [B, 3, h, w, p, p]
         n, _, rows, columns = tiles.shape[:4]
         flat = tiles.permute(0, 2, 3, 4, 5, 1).reshape(n, rows * columns, -1)
-        shape = torch.tensor([[rows, columns]] * n, device=pictures.device)
+        shape = torch.tensor([[rows, columns]] * n, device=images.device)
         return {
             "pixel_values": flat,
-            "pixel_attention_mask": torch.ones(flat.shape[:2], dtype=torch.long, device=pictures.device),
+            "pixel_attention_mask": torch.ones(flat.shape[:2], dtype=torch.long, device=images.device),
             "spatial_shapes": shape,
         }
 
@@ -241,11 +240,11 @@ def load_video_tower(source: str | os.PathLike[str]) -> PreTrainedModel:
     """Load a pretrained backbone.
 
     Args:
-        source: a folder or hub id: of a vision or video model, of a model that has one (CLIP, SigLIP2), or of
+        source: folder or hub id of a vision or video model, of a model with a vision part (CLIP, SigLIP2), or of
             LanguageBind as published.
 
     Raises:
-        InputError: nothing there, the hub out of reach, weights that lack something, or no backbone known here.
+        InputError: no such model, no access to the hub, missing weights, or an unknown kind of backbone.
     """
     try:
         settings, _ = PreTrainedConfig.get_config_dict(source)
@@ -259,10 +258,12 @@ def load_video_tower(source: str | os.PathLike[str]) -> PreTrainedModel:
         raise
     except (OSError, ValueError) as error:
         if Path(source).is_dir():
-            raise InputError(f"{source}: no video tower can be loaded from it ({first_line(error)}).") from None
+            raise InputError(
+                f"{source}: no video tower can be loaded from this folder ({first_line(error)})."
+            ) from None
         raise InputError(
-            f"{source}: neither a folder here nor a model the hub gives out ({first_line(error)}); where there is a "
-            "network, 'hf download' fetches it, then give its folder."
+            f"{source}: neither a local folder nor a model on the hub ({first_line(error)}); on a machine with network "
+            "access fetch it with 'hf download', then give its folder."
         ) from None
     if lacking := sorted(report["missing_keys"]):
         raise InputError(f"{source}: the weights lack {len(lacking)} tensors of the tower, such as {lacking[0]}.")
@@ -270,7 +271,7 @@ def load_video_tower(source: str | os.PathLike[str]) -> PreTrainedModel:
 
 
 def _fetched(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """The folder itself, or where the hub's copy lies."""
+    """Return the folder itself, or the local copy of a hub id."""
     if Path(source).is_dir():
         return source
     from huggingface_hub import snapshot_download
