@@ -109,7 +109,7 @@ def test_a_true_pose_is_laid_out_as_the_features_of_its_motion() -> None:
 
 def test_what_cannot_be_lifted_is_said() -> None:
     model, processor = tiny_model(keypoint_config=None)
-    with pytest.raises(ValueError, match="lacks one"):
+    with pytest.raises(ValueError, match="lacks one of them"):
         add_lifter(model, processor.feature_extractor, 8)
     model, processor = tiny_model(motion_config=MotionVQVAEConfig(width=16, code_dim=24, depth=1))
     with pytest.raises(ValueError, match="which the model's motion tower does not read"):

@@ -122,7 +122,7 @@ def test_what_cannot_be_loaded_is_said_in_a_sentence(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(PreTrainedConfig, "get_config_dict", refuse)
-        with pytest.raises(InputError, match="owner/tower: neither a folder here nor a model the hub") as caught:
+        with pytest.raises(InputError, match="owner/tower: neither a local folder nor a model on the hub") as caught:
             load_video_tower("owner/tower")
         assert "couldn't connect" in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no video tower can be loaded"):
