@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Everything from recordings to the shipped nano and its scores. Two CPU cores: about four hours for one seed, an hour and a
-# half for each further one; a GPU is used where there is one.
+# Train nano from recordings to shipped weights and scores. Two CPU cores: about four hours for one seed, an hour and a
+# half for each further one; a GPU is used if present.
 #   VIMONET_DATA=DIR bash configs/nano/run.sh [seed ...]
 # VIMONET_DATA names the folder of the recordings (research/vimos_open/README.md).
 # An interrupted run goes on where it stopped: the dataset and every stage resume, what is finished is left alone.
 #
-# Stage 2 is warm-up, a long stretch at one rate, and a decay (WSD, arXiv 2405.18392): seeds share the long stretch and differ
-# in the order and draws of the decay, so that their spread is a lower bound of what other seeds would give.
+# Stage 2 is warm-up, a long phase at a constant rate, and a decay (WSD, arXiv 2405.18392). Seeds share the long phase and
+# differ in the decay, so their spread is a lower bound of the spread of independent seeds.
 set -euo pipefail
 : "${VIMONET_DATA:?name the folder of the recordings in VIMONET_DATA; research/vimos_open/README.md says how it is laid out}"
 VIMONET_DATA=$(realpath "$VIMONET_DATA") && export VIMONET_DATA
@@ -34,12 +34,12 @@ models=()
 for seed in "${seeds[@]}"; do
     stage "runs/nano/final-s$seed" instruct trainer.compile=$compile seed="$seed" model=runs/nano/trunk \
         trainer.steps=2500 optim.decay=linear optim.warmup=0
-    # Keypoints are read as the 3D movement they look like; answers about 3D motion stay as they are.
+    # Lift 2D keypoints to 3D movement; answers about 3D motion do not change.
     stage "runs/nano/lift-s$seed" lift-keypoints seed="$seed" model="runs/nano/final-s$seed"
     stage "runs/nano/keypoints-s$seed" keypoints trainer.compile=$compile seed="$seed" model="runs/nano/lift-s$seed"
     python -m scripts.fit_abstention_thresholds "runs/nano/keypoints-s$seed" data/vimos-open
     models+=("runs/nano/keypoints-s$seed")
 done
 stage runs/nano/evaluator text-motion-retrieval
-# What is shipped is what is measured: python -m scripts.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
+# Ship the measured weights: python -m scripts.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
 vimonet bench run --dataset data/vimos-open -m "${models[@]}" --output runs/nano/bench

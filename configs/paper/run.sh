@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The paper's model from the weights that others released to its answers: Vicuna-7B v1.5, LanguageBind and T2M-GPT's VQ-VAE.
+# The paper's model from released weights to its answers: Vicuna-7B v1.5, LanguageBind and T2M-GPT's VQ-VAE.
 #   bash configs/paper/run.sh T2M_GPT_FOLDER [accelerate options ...]
 # T2M_GPT_FOLDER holds net_last.pth, mean.npy and std.npy as its authors publish them; the other two come from the hub.
 # With options, training runs under accelerate: --config_file configs/accelerate/gpu.yaml --num_processes 8
-# An interrupted run goes on where it stopped.
+# An interrupted run resumes from its last checkpoint.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 released=$1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A model meant for one GPU of 24 GB: Qwen2.5-1.5B and SigLIP2 from the hub, the motion tokenizer trained here on the same data.
 #   bash configs/small/run.sh
-# An interrupted run goes on where it stopped.
+# An interrupted run resumes from its last checkpoint.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
