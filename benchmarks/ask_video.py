@@ -1,11 +1,11 @@
-"""Plain video against its own length: keypoints alone, and a cold `vimonet ask CLIP.mp4 QUESTION` from start to answer.
+"""Time pose estimation and a cold `vimonet ask CLIP.mp4 QUESTION` on plain video, relative to the video's length.
 
     python benchmarks/ask_video.py CLIP [CLIP ...] [-m MODEL] [--json]
 
 Each clip is asked in a process of its own with an empty cache folder, so that loading Python, the model and the
-estimator counts; the keypoints alone are timed in this process with the estimator loaded. A run before them is not
-counted: in the first one after an installation Python compiles its files. Under 1 is faster than the clip plays. Beside
-the wall's seconds stand the processor's, which a busy machine does not stretch. Needs the extra `pose`.
+estimator counts; pose estimation alone is timed in this process with the estimator loaded. A first run, in which Python
+compiles its files, is not counted. Processor seconds are printed beside wall seconds, since other load on the machine
+does not affect them. Needs the extra `pose`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vimonet.video import probe
 
 
 def pose_seconds(path: Path) -> tuple[int, float, float]:
-    """Frames looked at, wall and processor seconds of estimating the keypoints, the estimator loaded before."""
+    """Estimate the keypoints; return the number of frames, wall seconds and processor seconds."""
     estimator = estimator_of()
     wall, processor = time.perf_counter(), time.process_time()
     poses = estimate(path, lambda: estimator)
@@ -35,8 +35,8 @@ def pose_seconds(path: Path) -> tuple[int, float, float]:
 
 
 def ask_seconds(path: Path, model: str | None) -> tuple[float, float]:
-    """Wall and processor seconds of the command line, nothing remembered."""
-    # Python's compiled files are kept, as on a user's machine, even where this one forbids it.
+    """Run the command line with an empty cache; return wall and processor seconds."""
+    # Keep Python's compiled files, as on a user's machine.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-m", "vimonet", "ask", str(path), "What is the person doing?"]
     with tempfile.TemporaryDirectory() as cache:
@@ -54,13 +54,13 @@ def ask_seconds(path: Path, model: str | None) -> tuple[float, float]:
 
 
 def _children() -> float:
-    """Processor seconds of the processes that have ended."""
+    """Return the processor seconds of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def measure(paths: Sequence[Path], model: str | None) -> list[dict[str, float | int | str]]:
-    """A row per clip."""
+    """Time each clip; one row per clip."""
     rows: list[dict[str, float | int | str]] = []
     ask_seconds(paths[0], model)
     for path in paths:

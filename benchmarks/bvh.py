@@ -1,4 +1,4 @@
-"""Speed of reading BVH, in MB/s. Usage: python benchmarks/bvh.py FILE.bvh [copies of its frames]"""
+"""Measure the speed of reading BVH, in MB/s. Usage: python benchmarks/bvh.py FILE.bvh [copies of its frames]"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
     data = path.read_bytes()
     line = data.index(b"\n", data.index(b"Frame Time")) + 1
     head, block = data[:line], data[line:].rstrip() + b"\n"
-    # A long recording of the same frames; the declared count must follow.
+    # Repeat the frames to a long recording, and adapt the declared count.
     before, _, after = head.partition(b"Frames:")
     count = int(after.split()[0]) * copies
     long = before + b"Frames: %d\n" % count + after.split(b"\n", 1)[1] + block * copies

@@ -1,7 +1,7 @@
-"""Peak memory of building, streaming and validating a dataset at one size and at ten times it.
+"""Measure the peak memory of building, streaming and validating a dataset of one size and of ten times that size.
 
-Each task runs in a process of its own; the rows are the same forty recordings made by rule, repeated. What the
-interpreter and its libraries take before the first row is measured too and told apart.
+Each task runs in a process of its own, on forty procedural recordings that are repeated. The memory of the interpreter
+and its libraries is measured separately.
 
     python benchmarks/dataset_memory.py [--rows 2000]
 """
@@ -26,29 +26,29 @@ TASKS = ("nothing", "build", "stream", "map", "validate", "leak report and card"
 
 @dataclass(frozen=True)
 class Repeated:
-    """Forty recordings over and over."""
+    """Repeat forty recordings."""
 
     rows: int
 
     name = "repeated"
 
     def settings(self) -> dict[str, Any]:
-        """What the dataset depends on."""
+        """Return the settings of the dataset."""
         return {"rows": self.rows}
 
     def shards(self) -> list[Shard]:
-        """250 rows each."""
+        """List the shards, 250 rows each."""
         return chunk("train", range(self.rows), 250)
 
     def records(self, shard: Shard) -> Iterator[Record]:
-        """Rows of a shard."""
+        """Yield the rows of a shard."""
         made = _made()
         for index in shard.keys:
             row = made[index % len(made)]
             yield replace(row, id=f"train/{index:06d}", recording=f"r{index}")
 
     def describe(self) -> str:
-        """For the card."""
+        """Describe the source for the dataset card."""
         return "For measuring memory."
 
 
@@ -67,7 +67,7 @@ def _made(cache: list[Record] = []) -> list[Record]:  # noqa: B006
 
 
 def run(task: str, rows: int, folder: Path) -> None:
-    """One task; what it needs is on disk."""
+    """Run one task on files on disk."""
     if task == "build":
         build(Repeated(rows), folder, workers=0, progress=False)
     elif task == "stream":

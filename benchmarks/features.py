@@ -1,10 +1,10 @@
-"""Speed of the HumanML3D features: clips of 200 frames per second, on one core, one by one and in batches of 64.
+"""Measure the speed of the HumanML3D features: clips (200 frames) per second on one core, singly and in batches of 64.
 
     python benchmarks/features.py [--json]
 
 The reference is the published preparation code (``process_file``: skeleton, placing, features) on the same kind of
-machine: ``../shared/data/golden/baseline_speeds.json`` where it is at hand, else its figure of 55 clips/s. The same
-work is timed here, retargeting to the target skeleton included. Needs no data: the clips are made from a seed.
+machine: ``../shared/data/golden/baseline_speeds.json`` if present, else its figure of 55 clips/s. The timing includes
+retargeting to the target skeleton. Needs no data: the clips are generated from a seed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# One core, as the reference's loop uses: numpy reads these when it is loaded.
+# One core, as in the reference; numpy reads these variables on import.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
@@ -31,7 +31,7 @@ BASELINES = Path(__file__).resolve().parents[2] / "shared" / "data" / "golden" /
 
 
 def clips(count: int, frames: int, seed: int = 0) -> np.ndarray:
-    """Smoothly moving skeletons [count, frames, 22, 3]: random joint angles that swing, on a wandering root."""
+    """Generate smoothly moving skeletons [count, frames, 22, 3]: oscillating random joint angles and a moving root."""
     rng = np.random.default_rng(seed)
     t = np.arange(frames) / 20.0
     joints = np.zeros((count, frames, 22, 3))
@@ -47,7 +47,7 @@ def clips(count: int, frames: int, seed: int = 0) -> np.ndarray:
 
 
 def clips_per_second(work: Callable[[], object], count: int, repeats: int) -> float:
-    """Median of ``repeats`` runs after one to warm up."""
+    """Time ``repeats`` runs after one warm-up; return the median speed."""
     work()
     seconds = []
     for _ in range(repeats):

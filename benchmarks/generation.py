@@ -1,18 +1,18 @@
-"""Time to first token and tokens per second, against MotionLLM's way of generating and plain transformers.
+"""Measure time to first token and tokens per second, against MotionLLM's generation loop and plain transformers.
 
     python benchmarks/generation.py [--shape nano mid] [--batch 1 8 32] [--new 100] [--json]
 
-Three ways give the same greedy tokens on one random model, which is checked (where two logits tie to rounding they may
-part; the first difference is then printed):
+Three implementations give the same greedy tokens on one random model, which is checked (they may differ where two logits
+tie to rounding; the first difference is then printed):
 
 - ``vimonet``: `ViMoNetForConditionalGeneration.generate` with a motion of 49 tokens in each prompt;
 - ``transformers``: `generate` of the language model alone, on the same fused inputs;
-- ``reference``: MotionLLM's way, written from its description: no cache, the whole sequence goes through the model
-  again for every new token, logits of all positions included.
+- ``reference``: MotionLLM's loop, written from its description: without a cache, the whole sequence passes through the
+  model for every new token, with logits of all positions.
 
-Beside them stands the physical limit of decoding at batch 1: every weight is read once per token, so tokens per second
-are at most memory bandwidth (a stream copy, measured here) divided by the bytes of the weights. On a GPU the share of
-the stated bf16 peak that the prompt's pass reaches is printed with ``--peak-tflops``.
+The limit of decoding at batch 1 is printed too: every weight is read once per token, so tokens per second are at most
+the measured memory bandwidth divided by the bytes of the weights. On a GPU ``--peak-tflops`` prints the share of the
+stated bf16 peak that the prompt's pass reaches.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ VOCABULARY = {"nano": 2048, "mid": 32000}
 
 
 def build(shape: str, device: torch.device) -> ViMoNetForConditionalGeneration:
-    """Random model of a shape, with a motion tower."""
+    """Build a random model of a shape, with a motion tower."""
     torch.manual_seed(0)
     text = LlamaConfig(
         **SHAPES[shape], vocab_size=VOCABULARY[shape], tie_word_embeddings=True, max_position_embeddings=2048
@@ -52,7 +52,7 @@ def build(shape: str, device: torch.device) -> ViMoNetForConditionalGeneration:
 
 
 def prompts(model: ViMoNetForConditionalGeneration, batch: int) -> dict[str, torch.Tensor]:
-    """Prompts of equal length with a clip each."""
+    """Make prompts of equal length with one clip each."""
     draw = torch.Generator().manual_seed(1)
     ids = torch.randint(10, model.config.text_config.vocab_size, (batch, PROMPT), generator=draw)
     ids[:, 8 : 8 + FRAMES // 4] = MOTION
@@ -73,7 +73,7 @@ def with_transformers(model: Any, inputs: dict[str, torch.Tensor], new: int) -> 
 
 
 def without_cache(model: Any, inputs: dict[str, torch.Tensor], new: int) -> torch.Tensor:
-    """The reference: one whole forward pass per token."""
+    """Generate by the reference: one whole forward pass per token."""
     sequence, _ = model.vimonet.fuse(inputs["input_ids"], motion_values=inputs["motion_values"])
     tokens = []
     for _ in range(new):
@@ -91,12 +91,12 @@ WAYS: dict[str, Callable[..., torch.Tensor]] = {
 
 
 def greedy(new: int) -> dict[str, Any]:
-    """Exactly `new` tokens, the likeliest each time."""
+    """Generate exactly `new` tokens greedily."""
     return {"max_new_tokens": new, "min_new_tokens": new, "do_sample": False, "pad_token_id": 0, "eos_token_id": 1}
 
 
 def seconds(work: Callable[[], torch.Tensor], device: torch.device, repeats: int) -> tuple[float, torch.Tensor]:
-    """Shortest of `repeats` runs, and what the work gave."""
+    """Time `repeats` runs; return the shortest time and the result."""
     best, result = float("inf"), torch.empty(0)
     for _ in range(repeats):
         start = time.perf_counter()
@@ -108,7 +108,7 @@ def seconds(work: Callable[[], torch.Tensor], device: torch.device, repeats: int
 
 
 def bandwidth(device: torch.device) -> float:
-    """Bytes per second of reading memory, by a copy (read and written) of a block no cache holds."""
+    """Measure memory bandwidth in bytes/s, by copying a block larger than all caches."""
     source = torch.ones(64 * 2**20, device=device)
     target = torch.empty_like(source)
     best, _ = seconds(lambda: target.copy_(source), device, 5)
@@ -160,7 +160,7 @@ def main() -> None:
 
 
 def agreement(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Share of tokens before the first difference of their row."""
+    """Compute the share of tokens before the first difference in their row."""
     return float((a == b).long().cumprod(1).float().mean())
 
 

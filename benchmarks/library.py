@@ -1,13 +1,12 @@
-"""HumanML3D features and VQ-VAE tokens of 10,000 clips, against the reference's recorded speeds.
+"""Measure the speed of HumanML3D features and VQ-VAE tokens on 10,000 clips, against recorded reference speeds.
 
     python benchmarks/library.py [--clips 10000] [--json]
 
 The reference is the published code: feature preparation, and T2M-GPT's encoder clip by clip, as recorded in
-``../shared/data/golden/baseline_speeds.json``; without that file its figures for the same kind of machine are used.
-Here clips go through in batches of 64, features in numpy on one core, the encoder (random weights of the published
-shape: width 512, 512 codes) on two threads as the reference, or on a GPU where there is one. Clips of 200 frames are
-made from a seed; 512 different ones are gone through again and again. The limit beside the encoder is its operations
-at the speed of plain matrix products, measured here.
+``../shared/data/golden/baseline_speeds.json`` or, without that file, its figures for the same kind of machine. Batches
+of 64 clips are timed: features in numpy on one core, the encoder (random weights of the published shape: width 512, 512
+codes) on two threads as the reference, or on a GPU if present. 512 clips of 200 frames are generated from a seed and
+repeated. The limit of the encoder is its number of operations at the measured speed of matrix products.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ ENCODER_CLIPS_PER_S = 79.8  # recorded: encode_x, full size, 1 x 196
 
 
 def recorded() -> tuple[float, float]:
-    """The reference's clips per second: features, encoder."""
+    """Return the reference's clips per second: features, encoder."""
     features, encoder = RECORDED["features"], ENCODER_CLIPS_PER_S
     if BASELINES.is_file():
         for row in json.loads(BASELINES.read_text())["rows"]:
@@ -43,7 +42,7 @@ def recorded() -> tuple[float, float]:
 
 
 def matrix_flops(device: torch.device) -> float:
-    """FLOP/s of a float32 product of square matrices."""
+    """Measure the FLOP/s of a float32 product of square matrices."""
     a = torch.randn(1024, 1024, device=device)
     best = float("inf")
     for _ in range(5):

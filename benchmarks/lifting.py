@@ -1,10 +1,10 @@
-"""What the shipped model's lifter sees in depth: facing, turn and joints of held-out recordings from five sides.
+"""Measure the errors of a model's 2D-to-3D lifter: facing, turn and joints of held-out recordings in five views.
 
     python -m benchmarks.lifting DATASET [-m MODEL] [--split val] [--sources bnr cmu] [--limit 200] [--json OUT.json]
 
-Keypoints are those of benchmarks/views.py, of the dataset's recordings. Two baselines need no network: the facing from
-how far the shoulders lie apart in the picture and on which side of them the head is, and the joints of the mean pose of
-the same recordings. ``--split test`` is for the last run.
+Keypoints are those of benchmarks/views.py. Two baselines need no network: the facing from the distance of the shoulders
+in the image and the side of the head, and the joints of the mean pose of the same recordings. Use ``--split test`` for
+the final run only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from vimonet.utils.statistics import bootstrap_interval
 
 
 def by_shoulders(flat: Motion) -> NDArray[np.float64]:
-    """Facing [T] in radians, 0 toward the camera: shoulders as wide as their widest are square to it."""
+    """Estimate the facing [T], radians, 0 toward the camera, from the shoulder width relative to its maximum."""
     joints = flat.joints[..., 0].astype(np.float64)
     width = joints[:, INDEX["left_shoulder"]] - joints[:, INDEX["right_shoulder"]]
     ahead = joints[:, INDEX["head"]] - joints[:, [INDEX["left_shoulder"], INDEX["right_shoulder"]]].mean(1)
@@ -41,7 +41,7 @@ def by_shoulders(flat: Motion) -> NDArray[np.float64]:
 
 @torch.no_grad()
 def measure(assistant: Any, motions: dict[str, Motion], view: str, seed: int) -> dict[str, Any]:
-    """Errors over recordings (name -> motion of at most a window) in a view."""
+    """Measure errors over recordings (name -> motion of at most one window) in a view."""
     tower = assistant.model.vimonet.keypoint_tower
     extractor = assistant.processor.feature_extractor
     rows: dict[str, list[float]] = {name: [] for name in ("facing", "rule", "turn", "turn_rule", "joints", "mean")}
@@ -72,7 +72,7 @@ def measure(assistant: Any, motions: dict[str, Motion], view: str, seed: int) ->
 
 
 def table(title: str, rows: list[dict[str, Any]]) -> str:
-    """Markdown, a row per view."""
+    """Format a Markdown table, a row per view."""
     lines = [f"**{title}**", "", "| view | n | facing, degrees off | by shoulders | turn within 45° | by shoulders |"]
     lines[-1] += " joints, mm off | mean pose |"
     lines += ["|---|--:|---|--:|---|--:|---|--:|"]

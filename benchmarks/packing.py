@@ -1,12 +1,11 @@
-"""Training speed in useful tokens per second: packed rows against a padded row per question.
+"""Measure training speed in useful tokens per second: packed rows against a padded row per question.
 
     python benchmarks/packing.py [--dataset data/vimos-open] [--clips 64] [--turns 8] [--json]
 
-The shipped nano is trained on the same clips and the same questions three ways (`vimonet.training.data.packing`):
-``none``, a row per question with a copy of the clip's tokens, padded, which is the reference; ``questions``, a row
-per clip; ``rows``, several clips to a row. Useful tokens are those of the questions and answers, and of each clip
-once; the second figure also counts the copies that ``none`` makes as useful. Where there is no dataset, one of this
-project's own movements is built first. On a GPU, ``--peak-tflops`` gives the model FLOPs utilisation.
+The shipped nano is trained on the same clips and questions with each packing of `vimonet.training.data.packing`; the
+reference is ``none``, a padded row per question with a copy of the clip's tokens. Useful tokens are those of questions
+and answers, and of each clip once; the second figure also counts the copies that ``none`` makes. Without a dataset, one
+of procedural movements is built first. On a GPU, ``--peak-tflops`` prints the model FLOPs utilisation.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ NANO = Path(vimonet.__file__).parent / "weights" / "nano"
 
 
 def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
-    """Clips with questions, drawn evenly from the training split."""
+    """Draw clips with questions from the training split."""
     from vimonet.training.data.vimos_dataset import training_samples
 
     if not (dataset / "vimos.json").is_file():
@@ -50,7 +49,7 @@ def samples_of(dataset: Path, clips: int, turns: int, folder: str) -> list[Any]:
 
 
 class Training:
-    """The package's trainer around nano, stepped by hand."""
+    """Wrap nano in the package's trainer, to run single steps."""
 
     def __init__(self, config: TrainingConfig, packing: str, folder: str) -> None:
         self.model = ViMoNetForConditionalGeneration.from_pretrained(NANO, dtype=torch.float32)
@@ -79,7 +78,7 @@ class Training:
         self.optimizer = self.trainer.create_optimizer()
 
     def step(self, batch: dict[str, torch.Tensor]) -> None:
-        """Forward pass, backward pass and update."""
+        """Run forward pass, backward pass and update."""
         batch = {name: value.to(self.trainer.args.device) for name, value in batch.items()}
         with self.trainer.compute_loss_context_manager():
             loss = self.trainer.compute_loss(self.model, batch)
@@ -134,7 +133,7 @@ def main() -> None:
 
 
 def report(row: dict[str, Any], reference: dict[str, Any], as_json: bool) -> None:
-    """One way, against the padded one. Without copies, useful tokens are those that packing has in its rows."""
+    """Print one packing relative to the padded one; without copies, useful tokens are those in packed rows."""
     row["copies_counted_ratio"] = row["filled"] / row["seconds"] / (reference["filled"] / reference["seconds"])
     row["ratio"] = reference["seconds"] / row["seconds"] * row["learnt"] / reference["learnt"]
     if as_json:

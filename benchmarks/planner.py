@@ -1,13 +1,12 @@
-"""Peak memory of real training steps against what `vimonet plan instruct` predicts for them, on a CPU.
+"""Compare the peak memory of real training steps on a CPU with the prediction of `vimonet plan instruct`.
 
     python benchmarks/planner.py [--cases full lora ...] [--json]
 
-Each case trains a random model for two steps (from the second on there are the optimiser's moments) with the
-package's trainer, in a process of its own. Measured is the largest resident memory during the steps less that before
-the model was made, after a tiny model was trained for a step, so that libraries are loaded. glibc is told to give
-freed blocks back at once (MALLOC_MMAP_THRESHOLD_): what counts is the program's need, not what an allocator keeps for
-later. Predicted is the plan of the same config for the batches that the collator makes, without running anything.
-They should be within 15 % of each other. Needs Linux and no data.
+Each case trains a random model for two steps (the second has the optimiser's moments) with the package's trainer, in a
+process of its own. The measurement is the peak resident memory during the steps minus the memory before the model is
+built; a step of a tiny model loads all libraries first. glibc returns freed blocks at once (MALLOC_MMAP_THRESHOLD_), so
+that its cache does not count. The prediction is the plan of the same config for the collator's batches. The two should
+be within 15 % of each other. Needs Linux and no data.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ CASES: dict[str, list[str]] = {
 
 
 class Clips:
-    """Clips of one length with eight questions each, whose answers have so many words."""
+    """Make clips of one length with eight questions each, whose answers have a given number of words."""
 
     def __init__(self, words: int) -> None:
         self.words = words
@@ -87,7 +86,7 @@ class Clips:
 
 
 def config_of(overrides: list[str]):
-    """Settings of a case, and the number of words of its answers."""
+    """Return the settings of a case, and the number of words of its answers."""
     from vimonet.training.config import make_config
 
     words = [int(o.partition("=")[2]) for o in overrides if o.startswith("data.words=")]
@@ -97,25 +96,25 @@ def config_of(overrides: list[str]):
 
 
 def resident(peak: bool = False) -> int:
-    """Resident bytes of this process, now or at most since the last reset."""
+    """Read the resident bytes of this process, now or the peak since the last reset."""
     name = "VmHWM:" if peak else "VmRSS:"
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024
 
 
 def measure(overrides: list[str]) -> int:
-    """Train a case; peak bytes over those before the model was made."""
+    """Train a case; return the peak bytes above those before the model is built."""
     train(
         [*overrides, "language.hidden_size=48", "language.heads=2", "language.kv_heads=2", "trainer.steps=1"],
         tiny=True,
     )
     before = resident()
-    Path("/proc/self/clear_refs").write_text("5")  # start the peak anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     return train(overrides) - before
 
 
 def train(overrides: list[str], tiny: bool = False) -> int:
-    """Run the trainer; peak resident bytes when its steps are done."""
+    """Run the trainer; return the peak resident bytes."""
     import gc
 
     from transformers import TrainerCallback
@@ -143,7 +142,7 @@ def train(overrides: list[str], tiny: bool = False) -> int:
 
 
 def predict(overrides: list[str]) -> int:
-    """Bytes of the plan."""
+    """Return the bytes that the plan predicts."""
     from vimonet.training.data.collator import Collator
     from vimonet.training.data.sampling import QAPairSampler
     from vimonet.training.joint_training import assemble
@@ -152,7 +151,7 @@ def predict(overrides: list[str]) -> int:
     from vimonet.training.planner.planning import Devices, how, prepare
 
     config, words = config_of(overrides)
-    # The vocabulary is made from the data, so a model is assembled to know it; its own is as small as can be.
+    # The vocabulary depends on the data, so a model of minimal size is assembled to get it.
     small, _ = config_of(
         [*overrides, "language.hidden_size=48", "language.heads=2", "language.kv_heads=2", "language.layers=1"]
     )
@@ -175,7 +174,7 @@ def predict(overrides: list[str]) -> int:
 
 
 def run(work: str, overrides: list[str]) -> int:
-    """One of the two, in a process of its own."""
+    """Run `measure` or `predict` in a process of its own."""
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
     command = [sys.executable, __file__, "--work", work, *overrides]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,9 +1,9 @@
-"""R-precision and MM-Dist of a dataset's captions against their own movements, with the random-pair control.
+"""Measure R-precision and MM-Dist of a dataset's captions with their motions, and of random pairs as a control.
 
     python benchmarks/retrieval.py --dataset data/vimos-open --split test [--evaluator DIR] [--words people] [--json]
 
-``--words people`` takes the captions written by people, ``actions`` a sentence made of the labelled action of each clip
-that has one. Pools of 32, intervals over recordings: see vimonet/retrieval.py.
+``--words people`` uses captions by people, ``actions`` a sentence with the labelled action of each clip. Pools of 32,
+intervals over recordings: see vimonet/retrieval/r_precision.py.
 """
 
 from __future__ import annotations

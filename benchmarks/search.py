@@ -1,10 +1,10 @@
-"""Speed of a search over many windows: `Index.nearest` against brute force in torch and in numpy, in the same run.
+"""Measure the speed of a search over many windows: `Index.nearest` against brute force in torch and in numpy.
 
     python benchmarks/search.py [--windows 10000] [--json]
 
-The index holds random unit vectors (half precision, as stored) of recordings of 20 overlapping windows. Brute force
-sorts every cosine, drops overlaps as a search does, and must name the same stretches. The first search also turns half
-precision into single. Needs neither data nor weights; with --evaluator, embedding the sentence is timed too.
+The index holds random unit vectors (half precision, as stored) of recordings with 20 overlapping windows. Brute force
+sorts all cosines, drops overlaps, and must find the same windows. The first search also converts half precision to
+single. Needs neither data nor weights; --evaluator also times embedding the sentence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DIM, PER_RECORDING, K = 128, 20, 10
 
 
 def made_up(windows: int, seed: int = 0) -> Index:
-    """An index of random vectors."""
+    """Make an index of random vectors."""
     rng = np.random.default_rng(seed)
     entries = []
     for number, start in enumerate(range(0, windows, PER_RECORDING)):
@@ -45,7 +45,7 @@ def made_up(windows: int, seed: int = 0) -> Index:
 
 
 def without_overlaps(order: Any, bounds: Any, owners: Any) -> list[tuple[int, int]]:
-    """The first K stretches of a full ranking of which none overlaps a better one."""
+    """Take the first K windows of a full ranking that do not overlap a better one."""
     kept: list[tuple[int, int]] = []
     spans: list[tuple[int, int, int]] = []
     for row in order:
@@ -59,7 +59,7 @@ def without_overlaps(order: Any, bounds: Any, owners: Any) -> list[tuple[int, in
 
 
 def milliseconds(work: Callable[[], Any], repeats: int) -> tuple[float, float]:
-    """First run and median of the others, in ms."""
+    """Time a function; return the first run and the median of the others, ms."""
     taken = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -119,7 +119,7 @@ def main() -> None:
     print(f"opening the index    {opened:8.1f} ms")
     for name, (first, median) in rows.items():
         print(f"{name:20} {median:8.2f} ms   (first {first:.1f} ms)")
-    print("the same stretches as brute force" if same else "NOT the same stretches as brute force")
+    print("the same windows as brute force" if same else "NOT the same windows as brute force")
     if not same:
         raise SystemExit(1)
 

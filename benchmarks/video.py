@@ -1,10 +1,9 @@
-"""Reading 8 key frames of a long 1080p video by seeking, against decoding all of it to pick the same 8.
+"""Time reading 8 key frames of a long 1080p video by seeking, against decoding the whole file.
 
     python benchmarks/video.py [--minutes 3] [--video FILE] [--json]
 
-Without ``--video`` a clip is made: 10 s of moving shapes in H.264 with a key frame every 250 frames (x264's default),
-repeated. The one that decodes everything turns only the wanted frames into RGB, as a careful reader would. Both give
-the same pixels, which is checked.
+Without ``--video`` a video is generated: 10 s of moving shapes in H.264 with a key frame every 250 frames (x264's
+default), repeated. The reference converts only the 8 frames to RGB. Both must give the same pixels.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ WIDTH, HEIGHT, RATE, GOP = 1920, 1080, 25, 250
 
 
 def make(path: Path, minutes: float) -> Path:
-    """A long clip of one encoded group of pictures, repeated."""
+    """Generate a long video from one encoded group of pictures, repeated."""
     piece = path.with_name("piece.mp4")
     rng = np.random.default_rng(0)
     ground = np.kron(rng.integers(40, 200, (27, 48, 3), dtype=np.uint8), np.ones((40, 40, 1), np.uint8))
@@ -54,7 +53,7 @@ def make(path: Path, minutes: float) -> Path:
 
 
 def decode_everything(path: Path) -> np.ndarray:
-    """The same 8 frames by decoding the whole file once, holding only those that may still be wanted."""
+    """Read the same 8 frames by decoding the whole file once, without keeping other frames."""
     with av.open(str(path)) as container:
         total = sum(1 for packet in container.demux(video=0) if packet.size)
     wanted = set(key_frames(total).tolist())
@@ -68,7 +67,7 @@ def decode_everything(path: Path) -> np.ndarray:
 
 
 def timed(work, path: Path) -> tuple[np.ndarray, float, float]:
-    """Result, wall seconds, processor seconds."""
+    """Run a function; return its result, wall seconds and processor seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     result = work(path)
     return result, time.perf_counter() - wall, time.process_time() - processor
@@ -82,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = options.video or make(Path(folder) / "long.mp4", options.minutes)
-        read(path, 1)  # warms up the disk's cache and the libraries
+        read(path, 1)  # warm up disk cache and libraries
         clip = read(path)
         sought, sought_wall, sought_cpu = timed(lambda place: read(place).images, path)
         decoded, decoded_wall, decoded_cpu = timed(decode_everything, path)

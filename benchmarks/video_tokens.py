@@ -1,11 +1,10 @@
-"""Time of 2,048 video tokens, every patch of 8 frames as MotionLLM feeds them, against the pooled budget of 256.
+"""Compare the time of 2,048 video tokens (every patch of 8 frames, as MotionLLM) with that of a token budget of 256.
 
     python benchmarks/video_tokens.py [--shape mid] [--tokens 2048 256 64] [--json]
 
-A random language model reads the clip and a question of 32 tokens: the prompt's pass of generation, and a training
-step (forward and backward pass) with gradients of the language model's input alone, as in stage 1. The limit beside
-the ratio is that of the operations: the FLOPs of the two, counted. What pooling costs in score is not measured here
-but where models are trained, with ``video.pooling`` and ``video.tokens`` of research/fusion.
+A random language model reads the clip and a question of 32 tokens: the prompt's pass of generation, and a training step
+(forward and backward pass) with gradients of the language model's input alone, as in stage align. The ratio of counted
+FLOPs is printed beside the ratio of times. research/fusion measures the effect of pooling on scores.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ TEXT = 32
 
 
 def prefill(model: torch.nn.Module, embeddings: torch.Tensor) -> None:
-    """A prompt's pass: logits of the last position only."""
+    """Run the prompt's pass, with logits of the last position only."""
     with torch.inference_mode():
         model(inputs_embeds=embeddings, use_cache=True, logits_to_keep=1)
 
 
 def train(model: torch.nn.Module, embeddings: torch.Tensor) -> None:
-    """Forward and backward pass, the loss on the text."""
+    """Run a forward and backward pass with the loss on the text."""
     embeddings = embeddings.detach().requires_grad_()
     logits = model(inputs_embeds=embeddings, use_cache=False, logits_to_keep=TEXT).logits
     logits.float().logsumexp(-1).sum().backward()
 
 
 def seconds(work: Callable[[], None], repeats: int) -> float:
-    """Shortest of `repeats` runs after one to warm up."""
+    """Time `repeats` runs after one warm-up; return the shortest."""
     work()
     best = float("inf")
     for _ in range(repeats):
@@ -72,7 +71,7 @@ def main() -> None:
     shape = LlamaConfig(
         **SHAPES[options.shape], vocab_size=32000, max_position_embeddings=4096, tie_word_embeddings=True
     )
-    # sdpa is timed; the plain products of eager attention are what FlopCounterMode knows on every device.
+    # sdpa is timed; FLOPs are counted with eager attention, which FlopCounterMode supports on every device.
     model = AutoModelForCausalLM.from_config(shape, attn_implementation="sdpa").to(device).eval().requires_grad_(False)
     if device.type == "cuda":
         model = model.to(torch.bfloat16)

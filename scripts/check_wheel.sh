@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the wheel, install it into an environment of its own, and run the demo there, away from the clone.
+# Build the wheel, install it into a fresh environment, and run the demo there, outside the clone.
 #   bash scripts/check_wheel.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."

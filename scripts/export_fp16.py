@@ -1,9 +1,9 @@
-"""Export a trained model for the package: the files that answering needs, weights in float16.
+"""Export a trained model for the package: the files for inference, with weights in float16.
 
     python -m scripts.export_fp16 runs/nano/keypoints-s0 src/vimonet/weights/nano
     python -m scripts.export_fp16 runs/fusion/paired-s0 src/vimonet/weights/nano-paired --without keypoint
 
-Computation stays in float32: loading widens the weights. Measure figures on the exported folder.
+Loading converts the weights to float32, in which the model computes. Measure scores on the exported folder.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ KINDS = ("motion", "keypoint", "video")
 
 
 def export_fp16(folder: str | Path, target: str | Path, without: Collection[str] = ()) -> str:
-    """Copy a model's files, weights as float16; other files of `target` (the model card) stay.
+    """Copy a model's files with float16 weights; other files of `target` (the model card) stay.
 
     Args:
         folder: output of a training stage.
-        target: where to; made when absent.
-        without: of KINDS, those whose tower and translator are left out: the shipped model does not read them.
+        target: output folder.
+        without: members of KINDS whose tower and projector are dropped.
 
     Returns:
         SHA-256 of the written weights.
@@ -48,7 +48,7 @@ def export_fp16(folder: str | Path, target: str | Path, without: Collection[str]
     """
     folder, target = Path(folder), Path(target)
     if not (folder / WEIGHTS).is_file():
-        raise InputError(f"{folder}: no {WEIGHTS} is here; give the output folder of a training stage.")
+        raise InputError(f"{folder}: {WEIGHTS} is missing; give the output folder of a training stage.")
     state = load_file(folder / WEIGHTS)
     left_out = {f"{kind}_tower" for kind in without} | {f"translators.{kind}" for kind in without}
     small = {
@@ -70,11 +70,11 @@ def export_fp16(folder: str | Path, target: str | Path, without: Collection[str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.export_fp16", description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="output of a training stage")
-    parser.add_argument("target", help="where to")
-    parser.add_argument("--without", nargs="*", default=(), choices=KINDS, help="what the shipped model does not read")
+    parser.add_argument("target", help="output folder")
+    parser.add_argument("--without", nargs="*", default=(), choices=KINDS, help="modalities to drop")
     given = parser.parse_args(arguments)
     try:
         print(f"{given.target}: {WEIGHTS} sha256 {export_fp16(given.folder, given.target, given.without)}")

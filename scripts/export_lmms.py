@@ -1,9 +1,10 @@
-"""Export the tasks as a folder for lmms-eval (github.com/EvolvingLMMs-Lab/lmms-eval): YAML per task, questions, utils.
+"""Export the benchmark tasks for lmms-eval (github.com/EvolvingLMMs-Lab/lmms-eval): YAML per task, questions, utils.
 
     python -m scripts.export_lmms DATASET -o FOLDER [--tasks count,turn] [--split test]
 
-lmms-eval pins an older PyAV than ViMoNet needs, so it lives in an environment of its own: what is written here imports
-nothing of ViMoNet. A movement is shown as a strip of poses, a video as the file. Format: its docs/task_guide.md.
+lmms-eval pins an older PyAV than ViMoNet needs and runs in an environment of its own, so the exported files do not
+import ViMoNet. A motion is shown as a strip of poses, a video as its file. The format is that of its
+docs/task_guide.md.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PREFIX = "vimonet_"
 
 
 class _Function(str):
-    """A function of utils.py, written as lmms-eval's tag ``!function utils.name``."""
+    """Name of a function of utils.py, written as lmms-eval's tag ``!function utils.name``."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -42,24 +43,24 @@ _Dumper.add_representer(_Function, lambda dumper, name: dumper.represent_scalar(
 def export(
     folder: str | Path, dataset: str | Path, tasks: Sequence[str] = (), split: str | None = None, progress: bool = True
 ) -> list[str]:
-    """Write a task folder; give it to lmms-eval with ``--include_path``.
+    """Write a task folder for ``lmms_eval --include_path``.
 
     Args:
-        folder: new folder, or an empty one.
-        dataset: whose questions are exported.
-        tasks: names; () for all that find questions. Captions are left out: lmms-eval has no metric of them offline.
-        split: split instead of the one each task names.
-        progress: show a bar while strips are drawn.
+        folder: new or empty output folder.
+        dataset: dataset of the questions.
+        tasks: task names; () for all with questions. Caption tasks are dropped: lmms-eval has no offline metric.
+        split: split of all tasks; None: each task's own.
+        progress: show a progress bar.
 
     Returns:
-        Names of the tasks as lmms-eval knows them; the first is the group of all.
+        Names of the tasks in lmms-eval; the first is the group of all.
 
     Raises:
-        InputError: the folder is taken, or there is nothing to export.
+        InputError: the folder is not empty, or there is nothing to export.
     """
     out = Path(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: this is taken; name a new folder")
+        raise InputError(f"{out}: exists already and is not empty; give a new folder.")
     source = open_dataset(dataset)
     chosen = [task for task in find_tasks(tasks) if task.answer.format != "caption"]
     items = gather(source, chosen, split)
@@ -83,13 +84,13 @@ def export(
 
 
 def _write_task(part: Path, out: Path, task: Task, items: Sequence[BenchItem], progress: bool) -> str:
-    own = [item for item in items if item.kind == task.name]
-    if not own:
+    items = [item for item in items if item.kind == task.name]
+    if not items:
         return ""
     name = PREFIX + task.name
     strips: dict[int, str] = {}
     with (part / "data" / f"{task.name}.jsonl").open("w", encoding="utf-8") as stream:
-        for item in tqdm(own, desc=task.name, unit="question", disable=not progress):
+        for item in tqdm(items, desc=task.name, unit="question", disable=not progress):
             stream.write(json.dumps(_row(part, out, item, strips), ensure_ascii=False) + "\n")
     config: dict[str, Any] = {
         "task": name,
@@ -144,10 +145,10 @@ def _strip(part: Path, out: Path, item: BenchItem) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.export_lmms", description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", metavar="DATASET", help="dataset whose questions are exported")
+    parser.add_argument("dataset", metavar="DATASET", help="dataset of the questions")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="new folder")
-    parser.add_argument("--split", help="split (default: the one each task names)")
-    parser.add_argument("--tasks", default="", help="names separated by commas (default: all that find questions)")
+    parser.add_argument("--split", help="split of all tasks (default: each task's own)")
+    parser.add_argument("--tasks", default="", help="names separated by commas (default: all with questions)")
     given = parser.parse_args(arguments)
     names = tuple(part.strip() for part in given.tasks.split(",") if part.strip())
     try:

@@ -1,8 +1,7 @@
-"""What lmms-eval calls for the tasks of ViMoNet-Bench; `scripts/export_lmms.py` writes a copy beside the tasks.
+"""Score the tasks of ViMoNet-Bench in lmms-eval; `scripts/export_lmms.py` writes a copy beside the tasks.
 
-The copy runs in lmms-eval's own environment, where ViMoNet is not installed: nothing of it is imported here, and
-the rules of :mod:`vimonet.bench.tasks` are written out once more (a test
-holds the two against each other).
+The copy runs without ViMoNet, so it imports nothing of it and repeats the rules of :mod:`vimonet.bench.tasks` (a test
+compares the two).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def doc_to_visual(doc: Mapping[str, Any], lmms_eval_specific_kwargs: Any = None) -> list[Any]:
-    """The strip of poses as a picture, or the path of the video."""
+    """Return the strip of poses as an image, or the path of the video."""
     if doc["visual"].lower().endswith(".png"):
         from PIL import Image
 
@@ -33,49 +32,49 @@ def doc_to_visual(doc: Mapping[str, Any], lmms_eval_specific_kwargs: Any = None)
 
 
 def doc_to_text(doc: Mapping[str, Any], lmms_eval_specific_kwargs: Any = None) -> str:
-    """The question with what lmms-eval is told to put around it."""
-    around = lmms_eval_specific_kwargs or {}
-    return f"{around.get('pre_prompt', '')}{doc['question']}{around.get('post_prompt', '')}"
+    """Return the question between lmms-eval's pre_prompt and post_prompt."""
+    options = lmms_eval_specific_kwargs or {}
+    return f"{options.get('pre_prompt', '')}{doc['question']}{options.get('post_prompt', '')}"
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, float]:
-    """Score 0 or 1 of one answer, by the task's rule."""
+    """Score one answer with 0 or 1 by the task's rule."""
     return {"score": score(doc, str(results[0]))}
 
 
-def score(doc: Mapping[str, Any], said: str) -> float:
-    """Letters by letter or text; numbers within a tolerance; everything else equal after normalisation."""
+def score(doc: Mapping[str, Any], text: str) -> float:
+    """Compare options by letter or text, numbers within a tolerance, all else by equality after normalisation."""
     right = doc["answer"]
     if doc["format"] in ("letter", "likelihood") and doc["options"]:
-        return float(choice(said, doc["options"]) == choice(right, doc["options"]))
+        return float(choice(text, doc["options"]) == choice(right, doc["options"]))
     if doc["format"] in ("number", "time"):
-        truth, guess = number(right), number(said)
+        truth, guess = number(right), number(text)
         if truth is not None:
-            room = doc["tolerance"] + doc["relative"] * abs(truth) + 1e-9
-            return float(guess is not None and abs(guess - truth) <= room)
-    return float(normalise(said) == normalise(right))
+            tolerance = doc["tolerance"] + doc["relative"] * abs(truth) + 1e-9
+            return float(guess is not None and abs(guess - truth) <= tolerance)
+    return float(normalise(text) == normalise(right))
 
 
-def choice(said: str, options: Sequence[str]) -> int | None:
-    """Index of the option that an answer names, or None."""
+def choice(text: str, options: Sequence[str]) -> int | None:
+    """Find the index of the option that an answer names; None without one."""
     plain = [normalise(option) for option in options]
-    if normalise(said) in plain:
-        return plain.index(normalise(said))
-    opening = LED.match(said)
+    if normalise(text) in plain:
+        return plain.index(normalise(text))
+    opening = LED.match(text)
     if opening and LETTERS.find(opening.group(1).upper()) < len(options):
         return LETTERS.find(opening.group(1).upper())
-    found = [k for k, option in enumerate(plain) if f" {option} " in f" {normalise(said)} "]
+    found = [k for k, option in enumerate(plain) if f" {option} " in f" {normalise(text)} "]
     return found[0] if len(found) == 1 else None
 
 
 def number(text: str) -> float | None:
-    """The one number in a text, or None."""
+    """Read the only number in a text; None without one."""
     found = set(re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", normalise(re.sub(r"(?<=\d)(?=[a-z])", " ", text.lower()))))
     return float(found.pop()) if len(found) == 1 else None
 
 
 def normalise(text: str) -> str:
-    """Case, punctuation, articles and number words do not count; an opening yes or no is the answer."""
+    """Remove case, punctuation and articles, write number words as digits, and keep only an opening yes or no."""
     text = unicodedata.normalize("NFKC", text).casefold()
     opening = re.match(r"^\s*(yes|no)\s*[,.;:!]", text)
     if opening:

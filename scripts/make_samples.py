@@ -1,11 +1,11 @@
-"""Write the embedded samples: files in formats people have, of movements whose truth is known.
+"""Write the embedded samples: procedural movements with known truth, in common file formats.
 
     python -m scripts.make_samples src/vimonet/samples
 
 Files:
     walk, turn_left, turn_right, wave_right, raise_left, squats, jumps, fall, sit, walk_turn_wave (``.bvh``, 30
-    frames/s), ``wave_right.npy`` (joints [T, 22, 3] m, 20 frames/s), ``squats_coco17.json`` (COCO-17 keypoints seen
-    by a camera, 30 frames/s), and ``truth.json``: file stem -> what is true of it.
+    frames/s), ``wave_right.npy`` (joints [T, 22, 3] m, 20 frames/s), ``squats_coco17.json`` (COCO-17 keypoints of a
+    virtual camera, 30 frames/s), and ``truth.json``: file stem -> facts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COMPOSED: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 
 
 def write_samples(folder: str | os.PathLike[str]) -> list[Path]:
-    """Write every sample into a folder (made if absent); the same bytes every time."""
+    """Write all samples into a folder, with the same bytes every time."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     truths: dict[str, Any] = {}
@@ -81,12 +81,12 @@ def _write_text(path: Path, text: str) -> Path:
 def coco17(
     motion: Motion, azimuth: float = 25.0, distance: float = 4.0, size: tuple[int, int] = (640, 480)
 ) -> dict[str, Any]:
-    """Keypoints a pose estimator would give for a video of the motion, in COCO's annotation layout.
+    """Project a motion to the keypoints of a virtual camera, in COCO's annotation layout.
 
     Args:
         motion: 3D motion.
-        azimuth: degrees of the camera around the body from the front of the first frame.
-        distance: of the camera from the body's median place, m; it stands 1 m high.
+        azimuth: angle of the camera around the body from the facing of the first frame, degrees.
+        distance: distance of the camera from the body's median position, m; the camera is 1 m high.
         size: width and height of the image in pixels.
 
     Returns:
@@ -122,9 +122,9 @@ def coco17(
 
 
 def main() -> None:
-    """Write the samples into the folder that the command line names."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.make_samples", description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="folder to write into, such as src/vimonet/samples")
+    parser.add_argument("out", type=Path, help="output folder, such as src/vimonet/samples")
     for path in write_samples(parser.parse_args().out):
         print(f"{path}  {path.stat().st_size / 1024:.0f} KiB")
 

@@ -264,7 +264,10 @@ def test_what_is_wrong_is_said_and_nothing_is_left(parts: tuple[LlamaForCausalLM
         (["motionllm", [lit, lora], {"heads": HEADS}], "no projector"),
         (["motionllm", [lit, projector], {"heads": HEADS}], "no LoRA"),
         (["motionllm", [tmp_path / "partial.pth", lora, projector], {"heads": HEADS}], r"layers\.1\.mlp\.up_proj"),
-        (["motionllm", [lora, tmp_path / "narrow.safetensors"], {"heads": HEADS}], "not of one model"),
+        (
+            ["motionllm", [lora, tmp_path / "narrow.safetensors"], {"heads": HEADS}],
+            "width 6 and the language model 16; give files of one model",
+        ),
         (["motionllm", [lora, lora, projector], {"heads": HEADS}], "which an earlier file holds too"),
         (["motionllm", [lora, projector], {"base": tmp_path}], "config.json: missing"),
         (["video-llava", [tmp_path / "deep.safetensors"], {}], "expected one linear layer, or two"),
