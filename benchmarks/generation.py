@@ -2,8 +2,8 @@
 
     python benchmarks/generation.py [--shape nano mid] [--batch 1 8 32] [--new 100] [--json]
 
-Three implementations give the same greedy tokens on one random model, which is checked (they may differ where two logits
-tie to rounding; the first difference is then printed):
+Three implementations must give the same greedy tokens on one random model (they may differ where two logits tie to
+rounding; the first difference is then printed):
 
 - ``vimonet``: `ViMoNetForConditionalGeneration.generate` with a motion of 49 tokens in each prompt;
 - ``transformers``: `generate` of the language model alone, on the same fused inputs;

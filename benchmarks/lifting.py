@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 import vimonet
-from benchmarks.views import VIEWS, dataset_items, film
+from benchmarks.views import VIEWS, dataset_items, project_view
 from vimonet.bench.items import select
 from vimonet.model.towers.keypoint_lifter import KeypointEncoder
 from vimonet.motion import Motion
@@ -48,7 +48,7 @@ def measure(assistant: Any, motions: dict[str, Motion], view: str, seed: int) ->
     names: list[str] = []
     poses: list[NDArray[np.float32]] = []
     for name, motion in motions.items():
-        flat = film(motion, view, seed)
+        flat = project_view(motion, view, seed)
         if flat is None:
             continue
         true = pose_of(motion.joints, VIEWS[view][0])

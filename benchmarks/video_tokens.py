@@ -93,11 +93,11 @@ def main() -> None:
         return
     full = results[0]
     for row in results:
-        told = [f"{row['tokens']:5} video tokens"]
+        line = [f"{row['tokens']:5} video tokens"]
         for name in ("prefill", "train"):
             ratio, limit = full[f"{name}_s"] / row[f"{name}_s"], full[f"{name}_flops"] / row[f"{name}_flops"]
-            told.append(f"{name} {row[f'{name}_s']:7.3f} s ({ratio:.1f} x faster; operations allow {limit:.1f} x)")
-        print("   ".join(told), flush=True)
+            line.append(f"{name} {row[f'{name}_s']:7.3f} s ({ratio:.1f} x faster; operations allow {limit:.1f} x)")
+        print("   ".join(line), flush=True)
 
 
 if __name__ == "__main__":

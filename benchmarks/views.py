@@ -2,9 +2,9 @@
 
     python -m benchmarks.views DATASET [-m MODEL] [--split val] [--sources bnr cmu] [--limit 600] [--json OUT.json]
 
-The same questions of a VIMOS dataset are asked about every 3D motion and about its keypoints as a camera 4 m away and a
-pose estimator would give them: exact match, what it loses against 3D, and whether answers that name a side name the
-other one on the mirrored keypoints. ``--split test`` is for the last run.
+The questions of a VIMOS dataset are asked about each 3D motion and about its noisy keypoints from a virtual camera 4 m
+away: exact match, its loss relative to 3D, and whether answers with a side change it on mirrored keypoints. Use
+``--split test`` for the final run only.
 """
 
 from __future__ import annotations
@@ -41,28 +41,28 @@ VIEWS: dict[str, tuple[float, float]] = {
     "high": (35.0, 40.0),
 }
 """Name -> azimuth around the body from its front, elevation above the horizon, degrees."""
-DISTANCE, NOISE = 4.0, 0.02  # metres to the camera; standard deviation of the keypoints, of two torsos
+DISTANCE, NOISE = 4.0, 0.02  # camera distance, m; standard deviation of keypoints in units of two torsos
 
 KINEMATIC = (
     *("displacement", "turn", "raised_hand", "speed", "more_active_arm", "more_active_leg", "arms_or_legs"),
     *("limb_moves", "fact_yes_no", "steps", "count", "when", "posture_start", "posture_end", "posture"),
 )
-"""Question forms measured on the joints and told by one camera: compared between 3D and 2D."""
+"""Question forms that are measured on joints and visible from one camera: compared between 3D and 2D."""
 
 
 @dataclass(frozen=True)
 class ViewScore:
-    """How one view does.
+    """Score of one view.
 
     Attributes:
         view: a key of VIEWS.
-        n, recordings: items that could be filmed, and the recordings they are of.
-        solid, flat: share of right answers on the 3D motion and on its keypoints.
+        n, recordings: number of projected items, and of their recordings.
+        solid, flat: exact match on the 3D motion and on its keypoints.
         interval: 95 % interval of ``flat`` over recordings.
-        loss: 1 - flat / solid; negative where 2D does better.
-        loss_interval: its 95 % interval, the two answers to an item drawn together.
-        flipped: of the keypoint answers that name a side, the share that names the other on the mirrored keypoints.
-        sided: how many those are.
+        loss: 1 - flat / solid; negative if 2D is better.
+        loss_interval: its 95 % interval, with the two answers to an item resampled together.
+        flipped: share of keypoint answers with a side that change it on the mirrored keypoints.
+        sided: number of keypoint answers with a side.
     """
 
     view: str
@@ -77,10 +77,10 @@ class ViewScore:
     sided: int
 
 
-def film(motion: Motion, view: str, seed: int = 0, noise: float = NOISE) -> Motion | None:
-    """The keypoints of a 3D motion from one of VIEWS; the same for the same name, view and seed.
+def project_view(motion: Motion, view: str, seed: int = 0, noise: float = NOISE) -> Motion | None:
+    """Project a 3D motion to noisy keypoints in one of VIEWS, the same for the same name, view and seed.
 
-    None where the body lies along the line of sight, so that no torso can be measured.
+    Return None if the body lies along the line of sight, so that no torso can be measured.
     """
     azimuth, elevation = VIEWS[view]
     rng = np.random.default_rng([seed, zlib.crc32(f"{motion.name}/{view}".encode())])
@@ -90,15 +90,15 @@ def film(motion: Motion, view: str, seed: int = 0, noise: float = NOISE) -> Moti
         return None
 
 
-def filmed(items: Sequence[Item], view: str, seed: int = 0) -> list[Item]:
-    """The items whose motion can be filmed, about the keypoints; those about one motion share them."""
-    films: dict[int, Motion | None] = {}
+def project_items(items: Sequence[Item], view: str, seed: int = 0) -> list[Item]:
+    """Replace the motion of each item by its keypoints, and drop items without; items of one motion share them."""
+    known: dict[int, Motion | None] = {}
     found = []
     for item in items:
         key = id(item.motion)
-        if key not in films:
-            films[key] = film(item.motion, view, seed)
-        flat = films[key]
+        if key not in known:
+            known[key] = project_view(item.motion, view, seed)
+        flat = known[key]
         if flat is not None:
             found.append(replace(item, motion=flat))
     return found
@@ -108,29 +108,30 @@ def compare_views(assistant: Any, items: Sequence[Item], *, seed: int = 0, sampl
     """Ask items about their 3D motion and about its keypoints from every view.
 
     Args:
-        assistant: has ``ask_batch([(question, motion), ...])``.
-        items: about 3D motions.
-        seed: of the noise and of the resampling.
-        samples: bootstrap resamples behind an interval.
+        assistant: object with ``ask_batch([(question, motion), ...])``.
+        items: items about 3D motions.
+        seed: seed of noise and resampling.
+        samples: bootstrap resamples per interval.
     """
     solid = dict(zip((item.id for item in items), _right(assistant, items), strict=True))
-    return [_view(assistant, view, filmed(items, view, seed), solid, seed, samples) for view in VIEWS]
+    return [_view(assistant, view, project_items(items, view, seed), solid, seed, samples) for view in VIEWS]
 
 
 def _view(
     assistant: Any, view: str, items: Sequence[Item], solid: dict[str, float], seed: int, samples: int
 ) -> ViewScore:
-    said = _said(assistant, [(item.question, item.motion) for item in items])
-    flat = np.array([float(exact_match(text, item.answer)) for text, item in zip(said, items, strict=True)])
+    texts = _model_texts(assistant, [(item.question, item.motion) for item in items])
+    flat = np.array([float(exact_match(text, item.answer)) for text, item in zip(texts, items, strict=True)])
     whole = np.array([solid[item.id] for item in items])
     groups = [(item.source, item.recording) for item in items]
 
     def loss(chosen: Any) -> float:
         return 1.0 - float(flat[chosen].mean()) / max(float(whole[chosen].mean()), 1e-9)
 
-    sided = [k for k, text in enumerate(said) if has_side(text)]
+    sided = [k for k, text in enumerate(texts) if has_side(text)]
     asked = [(mirror_text(items[k].question), items[k].motion.mirrored()) for k in sided]
-    turned = [exact_match(text, mirror_text(said[k])) for k, text in zip(sided, _said(assistant, asked), strict=True)]
+    mirrored = _model_texts(assistant, asked)
+    flipped = [exact_match(text, mirror_text(texts[k])) for k, text in zip(sided, mirrored, strict=True)]
     return ViewScore(
         view=view,
         n=len(items),
@@ -140,46 +141,46 @@ def _view(
         interval=bootstrap_interval(flat, groups, seed, samples),
         loss=loss(np.arange(len(items))),
         loss_interval=bootstrap_statistic(loss, groups, seed, samples),
-        flipped=float(np.mean(turned)) if turned else float("nan"),
-        sided=len(turned),
+        flipped=float(np.mean(flipped)) if flipped else float("nan"),
+        sided=len(flipped),
     )
 
 
 def _right(assistant: Any, items: Sequence[Item]) -> list[float]:
-    said = _said(assistant, [(item.question, item.motion) for item in items])
-    return [float(exact_match(text, item.answer)) for text, item in zip(said, items, strict=True)]
+    texts = _model_texts(assistant, [(item.question, item.motion) for item in items])
+    return [float(exact_match(text, item.answer)) for text, item in zip(texts, items, strict=True)]
 
 
-def _said(assistant: Any, asked: Sequence[tuple[str, Motion]]) -> list[str]:
-    """The model's own words."""
+def _model_texts(assistant: Any, asked: Sequence[tuple[str, Motion]]) -> list[str]:
+    """Ask a batch; return the model's own words."""
     return [own_words(answer) for answer in assistant.ask_batch(asked)]
 
 
 def dataset_items(dataset: str | Path, split: str) -> Iterator[Item]:
     """Yield every instruction about a motion of a split as an item; ``evidence["parts"]`` holds the row's actions.
 
-    Rows that training makes to be declined (a few frames, limbs of two movements) are left out.
+    Rows whose right answer is "cannot tell" by construction (a few frames, limbs of two movements) are dropped.
     """
     for record in read_records(dataset, split):
         if record.motion is None or record.provenance.get("mode") in ("chimera", "short"):
             continue
         motion = record.motion.named(record.id)
         parts = [(part.action, part.start, part.end) for part in record.actions]
-        for number, told in enumerate(record.instructions):
+        for number, asked in enumerate(record.instructions):
             yield Item(
                 f"{record.id}#{number}",
                 record.source,
                 record.recording,
-                *(told.kind, told.form, told.question, told.answer),
+                *(asked.kind, asked.form, asked.question, asked.answer),
                 motion,
-                tuple(told.options),
-                told.wording,
-                {**told.evidence, "parts": parts},
+                tuple(asked.options),
+                asked.wording,
+                {**asked.evidence, "parts": parts},
             )
 
 
 def table(title: str, scores: Sequence[ViewScore]) -> str:
-    """Markdown, a row per view."""
+    """Format a Markdown table, a row per view."""
     lines = [f"**{title}**", "", "| view | n | 3D | 2D | 95 % | loss | 95 % | mirrored | of |"]
     lines += ["|---|--:|--:|--:|---|--:|---|--:|--:|"]
     for s in scores:

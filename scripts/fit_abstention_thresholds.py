@@ -2,8 +2,8 @@
 
     python -m scripts.fit_abstention_thresholds MODEL_FOLDER data/vimos-open
 
-The temperature (Guo et al., arXiv 1706.04599) and the thresholds (Chow's rule) go into the folder's config.json. They
-do not change the model's own words.
+The temperature (Guo et al., arXiv 1706.04599) and the thresholds (Chow's rule) are written into the folder's
+config.json. They do not change the model's own words.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.types import Clip, Item
 
 _WIDEST = 3.0
-"""Extent, in units of two torsos (about 1 m), above which a body in a picture is too near to the camera."""
+"""Extent of a projected body, in units of two torsos (about 1 m), above which it is too near to the camera."""
 TEMPERATURES = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8)
 
 
 def fit_temperature(
     assistant: Any, items: Sequence[Item], temperatures: Sequence[float] = TEMPERATURES
 ) -> dict[str, Any]:
-    """Ask the items at several temperatures and keep the one whose confidences have the least Brier score.
+    """Fit the temperature with the lowest Brier score of confidences on validation answers.
 
     Args:
-        assistant: a `vimonet.Assistant`; its config is left with the chosen temperature.
-        items: validation items, never test items.
+        assistant: a `vimonet.Assistant`; its config gets the fitted temperature.
+        items: validation items.
         temperatures: candidates.
 
     Returns:
@@ -75,22 +75,21 @@ def fit_temperature(
     }
 
 
-def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict[str, Any]:
-    """Fit the abstention threshold of action names: confidence from which a name gains more than it costs.
+def fit_action_threshold(assistant: Any, items: Sequence[Item], question: str = "") -> dict[str, Any]:
+    """Fit the abstention threshold of action names on validation answers.
 
-    The threshold has the most gain above it, a wrong name costing as much as a right one gains (Chow's rule,
-    IEEE Trans. Information Theory 16, 1970): names below it are mostly wrong. Each of several actions in a row counts
-    for its share. Answers that abstain name nothing.
+    The threshold maximises the gain of the names above it, if a wrong name costs as much as a right one gains (Chow,
+    IEEE Trans. Information Theory 16, 1970). Each action of a sequence counts for its share. Answers that abstain are
+    ignored.
 
     Args:
-        assistant: a `vimonet.Assistant`, its temperature fitted.
-        items: validation items that ask what is done; ``evidence["parts"]`` holds the actions, none for one without a
-            name.
-        question: asked instead of the items' own, for captions.
+        assistant: a `vimonet.Assistant` with a fitted temperature.
+        items: validation items that ask for the action; ``evidence["parts"]`` holds the actions, none if unnamed.
+        question: question instead of the items' own, for captions.
 
     Returns:
-        ``floor``, ``n`` answers that name something, and ``right``: how many are ``above`` and ``below`` the floor, and
-        what share of the actions in them is right.
+        ``threshold``, the number ``n`` of answers with a name, and under ``right`` for those ``above`` and ``below``
+        it, their number and the share of right actions.
 
     Raises:
         InputError: no items.
@@ -103,19 +102,20 @@ def fit_floor(assistant: Any, items: Sequence[Item], question: str = "") -> dict
         for answer, item in zip(answers, items, strict=True)
         if not text_metrics.exact_match(own_words(answer), text_metrics.ABSTENTION)
     )
-    return _floor(named)
+    return _threshold(named)
 
 
-def fit_picture_floor(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
-    """Fit the abstention threshold of answers about 2D keypoints, as `fit_floor`; numbers, which can be nearly right,
-    are left out.
+def fit_keypoint_threshold(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
+    """Fit the abstention threshold of answers about 2D keypoints on validation answers; see `fit_action_threshold`.
+
+    Numeric answers are ignored, since they can be nearly right.
 
     Args:
-        assistant: a `vimonet.Assistant`, its temperature fitted.
+        assistant: a `vimonet.Assistant` with a fitted temperature.
         items: validation items about 2D motions that do not ask for an action (`keypoint_items`).
 
     Returns:
-        As `fit_floor`.
+        As `fit_action_threshold`.
 
     Raises:
         InputError: no items.
@@ -124,43 +124,43 @@ def fit_picture_floor(assistant: Any, items: Sequence[Item]) -> dict[str, Any]:
         raise InputError("there is no validation item about a 2D motion.")
     answers = assistant.ask_batch([(item.question, item.motion) for item in items])
     pairs = [(float(answer.confidence), own_words(answer), item) for answer, item in zip(answers, items, strict=True)]
-    return _floor(
+    return _threshold(
         sorted(
-            (confidence, float(text_metrics.exact_match(said, item.answer)))
-            for confidence, said, item in pairs
-            if not text_metrics.exact_match(said, text_metrics.ABSTENTION) and not numeric(said)
+            (confidence, float(text_metrics.exact_match(text, item.answer)))
+            for confidence, text, item in pairs
+            if not text_metrics.exact_match(text, text_metrics.ABSTENTION) and not numeric(text)
         )
     )
 
 
-def _floor(answers: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Chow's threshold of (confidence, share right), in order of confidence."""
-    sure, share = (np.array([pair[k] for pair in answers]) for k in (0, 1))
-    # gains[k]: answers k and above are taken, those before are not.
+def _threshold(answers: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Compute Chow's threshold from pairs (confidence, share right) in order of confidence."""
+    confidence, share = (np.array([pair[k] for pair in answers]) for k in (0, 1))
+    # gains[k]: gain of giving answers k and above and abstaining from the others.
     gains = np.append(np.cumsum((2 * share - 1)[::-1])[::-1], 0.0)
     first = int(np.argmax(gains))
-    edges = np.concatenate(([0.0], sure, [1.0]))
+    edges = np.concatenate(([0.0], confidence, [1.0]))
     right = {
         name: {"n": len(part), "share": round(float(part.mean()), 3) if len(part) else None}
         for name, part in (("above", share[first:]), ("below", share[:first]))
     }
-    floor = 0.0 if first == 0 else round(float(edges[first] + edges[first + 1]) / 2, 3)
-    return {"floor": floor, "n": len(answers), "right": right}
+    threshold = 0.0 if first == 0 else round(float(edges[first] + edges[first + 1]) / 2, 3)
+    return {"threshold": threshold, "n": len(answers), "right": right}
 
 
-def share_named(said: str, actions: Sequence[str]) -> float:
-    """Compute the share of actions that are named right, of those said or done, whichever are more.
+def share_named(answer: str, actions: Sequence[str]) -> float:
+    """Compute the number of rightly named actions over the number of named or true actions, whichever is larger.
 
     Args:
-        said: "waving, then bowing" or "a person waves, then bows."
-        actions: what is done, in the base form.
+        answer: "waving, then bowing" or "a person waves, then bows."
+        actions: true actions in the base form.
     """
-    text = said.strip().lower().rstrip(".")
+    text = answer.strip().lower().rstrip(".")
     inflect = third_person if re.match(SUBJECT, text) else participle
     parts = re.sub(f"^{SUBJECT}", "", text).split(", then ")
     left = list(parts)
     for action in map(inflect, actions):
-        # A sentence may go on: "walks" is named by "walks forward slowly".
+        # A longer phrase counts too: "walks forward slowly" names "walks".
         found = next((part for part in left if part == action or part.startswith(f"{action} ")), None)
         if found is not None:
             left.remove(found)
@@ -168,14 +168,14 @@ def share_named(said: str, actions: Sequence[str]) -> float:
 
 
 def action_items(items: Sequence[Item], limit: int = 200, seed: int = 0) -> list[Item]:
-    """Choose items that ask for the action, in 3D and from a drawn view: half as many unnamed actions as named ones.
+    """Draw items that ask for the action, in 3D and in a random view, with half as many unnamed actions as named ones.
 
-    An unnamed action is the arms of one recording over the legs of another, played at odds (`make_sample`, "chimera").
+    An unnamed action combines the arms of one recording with the legs of another (`make_sample`, "chimera").
 
     Args:
         items: validation items (`benchmarks.views.dataset_items`).
-        limit: named actions drawn.
-        seed: of the draws.
+        limit: number of named actions.
+        seed: seed of the draws.
     """
     rng = random.Random(seed)
     named = [item for item in items if item.form == "action" and item.answer != text_metrics.ABSTENTION]
@@ -195,23 +195,24 @@ def action_items(items: Sequence[Item], limit: int = 200, seed: int = 0) -> list
         if sample is not None
     ]
     views = [rng.choice(sorted(VIEWS)) for _ in (*solid, *unnamed)]
-    flat = [film for item, view in zip((*solid, *unnamed), views, strict=True) for film in filmed([item], view, seed)]
+    pairs = zip((*solid, *unnamed), views, strict=True)
+    flat = [projected for item, view in pairs for projected in project_items([item], view, seed)]
     return [*named, *unnamed, *(replace(item, id=f"{item.id}/2d") for item in flat if _in_view(item))]
 
 
 def keypoint_items(items: Sequence[Item], limit: int = 600, seed: int = 0) -> list[Item]:
-    """Choose items about tracked joints, and 3D ones from a drawn view, that ask for anything but the action."""
+    """Draw items that do not ask for the action, about keypoints and about 3D motions in a random view."""
     rng = random.Random(seed)
     items = [item for item in items if item.form != "action"]
     items = rng.sample(items, min(limit, len(items)))
     flat = [item for item in items if item.motion.dimensions == 2]
     solid = [item for item in items if item.motion.dimensions == 3]
-    films = [film for item in solid for film in filmed([item], rng.choice(sorted(VIEWS)), seed)]
-    return [*flat, *filter(_in_view, films)]
+    projected = [one for item in solid for one in project_items([item], rng.choice(sorted(VIEWS)), seed)]
+    return [*flat, *filter(_in_view, projected)]
 
 
 def _in_view(item: Item) -> bool:
-    """Tell whether a projected body stays off the camera: one that runs past it fills the picture for a moment."""
+    """Tell whether a projected body keeps a distance from the camera: one that passes it fills the image."""
     return float(np.ptp(item.motion.joints, axis=1).max()) < _WIDEST
 
 
@@ -220,13 +221,13 @@ def calibrate(folder: str | Path, dataset: str | Path, limit: int = 600, seed: i
 
     Args:
         folder: a model folder.
-        dataset: a VIMOS dataset; its split ``val`` is asked.
+        dataset: a VIMOS dataset with a split ``val``.
         limit: number of items drawn.
-        seed: of the draw.
+        seed: seed of the draw.
 
     Returns:
-        The fit of `fit_temperature`, and under ``actions``, ``captions`` and ``pictures`` those of `fit_floor` and
-            `fit_picture_floor`.
+        The result of `fit_temperature`, and under ``actions``, ``captions`` and ``keypoints_2d`` those of
+        `fit_action_threshold` and `fit_keypoint_threshold`.
     """
     import vimonet
 
@@ -235,14 +236,14 @@ def calibrate(folder: str | Path, dataset: str | Path, limit: int = 600, seed: i
     assistant = vimonet.load(folder)
     found = fit_temperature(assistant, items)
     asked = action_items(every, seed=seed)
-    found["actions"] = fit_floor(assistant, asked)
-    found["captions"] = fit_floor(assistant, asked, assistant.config.caption_question)
-    found["pictures"] = fit_picture_floor(assistant, keypoint_items(every, limit, seed))
+    found["actions"] = fit_action_threshold(assistant, asked)
+    found["captions"] = fit_action_threshold(assistant, asked, assistant.config.caption_question)
+    found["keypoints_2d"] = fit_keypoint_threshold(assistant, keypoint_items(every, limit, seed))
     path = Path(folder) / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["confidence_temperature"] = found["temperature"]
-    keys = {"action": "actions", "caption": "captions", "keypoints_2d": "pictures"}
-    config["abstention_thresholds"] = {key: found[name]["floor"] for key, name in keys.items()}
+    keys = {"action": "actions", "caption": "captions", "keypoints_2d": "keypoints_2d"}
+    config["abstention_thresholds"] = {key: found[name]["threshold"] for key, name in keys.items()}
     part = path.with_suffix(".part")
     part.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)

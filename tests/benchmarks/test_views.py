@@ -1,4 +1,4 @@
-"""Views: what is filmed is the same each time, and an assistant that loses sides from behind is found out."""
+"""Views: what is project_items is the same each time, and an assistant that loses sides from behind is found out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bench_world import FakeAnswer, Observer, make_items
 
-from benchmarks.views import VIEWS, compare_views, film, filmed
+from benchmarks.views import VIEWS, compare_views, project_items, project_view
 from vimonet.motion import Motion
 
 
@@ -18,18 +18,18 @@ def hands() -> list:
 
 def test_a_film_is_the_same_for_the_same_view_and_seed() -> None:
     motion = hands()[0].motion.named("a")
-    one, again, other = film(motion, "side"), film(motion, "side"), film(motion, "side", seed=1)
+    one, again, other = project_view(motion, "side"), project_view(motion, "side"), project_view(motion, "side", seed=1)
     assert one is not None and again is not None and other is not None and one.dimensions == 2
     np.testing.assert_array_equal(one.joints, again.joints)
     assert not np.array_equal(one.joints, other.joints)
     joints = np.zeros((8, 22, 3), np.float32)
     joints[:, :, 2] = np.linspace(-1, 1, 22)  # a body that points at the camera
-    assert film(Motion(joints), "front") is None
+    assert project_view(Motion(joints), "front") is None
 
 
 def test_items_about_one_motion_share_a_film() -> None:
     pair = hands()[:1] * 2
-    first, second = filmed([pair[0], replace(pair[1], id="b")], "low")
+    first, second = project_items([pair[0], replace(pair[1], id="b")], "low")
     assert first.motion is second.motion
 
 

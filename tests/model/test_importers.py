@@ -274,7 +274,7 @@ def test_what_is_wrong_is_said_and_nothing_is_left(parts: tuple[LlamaForCausalLM
         (["video-llava", [tmp_path / "evil.pth"], {}], "evil.pth"),
         (["video-llava", [tmp_path / "absent.bin"], {}], "absent.bin: no such file"),
         (["languagebind", [lit, lora], {}], "one folder"),
-        (["t2m-gpt", [lit], {"mean": lit}], "both belong"),
+        (["t2m-gpt", [lit], {"mean": lit}], "only one of --mean and --std"),
         (["clip", [lit], {}], "source 'clip' is not known"),
     ]
     for (source, files, options), message in cases:

@@ -50,7 +50,7 @@ def test_what_a_model_does_not_read_is_left_out(tmp_path: Path, capsys: pytest.C
 def test_nothing_to_ship(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert main([str(tmp_path / "empty"), str(tmp_path / "out")]) == 2
-    assert "no model.safetensors is here" in capsys.readouterr().err
+    assert "model.safetensors is missing; give the output folder" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     with pytest.raises(SystemExit) as ended:
         main([])

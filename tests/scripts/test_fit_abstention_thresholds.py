@@ -14,8 +14,8 @@ from benchmarks.views import dataset_items
 from research.vimos_open.builder import OpenBuilder
 from scripts.fit_abstention_thresholds import (
     action_items,
-    fit_floor,
-    fit_picture_floor,
+    fit_action_threshold,
+    fit_keypoint_threshold,
     fit_temperature,
     keypoint_items,
     main,
@@ -80,35 +80,35 @@ def waves(number: int) -> list[Item]:
     return [replace(item, evidence={"parts": [("wave", 0.0, 1.0)]}) for item in items(number)]
 
 
-def test_the_floor_parts_names_that_are_mostly_right_from_those_mostly_wrong() -> None:
+def test_the_threshold_parts_names_that_are_mostly_right_from_those_mostly_wrong() -> None:
     wrong, right = [("bowing", 0.1 * k) for k in range(1, 6)], [("waving", 0.1 * k) for k in range(6, 10)]
     assistant = Namer([*wrong, ("waving", 0.35), *right, ("bowing", 0.75), ("cannot tell", 0.2)])
-    found = fit_floor(assistant, waves(12))
-    assert 0.5 < found["floor"] < 0.6
+    found = fit_action_threshold(assistant, waves(12))
+    assert 0.5 < found["threshold"] < 0.6
     assert found["n"] == 11 and found["right"]["above"] == {"n": 5, "share": 0.8}
     assert found["right"]["below"]["share"] == pytest.approx(1 / 6, abs=0.001)
-    fit_floor(assistant, waves(12), "Describe it.")
+    fit_action_threshold(assistant, waves(12), "Describe it.")
     assert set(assistant.questions) == {"Describe it."}
 
 
-@pytest.mark.parametrize(("said", "floor"), [("waving", 0.0), ("bowing", 0.85), ("cannot tell", 0.0)])
-def test_the_floor_of_a_model_that_is_always_right_or_always_wrong(said: str, floor: float) -> None:
-    assert fit_floor(Namer([(said, 0.3), (said, 0.7)]), waves(2))["floor"] == pytest.approx(floor)
+@pytest.mark.parametrize(("said", "threshold"), [("waving", 0.0), ("bowing", 0.85), ("cannot tell", 0.0)])
+def test_the_threshold_of_a_model_that_is_always_right_or_always_wrong(said: str, threshold: float) -> None:
+    assert fit_action_threshold(Namer([(said, 0.3), (said, 0.7)]), waves(2))["threshold"] == pytest.approx(threshold)
     with pytest.raises(InputError, match="no validation item"):
-        fit_floor(Namer([]), [])
+        fit_action_threshold(Namer([]), [])
 
 
-def test_the_floor_of_pictures_leaves_numbers_out() -> None:
+def test_the_threshold_of_keypoints_leaves_numbers_out() -> None:
     asked = [replace(item, answer="left") for item in items(6)]
     said = [("right", 0.2), ("right", 0.3), ("left", 0.5), ("left", 0.6), ("7", 0.9), ("cannot tell", 0.95)]
-    found = fit_picture_floor(Namer(said), asked)
-    assert found["n"] == 4 and 0.3 < found["floor"] < 0.5
+    found = fit_keypoint_threshold(Namer(said), asked)
+    assert found["n"] == 4 and 0.3 < found["threshold"] < 0.5
     with pytest.raises(InputError, match="no validation item about a 2D motion"):
-        fit_picture_floor(Namer([]), [])
+        fit_keypoint_threshold(Namer([]), [])
 
 
 def test_an_action_without_a_name_makes_every_name_wrong() -> None:
-    assert fit_floor(Namer([("waving", 0.7)] * 2), items(2))["right"]["below"]["share"] == 0.0
+    assert fit_action_threshold(Namer([("waving", 0.7)] * 2), items(2))["right"]["below"]["share"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_share_of_actions_named_right(said: str, actions: list[str], share: 
     assert share_named(said, actions) == share
 
 
-KINDS = {"action": "actions", "caption": "captions", "keypoints_2d": "pictures"}
+KINDS = {"action": "actions", "caption": "captions", "keypoints_2d": "keypoints_2d"}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_a_model_folder_gets_its_temperature_and_thresholds(
     found = json.loads(capsys.readouterr().out)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["confidence_temperature"] == found["temperature"] and found["n"] == 10
-    thresholds = {kind: found[name]["floor"] for kind, name in KINDS.items()}
+    thresholds = {kind: found[name]["threshold"] for kind, name in KINDS.items()}
     assert config["abstention_thresholds"] == thresholds
     assert vimonet.load(tmp_path).config.abstention_thresholds == thresholds
     assert main([str(tmp_path), "nowhere"]) == 2
