@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.views import VIEWS, dataset_items, filmed
+from benchmarks.views import VIEWS, dataset_items, project_items
 from research.vimos_open.augment import Pool, make_sample
 from vimonet.bench.predictions import own_words
 from vimonet.bench.scoring import text_metrics

@@ -3,7 +3,7 @@
 # half for each further one; a GPU is used if present.
 #   VIMONET_DATA=DIR bash configs/nano/run.sh [seed ...]
 # VIMONET_DATA names the folder of the recordings (research/vimos_open/README.md).
-# An interrupted run goes on where it stopped: the dataset and every stage resume, what is finished is left alone.
+# An interrupted run resumes: dataset and stages continue, finished ones are skipped.
 #
 # Stage 2 is warm-up, a long phase at a constant rate, and a decay (WSD, arXiv 2405.18392). Seeds share the long phase and
 # differ in the decay, so their spread is a lower bound of the spread of independent seeds.

@@ -41,13 +41,13 @@ class ImportReport:
 
 
 def check_safetensors(path: Path) -> None:
-    """Check that a safetensors file is whole: its header, and the bytes that the header promises.
+    """Check that a safetensors file is whole: its header, and the bytes that the header lists.
 
     Raises:
         InputError: missing, truncated, or another format.
     """
     if not path.is_file():
-        raise InputError(f"{path}: missing; the index names it as a part of the weights.")
+        raise InputError(f"{path}: this part of the weights is missing; copy or download it again.")
     try:
         with safe_open(path, framework="numpy"):
             pass
