@@ -106,7 +106,7 @@ def _left_out() -> Iterator[None]:
         setattr(compiler, name, _unchanged)
     masks.TransformGetItemToIndex = contextlib.nullcontext  # type: ignore[attr-defined]
     sys.modules[_COMPILER], sys.modules[_MASKS] = compiler, masks
-    torch._dynamo = compiler  # type: ignore[attr-defined]
+    torch._dynamo = compiler
     kept: list[tuple[Any, str, Any]] = []
     try:
         import transformers.utils as utils

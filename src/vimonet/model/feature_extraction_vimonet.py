@@ -73,9 +73,9 @@ class MotionFeatureExtractor(HubClass, FeatureExtractionMixin):
         clips = [as_motion(motion, fps=fps) for motion in _as_list(motions)]
         return BatchFeature(self.extract_batch(clips), tensor_type=return_tensors)
 
-    def extract_batch(self, clips: Sequence[Motion]) -> dict[str, NDArray]:
+    def extract_batch(self, clips: Sequence[Motion]) -> dict[str, NDArray[Any]]:
         """Extract and pad the features of clips as in `__call__`; a repeated clip is extracted once."""
-        data: dict[str, NDArray] = {}
+        data: dict[str, NDArray[Any]] = {}
         known: dict[int, NDArray[np.float32]] = {}
         for name, dimensions in (("motion", 3), ("keypoint", 2)):
             chosen = [clip for clip in clips if clip.dimensions == dimensions]

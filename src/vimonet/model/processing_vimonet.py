@@ -247,7 +247,7 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
 
     def _multimodal_inputs_from_conversations(
         self, conversations: list[list[dict[str, Any]]], *args: Any, **kwargs: Any
-    ) -> tuple[list, list, list, dict[str, Any]]:
+    ) -> tuple[list[Any], list[Any], list[Any], dict[str, Any]]:
         # transformers' apply_chat_template passes a message's data to __call__ through this hook.
         def clips(messages: list[dict[str, Any]], key: str, *kinds: str) -> list[Any]:
             return [part[key].clip for message in messages for part in message["content"] if part["type"] in kinds]

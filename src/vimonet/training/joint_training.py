@@ -229,7 +229,7 @@ def assemble(
         text_config=language_model.config,
         motion_config=tower.config if tower is not None else vqvae_config(motion, feature_dim(motion.features)),
         keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
-        projector=config.projector.kind,  # type: ignore[arg-type]
+        projector=config.projector.kind,
         projector_queries=config.projector.queries,
         projector_time=config.projector.time,
         **_video_settings(config),

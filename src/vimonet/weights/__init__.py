@@ -12,7 +12,7 @@ MODELS: Final[tuple[str, ...]] = ("nano", "nano-paired")
 
 
 def model_source(name: str | os.PathLike[str] | None = None) -> str:
-    """The folder or hub id of the model that is meant.
+    """Resolve a name to the folder or hub id of a model.
 
     Args:
         name: a folder, a hub id, or one of `MODELS` (a folder of that name in the working directory comes first); where

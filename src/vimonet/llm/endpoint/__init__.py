@@ -258,7 +258,7 @@ class Endpoint:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _exchange(self, key: str, body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """The exchange a key stands for, and whether the cache had it. The same request is never under way twice."""
+        """Make or recall the exchange of a key; tell whether the cache had it. No request is under way twice."""
         with self._lock:
             turn = self._asking.setdefault(key, threading.Lock())
         try:
@@ -312,7 +312,7 @@ class Endpoint:
             self._sleep(max(pause, asked))
 
     def _spoken(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body without what this service refuses; its key stays that of what we wished."""
+        """Leave out of the body what this service refuses; the key stays that of the full request."""
         names = {name: self._refused.get(name, name) for name in body}
         return {new: body[name] for name, new in names.items() if new is not None}
 

@@ -253,7 +253,7 @@ def _check_url(base_url: str) -> str:
 
 
 def _error_of(text: str) -> tuple[str, str]:
-    """What the service says, and its code, out of the body of a refusal."""
+    """Read the message and the code of the service from the body of a refusal."""
     try:
         error = json.loads(text)
     except (ValueError, RecursionError):

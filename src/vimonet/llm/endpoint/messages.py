@@ -16,7 +16,7 @@ _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
 def message(role: str, text: str, images: Sequence[bytes] = ()) -> dict[str, Any]:
-    """A chat message.
+    """Make a chat message.
 
     Args:
         role: ``system``, ``user`` or ``assistant``.
@@ -39,7 +39,7 @@ def message(role: str, text: str, images: Sequence[bytes] = ()) -> dict[str, Any
 
 
 def with_schema(messages: Sequence[dict[str, Any]], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The messages with the schema told in words too, for a server that ignores ``response_format``."""
+    """Add the schema in words to the messages, for a server that ignores ``response_format``."""
     words = "Answer with one JSON object and nothing else. It must satisfy this JSON schema: "
     words += json.dumps(schema, sort_keys=True, ensure_ascii=False)
     first, *rest = messages

@@ -136,7 +136,7 @@ def _keypoint(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray
     return _assemble(root_part, flat[:, BODY_JOINTS] - root[:, None], seen)
 
 
-def _assemble(root: NDArray, local: NDArray, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+def _assemble(root: NDArray[np.float32], local: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
     """Join root part [T, R], local positions [T, 14, d] and seen [T, 22] to [T, R + 28 d + 15]; zero unseen joints."""
     frames = len(local)
     mask = seen[:, BODY_JOINTS]

@@ -48,7 +48,7 @@ class QAPairSampler(Dataset[Sample]):
         sample: Sample = self.dataset[index]
         pairs = sample["qa_pairs"]
         order = rng_of(self.seed, self.epoch, index, "turns").permutation(len(pairs))[: self.limit]
-        sample = {**sample, "qa_pairs": [pairs[i] for i in order]}  # type: ignore[typeddict-item]
+        sample = {**sample, "qa_pairs": [pairs[i] for i in order]}
         if self.dropout and group_of(sample) == ModalityGroup.PAIRED:
             chance, coin = rng_of(self.seed, self.epoch, index, "modality").random(2)
             if chance < self.dropout:

@@ -129,7 +129,7 @@ def describe(config: TrainingConfig, config_path: str | Path | None = None, stag
         text_config=_language(config, stages),
         motion_config=tower,
         keypoint_config=vqvae_config(motion, feature_dim("keypoints")) if motion.keypoints else None,
-        projector=config.projector.kind,  # type: ignore[arg-type]
+        projector=config.projector.kind,
         projector_queries=config.projector.queries,
         projector_time=config.projector.time,
     )
@@ -198,7 +198,7 @@ def _with_video(described: ViMoNetConfig, video: VideoConfig) -> ViMoNetConfig:
     if video.checkpoint and described.video_config is None:
         described.video_config = _shape(video.checkpoint, VIDEO_TOWERS, "video.checkpoint")
         described.video_frames = clip_frames(described.video_config) or video.frames
-        described.video_pooling, described.video_tokens = video.pooling, video.tokens  # type: ignore[assignment]
+        described.video_pooling, described.video_tokens = video.pooling, video.tokens
     return described
 
 
