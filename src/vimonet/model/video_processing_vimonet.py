@@ -89,9 +89,7 @@ class ViMoNetVideoProcessor(HubClass, BaseVideoProcessor):
         grid = (-(-frames // self.tubelet), self.rows, self.columns)
         return count_tokens(self.pooling, grid, self.tokens)
 
-    def preprocess(
-        self, videos: Any, return_tensors: str | None = None, **kwargs: Any
-    ) -> BatchFeature:
+    def preprocess(self, videos: Any, return_tensors: str | None = None, **kwargs: Any) -> BatchFeature:
         """Choose the frames of videos and stack them.
 
         Args:
