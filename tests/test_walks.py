@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,3 +101,14 @@ def test_a_straight_walk_of_a_motion_capture_studio(nano: Assistant, shared: Pat
     if not path.is_file():
         pytest.skip("the recording is not there")
     assert nano.ask(question, path).text == text
+
+
+def test_the_walks_of_the_page_are_true(walk: str) -> None:
+    page = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Four walks")[1]
+    named = re.findall(r"`([a-z_/0-9]+\.py)`", page)
+    assert (
+        len(named) > 30
+        and [name for name in named if name != "tests/test_walks.py" and not (PACKAGE / name).is_file()] == []
+    )
+    first = re.findall(r"`([a-z_/0-9]+\.py)`", page.split("**A training sample**")[0].split("**A question")[1])
+    assert set(first) <= entered(lambda: main(["ask", walk, QUESTION]))

@@ -40,7 +40,6 @@ from vimonet.video import VideoFrames
 class Collator:
     """Collate samples to one padded batch.
 
-    Args:
     A batch of B rows holds ``input_ids``, ``position_ids``, ``labels`` [B, L] int64 (not shifted, -100 = not learnt),
     ``attention_mask`` [B, 1, L, L] bool (True = attend), or [B, L] with packing 'none', and ``modality_groups`` [B]
     int64 (`ModalityGroup`), or [B, L] with packing 'multi_sample'. N clips add ``motion_values`` [N, T, D] and
