@@ -186,7 +186,7 @@ def compose(
     projector = None
     if projector_weights is not None:
         if video is None:
-            raise InputError("--projector-weights was given, but there is no video tower whose features it could read; add --video.")
+            raise InputError("--projector-weights: there is no video tower whose features it reads; add --video.")
         projector, kind = load_projector(projector_weights)
         settings = {"video_pooling": "none", **settings, "video_projector": kind, "video_projector_norm": False}
     language_model, tokenizer = _load_language_model(llm, dtype)
