@@ -352,6 +352,7 @@ def test_whole_weights_pass(folder):
     check_safetensors(folder / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_quick_start_answers_alike_without_the_compiler(folder, assistant, tmp_path):
     np.save(tmp_path / "j.npy", tiny_motion(40).joints)
     code = (

@@ -27,6 +27,7 @@ def run(name: str, *arguments: str, cwd: Path, code: int = 0) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_asking(tmp_path: Path) -> None:
     said = run("ask_a_recording.py", cwd=tmp_path)
     assert "s: left; " in said and "confidence 0." in said  # two windows, and the turn is in the first
@@ -56,10 +57,12 @@ def test_logging_exercise(tmp_path: Path) -> None:
     assert [event["count"] for event in events if event["event"] == "repetitions"] == [5]
 
 
+@pytest.mark.slow
 def test_training(tmp_path: Path) -> None:
     assert "answer after training:" in run("train_on_your_recordings.py", cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     notebook = json.loads((EXAMPLES / "first_look.ipynb").read_text(encoding="utf-8"))

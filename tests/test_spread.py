@@ -97,6 +97,7 @@ def workers(kind: str = "ray::MapWorker") -> list[int]:
     return [each.pid for each in below if each.is_running() and any(kind in word for word in each.cmdline()[:1])]
 
 
+@pytest.mark.slow
 def test_the_same_by_ray_though_a_worker_dies(ray: Any, tmp_path: Path) -> None:
     names = [f"{'bad' if number % 7 == 3 else 'clip'}{number}" for number in range(40)]
     log = tmp_path / "log"
@@ -106,6 +107,7 @@ def test_the_same_by_ray_though_a_worker_dies(ray: Any, tmp_path: Path) -> None:
     assert set(log.read_text().split()) == set(names)
 
 
+@pytest.mark.slow
 def test_a_recording_that_kills_its_workers_ends_the_run(
     ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +159,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_caption_goes_on_by_ray_and_outlives_a_worker(
     ray: Any, library: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

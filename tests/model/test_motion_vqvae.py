@@ -175,6 +175,7 @@ def tokens(step: int) -> torch.Tensor:
     return torch.randn(6, 4, 8, generator=torch.Generator().manual_seed(step))
 
 
+@pytest.mark.slow
 def test_two_processes_update_the_codebook_as_one(tmp_path: Path) -> None:
     mp.spawn(_train_in_a_group, (str(tmp_path),), nprocs=2)
     alone = tiny().quantizer

@@ -147,6 +147,7 @@ def run(output: Path, model: Path, dataset: Path, *overrides: str) -> Path:
     return train("instruct", CONFIGS / "small" / "instruct.yaml", [*places, *FEW, *overrides])
 
 
+@pytest.mark.slow
 def test_packing_and_checkpointed_activations_change_no_loss(
     composed: Callable[[str], Path], dataset: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_activations_are_computed_again_also_in_a_frozen_language_model(
     assert counts["true"] == 2 * counts["false"] == 2 * 2 * 2 * 2  # steps, micro-batches, layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["align", "instruct", "instruct in full"])
 def test_a_checkpoint_holds_what_is_trained_and_a_killed_run_continues_on_the_same_curve(
     stage: str, composed: Callable[[str], Path], dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -223,6 +225,7 @@ def test_a_checkpoint_holds_what_is_trained_and_a_killed_run_continues_on_the_sa
     assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [8, 0])
 def test_fsdp_over_two_processes_gives_the_losses_and_the_model_of_one(
     rank: int, composed: Callable[[str], Path], dataset: Path, tmp_path: Path

@@ -263,6 +263,7 @@ def test_a_joint_model_is_asked_with_motion_and_video(joint_folder: Path, datase
     assert assistant.processor.video_processor.num_frames == 4
 
 
+@pytest.mark.slow
 def test_video_tells_the_colour_that_motion_cannot(joint_folder: Path, dataset: Path, tmp_path: Path) -> None:
     """What the pictures alone hold is learnt, from video and from both; the tower is trained too."""
     options = [f"model={joint_folder}", f"data.dataset={dataset}", "trainer.steps=150", "trainer.save_every=150"]
@@ -284,6 +285,7 @@ def test_video_tells_the_colour_that_motion_cannot(joint_folder: Path, dataset: 
         assert said == wanted and said in COLOURS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lora", [False, True])
 def test_a_killed_run_continues_on_the_same_curve_without_decoding_again(
     lora: bool, joint_folder: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

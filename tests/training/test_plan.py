@@ -173,6 +173,7 @@ def test_operations_are_six_per_weight_and_token_and_attention() -> None:
     assert plan.batch == Batch(4, 64, 256)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_told_what_would_make_it_fit() -> None:
     shape = ["language.layers=8", "language.hidden_size=64", "trainer.max_tokens=512"]
     config = config_of(*shape)
@@ -195,6 +196,7 @@ def test_time_is_work_over_the_peak_that_is_reached() -> None:
 # --- measured ---
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
 def test_a_real_run_needs_what_was_planned() -> None:
     """benchmarks/planner.py holds it to 15 % on larger runs; here libraries weigh as much as tensors."""

@@ -286,6 +286,7 @@ def test_lora_is_saved_as_an_adapter_or_merged(
     assert any(not torch.equal(two[name], before[name]) for name in before if "q_proj" in name)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_loss_of_one(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(

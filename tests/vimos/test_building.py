@@ -39,6 +39,7 @@ def test_workers_give_the_same_bytes_as_none(whole, tmp_path):
     assert tree(tmp_path / "made") == tree(whole.folder)
 
 
+@pytest.mark.slow
 def test_ten_random_kills_resume_to_the_same_bytes(whole, tmp_path):
     out, rng = tmp_path / "made", random.Random(5)
     environment = {**os.environ, "PYTHONPATH": str(Path(vimonet.__file__).parents[1]), "OMP_NUM_THREADS": "1"}

@@ -168,6 +168,7 @@ def test_a_clip_that_is_filmed_has_the_tokens_of_its_film() -> None:
     torch.testing.assert_close(movements, torch.stack([moved[2], moved[1], moved[1]]))
 
 
+@pytest.mark.slow
 def test_every_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """From pairs to an arm that is scored: tower, look-up, stage 1, long stretch, films."""
     pytest.importorskip("panda3d", reason="panda3d is not installed")
