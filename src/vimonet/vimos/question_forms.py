@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from vimonet.motion.kinematics.categories import TURNED
 from vimonet.vimos.action_labels import participle
@@ -30,6 +30,9 @@ MIRRORED: Final = "<>"
 
 Change = Callable[[str, str, Mapping[str, Any]], str | None]
 """(normalised answer, event, evidence) -> right answer on the changed motion, SAME, MIRRORED, or None: unknown."""
+
+
+Fields = ParamSpec("Fields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,19 @@ FORMS: dict[str, QuestionForm] = {}
 """Every declared form by name."""
 
 
-def declare(*args: Any, **settings: Any) -> QuestionForm:
-    """Declare a question form; arguments as the fields of :class:`QuestionForm`."""
-    form = QuestionForm(*args, **settings)
-    FORMS[form.name] = form
-    return form
+def _declared(make: Callable[Fields, QuestionForm]) -> Callable[Fields, QuestionForm]:
+    """Keep every form that `make` makes in `FORMS`; the type checker sees the arguments of `make`."""
+
+    def declare(*args: Fields.args, **settings: Fields.kwargs) -> QuestionForm:
+        form = make(*args, **settings)
+        FORMS[form.name] = form
+        return form
+
+    return declare
+
+
+declare: Final = _declared(QuestionForm)
+"""Declare a question form; arguments as the fields of :class:`QuestionForm`."""
 
 
 def style_of(form: str) -> str:

@@ -103,7 +103,7 @@ class Reply:
     """An answer.
 
     Attributes:
-        text: what was said.
+        text: the words of the reply.
         value: the checked JSON; None without a schema.
         model: the model that answered, as the service names it.
         prompt_tokens, completion_tokens: of all exchanges the answer took.
@@ -316,13 +316,13 @@ class Endpoint:
         names = {name: self._refused.get(name, name) for name in body}
         return {new: body[name] for name, new in names.items() if new is not None}
 
-    def _adapt(self, said: str, spoken: dict[str, Any]) -> bool:
+    def _adapt(self, refusal: str, spoken: dict[str, Any]) -> bool:
         """Learn from a refusal which parameter the service does not take; False when that is not it."""
-        if "max_completion_tokens" in said and "max_tokens" in spoken:
+        if "max_completion_tokens" in refusal and "max_tokens" in spoken:
             self._refused["max_tokens"] = "max_completion_tokens"
             return True
         for name in _OPTIONAL:
-            if name in spoken and (name in said or (name == "response_format" and "json_schema" in said)):
+            if name in spoken and (name in refusal or (name == "response_format" and "json_schema" in refusal)):
                 self._refused[name] = None
                 return True
         return False

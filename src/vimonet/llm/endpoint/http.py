@@ -97,8 +97,8 @@ class Wire:
 
     def _refusal(self, response: Any) -> Failure:
         status = int(response.status_code)
-        said, code = _error_of(response.text)
-        words = f"answered {status}" + (f": {self._safe(said)}" if said else "")
+        reason, code = _error_of(response.text)
+        words = f"answered {status}" + (f": {self._safe(reason)}" if reason else "")
         if status in (401, 403):
             hint = f"check the key in ${self.key_env}" if self._key else f"put its key into ${self.key_env}"
             return Failure(f"{words}; {hint}", again=False, fatal=True, status=status)

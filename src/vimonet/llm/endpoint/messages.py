@@ -20,7 +20,7 @@ def message(role: str, text: str, images: Sequence[bytes] = ()) -> dict[str, Any
 
     Args:
         role: ``system``, ``user`` or ``assistant``.
-        text: what is said.
+        text: the words of the message.
         images: whole PNG or JPEG files, sent as data URLs after the text.
 
     Raises:

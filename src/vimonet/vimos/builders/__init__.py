@@ -93,8 +93,8 @@ def load_builder(path: str | os.PathLike[str]) -> tuple[type[Any], str]:
         raise InputError(f"{path}: the module '{module.__name__}' is already taken by {found}; rename the file.")
     own = [entry for entry in BUILDERS.values() if f"{entry[0].__module__}.".startswith(f"{module.__name__}.")]
     if len(own) != 1:
-        told = f"registers {len(own) or 'no'} builders"
-        raise InputError(f"{path}: {told}; decorate one class with @register(name, help).")
+        reason = f"registers {len(own) or 'no'} builders"
+        raise InputError(f"{path}: {reason}; decorate one class with @register(name, help).")
     return own[0]
 
 

@@ -164,8 +164,8 @@ def _most(facts: Facts) -> Iterator[Question]:
     other = {"left arm": "right arm", "right arm": "left arm"}.get(again.limb)
     alone = other is None or c.ONE_ARM_REPEATS.decide(activity[again.limb] / max(activity[other], 1e-9))
     if again.limb in options and not walking and alone:
-        told = {"regularity": again.regularity, "start": again.start, "end": again.end, "joints": [again.limb]}
-        yield Question("limb", "repeated_limb", again.limb, {}, options, told)
+        with_times = {"regularity": again.regularity, "start": again.start, "end": again.end, "joints": [again.limb]}
+        yield Question("limb", "repeated_limb", again.limb, {}, options, with_times)
 
 
 def _feet(facts: Facts) -> Iterator[Question]:
@@ -189,8 +189,8 @@ def _feet(facts: Facts) -> Iterator[Question]:
     turns = len(steps) >= 3 and steps[0].side != steps[1].side != steps[2].side
     if turns and c.STEPS_APART.decide(steps[1].time - steps[0].time):
         first = f"{steps[0].side} foot"
-        told = {"start": steps[0].time, "steps_s": [round(s.time, 2) for s in steps], "joints": [first]}
-        yield Question("step", "first_step", first, {}, ("left foot", "right foot"), told)
+        with_times = {"start": steps[0].time, "steps_s": [round(s.time, 2) for s in steps], "joints": [first]}
+        yield Question("step", "first_step", first, {}, ("left foot", "right foot"), with_times)
 
 
 TORSO = ("stays upright", "leans", "bends far over")
@@ -248,8 +248,8 @@ def _held(facts: Facts) -> Iterator[Question]:
     certain = all(c.POSTURE_EDGE.decide(p.end - p.start) and c.POSTURE_SURE.decide(p.certainty) for p in (first, last))
     change = SAME if len(spans) == 1 else f"from {first.label} to {last.label}"
     if certain and change in CHANGES and first.label in POSTURES:
-        told = {**evidence, "start": first.end, "end": last.start} if len(spans) > 1 else evidence
-        yield Question("posture", "posture_change", change, {}, CHANGES, told)
+        with_times = {**evidence, "start": first.end, "end": last.start} if len(spans) > 1 else evidence
+        yield Question("posture", "posture_change", change, {}, CHANGES, with_times)
     for label in ("sitting", "crouching", "kneeling", "lying"):
         held = [p for p in spans if p.label == label]
         if len(held) != 1 or len(spans) < 2:

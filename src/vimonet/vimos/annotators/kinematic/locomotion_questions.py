@@ -152,16 +152,16 @@ def _turns(facts: Facts) -> Iterator[Question]:
     if small or (not turns and c.TURNED.decide(abs(net)) is not False):
         return  # what turned so little may count as a turn or not
     found = [(round(t.degrees), round(t.start, 2), round(t.end, 2)) for t in turns]
-    told = {"turns": found}
+    with_times = {"turns": found}
     if len(turns) < len(UP_TO_FOUR):
-        yield Question("count", "turn_count", str(len(turns)), {}, UP_TO_FOUR, told)
+        yield Question("count", "turn_count", str(len(turns)), {}, UP_TO_FOUR, with_times)
     if not turns:
         return
     sides = [c.side_of(turn.degrees) for turn in turns]
-    yield Question("yes_no", "turns_both_ways", yes_no(len(set(sides)) == 2), {}, YES_NO, told)
+    yield Question("yes_no", "turns_both_ways", yes_no(len(set(sides)) == 2), {}, YES_NO, with_times)
     if len(turns) > 1:
         for form, i in (("first_turn", 0), ("last_turn", -1)):
-            span = {**told, "start": turns[i].start, "end": turns[i].end}
+            span = {**with_times, "start": turns[i].start, "end": turns[i].end}
             yield Question("turn", form, sides[i], {}, ("left", "right"), span)
 
 

@@ -110,10 +110,10 @@ def _hand(parts: list[Part], absent: list[str], facts: Facts | None, rng: random
     sides = {"the left hand": "left hand", "the right hand": "right hand", "both hands": "both hands"}
     for verb, doing in sorted(HAND_ACTIONS.items()):
         named = [part for part in parts if part.action.split()[0] == verb]
-        told = [part for part in named if part.action.removeprefix(verb + " ") in sides]
-        if len(named) == len(told) == 1 and not (verb == "raise" and any("wave" in part.action for part in parts)):
-            span = {"start": told[0].start, "end": told[0].end}
-            answer = sides[told[0].action.removeprefix(verb + " ")]
+        sided = [part for part in named if part.action.removeprefix(verb + " ") in sides]
+        if len(named) == len(sided) == 1 and not (verb == "raise" and any("wave" in part.action for part in parts)):
+            span = {"start": sided[0].start, "end": sided[0].end}
+            answer = sides[sided[0].action.removeprefix(verb + " ")]
             yield Question("hand", "used_hand", answer, {"a": doing}, USED_HAND, span)
         elif facts is not None and not facts.raised_hands and not named and any(o.split()[0] == verb for o in absent):
             yield Question("hand", "used_hand", NEVER, {"a": doing}, USED_HAND, {"raised_hands": 0})
