@@ -214,3 +214,24 @@ def test_every_truncation_of_a_bvh_is_an_input_error() -> None:
     for end in range(0, len(data) - 200, 97):
         with pytest.raises(InputError):
             load(data[:end])
+
+
+def test_damaged_content_is_one_sentence() -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': 7}".ljust(117) + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64)
+    with pytest.raises(InputError, match=r"damaged|cannot be read|not a"):
+        load(data)
+    with pytest.raises(InputError):
+        load(b'{"fps": ' + b"1" * 5000 + b"}")
+
+
+def test_recordings_that_once_broke_a_loader(shared: Path) -> None:
+    files = sorted((shared.parent / "fuzz").glob("*.bin"))
+    assert len(files) > 20
+    for file in files:
+        if "bomb" in file.name:
+            continue  # takes minutes to unpack
+        try:
+            load(file.read_bytes())
+        except InputError as error:
+            assert "\n" not in str(error)

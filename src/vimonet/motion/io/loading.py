@@ -143,17 +143,29 @@ def load(
         return source if name is None else source.named(name)
     if isinstance(source, (str, Path)) and str(source) != "-":
         given = str(source)
-        with on_this_machine(given) as path, renamed_errors(given, path):
+        with on_this_machine(given) as path, renamed_errors(given, path), _damage_named(Path(path).name):
             recording, title = _read(Content(Path(path), Path(path).name or path), fps, format)
             return to_motion(recording, title, up=up, unit=unit).named(Path(path).stem if name is None else name)
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
         stem = "stdin" if isinstance(source, str) else "motion"
-        recording, title = _read(Content(data, name or "standard input"), fps, format)
-    else:
-        stem = "motion"
-        recording, title = _read_array(source, name or "array", fps, format)
-    return to_motion(recording, title, up=up, unit=unit).named(stem if name is None else name)
+        with _damage_named(name or "standard input"):
+            recording, title = _read(Content(data, name or "standard input"), fps, format)
+            return to_motion(recording, title, up=up, unit=unit).named(stem if name is None else name)
+    recording, title = _read_array(source, name or "array", fps, format)
+    return to_motion(recording, title, up=up, unit=unit).named("motion" if name is None else name)
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Turn every failure on a file's content into one sentence, so that one damaged file never ends a batch."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        raise InputError(f"{name}: the content is damaged ({reason}); export or copy the recording again.") from error
 
 
 def recording_info(source: Any, **options: Any) -> dict[str, Any]:
