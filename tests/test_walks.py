@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from call_tracer import PACKAGE, entered
 
-import vimonet
 from vimonet.cli import main, shared
 from vimonet.inference import answer as answers
 from vimonet.inference.assistant import Assistant, load
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.samples import sample_path
 
-PACKAGE = Path(vimonet.__file__).parent
 QUESTION = "Does the person move forward?"
 
 
@@ -30,23 +27,6 @@ def walk(nano: Assistant, monkeypatch: pytest.MonkeyPatch) -> str:
     """A BVH recording; the shipped model is loaded already."""
     monkeypatch.setattr(shared, "assistant", lambda args: nano)
     return str(sample_path("walk"))
-
-
-def entered(work: Callable[[], object]) -> set[str]:
-    """Collect the files of the package in which a function is called while `work` runs."""
-    found: set[str] = set()
-
-    def note(frame, event, _):  # type: ignore[no-untyped-def]
-        name = frame.f_code.co_filename
-        if event == "call" and name.startswith(f"{PACKAGE}/") and frame.f_code.co_name != "<module>":
-            found.add(str(Path(name).relative_to(PACKAGE)))
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return found
 
 
 def count(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> list[object]:

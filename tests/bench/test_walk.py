@@ -1,36 +1,16 @@
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from call_tracer import PACKAGE, entered
 from dataset_world import write_vimos
 
-import vimonet
 from vimonet.bench import Options, run
 from vimonet.bench.report import SECTIONS, score_sections
 from vimonet.bench.scoring.score_table import RunAnswers, Section
 
-PACKAGE = Path(vimonet.__file__).parent
 NANO = PACKAGE / "weights" / "nano"
-
-
-def entered(work: Callable[[], object]) -> set[str]:
-    """Collect the files of the package in which a function is called while `work` runs."""
-    found: set[str] = set()
-
-    def note(frame, event, _):  # type: ignore[no-untyped-def]
-        name = frame.f_code.co_filename
-        if event == "call" and name.startswith(f"{PACKAGE}/") and frame.f_code.co_name != "<module>":
-            found.add(str(Path(name).relative_to(PACKAGE)))
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return found
 
 
 @pytest.mark.skipif(not NANO.is_dir(), reason="no model is shipped yet")
