@@ -181,6 +181,8 @@ def test_questions_of_the_dataset_are_told_apart() -> None:
     """By the dataset's own wordings: nearly all that ask for an action are known, hardly any other is taken for one."""
     share = {}
     for form, told in WORDINGS.items():
+        if set(told["seen"]) & set(told["people"]):
+            continue  # an intent in what people type, of which several ask for the action in part
         asked = [normalise_question(ask.format_map({**SLOTS, "who": "he"})) for ask in told["seen"] + told["unseen"]]
         share[form] = float(np.mean([asks_action(question) and not asks_part(question) for question in asked]))
     assert share.pop("action") > 0.85 and share.pop("caption") > 0.95

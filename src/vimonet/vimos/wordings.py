@@ -1,9 +1,18 @@
-"""Word questions: every form has wordings for training and wordings kept for the test."""
+"""Word questions: every form has wordings for training and wordings kept for the test.
+
+Beside the wordings of `wordings.yaml` stand those that people would type, in eleven registers
+(`questions/wordings.jsonl`, written for this project, CC0). Training draws from them too; evaluation of the older forms
+does not, so that figures stay comparable.
+"""
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import resources
+from typing import Any
 
 import yaml
 
@@ -30,13 +39,64 @@ _FILLERS = (
     *("on the whole", "in your view", "mainly", "mostly", "basically", "overall", "quite", "simply", "surely"),
 )
 
-WORDINGS: dict[str, dict[str, list[str]]] = yaml.safe_load(
-    resources.files("vimonet.vimos").joinpath("wordings.yaml").read_text(encoding="utf-8")
+_HELD_OUT = ("plain", "polite")
+"""Registers of which the last wording of an intent without a list in wordings.yaml is kept for the test."""
+
+_LED = frozenset(("plain", "expert", "coach", "care", "esl"))
+"""Registers whose questions read well behind a lead-in."""
+
+_OPENERS = frozenset(
+    (
+        *("what", "which", "who", "where", "when", "how", "why", "is", "are", "was", "were", "do", "does", "did"),
+        *("has", "have", "can", "could", "would", "will", "at", "in", "on", "by", "from", "to", "with", "after"),
+    )
 )
-"""Question form -> ``seen`` and ``unseen`` wordings (wordings.yaml)."""
 
 
-def ask(form: str, rng: random.Random, *, unseen: bool = False, plain: bool = False, **slots: str) -> str:
+class _Wordings(Mapping[str, dict[str, list[str]]]):
+    """Hold the wordings of every form, read when first asked for."""
+
+    def __getitem__(self, form: str) -> dict[str, list[str]]:
+        return _lists()[0][form]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_lists()[0])
+
+    def __len__(self) -> int:
+        return len(_lists()[0])
+
+
+WORDINGS = _Wordings()
+"""Question form -> ``seen`` and ``unseen`` wordings, and what ``people`` type (empty where nobody wrote any)."""
+
+
+def read_people(name: str) -> list[dict[str, Any]]:
+    """Read one of the files of `questions/`: wordings, dialogues or contrasts."""
+    text = resources.files("vimonet.vimos").joinpath("questions", f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@cache
+def _lists() -> tuple[dict[str, dict[str, list[str]]], dict[str, str]]:
+    """Read the wordings of every form, and the register of each text that people type."""
+    own = yaml.safe_load(resources.files("vimonet.vimos").joinpath("wordings.yaml").read_text(encoding="utf-8"))
+    rows = read_people("wordings")
+    typed: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        typed.setdefault(row["form"].removeprefix("new:"), []).append(row)
+    lists = {form: {**wordings, "people": []} for form, wordings in own.items()}
+    for form, texts in typed.items():
+        if form not in lists:
+            held = [[row["text"] for row in texts if row["register"] == register][-1] for register in _HELD_OUT]
+            texts = [row for row in texts if row["text"] not in held]
+            lists[form] = {"seen": [row["text"] for row in texts if row["register"] != "typo"], "unseen": held}
+        lists[form]["people"] = [row["text"] for row in texts]
+    return lists, {row["text"]: row["register"] for row in rows}
+
+
+def ask(
+    form: str, rng: random.Random, *, unseen: bool = False, plain: bool = False, people: bool = False, **slots: str
+) -> str:
     """Word a question of a form.
 
     Args:
@@ -44,32 +104,53 @@ def ask(form: str, rng: random.Random, *, unseen: bool = False, plain: bool = Fa
         rng: random generator.
         unseen: draw from the wordings kept for the test.
         plain: leave out lead-ins and typing errors, as evaluations do.
-        slots: values of `do`, `does`, `doing`, `a`, `b`, `c`, `limb`, `hand`, `posture` that the form needs.
+        people: draw from what people type, where the form has such wordings.
+        slots: values of `do`, `does`, `doing`, `a`, `b`, `c`, `limb`, `hand`, `posture`, `part`, `joint`, `t` that the
+            form needs.
     """
     declared = FORMS[form].wordings if form in FORMS else None
-    wording = rng.choice((declared or WORDINGS[form])["unseen" if unseen else "seen"])
+    lists = declared or WORDINGS[form]
+    wording = rng.choice((people and lists.get("people")) or lists["unseen" if unseen else "seen"])
     who = "the person" if plain else rng.choice(WHO)
     text = wording.format(who=who, **slots)
-    text = text[:1].upper() + text[1:]
-    return text if plain else _as_typed(text, rng)
+    register = _lists()[1].get(wording)
+    if register is None or wording.startswith("{"):
+        text = text[:1].upper() + text[1:]
+    if plain or register == "typo":
+        return text
+    return _as_typed(text, rng) if register is None else _as_people_type(text, register, rng)
 
 
 def _as_typed(text: str, rng: random.Random) -> str:
     """Perturb a question as people type it: a lead-in, no question mark, other case, a typing error."""
     if rng.random() < 0.15:
-        lead = rng.choice(_LEADS)
-        text = lead + (text[:1].lower() + text[1:] if lead.endswith((", ", ": ")) else text)
+        text = _led(text, rng)
+    text = _slipped(text, rng)
+    if rng.random() < 0.12:
+        text = _loosen(text, rng)
+    return text
+
+
+def _as_people_type(text: str, register: str, rng: random.Random) -> str:
+    """Perturb what people type less: a lead-in where it reads well, no question mark, other case, a typing error."""
+    if register in _LED and text.endswith("?") and text.split(maxsplit=1)[0].lower() in _OPENERS and rng.random() < 0.1:
+        text = _led(text, rng)
+    return _slipped(text, rng)
+
+
+def _led(text: str, rng: random.Random) -> str:
+    lead = rng.choice(_LEADS)
+    return lead + (text[:1].lower() + text[1:] if lead.endswith((", ", ": ")) else text)
+
+
+def _slipped(text: str, rng: random.Random) -> str:
     if rng.random() < 0.2:
         text = text.rstrip("?.")
     if rng.random() < 0.15:
         text = text.lower()
     elif rng.random() < 0.03:
         text = text.upper()
-    if rng.random() < 0.12:
-        text = typo(text, rng)
-    if rng.random() < 0.12:
-        text = _loosen(text, rng)
-    return text
+    return typo(text, rng) if rng.random() < 0.12 else text
 
 
 def _loosen(text: str, rng: random.Random) -> str:

@@ -153,7 +153,7 @@ class VimosDataset:
         form, answer, words, _ = question
         if isinstance(words, str):
             return words, self._steps[at].get((words, answer), answer)
-        return ask(form, rng, **words), answer
+        return ask(form, rng, people=rng.random() < 0.5, **words), answer
 
 
 _ENDS = {"at_beginning": "first", "at_end": "last"}

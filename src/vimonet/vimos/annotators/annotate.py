@@ -124,7 +124,7 @@ def annotate(
         if question.form == "caption":
             continue
         unseen = test and rng.random() < UNSEEN_SHARE
-        text = ask(question.form, rng, unseen=unseen, plain=True, **question.slots)
+        text = ask(question.form, rng, unseen=unseen, plain=True, people=False, **question.slots)
         instructions.append(
             Instruction.of(question, text, style_of(question.form), wording="unseen" if unseen else "seen")
         )
