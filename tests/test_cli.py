@@ -156,7 +156,7 @@ def test_ask_shows_and_tells_facts(clips: Path, model_dir: Path, capsys: pytest.
     assert main(["ask", "a.npy", "What?", "-m", str(model_dir), "-o", "answer.png", "--facts"]) == 0
     out, err = capsys.readouterr()
     assert Path("answer.png").stat().st_size > 5000
-    assert "net movement" in out and err.strip() == "wrote answer.png"
+    assert "moves: " in out and err.strip() == "wrote answer.png"
 
 
 def test_ask_explains_in_a_picture(clips: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

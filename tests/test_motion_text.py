@@ -27,7 +27,7 @@ def column(text: str, name: str) -> np.ndarray:
 def test_facts_alone_hold_no_series_and_no_name() -> None:
     motion = load(sample_path("turn_left"))
     text = describe_motion(motion, "facts")
-    assert re.search(r"turn: \d+ degrees to the left", text)
+    assert re.search(r"turns: left \d+ degrees", text)
     assert "knee_L" not in text and "turn_left" not in text
     assert text == describe_motion(motion, "facts")
 

@@ -21,7 +21,7 @@ def test_json_and_lines() -> None:
     assert set(again["contacts"]) == {"left ankle", "left foot", "right ankle", "right foot"}
     assert again["falls"] and again["turns"][0]["degrees"] < 0
     text = "\n".join(facts.lines())
-    for part in ("duration:", " m/s", "degrees to the right", "fall:", "posture: lying"):
+    for part in ("duration:", " m/s", "turns: right ", "falls: falls", "lying"):
         assert part in text
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vimonet.motion.kinematics.facts import Facts
+from vimonet.motion.kinematics.image_plane import image_plane
 from vimonet.motion.kinematics.limbs import (
     Raise,
     Step,
@@ -117,4 +118,5 @@ def measure(motion: Motion) -> Facts:
         path=None if flat else ground_path(body, angle),
         arm_asymmetry=None if flat or len(hands) < 2 else arm_asymmetry(body, local),
         one_leg_time=one_leg_time(body) if legs else None,
+        image=image_plane(motion) if flat else None,
     )

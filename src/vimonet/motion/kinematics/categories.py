@@ -10,6 +10,7 @@ the size of the body matters. Bounds without a source are judgements, each with 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -324,6 +325,27 @@ def speed_class(facts: Facts) -> str | None:
     if STAYS_ON_PATH.decide(facts.path_length / facts.leg_length) is False:
         return "still"
     return TRAVEL_SPEED.name(facts.mean_speed / facts.leg_length)
+
+
+def pace_change(facts: Facts) -> str | None:
+    """Compare the speeds of the halves: 'speeds up', 'slows down' or 'keeps its pace'; None if slow or in between."""
+    if facts.path is None or facts.leg_length is None or LONG_CLIP.decide(facts.duration) is False:
+        return None
+    first, second = facts.path.half_speed
+    if not PACE_MEASURED.decide(max(first, second) / facts.leg_length):
+        return None
+    ratio = second / max(first, 1e-3)
+    changes = PACE_CHANGES.decide(max(ratio, 1.0 / max(ratio, 1e-9)))
+    if changes is None:
+        return None
+    return ("speeds up" if ratio > 1 else "slows down") if changes else "keeps its pace"
+
+
+def sideways(facts: Facts) -> float | None:
+    """Measure the sideways part of the displacement, m to the left of the facing direction at the start."""
+    if facts.displacement is None:
+        return None
+    return facts.displacement * math.sin(math.radians(facts.displacement_angle or 0.0))
 
 
 def turn_class(facts: Facts) -> str | None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.kinematics.fact_lines import fact_lines
+from vimonet.motion.kinematics.image_plane import ImagePlane
 from vimonet.motion.kinematics.limbs import Raise, Step
 from vimonet.motion.kinematics.posture_and_events import Fall, Jump, Posture
 from vimonet.motion.kinematics.repetitions import Repetitions
@@ -51,6 +53,7 @@ class Facts:
         path: farthest point and halves of the path.
         arm_asymmetry: mean distance of one wrist from the mirrored other one, arm lengths.
         one_leg_time: longest time on one leg, s.
+        image: what the image plane shows of a 2D motion; None for 3D.
     """
 
     duration: float
@@ -83,6 +86,7 @@ class Facts:
     path: GroundPath | None = None
     arm_asymmetry: float | None = None
     one_leg_time: float | None = None
+    image: ImagePlane | None = None
 
     def raised(self) -> str:
         """Name the hands raised at some time: 'left', 'right', 'both' or 'none'."""
@@ -98,46 +102,8 @@ class Facts:
         return {key: _plain(value) for key, value in out.items()}
 
     def lines(self) -> list[str]:
-        """Return readable facts with units, one per line."""
-        out = [f"duration: {self.duration:.1f} s"]
-        if self.displacement is not None:
-            where = self.displacement_direction
-            from_facing = f", {self.displacement_angle:+.0f} degrees (+ = left) from the first facing"
-            angle = "" if where == "in place" else from_facing
-            out.append(f"net movement: {where}, {self.displacement:.2f} m{angle}")
-            out.append(
-                f"path: {self.path_length:.2f} m, mean {self.mean_speed:.2f} m/s, peak {self.peak_speed:.2f} m/s"
-            )
-        if self.net_turn is not None:
-            out.append(f"net turn: {abs(self.net_turn):.0f} degrees to the {'left' if self.net_turn >= 0 else 'right'}")
-        for turn in self.turns or ():
-            side = "left" if turn.degrees > 0 else "right"
-            out.append(f"turn: {abs(turn.degrees):.0f} degrees to the {side}, {turn.start:.1f}-{turn.end:.1f} s")
-        for part in self.posture or ():
-            detail = f", {part.detail}" if part.detail else ""
-            out.append(f"posture: {part.label}{detail}, {part.start:.1f}-{part.end:.1f} s")
-        for hand in self.raised_hands:
-            level = "above the head" if hand.above_head else "above the shoulder"
-            when = f"{hand.start:.1f}-{hand.end:.1f} s"
-            out.append(f"{hand.side} hand raised {level}: {when}, {hand.height:.2f} m above the shoulder")
-        out += [f"jump: {j.start:.1f}-{j.end:.1f} s, {j.height:.2f} m high" for j in self.jumps or ()]
-        out += [
-            f"fall: {f.start:.1f}-{f.end:.1f} s, pelvis drops {f.drop:.2f} m, up to {f.speed:.1f} m/s"
-            for f in self.falls or ()
-        ]
-        if self.steps:
-            left = sum(s.side == "left" for s in self.steps)
-            out.append(f"steps: {len(self.steps)} ({left} left, {len(self.steps) - left} right)")
-        if self.repetitions is not None:
-            r = self.repetitions
-            limb = r.limb if r.limb.startswith("both") else f"the {r.limb}"
-            out.append(f"repetitions: {r.count} of {limb}, one in {r.period:.1f} s, {r.start:.1f}-{r.end:.1f} s")
-        moving = ", ".join(f"{limb} {v:.2f}" for limb, v in sorted(self.limb_activity.items(), key=lambda x: -x[1]))
-        out.append(f"activity (m/s in the body's frame): {moving}")
-        hidden = [limb for limb, ok in self.seen.items() if not ok]
-        if hidden:
-            out.append(f"not seen: {', '.join(hidden)}")
-        return out
+        """Return readable facts with units, one topic per line; see `fact_lines`."""
+        return fact_lines(self)
 
 
 def _plain(value: Any) -> Any:

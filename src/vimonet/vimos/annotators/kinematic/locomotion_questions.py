@@ -5,7 +5,6 @@ A camera that pans moves the joints in the picture, and the answers with them: t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -93,7 +92,7 @@ def _path(facts: Facts) -> Iterator[Question]:
     path, leg, length, displacement = facts.path, facts.leg_length, facts.path_length, facts.displacement
     if path is None or leg is None or length is None or displacement is None:
         return
-    yield from _drift(facts, displacement, leg)
+    yield from _drift(facts, leg)
     evidence = {"path_m": length, "displacement_m": displacement, "farthest_m": path.farthest}
     went_out = c.WENT_OUT.decide(path.farthest / leg)
     back = c.RETURNS.decide(displacement / path.farthest) if went_out else None
@@ -105,8 +104,8 @@ def _path(facts: Facts) -> Iterator[Question]:
     yield from _halves(facts)
 
 
-def _drift(facts: Facts, displacement: float, leg: float) -> Iterator[Question]:
-    aside = displacement * math.sin(math.radians(facts.displacement_angle or 0.0))
+def _drift(facts: Facts, leg: float) -> Iterator[Question]:
+    aside = c.sideways(facts) or 0.0
     drifts = c.DRIFTS.decide(abs(aside) / leg)
     if drifts is not None:
         side = c.side_of(aside) if drifts else "neither side"
@@ -128,14 +127,9 @@ def _halves(facts: Facts) -> Iterator[Question]:
         }
         if direction := _said(c.direction_class(distance, angle, leg)):
             yield Question("displacement", form, direction, {}, DIRECTIONS, evidence)
-    first, second = path.half_speed
-    if c.PACE_MEASURED.decide(max(first, second) / leg):
-        ratio = second / max(first, 1e-3)
-        changes = c.PACE_CHANGES.decide(max(ratio, 1.0 / max(ratio, 1e-9)))
-        if changes is not None:
-            pace = ("speeds up" if ratio > 1 else "slows down") if changes else "keeps its pace"
-            options = ("speeds up", "slows down", "keeps its pace")
-            yield Question("speed", "pace_change", pace, {}, options, {"speed_of_halves_m_s": [first, second]})
+    if pace := c.pace_change(facts):
+        options = ("speeds up", "slows down", "keeps its pace")
+        yield Question("speed", "pace_change", pace, {}, options, {"speed_of_halves_m_s": list(path.half_speed)})
     if facts.peak_speed is not None and c.TOP_SPEED.decide(facts.peak_speed):
         top = about(halves(facts.peak_speed), "metre") + " per second"
         yield Question("speed", "top_speed", top, {}, (), {"peak_speed_m_s": facts.peak_speed})
