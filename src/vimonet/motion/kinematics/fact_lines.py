@@ -101,7 +101,7 @@ def _turns(facts: Facts) -> Iterator[str]:
         yield f"{c.side_of(turn.degrees)} {abs(turn.degrees):.0f} degrees {_span(turn.start, turn.end)}"
     if facts.turns:
         yield f"{len(facts.turns)} in all"
-    if not c.TURNED.decide(abs(facts.net_turn)) is False:
+    if c.TURNED.decide(abs(facts.net_turn)) is not False:
         yield f"net {abs(facts.net_turn):.0f} degrees {c.side_of(facts.net_turn)}"
     same = c.SAME_FACING.decide(abs((facts.net_turn + 180) % 360 - 180))
     if same is not None:
