@@ -175,6 +175,23 @@ _LABELS = {  # labels that are not verb phrases, or whose movement has another n
     "front kick with the left leg": "kick",
     "back fist strike": "punch",
     "elbow strike": "strike with the elbow",
+    "catch": "catch a ball",
+    "walk towards another person": "walk",
+    "walk away from another person": "walk",
+    "stand while another person comes up": "stand",
+    "stand while another person leaves": "stand",
+    "push another person with both hands": "push with both hands",
+    "kick another person": "kick",
+    "punch another person": "punch",
+    "shake hands with another person": "shake hands",
+    "hug another person": "hug someone",
+    "exchange an object with another person": "exchange an object",
+    "be pushed by another person": "get pushed",
+    "be kicked at by another person": "get kicked at",
+    "be punched at by another person": "get punched at",
+    "raise the arms to the front with weights": "raise both arms to the front",
+    "stand by without a signal": "stand",
+    "signal to start the engine (crank)": "signal to start the engine",
 }
 
 

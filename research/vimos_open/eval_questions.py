@@ -14,7 +14,10 @@ from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Clip, Item, Question
 from vimonet.vimos.wordings import ask
 
-RECOGNITION = ("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit_2d", "precog")
+RECOGNITION = (
+    *("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit_2d", "precog", "jhmdb_2d", "ground_guide_2d"),
+    "sbu_interaction",
+)
 """Sources whose official task is to name the class of a clip."""
 
 _UNSEEN_SHARE = 0.4

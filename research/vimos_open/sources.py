@@ -19,11 +19,15 @@ from numpy.typing import NDArray
 from research.vimos_open.corpus_labels import action_phrase
 from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion, load
+from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Clip
 
-SOURCES_3D = ("bnr", "cmu", "kinder_gator", "utd_mhad", "nw_ucla", "precog", "deepmimic", "ase_amp", "mimickit_parc")
-SOURCES_2D = ("penn_action_2d", "pushfit_2d")
+SOURCES_3D = (
+    *("bnr", "cmu", "kinder_gator", "utd_mhad", "nw_ucla", "precog", "sbu_interaction", "deepmimic", "ase_amp"),
+    "mimickit_parc",
+)
+SOURCES_2D = ("penn_action_2d", "jhmdb_2d", "pushfit_2d", "posetrainer_2d", "ground_guide_2d")
 
 LICENCES = {
     "bnr": "CC BY-NC 4.0",
@@ -32,16 +36,23 @@ LICENCES = {
     "utd_mhad": "unstated",
     "nw_ucla": "CC BY-NC 4.0 repository",
     "precog": "MIT",
+    "sbu_interaction": "none stated; SBU Kinect Interaction, cite Yun et al. 2012",
     "deepmimic": "MIT; sie_* CC BY-NC 4.0",
     "ase_amp": "non-commercial",
     "mimickit_parc": "Apache-2.0",
     "penn_action_2d": "unstated",
+    "jhmdb_2d": "unstated",
     "pushfit_2d": "unstated",
+    "posetrainer_2d": "GPL-3.0 (repository)",
+    "ground_guide_2d": "GPL-3.0 (repository)",
 }
 _KINDER_TEST, _KINDER_VAL = {934, 595, 474}, {921}
 _PRECOG_TEST = {11, 12}
 _UCLA_TEST_SUBJECTS = {7, 8}
-_PUSHFIT_LANDMARKS = [0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32]
+_LAYOUT = {"penn_action_2d": "penn13", "pushfit_2d": "mediapipe33", "ground_guide_2d": "coco17"}  # others: coco18
+_ALIASES = {"face": "nose", "left_foot": "left_foot_index", "right_foot": "right_foot_index"}
+_ARMS_SEEN = 0.5
+"""Least share of frames with a wrist, of clips that a detector tracked: without, their exercise cannot be seen."""
 
 
 def data_folder(root: Path | str | None = None) -> Path:
@@ -185,14 +196,17 @@ def _labelled(folder: Path, source: str) -> Iterator[Clip]:
     index = json.loads((folder / "labelled" / "index.json").read_text(encoding="utf-8"))
     flat = source in SOURCES_2D
     data, scale = archive["keypoints2d" if flat else "joints"], float(archive["scale"])
+    columns = _columns(source, archive["names"].tolist()) if flat else {}
     for row in index[source]:
         action = action_phrase(source, row["label"], row.get("side"))
         name = f"{source}/{row['id']}"
         licence = row.get("licence", LICENCES[source])
         if flat:
             try:
-                motion = _keypoints(data, scale, row, name, source)
+                motion = _keypoints(data, scale, row, name, source, columns)
             except InputError:
+                continue
+            if source == "posetrainer_2d" and motion.seen[:, [20, 21]].any(axis=1).mean() < _ARMS_SEEN:
                 continue
             yield Clip(name, source, name, _split(source, row), motion, action, side_known=False, licence=licence)
             continue
@@ -202,6 +216,10 @@ def _labelled(folder: Path, source: str) -> Iterator[Clip]:
             continue  # precog Seq2_10: the sensor lost the body and wrote zeros
         split = _split(source, row)
         recording = f"{source}/{row['id'].rsplit('_v', 1)[0]}" if source == "nw_ucla" else name
+        if source == "sbu_interaction":  # both people of a scene; facing is wrong at times when one turns away
+            recording = f"{source}/{row['pair']}"
+            yield Clip(name, source, recording, split, motion, action, side_known=False, licence=licence)
+            continue
         if source == "precog":
             for label, start, frames in row["segments"]:
                 part = (
@@ -236,19 +254,33 @@ def _motion(joints: NDArray, scale: float, row: dict[str, Any], name: str) -> Mo
     return Motion(rows, name=name, source="joints", source_fps=float(row.get("fps") or 20.0))
 
 
-def _keypoints(data: NDArray, scale: float, row: dict[str, Any], name: str, source: str) -> Motion:
+def _columns(source: str, names: Sequence[str]) -> dict[int, int]:
+    """Match the points of a corpus to its layout by name: place in the layout -> column of the corpus."""
+    layout = LAYOUTS[_LAYOUT.get(source, "coco18")]
+    sides = {"l_": "left_", "r_": "right_"}
+    full = [sides.get(name[:2], name[:2]) + name[2:] for name in names]
+    placed = {_ALIASES.get(name, name): column for column, name in enumerate(full)}
+    return {place: placed[name] for place, name in enumerate(layout) if name in placed}
+
+
+def _keypoints(
+    data: NDArray, scale: float, row: dict[str, Any], name: str, source: str, columns: dict[int, int]
+) -> Motion:
     """Read image keypoints of one clip as the loader of keypoint files does: y up, torso 0.5, 20 frames/s."""
     values = data[row["start"] : row["start"] + row["frames"]].astype(np.float32) * np.float32(scale)
     if source == "penn_action_2d":
         # The third value says "visible", but hidden joints were annotated too; a missing one is 0, 0.
         values[..., 2] = (values[..., :2] != 0).any(axis=-1)
-        layout = "penn13"
-    else:
-        # Fractions of a frame whose size is not recorded: 16:9, as phones film. MediaPipe's 17 of 33 landmarks.
-        full = np.zeros((len(values), 33, 3), np.float32)
-        full[:, _PUSHFIT_LANDMARKS] = values * np.array([16 / 9, 1, 1], np.float32)
-        values, layout = full, "mediapipe33"
-    return load(values, fps=float(row.get("fps") or 30.0), format=layout, name=name)
+    elif source == "pushfit_2d":
+        # Fractions of a frame whose size is not recorded: 16:9, as phones film.
+        values[..., 0] *= 16 / 9
+    elif source in ("jhmdb_2d", "ground_guide_2d"):
+        # Centred on the body: moved away from 0, 0, which means a missing joint, and from fractions of an image.
+        values[..., :2] += 10.0
+    layout = _LAYOUT.get(source, "coco18")
+    full = np.zeros((len(values), len(LAYOUTS[layout]), 3), np.float32)
+    full[:, list(columns)] = values[:, list(columns.values())]
+    return load(full, fps=float(row.get("fps") or 30.0), format=layout, name=name)
 
 
 _PER_ACTION = {"train": (0, 60), "val": (10_000, 3), "test": (20_000, 6)}
