@@ -30,10 +30,15 @@ from transformers import (
     VJEPA2Model,
 )
 
-from vimonet.model import LanguageBindVideoConfig, LanguageBindVideoModel
+from vimonet.model import (
+    EfficientNetLiteConfig,
+    EfficientNetLiteModel,
+    LanguageBindVideoConfig,
+    LanguageBindVideoModel,
+)
 
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-IMAGES = ["clip", "siglip", "siglip2", "dinov2", "resnet", "convnextv2"]
+IMAGES = ["clip", "siglip", "siglip2", "dinov2", "resnet", "convnextv2", "efficientnet_lite"]
 FAMILIES = [*IMAGES, "videomae", "vjepa2", "vivit", "languagebind"]
 
 
@@ -56,6 +61,10 @@ def tiny_backbone(family: str) -> Any:
     if family == "convnextv2":
         stages = {"hidden_sizes": [16, 32], "depths": [1, 1], "num_stages": 2}
         return ConvNextV2Model(ConvNextV2Config(**stages, image_size=32, patch_size=4))
+    if family == "efficientnet_lite":
+        stages = ((1, 3, 1, 1, 8), (2, 3, 2, 2, 12), (1, 5, 2, 2, 16))
+        sizes = {"image_size": 32, "patch_size": 8, "hidden_size": 32, "stem": 8}
+        return EfficientNetLiteModel(EfficientNetLiteConfig(stages=stages, num_labels=7, **sizes)).eval()
     if family == "videomae":
         return VideoMAEModel(VideoMAEConfig(**SMALL, **size, num_frames=8, tubelet_size=2))
     if family == "vivit":

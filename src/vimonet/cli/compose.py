@@ -33,7 +33,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     between.add_argument(
         "--projector-queries", type=int, metavar="N", help="tokens of an attentive projector (default: 16)"
     )
-    between.add_argument("--video-projector", choices=("mlp", "linear"), help="projector of video (default: mlp)")
+    between.add_argument(
+        "--video-projector", choices=("mlp", "linear", "attentive"), help="projector of video (default: mlp)"
+    )
     between.add_argument(
         "--video-pooling",
         choices=("spatial", "temporal", "attentive", "none"),

@@ -21,14 +21,16 @@ from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAECon
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, MotionVQVAE
 from vimonet.model.processing_vimonet import ViMoNetProcessor, add_special_tokens, build_processor, normalise_question
 from vimonet.model.surgery import add_lifter, add_video_tower, count_parameters, get_parts, lora_config
+from vimonet.model.towers.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel
 from vimonet.model.towers.languagebind import LanguageBindVideoConfig, LanguageBindVideoModel
 from vimonet.model.towers.video_towers import VideoTower, load_video_tower
 from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, build_video_processor
 
 # exist_ok: `vimonet.utils.auto_classes` may have registered the names already.
-for _config in (ViMoNetConfig, MotionVQVAEConfig, LanguageBindVideoConfig):
+for _config in (ViMoNetConfig, MotionVQVAEConfig, LanguageBindVideoConfig, EfficientNetLiteConfig):
     AutoConfig.register(_config.model_type, _config, exist_ok=True)
 AutoModel.register(LanguageBindVideoConfig, LanguageBindVideoModel)
+AutoModel.register(EfficientNetLiteConfig, EfficientNetLiteModel)
 AutoModel.register(MotionVQVAEConfig, MotionVQVAE)
 AutoModel.register(ViMoNetConfig, ViMoNetModel)
 for _auto in (AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForMultimodalLM):
@@ -40,6 +42,8 @@ AutoProcessor.register(ViMoNetConfig, ViMoNetProcessor, exist_ok=True)
 __all__ = [
     "SPECIAL_TOKENS",
     "VIDEO_TOKEN",
+    "EfficientNetLiteConfig",
+    "EfficientNetLiteModel",
     "LanguageBindVideoConfig",
     "LanguageBindVideoModel",
     "MotionEncoder",

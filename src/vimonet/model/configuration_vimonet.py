@@ -20,7 +20,7 @@ from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAECon
 from vimonet.weights import WEIGHTS
 
 Projector = Literal["linear", "mlp", "attentive"]
-VideoProjector = Literal["linear", "mlp"]
+VideoProjector = Literal["linear", "mlp", "attentive"]
 Pooling = Literal["spatial", "temporal", "attentive", "none"]
 Fit = Literal["crop", "stretch", "pad"]
 PolicyName = Literal["calibrated", "raw"]
@@ -87,7 +87,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         video_fit: fitting of frames to a square, ``crop``, ``stretch`` or ``pad``; None: as the tower was trained.
         video_pooling: ``spatial``, ``temporal``, ``attentive``, or ``none`` (paper: every patch is a token).
         video_tokens: token budget of a clip; exact with attentive pooling, not read with ``none``.
-        video_projector: ``mlp`` (paper) or ``linear``.
+        video_projector: ``mlp`` (paper), ``linear``, or ``attentive``: a linear layer first, then attentive pooling
+            at the language model's width, which costs least (``video_pooling`` becomes ``attentive``).
         video_projector_norm: whether the video projector normalises its input; released projectors do not.
         confidence_temperature: divisor of the logits before a confidence is computed; fitted on validation answers.
         abstention_thresholds: confidence below which the calibrated answer policy abstains, fitted on validation
@@ -140,6 +141,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
             thresholds[name] = kwargs.pop(old, thresholds[name])
         self.abstention_thresholds = thresholds
         super().__post_init__(**kwargs)
+        if self.video_projector == "attentive":
+            self.video_pooling = "attentive"
         # The language model ties its own embeddings; save_pretrained reads the flag at this level.
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
         model = "ViMoNetForConditionalGeneration"

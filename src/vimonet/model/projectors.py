@@ -130,9 +130,10 @@ class VideoProjector(nn.Module):
     """Pool a video tower's features to a token budget, then project them: [N, F, P, D] -> [N, K, H].
 
     Args:
-        kind: ``linear`` or ``mlp`` (paper).
+        kind: ``linear`` or ``mlp`` (paper), after pooling; ``attentive``: a linear layer, then pooling at the language
+            model's width, where attention to wide features costs a fraction.
         input_dim, output_dim: widths of tower and language model.
-        norm: whether pooled features are normalised before projection.
+        norm: whether features are normalised before projection.
         pooling, rows, columns, budget, heads: see `build_pooling`.
     """
 
@@ -150,8 +151,10 @@ class VideoProjector(nn.Module):
         heads: int = 8,
     ):
         super().__init__()
-        self.pooling = build_pooling(pooling, input_dim, rows, columns, budget, heads)
-        self.translator = build_projector(kind, input_dim, output_dim, norm=norm)
+        self.pools_last = kind == "attentive"
+        width = output_dim if self.pools_last else input_dim
+        self.pooling = build_pooling(pooling, width, rows, columns, budget, heads)
+        self.translator = build_projector("linear" if self.pools_last else kind, input_dim, output_dim, norm=norm)
 
     def forward(self, features: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Pool and project clips.
@@ -163,6 +166,8 @@ class VideoProjector(nn.Module):
         Returns:
             Tokens [N, K, H]; their places in time [N, K]; weights of attentive pooling [N, heads, K, F, P] or None.
         """
+        if self.pools_last:
+            return self.pooling(self.translator(features)[0], places)
         pooled, token_places, weights = self.pooling(features, places)
         return self.translator(pooled)[0], token_places, weights
 
@@ -297,7 +302,7 @@ class AttentivePooling(nn.Module):
     def __init__(self, width: int, queries: int, heads: int):
         super().__init__()
         if width % heads:
-            raise ValueError(f"The video tower's width {width} is not a multiple of projector_heads={heads}.")
+            raise ValueError(f"The video features' width {width} is not a multiple of projector_heads={heads}.")
         self.queries = nn.Parameter(torch.randn(queries, width) * width**-0.5)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)

@@ -15,6 +15,7 @@ _MODELS = {
     "vimonet": ("vimonet.model", "ViMoNetConfig"),
     "motion_vqvae": ("vimonet.model", "MotionVQVAEConfig"),
     "languagebind_video": ("vimonet.model", "LanguageBindVideoConfig"),
+    "efficientnet_lite": ("vimonet.model", "EfficientNetLiteConfig"),
     "motion_text": ("vimonet.retrieval.modeling_text_motion", "MotionTextConfig"),
 }
 """Model type -> module that registers it with every Auto class, and its config class."""

@@ -1,1 +1,1 @@
-"""Encode one modality each: video towers, LanguageBind, and the keypoint tower with its 2D-to-3D lifter."""
+"""Encode one modality each: video towers, among them LanguageBind and EfficientNet-Lite, and the keypoint tower."""

@@ -1,8 +1,8 @@
 """Wrap the vision and video backbones of transformers, and LanguageBind, as video towers with one output shape.
 
-An image backbone (CLIP, SigLIP, SigLIP2, DINOv2, ResNet, ConvNeXt ...) reads each frame alone; a video backbone
-(VideoMAE, V-JEPA 2, ViViT, LanguageBind) reads the clip. Class and register tokens are dropped, so that each feature
-belongs to one patch and one time.
+An image backbone (CLIP, SigLIP, SigLIP2, DINOv2, ResNet, ConvNeXt, EfficientNet-Lite ...) reads each frame alone; a
+video backbone (VideoMAE, V-JEPA 2, ViViT, LanguageBind) reads the clip. Class and register tokens are dropped, so that
+each feature belongs to one patch and one time.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ FAMILIES: dict[str, Family] = {
     "convnextv2": Family(convolutional=True),
     # The second-to-last layer, which LLaVA, Video-LLaVA and MotionLLM read from CLIP.
     "clip_vision_model": Family(layer=-2, mean=_CLIP[0], std=_CLIP[1]),
+    "efficientnet_lite": Family(mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
     "languagebind_video": Family(
         True, True, layer=-2, mean=_CLIP[0], std=_CLIP[1], resample="bilinear", antialias=False
     ),
@@ -216,7 +217,12 @@ class VideoTower(nn.Module):
             return self.backbone(**inputs).last_hidden_state.flatten(2).transpose(1, 2)
         if self.layer is None or self.layer == -1:
             return self.backbone(**inputs).last_hidden_state
-        return self.backbone(**inputs, output_hidden_states=True).hidden_states[self.layer]
+        states = getattr(self.backbone(**inputs, output_hidden_states=True), "hidden_states", None)
+        if states is None:
+            raise ValueError(
+                f"{self.config.model_type} has an output and no layers to choose from; leave the layer out."
+            )
+        return states[self.layer]
 
     def _whole_tubelets(self, values: Tensor) -> Tensor:
         lacking = -values.shape[1] % tubelet(self.config)
