@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from research.vimos_open.sensor_noise import UNSURE, sensed
 from research.vimos_open.time_warp import join, time_warp
 from vimonet.language import mirror_text
 from vimonet.motion import Motion, retarget
@@ -33,6 +34,8 @@ from vimonet.vimos.types import Clip, Part, Question
 
 FILMED = 0.35
 """Share of the drawn 3D samples that are seen by a virtual camera."""
+SENSED = 0.35
+"""Share of the drawn 3D samples that another sensor records; none of them is filmed."""
 LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "right leg": (5, 8, 11)}
 
 WEIGHTS = {
@@ -58,15 +61,17 @@ class Variants:
         compose: two to four actions joined.
         film: a third of the 3D ones projected to 2D keypoints as a camera and a detector would give them; half of the
             tracked 2D ones with more of a detector's errors.
+        sensor: a third of the 3D ones with the proportions and errors of another sensor.
     """
 
     mirror: bool = option("leave out mirrored copies", True)
     warp: bool = option("without slower and faster variants", True)
     compose: bool = option("without two to four actions joined", True)
     film: bool = option("without projections to 2D keypoints", True)
+    sensor: bool = option("without the errors of other sensors", True)
 
 
-AS_RECORDED = Variants(False, False, False, False)
+AS_RECORDED = Variants(False, False, False, False, False)
 
 
 @dataclass
@@ -82,6 +87,7 @@ class Sample:
         recordings: the recordings it was made from, in order.
         mode: how it was drawn, see `make_sample`.
         facts: what was measured, None where nothing can be.
+        sensed: whether the errors of another sensor were added.
     """
 
     motion: Motion
@@ -92,6 +98,7 @@ class Sample:
     mode: str
     captions: tuple[str, ...] = ()
     facts: Facts | None = field(default=None, repr=False)
+    sensed: bool = False
 
     @property
     def recording(self) -> str:
@@ -269,7 +276,9 @@ def make_sample(
         tiny = motion.window(start, start + rng.randint(1, 5))
         questions = [*all_unknown("a clip of a few frames"), unknowable(rng)]
         return Sample(tiny, questions, [], clip.source, recordings, mode)
-    filmed = not flat and variants.film and rng.random() < FILMED
+    coin = rng.random() if not flat and (variants.film or variants.sensor) else 1.0
+    filmed = variants.film and coin < FILMED
+    by_sensor = variants.sensor and FILMED <= coin < FILMED + SENSED
     if mode == "chimera":
         scrambled = _chimera(pool, rng, clip, motion)
         return _filmed(scrambled, rng) if scrambled is not None and filmed else scrambled
@@ -309,7 +318,7 @@ def make_sample(
     if flat and variants.film and rng.random() < 0.5:
         motion = detector_noise(motion, np.random.default_rng(rng.randrange(2**32)), rng.choice((0.005, 0.015)))
     sample = Sample(motion, questions, parts, clip.source, recordings, mode, captions, facts)
-    return _filmed(sample, rng) if filmed else sample
+    return _filmed(sample, rng) if filmed else _sensed(sample, rng) if by_sensor else sample
 
 
 def _shown(parts: Sequence[Part], hidden: Sequence[str]) -> bool:
@@ -341,6 +350,13 @@ def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
     # Depth is gone: distances along the line of sight and small turns cannot be read from one camera.
     kept = [q for q in sample.questions if not needs(q.form, "depth")]
     return replace(sample, motion=film, questions=kept, source=sample.source + "+2d")
+
+
+def _sensed(sample: Sample, rng: random.Random) -> Sample:
+    """Record a 3D sample by another sensor, with the questions that it answers; they were measured without it."""
+    motion = sensed(sample.motion, np.random.default_rng(rng.randrange(2**32)))
+    kept = [q for q in sample.questions if q.form not in UNSURE]
+    return replace(sample, motion=motion, questions=kept, sensed=True)
 
 
 def _chimera(pool: Pool, rng: random.Random, clip: Clip, motion: Motion) -> Sample | None:

@@ -1,6 +1,6 @@
 """Build ``vimos-open``, the dataset that the shipped model is trained on.
 
-``train`` and ``val`` are samples drawn from the recordings (single, joined, mirrored, warped, hidden, filmed); ``test``
+``train`` and ``val`` are samples drawn from the recordings (single, joined, mirrored, warped, hidden, filmed, sensed); ``test``
 and ``test_view`` are the evaluation items, asked of the recordings as they are.
 """
 
@@ -25,7 +25,7 @@ from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Item, Part
 from vimonet.vimos.wordings import ask
 
-RECIPE = 6
+RECIPE = 7
 """Raised whenever samples come out differently, so that a build begun with another recipe is not continued."""
 
 _ROWS = 250
@@ -136,7 +136,7 @@ def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed
         actions=tuple(sample.parts),
         captions=tuple(dict.fromkeys(told)),
         instructions=tuple(instructions),
-        provenance={"recordings": list(sample.recordings), "mode": sample.mode},
+        provenance={"recordings": list(sample.recordings), "mode": sample.mode, "sensed": sample.sensed},
     )
 
 
@@ -181,6 +181,6 @@ tracked in video. It carries the name VIMOS as a format and a recipe: it is not 
 (arXiv 2508.09818), which was never released.
 
 `train` and `val` are drawn: single recordings, two to four joined, mirrored, warped in time, with limbs hidden, seen
-by a virtual camera. `test` asks the recordings kept apart as they are (and joined pairs of them); `test_view` is the
+by a virtual camera, recorded by a worse sensor. `test` asks the recordings kept apart as they are (and joined pairs of them); `test_view` is the
 third camera of NW-UCLA. Answers of generator `kinematic` are measured, or follow from labels and joins; what lies near
 a threshold is not asked."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from research.vimos_open.sources import data_folder
-from vimonet.motion.pose import estimate
+from vimonet.motion.pose import MAX_RATE, estimate
 from vimonet.utils.errors import InputError
 
 LOOKED_AT: Final = "films.jsonl"
@@ -54,19 +54,19 @@ def looked_at(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def write_poses(root: Path | str | None, folder: Path) -> Iterator[dict[str, Any]]:
-    """Estimate and write the films that were not looked at yet, and yield their lines."""
+def write_poses(root: Path | str | None, folder: Path, max_rate: float = MAX_RATE) -> Iterator[dict[str, Any]]:
+    """Estimate and write the films that were not looked at yet, short ones first, and yield their lines."""
     folder.mkdir(parents=True, exist_ok=True)
     known = looked_at(folder)
     with (folder / LOOKED_AT).open("a", encoding="utf-8") as lines:
         lines.write("\n" * bool(known))  # after a line that was cut short
-        for row in films(root):
+        for row in sorted(films(root), key=lambda film: film["duration"]):
             if row["file"] in known:
                 continue
             begun = time.monotonic()
             line: dict[str, Any] = {"file": row["file"], "poses": None, "people": 0, "seen": 0.0}
             try:
-                poses = estimate(data_folder(root) / "video_labelled" / row["file"])
+                poses = estimate(data_folder(root) / "video_labelled" / row["file"], max_rate=max_rate)
             except InputError as error:
                 line["reason"] = str(error)
             else:
@@ -84,8 +84,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", help="folder of the recordings (default: $VIMONET_DATA)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FOLDER", help="where the keypoints go")
+    parser.add_argument(
+        "--max-rate", type=float, default=MAX_RATE, metavar="R", help="most frames read per second (default: 30)"
+    )
     args = parser.parse_args()
-    for _ in tqdm(write_poses(args.root, args.output), total=len(films(args.root)), unit="film"):
+    for _ in tqdm(write_poses(args.root, args.output, args.max_rate), total=len(films(args.root)), unit="film"):
         pass
     lines = list(looked_at(args.output).values())
     seen = sum(line["poses"] is not None for line in lines)
