@@ -135,9 +135,9 @@ def is_wrong_kind(question: dict[str, Any], answer: str) -> bool:
     if "range" in question:
         return not numbers(text, question.get("unit"))
     if kind == "action":
-        return bool(
-            re.fullmatch(r"(yes|no|left|right|both|forwards?|backwards?|up|down|\d+(\.\d+)?)\b.{0,3}", text, re.I)
-        )
+        side = r"(the )?(left|right|both)( (hand|arm|leg|foot|knee)s?)?"
+        bare = rf"({side}|yes|no|forwards?|backwards?|up|down|\d+(\.\d+)?)\b.{{0,3}}"
+        return bool(re.fullmatch(bare, text, re.I))
     if kind == "direction":
         text = re.sub(r"\b(left|right) (hand|arm|leg|foot)", "", text, flags=re.I)
     return not re.search(_KIND_WORDS[kind], text, re.I)
@@ -264,7 +264,7 @@ def _share(right: Sequence[float], clips: Sequence[str], classes: Sequence[str] 
             np.mean([np.mean([r for r, c in zip(right, classes, strict=True) if c == k]) for k in set(classes)])
         )
     low, high = bootstrap_interval(right, clips, classes=classes)
-    return f"{_two(value)} [{_two(low)}, {_two(high)}]"
+    return _two(value) + (f" [{_two(low)}, {_two(high)}]" if np.isfinite(low) else "")
 
 
 def _two(value: Any) -> str:
