@@ -25,6 +25,9 @@ from vimonet.vimos.annotators.kinematic import (
     unknowable,
     verb_slots,
 )
+from vimonet.vimos.annotators.kinematic.closed_answers import aside
+from vimonet.vimos.annotators.kinematic.declined_questions import declined
+from vimonet.vimos.annotators.kinematic.people_questions import asked_by_people
 from vimonet.vimos.annotators.kinematic.sequence_questions import kind_of
 from vimonet.vimos.builders import option
 from vimonet.vimos.builders.recorded_clips import MAX_FRAMES
@@ -274,7 +277,7 @@ def make_sample(
     if mode == "short":
         start = rng.randint(0, max(0, motion.frames - 6))
         tiny = motion.window(start, start + rng.randint(1, 5))
-        questions = [*all_unknown("a clip of a few frames"), unknowable(rng)]
+        questions = [*all_unknown("a clip of a few frames"), unknowable(rng), *declined(None, aside(rng))]
         return Sample(tiny, questions, [], clip.source, recordings, mode)
     coin = rng.random() if not flat and (variants.film or variants.sensor) else 1.0
     filmed = variants.film and coin < FILMED
@@ -312,6 +315,7 @@ def make_sample(
         said = captions or ()
         questions += [Question("caption", "caption", text.lower().rstrip(".") + ".") for text in said]
         questions.append(Question("caption", "caption", caption(parts, facts, rng)))
+    questions += asked_by_people(questions, parts if shown else (), facts, rng)
     questions.append(unknowable(rng))
     if not shown:
         parts = []  # what a hidden limb does may be what the label names

@@ -12,7 +12,7 @@ from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
 from vimonet.vimos.builders.recorded_clips import MAX_FRAMES
 from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Clip, Item, Question
-from vimonet.vimos.wordings import ask
+from vimonet.vimos.wordings import ask, compared
 
 RECOGNITION = (
     *("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit_2d", "precog", "jhmdb_2d", "ground_guide_2d"),
@@ -179,18 +179,23 @@ def _single(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
     if sample is None:
         return
     moved = replace(clip, motion=sample.motion if flat else clip.motion)
-    for number, question in enumerate(q for q in sample.questions if q.form != "caption"):
+    for number, question in enumerate(q for q in _compared(sample) if q.form != "caption"):
         if question.kind == "action" and clip.source in RECOGNITION:
             yield _item(moved, question, moved, rng, "recognition", kind="recognition")
         elif clip.source == "kinder_gator" or clip.source not in RECOGNITION:
             yield _item(moved, question, moved, rng, f"{number}-{question.form}")
 
 
+def _compared(sample: Sample) -> list[Question]:
+    """List the questions of forms that older figures hold too: the others would shift every draw behind them."""
+    return [question for question in sample.questions if compared(question.form)]
+
+
 def _composed(first: Clip, pool: Pool, rng: random.Random, index: int) -> Iterator[Item]:
     sample = make_sample(pool, rng, first, mode="composed")
     if sample is None or len(sample.parts) < 2:
         return
-    for number, question in enumerate(sample.questions):
+    for number, question in enumerate(_compared(sample)):
         if question.kind in ("order", "action_composed") or question.form in _OF_PARTS:
             yield _item(first, question, sample, rng, f"composed-{index}-{number}-{question.form}")
 
@@ -199,7 +204,7 @@ def _hidden(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
     sample = make_sample(pool, rng, clip, mode="hidden")
     if sample is None:
         return
-    for number, question in enumerate(sample.questions):
+    for number, question in enumerate(_compared(sample)):
         if question.answer == CANNOT_TELL and question.form != "unknowable":
             yield _item(clip, question, sample, rng, f"hidden-{number}-{question.form}", kind="cannot_tell")
 

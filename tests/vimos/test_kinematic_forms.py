@@ -23,11 +23,12 @@ from vimonet.vimos.annotators.kinematic import (
     from_parts,
     unknowable,
 )
+from vimonet.vimos.annotators.kinematic.people_questions import asked_by_people
 from vimonet.vimos.annotators.kinematic.sequence_questions import kind_of
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.types import Part, Question
-from vimonet.vimos.wordings import WORDINGS
+from vimonet.vimos.wordings import WORDINGS, asked_as
 
 OTHERS = ["throw a ball", "swim", "climb a ladder", "wave the left hand", "sneak", "golf", "kick a ball"]
 MADE_ELSEWHERE = {"caption", "count"}  # by make_sample, from captions and repetitions
@@ -49,7 +50,9 @@ def phrase(action: str, parameters: dict[str, Any]) -> str:
 
 def asked(motion: Motion, parts: list[Part] | None = None, seed: int = 0) -> list[Question]:
     facts = measure(motion)
-    return [*from_facts(facts), *(from_parts(parts, random.Random(seed), OTHERS, facts) if parts else ())]
+    measured = list(from_facts(facts))
+    told = from_parts(parts, random.Random(seed), OTHERS, facts) if parts else ()
+    return [*measured, *told, *asked_by_people(measured, parts or (), facts, random.Random(f"{seed}{motion.frames}"))]
 
 
 def sequence(steps: list[tuple[str, dict[str, Any]]], seed: int) -> list[Question]:
@@ -124,9 +127,9 @@ def test_no_wording_asks_two_things() -> None:
     owner: dict[str, str] = {}
     for form, sets in WORDINGS.items():
         for wording in (*sets["seen"], *sets["unseen"]):
-            # The two yes/no forms ask the same of a label and of a measure.
-            other = owner.setdefault(wording.lower().rstrip("?."), form)
-            assert other == form or {other, form} == {"yes_no", "fact_yes_no"}, (wording, other, form)
+            # The yes/no forms ask the same of a label and of a measure.
+            other = owner.setdefault(wording.lower().rstrip("?."), asked_as(form))
+            assert other == asked_as(form) or {other, asked_as(form)} == {"yes_no", "fact_yes_no"}, (wording, other)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_measured_no_does_not_deny_the_label() -> None:
 def test_wordings_are_many_and_the_unseen_ones_apart() -> None:
     for form, sets in WORDINGS.items():
         assert len(sets["seen"]) >= 9 and len(sets["seen"]) + len(sets["unseen"]) >= 12, form
-        assert len(sets["unseen"]) >= 2, form
+        assert sets["unseen"], form
         trained = {w.lower() for w in (*sets["seen"], *sets["people"])}
         assert not trained & {w.lower() for w in sets["unseen"]}, form
 

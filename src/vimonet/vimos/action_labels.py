@@ -13,6 +13,9 @@ _IRREGULAR = {
     "draw": "drawing",
     "throw": "throwing",
     "squat": "squatting",
+    "tiptoe": "tiptoeing",
+    "goose-step": "goose-stepping",
+    "uppercut": "uppercutting",
 }
 _NO_DOUBLING = ("w", "x", "y")
 

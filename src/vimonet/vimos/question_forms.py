@@ -283,3 +283,28 @@ declare("part_end", "timing", 0.5)
 declare("caption", "caption", 1.2)
 # action
 declare("action", "action", 6.0)
+# ---- what people ask: labels in everyday forms, by yes or no of what is measured, and what is declined
+declare("near_yes_no", "reasoning", 2.5)
+declare("fact_check", "reasoning", 1.0, needs=("side", "legs"))
+declare("either_or", "reasoning", 1.5)
+declare("false_premise", "hallucination", 0.8, needs=("side", "legs"))
+declare("why_action", "hallucination", 0.4)
+declare("list_actions", "sequence", 0.8)
+declare("takes_longest", "sequence", 0.4)
+declare("timeline", "timing", 0.6)
+declare("at_time", "timing", 0.6)
+declare("describe_for_blind", "caption", 0.4)
+declare("how_to", "caption", 0.4)
+for _form in ("sport_or_everyday", "which_sport", "which_exercise", "dance_style", "held_object"):
+    declare(_form, "action", 0.4)
+declare("fight", "hallucination", 0.4)
+for _form in (
+    *("age", "gender", "emotion", "intention", "thoughts", "identity", "weather", "place", "indoors_outdoors"),
+    *("scene_objects", "clothes_colour", "calories", "tired", "injured", "diagnosis", "safe", "skill_level"),
+    *("interaction", "taller", "on_the_beat", "load_weight", "body_weight", "effort", "fall_cause", "suspicious"),
+    *("real_or_synthetic", "compare_clips", "next_action", "off_topic", "other_language"),
+    *("help", "small_talk", "people_count"),
+):
+    declare(_form, "hallucination", 0.4, needs=(), reversed=SAME, frozen=SAME)
+declare("camera_direction", "hallucination", 0.4, needs=("depth",), reversed=SAME, frozen=SAME)
+# ---- end of what people ask

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,3 +117,51 @@ def with_steps(answer: str, evidence: Mapping[str, Any]) -> str:
 def result_of(text: str) -> str:
     """Return the result behind the steps of an answer, or the whole answer without steps."""
     return text.rpartition(SO)[2].strip()
+
+
+# An answer as it is spoken: the bare answer, which is scored, and half a sentence that says more ("no, the person
+# walks"; "cannot tell, a recording of joints shows no clothes").
+DETAIL = "detail"
+"""Key of the half sentence in an instruction's evidence."""
+
+_MORE = ", "
+
+_CLOSED = frozenset(
+    (
+        *("yes", "no", "cannot tell", "none of them", "that does not happen", "neither", "both", "none", "one"),
+        *("left", "right", "forward", "backward", "stays in place", "does not turn", "does not travel", "slowly"),
+        *("at walking pace", "at running pace", "speeds up", "slows down", "keeps its pace", "both equally"),
+        *("neither side", "neither hand", "left hand", "right hand", "both hands", "left arm", "right arm", "left leg"),
+        *("right leg", "left foot", "right foot", "standing", "sitting", "crouching", "kneeling", "lying", "arms"),
+        *("on all fours", "legs", "at the beginning", "in the middle", "at the end", "before", "after", "no sport"),
+        *("no dance", "no exercise", "sport", "exercise", "dance", "everyday movement"),
+    )
+)
+"""Answers that are bare wherever a comma follows them."""
+
+_AMOUNT = re.compile(r"(about |at )?[\d.]+( [a-z]+)?( per second| to the (left|right))?", re.IGNORECASE)
+
+
+def spoken(answer: str, evidence: Mapping[str, Any]) -> str:
+    """Append the detail in the evidence to the answer, if there is any."""
+    detail = evidence.get(DETAIL, "")
+    return f"{answer}{_MORE}{detail}" if detail else answer
+
+
+def bare_answer(text: str, options: Sequence[str] = ()) -> str:
+    """Return the bare answer of a spoken one; a sequence ("walking, then waving") is bare as it is.
+
+    Args:
+        text: an answer, spoken or bare.
+        options: all answers of its form; (): an answer that is known or an amount is cut at the first comma.
+    """
+    text = text.strip()
+    lower = text.lower()
+    for option in sorted(options, key=len, reverse=True):
+        if lower == option.lower() or lower.startswith(option.lower() + _MORE):
+            return text[: len(option)]
+    head, _, more = text.partition(_MORE)
+    if not more or more.startswith("then "):
+        return text
+    cut = head.lower() in _CLOSED or head.startswith("the person does not ") or _AMOUNT.fullmatch(head)
+    return head if cut else text

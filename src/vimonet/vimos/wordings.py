@@ -39,8 +39,17 @@ _FILLERS = (
     *("on the whole", "in your view", "mainly", "mostly", "basically", "overall", "quite", "simply", "surely"),
 )
 
-_HELD_OUT = ("plain", "polite")
+_HELD_OUT = ("plain", "polite", "foreign")
 """Registers of which the last wording of an intent without a list in wordings.yaml is kept for the test."""
+
+_AS_IT_IS = ("typo", "foreign")
+"""Registers whose texts are asked as they are."""
+
+_ALSO = {"near_yes_no": "yes_no", "fact_check": "fact_yes_no"}
+"""Form -> form that is asked in the same words."""
+
+_TOO = {"false_premise": "why_action"}
+"""Form -> form whose words of people can ask it too."""
 
 _LED = frozenset(("plain", "expert", "coach", "care", "esl"))
 """Registers whose questions read well behind a lead-in."""
@@ -87,11 +96,26 @@ def _lists() -> tuple[dict[str, dict[str, list[str]]], dict[str, str]]:
     lists = {form: {**wordings, "people": []} for form, wordings in own.items()}
     for form, texts in typed.items():
         if form not in lists:
-            held = [[row["text"] for row in texts if row["register"] == register][-1] for register in _HELD_OUT]
+            by_register = {row["register"]: row["text"] for row in texts}
+            held = [by_register[register] for register in _HELD_OUT if register in by_register]
             texts = [row for row in texts if row["text"] not in held]
             lists[form] = {"seen": [row["text"] for row in texts if row["register"] != "typo"], "unseen": held}
         lists[form]["people"] = [row["text"] for row in texts]
+    for form, other in _TOO.items():
+        lists[form]["people"] = [*lists[form]["people"], *lists[other]["people"]]
+    for form, other in _ALSO.items():
+        lists[form] = lists[other]
     return lists, {row["text"]: row["register"] for row in rows}
+
+
+def compared(form: str) -> bool:
+    """Tell whether a form has its wordings in wordings.yaml: those of the figures that are compared with older ones."""
+    return form in WORDINGS and form not in _ALSO and not set(WORDINGS[form]["seen"]) & set(WORDINGS[form]["people"])
+
+
+def asked_as(form: str) -> str:
+    """Name the form in whose words a form is asked, mostly itself."""
+    return _ALSO.get(form, form)
 
 
 def ask(
@@ -116,7 +140,7 @@ def ask(
     register = _lists()[1].get(wording)
     if register is None or wording.startswith("{"):
         text = text[:1].upper() + text[1:]
-    if plain or register == "typo":
+    if plain or register in _AS_IT_IS:
         return text
     return _as_typed(text, rng) if register is None else _as_people_type(text, register, rng)
 

@@ -20,16 +20,17 @@ from vimonet.vimos.label_consistency import absent_from
 from vimonet.vimos.parquet import arrays_of
 from vimonet.vimos.question_forms import FORMS, needs, needs_no_legs
 from vimonet.vimos.reading import motion_row, open_rows
-from vimonet.vimos.types import with_steps
-from vimonet.vimos.wordings import ask
+from vimonet.vimos.types import DETAIL, spoken, with_steps
+from vimonet.vimos.wordings import ask, asked_as
 
-Choice = tuple[str, str, Any, bool]
-"""Question form, answer, slots of its wordings (or the question as written), whether the set of answers is closed."""
+Choice = tuple[str, str, Any, bool, str]
+"""Question form, answer, slots of its wordings (or the question as written), whether the set of answers is closed, and
+the half sentence that is spoken behind the answer."""
 
 
 STREAMS = ("all", "motion", "video", "unpaired")
 
-_BY_SUBJECT = frozenset(("yes_no", "fact_yes_no", "when", "when_or_never", "limb_moves"))
+_BY_SUBJECT = frozenset(("yes_no", "near_yes_no", "fact_check", "fact_yes_no", "when", "when_or_never", "limb_moves"))
 """Forms whose answers are balanced per action or limb; otherwise the words of the question would reveal the answer."""
 
 
@@ -150,10 +151,11 @@ class VimosDataset:
 
     def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
         """Word a question of row `at`, and return it with the answer to learn."""
-        form, answer, words, _ = question
+        form, answer, words, _, detail = question
+        said = spoken(answer, {DETAIL: detail})
         if isinstance(words, str):
-            return words, self._steps[at].get((words, answer), answer)
-        return ask(form, rng, people=rng.random() < 0.5, **words), answer
+            return words, self._steps[at].get((words, answer), said)
+        return ask(form, rng, people=rng.random() < 0.5, **words), said
 
 
 _ENDS = {"at_beginning": "first", "at_end": "last"}
@@ -164,11 +166,13 @@ _FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
 
 def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
     """Find the twin of a question, at most one: its two actions exchanged, or left and right exchanged."""
-    form, answer, words, closed = question
+    form, answer, words, closed, _ = question
     if isinstance(words, str):
         return []
     if form in ("order", "order_yes_no") and answer in _FLIPPED:
-        return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed)]
+        return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed, "")]
+    if form == "near_yes_no":
+        return [twin for twin in asked if twin[0] == form and twin[1] != answer][:1]
     if form in _BY_SUBJECT:
         other = {key: mirror_text(text) for key, text in words.items()}
         if other != words:
@@ -185,8 +189,10 @@ def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> lis
     if there is None:
         return []
     if answer == "no":
-        return [(form, "yes", there, closed)]
-    return [(form, "no", other, closed) for other in happens.values() if absent_from(other["do"], {there["do"]})][:1]
+        return [(form, "yes", there, closed, "")]
+    return [(form, "no", other, closed, "") for other in happens.values() if absent_from(other["do"], {there["do"]})][
+        :1
+    ]
 
 
 def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | None] | None]:
@@ -210,11 +216,12 @@ def _questions(rows: Any) -> list[list[Choice]]:
         for i in asked:
             # Questions of the kinematic annotator are worded anew every time; others are asked as written.
             worded = i["generator"] == "kinematic"
-            key = (i["form"], i["answer"], i["slots"] if worded else i["question"], bool(i["options"]), worded)
+            detail = json.loads(i["evidence"])[DETAIL] if f'"{DETAIL}":' in (i["evidence"] or "") else ""
+            key = (i["form"], i["answer"], i["slots"] if worded else i["question"], bool(i["options"]), worded, detail)
             if key not in known:
-                known[key] = (key[0], key[1], json.loads(i["slots"]) if worded else i["question"], key[3])
+                known[key] = (key[0], key[1], json.loads(i["slots"]) if worded else i["question"], key[3], detail)
             questions.append(known[key])
-        questions += [("caption", c["text"], {}, False) for c in texts]
+        questions += [("caption", c["text"], {}, False, "") for c in texts]
         found.append(questions)
     return found
 
@@ -227,7 +234,7 @@ def _in_steps(rows: Any) -> list[dict[tuple[str, str], str]]:
     ]
 
 
-_ASKED = ("form", "question", "answer", "options", "slots", "generator")
+_ASKED = ("form", "question", "answer", "options", "slots", "generator", "evidence")
 
 
 def _instructions(rows: Any, names: tuple[str, ...] = _ASKED) -> Any:
@@ -256,7 +263,7 @@ def _jitter(joints: NDArray[np.float32], rng: random.Random) -> NDArray[np.float
 
 def _without_legs(question: Choice) -> bool:
     """Tell whether trunk and arms are enough to answer a question."""
-    form, _, words, _ = question
+    form, _, words, _, _ = question
     return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
 
 
@@ -266,9 +273,9 @@ def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     closed: dict[tuple[str, str], bool] = {}
 
     def key_of(question: Choice) -> tuple[str, str]:
-        form, _, words, _ = question
+        form, _, words, _, _ = question
         subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
-        return form, subject if form in _BY_SUBJECT else ""
+        return asked_as(form), subject if form in _BY_SUBJECT else ""
 
     for row in rows:
         for question in row:

@@ -16,6 +16,7 @@ from vimonet.vimos.action_labels import third_person
 from vimonet.vimos.annotators.caption_questions import from_captions
 from vimonet.vimos.annotators.kinematic import from_facts, from_parts, from_picture, unknowable
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
+from vimonet.vimos.annotators.kinematic.people_questions import asked_by_people
 from vimonet.vimos.annotators.kinematic.sequence_questions import absent_actions
 from vimonet.vimos.label_consistency import contradicts
 from vimonet.vimos.parquet import Caption, Instruction
@@ -79,8 +80,10 @@ def questions_of(
     questions = [q for q in measured if not contradicts(q, happening)]
     drawn = sorted({other for other in others if askable(other)})
     verbal = [part for part in parts if askable(part.action)]
-    if verbal and in_sequence(parts):
-        questions += from_parts(verbal, rng, drawn, facts)
+    ordered = verbal if in_sequence(parts) else []
+    questions += asked_by_people(questions, ordered, facts, rng)
+    if ordered:
+        questions += from_parts(ordered, rng, drawn, facts)
     elif verbal:
         evidence = {"parts": [(part.action, round(part.start, 2), round(part.end, 2)) for part in parts]}
         for action in sorted({part.action for part in verbal}):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from vimonet.motion.kinematics.categories import PARTS, WHOLE_METRES, third_of
 from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.label_consistency import NEVER as NEVER
-from vimonet.vimos.types import Question
+from vimonet.vimos.types import DETAIL, Question
 
 CANNOT_TELL = "cannot tell"
 DIRECTIONS = ("forward", "backward", "left", "right", "stays in place")
@@ -71,8 +71,13 @@ def unknowable(rng: random.Random) -> Question:
         CANNOT_TELL,
         {"n": str(rng.randrange(10**6))},
         (),
-        {"reason": "not in the movement"},
+        {"reason": "not in the movement", DETAIL: "a recording of joints does not show that"},
     )
+
+
+def aside(rng: random.Random) -> random.Random:
+    """Make a generator from the state of another, which stays as it is: what is drawn later does not shift."""
+    return random.Random(str(rng.getstate()))
 
 
 def all_unknown(reason: str) -> Iterator[Question]:

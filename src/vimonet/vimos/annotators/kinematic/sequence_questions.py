@@ -11,8 +11,9 @@ from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics.categories import LONGER_ACTION, LONGER_BY
 from vimonet.vimos.action_labels import participle
 from vimonet.vimos.annotators.kinematic.closed_answers import NEVER, YES_NO, about, at, halves, verb_slots
+from vimonet.vimos.annotators.kinematic.label_questions import told
 from vimonet.vimos.label_consistency import absent_from, may_happen
-from vimonet.vimos.types import Part, Question
+from vimonet.vimos.types import DETAIL, Part, Question
 
 NONE_OF_THEM = "none of them"
 KINDS = {
@@ -144,8 +145,9 @@ def _named(parts: list[Part], rng: random.Random, others: list[str], facts: Fact
     for action in sorted(happening):  # a set has another order in every process, and the draws below depend on it
         yield Question("yes_no", "yes_no", "yes", verb_slots(action), YES_NO, evidence)
     absent = absent_actions(parts, others, facts)
+    denied = {**evidence, DETAIL: told(parts)}
     for action in rng.sample(absent, min(len(absent), len(happening) + 1)):
-        yield Question("yes_no", "yes_no", "no", verb_slots(action), YES_NO, evidence)
+        yield Question("yes_no", "yes_no", "no", verb_slots(action), YES_NO, denied)
     if len(parts) < 2 or any(a == b for a, b in pairwise(doing)):
         return
     yield Question("order", "first", doing[0], {}, (), evidence)

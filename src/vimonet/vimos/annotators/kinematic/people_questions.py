@@ -1,0 +1,88 @@
+"""Ask what people ask: in everyday forms, by yes or no of what is measured, and what is declined."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from vimonet.motion.kinematics import Facts
+from vimonet.vimos.action_labels import third_person
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, aside, verb_slots
+from vimonet.vimos.annotators.kinematic.declined_questions import declined
+from vimonet.vimos.annotators.kinematic.label_questions import from_labels
+from vimonet.vimos.types import DETAIL, Part, Question
+
+_TIMES = ("once", "twice", "three times")
+_WAYS = {"forward": "go forward", "backward": "go backward", "left": "go to the left", "right": "go to the right"}
+
+Check = dict[str, tuple[str, tuple[str, ...]]]
+
+
+def _numbers(do: str) -> Check:
+    """List for each number what is done so often, and what would be more; less is done on the way to it."""
+    phrases = [f"{do} {times}" for times in _TIMES]
+    counted = {str(n + 1): (phrase, tuple(phrases[n + 1 :])) for n, phrase in enumerate(phrases)}
+    return {"0": (f"not {do}", tuple(phrases)), **counted}
+
+
+CHECKS: dict[str, Check] = {
+    "displacement": {
+        "forward": (_WAYS["forward"], (_WAYS["backward"],)),
+        "backward": (_WAYS["backward"], (_WAYS["forward"],)),
+        "left": (_WAYS["left"], (_WAYS["right"],)),
+        "right": (_WAYS["right"], (_WAYS["left"],)),
+        "stays in place": ("stay in place", tuple(_WAYS.values())),
+    },
+    "speed": {
+        "slowly": ("move slowly", ("move fast",)),
+        "at walking pace": ("move at walking pace", ("move fast",)),
+        "at running pace": ("move fast", ("move slowly",)),
+    },
+    "pace_change": {"speeds up": ("speed up", ("slow down",)), "slows down": ("slow down", ("speed up",))},
+    "raised_hand": {
+        "left hand": ("raise the left hand", ("raise the right hand",)),
+        "right hand": ("raise the right hand", ("raise the left hand",)),
+        "both hands": ("raise both hands", ()),
+        "neither hand": ("raise neither hand", ("raise the left hand", "raise the right hand")),
+    },
+    "jump_count": _numbers("jump"),
+    "raise_count": _numbers("raise a hand"),
+}
+"""Form with a closed answer -> answer -> what is done then, and what surely is not at any time of the clip."""
+
+_UNDERWAY = frozenset(("returns", "path_length"))
+"""Forms asked of somebody who moves about: who ends where they began may have gone any way."""
+
+
+def asked_by_people(
+    questions: Sequence[Question], parts: Sequence[Part], facts: Facts | None, rng: random.Random
+) -> Iterator[Question]:
+    """Ask what people ask about a clip, without a draw from `rng`.
+
+    Args:
+        questions: what is asked of its measures already.
+        parts: labels in order of time that follow one another; () where there are none or they are not to be trusted.
+        facts: measured on the movement.
+        rng: source of chance, whose state alone is used.
+    """
+    own = aside(rng)
+    yield from checks(questions, own)
+    yield from from_labels(parts, facts, own)
+    yield from declined(facts, own)
+
+
+def checks(questions: Sequence[Question], rng: random.Random) -> Iterator[Question]:
+    """Ask by yes or no for directions, speeds, sides and counts: the true one, and another."""
+    moves_about = bool(_UNDERWAY & {question.form for question in questions})
+    for question in questions:
+        true, wrong = CHECKS.get(question.form, {}).get(question.answer, ("", ()))
+        if not true or (question.answer == "stays in place" and moves_about):
+            continue
+        never, evidence = true.startswith("not "), dict(question.evidence)
+        if " neither " not in true and not never:
+            yield Question("yes_no", "fact_check", "yes", verb_slots(true), YES_NO, evidence)
+        if wrong:
+            denied = evidence if never else {**evidence, DETAIL: f"the person {third_person(true)}"}
+            yield Question("yes_no", "fact_check", "no", verb_slots(rng.choice(wrong)), YES_NO, denied)
+            slots = verb_slots(rng.choice(wrong))
+            yield Question("premise", "false_premise", f"the person does not {slots['do']}", slots, (), denied)
