@@ -12,6 +12,7 @@ import numpy as np
 
 from vimonet.motion.kinematics.facts import Facts
 from vimonet.motion.kinematics.image_plane import image_plane
+from vimonet.motion.kinematics.gait import gait, put_on_ground, stance
 from vimonet.motion.kinematics.limbs import (
     Raise,
     Step,
@@ -24,6 +25,8 @@ from vimonet.motion.kinematics.limbs import (
     steps,
     trunk_inclination,
 )
+from vimonet.motion.kinematics.moments import moments
+from vimonet.motion.kinematics.path_shape import path_shape
 from vimonet.motion.kinematics.posture_and_events import (
     Fall,
     Jump,
@@ -35,6 +38,7 @@ from vimonet.motion.kinematics.posture_and_events import (
     postures,
 )
 from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, prepare
+from vimonet.motion.kinematics.recording_check import recording_check
 from vimonet.motion.kinematics.repetitions import Repetitions, repetitions
 from vimonet.motion.kinematics.trajectory import (
     GroundPath,
@@ -87,6 +91,10 @@ def measure(motion: Motion) -> Facts:
     start, end = ends_mean(angle, body.fps)
     found_jumps, airborne = jumps(body) if legs else ((), np.zeros(body.frames, dtype=bool))
     found_falls, drop_speed = falls(body) if legs else ((), 0.0)
+    walker = put_on_ground(body, angle) if legs else body
+    found_steps = steps(walker, airborne) if legs else ()
+    found_postures = postures(body, airborne) if legs else ()
+    again = repetitions(body, local, len(found_jumps))
     return Facts(
         duration=body.frames / body.fps,
         leg_length=None if flat else body.leg,
@@ -107,10 +115,10 @@ def measure(motion: Motion) -> Facts:
         knee_flexion={side: float(v.max()) for side, v in knee_flexion(body.joints).items()} if legs else None,
         trunk_inclination=None if flat else float(trunk_inclination(body.joints).max()),
         lowest_pelvis=float((body.joints[:, 0, 1].min() - body.floor) / body.stand) if legs else None,
-        posture=postures(body, airborne) if legs else None,
+        posture=found_postures if legs else None,
         jumps=found_jumps if legs else None,
-        steps=steps(body, airborne) if legs else None,
-        repetitions=repetitions(body, local, len(found_jumps)),
+        steps=found_steps if legs else None,
+        repetitions=again,
         contacts=contacts(body) if legs else None,
         falls=found_falls if legs else None,
         peak_drop_speed=drop_speed if legs else None,
@@ -119,4 +127,9 @@ def measure(motion: Motion) -> Facts:
         arm_asymmetry=None if flat or len(hands) < 2 else arm_asymmetry(body, local),
         one_leg_time=one_leg_time(body) if legs else None,
         image=image_plane(motion) if flat else None,
+        gait=gait(walker, angle, found_steps),
+        stance=stance(body, angle, airborne) if legs else None,
+        moments=moments(body, angle, local, found_jumps, found_falls, found_postures, again) if legs else None,
+        shape=None if flat else path_shape(body),
+        check=recording_check(motion, body, local, airborne if legs else None),
     )

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.fact_lines import fact_lines
 from vimonet.motion.kinematics.image_plane import ImagePlane
+from vimonet.motion.kinematics.gait import Gait, Stance
 from vimonet.motion.kinematics.limbs import Raise, Step
+from vimonet.motion.kinematics.moments import Moments
+from vimonet.motion.kinematics.path_shape import PathShape
 from vimonet.motion.kinematics.posture_and_events import Fall, Jump, Posture
+from vimonet.motion.kinematics.recording_check import RecordingCheck
 from vimonet.motion.kinematics.repetitions import Repetitions
 from vimonet.motion.kinematics.trajectory import GroundPath, Turn
 
@@ -54,6 +58,11 @@ class Facts:
         arm_asymmetry: mean distance of one wrist from the mirrored other one, arm lengths.
         one_leg_time: longest time on one leg, s.
         image: what the image plane shows of a 2D motion; None for 3D.
+        gait: cadence, step length and width; None for fewer than three steps.
+        stance: feet, sway and leg of standing; what rests on the floor.
+        moments: pauses, the fastest moment, getting up, take-offs and landings, ends of falls, the last repetitions.
+        shape: of the path over the ground; None where there is hardly one.
+        check: frames and faults of the recording, sliding feet, stature.
     """
 
     duration: float
@@ -87,6 +96,11 @@ class Facts:
     arm_asymmetry: float | None = None
     one_leg_time: float | None = None
     image: ImagePlane | None = None
+    gait: Gait | None = None
+    stance: Stance | None = None
+    moments: Moments | None = None
+    shape: PathShape | None = None
+    check: RecordingCheck | None = None
 
     def raised(self) -> str:
         """Name the hands raised at some time: 'left', 'right', 'both' or 'none'."""

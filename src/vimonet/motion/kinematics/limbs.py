@@ -155,7 +155,8 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
     A swing is a peak of the ankle's speed (at least 0.4 m/s for a leg of 0.85 m) in which the foot moves 0.12 leg
     lengths over the ground or lifts by 0.05, toes included; peaks with the foot in the air between them are one swing.
     A foot above 0.6 leg lengths (0.4 if it comes down where it was) is a kick; landing from a jump (`airborne` [T])
-    and both feet at once are hops. A body with its pelvis under half its standing height makes no steps.
+    and both feet at once are hops. A body with its pelvis under half its standing height makes no steps, and a swing
+    that the end of the recording cuts off has no strike.
     """
     fps, leg = body.fps, body.leg
     out = []
@@ -184,7 +185,9 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
             moved = float(norm(ankle[b, [0, 2]] - ankle[a, [0, 2]])) / leg
             top = float(lift[a : b + 1].max())
             raised = top > 0.6 or (top > 0.4 and moved < 0.12)
-            if (moved >= 0.12 or clear[a : b + 1, i].max() >= 0.05) and not raised and on_feet[b] and not landing[b]:
+            cut = b == body.frames - 1 and pace[b] > 0.5 * pace[last]
+            swung = moved >= 0.12 or clear[a : b + 1, i].max() >= 0.05
+            if swung and not cut and not raised and on_feet[b] and not landing[b]:
                 out.append(Step(b / fps, side))
     out.sort(key=lambda s: (s.time, s.side))
     hops = {

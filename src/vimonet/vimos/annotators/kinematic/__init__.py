@@ -20,7 +20,9 @@ from vimonet.vimos.annotators.kinematic.closed_answers import (
     verb_slots,
 )
 from vimonet.vimos.annotators.kinematic.event_questions import events
+from vimonet.vimos.annotators.kinematic.gait_questions import gait
 from vimonet.vimos.annotators.kinematic.locomotion_questions import from_picture, travel, turning
+from vimonet.vimos.annotators.kinematic.moment_questions import moments
 from vimonet.vimos.annotators.kinematic.sequence_questions import from_chance, from_parts
 from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.types import Question
@@ -47,6 +49,8 @@ def from_facts(facts: Facts) -> Iterator[Question]:
     yield from limbs(facts)
     yield from posture(facts)
     yield from events(facts)
+    yield from gait(facts)
+    yield from moments(facts)
     for form in tuple(FORMS.values()):
         if form.ask is not None:
             yield from form.ask(facts)
