@@ -310,10 +310,25 @@ declare("camera_direction", "hallucination", 0.4, needs=("depth",), reversed=SAM
 # ---- end of what people ask
 
 # gait, path, moments, falls, the recording (annotators.kinematic.gait_questions and moment_questions)
-declare("cadence", "count", 0.5, reversed=SAME, frozen="there are no steps")
+declare("cadence", "count", 0.5, reversed=SAME, frozen="there are no steps", denies={"there are no steps": "walk"})
 declare("tempo_steady", "speed", reversed=SAME)
-declare("step_length", "count", 0.5, needs=("depth", "legs"), reversed=SAME, frozen="there are no steps")
-declare("step_width", "count", needs=("depth", "legs"), reversed=SAME, frozen="there are no steps")
+declare(
+    "step_length",
+    "count",
+    0.5,
+    needs=("depth", "legs"),
+    reversed=SAME,
+    frozen="there are no steps",
+    denies={"there are no steps": "walk"},
+)
+declare(
+    "step_width",
+    "count",
+    needs=("depth", "legs"),
+    reversed=SAME,
+    frozen="there are no steps",
+    denies={"there are no steps": "walk"},
+)
 declare("limp", "reasoning", needs=("depth", "legs"), denies={"no": "limp"})
 declare("movement_symmetry", "reasoning", needs=("depth", "legs"), reversed=SAME, denies={"yes": "limp"})
 declare("left_right_count", "count", needs=("side", "legs"), reversed=SAME)
@@ -329,13 +344,15 @@ declare("speed_number", "speed", 0.4, needs=("depth", "legs"), reversed=SAME, fr
 declare("pauses", "reasoning", reversed=SAME)
 declare("pause_time", "duration", reversed=SAME)
 declare("fastest_moment", "timing", needs=("depth", "legs"))
-declare("landing", "body_part", needs=("side", "legs"), frozen="there is no jump")
-declare("takeoff_foot", "body_part", needs=("side", "legs"), frozen="there is no jump")
+declare("landing", "body_part", needs=("side", "legs"), frozen="there is no jump", denies={"there is no jump": "jump"})
+declare(
+    "takeoff_foot", "body_part", needs=("side", "legs"), frozen="there is no jump", denies={"there is no jump": "jump"}
+)
 declare("fall_time", "timing", frozen="there is no fall", denies={"there is no fall": "fall"})
 declare("fall_direction", "direction", 0.4, needs=("side", "legs"), denies={"there is no fall": "fall"})
 declare("head_hits", "reasoning", frozen="no", denies={"no": "fall"})
 declare("gets_up_again", "reasoning", denies={"there is no fall": "fall"})
-declare("sits_how_often", "count", reversed=SAME)
+declare("sits_how_often", "count", reversed=SAME, denies={"0": "sit"})
 declare("get_up_time", "duration", denies={"does not get up": "stand up"})
 declare("floor_support", "posture", reversed=SAME)
 declare("last_reps", "reasoning", needs=("depth", "legs"))

@@ -147,7 +147,9 @@ def gait(body: Body, angle: Array, steps: tuple[Step, ...]) -> Gait | None:
         angle: heading [T], rad.
         steps: foot strikes.
     """
-    pairs = [(a, b) for a, b in pairwise(steps) if a.side != b.side and STEP_LASTS[0] <= b.time - a.time <= STEP_LASTS[1]]
+    pairs = [
+        (a, b) for a, b in pairwise(steps) if a.side != b.side and STEP_LASTS[0] <= b.time - a.time <= STEP_LASTS[1]
+    ]
     if len(pairs) < 2:
         return None
     times = np.array([b.time - a.time for a, b in pairs])

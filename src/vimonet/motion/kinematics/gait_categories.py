@@ -22,7 +22,10 @@ GROUND_SLIDES: Final = Threshold(
 
 # Standing.
 SWAYS: Final = Threshold(
-    0.1, 0.04, "m of the pelvis from its mean place", "quiet standing sways by 1 cm (Winter 1995); turning about and shifting weight by 5"
+    0.1,
+    0.04,
+    "m of the pelvis from its mean place",
+    "quiet standing sways by 1 cm (Winter 1995); turning about and shifting weight by 5",
 )
 OTHER_LEG: Final = Threshold(2.0, 2.0, "ratio of the times on either leg", "half as long, both legs are as right")
 
@@ -60,7 +63,9 @@ RESTS: Final = Threshold(0.8, 0.2, "share of the time on the floor", "a part tha
 # The recording.
 POSE_LOOPS: Final = Threshold(0.06, 0.15, "m between the joints of the first and the last pose", "a hand's breadth")
 SPEED_LOOPS: Final = Threshold(0.4, 0.4, "m/s between their speeds", "a jump of speed is seen as a jolt")
-BONES_CHANGE: Final = Threshold(0.12, 0.04, "share of a bone's length", "skin moves markers by 1 to 3 cm (Leardini 2005)")
+BONES_CHANGE: Final = Threshold(
+    0.12, 0.04, "share of a bone's length", "skin moves markers by 1 to 3 cm (Leardini 2005)"
+)
 JOINTS_HIDDEN: Final = Threshold(0.1, 0.01, "share of the joints", "a tenth of them is a limb")
 PLAUSIBLE_HEIGHT: Final = Threshold(1.0, 1.0, "m", "smaller bodies are not in metres")
 HEIGHT_AGREES: Final = Threshold(
@@ -74,7 +79,9 @@ def alike(left: float, right: float, least: float) -> float:
     return max(left, right) / min(left, right)
 
 
-def path_name(turned: float, bent: float, straightness: float, closing: float, thinness: float, swings: int) -> str | None:
+def path_name(
+    turned: float, bent: float, straightness: float, closing: float, thinness: float, swings: int
+) -> str | None:
     """Name the shape of a path: 'straight', 'curve', 'circle', 'there and back', 'figure of eight' or 'zigzag'.
 
     Args:

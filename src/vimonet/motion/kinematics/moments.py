@@ -119,7 +119,9 @@ class Moments:
             out.append(f"fall goes {landing.angle:+.0f} degrees (+ = left, 0 = forward), {head}, {up}")
         if self.trend is not None:
             size, time, spread = self.trend.size, self.trend.time, self.trend.unevenness
-            out.append(f"last repetition: {size:.0%} of the first's size, {time:.0%} of its time, tempo varies {spread:.0%}")
+            out.append(
+                f"last repetition: {size:.0%} of the first's size, {time:.0%} of its time, tempo varies {spread:.0%}"
+            )
         return out
 
 
@@ -230,7 +232,9 @@ def _landing(body: Body, angle: Array, fall: Fall, postures: tuple[Posture, ...]
     head = body.joints[a:b, HEAD, 1] - body.floor
     lowest = int(np.argmax(head < head.min() + 0.08))  # the first time that it is down
     down = -np.gradient(body.joints[:, HEAD, 1])[max(a + lowest - round(0.3 * fps), 0) : a + lowest + 1] * fps
-    up = next((p.start for p in postures if p.label == "standing" and p.start > fall.start and p.end - p.start > 0.4), None)
+    up = next(
+        (p.start for p in postures if p.label == "standing" and p.start > fall.start and p.end - p.start > 0.4), None
+    )
     return Landing(
         relative_angle(way, float(angle[before])),
         float(norm(way)),
@@ -259,9 +263,7 @@ def _trend(body: Body, local: Array, again: Repetitions | None) -> Trend | None:
         x = reach @ np.linalg.eigh(reach.T @ reach)[1][:, -1]
     size = float(x.max() - x.min())
     distance = max(1, round(0.55 * again.period * body.fps))
-    best = max(
-        (find_peaks(sign * x, prominence=0.4 * size, distance=distance)[0] for sign in (1, -1)), key=len
-    )
+    best = max((find_peaks(sign * x, prominence=0.4 * size, distance=distance)[0] for sign in (1, -1)), key=len)
     if len(best) < 4 or abs(len(best) - again.count) > 1:
         return None
     times = np.diff(best)

@@ -118,7 +118,9 @@ def _stance(facts: Facts, stand: Stance) -> Iterator[Question]:
     if stand.sway is not None and sways is not None:
         detail = f"the hips sway by {stand.sway:.2f} metres in {stand.quiet_time:.1f} s"
         answer = "sways" if sways else "steady"
-        yield Question("gait", "balance_steady", answer, {}, ("steady", "sways"), {"sway_m": stand.sway, "detail": detail})
+        yield Question(
+            "gait", "balance_steady", answer, {}, ("steady", "sways"), {"sway_m": stand.sway, "detail": detail}
+        )
 
 
 def _one_leg(facts: Facts, stand: Stance) -> Iterator[Question]:

@@ -145,7 +145,9 @@ def _last(found: Moments) -> Iterator[Question]:
     slower, faster = g.LAST_SLOWER.decide(trend.time), g.LAST_FASTER.decide(trend.time)
     if None in (smaller, larger, slower, faster):
         return
-    words = [w for w, holds in (("smaller", smaller), ("larger", larger), ("slower", slower), ("faster", faster)) if holds]
+    words = [
+        w for w, holds in (("smaller", smaller), ("larger", larger), ("slower", slower), ("faster", faster)) if holds
+    ]
     detail = f"{trend.size:.0%} of the first one's size, {trend.time:.0%} of its time"
     yield Question("count", "last_reps", " and ".join(words) or "alike", {}, TRENDS, {"detail": detail})
 
@@ -164,7 +166,7 @@ def _floor(facts: Facts) -> Iterator[Question]:
             both = "both feet" if plural == "foot" else f"both {plural}s"
             parts = [both if part == pair[0] else part for part in parts if part != pair[1]]
     answer = " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
-    yield Question("posture", "floor_support", answer, {}, (), {"share": shares})
+    yield Question("contact", "floor_support", answer, {}, (), {"share": shares})
 
 
 def _recording(facts: Facts, check: RecordingCheck) -> Iterator[Question]:
@@ -193,6 +195,8 @@ def _quality(check: RecordingCheck) -> Iterator[Question]:
     faults += [f"{check.hidden:.0%} of the joints are hidden"] * bool(hidden)
     if faults:
         evidence = {"detail": ", ".join(faults)}
-        yield Question("recording", "recording_quality", "it has faults", {}, ("it is clean", "it has faults"), evidence)
+        yield Question(
+            "recording", "recording_quality", "it has faults", {}, ("it is clean", "it has faults"), evidence
+        )
     elif bones is False and hidden is False:
         yield Question("recording", "recording_quality", "it is clean", {}, ("it is clean", "it has faults"), {})
