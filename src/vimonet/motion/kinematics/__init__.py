@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vimonet.motion.kinematics.facts import Facts
-from vimonet.motion.kinematics.image_plane import image_plane
 from vimonet.motion.kinematics.gait import gait, put_on_ground, stance
+from vimonet.motion.kinematics.image_plane import image_plane
 from vimonet.motion.kinematics.limbs import (
     Raise,
     Step,

@@ -73,6 +73,7 @@ def _moves(facts: Facts) -> Iterator[str]:
     if c.WENT_OUT.decide(path.farthest / facts.leg_length):
         back = c.RETURNS.decide(facts.displacement / path.farthest)
         yield {True: "comes back", False: "does not come back", None: ""}[back]
+        yield f"at most {path.farthest:.1f} m from the start"
     aside = c.sideways(facts)
     if aside is not None and c.DRIFTS.decide(abs(aside) / facts.leg_length) and where in ("forward", "backward"):
         yield f"drifts {c.side_of(aside)}"

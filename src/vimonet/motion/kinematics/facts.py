@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.fact_lines import fact_lines
-from vimonet.motion.kinematics.image_plane import ImagePlane
 from vimonet.motion.kinematics.gait import Gait, Stance
+from vimonet.motion.kinematics.image_plane import ImagePlane
 from vimonet.motion.kinematics.limbs import Raise, Step
 from vimonet.motion.kinematics.moments import Moments
 from vimonet.motion.kinematics.path_shape import PathShape

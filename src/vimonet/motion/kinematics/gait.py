@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.gait_categories import RESTS
-from vimonet.motion.kinematics.limbs import Step
+from vimonet.motion.kinematics.limbs import Step, trunk_inclination
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     PELVIS,
@@ -96,8 +96,9 @@ class Stance:
             out.append(f"quiet stand: {self.quiet_time:.1f} s, hips sway by {self.sway:.2f} m")
         if self.leg is not None:
             out.append(f"on the {self.leg} leg: {self.leg_start:.1f}-{self.leg_end:.1f} s")
-        if resting := [part for part, share in self.rests.items() if RESTS.decide(share)]:
-            out.append(f"on the floor: {', '.join(resting)}")
+        rests = {part: RESTS.decide(share) for part, share in self.rests.items()}
+        if any(rests.values()) and None not in rests.values():
+            out.append(f"on the floor: {', '.join(part for part, holds in rests.items() if holds)}")
         return out
 
 
@@ -205,7 +206,8 @@ def stance(body: Body, angle: Array, airborne: NDArray[np.bool_]) -> Stance:
     """Measure the standing: where the feet are, how far the pelvis sways, on which leg.
 
     A frame is a stand if both ankles are within 0.06 leg lengths of their lowest and slower than 0.15 m/s and the
-    pelvis is over 0.75 of its standing height; it is quiet if every such frame follows on another for 2 s.
+    pelvis is over 0.75 of its standing height; a quiet stand lasts 2 s with the trunk within 20 degrees of
+    upright.
 
     Args:
         body: prepared recording with both legs seen.
@@ -231,7 +233,7 @@ def stance(body: Body, angle: Array, airborne: NDArray[np.bool_]) -> Stance:
         ahead = rank(apart[:, 0] * np.sin(angle[still]) + apart[:, 1] * np.cos(angle[still]), 0.5)
         a, b = max(found, key=lambda run: run[1] - run[0])
         quiet = (b - a) / fps
-        if quiet >= 2.0:
+        if quiet >= 2.0 and trunk_inclination(joints[a:b]).max() < 20.0:
             place = joints[a:b, PELVIS][:, GROUND]
             sway = float(norm(place - place.mean(axis=0)).max())
     legs = _one_leg(body, height, pelvis)

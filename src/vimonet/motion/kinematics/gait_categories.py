@@ -14,6 +14,7 @@ LIMPS: Final = Threshold(
     1.4, 1.15, "ratio of left and right step times or lengths", "healthy gait stays below 1.1 (Patterson 2010)"
 )
 SAME_BOTH_SIDES: Final = Threshold(1.15, 1.5, "ratio of left and right", "a tenth is not seen, half as much is")
+SIDES_APART: Final = Threshold(0.25, 0.25, "m/s between left and right", "as LIMB_MOVES: a smaller difference is sway")
 STEP_REACHES: Final = Threshold(0.15, 0.15, "m", "shorter steps are shuffling on the spot")
 FOOT_AHEAD: Final = Threshold(0.15, 0.05, "m of one ankle ahead of the other", "half a foot's length is seen")
 GROUND_SLIDES: Final = Threshold(
@@ -71,6 +72,11 @@ PLAUSIBLE_HEIGHT: Final = Threshold(1.0, 1.0, "m", "smaller bodies are not in me
 HEIGHT_AGREES: Final = Threshold(
     1.07, 1.07, "ratio of two estimates", "hips to ankles are .491 of the stature (Drillis and Contini 1966)"
 )
+
+
+def stature(leg: float) -> float:
+    """Estimate the stature, m, from the length of a leg, hip to ankle, m (Drillis and Contini 1966)."""
+    return leg / 0.491
 
 
 def alike(left: float, right: float, least: float) -> float:

@@ -178,10 +178,10 @@ def _rises(body: Body, postures: tuple[Posture, ...]) -> tuple[tuple[float, floa
         if postures[k].label != "standing" or postures[k].end - postures[k].start < 0.3:
             continue
         before = k - 1
-        while before >= 0 and postures[before].label == "bending":
+        while before >= 0 and postures[before].label in ("bending", "crouching"):
             before -= 1
         if before < 0 or postures[before].label not in LOW:
-            continue
+            continue  # a squat is no getting up
         # The posture changes on the way: go back to where the pelvis began to rise, and on to where it has risen.
         a = b = min(round(postures[k].start * fps), body.frames - 1)
         first = round(postures[before].start * fps)
@@ -263,12 +263,13 @@ def _trend(body: Body, local: Array, again: Repetitions | None) -> Trend | None:
         x = reach @ np.linalg.eigh(reach.T @ reach)[1][:, -1]
     size = float(x.max() - x.min())
     distance = max(1, round(0.55 * again.period * body.fps))
-    best = max((find_peaks(sign * x, prominence=0.4 * size, distance=distance)[0] for sign in (1, -1)), key=len)
+    tops, dips = (find_peaks(sign * x, prominence=0.4 * size, distance=distance)[0] for sign in (1.0, -1.0))
+    best = tops if len(tops) >= len(dips) else dips
     if len(best) < 4 or abs(len(best) - again.count) > 1:
         return None
     times = np.diff(best)
     return Trend(
-        float(np.ptp(x[best[-2] : best[-1]]) / max(np.ptp(x[best[0] : best[1]]), 1e-6)),
+        float(np.ptp(x[best[-2] : best[-1]])) / max(float(np.ptp(x[best[0] : best[1]])), 1e-6),
         float(times[-1] / times[0]),
         float(times.std() / times.mean()),
     )

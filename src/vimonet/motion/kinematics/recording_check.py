@@ -1,4 +1,4 @@
-"""Measure the recording itself: frames, faults of tracking, bones, sliding feet, whether it loops, the body's height."""
+"""Measure the recording itself: frames, faults of tracking, bones, sliding feet, whether it loops, the stature."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from vimonet.motion.joint_names import JOINT_NAMES
@@ -78,9 +77,7 @@ class RecordingCheck:
         return out
 
 
-def recording_check(
-    motion: Motion, body: Body, local: Array, airborne: NDArray[np.bool_] | None
-) -> RecordingCheck:
+def recording_check(motion: Motion, body: Body, local: Array, airborne: NDArray[np.bool_] | None) -> RecordingCheck:
     """Check a Motion: see :class:`RecordingCheck`.
 
     Args:
@@ -129,7 +126,8 @@ def _spread(x: Array) -> float:
 def foot_slide(body: Body, airborne: NDArray[np.bool_]) -> float | None:
     """Measure the share of the time on the feet in which the slower foot on the ground slides at over 0.25 m/s.
 
-    None if the feet carry the body for less than half a second.
+    Small hops, in which the pelvis rises or sinks by over 0.3 leg lengths/s, do not count. None if the feet carry the
+    body for less than half a second.
     """
     on_feet = (body.joints[:, PELVIS, 1] - body.floor > 0.5 * body.stand) & (trunk_inclination(body.joints) < 75.0)
     clear = clearance(body) / body.leg
@@ -141,7 +139,8 @@ def foot_slide(body: Body, airborne: NDArray[np.bool_]) -> float | None:
         axis=1,
     )
     down = clear < 0.03
-    known = on_feet & ~airborne & down.any(axis=1)
+    rise = np.abs(np.gradient(body.joints[:, PELVIS, 1])) * body.fps if body.frames > 1 else np.zeros(1)
+    known = on_feet & ~airborne & down.any(axis=1) & (rise < 0.3 * body.leg)
     if known.sum() < 0.5 * body.fps:
         return None
     slowest = np.where(down, pace, np.inf).min(axis=1)

@@ -63,6 +63,12 @@ def at(seconds: float) -> str:
     return f"at {time:g} second{'' if time == 1 else 's'}"
 
 
+def seconds(word: str, time: float) -> str:
+    """Say "at 1.2 seconds" or "about 1.2 seconds", to a tenth, as the lines of `Facts` do."""
+    tenths = round(time, 1)
+    return f"{word} {tenths:g} second{'' if tenths == 1 else 's'}"
+
+
 def unknowable(rng: random.Random) -> Question:
     """Ask what no movement answers (colours, names, places): the right answer is "cannot tell"."""
     return Question(

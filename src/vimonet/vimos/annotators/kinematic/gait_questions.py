@@ -8,7 +8,7 @@ from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics import gait_categories as g
 from vimonet.motion.kinematics.gait import Gait, Stance
-from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, about, metres, yes_no
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, seconds, yes_no
 from vimonet.vimos.types import Question
 
 NO_STEPS = "there are no steps"
@@ -97,9 +97,10 @@ def _alike(facts: Facts) -> Iterator[Question]:
         return
     arms = g.alike(speeds["left arm"], speeds["right arm"], c.MOVING_LIMB.yes)
     legs = g.alike(speeds["left leg"], speeds["right leg"], c.MOVING_LIMB.yes)
+    limb = "arm" if arms > legs else "leg"
     same = g.SAME_BOTH_SIDES.decide(max(arms, legs))
-    if same is not None:
-        limb = "arm" if arms > legs else "leg"
+    apart = g.SIDES_APART.decide(abs(speeds[f"left {limb}"] - speeds[f"right {limb}"]))
+    if same or (same is False and apart):
         detail = f"left {limb} {speeds[f'left {limb}']:.2f}, right {speeds[f'right {limb}']:.2f} m/s"
         yield Question("yes_no", "movement_symmetry", yes_no(same), {}, YES_NO, {"detail": detail, "joints": names})
 
@@ -130,7 +131,7 @@ def _one_leg(facts: Facts, stand: Stance) -> Iterator[Question]:
         between = {**span, "detail": f"from {stand.leg_start:.1f} to {stand.leg_end:.1f} s"}
         if g.OTHER_LEG.decide(lasts / max(stand.other_leg_time, 1e-3)):
             yield Question("gait", "standing_leg", f"{stand.leg} leg", {}, STANDING_LEGS, between)
-        yield Question("duration", "one_leg_time", about(round(lasts, 1), "second"), {}, (), between)
+        yield Question("duration", "one_leg_time", seconds("about", lasts), {}, (), between)
     elif c.ONE_LEG.decide(facts.one_leg_time) is False and not facts.steps and not facts.jumps:
         upright = all(p.label == "standing" for p in facts.posture or ())
         if upright and facts.posture and stand.leg is None:
@@ -144,22 +145,25 @@ def _path(facts: Facts) -> Iterator[Question]:
     if path is None or leg is None or facts.mean_speed is None or facts.path_length is None:
         return
     travels = c.TRAVELS.decide(path.farthest / leg)
+    if travels and not facts.steps and not c.WENT_OUT.decide(path.farthest / leg):
+        return  # sitting and lying down move the hips, too
     evidence = {"farthest_m": path.farthest, "path_m": facts.path_length}
     if travels is not None:
         where = "travels" if travels else "on the spot"
         most = {"detail": f"at most {path.farthest:.2f} metres from the start"}
         yield Question("path", "on_the_spot", where, {}, ("travels", "on the spot"), {**evidence, **most})
-        far = metres(max(path.farthest, 0.5)) if travels else "stays in place"
+        far = f"about {path.farthest:.1f} metres" if travels else "stays in place"
         yield Question("distance", "farthest_from_start", far, {}, (), evidence)
     if travels is False and c.LONG_PATH.decide(facts.path_length / leg) is False:
         yield Question("path", "walk_pattern", "stays in place", {}, PATHS, evidence)
     elif facts.shape is not None and c.LONG_PATH.decide(facts.path_length / leg):
-        s = facts.shape
-        name = g.path_name(s.turned, s.bent, s.straightness, s.closing, s.thinness, s.swings)
+        name = facts.shape.name
         if name is not None:
             article = name if name in PATHS else f"a {name}"
-            side = {"detail": f"to the {c.side_of(s.turned)}"} if name in ("curve", "circle") else {}
-            yield Question("path", "walk_pattern", article, {}, PATHS, {**evidence, **side, "turned_deg": s.turned})
+            side = {"detail": f"to the {c.side_of(facts.shape.turned)}"} if name in ("curve", "circle") else {}
+            yield Question(
+                "path", "walk_pattern", article, {}, PATHS, {**evidence, **side, "turned_deg": facts.shape.turned}
+            )
     speed = c.speed_class(facts)
     if speed == "still":
         yield Question("speed", "speed_number", "does not travel", {}, (), {"mean_speed_m_s": facts.mean_speed})

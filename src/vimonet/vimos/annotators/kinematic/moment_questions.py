@@ -10,7 +10,7 @@ from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics import gait_categories as g
 from vimonet.motion.kinematics.moments import Landing, Moments
 from vimonet.motion.kinematics.recording_check import RecordingCheck
-from vimonet.vimos.annotators.kinematic.closed_answers import UP_TO_FOUR, YES_NO, about, at, yes_no
+from vimonet.vimos.annotators.kinematic.closed_answers import UP_TO_FOUR, YES_NO, seconds, yes_no
 from vimonet.vimos.types import Question
 
 NO_FALL, NO_JUMP, NO_PAUSE = "there is no fall", "there is no jump", "there is no pause"
@@ -40,7 +40,7 @@ def _pauses(facts: Facts, found: Moments) -> Iterator[Question]:
         start, end = max(long, key=lambda span: span[1] - span[0])
         evidence = {"start": start, "end": end, "detail": f"from {start:.1f} to {end:.1f} s"}
         yield Question("yes_no", "pauses", "yes", {}, YES_NO, evidence)
-        yield Question("duration", "pause_time", about(round(end - start, 1), "second"), {}, (), evidence)
+        yield Question("duration", "pause_time", seconds("about", end - start), {}, (), evidence)
     elif not found.pauses and g.PAUSE.decide(found.longest_calm) is False:
         evidence = {"longest_calm_s": found.longest_calm}
         yield Question("yes_no", "pauses", "no", {}, YES_NO, evidence)
@@ -53,7 +53,7 @@ def _fastest(facts: Facts, found: Moments) -> Iterator[Question]:
     if inside and leads and c.TOP_SPEED.decide(found.fastest_speed):
         detail = f"the {found.fastest} at {found.fastest_speed:.1f} metres per second"
         evidence = {"start": found.fastest_time, "end": found.fastest_time, "detail": detail}
-        yield Question("when", "fastest_moment", at(found.fastest_time), {}, (), evidence)
+        yield Question("when", "fastest_moment", seconds("at", found.fastest_time), {}, (), evidence)
 
 
 def _jumps(facts: Facts, found: Moments) -> Iterator[Question]:
@@ -87,14 +87,15 @@ def _falls(facts: Facts, found: Moments) -> Iterator[Question]:
         yield Question("fall", "fall_time", NO_FALL, {}, (), none)
         yield Question("fall", "fall_direction", NO_FALL, {}, FALL_WAYS, none)
         yield Question("fall", "head_hits", "no", {}, YES_NO, {**none, "detail": NO_FALL})
-        yield Question("fall", "gets_up_again", NO_FALL, {}, ("yes", "no", NO_FALL), none)
+        if c.GOES_LOW.decide(facts.lowest_pelvis) is False:
+            yield Question("fall", "gets_up_again", NO_FALL, {}, ("yes", "no", NO_FALL), none)
         return
     if not falls or not facts.falls or not found.landings:
         return
     fall, end = facts.falls[0], found.landings[0]
     span = {"start": fall.start, "end": fall.end}
     between = {**span, "detail": f"down until {fall.end:.1f} s"}
-    yield Question("fall", "fall_time", at(fall.start), {}, (), between)
+    yield Question("fall", "fall_time", seconds("at", fall.start), {}, (), between)
     if way := _fall_way(end):
         yield Question("fall", "fall_direction", way, {}, FALL_WAYS, {**span, "angle_deg": end.angle})
     near, strikes = g.HEAD_NEAR_FLOOR.decide(end.head_height), g.HEAD_STRIKES.decide(end.head_speed)
@@ -132,7 +133,7 @@ def _postures(facts: Facts, found: Moments) -> Iterator[Question]:
         start, end = found.rises[0]
         if g.RISE_TIME.decide(end - start):
             span = {"start": start, "end": end, "detail": f"from {start:.1f} to {end:.1f} s"}
-            yield Question("duration", "get_up_time", about(round(end - start, 1), "second"), {}, (), span)
+            yield Question("duration", "get_up_time", seconds("about", end - start), {}, (), span)
     elif not found.rises and all(p.label == spans[0].label for p in spans):
         yield Question("duration", "get_up_time", "does not get up", {}, (), {"posture": spans[0].label})
 
@@ -153,7 +154,7 @@ def _last(found: Moments) -> Iterator[Question]:
 
 
 def _floor(facts: Facts) -> Iterator[Question]:
-    shares = facts.floor_share
+    shares = facts.stance.rests if facts.stance is not None else None
     if shares is None:
         return
     rests = {part: g.RESTS.decide(share) for part, share in shares.items()}
@@ -177,15 +178,16 @@ def _recording(facts: Facts, check: RecordingCheck) -> Iterator[Question]:
     if gap is False or (gap and jolt is not None):
         apart = {"detail": f"the first and the last pose are {check.pose_gap:.2f} metres apart"}
         yield Question("yes_no", "loopable", yes_no(gap and jolt is False), {}, YES_NO, apart)
-    slides = g.GROUND_SLIDES.decide(facts.foot_slide)
-    if slides is not None and facts.foot_slide is not None and not (slides and (facts.jumps or not facts.steps)):
-        share = {"detail": f"in {facts.foot_slide:.0%} of the time on the feet"} if slides else {}
+    slides = g.GROUND_SLIDES.decide(check.foot_slide)
+    if slides is not None and check.foot_slide is not None and not (slides and (facts.jumps or not facts.steps)):
+        share = {"detail": f"in {check.foot_slide:.0%} of the time on the feet"} if slides else {}
         yield Question("yes_no", "foot_slide", yes_no(slides), {}, YES_NO, share)
     yield from _quality(check)
-    height, leg = facts.body_height, facts.leg_length
-    if height is not None and leg is not None and g.PLAUSIBLE_HEIGHT.decide(height):
-        if g.HEIGHT_AGREES.decide(g.alike(height, leg / 0.491, 1.0)) is False:
-            yield Question("body", "body_height", f"about {height:.2f} metres", {}, (), {"leg_m": leg})
+    height, leg = check.body_height, facts.leg_length
+    if height is None or leg is None or not g.PLAUSIBLE_HEIGHT.decide(height):
+        return
+    if g.HEIGHT_AGREES.decide(g.alike(height, g.stature(leg), 1.0)) is False:
+        yield Question("body", "body_height", f"about {height:.2f} metres", {}, (), {"leg_m": leg})
 
 
 def _quality(check: RecordingCheck) -> Iterator[Question]:
