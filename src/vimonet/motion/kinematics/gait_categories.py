@@ -18,7 +18,7 @@ SIDES_APART: Final = Threshold(0.25, 0.25, "m/s between left and right", "as LIM
 STEP_REACHES: Final = Threshold(0.15, 0.15, "m", "shorter steps are shuffling on the spot")
 FOOT_AHEAD: Final = Threshold(0.15, 0.05, "m of one ankle ahead of the other", "half a foot's length is seen")
 GROUND_SLIDES: Final = Threshold(
-    0.5, 0.1, "share of the time on the feet at over 0.25 m/s", "a foot that rolls off slides for a moment"
+    0.35, 0.2, "share of the time on the feet at over 0.25 m/s", "a foot that rolls off slides for a moment"
 )
 
 # Standing.
@@ -32,7 +32,7 @@ OTHER_LEG: Final = Threshold(2.0, 2.0, "ratio of the times on either leg", "half
 
 # The path.
 STRAIGHT_PATH: Final = Threshold(
-    0.97, 0.9, "distance of its ends as a share of its length", "a path that bends by 45 degrees has .95"
+    0.97, 0.93, "distance of its ends as a share of its length", "an arc of 50 degrees has .97, one of 75 .93"
 )
 CLOSED_PATH: Final = Threshold(0.25, 0.6, "distance of its ends as a share of the farthest", "as RETURNS")
 THIN_PATH: Final = Threshold(0.15, 0.3, "extent across as a share of that along", "a turn takes half a metre")
@@ -104,7 +104,7 @@ def path_name(
     if closed and one_sense and ROUND.decide(abs(turned)):
         return "circle"
     balanced = TURNED_BACK.decide(abs(turned)) is False
-    if closed and balanced and ROUND.decide(bent / 2.0) and swings in (2, 3):
+    if closed and balanced and ROUND.decide(bent / 2.0) is not False and swings in (2, 3):
         return "figure of eight"
     if closed is False and balanced and swings >= 3:
         return "zigzag"

@@ -92,7 +92,8 @@ def recording_check(motion: Motion, body: Body, local: Array, airborne: NDArray[
     if len(joints) > 2:
         # A frame off the line between the frames before and after it is a leap there and back.
         off = norm(joints[1:-1] - 0.5 * (joints[:-2] + joints[2:]))
-        for frame, joint in zip(*np.nonzero(off > LEAP), strict=True):
+        around = np.pad(off, ((1, 1), (0, 0)))
+        for frame, joint in zip(*np.nonzero((off > LEAP) & (off >= around[:-2]) & (off >= around[2:])), strict=True):
             if seen is None or seen[frame : frame + 3, joint].all():
                 leaps.append(((int(frame) + 1) / motion.fps, JOINT_NAMES[joint].replace("_", " ")))
     change = 0.0
