@@ -17,6 +17,7 @@ NO_FALL, NO_JUMP, NO_PAUSE = "there is no fall", "there is no jump", "there is n
 LANDINGS = ("on both feet", "on the left foot", "on the right foot", NO_JUMP)
 TAKE_OFFS = ("both feet", "left foot", "right foot", NO_JUMP)
 FALL_WAYS = ("forward", "backward", "to the left", "to the right", NO_FALL)
+QUALITY = ("it is clean", "it has faults")
 TRENDS = ("alike", "smaller", "larger", "slower", "faster", "smaller and slower")
 
 
@@ -181,7 +182,7 @@ def _recording(facts: Facts, check: RecordingCheck) -> Iterator[Question]:
     slides = g.GROUND_SLIDES.decide(check.foot_slide)
     if slides is not None and check.foot_slide is not None and not (slides and (facts.jumps or not facts.steps)):
         share = {"detail": f"in {check.foot_slide:.0%} of the time on the feet"} if slides else {}
-        yield Question("yes_no", "foot_slide", yes_no(slides), {}, YES_NO, share)
+        yield Question("yes_no", "foot_slide", yes_no(slides), {}, YES_NO, {"sliding": check.foot_slide, **share})
     yield from _quality(check)
     height, leg = check.body_height, facts.leg_length
     if height is None or leg is None or not g.PLAUSIBLE_HEIGHT.decide(height):
@@ -201,4 +202,4 @@ def _quality(check: RecordingCheck) -> Iterator[Question]:
             "recording", "recording_quality", "it has faults", {}, ("it is clean", "it has faults"), evidence
         )
     elif bones is False and hidden is False:
-        yield Question("recording", "recording_quality", "it is clean", {}, ("it is clean", "it has faults"), {})
+        yield Question("recording", "recording_quality", "it is clean", {}, QUALITY, {"leaps": 0})
