@@ -20,6 +20,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--llm", required=True, metavar="NAME", help="causal language model")
     add_flag(parser, "--video", "LanguageBind is one of them")
     parser.add_argument("--motion-tokenizer", metavar="NAME", help="motion VQ-VAE with its feature statistics")
+    parser.add_argument(
+        "--motion-towers", metavar="NAME", help="ViMoNet model whose motion and keypoint towers are taken (nano)"
+    )
     parser.add_argument("--projector-weights", metavar="DIR", help="released video projector, from 'vimonet convert'")
     add_flag(parser, "--output", "a new folder", required=True, metavar="DIR")
     parser.add_argument("--chat", choices=_CHATS, default="auto", help="chat template (default: by the tokenizer)")
@@ -32,6 +35,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     between.add_argument(
         "--projector-queries", type=int, metavar="N", help="tokens of an attentive projector (default: 16)"
+    )
+    between.add_argument(
+        "--projector-time", action="store_true", default=None, help="add the time to every motion token"
     )
     between.add_argument(
         "--video-projector", choices=("mlp", "linear", "attentive"), help="projector of video (default: mlp)"
@@ -52,13 +58,14 @@ def _compose(args: argparse.Namespace) -> int:
     from vimonet.model.surgery import count_parameters
     from vimonet.model.weight_files import new_folder
 
-    names = ("projector", "projector_queries", "video_projector", "video_pooling", "video_tokens", "video_frames")
+    names = ("projector", "projector_queries", "projector_time", "video_projector", "video_pooling", "video_tokens", "video_frames")
     settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     with new_folder(args.output) as folder:
         composed = compose(
             args.llm,
             video=args.video,
             motion_tokenizer=args.motion_tokenizer,
+            motion_towers=args.motion_towers,
             projector_weights=args.projector_weights,
             chat=args.chat,
             system=args.system,
@@ -71,6 +78,7 @@ def _compose(args: argparse.Namespace) -> int:
             "language model": args.llm,
             "video tower": args.video,
             "motion tokenizer": args.motion_tokenizer,
+            "motion towers": args.motion_towers,
             "video projector": args.projector_weights,
         }
         record = {

@@ -31,6 +31,7 @@ from vimonet.model.processing_vimonet import ViMoNetProcessor, build_processor
 from vimonet.model.towers.video_towers import VideoTower, clip_frames, load_video_tower
 from vimonet.model.video_processing_vimonet import build_video_processor
 from vimonet.utils.errors import InputError, first_line
+from vimonet.weights import model_source
 
 Place = str | PathLike[str]
 
@@ -152,6 +153,7 @@ def compose(
     *,
     video: Place | None = None,
     motion_tokenizer: Place | None = None,
+    motion_towers: Place | None = None,
     projector_weights: Place | None = None,
     chat: str = "auto",
     system: str = "",
@@ -166,6 +168,8 @@ def compose(
         video: folder or hub id of a vision or video backbone (see `load_video_tower`); None: no video tower.
         motion_tokenizer: folder of a VQ-VAE with its feature extractor (``vimonet train motion-tokenizer``, or
             ``vimonet convert t2m-gpt --mean --std``); None: no motion tower.
+        motion_towers: folder or name of a ViMoNet model whose trained motion and keypoint towers are taken, with their
+            feature extractor, instead of a tokenizer's.
         projector_weights: folder of a released projector (``vimonet convert motionllm`` or ``video-llava``) for the
             video tower; ``video_pooling`` is then ``none`` unless given.
         chat, system: see `choose_chat`.
@@ -178,10 +182,18 @@ def compose(
     """
     from vimonet.model.conversion.convert_video_llava import load_projector  # that package composes, too
 
-    if video is None and motion_tokenizer is None:
+    if video is None and motion_tokenizer is None and motion_towers is None:
         raise InputError("name a video tower, a motion tokenizer or both; a model with neither reads text only.")
+    if motion_tokenizer is not None and motion_towers is not None:
+        raise InputError("give --motion-tokenizer or --motion-towers, not both: each brings a motion tower.")
     # Small parts first: an error in them should not wait for a large model to load.
-    tower, extractor = (None, None) if motion_tokenizer is None else _load_motion(motion_tokenizer)
+    tower: MotionVQVAE | MotionEncoder | None = None
+    keypoint_tower: MotionEncoder | None = None
+    extractor: MotionFeatureExtractor | None = None
+    if motion_tokenizer is not None:
+        tower, extractor = _load_motion(motion_tokenizer)
+    elif motion_towers is not None:
+        tower, keypoint_tower, extractor = _towers_of(motion_towers)
     backbone = None if video is None else load_video_tower(video)
     projector = None
     if projector_weights is not None:
@@ -197,7 +209,12 @@ def compose(
         config = ViMoNetConfig(text_config=language_model.config, **settings)
         with _default_dtype(language_model.dtype):
             model = build_model(
-                config, tokenizer, language_model=language_model, motion_tower=tower, video_tower=backbone
+                config,
+                tokenizer,
+                language_model=language_model,
+                motion_tower=tower,
+                keypoint_tower=keypoint_tower,
+                video_tower=backbone,
             )
         if projector is not None:
             model.vimonet.translators.video.translator.load_state_dict(projector)  # type: ignore[union-attr]
@@ -237,6 +254,14 @@ def _load_motion(source: Place) -> tuple[MotionVQVAE, MotionFeatureExtractor]:
             f"{source}: preprocessor_config.json is missing, which holds the mean and standard deviation of the "
             "tokenizer's features; convert it again with --mean and --std."
         ) from None
+
+
+def _towers_of(source: Place) -> tuple[MotionEncoder | None, MotionEncoder | None, MotionFeatureExtractor]:
+    """Take the motion tower, the keypoint tower and the feature extractor of a ViMoNet model."""
+    from vimonet.model.hub import load_pretrained
+
+    model, processor = load_pretrained(model_source(source))
+    return model.vimonet.motion_tower, model.vimonet.keypoint_tower, processor.feature_extractor
 
 
 def _load_language_model(source: Place, dtype: str) -> tuple[Any, Any]:

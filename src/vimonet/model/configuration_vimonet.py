@@ -95,6 +95,9 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
             answers: ``action`` for the name of an action, ``caption`` for a sentence about one, ``keypoints_2d`` for
             any other answer about 2D keypoints; 0 never abstains.
         answer_policy: default policy, ``calibrated`` or ``raw``; see `vimonet.inference.answer_policy`.
+        action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
+            `vimonet.model.action_recognition`; None: the tokens are not aligned.
+        context: what the prompt holds as text beside the clips' tokens, out of `CONTEXT_PARTS`; empty for nano.
         caption_question: question of ``caption``, in the wording of the training data.
         tie_word_embeddings: copied from the language model.
     """
@@ -128,6 +131,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     confidence_temperature: float = 1.0
     abstention_thresholds: Any = None
     answer_policy: PolicyName = "calibrated"
+    action_phrases: Any = None
+    context: Any = ()
     caption_question: str = "Describe the movement."
     tie_word_embeddings: bool = False
 
