@@ -58,7 +58,15 @@ def _compose(args: argparse.Namespace) -> int:
     from vimonet.model.surgery import count_parameters
     from vimonet.model.weight_files import new_folder
 
-    names = ("projector", "projector_queries", "projector_time", "video_projector", "video_pooling", "video_tokens", "video_frames")
+    names = (
+        "projector",
+        "projector_queries",
+        "projector_time",
+        "video_projector",
+        "video_pooling",
+        "video_tokens",
+        "video_frames",
+    )
     settings = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     with new_folder(args.output) as folder:
         composed = compose(

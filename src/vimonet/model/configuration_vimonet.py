@@ -35,6 +35,9 @@ SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKE
 VIDEO_TOKEN = "<|video|>"
 """Special token that only the tokenizer of a model with a video tower has."""
 
+CONTEXT_PARTS = ("actions", "facts", "seen")
+"""Parts of a prompt's context, in the order of its text: recognised actions, measured facts, what an image encoder sees."""
+
 _OLD_NAMES = {
     "translator": "projector",
     "translator_queries": "projector_queries",
@@ -96,7 +99,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
             any other answer about 2D keypoints; 0 never abstains.
         answer_policy: default policy, ``calibrated`` or ``raw``; see `vimonet.inference.answer_policy`.
         action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
-            `vimonet.model.action_recognition`; None: the tokens are not aligned.
+            `ActionRecogniser`; None: the tokens are not aligned.
         context: what the prompt holds as text beside the clips' tokens, out of `CONTEXT_PARTS`; empty for nano.
         caption_question: question of ``caption``, in the wording of the training data.
         tie_word_embeddings: copied from the language model.
@@ -183,6 +186,9 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.confidence_temperature <= 0:
             raise ValueError(f"confidence_temperature is {self.confidence_temperature}; it must be positive.")
+        unknown = sorted(set(self.context) - set(CONTEXT_PARTS))
+        if unknown:
+            raise ValueError(f"context names {unknown[0]!r}; its parts are {', '.join(CONTEXT_PARTS)}.")
         if self.answer_policy not in get_args(PolicyName):
             raise ValueError(
                 f"answer_policy is {self.answer_policy!r}; expected one of {', '.join(get_args(PolicyName))}."

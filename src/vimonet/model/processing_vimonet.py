@@ -183,16 +183,35 @@ class ViMoNetProcessor(HubClass, ProcessorMixin):
         return super().apply_chat_template(prepared if batched else prepared[0], *args, **kwargs)
 
     def messages(
-        self, question: str, motion: Any = None, answer: str | None = None, *, video: Any = None
+        self,
+        question: str,
+        motion: Any = None,
+        answer: str | None = None,
+        *,
+        video: Any = None,
+        context: str = "",
+        history: Sequence[tuple[str, str]] = (),
     ) -> list[dict[str, Any]]:
-        """Write the messages of one question: motion, video, question, and the answer if given.
+        """Write the messages of one question: context, motion, video, question, and the answer if given.
 
-        `motion` and `video` may each be a list of clips.
+        Args:
+            question: the question.
+            motion, video: a clip or a list of clips.
+            answer: the answer, for training.
+            context: text before the clips, as a system message (`vimonet.model.prompt_context`).
+            history: earlier questions and answers about the same clips.
         """
         content: list[dict[str, Any]] = []
         for kind, clips in (("motion", motion), ("video", video)):
             content += [] if clips is None else [{"type": kind, kind: clip} for clip in _as_clips(clips)]
-        chat = [{"role": "user", "content": [*content, {"type": "text", "text": question}]}]
+        chat: list[dict[str, Any]] = []
+        if context:
+            chat.append({"role": "system", "content": [{"type": "text", "text": context}]})
+        for asked, said in history:
+            chat.append({"role": "user", "content": [*content, {"type": "text", "text": asked}]})
+            chat.append({"role": "assistant", "content": [{"type": "text", "text": said}]})
+            content = []
+        chat.append({"role": "user", "content": [*content, {"type": "text", "text": question}]})
         if answer is not None:
             chat.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         return chat

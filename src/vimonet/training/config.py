@@ -203,6 +203,8 @@ class ObjectiveConfig:
     """Weight of the loss that aligns motion tokens with the phrase of the labelled action; 0: none."""
     modality_dropout: Share = 0.0
     """Probability of dropping the motion or the video of a sample that has both."""
+    context_dropout: Share = 0.0
+    """Probability of dropping each part of a prompt (clip tokens, and the parts of the model's context)."""
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from vimonet.model import (
     build_video_processor,
     count_parameters,
 )
+from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.training.config import LoraSettings, TrainingConfig
 from vimonet.training.data.collator import Collator, FrameCache
+from vimonet.training.data.contexts import ContextWriter, draw_dropped
 from vimonet.training.data.sampling import ModalityFilter, QAPairSampler, rng_of, seed_everything
 from vimonet.training.objective import TokenPhraseLoss
 from vimonet.training.parameters import cast_parameters, param_groups, quantization, with_lora
@@ -74,13 +77,18 @@ def train_jointly(
     head = model.get_output_embeddings()
     assert head is not None
     phrases = tuple(getattr(dataset, "actions", ())) if config.objective.token_phrase_contrastive else ()
+    parts = tuple(model.config.context)
+    writer = _context_writer(model, processor) if parts else None
+    drop_parts = partial(draw_dropped, parts, config.objective.context_dropout) if parts else None
     trainer = AnswerTrainer(
         config,
         whole,
         run.folder,
         head=head,
         parts=param_groups(whole, config.optim.lr),
-        train_dataset=QAPairSampler(dataset, qa_pairs, config.seed, dropout=config.objective.modality_dropout),
+        train_dataset=QAPairSampler(
+            dataset, qa_pairs, config.seed, dropout=config.objective.modality_dropout, drop_parts=drop_parts
+        ),
         eval_dataset=None if validation is None else QAPairSampler(validation, qa_pairs, config.seed),
         data_collator=Collator(
             processor.tokenizer,
@@ -92,6 +100,7 @@ def train_jointly(
             phrases=phrases,
             frame_processor=processor.video_processor,
             video_frames=_frame_cache(config, run, processor, dataset, validation),
+            context=writer,
         ),
         objective=config.objective,
         token_phrase=TokenPhraseLoss(model, processor.tokenizer, phrases) if phrases else None,
@@ -111,6 +120,14 @@ def train_jointly(
         processor.save_pretrained(folder)
 
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
+
+
+def _context_writer(model: ViMoNetForConditionalGeneration, processor: ViMoNetProcessor) -> ContextWriter:
+    """Make the writer of contexts, with a copy of the towers as they are before training."""
+    recogniser = None
+    if model.config.action_phrases and "actions" in model.config.context:
+        recogniser = ActionRecogniser(model, processor.tokenizer).frozen()
+    return ContextWriter(tuple(model.config.context), recogniser)
 
 
 def _readable(model: ViMoNetForConditionalGeneration, samples: Any) -> Any:

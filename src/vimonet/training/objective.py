@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vimonet.model import ViMoNetForConditionalGeneration
+from vimonet.model.action_recognition import TEMPERATURE, phrase_embeddings
 from vimonet.training.data import ModalityGroup
 from vimonet.training.data.packing import IGNORE
 from vimonet.utils.errors import InputError
-
-TEMPERATURE = 0.05
-"""Temperature of the token-phrase contrastive loss (chosen on validation answers)."""
 
 
 def supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,11 +98,7 @@ class TokenPhraseLoss:
                 "set projector.kind to linear or mlp."
             )
         self._embeddings = model.get_input_embeddings()
-        rows = [tokenizer(" " + phrase, add_special_tokens=False)["input_ids"] for phrase in phrases]
-        share = torch.zeros(len(rows), model.config.text_config.vocab_size)
-        for number, ids in enumerate(rows):
-            share[number].index_add_(0, torch.tensor(ids), torch.full((len(ids),), 1.0 / len(ids)))
-        self._share = share.to_sparse()
+        self._tokenizer, self._phrases = tokenizer, tuple(phrases)
         self._tokens: dict[str, Tensor] = {}
         for name, projector in model.vimonet.translators.named_children():
             if name in ("motion", "keypoint"):
@@ -123,13 +117,8 @@ class TokenPhraseLoss:
             labels: ``motion_phrases`` and ``keypoint_phrases``, [N, tokens] indices, -100 without a label.
         """
         weight: Any = self._embeddings.weight
-        words: Tensor = weight.detach().float()
-        if self._share.device != words.device:
-            self._share = self._share.to(words.device)
-        phrases = torch.sparse.mm(self._share, words)
-        # The component that all phrases share ("the", "with") does not discriminate between them.
-        phrases = F.normalize(phrases - phrases.mean(0), dim=-1)
-        total = words.new_zeros(())
+        phrases = phrase_embeddings(weight.detach(), self._tokenizer, self._phrases)
+        total = phrases.new_zeros(())
         for name, tokens in self._tokens.items():
             targets = labels.get(f"{name}_phrases")
             if targets is not None:

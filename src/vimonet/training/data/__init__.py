@@ -6,7 +6,7 @@ A dataset is map-style: ``len(dataset)``, and ``dataset[i]`` returns a sample::
      "qa_pairs": [(question, answer), ...], "source": str, "spans": [(action phrase, start s, end s), ...],
      "video": (path, start s, end s) or None}
 
-``spans`` is optional; a dataset with spans lists all their phrases in ``actions``, for the token-phrase contrastive
+A chat of several turns is one longer tuple (question, answer, question, answer, ...). ``spans`` is optional; a dataset with spans lists all their phrases in ``actions``, for the token-phrase contrastive
 loss. ``video`` is optional; a dataset with videos lists them in ``videos``, so that frames are decoded once. The video
 of a sample with joints shows the same movement: its ``start`` is the motion's time 0. A pair whose question is None is
 plain text, all of it learnt.
@@ -58,10 +58,11 @@ class Sample(TypedDict, total=False):
     joints: NDArray[np.float32] | None
     confidence: NDArray[np.float32] | None
     dimensions: int
-    qa_pairs: Sequence[tuple[str | None, str]]
+    qa_pairs: Sequence[tuple[str | None, ...]]
     source: str
     spans: Sequence[tuple[str, float, float]]
     video: Video | None
+    dropped: Sequence[str]
 
 
 def group_of(sample: Sample) -> ModalityGroup:

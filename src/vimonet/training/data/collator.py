@@ -21,6 +21,7 @@ from vimonet.model.configuration_vimonet import KEYPOINT_TOKEN, MOTION_TOKEN, VI
 from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, as_video_frames
 from vimonet.motion import FPS
 from vimonet.training.data import Sample, Video, group_of
+from vimonet.training.data.contexts import TOKENS
 from vimonet.training.data.packing import (
     IGNORE,
     ChatEncoder,
@@ -57,6 +58,8 @@ class Collator:
         phrases: action phrases that label motion tokens (`vimonet.training.objective`); () for no labels.
         frame_processor: video processor of the model; None for a model without a video tower.
         video_frames: function from a sample's video to its frames, such as a `FrameCache`; None: decode every time.
+        context: function from a sample and its features to the context of its prompt, such as a `ContextWriter`; None:
+            no context.
 
     Raises:
         InputError: a clip longer than the feature extractor's window, an unreadable video, a video without a video
@@ -73,6 +76,7 @@ class Collator:
     phrases: Sequence[str] = ()
     frame_processor: ViMoNetVideoProcessor | None = None
     video_frames: Callable[[Video], VideoFrames] | None = None
+    context: Callable[[Sample, NDArray[np.float32] | None], str] | None = None
 
     def __post_init__(self) -> None:
         self._encoder = ChatEncoder(self.tokenizer, self.chat_template, self.fold_questions, self.supervise)
@@ -81,12 +85,17 @@ class Collator:
     def __call__(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
         """Collate `samples` to a batch (see the class)."""
         groups = np.array([group_of(sample) for sample in samples], np.int64)
-        features = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
-        video_frames = [self._video_frames(sample) for sample in samples]
+        extracted = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
+        contexts = [
+            "" if self.context is None else self.context(*pair) for pair in zip(samples, extracted, strict=True)
+        ]
+        tokens = [TOKENS not in sample.get("dropped", ()) for sample in samples]
+        features = [values if kept else None for values, kept in zip(extracted, tokens, strict=True)]
+        video_frames = [self._video_frames(s) if kept else None for s, kept in zip(samples, tokens, strict=True)]
         packed = [
             one
             for number, sample in enumerate(samples)
-            for one in self._pack(number, sample, features[number], video_frames[number])
+            for one in self._pack(number, sample, features[number], video_frames[number], contexts[number])
         ]
         rows = fill_rows(packed, self.packing, self.max_tokens)
         arrays = write_rows(rows, self._pad)
@@ -169,11 +178,16 @@ class Collator:
         return video_frames_of(clip, self.frame_processor) if self.video_frames is None else self.video_frames(clip)
 
     def _pack(
-        self, number: int, sample: Sample, features: NDArray[np.float32] | None, video_frames: VideoFrames | None
+        self,
+        number: int,
+        sample: Sample,
+        features: NDArray[np.float32] | None,
+        video_frames: VideoFrames | None,
+        context: str,
     ) -> list[PackedSample]:
         """Pack a sample: all questions behind one copy of its clips, or one copy per question if they cannot share."""
         clips = self._clips(sample, features, video_frames)
-        prefix = self._encoder.prefix(clips)
+        prefix = self._encoder.prefix(clips, context)
         taken = sum(count for _, count in clips)
         if taken + 2 > self.max_tokens or len(prefix) + 2 > self.max_tokens:
             raise InputError(
@@ -182,8 +196,8 @@ class Collator:
             )
         segments: list[Segment] = []
         room = self.max_tokens - len(prefix)
-        for question, answer in sample["qa_pairs"]:
-            ids, learnt = self._encoder.segment(question, answer, clips)
+        for question, answer, *more in sample["qa_pairs"]:
+            ids, learnt = self._encoder.segment(question, answer, clips, context, tuple(more))
             if len(ids) > room:
                 if segments:
                     continue
@@ -191,7 +205,7 @@ class Collator:
             segments.append((ids, learnt))
             if self.packing != "none":
                 room -= len(ids)
-        if self.packing == "none" or (clips and not prefix):
+        if self.packing == "none" or ((clips or context) and not prefix):
             return [PackedSample(number, prefix, [segment]) for segment in segments]
         return [PackedSample(number, prefix, segments)]
 

@@ -1,8 +1,9 @@
 """Encode question-answer pairs in the model's chat template, and pack them into rows.
 
-The tokens equal those of `ViMoNetProcessor.apply_chat_template`. The text is split behind its last placeholder: the
-prefix is the same for every question about a clip, the segment behind it belongs to one question. Placeholders are
-special tokens, which no tokenizer merges across, so the split changes no token. A packed sample is one copy of the
+The tokens equal those of `ViMoNetProcessor.apply_chat_template`. The text is split behind its last special token before
+the question (a placeholder, or the mark of the user's turn): the prefix with clips and context is the same for every
+question about a sample, the segment behind it belongs to one question or one chat. No tokenizer merges across special
+tokens, so the split changes no token. A packed sample is one copy of the
 prefix with its segments. Each segment attends to the prefix and itself, never to another segment, and its positions
 continue those of the prefix: the loss equals that of separate questions at a fraction of the cost.
 
@@ -37,6 +38,9 @@ IGNORE = -100
 Segment = tuple[list[int], list[bool]]
 """Token ids, and which of them are learnt."""
 
+Turns = tuple[str | None, ...]
+"""Questions and answers of a chat, in turn."""
+
 Clips = tuple[tuple[str, int], ...]
 """Placeholder and number of tokens of each clip of a question, in the order of `ViMoNetProcessor.messages`."""
 
@@ -60,45 +64,60 @@ class ChatEncoder:
     chat_template: str = CHAT_TEMPLATE
     fold_questions: bool = True
     supervise: str = "answer"
-    _segments: dict[tuple[str | None, str, Clips], Segment] = field(default_factory=dict, repr=False)
-    _heads: dict[tuple[str, ...], str | None] = field(default_factory=dict, repr=False)
-    _prefixes: dict[Clips, list[int]] = field(default_factory=dict, repr=False)
+    _segments: dict[tuple[Any, ...], Segment] = field(default_factory=dict, repr=False)
+    _cuts: dict[tuple[tuple[str, ...], bool], tuple[str, int] | None] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._special = dict(self.tokenizer.special_tokens_map)
+        added = sorted((str(token) for token in self.tokenizer.get_added_vocab()), key=len, reverse=True)
+        self._marks = re.compile("|".join(map(re.escape, added))) if added else _PLACEHOLDER
 
-    def prefix(self, clips: Clips) -> list[int]:
+    def prefix(self, clips: Clips, context: str = "") -> list[int]:
         """Return the token ids before every question about `clips`; empty if the template puts the question first."""
-        if clips not in self._prefixes:
-            head = self._head(tuple(token for token, _ in clips))
-            self._prefixes[clips] = [] if head is None else self._encode(_expanded(head, clips))["input_ids"]
-        return self._prefixes[clips]
+        cut = self._cut(clips, context)
+        if cut is None:
+            return []
+        text, _ = self._render(("one", "answer"), tuple(token for token, _ in clips), context)
+        ids: list[int] = self._encode(_expanded(text[: len(text) - cut[1]], clips))["input_ids"]
+        return ids
 
-    def segment(self, question: str | None, answer: str, clips: Clips = ()) -> Segment:
+    def segment(
+        self, question: str | None, answer: str, clips: Clips = (), context: str = "", more: Turns = ()
+    ) -> Segment:
         """Encode a question with its answer, or an answer alone, as the segment behind the prefix.
 
         The first token is never learnt: the last token of the prefix cannot predict several successors.
+
+        Args:
+            question, answer: the first turn.
+            clips, context: what stands before it.
+            more: further questions and answers of the chat, in turn.
         """
-        head = self._head(tuple(token for token, _ in clips))
-        key = (question, answer, clips if head is None else clips[-1:])
+        cut = self._cut(clips, context)
+        turns = (question, answer, *more)
+        # Behind a cut, the segment does not depend on what stands before it.
+        key = (turns, clips, context) if cut is None else (turns, cut[0])
         found = self._segments.get(key)
         if found is None:
-            found = self._write(question, answer, clips, head)
+            found = self._write(turns, clips, context, cut)
             if len(self._segments) < _REMEMBERED:
                 self._segments[key] = found
         return found
 
-    def _write(self, question: str | None, answer: str, clips: Clips, head: str | None) -> Segment:
-        text, spans = self._render(question, answer, tuple(token for token, _ in clips))
-        if head is None:
+    def _write(self, turns: Turns, clips: Clips, context: str, cut: tuple[str, int] | None) -> Segment:
+        kinds = tuple(token for token, _ in clips)
+        text, spans = self._render(turns, kinds, context)
+        if cut is None:
             text, moved = _expanded(text, clips), _growth(text, clips)
             spans = [(moved(start), moved(end)) for start, end in spans]
             skipped = 0
         else:
-            # Keep the placeholder in front: some tokenizers encode the start of a text differently.
-            cut, last = len(head), clips[-1][0]
-            text, skipped = last + text[cut:], 1
-            spans = [(start - cut + len(last), end - cut + len(last)) for start, end in spans]
+            # Keep the special token in front: some tokenizers encode the start of a text differently.
+            last, behind = cut
+            first, _ = self._render(("one", "answer"), kinds, context)
+            head = len(first) - behind
+            text, skipped = last + text[head:], 1
+            spans = [(start - head + len(last), end - head + len(last)) for start, end in spans]
         encoded = self._encode(text, return_offsets_mapping=True)
         ids, offsets = encoded["input_ids"][skipped:], encoded["offset_mapping"][skipped:]
         if self.supervise == "all":
@@ -108,24 +127,36 @@ class ChatEncoder:
         learnt[:1] = [False]
         return ids, learnt
 
-    def _head(self, kinds: tuple[str, ...]) -> str | None:
-        """Return the text up to the last placeholder; None if the question precedes it."""
-        if kinds not in self._heads:
-            self._heads[kinds] = None
-            if kinds:
-                text, _ = self._render("one", "answer", kinds)
-                other, _ = self._render("other", "answer", kinds)
-                head = text[: [match.end() for match in _PLACEHOLDER.finditer(text)][-1]]
-                self._heads[kinds] = head if other.startswith(head) else None
-        return self._heads[kinds]
+    def _cut(self, clips: Clips, context: str) -> tuple[str, int] | None:
+        """Find the last special token before the question, and how much text of ("one", "answer") is behind it.
 
-    def _render(self, question: str | None, answer: str, kinds: tuple[str, ...]) -> tuple[str, list[tuple[int, int]]]:
-        """Render the text with one placeholder per clip; return it with the character spans of the answer."""
+        None where nothing is shared: no clips and no context, or a template that puts the question first.
+        """
+        key = (tuple(token for token, _ in clips), bool(context))
+        if key not in self._cuts:
+            self._cuts[key] = None
+            if clips or context:
+                text, _ = self._render(("one", "answer"), key[0], "x" * key[1])
+                other, _ = self._render(("two", "answer"), key[0], "x" * key[1])
+                shared = next(i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b)
+                last = [match for match in self._marks.finditer(text) if match.end() <= shared]
+                if last and len(_PLACEHOLDER.findall(text[: last[-1].end()])) == len(clips):
+                    self._cuts[key] = (last[-1].group(), len(text) - last[-1].end())
+        return self._cuts[key]
+
+    def _render(self, turns: Turns, kinds: tuple[str, ...], context: str) -> tuple[str, list[tuple[int, int]]]:
+        """Render the text with one placeholder per clip; return it with the character spans of the answers."""
         content: list[dict[str, str]] = [{"type": _TYPES[token]} for token in kinds]
-        if question is not None:
-            content.append({"type": "text", "text": normalise_question(question, fold=self.fold_questions)})
-        messages: list[dict[str, Any]] = [{"role": "user", "content": content}] if content else []
-        messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        messages: list[dict[str, Any]] = []
+        if context:
+            messages.append({"role": "system", "content": [{"type": "text", "text": context}]})
+        for question, answer in zip(turns[::2], turns[1::2], strict=True):
+            if question is not None:
+                content = [*content, {"type": "text", "text": normalise_question(question, fold=self.fold_questions)}]
+            if content:
+                messages.append({"role": "user", "content": content})
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+            content = []
         rendered: Any = render_jinja_template(
             conversations=[messages],
             chat_template=self.chat_template,

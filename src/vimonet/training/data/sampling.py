@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -29,11 +29,20 @@ class QAPairSampler(Dataset[Sample]):
     """Draw at most `limit` question-answer pairs per clip of a dataset, anew each epoch, in random order.
 
     With probability `dropout` a paired sample loses its motion or its video, each as often, so that the model does not
-    come to depend on one of them.
+    come to depend on one of them. `drop_parts` draws the parts of the prompt that a sample loses, from the key (seed,
+    epoch, index).
     """
 
-    def __init__(self, dataset: Any, limit: int, seed: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        limit: int,
+        seed: int,
+        dropout: float = 0.0,
+        drop_parts: Callable[..., tuple[str, ...]] | None = None,
+    ) -> None:
         self.dataset, self.limit, self.seed, self.dropout, self.epoch = dataset, limit, seed, dropout, 0
+        self.drop_parts = drop_parts
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -54,6 +63,8 @@ class QAPairSampler(Dataset[Sample]):
             if chance < self.dropout:
                 lost: Sample = {"video": None} if coin < 0.5 else {"joints": None, "confidence": None, "spans": ()}
                 sample = {**sample, **lost}
+        if self.drop_parts is not None:
+            sample = {**sample, "dropped": self.drop_parts(self.seed, self.epoch, index)}
         return sample
 
     def lengths(self) -> NDArray[np.int64]:

@@ -1,0 +1,142 @@
+"""Recognise actions in motion tokens: the nearest action phrase of each projected token, joined to spans of time.
+
+Stage ``align-tokens`` places motion tokens at the word embeddings of action phrases (`phrase_embeddings`). Comparing
+tokens with phrases is zero-shot classification as CLIP does it (arXiv 2103.00020), over time and with the words of the
+language model itself. What is recognised stands as text in the prompt (`vimonet.model.prompt_context`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vimonet.motion import FPS
+
+TEMPERATURE = 0.05
+"""Temperature of the token-phrase contrastive loss (chosen on validation answers)."""
+
+_SMOOTHED = 5  # tokens, one second: shorter actions are seldom labelled
+_SHORTEST = 3  # tokens of a span; a shorter one joins its neighbour
+_NAMED = 0.1  # least probability of a second name
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """Hold one span of a recording with the likeliest names of its action.
+
+    Attributes:
+        start, end: s.
+        actions: (phrase, probability), the likeliest first; at most three.
+    """
+
+    start: float
+    end: float
+    actions: tuple[tuple[str, float], ...]
+
+
+def phrase_embeddings(weight: Tensor, tokenizer: Any, phrases: Sequence[str]) -> Tensor:
+    """Compute the unit embedding of each phrase from the word embeddings of a language model.
+
+    Args:
+        weight: word embeddings, [V, H].
+        tokenizer: tokenizer of the language model.
+        phrases: action phrases.
+
+    Returns:
+        float32 [P, H]: the mean over the words of a phrase, less the mean over phrases, because what all phrases share
+        ("the", "with") does not tell them apart.
+    """
+    rows = [tokenizer(" " + phrase, add_special_tokens=False)["input_ids"] for phrase in phrases]
+    means = torch.stack([weight[torch.tensor(ids, device=weight.device)].float().mean(0) for ids in rows])
+    return F.normalize(means - means.mean(0), dim=-1)
+
+
+class ActionRecogniser:
+    """Name actions in the clips of a model whose config lists ``action_phrases``.
+
+    Args:
+        model: a `ViMoNetForConditionalGeneration`.
+        tokenizer: its tokenizer.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        body = model.vimonet
+        self._towers = {"motion": body.motion_tower, "keypoint": body.keypoint_tower}
+        self._projectors = body.translators
+        self.phrases = tuple(model.config.action_phrases)
+        weight = model.get_input_embeddings().weight.detach()
+        self._embeddings = phrase_embeddings(weight, tokenizer, self.phrases)
+        self._seconds = model.config.ratio / FPS
+
+    def frozen(self) -> ActionRecogniser:
+        """Copy the recogniser with its towers, so that training the model does not change what it says."""
+        twin = copy.copy(self)
+        twin._towers, twin._projectors = copy.deepcopy((self._towers, self._projectors))
+        for part in (*twin._towers.values(), twin._projectors):
+            if part is not None:
+                part.eval().requires_grad_(False)
+        return twin
+
+    @torch.no_grad()
+    def __call__(self, values: Tensor, dimensions: int) -> tuple[Recognised, ...]:
+        """Recognise the actions of one clip.
+
+        Args:
+            values: normalised features, [T, D].
+            dimensions: 3 for motion, 2 for keypoints.
+        """
+        name = "motion" if dimensions == 3 else "keypoint"
+        tower = self._towers[name]
+        if tower is None:
+            return ()
+        weight = tower.input.weight
+        features = tower(values[None].to(weight.device, weight.dtype))
+        tokens, _ = self._projectors(features, name, None)
+        return self.spans(tokens[0].float())
+
+    def spans(self, tokens: Tensor) -> tuple[Recognised, ...]:
+        """Join the names of projected tokens [L, H] to spans of time."""
+        scores = F.normalize(tokens, dim=-1) @ self._embeddings.T / TEMPERATURE  # [L, P]
+        odd = min(_SMOOTHED, len(scores) - 1 + len(scores) % 2)
+        smooth = F.avg_pool1d(scores.T[None], odd, stride=1, padding=odd // 2, count_include_pad=False)[0].T
+        best = smooth.argmax(-1).tolist()
+        found = []
+        for first, last in _runs(best, _SHORTEST):
+            share = smooth[first:last].softmax(-1).mean(0)
+            top = share.topk(min(3, len(share)))
+            named = tuple(
+                (self.phrases[index], round(value, 2))
+                for value, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+            )
+            kept = named[:1] + tuple(entry for entry in named[1:] if entry[1] >= _NAMED)
+            found.append(Recognised(first * self._seconds, last * self._seconds, kept))
+        return tuple(found)
+
+
+def _runs(labels: Sequence[int], shortest: int) -> list[tuple[int, int]]:
+    """Cut equal neighbours to runs (start, end); a run under `shortest` joins the longer of its neighbours."""
+    bounds = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
+    runs = [(a, b, labels[a]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    while len(runs) > 1:
+        lengths = [end - start for start, end, _ in runs]
+        least = min(range(len(runs)), key=lambda i: lengths[i])
+        if lengths[least] >= shortest:
+            break
+        beside = [i for i in (least - 1, least + 1) if 0 <= i < len(runs)]
+        other = max(beside, key=lambda i: lengths[i])
+        first, last = min(least, other), max(least, other)
+        runs[first : last + 1] = [(runs[first][0], runs[last][1], runs[other][2])]
+        merged = [runs[0]]
+        for start, end, label in runs[1:]:
+            if label == merged[-1][2]:
+                merged[-1] = (merged[-1][0], end, label)
+            else:
+                merged.append((start, end, label))
+        runs = merged
+    return [(start, end) for start, end, _ in runs]

@@ -1,0 +1,54 @@
+"""Write the context of a prompt: what is measured, recognised and seen, as text beside the tokens of the clips.
+
+Tokens carry what no rule names; measures carry how far, how often, when and which side; class names of an image encoder
+carry what is held and where one is. `ViMoNetConfig.context` lists the parts that a model reads; in training each is
+dropped at random, so that a model answers from any of them and each one's worth can be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from vimonet.model.action_recognition import Recognised
+
+if TYPE_CHECKING:
+    from vimonet.motion.kinematics import Facts
+
+NOTHING: Final = "You are asked about a movement, but nothing is shown."
+_OPENING = "You see one person move. Answer from this."
+
+
+def write_context(
+    parts: Iterable[str],
+    *,
+    facts: Facts | None = None,
+    actions: Sequence[Recognised] = (),
+    seen: str = "",
+    clip: bool = True,
+) -> str:
+    """Write the context of one prompt.
+
+    Args:
+        parts: parts to hold, out of `CONTEXT_PARTS` of the configuration.
+        facts: measured facts; None without a motion.
+        actions: recognised actions in order of time.
+        seen: names of what an image encoder sees; empty without a video.
+        clip: whether the prompt holds a clip or any part.
+    """
+    held = set(parts)
+    lines = []
+    if "actions" in held and actions:
+        lines.append(f"looks like: {'; then '.join(map(_named, actions))}")
+    if "seen" in held and seen:
+        lines.append(f"seen: {seen}")
+    if "facts" in held and facts is not None:
+        lines += facts.lines()
+    if not lines:
+        return _OPENING if clip else NOTHING
+    return "\n".join([_OPENING, *lines])
+
+
+def _named(span: Recognised) -> str:
+    names = ", ".join(f"{action} {100 * share:.0f}%" for action, share in span.actions)
+    return f"{names} ({span.start:.1f}-{span.end:.1f} s)"

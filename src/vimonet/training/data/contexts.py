@@ -1,0 +1,67 @@
+"""Write the contexts of training prompts, with parts dropped at random, so that the model can do without any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vimonet.model.action_recognition import ActionRecogniser
+from vimonet.model.prompt_context import write_context
+from vimonet.motion import Motion
+from vimonet.motion.kinematics import measure
+from vimonet.training.data import Sample, Video
+from vimonet.training.data.sampling import rng_of
+
+TOKENS = "tokens"
+"""Name of the clips' tokens among the parts of a prompt that can be dropped."""
+
+
+class ContextWriter:
+    """Write the context of a sample as inference does.
+
+    Args:
+        parts: parts that the model reads (``context`` of its config).
+        recogniser: names actions; a copy that training does not change, so that a sample gives the same text.
+        seen_text: function from a video to the names of what is seen in it; None without an image encoder.
+    """
+
+    def __init__(
+        self,
+        parts: tuple[str, ...],
+        recogniser: ActionRecogniser | None = None,
+        seen_text: Callable[[Video], str] | None = None,
+    ) -> None:
+        self.parts, self.recogniser, self.seen_text = parts, recogniser, seen_text
+
+    def __call__(self, sample: Sample, features: NDArray[np.float32] | None) -> str:
+        """Write the context of a sample with the features of its motion; parts in ``sample["dropped"]`` are left out."""
+        held = [part for part in self.parts if part not in sample.get("dropped", ())]
+        joints, video, dimensions = sample.get("joints"), sample.get("video"), sample.get("dimensions", 3)
+        facts = None
+        actions: Any = ()
+        if joints is not None and "facts" in held:
+            facts = measure(Motion(joints, confidence=sample.get("confidence"), dimensions=dimensions))
+        if features is not None and "actions" in held and self.recogniser is not None:
+            actions = self.recogniser(torch.from_numpy(features), dimensions)
+        seen = self.seen_text(video) if "seen" in held and video is not None and self.seen_text is not None else ""
+        return write_context(held, facts=facts, actions=actions, seen=seen)
+
+
+def draw_dropped(parts: tuple[str, ...], probability: float, *key: int | str) -> tuple[str, ...]:
+    """Draw the parts of a prompt to drop, the clips' tokens among them; at least one is kept.
+
+    Args:
+        parts: parts that the model reads.
+        probability: of each part.
+        key: key of the random generator (seed, epoch, index).
+    """
+    every = (TOKENS, *parts)
+    rng = rng_of(*key, "context")
+    dropped = [part for part, chance in zip(every, rng.random(len(every)), strict=True) if chance < probability]
+    if len(dropped) == len(every):
+        dropped.pop(int(rng.integers(len(dropped))))
+    return tuple(dropped)
