@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,9 @@ import torch
 
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
 from vimonet.inference.answer_policy import AnswerPolicy, policy_of, raw
-from vimonet.inference.windows import InputBuilder, WindowInput
+from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.language import growing_without_repeats, without_repeats
+from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.hub import load_pretrained
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
@@ -80,6 +82,7 @@ class Assistant:
         max_new_tokens: int = 48,
         evidence: bool = False,
         answer_policy: str | None = None,
+        leave_out: Sequence[str] = (),
     ) -> Answer:
         """Answer a question about a movement.
 
@@ -95,11 +98,12 @@ class Assistant:
             max_new_tokens: length limit of the answer.
             evidence: include measurements that agree in ``answer.evidence``.
             answer_policy: ``calibrated`` or ``raw``; None for the policy of the model's config.
+            leave_out: parts of the prompt to leave out: ``tokens``, ``facts``, ``actions``, ``seen``; for ablations.
 
         Raises:
             InputError: an unusable question or recording, or a video of which this model reads nothing.
         """
-        builder = InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames)
+        builder = self._builder(fps, frames, leave_out)
         return self._ask(builder, [(question, motion, video)], max_new_tokens, evidence, answer_policy)[0]
 
     def caption(
@@ -125,10 +129,30 @@ class Assistant:
         max_new_tokens: int = 48,
         evidence: bool = False,
         answer_policy: str | None = None,
+        leave_out: Sequence[str] = (),
     ) -> list[Answer]:
         """Answer many (question, motion) pairs or (question, motion, video) triples in order, in batches; see `ask`."""
-        builder = InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames)
+        builder = self._builder(fps, frames, leave_out)
         return self._ask(builder, asked, max_new_tokens, evidence, answer_policy)
+
+    def _builder(
+        self,
+        fps: float | None = None,
+        frames: int | None = None,
+        leave_out: Sequence[str] = (),
+        history: Sequence[tuple[str, str]] = (),
+    ) -> InputBuilder:
+        contexts = None
+        if self.config.context or leave_out:
+            contexts = PromptContexts(self.processor, self.config, self._recogniser, leave_out)
+        return InputBuilder(
+            self.processor, self.config, self.name, fps=fps, frames=frames, contexts=contexts, history=history
+        )
+
+    @cached_property
+    def _recogniser(self) -> ActionRecogniser | None:
+        named = self.config.action_phrases and "actions" in self.config.context
+        return ActionRecogniser(self.model, self.processor.tokenizer) if named else None
 
     def _ask(
         self,
@@ -165,7 +189,7 @@ class Assistant:
         With the ``raw`` policy and one window, words come as the model generates them. Otherwise the whole answer is
         decided first.
         """
-        builder = InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames)
+        builder = self._builder(fps, frames)
         windows = builder.windows(self._check_question(question), motion, video)
         if policy_of(answer_policy or self.config.answer_policy) is raw and len(windows) == 1:
             return growing_without_repeats(self._tokens(windows[0], max_new_tokens))
@@ -191,7 +215,7 @@ class Assistant:
         """
         from vimonet.inference.attention import answer_attention, projector_attention
 
-        builder = InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames)
+        builder = self._builder(fps, frames)
         found: list[TemporalAttention] = []
         for window in builder.windows(self._check_question(question), motion, video):
             if not window.inputs_read:
@@ -214,7 +238,13 @@ class Assistant:
             asked: (question, motion) pairs, (question, motion, video) triples or `WindowInput`, each of one window.
         """
         chats = [
-            self.processor.messages(one.question, one.motions or None, video=one.videos or None)
+            self.processor.messages(
+                one.question,
+                (one.motions or None) if one.tokens else None,
+                video=(one.videos or None) if one.tokens else None,
+                context=one.context,
+                history=one.history,
+            )
             if isinstance(one, WindowInput)
             else self.processor.messages(one[0], *one[1:2], video=one[2] if len(one) > 2 else None)
             for one in asked

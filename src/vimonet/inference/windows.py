@@ -6,15 +6,20 @@ Motion and video of one recording share a clock: a window holds the motion and t
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from vimonet.inference.answer import MeasuredClip
+from vimonet.model.action_recognition import ActionRecogniser, Recognised
+from vimonet.model.configuration_vimonet import CONTEXT_PARTS
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.processing_vimonet import ViMoNetProcessor
+from vimonet.model.prompt_context import write_context
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
@@ -30,6 +35,9 @@ class WindowInput:
         start, end: interval of the recording, s; 0 and 0 without a clip.
         clip: the window of the motion, to be measured; None for no or several motions.
         recording: the whole motion.
+        context: text before the clips; see `vimonet.model.prompt_context`.
+        tokens: whether the clips' tokens are in the prompt.
+        history: earlier questions and answers of the chat.
     """
 
     question: str
@@ -39,6 +47,9 @@ class WindowInput:
     end: float = 0.0
     clip: MeasuredClip | None = None
     recording: MeasuredClip | None = None
+    context: str = ""
+    tokens: bool = True
+    history: tuple[tuple[str, str], ...] = ()
 
     @property
     def inputs_read(self) -> tuple[str, ...]:
@@ -72,6 +83,51 @@ class RecordedMotion:
         return MeasuredClip(self.motion)
 
 
+class PromptContexts:
+    """Write the contexts of prompts; what a recording shows is recognised once.
+
+    Args:
+        processor, config: of the model.
+        recogniser: names actions; None for a model whose tokens are not aligned with phrases.
+        leave_out: parts of the prompt to leave out: ``tokens`` of the clips, ``facts``, ``actions`` or ``seen``.
+
+    Raises:
+        InputError: an unknown part.
+    """
+
+    def __init__(
+        self, processor: ViMoNetProcessor, config: Any, recogniser: ActionRecogniser | None, leave_out: Sequence[str]
+    ) -> None:
+        unknown = sorted(set(leave_out) - {"tokens", *CONTEXT_PARTS})
+        if unknown:
+            raise InputError(
+                f"a prompt has no part {unknown[0]!r} to leave out; it has tokens, {', '.join(CONTEXT_PARTS)}."
+            )
+        self.processor, self.recogniser = processor, recogniser
+        self.parts = tuple(part for part in config.context if part not in leave_out)
+        self.tokens = "tokens" not in leave_out
+        self._actions: dict[int, tuple[MeasuredClip, tuple[Recognised, ...]]] = {}
+
+    def __call__(self, window: WindowInput) -> str:
+        """Write the context of a window; several clips are not measured, because any could be meant."""
+        clip = window.clip
+        facts = clip.facts if clip is not None and "facts" in self.parts else None
+        actions = self._recognise(clip) if clip is not None and "actions" in self.parts else ()
+        return write_context(self.parts, facts=facts, actions=actions, clip=bool(window.inputs_read))
+
+    def _recognise(self, clip: MeasuredClip) -> tuple[Recognised, ...]:
+        if self.recogniser is None:
+            return ()
+        if id(clip) not in self._actions:
+            motion = clip.motion
+            values = self.processor.feature_extractor.extract_joints(
+                motion.joints, motion.confidence, motion.dimensions
+            )
+            # Keep the clip: once it is freed, its id may name another.
+            self._actions[id(clip)] = clip, self.recogniser(torch.from_numpy(values), motion.dimensions)
+        return self._actions[id(clip)][1]
+
+
 class InputBuilder:
     """Build the inputs of questions; read, cut and measure each recording once for all its questions.
 
@@ -81,6 +137,8 @@ class InputBuilder:
         name: name of the model, for messages.
         fps: frames per second of arrays of joints.
         frames: key frames of a video; None for the number in the config.
+        contexts: writes the context of each prompt; None for a model that reads none.
+        history: earlier questions and answers about the recording.
     """
 
     def __init__(
@@ -91,9 +149,12 @@ class InputBuilder:
         *,
         fps: float | None = None,
         frames: int | None = None,
+        contexts: PromptContexts | None = None,
+        history: Sequence[tuple[str, str]] = (),
     ):
         self.processor, self.config, self.name = processor, config, name
         self.fps, self.frames = fps, frames
+        self.contexts, self.history = contexts, tuple(history)
         self._motions: dict[Any, tuple[Any, RecordedMotion]] = {}
         self._video_frames: dict[Any, tuple[Any, VideoFrames]] = {}
 
@@ -110,6 +171,13 @@ class InputBuilder:
             InputError: a clip is unreadable or of a kind this model does not read; one of several clips is longer
                 than a window.
         """
+        found = self._windows(question, motion, video)
+        if self.contexts is None:
+            return [replace(one, history=self.history) for one in found]
+        tokens = self.contexts.tokens
+        return [replace(one, context=self.contexts(one), tokens=tokens, history=self.history) for one in found]
+
+    def _windows(self, question: str, motion: Any, video: Any) -> list[WindowInput]:
         if video is not None and self.config.video_config is None:
             motion, video = self._without_tower(motion, video), None
         recorded = [self._motion(clip) for clip in several(motion, 3)]

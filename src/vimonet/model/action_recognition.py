@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -122,7 +123,7 @@ class ActionRecogniser:
 def _runs(labels: Sequence[int], shortest: int) -> list[tuple[int, int]]:
     """Cut equal neighbours to runs (start, end); a run under `shortest` joins the longer of its neighbours."""
     bounds = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
-    runs = [(a, b, labels[a]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    runs = [(a, b, labels[a]) for a, b in pairwise(bounds)]
     while len(runs) > 1:
         lengths = [end - start for start, end, _ in runs]
         least = min(range(len(runs)), key=lambda i: lengths[i])

@@ -36,7 +36,7 @@ VIDEO_TOKEN = "<|video|>"
 """Special token that only the tokenizer of a model with a video tower has."""
 
 CONTEXT_PARTS = ("actions", "facts", "seen")
-"""Parts of a prompt's context, in the order of its text: recognised actions, measured facts, what an image encoder sees."""
+"""Parts of a prompt's context, in the order of its text: recognised actions, measured facts, what is seen."""
 
 _OLD_NAMES = {
     "translator": "projector",

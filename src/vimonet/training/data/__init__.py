@@ -6,8 +6,8 @@ A dataset is map-style: ``len(dataset)``, and ``dataset[i]`` returns a sample::
      "qa_pairs": [(question, answer), ...], "source": str, "spans": [(action phrase, start s, end s), ...],
      "video": (path, start s, end s) or None}
 
-A chat of several turns is one longer tuple (question, answer, question, answer, ...). ``spans`` is optional; a dataset with spans lists all their phrases in ``actions``, for the token-phrase contrastive
-loss. ``video`` is optional; a dataset with videos lists them in ``videos``, so that frames are decoded once. The video
+A chat of several turns is one longer tuple (question, answer, question, answer, ...). ``spans`` is optional; a dataset
+with spans lists all their phrases in ``actions``, for the token-phrase contrastive loss. ``video`` is optional; a dataset with videos lists them in ``videos``, so that frames are decoded once. The video
 of a sample with joints shows the same movement: its ``start`` is the motion's time 0. A pair whose question is None is
 plain text, all of it learnt.
 

@@ -1,4 +1,4 @@
-"""Write the contexts of training prompts, with parts dropped at random, so that the model can do without any of them."""
+"""Write the contexts of training prompts, with parts dropped at random: the model can do without any of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ContextWriter:
         self.parts, self.recogniser, self.seen_text = parts, recogniser, seen_text
 
     def __call__(self, sample: Sample, features: NDArray[np.float32] | None) -> str:
-        """Write the context of a sample with the features of its motion; parts in ``sample["dropped"]`` are left out."""
+        """Write the context of a sample without the parts in ``sample["dropped"]``."""
         held = [part for part in self.parts if part not in sample.get("dropped", ())]
         joints, video, dimensions = sample.get("joints"), sample.get("video"), sample.get("dimensions", 3)
         facts = None

@@ -93,7 +93,7 @@ class TokenAligner(nn.Module):
         self._project, self._loss = body.get_motion_features, loss
 
     def forward(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compute the loss of ``motion_values`` and ``keypoint_values`` with their phrases; other inputs are not read."""
+        """Compute the loss of motion and keypoint clips with their phrases; other inputs are not read."""
         for name in ("motion", "keypoint"):
             if f"{name}_values" in batch:
                 self._project(batch[f"{name}_values"], batch[f"{name}_mask"], name)
