@@ -7,9 +7,9 @@ A dataset is map-style: ``len(dataset)``, and ``dataset[i]`` returns a sample::
      "video": (path, start s, end s) or None}
 
 A chat of several turns is one longer tuple (question, answer, question, answer, ...). ``spans`` is optional; a dataset
-with spans lists all their phrases in ``actions``, for the token-phrase contrastive loss. ``video`` is optional; a dataset with videos lists them in ``videos``, so that frames are decoded once. The video
-of a sample with joints shows the same movement: its ``start`` is the motion's time 0. A pair whose question is None is
-plain text, all of it learnt.
+with spans lists all their phrases in ``actions``, for the token-phrase contrastive loss. ``video`` is optional; a
+dataset with videos lists them in ``videos``, so that frames are decoded once. The video of a sample with joints shows
+the same movement: its ``start`` is the motion's time 0. A pair whose question is None is plain text, all of it learnt.
 
 A dataset may have ``lengths`` (frames per sample, 0 for text) and ``modality_groups`` (`ModalityGroup` per sample),
 which save a pass over the data, and ``set_epoch(epoch)``. Augmentation must depend on seed, epoch and index alone, so
