@@ -197,7 +197,7 @@ class Collator:
         segments: list[Segment] = []
         room = self.max_tokens - len(prefix)
         for question, answer, *more in sample["qa_pairs"]:
-            ids, learnt = self._encoder.segment(question, answer, clips, context, tuple(more))
+            ids, learnt = self._encoder.segment(question, str(answer), clips, context, tuple(more))
             if len(ids) > room:
                 if segments:
                     continue

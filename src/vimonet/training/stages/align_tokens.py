@@ -53,7 +53,7 @@ def run_align_tokens(config: TrainingConfig, dataset: Any = None, validation: An
     cast_parameters(model, config, adapted=False)
     aligner = TokenAligner(model, TokenPhraseLoss(model, processor.tokenizer, phrases))
     body = model.vimonet
-    parts = {
+    parts: dict[str, list[nn.Module]] = {
         "motion_tower": [body.motion_tower] if body.motion_tower else [],
         "keypoint_tower": [body.keypoint_tower] if body.keypoint_tower else [],
         "projectors": [body.translators],
