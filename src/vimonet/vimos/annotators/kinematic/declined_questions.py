@@ -47,7 +47,7 @@ DECLINED = {
 OTHER = {
     "help": "Ask what the person does, in which order, when, how often, how far, how fast, with which side, and how "
     "the body is held. I cannot tell age, mood, health, names, clothes or places.",
-    "small_talk": "Thank you. What would you like to know about the movement?",
+    "small_talk": "You are welcome. Ask me anything about the movement.",
     "people_count": "one",
 }
 """Form -> its answer, whatever the movement."""
@@ -68,10 +68,16 @@ def constant(form: str) -> Question | None:
     return unknowable(random.Random(0)) if form == "unknowable" else None
 
 
+def no_fall() -> Question:
+    """Say why nobody falls who does not."""
+    return Question("cannot_tell", "fall_cause", CANNOT_TELL, {}, (), {DETAIL: "no fall is seen"})
+
+
 def declined(facts: Facts | None, rng: random.Random) -> Iterator[Question]:
     """Ask some of what no movement answers; a camera is asked about where there surely is none."""
     forms = [form for form in (*DECLINED, *OTHER) if form != "camera_direction" or (facts and facts.displacement)]
     for form in rng.sample(forms, SHARE):
-        question = constant(form)
+        upright = form == "fall_cause" and facts is not None and facts.falls == ()
+        question = no_fall() if upright else constant(form)
         assert question is not None
         yield question

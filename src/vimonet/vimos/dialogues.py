@@ -1,0 +1,225 @@
+"""Turn the chats of `questions/dialogues.jsonl` into chats about one clip: every turn with the answer of this clip.
+
+A turn names its form. Its answer is that of a question of this form about the clip, whose slots (the action, the limb,
+the hand) the chat has named: in the turn itself, or in the turn that it refers to and its answer. A chat ends before
+the first turn without such an answer; chats of a single turn are left out.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+from vimonet.vimos.annotators.annotate import VERBS
+from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL
+from vimonet.vimos.annotators.kinematic.declined_questions import constant, no_fall
+from vimonet.vimos.types import DETAIL, Question, spoken
+from vimonet.vimos.wordings import asked_as, read_people
+
+Chat = list[tuple[str, str]]
+
+_PASSING = frozenset(
+    ("the", "a", "an", "to", "in", "on", "of", "and", "with", "do", "something", "someone", "up", "down")
+)
+"""Words of an action phrase that a chat need not repeat."""
+
+_POINTS = re.compile(r"\b(other|again|second time|wrong|not)\b")
+"""Turns that point at what was not named: answered only if their form needs no name."""
+
+_OTHER = re.compile(r"\bother\b")
+"""Turns about somebody or something else, which no question is about."""
+
+_CANNOT_ANSWER = frozenset(
+    (
+        *("skip the walking", "and when was he running?", "what is the one on the left doing?", "in which hand?"),
+        *("does anything happen between 2 and 4 s?", "and a second later?", "at the top", "by how many seconds?"),
+        *("Is she sitting at the start?",),
+    )
+)
+"""Turns that ask for a variant of an answer which no question has."""
+
+_GENERIC = frozenset(("do", "get", "take", "make", "give", "show", "look", "move", "start", "hold", "point", "shoot"))
+_BODY = frozenset(("arm", "leg", "hand", "foot", "feet", "knee", "elbow"))
+
+_SURE = {
+    "label": "fairly sure, it is what the movement looks like",
+    "measured": "quite sure, it is measured from the joints",
+    CANNOT_TELL: "yes, the recording does not show it",
+}
+_BECAUSE = {
+    "parts": "the movement as a whole looks like it",
+    "displacement_m": "the way of the pelvis over the ground was measured",
+    "mean_speed_m_s": "the speed of the pelvis was measured",
+    "net_turn_deg": "the turn of hips and shoulders was measured",
+    "turns": "the turn of hips and shoulders was measured",
+    "hand_over_shoulder_m": "the heights of the hands over the shoulders were measured",
+    "left_m_s": "the speeds of the left and the right limb were measured",
+    "arms_m_s": "the speeds of arms and legs were measured",
+    "posture": "the heights of pelvis, knees and trunk were measured",
+    "steps_s": "the contacts of the feet with the floor were counted",
+    "jump_heights_m": "moments with both feet off the floor were looked for",
+    "period_s": "the repeating movement of a limb was counted",
+}
+"""Key of the evidence -> what an answer rests on; any other measure is a measure of the joints."""
+
+
+def dialogues_of(questions: Sequence[Question], rng: random.Random) -> list[Chat]:
+    """Make the chats that the questions of a clip can answer, in random order, those that say most mostly first.
+
+    Args:
+        questions: all questions about one clip (`annotate.questions_of`).
+        rng: source of the order, and of the choice between questions that answer the same turn.
+
+    Returns:
+        Chats of at least two turns: [(question as typed, spoken answer), ...].
+    """
+    by_form: dict[str, list[Question]] = {}
+    for question in questions:
+        by_form.setdefault(asked_as(question.form), []).append(question)
+    ranked = []
+    for turns, refers in _dialogues():
+        chat, told = _answered(turns, refers, by_form, rng)
+        if len(chat) > 1:
+            ranked.append((rng.random() ** (1.0 / (0.2 + told)), chat))
+    ranked.sort(key=lambda item: -item[0])
+    return [chat for _, chat in ranked]
+
+
+@cache
+def _dialogues() -> list[tuple[list[tuple[str, str]], list[int | None]]]:
+    """Read the chats: turns (text, form), and the index of the turn that each refers to."""
+    found = []
+    for row in read_people("dialogues"):
+        turns = [(text, form.removeprefix("new:")) for text, form in row["dialogue"]]
+        found.append((turns, [None if to is None else to["turn"] - 1 for to in row["refers"]]))
+    return found
+
+
+def _answered(
+    turns: Sequence[tuple[str, str]],
+    refers: Sequence[int | None],
+    by_form: Mapping[str, list[Question]],
+    rng: random.Random,
+) -> tuple[Chat, int]:
+    """Answer the turns of a chat as far as they can be answered; count those that the clip itself answers."""
+    chat: Chat = []
+    given: list[Question] = []
+    told = 0
+    for (text, form), to in zip(turns, refers, strict=True):
+        named, at = text, to
+        while at is not None:
+            named, at = f"{turns[at][0]} {given[at].answer} {' '.join(given[at].slots.values())} {named}", refers[at]
+        about = None if to is None else given[to]
+        fixed = _fixed(form, by_form)
+        question = fixed or _of_talk(form, text, about, by_form) or _of_clip(form, text, named, by_form, rng)
+        if question is None:
+            break
+        told += fixed is None
+        given.append(question)
+        chat.append((text, spoken(question.answer, question.evidence)))
+    return chat, told
+
+
+def _fixed(form: str, by_form: Mapping[str, list[Question]]) -> Question | None:
+    """Answer a form whose answer is the same for every clip, or for every clip in which nobody falls."""
+    if form == "fall_cause":
+        upright = any(q.slots["do"] == "fall" and q.answer == "no" for q in by_form.get("fact_yes_no", ()))
+        return no_fall() if upright else constant(form)
+    return constant(form)
+
+
+def _of_talk(form: str, text: str, about: Question | None, by_form: Mapping[str, list[Question]]) -> Question | None:
+    """Answer a turn about the answer before it, or one that offers two actions."""
+    if form == "either_or":
+        happening = [q for q in by_form.get("action", ()) if _stems(text) & _stems(q.answer) - _stems_of(_PASSING)]
+        return happening[0] if len(happening) == 1 and ", then " not in happening[0].answer else None
+    if about is None or form not in ("certainty", "why_answer", "reword"):
+        return None
+    if form == "reword":
+        actions = by_form.get("action", ())
+        if "short" in text and actions and actions[0].answer != CANNOT_TELL and len(about.answer.split()) > 1:
+            return actions[0]
+        return Question("talk", form, _in_a_sentence(about.answer), {}, (), about.evidence)
+    if about.answer == CANNOT_TELL:
+        answer = _SURE[CANNOT_TELL] if form == "certainty" else about.evidence.get(DETAIL, "the joints do not show it")
+        return Question("talk", form, str(answer), {}, (), {})
+    known = "label" if "parts" in about.evidence else "measured"
+    if form == "certainty":
+        return Question("talk", form, _SURE[known], {}, (), {})
+    because = next((why for key, why in _BECAUSE.items() if key in about.evidence), "it was measured from the joints")
+    return Question("talk", form, because, {}, (), {})
+
+
+def _in_a_sentence(answer: str) -> str:
+    """Say an answer again, as a sentence of its own."""
+    answer = answer.rstrip(".")
+    verb = answer.split(" ", 1)[0]
+    if verb.endswith("ing"):
+        return f"The person is {answer}."
+    if answer.lower().startswith(("the person", "a person", "someone", "a man")):
+        return answer[:1].upper() + answer[1:] + "."
+    return f"The answer is: {answer}."
+
+
+def _of_clip(
+    form: str, text: str, named: str, by_form: Mapping[str, list[Question]], rng: random.Random
+) -> Question | None:
+    """Find a question of the form about the clip, whose slots the chat has named."""
+    asked = by_form.get(asked_as(form), [])
+    if text in _CANNOT_ANSWER or _OTHER.search(text.lower()):
+        return None
+    if not any(question.slots for question in asked):
+        return rng.choice(asked) if asked and len({question.answer for question in asked}) == 1 else None
+    if _POINTS.search(text.lower()):
+        return None
+    own = _stems(text)
+    words = own if own & _BODY else _stems(named)
+    verbs = own & _verbs()
+    fitting = [q for q in asked if _slots(q) and _slots(q) <= words and (not verbs or verbs & _slots(q))]
+    # The question that names most of what the chat names; with a side where the chat has one.
+    most = max((len(_slots(question)) for question in fitting), default=0)
+    best = [q for q in fitting if len(_slots(q)) == most]
+    sides = {"left", "right"} & own
+    best = [q for q in best if not sides or sides <= _slots(q)]
+    return rng.choice(best) if best and len({question.answer for question in best}) == 1 else None
+
+
+def _slots(question: Question) -> frozenset[str]:
+    """List the stems of the words that a question's slots hold, one inflection of a verb."""
+    slots = dict(question.slots)
+    for inflected in ("does", "doing"):
+        if "do" in slots:
+            slots.pop(inflected, None)
+    return _stems(" ".join(slots.values())) - _stems_of(_PASSING)
+
+
+@cache
+def _verbs() -> frozenset[str]:
+    """List the stems of verbs that name an action: a turn with one of its own asks about that action."""
+    named = {pair[key].split()[0] for pair in read_people("contrasts") for key in "ab"}
+    return _stems_of(named | VERBS) - _stems_of(_GENERIC)
+
+
+def _stems(text: str) -> frozenset[str]:
+    return _stems_of(re.findall(r"[a-z0-9.]+", text.lower()))
+
+
+def _stems_of(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(_stem(word.strip(".")) for word in words)
+
+
+_IRREGULAR = {"fell": "fall", "fallen": "fall", "sat": "sit", "stood": "stand", "threw": "throw", "ran": "run"}
+
+
+def _stem(word: str) -> str:
+    """Cut the ending of a verb or noun, so that "waving", "waves" and "wave" are one."""
+    word = _IRREGULAR.get(word, word)
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) > 2 and not word.endswith("ss"):
+            word = word[: -len(ending)]
+            if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+                word = word[:-1]
+            break
+    return word.removesuffix("e")
