@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from vimonet.evidence import claims
-from vimonet.motion.kinematics import categories, gait_categories
+from vimonet.motion.kinematics import categories, gait_categories, held_categories
 
 PAGE = Path(__file__).parents[1] / "docs" / "kinematics.md"
 START, END = "<!-- categories -->\n", "<!-- /categories -->"
@@ -19,7 +19,7 @@ START, END = "<!-- categories -->\n", "<!-- /categories -->"
 def table() -> str:
     """Make the Markdown table: one row per threshold, one per class of a scale."""
     rows = ["| category | yes | no | unit | why |", "|---|--:|--:|---|---|"]
-    for name, value in (vars(categories) | vars(gait_categories)).items():
+    for name, value in (vars(categories) | vars(gait_categories) | vars(held_categories)).items():
         if isinstance(value, categories.Threshold):
             sign = ">" if value.yes >= value.no else "<"
             other = "<" if sign == ">" else ">"

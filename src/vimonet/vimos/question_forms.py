@@ -301,7 +301,7 @@ declare("fight", "hallucination", 0.4)
 for _form in (
     *("age", "gender", "emotion", "intention", "thoughts", "identity", "weather", "place", "indoors_outdoors"),
     *("scene_objects", "clothes_colour", "calories", "tired", "injured", "diagnosis", "safe", "skill_level"),
-    *("interaction", "taller", "on_the_beat", "load_weight", "body_weight", "effort", "fall_cause", "suspicious"),
+    *("interaction", "taller", "on_the_beat", "load_weight", "body_weight", "fall_cause", "suspicious"),
     *("real_or_synthetic", "compare_clips", "next_action", "off_topic", "other_language"),
     *("help", "small_talk", "people_count"),
 ):
@@ -361,3 +361,59 @@ declare("foot_slide", "reasoning", needs=("depth", "legs"), reversed=SAME)
 declare("frames", "count", 0.15, needs=(), reversed=SAME, frozen=SAME)
 declare("recording_quality", "reasoning", 0.15, needs=(), reversed=SAME)
 declare("body_height", "count", 0.15, needs=("depth", "legs"), reversed=SAME, frozen=SAME)
+# How the body is held: arms, hands, joints, legs, trunk, and the pose at a moment
+declare("arms_position", "body_part", 0.8, needs=("side",), reversed=SAME)
+declare("arms_during", "body_part", 0.6, needs=("side",))
+declare("hands_together", "body_part", 0.4, needs=(), reversed=SAME)
+declare("hand_to_body", "body_part", 0.4, reversed=SAME)
+declare("which_hand_to_body", "body_part", 0.4, needs=("side", "legs"), reversed=SAME)
+declare("hand_height", "body_part", 0.4, needs=("depth", "legs"), reversed=SAME)
+declare("arm_straight", "body_part", 0.4, needs=("depth",), reversed=SAME)
+declare("knee_straight", "body_part", 0.4, needs=("depth", "legs"), reversed=SAME)
+declare("joint_angle", "body_part", 0.8, needs=("depth", "side", "legs"), reversed=SAME)
+declare("range_of_motion", "body_part", 0.6, needs=("depth", "side", "legs"), reversed=SAME)
+declare("which_joint_moves_most", "body_part", 0.4, needs=("side", "legs"), reversed=SAME)
+declare("least_active_limb", "body_part", 0.4, needs=("side", "legs"), reversed=SAME)
+declare("what_is_seen", "body_part", 0.2, needs=("side", "legs"), reversed=SAME, frozen=SAME)
+declare("legs_position", "posture", 0.6, needs=("depth", "side", "legs"), reversed=SAME)
+declare("squat_depth", "posture", 0.4, needs=("depth", "legs"), reversed=SAME)
+declare("knee_caving", "posture", 0.3, needs=("depth", "legs"), reversed=SAME)
+declare("knees_over_toes", "posture", 0.3, needs=("depth", "legs"), reversed=SAME)
+declare("back_straight", "posture", 0.3, needs=("depth", "legs"), reversed=SAME)
+declare("lean_side", "posture", 0.4, needs=("depth", "side", "legs"), reversed=SAME)
+declare("hands_to_get_up", "reasoning", 0.4, needs=("depth", "legs"))
+declare("looks_where", "direction", 0.3, needs=("depth", "legs"), reversed=SAME)
+declare("technique_tip", "reasoning", 0.3, needs=("depth", "legs"), reversed=SAME)
+declare("form_score", "reasoning", 0.3, needs=("depth", "legs"), reversed=SAME)
+declare("effort", "speed", 0.3, reversed=SAME)
+declare("manner", "speed", 0.4, needs=("depth", "legs"))
+declare("change_at", "sequence", 0.6, needs=("depth", "side", "legs"))
+declare("compare_halves", "sequence", 0.6, needs=("depth", "side", "legs"), frozen="they are alike")
+_PEAK_OF_JUMP: Final = {
+    "seen": [
+        *("when's {who} at the top of the jump?", "When is {who} the highest in the air?", "time of the jump's apex?"),
+        *("At what second is the leap at its peak?", "t at the top of the jump?", "When does the jump peak?"),
+    ],
+    "unseen": ["At which second is the highest point of the jump reached?"],
+}
+_PEAK_OF_HAND: Final = {
+    "seen": [
+        *("At what second is the hand at its highest?", "When is {who}'s arm up the highest?", "t at highest hand?"),
+        *("when is the hand up the furthest", "Timestamp of the highest point of the hand?"),
+    ],
+    "unseen": ["At which second does the hand reach its highest point?"],
+}
+_LOWEST_MOMENT: Final = {
+    "seen": [
+        *(
+            "t at lowest hip?",
+            "At what time does {who} hit the bottom of the squat?",
+            "which second is the deepest point?",
+        ),
+        *("In which second the body is the most low?", "When are the hips lowest?", "when is {who} lowest"),
+    ],
+    "unseen": ["At which second is the body at its lowest?"],
+}
+declare("peak_of_jump", "timing", wordings=_PEAK_OF_JUMP)
+declare("peak_of_hand", "timing", needs=(), wordings=_PEAK_OF_HAND)
+declare("lowest_moment", "timing", wordings=_LOWEST_MOMENT)

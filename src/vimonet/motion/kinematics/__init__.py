@@ -12,6 +12,7 @@ import numpy as np
 
 from vimonet.motion.kinematics.facts import Facts
 from vimonet.motion.kinematics.gait import gait, put_on_ground, stance
+from vimonet.motion.kinematics.held_body import measure_held
 from vimonet.motion.kinematics.image_plane import image_plane
 from vimonet.motion.kinematics.limbs import (
     Raise,
@@ -112,7 +113,7 @@ def measure(motion: Motion) -> Facts:
         raised_hands=raised_hands(body),
         hand_height=hands,
         foot_height=ankle_over_floor(body) if legs else None,
-        knee_flexion={side: float(v.max()) for side, v in knee_flexion(body.joints).items()} if legs else None,
+        knee_flexion={side: float(v.max()) for side, v in knee_flexion(body.sharp).items()} if legs else None,
         trunk_inclination=None if flat else float(trunk_inclination(body.joints).max()),
         lowest_pelvis=float((body.joints[:, 0, 1].min() - body.floor) / body.stand) if legs else None,
         posture=found_postures if legs else None,
@@ -132,4 +133,5 @@ def measure(motion: Motion) -> Facts:
         moments=moments(body, angle, local, found_jumps, found_falls, found_postures, again) if legs else None,
         shape=None if flat else path_shape(body),
         check=recording_check(motion, body, local, airborne if legs else None),
+        held=None if flat else measure_held(body, local),
     )

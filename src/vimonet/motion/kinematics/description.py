@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics import categories as c
+from vimonet.motion.kinematics.arm_places import kept_place
 from vimonet.motion.kinematics.image_plane import TRUNK, ImagePlane, image_plane
 from vimonet.motion.kinematics.limbs import own_frame, trunk_inclination
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
-    HEAD,
     NECK,
     PELVIS,
     SHOULDER,
@@ -136,7 +136,7 @@ def _hands(motion: Motion, joints: Array, facts: Facts, plane: ImagePlane | None
     for side in SIDES:
         if not facts.seen[f"{side} arm"]:
             continue
-        place = None if across is None else _place(joints, side, across[side])
+        place = None if across is None else kept_place(joints, side, across[side])
         raised = [hand for hand in facts.raised_hands if hand.side == side]
         if (
             place in ("over the head", "at head height")
@@ -165,29 +165,6 @@ def _across(motion: Motion, joints: Array, plane: ImagePlane | None) -> dict[str
     edges = joints[:, [SHOULDER["left"], SHOULDER["right"]], 0]
     low, high = edges.min(axis=1), edges.max(axis=1)
     return {side: (joints[:, WRIST[side], 0] > low) & (joints[:, WRIST[side], 0] < high) for side in SIDES}
-
-
-def _place(joints: Array, side: str, before: NDArray[np.bool_] | None) -> str | None:
-    """Name the place where a hand is kept for most of the time, or None.
-
-    Heights are shares of the distance from the pelvis (0) up to the shoulder (1); reaches are horizontal, in torsos.
-    """
-    shoulder, wrist, pelvis = joints[:, SHOULDER[side]], joints[:, WRIST[side]], joints[:, PELVIS]
-    torso = np.maximum(norm(joints[:, NECK] - pelvis), 1e-6)
-    height = (wrist[:, 1] - pelvis[:, 1]) / np.maximum(shoulder[:, 1] - pelvis[:, 1], 1e-6)
-    reach = norm((wrist - shoulder)[:, [0, 2]]) / torso
-    at = {name: (height > low) & (height < high) for name, (low, high) in c.HAND_PLACES.items()}
-    front = np.zeros(len(joints), bool) if before is None else before
-    places = {
-        "over the head": wrist[:, 1] > joints[:, HEAD, 1] + c.OVER_CROWN.yes * torso,
-        "stretched out level": at["shoulder level"] & (reach > c.STRETCHED_ARM.yes),
-        "in front of the chest": at["chest"] & front,
-        "in front of the waist": at["waist"] & front,
-        "at head height": at["head"],
-        "at chest height": at["chest"],
-        "at the side of the body": at["side"] & (reach < c.STRETCHED_ARM.no) & ~front,
-    }
-    return next((name for name, held in places.items() if held.mean() > c.KEPT.yes), None)
 
 
 def _moving(facts: Facts) -> Iterator[str]:

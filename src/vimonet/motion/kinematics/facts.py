@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.fact_lines import fact_lines
 from vimonet.motion.kinematics.gait import Gait, Stance
+from vimonet.motion.kinematics.held_body import HeldBody
 from vimonet.motion.kinematics.image_plane import ImagePlane
 from vimonet.motion.kinematics.limbs import Raise, Step
 from vimonet.motion.kinematics.moments import Moments
@@ -63,6 +64,7 @@ class Facts:
         moments: pauses, the fastest moment, getting up, take-offs and landings, ends of falls, the last repetitions.
         shape: of the path over the ground; None where there is hardly one.
         check: frames and faults of the recording, sliding feet, stature.
+        held: how the body is held: joint angles, arms, legs, hands, trunk; None in 2D.
     """
 
     duration: float
@@ -101,6 +103,7 @@ class Facts:
     moments: Moments | None = None
     shape: PathShape | None = None
     check: RecordingCheck | None = None
+    held: HeldBody | None = None
 
     def raised(self) -> str:
         """Name the hands raised at some time: 'left', 'right', 'both' or 'none'."""
@@ -113,11 +116,13 @@ class Facts:
         if self.contacts is not None:
             names = ("left ankle", "left foot", "right ankle", "right foot")
             out["contacts"] = dict(zip(names, self.contacts.mean(axis=0).tolist(), strict=True))
+        if self.held is not None:
+            del out["held"]["track"]
         return {key: _plain(value) for key, value in out.items()}
 
     def lines(self) -> list[str]:
         """Return readable facts with units, one topic per line; see `fact_lines`."""
-        return fact_lines(self)
+        return [*fact_lines(self), *(self.held.lines() if self.held else ())]
 
 
 def _plain(value: Any) -> Any:

@@ -50,6 +50,7 @@ class Body:
 
     Attributes:
         joints: [T, 22, 3] m, gaps filled, outliers of one frame removed, Gaussian-smoothed (sigma 0.075 s).
+        sharp: the same before smoothing, whose extremes of fast joints are not cut.
         fps: frames per second.
         leg: median length hip-knee-ankle, mean of both sides, m.
         arm: median length shoulder-elbow-wrist, mean of both sides, m.
@@ -60,6 +61,7 @@ class Body:
     """
 
     joints: Array
+    sharp: Array
     fps: float
     leg: float
     arm: float
@@ -81,16 +83,16 @@ def prepare(motion: Motion) -> Body:
     seen = limbs_seen(confidence)
     if confidence is not None:
         joints = _fill(joints, np.asarray(confidence) > VISIBLE)
-    joints = smooth(_median3(joints), 0.075, motion.fps)
+    sharp = _median3(joints)
+    joints = smooth(sharp, 0.075, motion.fps)
     leg = float(np.mean([_length(joints, HIP[s], KNEE[s], ANKLE[s]) for s in SIDES]))
     arm = float(np.mean([_length(joints, SHOULDER[s], ELBOW[s], WRIST[s]) for s in SIDES]))
     floor = rank(joints[:, :, 1].min(axis=1), 0.05)
     ankle = rank(joints[:, [7, 8], 1].min(axis=1), 0.05) - floor
     hips = rank(norm(joints[:, 0] - 0.5 * (joints[:, 1] + joints[:, 2])), 0.5)
     stand = leg + min(max(ankle, 0.0), 0.2 * leg) + 0.7 * hips
-    return Body(
-        joints, float(motion.fps), max(leg, 1e-3), max(arm, 1e-3), floor, max(stand, 1e-3), seen, motion.dimensions
-    )
+    sizes = max(leg, 1e-3), max(arm, 1e-3), floor, max(stand, 1e-3)
+    return Body(joints, sharp, float(motion.fps), *sizes, seen, motion.dimensions)
 
 
 def share_seen(confidence: NDArray[np.float32] | None, joints: Sequence[int]) -> float:

@@ -21,6 +21,8 @@ from vimonet.vimos.annotators.kinematic.closed_answers import (
 )
 from vimonet.vimos.annotators.kinematic.event_questions import events
 from vimonet.vimos.annotators.kinematic.gait_questions import gait
+from vimonet.vimos.annotators.kinematic.held_questions import held
+from vimonet.vimos.annotators.kinematic.joint_questions import joints
 from vimonet.vimos.annotators.kinematic.locomotion_questions import from_picture, travel, turning
 from vimonet.vimos.annotators.kinematic.moment_questions import moments
 from vimonet.vimos.annotators.kinematic.sequence_questions import from_chance, from_parts
@@ -51,6 +53,8 @@ def from_facts(facts: Facts) -> Iterator[Question]:
     yield from events(facts)
     yield from gait(facts)
     yield from moments(facts)
+    yield from joints(facts)
+    yield from held(facts)
     for form in tuple(FORMS.values()):
         if form.ask is not None:
             yield from form.ask(facts)

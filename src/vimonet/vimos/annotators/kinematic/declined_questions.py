@@ -32,7 +32,6 @@ DECLINED = {
     "on_the_beat": "a recording of joints has no sound",
     "load_weight": "joints do not show what things weigh",
     "body_weight": "joints do not show what a body weighs",
-    "effort": "force is not in the joints, only speed and size of the movement",
     "fall_cause": "a slip, a trip and a faint look alike in the joints",
     "suspicious": "guilt is not in the joints, only what is done",
     "real_or_synthetic": "the movement does not show where a file comes from",

@@ -8,6 +8,7 @@ from typing import Any
 
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
+from vimonet.motion.kinematics.pose_at import held_at
 from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, YES_NO, about, halves, verb_slots
 from vimonet.vimos.contrasts import contained, denied
@@ -98,7 +99,7 @@ def from_labels(parts: Sequence[Part], facts: Facts | None, rng: random.Random) 
     yield from _near(parts, absent, facts, rng, evidence)
     yield from _either(parts, absent, rng, evidence)
     yield from _premises(parts, absent, rng, evidence)
-    yield from _in_time(parts, rng, evidence)
+    yield from _in_time(parts, facts, rng, evidence)
     yield from _told(parts, facts, evidence)
     if len({part.action for part in parts}) == 1:
         yield from _kinds(parts, rng, evidence)
@@ -150,7 +151,9 @@ def _premises(
     yield Question("premise", "why_action", CANNOT_TELL, slots, (), _detailed(evidence, because))
 
 
-def _in_time(parts: Sequence[Part], rng: random.Random, evidence: dict[str, Any]) -> Iterator[Question]:
+def _in_time(
+    parts: Sequence[Part], facts: Facts | None, rng: random.Random, evidence: dict[str, Any]
+) -> Iterator[Question]:
     """Ask for all actions, for their times, for one moment and for the longest."""
     doing = [participle(part.action) for part in parts]
     yield Question("order", "list_actions", ", then ".join(doing), {}, (), evidence)
@@ -160,7 +163,10 @@ def _in_time(parts: Sequence[Part], rng: random.Random, evidence: dict[str, Any]
     moment = round(part.start + part.end) / 2
     if c.WHOLE_EVENT.decide(moment - part.start) and c.WHOLE_EVENT.decide(part.end - moment):
         span = {**evidence, "start": part.start, "end": part.end}
-        yield Question("timing", "at_time", participle(part.action), {"t": f"{moment:g}"}, (), span)
+        pose = facts and held_at(facts, moment)
+        yield Question("timing", "at_time", participle(part.action), {"t": f"{moment:g}"}, (), {
+            **span, **({DETAIL: pose} if pose else {}),
+        })  # fmt: skip
     if len(set(doing)) == 1:
         return
     lasts: dict[str, float] = {}

@@ -9,6 +9,7 @@ from vimonet.motion.kinematics import Facts
 from vimonet.vimos.action_labels import third_person
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, aside, verb_slots
 from vimonet.vimos.annotators.kinematic.declined_questions import declined
+from vimonet.vimos.annotators.kinematic.held_questions import held_in_parts
 from vimonet.vimos.annotators.kinematic.label_questions import from_labels
 from vimonet.vimos.types import DETAIL, Part, Question
 
@@ -68,6 +69,7 @@ def asked_by_people(
     own = aside(rng)
     yield from checks(questions, own)
     yield from from_labels(parts, facts, own)
+    yield from held_in_parts(parts, facts)
     yield from declined(facts, own)
 
 
