@@ -45,7 +45,7 @@ WEIGHTS = {
     **{"bnr": 0.27, "cmu": 0.17, "kinder_gator": 0.13, "utd_mhad": 0.10, "nw_ucla": 0.08, "precog": 0.04},
     **{"deepmimic": 0.05, "ase_amp": 0.04, "mimickit_parc": 0.03, "synthetic": 0.13},
     **{"penn_action_2d": 0.12, "pushfit_2d": 0.02, "jhmdb_2d": 0.05, "posetrainer_2d": 0.02, "ground_guide_2d": 0.02},
-    **{"sbu_interaction": 0.06},
+    **{"sbu_interaction": 0.06, "films_2d": 0.05},
 }
 """Share of each source among drawn clips: between its number of clips and equal, to spare small corpora."""
 

@@ -6,6 +6,8 @@ not leftward of the body in every corpus); direction is measured.
 
 from __future__ import annotations
 
+import re
+
 _BNR = {
     "bow": "bow",
     "bye": "wave goodbye",
@@ -192,7 +194,37 @@ _LABELS = {  # labels that are not verb phrases, or whose movement has another n
     "raise the arms to the front with weights": "raise both arms to the front",
     "stand by without a signal": "stand",
     "signal to start the engine (crank)": "signal to start the engine",
+    "fall sideways": "fall",
+    "do pull-ups on a bar": "do pull-ups",
+    "do muscle-ups on a bar": "do muscle-ups",
+    "do inverted (Australian) pull-ups under a low bar": "do inverted pull-ups",
+    "wave one hand": "wave",
+    "wave one hand overhead": "wave",
+    "wave two hands": "wave both hands",
+    "jump straight up": "jump",
+    "bend down and stand up again": "bend down and stand up",
+    "bend down to touch the toes": "touch the toes",
+    "jog on the spot": "run in place",
+    "do alternating forward lunges": "lunge forward",
+    "do diamond push-ups": "do push-ups",
+    "do knee push-ups": "do push-ups",
+    "play the guitar": "strum a guitar",
+    "hang from a bar and raise the legs": "raise the legs hanging from a bar",
+    "kick up to a handstand and do a handstand push-up": "do a handstand push-up",
+    "do push-ups and kick up to a handstand": "do push-ups, kicking up to a handstand",
+    "lie face down and lift arms and legs (superman)": "lift arms and legs lying face down",
+    "lie face down and pull the arms back (lat pull)": "pull the arms back lying face down",
+    "mash or beat food in a bowl": "mash food in a bowl",
+    "rest on the forearms on parallel bars and swing the legs": "swing the legs resting on the forearms",
+    "run up and kick a football; the goalkeeper dives": "kick a ball",
+    "scuba dive": "dive with an air tank",
+    "sit on a sofa and move the arms (a baby)": "sit",
+    "stand and talk to the camera": "talk to the camera",
+    "swing and push up to support on parallel bars": "push up to support on parallel bars",
 }
+
+_SCENES = re.compile(r"(walk|stand|sit) (along|across|towards|inside|through|at|around|in|into|to) ")
+"""Films: the place that follows the verb is not part of the movement."""
 
 
 def action_phrase(source: str, label: str, side: str | None = None) -> str | None:
@@ -211,6 +243,9 @@ def action_phrase(source: str, label: str, side: str | None = None) -> str | Non
     if source == "cmu":
         return next((phrase for word, phrase in _CMU if word in label.lower()), None)
     phrase = _LABELS.get(label)
+    if phrase is None and source == "films_2d":
+        scene = _SCENES.match(label)
+        phrase = scene[1] if scene and " and " not in label else re.sub(r" \(.*?\)", "", label)
     if phrase is None:
         phrase = f"{label} with the body" if label.startswith("make the letter") else label
         if "sword" in phrase or "shield" in phrase or "finishing" in phrase:
