@@ -160,7 +160,9 @@ _TEMPLATE = """\
 {content}
 {{%- endif -%}}
 {{%- endmacro -%}}
-{{{{- bos_token if bos_token is defined and bos_token else '' -}}}}
+{{%- if bos_token is defined and bos_token and not {user_before}.startswith(bos_token) -%}}
+{{{{- bos_token -}}}}
+{{%- endif -%}}
 {{%- set default = {default} -%}}
 {{%- if default and messages[0]['role'] != 'system' -%}}
 {{{{- {system_before} + default + {system_after} -}}}}
