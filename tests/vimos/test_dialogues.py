@@ -56,7 +56,7 @@ def test_an_action_is_matched_by_what_the_chat_names() -> None:
 
 
 def test_a_chat_ends_where_no_question_answers() -> None:
-    told = chats(Question("turn", "turn", "right", {}, (), {"net_turn_deg": -80.0}))
+    told = chats(Question("turn", "turn", "right"))
     assert told["Is it a left turn?"][1] == ("hm, how do you know?", "the turn of hips and shoulders was measured")
     assert len(told["Is it a left turn?"]) == 2  # the third turn asks how long it takes
     assert "does she turn?" not in told

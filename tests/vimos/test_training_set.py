@@ -148,6 +148,18 @@ def test_twins_stand_together(dataset: str) -> None:
     assert all(len(samples[i]["qa_pairs"]) <= 4 for i in range(len(samples)))
 
 
+def test_a_chat_takes_the_place_of_a_question(dataset: str) -> None:
+    without, some = (training_samples(dataset, qa_pairs=4, limit=40, chats=share) for share in (0.0, 1.0))
+    assert all(len(pair) == 2 for sample in (without[i] for i in range(40)) for pair in sample["qa_pairs"])
+    for sample in (some[i] for i in range(40)):
+        *pairs, chat = sample["qa_pairs"]
+        assert len(pairs) <= 3 and all(len(pair) == 2 for pair in pairs)
+        assert len(chat) in (4, 6, 8, 10) and all(isinstance(text, str) and text for text in chat)
+    assert len({sample["qa_pairs"][-1][0] for sample in (some[i] for i in range(40))}) > 10
+    with pytest.raises(InputError, match="between 0 and 1"):
+        training_samples(dataset, chats=2.0)
+
+
 def test_rows_of_real_video_come_more_often(tmp_path: Path) -> None:
     flat = Motion(np.zeros((30, 22, 3), np.float32) + rest(), name="flat", dimensions=2)
     this, that = ((Instruction("a", "a", "What?", answer),) for answer in ("this", "that"))

@@ -48,21 +48,41 @@ _SURE = {
     "measured": "quite sure, it is measured from the joints",
     CANNOT_TELL: "yes, the recording does not show it",
 }
-_BECAUSE = {
-    "parts": "the movement as a whole looks like it",
-    "displacement_m": "the way of the pelvis over the ground was measured",
-    "mean_speed_m_s": "the speed of the pelvis was measured",
-    "net_turn_deg": "the turn of hips and shoulders was measured",
-    "turns": "the turn of hips and shoulders was measured",
-    "hand_over_shoulder_m": "the heights of the hands over the shoulders were measured",
-    "left_m_s": "the speeds of the left and the right limb were measured",
-    "arms_m_s": "the speeds of arms and legs were measured",
-    "posture": "the heights of pelvis, knees and trunk were measured",
-    "steps_s": "the contacts of the feet with the floor were counted",
-    "jump_heights_m": "moments with both feet off the floor were looked for",
-    "period_s": "the repeating movement of a limb was counted",
+_LABELLED = frozenset(
+    (
+        *("action", "first", "last", "after", "before", "order", "order_yes_no", "second_action", "third_action"),
+        *("between", "last_of_two", "longer_action", "takes_longest", "list_actions", "timeline", "at_time", "yes_no"),
+        *("near_yes_no", "choice", "choice_or_none", "either_or", "activity", "caption", "at_beginning", "at_end"),
+        *("sport_or_everyday", "which_sport", "which_exercise", "held_object", "part_time", "part_start", "part_end"),
+    )
+)
+"""Forms whose answers rest on what the movement looks like; all others are measured."""
+
+_MEASURED = {
+    "the way of the pelvis over the ground was measured": (
+        *("displacement", "distance", "sideways_drift", "returns", "leaves_circle", "path_length", "first_half"),
+        "second_half",
+    ),
+    "the speed of the pelvis was measured": ("speed", "pace_change", "top_speed"),
+    "the turn of hips and shoulders was measured": (
+        *("turn", "turn_amount", "turn_count", "first_turn", "last_turn", "turns_both_ways", "same_facing"),
+        *("turn_again", "turn_time"),
+    ),
+    "the heights of the hands over the shoulders were measured": (
+        *("raised_hand", "higher_hand", "hand_over_head", "first_hand_up", "raise_count", "hand_up_time"),
+    ),
+    "the speeds of the limbs were measured": (
+        *("more_active_arm", "more_active_leg", "arms_or_legs", "most_active_limb", "limb_moves", "least_active_limb"),
+    ),
+    "the heights of pelvis, knees and trunk were measured": (
+        *("posture", "posture_start", "posture_end", "posture_change", "goes_low", "stays_on_feet", "torso"),
+    ),
+    "the contacts of the feet with the floor were counted": ("steps", "first_step", "cadence"),
+    "moments with both feet off the floor were looked for": ("jump_count", "both_feet_off", "jump_again"),
+    "the repeating movement of a limb was counted": ("count", "cycle_time", "repeated", "repeated_limb"),
 }
-"""Key of the evidence -> what an answer rests on; any other measure is a measure of the joints."""
+_BECAUSE = {form: why for why, forms in _MEASURED.items() for form in forms}
+"""Form -> what its answer rests on; any other is measured from the joints."""
 
 
 def dialogues_of(questions: Sequence[Question], rng: random.Random) -> list[Chat]:
@@ -145,10 +165,11 @@ def _of_talk(form: str, text: str, about: Question | None, by_form: Mapping[str,
     if about.answer == CANNOT_TELL:
         answer = _SURE[CANNOT_TELL] if form == "certainty" else about.evidence.get(DETAIL, "the joints do not show it")
         return Question("talk", form, str(answer), {}, (), {})
-    known = "label" if "parts" in about.evidence else "measured"
+    labelled = about.form in _LABELLED
     if form == "certainty":
-        return Question("talk", form, _SURE[known], {}, (), {})
-    because = next((why for key, why in _BECAUSE.items() if key in about.evidence), "it was measured from the joints")
+        return Question("talk", form, _SURE["label" if labelled else "measured"], {}, (), {})
+    looks = "the movement as a whole looks like it"
+    because = looks if labelled else _BECAUSE.get(about.form, "it was measured from the joints")
     return Question("talk", form, because, {}, (), {})
 
 

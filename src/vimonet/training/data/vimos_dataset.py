@@ -15,12 +15,13 @@ from vimonet.language import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
 from vimonet.utils.errors import InputError
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
+from vimonet.vimos.dialogues import dialogues_of
 from vimonet.vimos.label_consistency import absent_from
 from vimonet.vimos.parquet import arrays_of
 from vimonet.vimos.question_forms import FORMS, needs, needs_no_legs
 from vimonet.vimos.reading import motion_row, open_rows
-from vimonet.vimos.types import DETAIL, spoken, with_steps
+from vimonet.vimos.types import DETAIL, Question, spoken, with_steps
 from vimonet.vimos.wordings import ask, asked_as
 
 Choice = tuple[str, str, Any, bool, str]
@@ -60,9 +61,10 @@ class VimosDataset:
         chain_of_thought: bool = False,
         random_views: bool = False,
         *,
+        chats: float = 0.0,
         times: NDArray[np.int64],
     ) -> None:
-        self.qa_pairs, self.seed, self.noise, self.epoch = qa_pairs, seed, noise, 0
+        self.qa_pairs, self.seed, self.noise, self.epoch, self.chats = qa_pairs, seed, noise, 0, chats
         self.streams, self.random_views = streams, random_views
         self._rows = rows.with_format("arrow")
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
@@ -134,11 +136,14 @@ class VimosDataset:
                 chosen += [question, *_twin(question, asked)]
         chosen = chosen[: self.qa_pairs]
         rng.shuffle(chosen)
+        pairs: list[tuple[str, ...]] = [self._worded(at, question, rng) for question in chosen]
+        if rng.random() < self.chats and (chat := _chat([asked[i] for i in questions], rng)):
+            pairs[-1:] = [chat]
         return {
             "joints": joints,
             "confidence": None if confidence is None or confidence.min(initial=1.0) > 0.99 else confidence,
             "dimensions": dimensions,
-            "qa_pairs": [self._worded(at, question, rng) for question in chosen],
+            "qa_pairs": pairs,
             "spans": spans,
             "source": row["source"],
             "video": video,
@@ -156,6 +161,17 @@ class VimosDataset:
         if isinstance(words, str):
             return words, self._steps[at].get((words, answer), said)
         return ask(form, rng, people=rng.random() < 0.5, **words), said
+
+
+def _chat(asked: list[Choice], rng: random.Random) -> tuple[str, ...] | None:
+    """Make a chat about a clip of its questions: question, answer, question, answer ...; None without any."""
+    questions = [
+        Question("", form, answer, words, YES_NO if closed else (), {DETAIL: detail})
+        for form, answer, words, closed, detail in asked
+        if not isinstance(words, str)
+    ]
+    chats = dialogues_of(questions, rng)
+    return tuple(text for turn in chats[0] for text in turn) if chats else None
 
 
 _ENDS = {"at_beginning": "first", "at_end": "last"}
@@ -322,6 +338,7 @@ def training_samples(
     chain_of_thought: bool = False,
     random_views: bool = False,
     oversample_2d: int = 1,
+    chats: float = 0.0,
 ) -> VimosDataset:
     """Open a split of a VIMOS dataset as samples.
 
@@ -337,6 +354,7 @@ def training_samples(
         chain_of_thought: state the steps of an answer where the dataset has them (`vimonet.vimos.types.with_steps`).
         random_views: project 3D motion to 2D keypoints in a random view, anew each epoch; questions about depth go.
         oversample_2d: repetitions per epoch of the few 2D rows of real video.
+        chats: share of the samples in which a chat of several turns takes the place of a question.
 
     Raises:
         InputError: no dataset, no such split, a test split, or no row left.
@@ -354,8 +372,11 @@ def training_samples(
             raise InputError(f"{dataset}: no row of split '{split}' has {streams}; choose other data.streams.")
     if oversample_2d < 1:
         raise InputError(f"data.oversample_2d is {oversample_2d}; it must be a whole number of at least 1.")
+    if not 0.0 <= chats <= 1.0:
+        raise InputError(f"data.chats is {chats}; it must be a share between 0 and 1.")
+    times = _times(rows, oversample_2d)
     return VimosDataset(
-        rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, times=_times(rows, oversample_2d)
+        rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, chats=chats, times=times
     )
 
 
