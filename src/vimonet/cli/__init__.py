@@ -38,7 +38,7 @@ video (.mp4, .mov, .mkv ...: the movement of the person in it), folders of these
 _COMMANDS = {
     **{name: name for name in ("ask", "caption", "pose", "inspect")},
     **{"render": "inspect", "index": "search", "search": "search"},
-    **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "demo")},
+    **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch", "demo")},
 }
 """Command -> the file here that adds it, in the order of the help."""
 

@@ -31,7 +31,7 @@ from vimonet.model.processing_vimonet import ViMoNetProcessor, build_processor
 from vimonet.model.towers.video_towers import VideoTower, clip_frames, load_video_tower
 from vimonet.model.video_processing_vimonet import build_video_processor
 from vimonet.utils.errors import InputError, first_line
-from vimonet.weights import model_source
+from vimonet.weights import model_source, part_source
 
 Place = str | PathLike[str]
 
@@ -71,7 +71,7 @@ def build_model(
         config.video_frames = clip_frames(config.video_config) or config.video_frames
     add_special_tokens(tokenizer, video=has_video)
     if isinstance(language_model, (str, PathLike)):
-        language_model = AutoModelForCausalLM.from_pretrained(language_model)
+        language_model = AutoModelForCausalLM.from_pretrained(part_source(language_model))
     towers = {"motion": _encoder(motion_tower), "keypoint": _encoder(keypoint_tower)}
     for name, tower in towers.items():
         if tower is not None:
@@ -164,7 +164,7 @@ def compose(
     """Compose a model from saved parts.
 
     Args:
-        llm: folder or hub id of a causal language model with its tokenizer.
+        llm: folder or hub id of a causal language model with its tokenizer, or one of `vimonet.weights.PARTS`.
         video: folder or hub id of a vision or video backbone (see `load_video_tower`); None: no video tower.
         motion_tokenizer: folder of a VQ-VAE with its feature extractor (``vimonet train motion-tokenizer``, or
             ``vimonet convert t2m-gpt --mean --std``); None: no motion tower.
@@ -270,6 +270,7 @@ def _load_language_model(source: Place, dtype: str) -> tuple[Any, Any]:
     kinds = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16")}
     if dtype != "auto" and dtype not in kinds:
         raise InputError(f"dtype {dtype!r} is not known; use auto, {', '.join(kinds)}.")
+    source = part_source(source)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         model = _whole(AutoModelForCausalLM, source, dtype=kinds.get(dtype, "auto"))

@@ -60,7 +60,9 @@ def read_object(path: str | os.PathLike[str], hint: str) -> dict[str, Any]:
 
 
 def cache_folder() -> Path:
-    """Return ``$XDG_CACHE_HOME/vimonet``, or the platform's usual folder for caches."""
+    """Return ``$VIMONET_CACHE``, else ``$XDG_CACHE_HOME/vimonet``, else the platform's usual folder for caches."""
+    if os.environ.get("VIMONET_CACHE"):
+        return Path(os.environ["VIMONET_CACHE"])
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "vimonet"
     if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):

