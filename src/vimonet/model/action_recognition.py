@@ -24,7 +24,7 @@ TEMPERATURE = 0.05
 
 _SMOOTHED = 5  # tokens, one second: shorter actions are seldom labelled
 _SHORTEST = 3  # tokens of a span; a shorter one joins its neighbour
-_NAMED = 0.1  # least probability of a second name
+_NAMED = 0.15  # least probability of a second name
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def fact_lines(facts: Facts) -> list[str]:
         ("hands", _hands(facts)),
         ("activity", _activity(facts)),
         ("repeats", _repeats(facts)),
-        ("knees", _knees(facts)),
+        ("feet", _feet(facts)),
         ("not seen", [limb for limb, seen in facts.seen.items() if not seen]),
     ):
         told = ", ".join(part for part in parts if part)
@@ -131,8 +131,7 @@ def _posture(facts: Facts) -> Iterator[str]:
 
 def _trunk(facts: Facts) -> Iterator[str]:
     if facts.trunk_inclination is not None:
-        yield c.TRUNK.name(facts.trunk_inclination) or ""
-        yield f"at most {facts.trunk_inclination:.0f} degrees from upright"
+        yield c.TRUNK.name(facts.trunk_inclination) or f"{facts.trunk_inclination:.0f} degrees from upright at most"
 
 
 def _steps(facts: Facts) -> Iterator[str]:
@@ -211,10 +210,8 @@ def _repeats(facts: Facts) -> Iterator[str]:
     yield f"every {again.period:.1f} s"
 
 
-def _knees(facts: Facts) -> Iterator[str]:
-    for side, degrees in (facts.knee_flexion or {}).items():
-        yield f"{side} bends to {degrees:.0f} degrees"
+def _feet(facts: Facts) -> Iterator[str]:
     if facts.foot_height and facts.leg_length:
         apart = facts.foot_height["left"] - facts.foot_height["right"]
         if c.HIGHER_FOOT.decide(abs(apart) / facts.leg_length):
-            yield f"{c.side_of(apart)} foot goes higher, {max(facts.foot_height.values()):.1f} m"
+            yield f"{c.side_of(apart)} goes higher, {max(facts.foot_height.values()):.1f} m"
