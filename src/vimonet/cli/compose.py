@@ -49,6 +49,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     between.add_argument("--video-tokens", type=int, metavar="N", help="token budget of a video (default: 256)")
     between.add_argument("--video-frames", type=int, metavar="N", help="key frames of a video (default: 8)")
+    parser.add_argument(
+        "--context",
+        nargs="+",
+        choices=("actions", "facts", "seen"),
+        default=(),
+        help="what the prompt holds as text beside the clips' tokens (default: nothing)",
+    )
     parser.set_defaults(run=_compose)
 
 
@@ -79,6 +86,7 @@ def _compose(args: argparse.Namespace) -> int:
             system=args.system,
             dtype=args.dtype,
             seed=args.seed,
+            context=list(args.context),
             **settings,
         )
         composed.save(folder)

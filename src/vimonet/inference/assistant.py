@@ -144,7 +144,9 @@ class Assistant:
     ) -> InputBuilder:
         contexts = None
         if self.config.context or leave_out:
-            contexts = PromptContexts(self.processor, self.config, self._recogniser, leave_out)
+            tower = self.model.vimonet.video_tower
+            classifier = tower.backbone if tower is not None and "seen" in self.config.context else None
+            contexts = PromptContexts(self.processor, self.config, self._recogniser, classifier, leave_out)
         return InputBuilder(
             self.processor, self.config, self.name, fps=fps, frames=frames, contexts=contexts, history=history
         )

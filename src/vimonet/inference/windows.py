@@ -20,6 +20,7 @@ from vimonet.model.configuration_vimonet import CONTEXT_PARTS
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.model.prompt_context import write_context
+from vimonet.model.seen import seen_text
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames
@@ -89,6 +90,7 @@ class PromptContexts:
     Args:
         processor, config: of the model.
         recogniser: names actions; None for a model whose tokens are not aligned with phrases.
+        classifier: image tower that names what is seen; None for a model without one.
         leave_out: parts of the prompt to leave out: ``tokens`` of the clips, ``facts``, ``actions`` or ``seen``.
 
     Raises:
@@ -96,24 +98,38 @@ class PromptContexts:
     """
 
     def __init__(
-        self, processor: ViMoNetProcessor, config: Any, recogniser: ActionRecogniser | None, leave_out: Sequence[str]
+        self,
+        processor: ViMoNetProcessor,
+        config: Any,
+        recogniser: ActionRecogniser | None,
+        classifier: Any,
+        leave_out: Sequence[str],
     ) -> None:
         unknown = sorted(set(leave_out) - {"tokens", *CONTEXT_PARTS})
         if unknown:
             raise InputError(
                 f"a prompt has no part {unknown[0]!r} to leave out; it has tokens, {', '.join(CONTEXT_PARTS)}."
             )
-        self.processor, self.recogniser = processor, recogniser
+        self.processor, self.recogniser, self.classifier = processor, recogniser, classifier
         self.parts = tuple(part for part in config.context if part not in leave_out)
         self.tokens = "tokens" not in leave_out
         self._actions: dict[int, tuple[MeasuredClip, tuple[Recognised, ...]]] = {}
+        self._seen: dict[int, tuple[VideoFrames, str]] = {}
 
     def __call__(self, window: WindowInput) -> str:
         """Write the context of a window; several clips are not measured, because any could be meant."""
         clip = window.clip
         facts = clip.facts if clip is not None and "facts" in self.parts else None
         actions = self._recognise(clip) if clip is not None and "actions" in self.parts else ()
-        return write_context(self.parts, facts=facts, actions=actions, clip=bool(window.inputs_read))
+        seen = self._see(window.videos[0]) if len(window.videos) == 1 and "seen" in self.parts else ""
+        return write_context(self.parts, facts=facts, actions=actions, seen=seen, clip=bool(window.inputs_read))
+
+    def _see(self, frames: VideoFrames) -> str:
+        if self.classifier is None:
+            return ""
+        if id(frames) not in self._seen:
+            self._seen[id(frames)] = frames, seen_text(frames, self.classifier)
+        return self._seen[id(frames)][1]
 
     def _recognise(self, clip: MeasuredClip) -> tuple[Recognised, ...]:
         if self.recogniser is None:

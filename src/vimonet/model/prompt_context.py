@@ -33,7 +33,7 @@ def write_context(
         parts: parts to hold, out of `CONTEXT_PARTS` of the configuration.
         facts: measured facts; None without a motion.
         actions: recognised actions in order of time.
-        seen: names of what an image encoder sees; empty without a video.
+        seen: line of `vimonet.model.seen.seen_text`; empty without a video.
         clip: whether the prompt holds a clip or any part.
     """
     held = set(parts)
@@ -41,7 +41,7 @@ def write_context(
     if "actions" in held and actions:
         lines.append(f"looks like: {'; then '.join(map(_named, actions))}")
     if "seen" in held and seen:
-        lines.append(f"seen: {seen}")
+        lines.append(seen)
     if "facts" in held and facts is not None:
         lines += facts.lines()
     if not lines:

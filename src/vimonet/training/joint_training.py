@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from vimonet.model import (
     count_parameters,
 )
 from vimonet.model.action_recognition import ActionRecogniser
+from vimonet.model.seen import seen_text
 from vimonet.training.config import LoraSettings, TrainingConfig
 from vimonet.training.data.collator import Collator, FrameCache
 from vimonet.training.data.contexts import ContextWriter, draw_dropped
@@ -127,7 +129,11 @@ def _context_writer(model: ViMoNetForConditionalGeneration, processor: ViMoNetPr
     recogniser = None
     if model.config.action_phrases and "actions" in model.config.context:
         recogniser = ActionRecogniser(model, processor.tokenizer).frozen()
-    return ContextWriter(tuple(model.config.context), recogniser)
+    seen = None
+    if "seen" in model.config.context and model.vimonet.video_tower is not None:
+        classifier = copy.deepcopy(model.vimonet.video_tower.backbone).eval()
+        seen = partial(seen_text, classifier=classifier)
+    return ContextWriter(tuple(model.config.context), recogniser, seen)
 
 
 def _readable(model: ViMoNetForConditionalGeneration, samples: Any) -> Any:

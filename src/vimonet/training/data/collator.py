@@ -58,7 +58,7 @@ class Collator:
         phrases: action phrases that label motion tokens (`vimonet.training.objective`); () for no labels.
         frame_processor: video processor of the model; None for a model without a video tower.
         video_frames: function from a sample's video to its frames, such as a `FrameCache`; None: decode every time.
-        context: function from a sample and its features to the context of its prompt, such as a `ContextWriter`; None:
+        context: function from a sample, its features and key frames to the context of its prompt (`ContextWriter`); None:
             no context.
 
     Raises:
@@ -76,7 +76,7 @@ class Collator:
     phrases: Sequence[str] = ()
     frame_processor: ViMoNetVideoProcessor | None = None
     video_frames: Callable[[Video], VideoFrames] | None = None
-    context: Callable[[Sample, NDArray[np.float32] | None], str] | None = None
+    context: Callable[[Sample, NDArray[np.float32] | None, VideoFrames | None], str] | None = None
 
     def __post_init__(self) -> None:
         self._encoder = ChatEncoder(self.tokenizer, self.chat_template, self.fold_questions, self.supervise)
@@ -86,12 +86,13 @@ class Collator:
         """Collate `samples` to a batch (see the class)."""
         groups = np.array([group_of(sample) for sample in samples], np.int64)
         extracted = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
+        decoded = [self._video_frames(sample) for sample in samples]
         contexts = [
-            "" if self.context is None else self.context(*pair) for pair in zip(samples, extracted, strict=True)
+            "" if self.context is None else self.context(*of) for of in zip(samples, extracted, decoded, strict=True)
         ]
         tokens = [TOKENS not in sample.get("dropped", ()) for sample in samples]
         features = [values if kept else None for values, kept in zip(extracted, tokens, strict=True)]
-        video_frames = [self._video_frames(s) if kept else None for s, kept in zip(samples, tokens, strict=True)]
+        video_frames = [frames if kept else None for frames, kept in zip(decoded, tokens, strict=True)]
         packed = [
             one
             for number, sample in enumerate(samples)

@@ -15,6 +15,7 @@ from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
 from vimonet.training.data import Sample, Video
 from vimonet.training.data.sampling import rng_of
+from vimonet.video import VideoFrames
 
 TOKENS = "tokens"
 """Name of the clips' tokens among the parts of a prompt that can be dropped."""
@@ -26,19 +27,26 @@ class ContextWriter:
     Args:
         parts: parts that the model reads (``context`` of its config).
         recogniser: names actions; a copy that training does not change, so that a sample gives the same text.
-        seen_text: function from a video to the names of what is seen in it; None without an image encoder.
+        seen_text: function from key frames to the names of what is seen in them; None without an image classifier.
     """
 
     def __init__(
         self,
         parts: tuple[str, ...],
         recogniser: ActionRecogniser | None = None,
-        seen_text: Callable[[Video], str] | None = None,
+        seen_text: Callable[[Any], str] | None = None,
     ) -> None:
         self.parts, self.recogniser, self.seen_text = parts, recogniser, seen_text
+        self._seen: dict[Video, str] = {}
 
-    def __call__(self, sample: Sample, features: NDArray[np.float32] | None) -> str:
-        """Write the context of a sample without the parts in ``sample["dropped"]``."""
+    def __call__(self, sample: Sample, features: NDArray[np.float32] | None, frames: VideoFrames | None = None) -> str:
+        """Write the context of a sample without the parts in ``sample["dropped"]``.
+
+        Args:
+            sample: the sample.
+            features: features of its motion; None without.
+            frames: key frames of its video; None without.
+        """
         held = [part for part in self.parts if part not in sample.get("dropped", ())]
         joints, video, dimensions = sample.get("joints"), sample.get("video"), sample.get("dimensions", 3)
         facts = None
@@ -47,7 +55,11 @@ class ContextWriter:
             facts = measure(Motion(joints, confidence=sample.get("confidence"), dimensions=dimensions))
         if features is not None and "actions" in held and self.recogniser is not None:
             actions = self.recogniser(torch.from_numpy(features), dimensions)
-        seen = self.seen_text(video) if "seen" in held and video is not None and self.seen_text is not None else ""
+        seen = ""
+        if "seen" in held and video is not None and frames is not None and self.seen_text is not None:
+            if video not in self._seen:
+                self._seen[video] = self.seen_text(frames)
+            seen = self._seen[video]
         return write_context(held, facts=facts, actions=actions, seen=seen)
 
 
