@@ -102,9 +102,18 @@ def poses_folder(named: str | None = None) -> Path | None:
 
 @lru_cache(maxsize=1)
 def read_films(root: str | None, folder: Path) -> tuple[Film, ...]:
-    """Read the films that were looked at, in the order of the index."""
+    """Read the films that were looked at, in the order of the index; of train those whose licence is stated."""
     known = looked_at(folder)
-    return tuple(_film(row, known[row["file"]], root, folder) for row in films(root) if row["file"] in known)
+    return tuple(
+        _film(row, known[row["file"]], root, folder)
+        for row in films(root)
+        if row["file"] in known and (row["split"] != "train" or _may_teach(row))
+    )
+
+
+def _may_teach(row: dict[str, Any]) -> bool:
+    """Tell whether the licence as stated allows research or more; shipped weights learn from no other film."""
+    return not str(row["licence"]).lower().startswith(("none", "no licence"))
 
 
 def _film(row: dict[str, Any], found: dict[str, Any], root: str | None, folder: Path) -> Film:
