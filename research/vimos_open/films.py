@@ -113,7 +113,8 @@ def read_films(root: str | None, folder: Path) -> tuple[Film, ...]:
 
 def _may_teach(row: dict[str, Any]) -> bool:
     """Tell whether the licence as stated allows research or more; shipped weights learn from no other film."""
-    return not str(row["licence"]).lower().startswith(("none", "no licence"))
+    stated = str(row["licence"]).lower()
+    return not stated.startswith("none stated") and "no terms stated" not in stated
 
 
 def _film(row: dict[str, Any], found: dict[str, Any], root: str | None, folder: Path) -> Film:
