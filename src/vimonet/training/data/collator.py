@@ -58,8 +58,8 @@ class Collator:
         phrases: action phrases that label motion tokens (`vimonet.training.objective`); () for no labels.
         frame_processor: video processor of the model; None for a model without a video tower.
         video_frames: function from a sample's video to its frames, such as a `FrameCache`; None: decode every time.
-        context: function from a sample, its features and key frames to the context of its prompt (`ContextWriter`); None:
-            no context.
+        context: function from a sample, its features and key frames to the context of its prompt, such as a
+            `ContextWriter`; None: no context.
 
     Raises:
         InputError: a clip longer than the feature extractor's window, an unreadable video, a video without a video
