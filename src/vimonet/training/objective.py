@@ -100,7 +100,10 @@ class TokenPhraseLoss:
         self._embeddings = model.get_input_embeddings()
         self._tokenizer, self._phrases = tokenizer, tuple(phrases)
         self._tokens: dict[str, Tensor] = {}
-        for name, projector in model.vimonet.translators.named_children():
+        translators: Any = model.vimonet.translators
+        # PEFT trains a copy of a part that is saved beside the adapters.
+        trained = getattr(translators, "modules_to_save", None)
+        for name, projector in (translators if trained is None else trained["default"]).named_children():
             if name in ("motion", "keypoint"):
                 projector.register_forward_hook(self._watch(name))
 
