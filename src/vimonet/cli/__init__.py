@@ -36,7 +36,7 @@ video (.mp4, .mov, .mkv ...: the movement of the person in it), folders of these
 
 
 _COMMANDS = {
-    **{name: name for name in ("ask", "caption", "pose", "inspect")},
+    **{name: name for name in ("ask", "chat", "caption", "pose", "inspect")},
     **{"render": "inspect", "index": "search", "search": "search"},
     **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch", "demo")},
 }

@@ -42,6 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="print every measurement that bears on the question, not only contradictions; -o marks their spans",
     )
+    shared.add_leaving_out(ask)
     endpoint = ask.add_argument_group("a language model behind an endpoint", "it reads the motion as text")
     shared.add_flag(endpoint, "--base-url")
     shared.add_flag(endpoint, "--llm-model")
@@ -66,6 +67,10 @@ def _ask(args: argparse.Namespace) -> int:
     video: Any = (clips.videos[0] if len(clips.videos) == 1 else clips.videos) or None
     asked = [(question, motion, video) for question in questions]
     options: dict[str, Any] = {"evidence": args.evidence, "answer_policy": args.answer_policy}
+    if args.leave_out:
+        if args.base_url:
+            raise InputError("--no-facts and the like belong to a model of this machine; leave them or --base-url out.")
+        options["leave_out"] = args.leave_out
     answers = clips.assistant.ask_batch(asked, frames=args.frames, **options)
     named: Any = recordings[0] if len(recordings) == 1 else recordings
     for question, answer in zip(questions, answers, strict=True):

@@ -38,6 +38,10 @@ FLAGS: dict[str, dict[str, Any]] = {
         "help": "form in which the endpoint reads a motion: facts (measurements), series (facts and joint angles over "
         "time) or image (series and a strip of poses) (default: series)",
     },
+    "--no-actions": {"dest": "leave_out", "help": "leave the recognised actions out of the prompt"},
+    "--no-facts": {"dest": "leave_out", "help": "leave the measured facts out of the prompt"},
+    "--no-seen": {"dest": "leave_out", "help": "leave what the image encoder sees out of the prompt"},
+    "--no-tokens": {"dest": "leave_out", "help": "leave the tokens of motion and video out of the prompt"},
     "--output": {"help": "write the result here"},
     "--overwrite": {"action": "store_true", "help": "replace a dataset of other settings in --output"},
     "--retrieval-model": {"metavar": "DIR", "help": "folder of a text-motion encoder (default: the shipped one)"},
@@ -81,6 +85,13 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
     group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
     group.add_argument("--format", help="format of the recording")
+
+
+def add_leaving_out(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that leave a part out of the prompt, of a model that reads a context (mini)."""
+    group = parser.add_argument_group("parts of the prompt", "for ablations of a model that reads a context")
+    for part in ("facts", "actions", "tokens", "seen"):
+        add_flag(group, f"--no-{part}", action="append_const", const=part, default=[])
 
 
 def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:

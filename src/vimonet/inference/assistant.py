@@ -28,6 +28,7 @@ import torch
 
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
 from vimonet.inference.answer_policy import AnswerPolicy, policy_of, raw
+from vimonet.inference.chat import Chat
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.language import growing_without_repeats, without_repeats
 from vimonet.model.action_recognition import ActionRecogniser
@@ -103,7 +104,7 @@ class Assistant:
         Raises:
             InputError: an unusable question or recording, or a video of which this model reads nothing.
         """
-        builder = self._builder(fps, frames, leave_out)
+        builder = self.builder(fps, frames, leave_out)
         return self._ask(builder, [(question, motion, video)], max_new_tokens, evidence, answer_policy)[0]
 
     def caption(
@@ -132,24 +133,40 @@ class Assistant:
         leave_out: Sequence[str] = (),
     ) -> list[Answer]:
         """Answer many (question, motion) pairs or (question, motion, video) triples in order, in batches; see `ask`."""
-        builder = self._builder(fps, frames, leave_out)
+        builder = self.builder(fps, frames, leave_out)
         return self._ask(builder, asked, max_new_tokens, evidence, answer_policy)
 
-    def _builder(
+    def builder(
         self,
         fps: float | None = None,
         frames: int | None = None,
         leave_out: Sequence[str] = (),
-        history: Sequence[tuple[str, str]] = (),
     ) -> InputBuilder:
+        """Make a builder of inputs, which reads and measures each recording once; arguments as in `ask`."""
         contexts = None
         if self.config.context or leave_out:
             tower = self.model.vimonet.video_tower
             classifier = tower.backbone if tower is not None and "seen" in self.config.context else None
             contexts = PromptContexts(self.processor, self.config, self._recogniser, classifier, leave_out)
-        return InputBuilder(
-            self.processor, self.config, self.name, fps=fps, frames=frames, contexts=contexts, history=history
-        )
+        return InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames, contexts=contexts)
+
+    def chat(self, motion: Any = None, video: Any = None, **options: Any) -> Chat:
+        """Begin a chat about a recording; arguments as in `ask`."""
+        return Chat(self, motion, video, **options)
+
+    def answer_with(
+        self,
+        builder: InputBuilder,
+        question: str,
+        motion: Any = None,
+        video: Any = None,
+        *,
+        max_new_tokens: int = 48,
+        evidence: bool = False,
+        answer_policy: str | None = None,
+    ) -> Answer:
+        """Answer one question with a builder that holds the recording and the chat so far."""
+        return self._ask(builder, [(question, motion, video)], max_new_tokens, evidence, answer_policy)[0]
 
     @cached_property
     def _recogniser(self) -> ActionRecogniser | None:
@@ -191,7 +208,7 @@ class Assistant:
         With the ``raw`` policy and one window, words come as the model generates them. Otherwise the whole answer is
         decided first.
         """
-        builder = self._builder(fps, frames)
+        builder = self.builder(fps, frames)
         windows = builder.windows(self._check_question(question), motion, video)
         if policy_of(answer_policy or self.config.answer_policy) is raw and len(windows) == 1:
             return growing_without_repeats(self._tokens(windows[0], max_new_tokens))
@@ -217,7 +234,7 @@ class Assistant:
         """
         from vimonet.inference.attention import answer_attention, projector_attention
 
-        builder = self._builder(fps, frames)
+        builder = self.builder(fps, frames)
         found: list[TemporalAttention] = []
         for window in builder.windows(self._check_question(question), motion, video):
             if not window.inputs_read:

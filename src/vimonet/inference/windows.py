@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from vimonet.inference.answer import MeasuredClip
-from vimonet.model.action_recognition import ActionRecogniser, Recognised
+from vimonet.model.action_recognition import MOST_SPANS, ActionRecogniser, Recognised, joined_spans
 from vimonet.model.configuration_vimonet import CONTEXT_PARTS
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.processing_vimonet import ViMoNetProcessor
@@ -135,13 +135,20 @@ class PromptContexts:
         if self.recogniser is None:
             return ()
         if id(clip) not in self._actions:
-            motion = clip.motion
-            values = self.processor.feature_extractor.extract_joints(
-                motion.joints, motion.confidence, motion.dimensions
-            )
             # Keep the clip: once it is freed, its id may name another.
-            self._actions[id(clip)] = clip, self.recogniser(torch.from_numpy(values), motion.dimensions)
+            self._actions[id(clip)] = clip, self._over_windows(clip.motion, self.recogniser)
         return self._actions[id(clip)][1]
+
+    def _over_windows(self, motion: Motion, recogniser: ActionRecogniser) -> tuple[Recognised, ...]:
+        """Recognise a motion of any length, window by window, and join what goes on across a cut."""
+        extractor = self.processor.feature_extractor
+        spans: list[Recognised] = []
+        for first, last in split_windows(motion.frames, int(extractor.max_frames)):
+            confidence = None if motion.confidence is None else motion.confidence[first:last]
+            values = extractor.extract_joints(motion.joints[first:last], confidence, motion.dimensions)
+            found = recogniser(torch.from_numpy(values), motion.dimensions)
+            spans += [span.moved(first / motion.fps) for span in found]
+        return joined_spans(spans, MOST_SPANS)
 
 
 class InputBuilder:
@@ -154,6 +161,8 @@ class InputBuilder:
         fps: frames per second of arrays of joints.
         frames: key frames of a video; None for the number in the config.
         contexts: writes the context of each prompt; None for a model that reads none.
+
+    Attributes:
         history: earlier questions and answers about the recording.
     """
 
@@ -166,11 +175,11 @@ class InputBuilder:
         fps: float | None = None,
         frames: int | None = None,
         contexts: PromptContexts | None = None,
-        history: Sequence[tuple[str, str]] = (),
     ):
         self.processor, self.config, self.name = processor, config, name
         self.fps, self.frames = fps, frames
-        self.contexts, self.history = contexts, tuple(history)
+        self.contexts = contexts
+        self.history: tuple[tuple[str, str], ...] = ()
         self._motions: dict[Any, tuple[Any, RecordedMotion]] = {}
         self._video_frames: dict[Any, tuple[Any, VideoFrames]] = {}
 
@@ -204,6 +213,11 @@ class InputBuilder:
             one = recorded[0].whole if len(recorded) == 1 else None
             return [WindowInput(question, motions, shown, 0.0, end, one, one)]
         found = []
+        whole = recorded[0]
+        if len(whole.windows) > 1 and self.contexts is not None and {"actions", "facts"} <= set(self.contexts.parts):
+            # One answer for a whole recording: facts and actions are read as text, the tokens of windows are not.
+            motion = whole.whole.motion
+            return [WindowInput(question, (motion,), (), 0.0, motion.duration, whole.whole, whole.whole, tokens=False)]
         for clip, start, end in recorded[0].windows:
             shown = self._beside(videos, start, end)
             found.append(WindowInput(question, (clip.motion,), shown, start, end, clip, recorded[0].whole))

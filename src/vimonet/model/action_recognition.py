@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -39,6 +39,27 @@ class Recognised:
     start: float
     end: float
     actions: tuple[tuple[str, float], ...]
+
+    def moved(self, seconds: float) -> Recognised:
+        """Return the span with its times moved by `seconds`."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
+
+
+MOST_SPANS = 12
+"""Spans that a prompt holds of a long recording; of more, the shortest are left out."""
+
+
+def joined_spans(spans: Sequence[Recognised], most: int) -> tuple[Recognised, ...]:
+    """Join neighbours of one action, and keep the `most` longest, in order of time."""
+    joined: list[Recognised] = []
+    for span in spans:
+        if joined and joined[-1].actions[0][0] == span.actions[0][0]:
+            longer = max(joined[-1], span, key=lambda one: one.end - one.start)
+            joined[-1] = replace(longer, start=joined[-1].start, end=span.end)
+        else:
+            joined.append(span)
+    kept = sorted(joined, key=lambda span: span.start - span.end)[:most]
+    return tuple(sorted(kept, key=lambda span: span.start))
 
 
 def phrase_embeddings(weight: Tensor, tokenizer: Any, phrases: Sequence[str]) -> Tensor:
