@@ -38,7 +38,16 @@ def package(tmp_path, monkeypatch):
     folder = tmp_path / "site" / "tiny_tower_package"
     (folder / "models").mkdir(parents=True)
     (folder / "__init__.py").write_text("raise RuntimeError('imported')")
-    published = {f"_{key}": value for key, value in tiny_backbone("efficientnet_lite").state_dict().items()}
+    model = tiny_backbone("efficientnet_lite")
+    published = {
+        ".".join(
+            part if part.isdigit() or part in ("weight", "bias") or "running" in part else f"_{part}"
+            for part in key.split(".")
+        ): value
+        for key, value in model.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    assert "_blocks.0._depthwise_conv.weight" in published and "_bn0.running_var" in published
     torch.save(published, folder / "models" / "tiny.pth")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     return folder / "models" / "tiny.pth"
@@ -53,8 +62,7 @@ def part(file, calls=None, **changes):
         model = tiny_backbone("efficientnet_lite")
         for parameter in model.parameters():
             parameter.data.zero_()
-        state = pretrained_parts.read_state_dict(files[0])
-        model.load_state_dict({key.removeprefix("_"): value for key, value in state.items()})
+        model.load_state_dict(pretrained_parts.rename_published(pretrained_parts.read_state_dict(files[0])))
         model.save_pretrained(out)
 
     sha = hashlib.sha256(file.read_bytes()).hexdigest()

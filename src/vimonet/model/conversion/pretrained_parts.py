@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vimonet.model.towers.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel, fold_published
+from vimonet.model.towers.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel, rename_published
 from vimonet.model.weight_files import new_folder, read_state_dict
 from vimonet.utils.errors import InputError, first_line
 from vimonet.weights import part_folder
@@ -247,7 +247,7 @@ def _unpack_image_tower(files: list[Path], out: Path) -> None:
     words = dict(line.split("\t", 1) for line in lemmas.read_text(encoding="utf-8").splitlines())
     names = [words[synset] for synset in synsets.read_text(encoding="utf-8").split()]
     model = EfficientNetLiteModel(EfficientNetLiteConfig(id2label=dict(enumerate(names))))
-    model.load_state_dict(fold_published(read_state_dict(weights)))
+    model.load_state_dict(rename_published(read_state_dict(weights)))
     model.save_pretrained(out)
 
 
@@ -288,7 +288,7 @@ MINI = {
                 "1b8babda187421a4bde0c9c5a197c36f6bdda962f7ca11ffb2813806cbb2178f",
             ),
         ),
-        "2b66e44f3640ab3a6b145c7cb7bd1b237d635f80bed4ed256205e4584a1ece99",
+        "8f64148a8488dfbf75053b6bf9622b1b5b6e2768bd37432128e92496afee1581",
         _unpack_image_tower,
     ),
 }

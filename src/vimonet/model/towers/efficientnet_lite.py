@@ -1,9 +1,8 @@
 """Define EfficientNet-Lite, an image classifier made for phones, as a tower: a grid of features, and class logits.
 
-EfficientNet (Tan and Le, ICML 2019, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6 for swish. Batch
-norms are folded into the convolutions before them: a third faster, and the same in training as in use. Names are
-those of the PyTorch port of the published weights, but for the underscores before them. Convolutions pad as TensorFlow
-does ("SAME"): more at the right and bottom.
+EfficientNet (Tan and Le, ICML 2019, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6 for swish. Modules
+are named as in the PyTorch port of its published weights, but for the underscores before their names. Convolutions pad
+as TensorFlow does ("SAME"): more at the right and bottom.
 """
 
 from __future__ import annotations
@@ -26,11 +25,6 @@ _LITE0 = (
     *((3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
 )
 """Stages of EfficientNet-Lite0: blocks, kernel, stride of the first block, expansion, channels."""
-_NORMS = {
-    **{"conv_stem": "bn0", "conv_head": "bn1"},
-    **{"expand_conv": "bn0", "depthwise_conv": "bn1", "project_conv": "bn2"},
-}
-"""Convolution -> the batch norm behind it, as published."""
 
 
 @strict
@@ -43,6 +37,7 @@ class EfficientNetLiteConfig(PreTrainedConfig):
         hidden_size: width of a feature.
         stem: channels of the first convolution.
         stages: per stage its blocks, kernel, stride, expansion and channels.
+        batch_norm_eps, batch_norm_momentum: of every batch norm; momentum as PyTorch counts it.
         id2label: names of the classes; their number is the number of logits.
     """
 
@@ -53,6 +48,8 @@ class EfficientNetLiteConfig(PreTrainedConfig):
     hidden_size: int = 1280
     stem: int = 32
     stages: Any = _LITE0
+    batch_norm_eps: float = 1e-3
+    batch_norm_momentum: float = 0.01
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Read stages from JSON's lists."""
@@ -79,7 +76,7 @@ class SameConv(nn.Conv2d):
     """Convolve with TensorFlow's padding: an output of ceil(size / stride)."""
 
     def __init__(self, into: int, out: int, kernel: int, stride: int = 1, groups: int = 1):
-        super().__init__(into, out, kernel, stride, groups=groups)
+        super().__init__(into, out, kernel, stride, groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, C, H, W] to [N, C', ceil(H / stride), ceil(W / stride)]."""
@@ -89,25 +86,41 @@ class SameConv(nn.Conv2d):
             return super().forward(x)
         if all(total % 2 == 0 for total in lacking):  # the same at both ends: no copy of the input
             across, down = (total // 2 for total in lacking)
-            return nn.functional.conv2d(x, self.weight, self.bias, self.stride, (down, across), groups=self.groups)
+            return nn.functional.conv2d(x, self.weight, None, self.stride, (down, across), groups=self.groups)
         return super().forward(nn.functional.pad(x, [part for n in lacking for part in (n // 2, n - n // 2)]))
+
+
+class Norm(nn.BatchNorm2d):
+    """Normalise by running statistics in float32, whatever dtype weights and buffers of a composed model have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, C, H, W] to the same shape and dtype."""
+        if self.training or self.running_mean is None or self.running_var is None:
+            return super().forward(x)
+        mean, var, weight, bias = (
+            part.float() for part in (self.running_mean, self.running_var, self.weight, self.bias)
+        )
+        return nn.functional.batch_norm(x, mean, var, weight, bias, eps=self.eps)
 
 
 class Block(nn.Module):
     """Expand, filter each channel, project (MobileNetV2, arXiv 1801.04381); add the input where shapes agree."""
 
-    def __init__(self, into: int, out: int, kernel: int, stride: int, expansion: int):
+    def __init__(self, config: EfficientNetLiteConfig, into: int, out: int, kernel: int, stride: int, expansion: int):
         super().__init__()
         wide = into * expansion
         self.adds = stride == 1 and into == out
-        self.expand_conv = SameConv(into, wide, 1) if expansion != 1 else None
-        self.depthwise_conv = SameConv(wide, wide, kernel, stride, groups=wide)
-        self.project_conv = SameConv(wide, out, 1)
+        if expansion != 1:
+            self.expand_conv, self.bn0 = SameConv(into, wide, 1), _norm(config, wide)
+        self.expands = expansion != 1
+        self.depthwise_conv, self.bn1 = SameConv(wide, wide, kernel, stride, groups=wide), _norm(config, wide)
+        self.project_conv, self.bn2 = SameConv(wide, out, 1), _norm(config, out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, C, H, W] to [N, C', H / stride, W / stride]."""
-        hidden = x if self.expand_conv is None else _relu6(self.expand_conv(x))
-        hidden = self.project_conv(_relu6(self.depthwise_conv(hidden)))
+        hidden = _relu6(self.bn0(self.expand_conv(x))) if self.expands else x
+        hidden = _relu6(self.bn1(self.depthwise_conv(hidden)))
+        hidden = self.bn2(self.project_conv(hidden))
         return x + hidden if self.adds else hidden
 
 
@@ -122,14 +135,14 @@ class EfficientNetLiteModel(PreTrainedModel):
 
     def __init__(self, config: EfficientNetLiteConfig):
         super().__init__(config)
-        self.conv_stem = SameConv(3, config.stem, 3, 2)
+        self.conv_stem, self.bn0 = SameConv(3, config.stem, 3, 2), _norm(config, config.stem)
         blocks, width = [], config.stem
         for count, kernel, stride, expansion, out in config.stages:
             for index in range(count):
-                blocks.append(Block(width, out, kernel, 1 if index else stride, expansion))
+                blocks.append(Block(config, width, out, kernel, 1 if index else stride, expansion))
                 width = out
         self.blocks = nn.ModuleList(blocks)
-        self.conv_head = SameConv(width, config.hidden_size, 1)
+        self.conv_head, self.bn1 = SameConv(width, config.hidden_size, 1), _norm(config, config.hidden_size)
         self.fc = nn.Linear(config.hidden_size, len(config.id2label or {}))
         self.post_init()
 
@@ -144,36 +157,25 @@ class EfficientNetLiteModel(PreTrainedModel):
             Features, their mean and the logits.
         """
         # Convolutions are fastest in this layout, on CPU and GPU.
-        hidden = _relu6(self.conv_stem(pixel_values.contiguous(memory_format=torch.channels_last)))
+        hidden = _relu6(self.bn0(self.conv_stem(pixel_values.contiguous(memory_format=torch.channels_last))))
         for block in self.blocks:
             hidden = block(hidden)
-        hidden = _relu6(self.conv_head(hidden))
+        hidden = _relu6(self.bn1(self.conv_head(hidden)))
         pooled = hidden.mean((2, 3))
         return ClassifiedGrid(hidden.flatten(2).transpose(1, 2), pooled, self.fc(pooled))
 
 
-def fold_published(state: Mapping[str, Tensor], eps: float = 1e-3) -> dict[str, Tensor]:
-    """Fold every batch norm of the published weights into the convolution before it, in float64; drop the underscores.
+def rename_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the published state dict: every module loses its underscore; counters of batches go."""
+    return {
+        ".".join(part.removeprefix("_") for part in name.split(".")): value
+        for name, value in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
 
-    Args:
-        state: published names, such as ``_blocks.0._bn1.running_var``.
-        eps: the published model's.
-    """
-    plain = {".".join(part.removeprefix("_") for part in name.split(".")): value for name, value in state.items()}
-    folded = {name: plain[name] for name in ("fc.weight", "fc.bias")}
-    for name in plain:
-        conv, _, rest = name.rpartition(".")
-        if rest != "weight" or plain[name].dim() != 4:
-            continue
-        block, _, kind = conv.rpartition(".")
-        norm = ".".join(part for part in (block, _NORMS[kind]) if part)
-        weight, bias, mean, var = (
-            plain[f"{norm}.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
-        )
-        scale = weight / (var + eps).sqrt()
-        folded[name] = (plain[name].double() * scale[:, None, None, None]).float()
-        folded[f"{conv}.bias"] = (bias - mean * scale).float()
-    return folded
+
+def _norm(config: EfficientNetLiteConfig, width: int) -> Norm:
+    return Norm(width, eps=config.batch_norm_eps, momentum=config.batch_norm_momentum)
 
 
 def _relu6(x: Tensor) -> Tensor:
