@@ -29,6 +29,7 @@ import torch
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
 from vimonet.inference.answer_policy import AnswerPolicy, policy_of, raw
 from vimonet.inference.chat import Chat
+from vimonet.inference.shared_prefix import with_shared_prefix
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.language import growing_without_repeats, without_repeats
 from vimonet.model.action_recognition import ActionRecogniser
@@ -297,8 +298,13 @@ class Assistant:
 
     def _generate(self, windows: list[WindowInput], max_new_tokens: int) -> list[tuple[str, float]]:
         """Generate greedy answers with confidences, in order; clips of similar length share a batch."""
-        order = sorted(range(len(windows)), key=lambda i: windows[i].size)
         results: dict[int, tuple[str, float]] = {}
+        if self.config.context:
+            for chosen in _same_prompt(windows):
+                inputs = with_shared_prefix(self.model, self.prepare_inputs([windows[i] for i in chosen]))
+                results.update(zip(chosen, self._generate_batch(inputs, max_new_tokens), strict=True))
+            return [results[i] for i in range(len(windows))]
+        order = sorted(range(len(windows)), key=lambda i: windows[i].size)
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
             inputs = self.prepare_inputs([windows[i] for i in chosen])
@@ -347,6 +353,15 @@ class Assistant:
     def _check_question(self, question: str) -> str:
         """Normalise and check a question."""
         return check_question(self.processor.normalise_question(check_question(question)))
+
+
+def _same_prompt(windows: list[WindowInput]) -> list[list[int]]:
+    """Group windows whose prompts differ in the question alone, at most `_BATCH` of them."""
+    groups: dict[Any, list[int]] = {}
+    for i, window in enumerate(windows):
+        clips = tuple(id(clip) for clip in (*window.motions, *window.videos))
+        groups.setdefault((clips, window.context, window.tokens, window.history), []).append(i)
+    return [group[a : a + _BATCH] for group in groups.values() for a in range(0, len(group), _BATCH)]
 
 
 def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Assistant:

@@ -200,7 +200,10 @@ class InputBuilder:
         if self.contexts is None:
             return [replace(one, history=self.history) for one in found]
         tokens = self.contexts.tokens
-        return [replace(one, context=self.contexts(one), tokens=tokens, history=self.history) for one in found]
+        return [
+            replace(one, context=self.contexts(one), tokens=one.tokens and tokens, history=self.history)
+            for one in found
+        ]
 
     def _windows(self, question: str, motion: Any, video: Any) -> list[WindowInput]:
         if video is not None and self.config.video_config is None:
