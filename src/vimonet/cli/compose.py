@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from vimonet.cli.shared import add_flag
+from vimonet.weights import model_source
 
 _CHATS = ("auto", "llama3", "qwen", "vicuna", "motionllm", "vimonet")
 
@@ -61,6 +62,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _compose(args: argparse.Namespace) -> int:
     from vimonet.model.build import compose
+    from vimonet.model.hub import load_pretrained
     from vimonet.model.model_card import write_card
     from vimonet.model.surgery import count_parameters
     from vimonet.model.weight_files import new_folder
@@ -80,7 +82,7 @@ def _compose(args: argparse.Namespace) -> int:
             args.llm,
             video=args.video,
             motion_tokenizer=args.motion_tokenizer,
-            motion_towers=args.motion_towers,
+            motion_towers=None if args.motion_towers is None else load_pretrained(model_source(args.motion_towers)),
             projector_weights=args.projector_weights,
             chat=args.chat,
             system=args.system,

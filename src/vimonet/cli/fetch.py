@@ -18,9 +18,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    from vimonet.model.conversion.mini_model import join_mini
     from vimonet.model.conversion.pretrained_parts import fetch
 
-    for part in fetch(progress=True):
+    for part in (*fetch(progress=True), join_mini()):
         what = f"converted in {part.seconds:.0f} s" if part.made else "there already"
         print(f"{part.name}: {part.size / 1e6:.0f} MB, {what}: {part.folder}")
     return 0

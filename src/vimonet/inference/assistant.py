@@ -28,7 +28,7 @@ import torch
 
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
 from vimonet.inference.answer_policy import AnswerPolicy, policy_of, raw
-from vimonet.inference.chat import Chat
+from vimonet.inference.conversation import Chat
 from vimonet.inference.shared_prefix import with_shared_prefix
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.language import growing_without_repeats, without_repeats

@@ -31,7 +31,7 @@ from vimonet.model.processing_vimonet import ViMoNetProcessor, build_processor
 from vimonet.model.towers.video_towers import VideoTower, clip_frames, load_video_tower
 from vimonet.model.video_processing_vimonet import build_video_processor
 from vimonet.utils.errors import InputError, first_line
-from vimonet.weights import model_source, part_source
+from vimonet.weights import part_source
 
 Place = str | PathLike[str]
 
@@ -153,7 +153,7 @@ def compose(
     *,
     video: Place | None = None,
     motion_tokenizer: Place | None = None,
-    motion_towers: Place | None = None,
+    motion_towers: tuple[ViMoNetForConditionalGeneration, ViMoNetProcessor] | None = None,
     projector_weights: Place | None = None,
     chat: str = "auto",
     system: str = "",
@@ -168,8 +168,8 @@ def compose(
         video: folder or hub id of a vision or video backbone (see `load_video_tower`); None: no video tower.
         motion_tokenizer: folder of a VQ-VAE with its feature extractor (``vimonet train motion-tokenizer``, or
             ``vimonet convert t2m-gpt --mean --std``); None: no motion tower.
-        motion_towers: folder or name of a ViMoNet model whose trained motion and keypoint towers are taken, with their
-            feature extractor, instead of a tokenizer's.
+        motion_towers: a ViMoNet model and its processor, whose trained motion and keypoint towers and feature extractor
+            are taken instead of a tokenizer's.
         projector_weights: folder of a released projector (``vimonet convert motionllm`` or ``video-llava``) for the
             video tower; ``video_pooling`` is then ``none`` unless given.
         chat, system: see `choose_chat`.
@@ -193,7 +193,8 @@ def compose(
     if motion_tokenizer is not None:
         tower, extractor = _load_motion(motion_tokenizer)
     elif motion_towers is not None:
-        tower, keypoint_tower, extractor = _towers_of(motion_towers)
+        body, extractor = motion_towers[0].vimonet, motion_towers[1].feature_extractor
+        tower, keypoint_tower = body.motion_tower, body.keypoint_tower
     backbone = None if video is None else load_video_tower(video)
     projector = None
     if projector_weights is not None:
@@ -254,14 +255,6 @@ def _load_motion(source: Place) -> tuple[MotionVQVAE, MotionFeatureExtractor]:
             f"{source}: preprocessor_config.json is missing, which holds the mean and standard deviation of the "
             "tokenizer's features; convert it again with --mean and --std."
         ) from None
-
-
-def _towers_of(source: Place) -> tuple[MotionEncoder | None, MotionEncoder | None, MotionFeatureExtractor]:
-    """Take the motion tower, the keypoint tower and the feature extractor of a ViMoNet model."""
-    from vimonet.model.hub import load_pretrained
-
-    model, processor = load_pretrained(model_source(source))
-    return model.vimonet.motion_tower, model.vimonet.keypoint_tower, processor.feature_extractor
 
 
 def _load_language_model(source: Place, dtype: str) -> tuple[Any, Any]:

@@ -119,7 +119,7 @@ def fetch(parts: Mapping[str, Part] | None = None, *, progress: bool = False) ->
     with tqdm(total=len(parts) * len(_STEPS), unit="step", disable=None if progress else True) as bar:
         for index, (name, part) in enumerate(parts.items(), start=1):
             start, folder = time.monotonic(), part_folder(name)
-            with _alone(folder):
+            with alone(folder):
                 made = not is_whole(folder)
                 if made:
                     _make(name, part, folder, bar)
@@ -137,6 +137,12 @@ def is_whole(folder: Path) -> bool:
         return bool(stated) and all(_sha256(folder / name) == digest for digest, name in stated)
     except (OSError, ValueError):
         return False
+
+
+def write_sums(folder: Path) -> None:
+    """Write the sha256 of every file of a folder to its `SUMS`."""
+    sums = [f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
+    (folder / SUMS).write_text("".join(sums), encoding="utf-8")
 
 
 def tensor_digest(state: Mapping[str, Tensor]) -> str:
@@ -180,8 +186,7 @@ def _make(name: str, part: Part, folder: Path, bar: Any) -> None:
                 )
         card = f"# {name}\n\n{part.what}.\n\nMade by `vimonet fetch mini` from {origin}.\n"
         (new / "README.md").write_text(card, encoding="utf-8")
-        sums = [f"{_sha256(file)}  {file.name}\n" for file in sorted(new.iterdir())]
-        (new / SUMS).write_text("".join(sums), encoding="utf-8")
+        write_sums(new)
 
 
 def _from_hub(name: str, part: Part, absent: list[str], new: Path) -> str:
@@ -206,7 +211,7 @@ def _from_hub(name: str, part: Part, absent: list[str], new: Path) -> str:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder's making; say so where another process has it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))

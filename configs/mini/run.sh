@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Train mini: two stages over a pretrained language model and image tower (vimonet fetch mini), with nano's motion towers.
+# Some 80 minutes on two CPU cores; the same commands use a GPU where there is one.
+set -euo pipefail
+vimonet compose --llm smollm2-135m-instruct --video efficientnet-lite0 --video-projector attentive --video-tokens 16 \
+  --motion-towers nano --projector mlp --projector-time --context actions facts seen --dtype float32 -o runs/mini/base
+vimonet train align-tokens --config configs/mini/align-tokens.yaml
+vimonet train instruct --config configs/mini/instruct.yaml
+python scripts/ship_adapter.py runs/mini/instruct --base runs/mini/tokens -o src/vimonet/weights/mini

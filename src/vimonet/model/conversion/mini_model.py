@@ -1,0 +1,74 @@
+"""Join `mini`: its pretrained parts, nano's motion towers, and the adapter that the package carries, once, in the cache.
+
+The package ships what was trained (LoRA adapters and projectors, `weights/mini`); language model and image tower come
+from their own packages (`pretrained_parts`). Joined, they are one model folder, which loads without PEFT.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from vimonet.model.build import compose
+from vimonet.model.conversion.pretrained_parts import Fetched, alone, is_whole, write_sums
+from vimonet.model.hub import load_pretrained
+from vimonet.model.weight_files import new_folder
+from vimonet.utils.errors import InputError
+from vimonet.utils.files import read_object
+from vimonet.weights import MINI, WEIGHTS, mini_folder, model_source
+
+RECIPE: Final[dict[str, Any]] = {
+    "llm": "smollm2-135m-instruct",
+    "video": "efficientnet-lite0",
+    "dtype": "float32",
+    "projector": "mlp",
+    "projector_time": True,
+    "video_projector": "attentive",
+    "video_tokens": 16,
+}
+"""Arguments of `compose` beside nano's motion towers, as in configs/mini/run.sh."""
+
+ADAPTER: Final = "adapter_model.safetensors"
+_SETTINGS = ("context", "action_phrases", "confidence_temperature", "abstention_thresholds", "answer_policy")
+"""Fields of the config that training and calibration set."""
+
+
+def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
+    """Join mini in the cache; a folder that is there, whole and of this adapter stays.
+
+    Args:
+        adapter: folder with the adapter, its ``adapter_config.json`` and ``settings.json``.
+
+    Raises:
+        InputError: a part is not fetched, or the adapter does not fit.
+    """
+    import torch
+    from peft import PeftModel
+
+    start, folder = time.monotonic(), mini_folder()
+    with alone(folder):
+        made = not is_whole(folder)
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+            settings = read_object(adapter / "settings.json", "install vimonet again")
+            composed = compose(motion_towers=load_pretrained(model_source("nano")), **RECIPE)
+            for name in _SETTINGS:
+                setattr(composed.model.config, name, settings[name])
+            try:
+                model: Any = PeftModel.from_pretrained(composed.model, str(adapter)).merge_and_unload()
+            except (RuntimeError, ValueError) as error:
+                raise InputError(f"{adapter / ADAPTER}: does not fit its parts ({error}).") from None
+            state = {
+                name: value.to(torch.bfloat16) if value.is_floating_point() else value
+                for name, value in model.state_dict().items()
+            }
+            model.config.dtype = torch.bfloat16
+            with new_folder(folder) as new:
+                model.save_pretrained(new, state_dict=state)
+                composed.processor.save_pretrained(new)
+                shutil.copyfile(adapter / "README.md", new / "README.md")
+                write_sums(new)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    return Fetched(MINI, folder, size, time.monotonic() - start, made)
