@@ -27,6 +27,7 @@ _DEFAULTS = {
 
 
 def main() -> None:
+    """Write the shipped form."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adapter", type=Path, help="output of stage instruct, or one of its checkpoints")
     parser.add_argument("--base", type=Path, required=True, help="the model that it adapts")

@@ -1,4 +1,4 @@
-"""Join `mini`: its pretrained parts, nano's motion towers, and the adapter that the package carries, once, in the cache.
+"""Join `mini` in the cache: its pretrained parts, the motion towers of nano, and the adapter that the package carries.
 
 The package ships what was trained (LoRA adapters and projectors, `weights/mini`); language model and image tower come
 from their own packages (`pretrained_parts`). Joined, they are one model folder, which loads without PEFT.
