@@ -137,7 +137,7 @@ def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decis
     if clip.motion.dimensions != 3 or not asks_action(asked) or asks_part(asked):
         return None
     falls = clip.facts.falls
-    if not falls or _TELLS_OF_FALL.search(normalise_question(decision.text)) or decision.text == CANNOT_TELL:
+    if not falls or _TELLS_OF_FALL.search(normalise_question(decision.text)) or decision.text.startswith(CANNOT_TELL):
         return None
     times = ", ".join(f"{fall.start + clip.offset:.1f}-{fall.end + clip.offset:.1f} s" for fall in falls)
     return Decision(f"{decision.text}; drops to the ground, {times}", MIXED)
