@@ -81,9 +81,10 @@ def test_legs_out_of_the_picture(dataset: str) -> None:
             assert sample["confidence"] is not None and sample["confidence"][:, INDEX["left_wrist"]].any()
             if not sample["confidence"][:, ankles].any():
                 legless += 1
+                # People name feet and knees in questions about arms and trunk too ("hands to the knees?").
                 told = [question for question, answer in sample["qa_pairs"] if not answer.startswith("cannot tell")]
                 asked = " ".join(told)
-                assert sample["spans"] == [] and not re.search(r"\b(legs?|foot|feet|knees?|steps)\b", asked)
+                assert sample["spans"] == [] and not re.search(r"\b(legs?|steps)\b", asked)
     assert 0.2 < legless / (4 * len(whole)) < 0.4
 
 
