@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from research.vimos_open.sensor_noise import UNSURE, sensed
+from research.vimos_open.sensor_noise import sensed, unsure
 from research.vimos_open.time_warp import join, time_warp
 from vimonet.language import mirror_text
 from vimonet.motion import Motion, retarget
@@ -359,7 +359,7 @@ def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
 def _sensed(sample: Sample, rng: random.Random) -> Sample:
     """Record a 3D sample by another sensor, with the questions that it answers; they were measured without it."""
     motion = sensed(sample.motion, np.random.default_rng(rng.randrange(2**32)))
-    kept = [q for q in sample.questions if q.form not in UNSURE]
+    kept = [q for q in sample.questions if not unsure(q)]
     return replace(sample, motion=motion, questions=kept, sensed=True)
 
 

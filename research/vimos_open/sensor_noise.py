@@ -7,6 +7,7 @@ jitter, hips that sit high, feet and hands that are hardly tracked).
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -17,15 +18,31 @@ from scipy.ndimage import gaussian_filter1d
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import heading
 from vimonet.motion.skeleton import INDEX, JOINT_NAMES, PARENTS
+from vimonet.vimos.question_forms import needs
+from vimonet.vimos.types import Question
 
 UNSURE: Final = frozenset(
     (
-        *("distance", "path_length", "sideways_drift", "returns", "leaves_circle", "top_speed", "jump_height"),
-        *("hand_over_head", "higher_hand", "higher_foot", "more_bent_knee"),
-        *("steps", "first_step", "one_leg", "both_feet_off"),
+        *("hand_over_head", "higher_hand", "higher_foot", "more_bent_knee", "steps", "first_step", "left_right_count"),
+        *("one_leg", "one_leg_time", "standing_leg", "both_feet_off", "landing", "takeoff_foot", "recording_quality"),
     )
 )
-"""Forms about metres, heights and feet: what is measured on the movement itself cannot be read from such a sensor."""
+"""Forms about heights, feet and the sensor itself that one camera would answer."""
+
+_TURNS = frozenset(("turn_amount", "turn_count", "turn_again", "turns_both_ways", "same_facing"))
+_NUMBER = re.compile(r"\d.*(metre|degree|per second|per minute)")
+
+
+def unsure(question: Question) -> bool:
+    """Tell whether such a sensor leaves the answer open, though the movement itself gave it.
+
+    These are questions about heights and feet, every number of metres, degrees or their rates, and whatever one camera
+    does not show either, except turns.
+    """
+    if question.form in _TURNS:
+        return False
+    return question.form in UNSURE or needs(question.form, "depth") or _NUMBER.search(question.answer) is not None
+
 
 JITTER: Final = (0.01, 0.03)
 """Standard deviation of the jitter of hands and feet, m, drawn per clip; the trunk has less."""

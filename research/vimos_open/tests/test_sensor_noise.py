@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import random
+import re
 
 import numpy as np
 import pytest
 
 from research.vimos_open.augment import AS_RECORDED, SENSED, Pool, Variants, make_sample
-from research.vimos_open.sensor_noise import JITTER, UNSURE, _jitter, _lose, _resized, _slower, sensed
+from research.vimos_open.sensor_noise import JITTER, UNSURE, _jitter, _lose, _resized, _slower, sensed, unsure
 from research.vimos_open.sources import synthetic_clips
 from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
 from vimonet.motion.skeleton import INDEX, PARENTS, leg_length
+from vimonet.vimos.types import Question
 
 _LEFT_WRIST = INDEX["left_wrist"]
 
@@ -95,10 +97,34 @@ def test_a_third_of_the_samples_is_sensed_and_asked_nothing_unsure() -> None:
     drawn = [make_sample(pool, random.Random(seed), mode="single", variants=Variants()) for seed in range(300)]
     by_sensor = [sample for sample in drawn if sample is not None and sample.sensed]
     assert len(by_sensor) / len(drawn) == pytest.approx(SENSED, abs=0.08)
-    assert not {q.form for sample in by_sensor for q in sample.questions} & UNSURE
+    asked = [q for sample in by_sensor for q in sample.questions]
+    assert not {q.form for q in asked} & UNSURE
+    assert not [q.answer for q in asked if re.search(r"\d+(\.\d+)? (centi)?metre", q.answer)]
     assert all(sample.motion.dimensions == 3 for sample in by_sensor)
     plain = [make_sample(pool, random.Random(seed), mode="single", variants=AS_RECORDED) for seed in range(40)]
     assert not any(sample is None or sample.sensed for sample in plain)
+
+
+@pytest.mark.parametrize(
+    ("form", "answer", "open_to_doubt"),
+    [
+        ("step_length", "about 0.61 metres", True),
+        ("joint_angle", "30 to 125 degrees", True),
+        ("foot_slide", "no", True),
+        ("recording_quality", "clean", True),
+        ("turn_count", "2", False),
+        ("cadence", "141 steps per minute", True),
+        ("jump_height", "30 centimetres", True),
+        ("higher_foot", "left foot", True),
+        ("turn_amount", "90 degrees to the left", False),
+        ("displacement", "forward", False),
+        ("count", "4", False),
+        ("hand_up_time", "about 2 seconds", False),
+        ("action", "walking", False),
+    ],
+)
+def test_metres_heights_and_feet_are_left_open(form: str, answer: str, open_to_doubt: bool) -> None:
+    assert unsure(Question("", form, answer)) is open_to_doubt
 
 
 def test_toes_are_at_times_on_the_ankles_or_unseen() -> None:
