@@ -50,12 +50,20 @@ class MotionModel:
         assistant: assistant of `vimonet.load`.
         directory: folder of its weights, for their hash; None hashes the tensors in memory.
         name: name in the report (default: the assistant's).
+        leave_out: parts of the prompt to leave out, as in `Assistant.ask`.
 
     Attributes:
         reads: ``motion``, ``video`` or both, by the towers of the model's config.
     """
 
-    def __init__(self, assistant: Assistant, directory: str | Path | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        assistant: Assistant,
+        directory: str | Path | None = None,
+        name: str | None = None,
+        leave_out: Sequence[str] = (),
+    ) -> None:
+        self._options: dict[str, Any] = {"answer_policy": "raw", **({"leave_out": leave_out} if leave_out else {})}
         self.assistant, self.model = assistant, getattr(assistant, "model", None)
         self.directory = directory
         self.name = name or str(getattr(assistant, "name", "model"))
@@ -74,14 +82,14 @@ class MotionModel:
             InputError: the model has no video tower for a video, or a video cannot be decoded.
         """
         if not any(isinstance(shown, VideoSpan) for _, shown in asked):
-            return self.assistant.ask_batch(list(asked), answer_policy="raw")
+            return self.assistant.ask_batch(list(asked), **self._options)
         videos = {shown: self.video_frames(shown) for _, shown in asked if isinstance(shown, VideoSpan)}
         return self.assistant.ask_batch(
             [
                 (question, None, videos[shown]) if isinstance(shown, VideoSpan) else (question, shown)
                 for question, shown in asked
             ],
-            answer_policy="raw",
+            **self._options,
         )
 
     def video_frames(self, video: VideoSpan) -> VideoFrames:
@@ -242,8 +250,13 @@ class BaselineModel:
         return self._majority.answer(item)
 
 
-def open_model(name: str | None = None, device: str | None = None) -> MotionModel:
+def open_model(name: str | None = None, device: str | None = None, leave_out: Sequence[str] = ()) -> MotionModel:
     """Open a ViMoNet model by folder or hub id; the shipped one for None.
+
+    Args:
+        name: folder or hub id.
+        device: device of the model.
+        leave_out: parts of the prompt to leave out, as in `Assistant.ask`.
 
     Raises:
         InputError: the model is missing or damaged.
@@ -252,7 +265,7 @@ def open_model(name: str | None = None, device: str | None = None) -> MotionMode
 
     loaded = vimonet.load(name, device=device)
     origin = name or getattr(getattr(loaded, "config", None), "_name_or_path", None)
-    return MotionModel(loaded, origin if origin and Path(origin).exists() else None, name)
+    return MotionModel(loaded, origin if origin and Path(origin).exists() else None, name, leave_out)
 
 
 def _jpeg(image: Any) -> bytes:

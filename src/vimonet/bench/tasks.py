@@ -38,6 +38,7 @@ from vimonet.bench.scoring import text_metrics
 from vimonet.language import DIGITS_OF
 from vimonet.utils.errors import InputError
 from vimonet.utils.settings import convert, convert_all, known_key, read_mapping
+from vimonet.vimos.types import bare_answer
 
 GROUPS = ("motion", "video")
 METRICS = ("exact_match", "balanced_accuracy", "within_one", "iou_hit")
@@ -265,8 +266,8 @@ def topic_of(item: Any) -> str:
 
 
 def item_score(item: Any, prediction: str) -> float:
-    """Score a prediction for an item under its rule, 0 to 1."""
-    return rule_of(item).score(prediction, item.answer, item.options)
+    """Score a prediction for an item under its rule, 0 to 1; of a spoken answer ("no, he walks") the bare one counts."""
+    return rule_of(item).score(bare_answer(prediction, item.options), item.answer, item.options)
 
 
 def list_options(options: Sequence[str]) -> str:

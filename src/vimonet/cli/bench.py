@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from vimonet.cli.shared import add_flag
+from vimonet.cli.shared import add_flag, add_leaving_out
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,6 +43,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     detail = "or a baseline: majority, nearest, question-only; several are seeds of one recipe, for mean and spread"
     add_flag(models, "--model", detail, nargs="+", metavar="MODEL")
     add_flag(models, "--device")
+    add_leaving_out(models)
     add_flag(models, "--base-url", "asked instead of --model")
     add_flag(models, "--llm-model")
     add_flag(models, "--motion-as", choices=("facts", "series", "image"))
@@ -123,6 +124,10 @@ def _run(args: argparse.Namespace) -> int:
         endpoint = _endpoint(args.base_url, args.llm_model)
         level = "series" if image else args.motion_as
         models = [EndpointModel(RemoteAssistant(endpoint, level=level, image=image))]
+    elif args.leave_out:
+        from vimonet.bench.adapters import open_model
+
+        models = [open_model(name, args.device, args.leave_out) for name in models]
     report = run_models(options, models, judge=judge, device=args.device)
     print(report.markdown(forms=False))
     print(f"written to {report.out}")

@@ -30,7 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     render.add_argument("--title", help="title (default: the recording's name)")
     render.add_argument("--start", type=float, default=0.0, metavar="S", help="first second to draw")
     render.add_argument("--end", type=float, metavar="S", help="last second to draw")
-    render.add_argument("--no-facts", action="store_true", help="leave out the measured events")
+    render.add_argument("--no-events", action="store_true", help="leave out the measured events")
     shared.add_loading(render)
     render.set_defaults(run=_render)
 
@@ -86,7 +86,7 @@ def _render(args: argparse.Namespace) -> int:
         poses=args.poses,
         width=args.width,
         title=args.title,
-        events=() if args.no_facts else None,
+        events=() if args.no_events else None,
         progress=True,
     )
     print(f"wrote {path}", file=sys.stderr)

@@ -87,11 +87,10 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--format", help="format of the recording")
 
 
-def add_leaving_out(parser: argparse.ArgumentParser) -> None:
+def add_leaving_out(parser: _Group) -> None:
     """Add the flags that leave a part out of the prompt, of a model that reads a context (mini)."""
-    group = parser.add_argument_group("parts of the prompt", "for ablations of a model that reads a context")
     for part in ("facts", "actions", "tokens", "seen"):
-        add_flag(group, f"--no-{part}", action="append_const", const=part, default=[])
+        add_flag(parser, f"--no-{part}", action="append_const", const=part, default=[])
 
 
 def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:

@@ -35,7 +35,7 @@ from vimonet.vimos.reading import sources_of
 # Keys that may differ between an interrupted run and its continuation: they do not affect the result.
 _FREE_KEYS = {
     *("output", "overwrite", "resume", "video.cache"),
-    *("trainer.workers", "trainer.threads", "trainer.save_every", "trainer.report"),
+    *("trainer.workers", "trainer.threads", "trainer.save_every", "trainer.eval_every", "trainer.report"),
 }
 _INSTALL = {"tensorboard": "install vimonet[tensorboard]", "wandb": "pip install wandb"}
 _PACKAGES = ("torch", "transformers", "accelerate", "peft", "numpy", "tokenizers", "vector-quantize-pytorch")
