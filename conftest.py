@@ -11,6 +11,8 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Tests ask nano, whether mini is fetched on this machine or not.
+os.environ["VIMONET_MODEL"] = "nano"
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[2]
 def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Tiny parts in the place of SmolLM2 and EfficientNet, and an empty cache."""
     saved_language_model("qwen", tmp_path, tokenizer=byte_level_tokenizer("qwen"))
-    recipe = {**mini_model.RECIPE, "llm": tmp_path / "qwen", "video": saved_backbone("clip", tmp_path), "video_tokens": 4}
+    tiny = {"llm": tmp_path / "qwen", "video": saved_backbone("clip", tmp_path), "video_tokens": 4}
+    recipe = {**mini_model.RECIPE, **tiny}
     monkeypatch.setattr(mini_model, "RECIPE", recipe)
     monkeypatch.setenv("VIMONET_CACHE", str(tmp_path / "cache"))
     return recipe
