@@ -194,7 +194,11 @@ def motions_of(questions: Sequence[dict[str, Any]]) -> dict[str, Motion]:
 
 
 def ask(
-    model: str | None, questions: Sequence[dict[str, Any]], conditions: Sequence[str], policy: str
+    model: str | None,
+    questions: Sequence[dict[str, Any]],
+    conditions: Sequence[str],
+    policy: str,
+    leave_out: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Ask the model every question under every condition."""
     import vimonet
@@ -207,7 +211,7 @@ def ask(
             if condition == "frozen":
                 shown = [held(motion) for motion in shown if motion is not None]
             asked = [(question["question"], motion) for question, motion in zip(part, shown, strict=True)]
-            answers = assistant.ask_batch(asked, answer_policy=policy)
+            answers = assistant.ask_batch(asked, answer_policy=policy, leave_out=leave_out)
             rows += [
                 {"id": question["id"], "condition": condition, "question": question["question"], "text": answer.text}
                 for question, answer in zip(part, answers, strict=True)
@@ -280,6 +284,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--blind", action="store_true", help="ask also without motion")
     parser.add_argument("--limit", type=int, help="ask the first N questions, spread over all kinds")
     parser.add_argument("--answer-policy", choices=("raw", "calibrated"), default="raw")
+    parser.add_argument(
+        "--leave-out", nargs="+", default=(), choices=("tokens", "actions", "facts", "seen"), help="parts of the prompt"
+    )
     parser.add_argument("-o", "--output", type=Path, help="write the predictions here, one JSON object per line")
     args = parser.parse_args(argv)
     questions = load_questions()
