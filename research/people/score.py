@@ -204,12 +204,13 @@ def ask(
     import vimonet
 
     assistant, motions, rows = vimonet.load(model), motions_of(questions), []
+    still = {clip: held(motion) for clip, motion in motions.items()} if "frozen" in conditions else {}
+    questions = sorted(questions, key=lambda question: question["clip"])  # questions of a clip share its prompt
     for condition in conditions:
         for start in range(0, len(questions), TOGETHER):
             part = questions[start : start + TOGETHER]
-            shown = [None if condition == "blind" else motions[question["clip"]] for question in part]
-            if condition == "frozen":
-                shown = [held(motion) for motion in shown if motion is not None]
+            clips = {"motion": motions, "frozen": still}.get(condition, {})
+            shown = [clips.get(question["clip"]) for question in part]
             asked = [(question["question"], motion) for question, motion in zip(part, shown, strict=True)]
             answers = assistant.ask_batch(asked, answer_policy=policy, leave_out=leave_out)
             rows += [
