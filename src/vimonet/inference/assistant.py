@@ -81,7 +81,7 @@ class Assistant:
         *,
         fps: float | None = None,
         frames: int | None = None,
-        max_new_tokens: int = 48,
+        max_new_tokens: int | None = None,
         evidence: bool = False,
         answer_policy: str | None = None,
         leave_out: Sequence[str] = (),
@@ -97,7 +97,8 @@ class Assistant:
                 given. Without motion and video the question is asked blind.
             fps: frames per second of an array of joints; 20 by default.
             frames: key frames of a video; None for the number in the model's config (8).
-            max_new_tokens: length limit of the answer.
+            max_new_tokens: length limit of the answer; None: 80 for a model with a context, whose answers add a clause, else
+                48.
             evidence: include measurements that agree in ``answer.evidence``.
             answer_policy: ``calibrated`` or ``raw``; None for the policy of the model's config.
             leave_out: parts of the prompt to leave out: ``tokens``, ``facts``, ``actions``, ``seen``; for ablations.
@@ -128,7 +129,7 @@ class Assistant:
         *,
         fps: float | None = None,
         frames: int | None = None,
-        max_new_tokens: int = 48,
+        max_new_tokens: int | None = None,
         evidence: bool = False,
         answer_policy: str | None = None,
         leave_out: Sequence[str] = (),
@@ -162,12 +163,16 @@ class Assistant:
         motion: Any = None,
         video: Any = None,
         *,
-        max_new_tokens: int = 48,
+        max_new_tokens: int | None = None,
         evidence: bool = False,
         answer_policy: str | None = None,
     ) -> Answer:
         """Answer one question with a builder that holds the recording and the chat so far."""
         return self._ask(builder, [(question, motion, video)], max_new_tokens, evidence, answer_policy)[0]
+
+    @property
+    def _longest(self) -> int:
+        return 80 if self.config.context else 48
 
     @cached_property
     def _recogniser(self) -> ActionRecogniser | None:
@@ -178,10 +183,12 @@ class Assistant:
         self,
         builder: InputBuilder,
         asked: Sequence[Sequence[Any]],
-        max_new_tokens: int,
+        max_new_tokens: int | None,
         evidence: bool,
         answer_policy: str | None,
     ) -> list[Answer]:
+        if max_new_tokens is None:
+            max_new_tokens = self._longest
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens is {max_new_tokens}; an answer needs at least 1.")
         policy = policy_of(answer_policy or self.config.answer_policy)
@@ -201,7 +208,7 @@ class Assistant:
         *,
         fps: float | None = None,
         frames: int | None = None,
-        max_new_tokens: int = 48,
+        max_new_tokens: int | None = None,
         answer_policy: str | None = None,
     ) -> Iterator[str]:
         """Yield the text of `ask` in pieces; arguments as there.
@@ -212,7 +219,7 @@ class Assistant:
         builder = self.builder(fps, frames)
         windows = builder.windows(self._check_question(question), motion, video)
         if policy_of(answer_policy or self.config.answer_policy) is raw and len(windows) == 1:
-            return growing_without_repeats(self._tokens(windows[0], max_new_tokens))
+            return growing_without_repeats(self._tokens(windows[0], max_new_tokens or self._longest))
         return pieces(self._ask(builder, [(question, motion, video)], max_new_tokens, False, answer_policy)[0].text)
 
     def attention(
@@ -223,7 +230,7 @@ class Assistant:
         *,
         fps: float | None = None,
         frames: int | None = None,
-        max_new_tokens: int = 48,
+        max_new_tokens: int | None = None,
     ) -> list[TemporalAttention]:
         """Measure how strongly the answer attends to each moment of the recording; arguments as in `ask`.
 
@@ -242,7 +249,9 @@ class Assistant:
                 raise InputError("a blind question attends to nothing; give a motion or a video.")
             inputs = dict(self.prepare_inputs([window]))
             with torch.inference_mode():
-                tokens = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)[0]
+                tokens = self.model.generate(**inputs, max_new_tokens=max_new_tokens or self._longest, do_sample=False)[
+                    0
+                ]
                 weights = self.model(**inputs, logits_to_keep=1).projector_attentions
             tokens = tokens[inputs["input_ids"].shape[1] :]
             answer = tokens[~self._is_end(tokens)]
