@@ -97,8 +97,7 @@ class Assistant:
                 given. Without motion and video the question is asked blind.
             fps: frames per second of an array of joints; 20 by default.
             frames: key frames of a video; None for the number in the model's config (8).
-            max_new_tokens: length limit of the answer; None: 80 for a model with a context, whose answers add a clause, else
-                48.
+            max_new_tokens: length limit of the answer; None: 80 for a model with a context, else 48.
             evidence: include measurements that agree in ``answer.evidence``.
             answer_policy: ``calibrated`` or ``raw``; None for the policy of the model's config.
             leave_out: parts of the prompt to leave out: ``tokens``, ``facts``, ``actions``, ``seen``; for ablations.
