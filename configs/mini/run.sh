@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Train mini: two stages over a pretrained language model and image tower (vimonet fetch mini), with nano's motion towers.
-# VIMONET_DATA names the folder of the recordings, VIMONET_FILM_POSES that of the films' keypoints. Some 80 minutes on two CPU cores; the same commands use a GPU where there is one.
+# VIMONET_DATA names the folder of the recordings, VIMONET_FILM_POSES that of the films' keypoints.
+# It takes some 80 minutes on two CPU cores; the same commands use a GPU where there is one.
 set -euo pipefail
 vimonet data build research/vimos_open/builder.py -o data/vimos-open --count 5000 --val 80 --no-test
 vimonet compose --llm smollm2-135m-instruct --video efficientnet-lite0 --video-projector attentive --video-tokens 16 \

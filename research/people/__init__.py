@@ -1,1 +1,1 @@
-"""Questions as people type them, and what a model makes of them."""
+"""Score models on questions as people type them."""

@@ -1,13 +1,13 @@
-"""Score a model on questions as people type them (questions.jsonl; the README tells what a line holds).
+"""Score a model on questions as people type them (questions.jsonl; the README says what a line holds).
 
     python -m research.people.score [-m MODEL] [--frozen] [--blind] [--limit N] [--answer-policy raw|calibrated]
                                     [-o predictions.jsonl]
     python -m research.people.score predictions.jsonl
 
-Asked as people ask: each question alone, about one recording. ``--frozen`` asks again about a recording that holds its
-first pose, ``--blind`` again without any: what a model then still gets right, it does not take from the movement.
-Intervals are 95 %, bootstrapped over clips with a fixed seed. Wrong kind: neither yes nor no where that is asked, a
-side without a side, a count without a number; to decline is never a wrong kind.
+Each question is asked alone, about one recording. ``--frozen`` asks again about a recording that holds its first pose,
+``--blind`` asks again without a recording: what a model then still gets right, it does not take from the movement.
+Intervals are 95 %, bootstrapped over clips with a fixed seed. An answer is of the wrong kind if it lacks what the
+question asks for: yes or no, a side, a number. Declining is never of the wrong kind.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ _KIND_WORDS = {
 
 
 def load_questions(path: Path = QUESTIONS) -> list[dict[str, Any]]:
-    """Read the questions."""
+    """Read the questions, one dict per line of the file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def plain(text: str) -> str:
-    """The answer without the times of its windows, its apostrophes straight."""
+    """Remove the times of windows from an answer, and straighten its apostrophes."""
     return _WINDOW.sub("; ", text.replace("’", "'")).strip("; ")
 
 
@@ -88,14 +88,14 @@ def abstains(text: str) -> bool:
 
 
 def polarity(text: str) -> str | None:
-    """'yes' or 'no'; None where an answer is neither or declines."""
+    """Tell whether an answer says 'yes' or 'no'; None where it says neither or declines."""
     if abstains(text):
         return None
     return "yes" if _YES.search(text) else "no" if _NO.search(text) else None
 
 
 def numbers(text: str, unit: str | None = None) -> list[float]:
-    """Numbers of an answer, in the unit asked for; one of another unit's kind is none."""
+    """List the numbers of an answer, converted to `unit`; numbers of another quantity are left out."""
     found = [] if unit or not re.match(r"\W*no \w", text, re.I) else [0.0]
     for match in _NUMBER.finditer(text):
         said = match["number"].lower()
@@ -107,7 +107,7 @@ def numbers(text: str, unit: str | None = None) -> list[float]:
 
 
 def is_right(question: dict[str, Any], answer: str) -> bool:
-    """Whether the answer is acceptable."""
+    """Tell whether an answer is right."""
     text = plain(answer)
     if question["kind"] == "decline":
         return abstains(text) or _any(question["accept"], text)
@@ -124,7 +124,7 @@ def is_right(question: dict[str, Any], answer: str) -> bool:
 
 
 def is_wrong_kind(question: dict[str, Any], answer: str) -> bool:
-    """Whether the answer is not of the kind that the question asks for."""
+    """Tell whether an answer lacks what the question asks for: yes or no, a side, a direction, a number."""
     text, kind = plain(answer), question["kind"]
     if kind == "decline" or (text and abstains(text)):
         return False
@@ -144,7 +144,7 @@ def is_wrong_kind(question: dict[str, Any], answer: str) -> bool:
 
 
 def contradicts_itself(answered: Iterable[tuple[dict[str, Any], str]]) -> bool:
-    """Whether one answer of a triple claims what another denies."""
+    """Tell whether one answer of a triple claims what another denies."""
     said: set[str] = set()
     for question, answer in answered:
         said.update(_claims(question, plain(answer)))
@@ -152,7 +152,7 @@ def contradicts_itself(answered: Iterable[tuple[dict[str, Any], str]]) -> bool:
 
 
 def _value(answer: str, question: dict[str, Any]) -> float | None:
-    """The number of an answer; of a recording read in windows, the counts add up."""
+    """Find the first number of an answer; counts of a recording read in windows are added up."""
     unit = question.get("unit")
     said = [found[0] for part in _WINDOW.split(answer) if part and (found := numbers(part, unit))]
     if not said:
@@ -175,7 +175,7 @@ def _any(patterns: Iterable[str], text: str) -> bool:
 
 
 def held(motion: Motion) -> Motion:
-    """The movement with every frame equal to the first."""
+    """Hold the first pose of a movement for its whole duration."""
     first = np.repeat(motion.joints[:1], motion.frames, axis=0)
     confidence = None if motion.confidence is None else np.repeat(motion.confidence[:1], motion.frames, axis=0)
     return replace(motion, joints=first, confidence=confidence)
@@ -200,12 +200,12 @@ def ask(
     policy: str,
     leave_out: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Ask the model every question under every condition."""
+    """Ask a model every question under every input condition; one row per answer."""
     import vimonet
 
     assistant, motions, rows = vimonet.load(model), motions_of(questions), []
     still = {clip: held(motion) for clip, motion in motions.items()} if "frozen" in conditions else {}
-    questions = sorted(questions, key=lambda question: question["clip"])  # questions of a clip share its prompt
+    questions = sorted(questions, key=lambda question: question["clip"])  # questions about a clip share its prefix
     for condition in conditions:
         for start in range(0, len(questions), TOGETHER):
             part = questions[start : start + TOGETHER]
@@ -222,7 +222,7 @@ def ask(
 
 
 def table(questions: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> str:
-    """Tabulate the scores of predictions: kinds, and under them the triples."""
+    """Tabulate the scores of predictions: a row per kind of question, and the triples below."""
     texts: dict[str, dict[str, str]] = {}
     for row in rows:
         texts.setdefault(row.get("condition", "motion"), {})[row["id"]] = row["text"]
@@ -277,16 +277,20 @@ def _two(value: Any) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Ask, or read predictions, and print the table."""
+    """Ask a model or read its predictions, and print the table of scores."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("predictions", nargs="?", type=Path, help="score this file of predictions, ask nothing")
+    parser.add_argument("predictions", nargs="?", type=Path, help="score this file of predictions and ask nothing")
     parser.add_argument("-m", "--model", help="model folder, hub id or shipped model")
-    parser.add_argument("--frozen", action="store_true", help="ask also about the first pose, held")
-    parser.add_argument("--blind", action="store_true", help="ask also without motion")
+    parser.add_argument("--frozen", action="store_true", help="ask again about the first pose, held")
+    parser.add_argument("--blind", action="store_true", help="ask again without motion")
     parser.add_argument("--limit", type=int, help="ask the first N questions, spread over all kinds")
     parser.add_argument("--answer-policy", choices=("raw", "calibrated"), default="raw")
     parser.add_argument(
-        "--leave-out", nargs="+", default=(), choices=("tokens", "actions", "facts", "seen"), help="parts of the prompt"
+        "--leave-out",
+        nargs="+",
+        default=(),
+        choices=("tokens", "actions", "facts", "seen"),
+        help="parts of the prompt to leave out",
     )
     parser.add_argument("-o", "--output", type=Path, help="write the predictions here, one JSON object per line")
     args = parser.parse_args(argv)

@@ -38,7 +38,7 @@ from vimonet.vimos.types import Clip, Part, Question
 FILMED = 0.35
 """Share of the drawn 3D samples that are seen by a virtual camera."""
 SENSED = 0.35
-"""Share of the drawn 3D samples that another sensor records; none of them is filmed."""
+"""Share of the drawn 3D samples that get the errors of another sensor; none of them is filmed, too."""
 LIMBS = {"left arm": (18, 20), "right arm": (19, 21), "left leg": (4, 7, 10), "right leg": (5, 8, 11)}
 
 WEIGHTS = {
@@ -357,7 +357,7 @@ def _filmed(sample: Sample, rng: random.Random) -> Sample | None:
 
 
 def _sensed(sample: Sample, rng: random.Random) -> Sample:
-    """Record a 3D sample by another sensor, with the questions that it answers; they were measured without it."""
+    """Add the errors of another sensor to a 3D sample, and keep the questions that it still answers."""
     motion = sensed(sample.motion, np.random.default_rng(rng.randrange(2**32)))
     kept = [q for q in sample.questions if not unsure(q)]
     return replace(sample, motion=motion, questions=kept, sensed=True)

@@ -1,8 +1,8 @@
-"""Build ``vimos-open``, the dataset that the shipped model is trained on.
+"""Build ``vimos-open``, the dataset that the shipped models are trained on.
 
-``train`` and ``val`` are samples drawn from the recordings (single, joined, mirrored, warped, hidden, filmed, sensed)
-and, where their keypoints are at hand, the labelled films; ``test`` and ``test_view`` are the evaluation items, asked
-of the recordings as they are, and ``test_films`` those of the films.
+``train`` and ``val`` hold samples drawn from the recordings (single, joined, mirrored, warped, with hidden limbs,
+filmed, with another sensor's errors) and, where their keypoints are at hand, the labelled films. ``test`` and
+``test_view`` hold the evaluation items about the recordings as they are, ``test_films`` those about the films.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TEST_SOURCES = ("bnr", "cmu", *RECOGNITION)
 @register("open", "vimos-open, from openly licensed recordings")
 @dataclass(frozen=True)
 class OpenBuilder:
-    """Builder of ``vimos-open``.
+    """Build ``vimos-open``.
 
     Args:
         root: folder of the recordings; None takes the environment variable VIMONET_DATA.
@@ -99,7 +99,7 @@ class OpenBuilder:
         return found + self._film_shards(found) if FILMS in names else found
 
     def _film_shards(self, others: list[Shard]) -> list[Shard]:
-        """List the films of each split after its drawn rows; those of the test have a split of their own."""
+        """List the films of each split, which follow its drawn rows; films of the test are the split ``test_films``."""
         folder = poses_folder(self.film_poses)
         assert folder is not None
         named: dict[str, list[str]] = {}

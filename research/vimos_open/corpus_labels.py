@@ -224,7 +224,7 @@ _LABELS = {  # labels that are not verb phrases, or whose movement has another n
 }
 
 _SCENES = re.compile(r"(walk|stand|sit) (along|across|towards|inside|through|at|around|in|into|to) ")
-"""Films: the place that follows the verb is not part of the movement."""
+"""Labels of films in which a place follows the verb: the verb alone names the movement."""
 
 
 def action_phrase(source: str, label: str, side: str | None = None) -> str | None:

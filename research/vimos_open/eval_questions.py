@@ -187,7 +187,7 @@ def _single(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
 
 
 def _compared(sample: Sample) -> list[Question]:
-    """List the questions of forms that older figures hold too: the others would shift every draw behind them."""
+    """List the questions of forms that earlier evaluations asked too: others would shift every later random draw."""
     return [question for question in sample.questions if compared(question.form)]
 
 

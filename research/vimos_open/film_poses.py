@@ -23,8 +23,8 @@ from vimonet.motion.pose import MAX_RATE, estimate
 from vimonet.utils.errors import InputError
 
 LOOKED_AT: Final = "films.jsonl"
-"""A line per film: ``file``, ``poses`` (name in the folder, null where nobody is seen), ``people``, ``seen``,
-``seconds`` that it took."""
+"""A line per film: ``file``, ``poses`` (name in the folder, null where nobody is seen), ``people`` (number followed),
+``seen`` (share of the frames with the person) and ``seconds`` that pose estimation took."""
 
 
 def films(root: Path | str | None = None) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def films(root: Path | str | None = None) -> list[dict[str, Any]]:
 
 
 def looked_at(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read the lines of films that were looked at, by file; a line cut short by an interruption is none."""
+    """Read the lines of films that were looked at, by file; skip a line that an interruption cut short."""
     path = folder / LOOKED_AT
     if not path.is_file():
         return {}
@@ -59,7 +59,7 @@ def write_poses(root: Path | str | None, folder: Path, max_rate: float = MAX_RAT
     folder.mkdir(parents=True, exist_ok=True)
     known = looked_at(folder)
     with (folder / LOOKED_AT).open("a", encoding="utf-8") as lines:
-        lines.write("\n" * bool(known))  # after a line that was cut short
+        lines.write("\n" * bool(known))  # ends a line that was cut short
         for row in sorted(films(root), key=lambda film: film["duration"]):
             if row["file"] in known:
                 continue

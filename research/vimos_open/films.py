@@ -41,9 +41,9 @@ FILMS: Final = "films_2d"
 NOBODY: Final = "no person is visible"
 
 _BODILY = ("gmdcsa24", "pureprog", "har_dollarpy", "har_akshay", "weizmann64", "yolov7pose_demo", "rendered_")
-"""Sources whose keypoints alone show what the label names; others need the picture: tools, places, many people."""
+"""Sources whose labels name what keypoints alone show; labels of the others need the picture: tools, places, crowds."""
 _SEEN = 0.8
-"""Least share of frames with the person, of keypoints that are used without the picture."""
+"""Least share of frames that show the person, for keypoints that are used without the picture."""
 _BY_MODEL = {"panda70m_page": "panda-70m"}
 _VAGUE = frozenset(
     (
@@ -51,7 +51,7 @@ _VAGUE = frozenset(
         *("pick", "eat", "sign"),
     )
 )
-"""Verbs of what may go on in any film beside its label, never asked as absent (and the many signs)."""
+"""Verbs never asked as absent: they may go on in any film beside its label, or stand for many signs ("sign")."""
 _FALLING = re.compile(r"Falling[^\[]*\[([\d.]+) to ([\d.]+)\]")
 
 
@@ -63,7 +63,7 @@ class Film:
         row: line of the index.
         path: the MP4.
         motion: 2D, at most 9.8 s; None where nobody is seen.
-        people: people that were followed.
+        people: number of people that were followed.
         seen: share of the frames with the person.
         parts: the labelled stretch, s; () where nobody is visible.
     """
@@ -82,7 +82,7 @@ class Film:
 
     @property
     def duration(self) -> float:
-        """Return the seconds that the row covers."""
+        """Return the time that the row covers, s."""
         return float(self.row["duration"]) if self.motion is None else self.motion.duration
 
 
@@ -112,7 +112,7 @@ def read_films(root: str | None, folder: Path) -> tuple[Film, ...]:
 
 
 def _may_teach(row: dict[str, Any]) -> bool:
-    """Tell whether the licence as stated allows research or more; shipped weights learn from no other film."""
+    """Tell whether the source states a licence; shipped weights learn from no other film."""
     stated = str(row["licence"]).lower()
     return not stated.startswith("none stated") and "no terms stated" not in stated
 
@@ -139,7 +139,7 @@ def _when(row: dict[str, Any], duration: float) -> tuple[float, float]:
 def _motion(path: Path, name: str) -> Motion | None:
     poses = Poses.open(path)
     rows = np.concatenate([poses.points, poses.confidence[..., None]], axis=2)
-    rows[~(poses.confidence > 0)] = 0.0  # keypoints' sign for "not seen"
+    rows[~(poses.confidence > 0)] = 0.0  # zeros mark a keypoint that is not seen
     try:
         motion = load(rows, fps=poses.fps, format=poses.layout, name=name)
     except InputError:
@@ -213,7 +213,7 @@ def _questions(film: Film, others: list[str], rng: random.Random) -> Iterator[Qu
         facts = measure(film.motion)
         measured = [*from_facts(facts), *from_picture(film.motion)]
         yield from (q for q in measured if not contradicts(q, happening))
-    # Words of the whole label count as happening: who reads "while walking" walks.
+    # Every word of the label counts as happening: of "read while walking", walking is not absent.
     words = set(re.findall(r"[a-z]+", film.row["label"].lower()))
     absent = [other for other in others if not set(other.split()) & words]
     named = from_parts(list(film.parts), rng, absent, facts)
@@ -228,7 +228,7 @@ def _captions(film: Film, whole: bool) -> Iterator[Caption]:
         yield Caption("no person is visible.", "people")
         return
     if film.parts and film.parts[0].action not in ("walk", "stand", "sit"):
-        label = film.parts[0].action  # of those the place is told
+        label = film.parts[0].action  # labels of these three verbs name a place, which the caption keeps
     crowd = row["source"] == "fight_surv"
     yield Caption(f"people {label}." if crowd else f"a person {third_person(label)}.", "kinematic")
     if whole and "caption" in row:

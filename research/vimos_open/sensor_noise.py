@@ -27,7 +27,7 @@ UNSURE: Final = frozenset(
         *("one_leg", "one_leg_time", "standing_leg", "both_feet_off", "landing", "takeoff_foot", "recording_quality"),
     )
 )
-"""Forms about heights, feet and the sensor itself that one camera would answer."""
+"""Forms about heights, feet and the recording that such a sensor leaves open, though one camera would answer them."""
 
 _TURNS = frozenset(("turn_amount", "turn_count", "turn_again", "turns_both_ways", "same_facing"))
 _NUMBER = re.compile(r"\d.*(metre|degree|per second|per minute)")
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"\d.*(metre|degree|per second|per minute)")
 def unsure(question: Question) -> bool:
     """Tell whether such a sensor leaves the answer open, though the movement itself gave it.
 
-    These are questions about heights and feet, every number of metres, degrees or their rates, and whatever one camera
+    It leaves open questions about heights and feet, answers in metres, degrees or their rates, and whatever one camera
     does not show either, except turns.
     """
     if question.form in _TURNS:
@@ -51,7 +51,7 @@ _ENDS = ("wrist", "ankle", "foot")
 _LEVEL = np.array(
     [1.0 if name.endswith(_ENDS) else 0.7 if name.endswith(("elbow", "knee")) else 0.4 for name in JOINT_NAMES]
 )
-_GROUPS: Final = {  # bones by the joint at their end -> range of their length, as a share of what it was
+_GROUPS: Final = {  # bones by the joint at their end -> range of the new length, as a share of the old
     ("knee", "ankle", "foot"): (0.88, 1.12),
     ("elbow", "wrist"): (0.85, 1.15),
     ("spine1", "spine2", "spine3", "neck", "head"): (0.9, 1.1),
@@ -71,8 +71,8 @@ def sensed(motion: Motion, rng: np.random.Generator) -> Motion:
 
     Returns:
         The same number of frames, with other bone lengths, offsets of joints that are constant in the body's frame,
-        jitter correlated in time, short spans of lost joints filled by interpolation, toes at times on the ankles or
-        unseen, hands at times for wrists, and at times the frames between those of a sensor of 10 to 15 frames/s.
+        jitter correlated in time, short spans of lost joints filled by interpolation; at times with toes unseen or at
+        the ankles, hands in place of wrists, or only the frames of a sensor of 10 to 15 frames/s, interpolated.
     """
     joints = _resized(motion.joints.astype(np.float64), rng)
     frames = len(joints)
@@ -120,16 +120,16 @@ def _resized(joints: NDArray[np.float64], rng: np.random.Generator) -> NDArray[n
 
 
 def _jitter(frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw jitter [T, 22, 3], m, correlated over 0.05 to 0.2 s, of a level of its own for every joint."""
+    """Draw jitter [T, 22, 3], m, correlated over 0.05 to 0.2 s, with its own level for every joint."""
     width = rng.uniform(1.0, 4.0)
     noise = gaussian_filter1d(rng.standard_normal((frames + 32, 22, 3)), width, axis=0, mode="nearest")[16:-16]
-    unit = np.sqrt(2 * np.sqrt(np.pi) * width)  # of white noise smoothed by a Gaussian
+    unit = np.sqrt(2 * np.sqrt(np.pi) * width)  # gives unit variance to white noise smoothed by a Gaussian
     level = rng.uniform(*JITTER) * _LEVEL * rng.uniform(0.5, 1.0, 22)
     return noise * unit * level[:, None] / np.sqrt(3)
 
 
 def _lose(joints: NDArray[np.float64], lost: list[int], rng: np.random.Generator) -> None:
-    """Replace joints during 0.15 to 0.4 s by the straight way between their places before and after."""
+    """Replace joints during 0.15 to 0.4 s by a straight line between their positions before and after."""
     frames = len(joints)
     length = int(rng.integers(3, 9))
     if frames < length + 3:
@@ -144,7 +144,7 @@ def _lose(joints: NDArray[np.float64], lost: list[int], rng: np.random.Generator
 
 
 def _slower(joints: NDArray[np.float64], rate: float, fps: float) -> NDArray[np.float64]:
-    """Keep what a sensor of `rate` frames/s sees, and the straight way between its frames."""
+    """Keep the frames of a sensor of `rate` frames/s, and interpolate linearly between them."""
     times = np.arange(len(joints)) / fps
     seen = np.append(np.arange(0.0, times[-1], 1 / rate), times[-1])
     at = seen * fps

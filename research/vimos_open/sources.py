@@ -52,7 +52,7 @@ _UCLA_TEST_SUBJECTS = {7, 8}
 _LAYOUT = {"penn_action_2d": "penn13", "pushfit_2d": "mediapipe33", "ground_guide_2d": "coco17"}  # others: coco18
 _ALIASES = {"face": "nose", "left_foot": "left_foot_index", "right_foot": "right_foot_index"}
 _ARMS_SEEN = 0.5
-"""Least share of frames with a wrist, of clips that a detector tracked: without, their exercise cannot be seen."""
+"""Least share of frames that show a wrist, of clips that a detector tracked: without it, no exercise is visible."""
 
 
 def data_folder(root: Path | str | None = None) -> Path:
@@ -275,7 +275,7 @@ def _keypoints(
         # Fractions of a frame whose size is not recorded: 16:9, as phones film.
         values[..., 0] *= 16 / 9
     elif source in ("jhmdb_2d", "ground_guide_2d"):
-        # Centred on the body: moved away from 0, 0, which means a missing joint, and from fractions of an image.
+        # Centred on the body: move them, since 0, 0 means a missing joint, and small values fractions of an image.
         values[..., :2] += 10.0
     layout = _LAYOUT.get(source, "coco18")
     full = np.zeros((len(values), len(LAYOUTS[layout]), 3), np.float32)

@@ -87,7 +87,7 @@ def test_a_slow_sensor_keeps_lengths_and_straight_ways() -> None:
     joints = np.zeros((61, 22, 3))
     joints[:, 0, 0] = np.linspace(0, 3, 61)
     np.testing.assert_allclose(_slower(joints, 11.3, 20.0), joints, atol=1e-9)
-    joints[:, 0, 1] = np.arange(61) % 2  # of 10 hertz: none of it is seen at 10 frames/s
+    joints[:, 0, 1] = np.arange(61) % 2  # swings at 10 Hz: a sensor of 10 frames/s sees none of it
     np.testing.assert_allclose(_slower(joints, 10.0, 20.0)[:, 0, 1], 0, atol=1e-9)
     assert len(_slower(joints[:1], 12.0, 20.0)) == 1
 

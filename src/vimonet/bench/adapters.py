@@ -251,7 +251,7 @@ class BaselineModel:
 
 
 def open_model(name: str | None = None, device: str | None = None, leave_out: Sequence[str] = ()) -> MotionModel:
-    """Open a ViMoNet model by folder or hub id; the shipped one for None.
+    """Open a ViMoNet model by folder or hub id; the default model for None.
 
     Args:
         name: folder or hub id.

@@ -266,7 +266,7 @@ def topic_of(item: Any) -> str:
 
 
 def item_score(item: Any, prediction: str) -> float:
-    """Score a prediction for an item under its rule, 0 to 1; of a spoken one ("no, he walks") the bare answer."""
+    """Score the bare answer of a prediction for an item under its rule, 0 to 1."""
     return rule_of(item).score(bare_answer(prediction, item.options), item.answer, item.options)
 
 

@@ -69,7 +69,7 @@ def _ask(args: argparse.Namespace) -> int:
     options: dict[str, Any] = {"evidence": args.evidence, "answer_policy": args.answer_policy}
     if args.leave_out:
         if args.base_url:
-            raise InputError("--no-facts and the like belong to a model of this machine; leave them or --base-url out.")
+            raise InputError("flags such as --no-facts need a model on this machine; leave them or --base-url out.")
         options["leave_out"] = args.leave_out
     answers = clips.assistant.ask_batch(asked, frames=args.frames, **options)
     named: Any = recordings[0] if len(recordings) == 1 else recordings

@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_flag(parser, "--video", "LanguageBind is one of them")
     parser.add_argument("--motion-tokenizer", metavar="NAME", help="motion VQ-VAE with its feature statistics")
     parser.add_argument(
-        "--motion-towers", metavar="NAME", help="ViMoNet model whose motion and keypoint towers are taken (nano)"
+        "--motion-towers", metavar="NAME", help="ViMoNet model whose motion and keypoint towers are used (nano)"
     )
     parser.add_argument("--projector-weights", metavar="DIR", help="released video projector, from 'vimonet convert'")
     add_flag(parser, "--output", "a new folder", required=True, metavar="DIR")
@@ -38,7 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--projector-queries", type=int, metavar="N", help="tokens of an attentive projector (default: 16)"
     )
     between.add_argument(
-        "--projector-time", action="store_true", default=None, help="add the time to every motion token"
+        "--projector-time", action="store_true", default=None, help="add a time embedding to every motion token"
     )
     between.add_argument(
         "--video-projector", choices=("mlp", "linear", "attentive"), help="projector of video (default: mlp)"

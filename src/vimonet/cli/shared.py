@@ -88,7 +88,7 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_leaving_out(parser: _Group) -> None:
-    """Add the flags that leave a part out of the prompt, of a model that reads a context (mini)."""
+    """Add the flags that leave a part out of the prompt of a model with a context (mini)."""
     for part in ("facts", "actions", "tokens", "seen"):
         add_flag(parser, f"--no-{part}", action="append_const", const=part, default=[])
 

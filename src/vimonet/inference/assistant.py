@@ -364,7 +364,7 @@ class Assistant:
 
 
 def _same_prompt(windows: list[WindowInput]) -> list[list[int]]:
-    """Group windows whose prompts differ in the question alone, at most `_BATCH` of them."""
+    """Group the indices of windows whose prompts differ in the question alone, at most `_BATCH` a group."""
     groups: dict[Any, list[int]] = {}
     for i, window in enumerate(windows):
         clips = tuple(id(clip) for clip in (*window.motions, *window.videos))

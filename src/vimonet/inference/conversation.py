@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vimonet.inference.assistant import Assistant
 
 MAX_TURNS = 6
-"""Earlier turns in the prompt: training chats have at most four."""
+"""Most earlier turns in a prompt; chats in training have at most four."""
 
 
 class Chat:
@@ -42,7 +42,7 @@ class Chat:
         """Forget the last turn.
 
         Raises:
-            InputError: there is none.
+            InputError: the chat has no turn yet.
         """
         if not self.history:
             raise InputError("there is no turn to take back.")

@@ -10,7 +10,7 @@ from torch import Tensor
 from vimonet.model.generation import CLIP_INPUTS
 
 _WORTH = 64
-"""Fewest shared tokens for which a pass of their own pays."""
+"""Least number of shared tokens that are worth a forward pass of their own."""
 
 
 @torch.inference_mode()
@@ -19,7 +19,7 @@ def with_shared_prefix(model: Any, inputs: Any) -> dict[str, Any]:
 
     Args:
         model: a `ViMoNetForConditionalGeneration`.
-        inputs: of `Assistant.prepare_inputs`, padded on the left; every row has the same clips.
+        inputs: from `Assistant.prepare_inputs`, padded on the left; every row has the same clips.
 
     Returns:
         Inputs of ``generate`` with ``past_key_values``; the inputs as they are for one row or a short prefix.

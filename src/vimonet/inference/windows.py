@@ -117,7 +117,7 @@ class PromptContexts:
         self._seen: dict[int, tuple[VideoFrames, str]] = {}
 
     def __call__(self, window: WindowInput) -> str:
-        """Write the context of a window; several clips are not measured, because any could be meant."""
+        """Write the context of a window; several clips are not measured, because the question may mean any."""
         clip = window.clip
         facts = clip.facts if clip is not None and "facts" in self.parts else None
         actions = self._recognise(clip) if clip is not None and "actions" in self.parts else ()

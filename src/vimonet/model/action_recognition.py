@@ -46,11 +46,11 @@ class Recognised:
 
 
 MOST_SPANS = 12
-"""Spans that a prompt holds of a long recording; of more, the shortest are left out."""
+"""Most spans of a recording in a prompt; of more, the shortest are left out."""
 
 
 def joined_spans(spans: Sequence[Recognised], most: int) -> tuple[Recognised, ...]:
-    """Join neighbours of one action, and keep the `most` longest, in order of time."""
+    """Join neighbouring spans of the same action, and keep the `most` longest, in order of time."""
     joined: list[Recognised] = []
     for span in spans:
         if joined and joined[-1].actions[0][0] == span.actions[0][0]:
@@ -142,7 +142,7 @@ class ActionRecogniser:
 
 
 def _runs(labels: Sequence[int], shortest: int) -> list[tuple[int, int]]:
-    """Cut equal neighbours to runs (start, end); a run under `shortest` joins the longer of its neighbours."""
+    """Group equal neighbours into runs (start, end); a run under `shortest` joins the longer of its neighbours."""
     bounds = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
     runs = [(a, b, labels[a]) for a, b in pairwise(bounds)]
     while len(runs) > 1:

@@ -130,8 +130,8 @@ class VideoProjector(nn.Module):
     """Pool a video tower's features to a token budget, then project them: [N, F, P, D] -> [N, K, H].
 
     Args:
-        kind: ``linear`` or ``mlp`` (paper), after pooling; ``attentive``: a linear layer, then pooling at the language
-            model's width, where attention to wide features costs a fraction.
+        kind: ``linear`` or ``mlp`` (paper), after pooling; ``attentive``: a linear layer, then attentive pooling at
+            the language model's width, which costs a fraction of attention to the tower's wide features.
         input_dim, output_dim: widths of tower and language model.
         norm: whether features are normalised before projection.
         pooling, rows, columns, budget, heads: see `build_pooling`.

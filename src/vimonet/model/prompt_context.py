@@ -1,8 +1,8 @@
 """Write the context of a prompt: what is measured, recognised and seen, as text beside the tokens of the clips.
 
-Tokens carry what no rule names; measures carry how far, how often, when and which side; class names of an image encoder
-carry what is held and where one is. `ViMoNetConfig.context` lists the parts that a model reads; in training each is
-dropped at random, so that a model answers from any of them and each one's worth can be measured.
+Tokens carry what no rule names; facts carry how far, how often, when and which side; class names of an image classifier
+carry what a hand holds and where the film is set. `ViMoNetConfig.context` lists the parts that a model reads; training
+drops each at random, so that a model answers from any of them, and what each contributes can be measured.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write_context(
         facts: measured facts; None without a motion.
         actions: recognised actions in order of time.
         seen: line of `vimonet.model.seen.seen_text`; empty without a video.
-        clip: whether the prompt holds a clip or any part.
+        clip: whether the question is about a clip; if not, the context says so.
     """
     held = set(parts)
     lines = []

@@ -34,7 +34,7 @@ def seen_text(frames: Any, classifier: EfficientNetLiteModel | None = None) -> s
         classifier: the image tower of a model, in eval mode; None: the one that ``vimonet fetch mini`` fetched.
 
     Returns:
-        ``seen: NAME .PP, ...``: at most 5 names, each a category of `SEEN`; `NOTHING` where there is none.
+        ``seen: NAME .PP, ...``: at most 5 names with a probability above `SEEN`; `NOTHING` where there is none.
 
     Raises:
         InputError: no classifier is fetched, or `frames` is no video.

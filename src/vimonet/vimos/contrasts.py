@@ -47,10 +47,10 @@ _BY_SPEED = {("walk", "slow"): "stroll"}
 """(action, speed category) -> another name for it."""
 
 _GAITS = ("walk", "run", "jog", "sprint", "stroll")
-"""Verbs that a pair denies though the person travels; the measured speed has to agree."""
+"""Gaits; a pair denies them only where the measured speed does, too."""
 
 _TOO_NEAR = frozenset(("stand", "bend over", "step forward", "step back", "lean forward", "high five"))
-"""Actions that people may see in many others: nothing of them is denied."""
+"""Actions that people may see in many others: they are neither affirmed nor denied."""
 
 
 @cache
@@ -82,9 +82,9 @@ def contained(action: str, facts: Facts | None = None) -> list[str]:
 
 
 def denied(parts: Sequence[Part], facts: Facts | None) -> list[str]:
-    """List actions taken for those of the parts that surely do not happen.
+    """List near misses of the parts: actions that surely do not happen.
 
-    Each is excluded by one part at least, absent from every other, and not measured.
+    Each is excluded by one part at least, absent from every other, and not allowed by the facts.
     """
     actions = sorted({part.action for part in parts})
     happening = {*actions, *(name for action in actions for name in contained(action, facts))}

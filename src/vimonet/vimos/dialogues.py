@@ -56,7 +56,7 @@ _LABELLED = frozenset(
         *("sport_or_everyday", "which_sport", "which_exercise", "held_object", "part_time", "part_start", "part_end"),
     )
 )
-"""Forms whose answers rest on what the movement looks like; all others are measured."""
+"""Forms whose answers rest on labels; all others are measured."""
 
 _MEASURED = {
     "the way of the pelvis over the ground was measured": (
@@ -86,7 +86,7 @@ _BECAUSE = {form: why for why, forms in _MEASURED.items() for form in forms}
 
 
 def dialogues_of(questions: Sequence[Question], rng: random.Random) -> list[Chat]:
-    """Make the chats that the questions of a clip can answer, in random order, those that say most mostly first.
+    """Make the chats that the questions of a clip can answer, in random order; those that tell more tend to come first.
 
     Args:
         questions: all questions about one clip (`annotate.questions_of`).
@@ -199,7 +199,7 @@ def _of_clip(
     words = own if own & _BODY else _stems(named)
     verbs = own & _verbs()
     fitting = [q for q in asked if _slots(q) and _slots(q) <= words and (not verbs or verbs & _slots(q))]
-    # The question that names most of what the chat names; with a side where the chat has one.
+    # Take the question with the most words that the chat names; its side must be the one that the chat names.
     most = max((len(_slots(question)) for question in fitting), default=0)
     best = [q for q in fitting if len(_slots(q)) == most]
     sides = {"left", "right"} & own
@@ -208,7 +208,7 @@ def _of_clip(
 
 
 def _slots(question: Question) -> frozenset[str]:
-    """List the stems of the words that a question's slots hold, one inflection of a verb."""
+    """List the stems of the words that a question's slots hold; of a verb, one inflection."""
     slots = dict(question.slots)
     for inflected in ("does", "doing"):
         if "do" in slots:

@@ -283,7 +283,7 @@ declare("part_end", "timing", 0.5)
 declare("caption", "caption", 1.2)
 # action
 declare("action", "action", 6.0)
-# ---- what people ask: labels in everyday forms, by yes or no of what is measured, and what is declined
+# ---- what people ask: labels in everyday forms, facts by yes or no, and declined forms
 declare("near_yes_no", "reasoning", 2.5)
 declare("fact_check", "reasoning", 1.0, needs=("side", "legs"))
 declare("either_or", "reasoning", 1.5)

@@ -122,7 +122,7 @@ def result_of(text: str) -> str:
 # An answer as it is spoken: the bare answer, which is scored, and half a sentence that says more ("no, the person
 # walks"; "cannot tell, a recording of joints shows no clothes").
 DETAIL = "detail"
-"""Key of the half sentence in an instruction's evidence."""
+"""Key of the detail in an instruction's evidence."""
 
 _MORE = ", "
 
@@ -137,7 +137,7 @@ _CLOSED = frozenset(
         *("no dance", "no exercise", "sport", "exercise", "dance", "everyday movement"),
     )
 )
-"""Answers that are bare wherever a comma follows them."""
+"""Bare answers: what follows the comma behind one of them is detail."""
 
 _AMOUNT = re.compile(r"(about |at )?[\d.]+( [a-z]+)?( per second| to the (left|right))?", re.IGNORECASE)
 
@@ -153,7 +153,7 @@ def bare_answer(text: str, options: Sequence[str] = ()) -> str:
 
     Args:
         text: an answer, spoken or bare.
-        options: all answers of its form; (): an answer that is known or an amount is cut at the first comma.
+        options: all answers of its form; (): a known bare answer or an amount is cut at the first comma.
     """
     text = text.strip()
     lower = text.lower()

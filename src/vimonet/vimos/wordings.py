@@ -40,16 +40,16 @@ _FILLERS = (
 )
 
 _HELD_OUT = ("plain", "polite", "foreign")
-"""Registers of which the last wording of an intent without a list in wordings.yaml is kept for the test."""
+"""Registers whose last wording is kept for the test, of each form without wordings in wordings.yaml."""
 
 _AS_IT_IS = ("typo", "foreign")
 """Registers whose texts are asked as they are."""
 
 _ALSO = {"near_yes_no": "yes_no", "fact_check": "fact_yes_no"}
-"""Form -> form that is asked in the same words."""
+"""Form -> form whose wordings it shares."""
 
 _TOO = {"false_premise": "why_action"}
-"""Form -> form whose words of people can ask it too."""
+"""Form -> form whose `people` wordings can ask it too."""
 
 _LED = frozenset(("plain", "expert", "coach", "care", "esl"))
 """Registers whose questions read well behind a lead-in."""
@@ -109,12 +109,12 @@ def _lists() -> tuple[dict[str, dict[str, list[str]]], dict[str, str]]:
 
 
 def compared(form: str) -> bool:
-    """Tell whether a form has its wordings in wordings.yaml: those of the figures that are compared with older ones."""
+    """Tell whether a form has its wordings in wordings.yaml: its scores are compared with those of earlier versions."""
     return form in WORDINGS and form not in _ALSO and not set(WORDINGS[form]["seen"]) & set(WORDINGS[form]["people"])
 
 
 def asked_as(form: str) -> str:
-    """Name the form in whose words a form is asked, mostly itself."""
+    """Name the form whose wordings a form is asked in, mostly the form itself."""
     return _ALSO.get(form, form)
 
 
@@ -156,7 +156,7 @@ def _as_typed(text: str, rng: random.Random) -> str:
 
 
 def _as_people_type(text: str, register: str, rng: random.Random) -> str:
-    """Perturb what people type less: a lead-in where it reads well, no question mark, other case, a typing error."""
+    """Perturb a wording of people less: a lead-in if it reads well, no question mark, other case, a typing error."""
     if register in _LED and text.endswith("?") and text.split(maxsplit=1)[0].lower() in _OPENERS and rng.random() < 0.1:
         text = _led(text, rng)
     return _slipped(text, rng)

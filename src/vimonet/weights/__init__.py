@@ -1,4 +1,4 @@
-"""Weights that come with the package or are fetched once, and which folder is meant by a name."""
+"""Hold the weights that come with the package, and resolve the names of models and parts to folders."""
 
 from __future__ import annotations
 

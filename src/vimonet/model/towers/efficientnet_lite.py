@@ -19,7 +19,7 @@ from transformers.modeling_outputs import ModelOutput
 from transformers.modeling_utils import PreTrainedModel
 
 STRIDE = 32
-"""Pixels per feature: five convolutions halve the picture."""
+"""Pixels per feature along each side: five convolutions halve the image."""
 _LITE0 = (
     *((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)),
     *((3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
@@ -59,7 +59,7 @@ class EfficientNetLiteConfig(PreTrainedConfig):
 
 @dataclass
 class ClassifiedGrid(ModelOutput):
-    """Features and classes of images.
+    """Hold features and class logits of images.
 
     Attributes:
         last_hidden_state: [N, rows * columns, D], row by row.
@@ -166,7 +166,7 @@ class EfficientNetLiteModel(PreTrainedModel):
 
 
 def rename_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the published state dict: every module loses its underscore; counters of batches go."""
+    """Rename the published tensors: modules lose their leading underscore; batch counters are dropped."""
     return {
         ".".join(part.removeprefix("_") for part in name.split(".")): value
         for name, value in state.items()

@@ -37,11 +37,11 @@ PLACES = (
     "hangs at the side",
     "reaches down",
 )
-"""Places of one arm in 3D, the first that fits counts; a code in a track is the index, -1 no place."""
+"""Places of one arm in 3D; the first that fits counts. A code is an index of this tuple, -1 is no place."""
 
 
 def hand_places(joints: Array, side: str, before: Mask | None) -> dict[str, Mask]:
-    """Test the places of a hand of an upright body per frame, bool [T] each, the first that holds counts.
+    """Test each place of a hand of an upright body: place -> bool [T]; the first that holds counts.
 
     Heights are shares of the distance from the pelvis (0) up to the shoulder (1); reaches are horizontal, in torsos.
 
@@ -80,7 +80,7 @@ def arm_places(body: Body, local: Array, elbows: Array, tilt: Array) -> NDArray[
         body: prepared 3D recording.
         local: its joints in the body's own frame, which faces +Z with +X to the left.
         elbows: flexion of the elbows, degrees [T, 2].
-        tilt: inclination of the trunk, degrees [T]; bent over, an arm only "reaches down".
+        tilt: inclination of the trunk, degrees [T]; an arm of a body bent over only "reaches down".
     """
     arm = body.arm
     upright = tilt < c.LEVEL_TRUNK.no

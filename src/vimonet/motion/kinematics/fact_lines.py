@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vimonet.motion.kinematics.facts import Facts
 
 _SPANS = 6  # events of one kind that are listed with their times
-_LISTED = 4  # postures that are listed with their times; of more, how often each is taken
+_LISTED = 4  # postures that are listed with their times; of more, each with how often it is taken
 
 
 def fact_lines(facts: Facts) -> list[str]:
@@ -61,7 +61,7 @@ def _moves(facts: Facts) -> Iterator[str]:
     if away is False:
         yield way
     elif away and travelled not in (None, "in place", way):
-        # Around a corner: forward for the body, to the side of where it faced at first.
+        # Around a corner the body moves forward, and ends to the side of where it faced at first.
         yield f"travels {travelled}, ends {facts.displacement:.1f} m {way} of the start"
     else:
         yield f"{way} {facts.displacement:.1f} m"

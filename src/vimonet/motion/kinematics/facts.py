@@ -60,9 +60,9 @@ class Facts:
         one_leg_time: longest time on one leg, s.
         image: what the image plane shows of a 2D motion; None for 3D.
         gait: cadence, step length and width; None for fewer than three steps.
-        stance: feet, sway and leg of standing; what rests on the floor.
+        stance: distance of the standing feet, sway, the leg stood on; what rests on the floor.
         moments: pauses, the fastest moment, getting up, take-offs and landings, ends of falls, the last repetitions.
-        shape: of the path over the ground; None where there is hardly one.
+        shape: shape of the path over the ground; None if the pelvis hardly travels.
         check: frames and faults of the recording, sliding feet, stature.
         held: how the body is held: joint angles, arms, legs, hands, trunk; None in 2D.
     """

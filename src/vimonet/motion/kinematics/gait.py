@@ -24,7 +24,7 @@ from vimonet.motion.kinematics.preparation import (
     speed,
 )
 
-STEP_LASTS = (0.2, 1.3)  # s between strikes of a walk; longer ones are two walks with a stop between
+STEP_LASTS = (0.2, 1.3)  # s between the strikes of one walk; a longer time is a pause between two walks
 GROUND = [0, 2]
 
 
@@ -39,7 +39,7 @@ class Gait:
         side_length: side of the foot that strikes -> its step length (median), m.
         side_time: side of the foot that strikes -> mean time since the other one's strike, s.
         width: distance of successive foot strikes across the way, m; negative if the feet cross.
-        strikes: number of times and lengths measured.
+        strikes: number of pairs of successive strikes measured.
     """
 
     cadence: float
@@ -68,8 +68,8 @@ class Stance:
         left_ahead: how far the left ankle is ahead of the right one, along the facing direction, m.
         sway: greatest distance of the pelvis from its mean place in the longest quiet stand, m.
         quiet_time: length of that stand, s.
-        leg: side of the leg stood on for the longest time, or None if no other foot is lifted.
-        leg_start, leg_end: that time, s.
+        leg: side of the leg stood on for the longest time, or None if no foot is lifted.
+        leg_start, leg_end: start and end of that time, s.
         other_leg_time: longest time on the other leg, s.
         rests: part of the body -> share of the time on the floor, see :func:`floor_share`.
     """
@@ -107,11 +107,11 @@ def _sides(values: dict[str, float], unit: str = "") -> str:
 
 
 def put_on_ground(body: Body, angle: Array) -> Body:
-    """Return the body with the way that its feet make, where the recording holds the pelvis in place.
+    """Move the body over the ground as its feet step, where the recording holds the pelvis in place.
 
     A treadmill, an animation "in place" and joints centred on the hips show a walk whose standing foot slides back.
     That is taken for granted if the pelvis stays within 0.35 leg lengths of its mean place, while the lower foot slides
-    by more than 0.3 leg lengths/s and 60 % of its way goes in one direction of the body.
+    by more than 0.3 leg lengths/s and 60 % of its path goes in one direction of the body.
 
     Args:
         body: prepared recording.
@@ -177,7 +177,7 @@ def gait(body: Body, angle: Array, steps: tuple[Step, ...]) -> Gait | None:
 
 
 def _reach(body: Body, angle: Array, last: Step, strike: Step) -> tuple[float, float] | None:
-    """Measure the distance, m, of two successive strikes along and across the way; None for a step aside or no way."""
+    """Measure the distance, m, of two successive strikes along and across the way; None for a sidestep or no way."""
     frame, before = _landed(body, strike), _landed(body, last)
     near = max(1, round(0.4 * body.fps))
     way = body.joints[min(frame + near, body.frames - 1), PELVIS] - body.joints[max(frame - near, 0), PELVIS]

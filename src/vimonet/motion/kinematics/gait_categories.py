@@ -13,7 +13,9 @@ TEMPO_STEADY: Final = Threshold(
 LIMPS: Final = Threshold(
     1.4, 1.15, "ratio of left and right step times or lengths", "healthy gait stays below 1.1 (Patterson 2010)"
 )
-SAME_BOTH_SIDES: Final = Threshold(1.15, 1.5, "ratio of left and right", "a tenth is not seen, half as much is")
+SAME_BOTH_SIDES: Final = Threshold(
+    1.15, 1.5, "ratio of left and right", "a difference of a tenth is not seen, one of half is"
+)
 SIDES_APART: Final = Threshold(0.25, 0.25, "m/s between left and right", "as LIMB_MOVES: a smaller difference is sway")
 STEP_REACHES: Final = Threshold(0.15, 0.15, "m", "shorter steps are shuffling on the spot")
 FOOT_AHEAD: Final = Threshold(0.15, 0.05, "m of one ankle ahead of the other", "half a foot's length is seen")
@@ -28,7 +30,7 @@ SWAYS: Final = Threshold(
     "m of the pelvis from its mean place",
     "quiet standing sways by 1 cm (Winter 1995); turning about and shifting weight by 5",
 )
-OTHER_LEG: Final = Threshold(2.0, 2.0, "ratio of the times on either leg", "half as long, both legs are as right")
+OTHER_LEG: Final = Threshold(2.0, 2.0, "ratio of the times on either leg", "with less, either leg may be named")
 
 # The path.
 STRAIGHT_PATH: Final = Threshold(
@@ -37,7 +39,7 @@ STRAIGHT_PATH: Final = Threshold(
 CLOSED_PATH: Final = Threshold(0.25, 0.6, "distance of its ends as a share of the farthest", "as RETURNS")
 THIN_PATH: Final = Threshold(0.15, 0.3, "extent across as a share of that along", "a turn takes half a metre")
 ROUND: Final = Threshold(290.0, 200.0, "degrees turned in one sense", "a circle has 360")
-CURVED: Final = Threshold(50.0, 30.0, "degrees turned in one sense", "as TURNED, for the way")
+CURVED: Final = Threshold(50.0, 30.0, "degrees turned in one sense", "as TURNED, for the path")
 ONE_SENSE: Final = Threshold(1.25, 1.6, "degrees bent per degree turned", "a curve bends in one sense")
 TURNED_BACK: Final = Threshold(90.0, 90.0, "degrees turned in all", "bends to both sides make up for one another")
 
@@ -59,7 +61,9 @@ LANDS_SOFT: Final = Scale(
 FALL_REACH: Final = Threshold(0.3, 0.3, "m of the neck over the ground", "a shorter way is a collapse on the spot")
 HEAD_NEAR_FLOOR: Final = Threshold(0.27, 0.45, "m of the head joint over the floor", "it lies .1 to .2 m inside a head")
 HEAD_STRIKES: Final = Threshold(1.5, 0.8, "m/s downward", "a head that is laid down is slower")
-RESTS: Final = Threshold(0.8, 0.2, "share of the time on the floor", "a part that supports for most of it")
+RESTS: Final = Threshold(
+    0.8, 0.2, "share of the time on the floor", "a part that carries the body for most of the time"
+)
 
 # The recording.
 POSE_LOOPS: Final = Threshold(0.06, 0.15, "m between the joints of the first and the last pose", "a hand's breadth")
@@ -91,7 +95,7 @@ def path_name(
     """Name the shape of a path: 'straight', 'curve', 'circle', 'there and back', 'figure of eight' or 'zigzag'.
 
     Args:
-        turned, bent, straightness, closing, thinness, swings: as in `recording_check.PathShape`.
+        turned, bent, straightness, closing, thinness, swings: as in `path_shape.PathShape`.
     """
     closed = CLOSED_PATH.decide(closing)
     if STRAIGHT_PATH.decide(straightness):

@@ -28,7 +28,7 @@ PARTS = {
     **{"head": 15, "neck": 12, "chest": 9, "left shoulder": 16, "right shoulder": 17, "left elbow": 18},
     **{"right elbow": 19, "left knee": 4, "right knee": 5, "left foot": 7, "right foot": 8},
 }
-"""Parts of the body that a hand may come near -> joint; hips lie beside every hanging hand."""
+"""Parts of the body that a hand may come near -> joint; not the hips, which lie beside every hanging hand."""
 POINTS = {
     **{"left wrist": 20, "right wrist": 21, "left elbow": 18, "right elbow": 19},
     **{"left knee": 4, "right knee": 5, "left ankle": 7, "right ankle": 8, "head": 15},
@@ -48,7 +48,7 @@ class ArmSpan:
 
     @property
     def words(self) -> str:
-        """Words for the place."""
+        """Return the words for the place."""
         return arm_words(self.code, self.elbow) or ""
 
 

@@ -38,7 +38,7 @@ HANGS_DOWN: Final = Threshold(
     0.5,
     0.5,
     "arm lengths of the wrist below its shoulder",
-    "half of a hanging arm; somebody who lies reaches less down",
+    "half of a hanging arm; the arm of somebody who lies hangs less",
 )
 ON_HIP: Final = Threshold(0.4, 0.4, "arm lengths from the wrist to the hip", "the hand rests above the hip joint")
 ELBOW_OUT: Final = Threshold(
@@ -58,7 +58,9 @@ FEET: Final = Scale(
 )
 FOOT_BEFORE: Final = Threshold(0.35, 0.18, "leg lengths between the ankles, fore and aft", "half a step")
 LEGS_CROSSED: Final = Threshold(0.06, 0.0, "leg lengths of the ankles past each other", "a foot's breadth")
-KNEES_DEEP: Final = Threshold(60.0, 45.0, "degrees of flexion of both knees", "a squat, a landing, a chair; no stride")
+KNEES_DEEP: Final = Threshold(
+    60.0, 45.0, "degrees of flexion of both knees", "a squat, a landing or sitting down; no stride"
+)
 DEPTH: Final = Scale(
     {"below parallel": (-INFINITY, -0.1), "at parallel": (-0.06, 0.1), "above parallel": (0.2, INFINITY)},
     "thigh lengths of the hip over the knee",

@@ -36,7 +36,7 @@ class JointAngle:
 
     @property
     def range(self) -> float:
-        """Range of motion, degrees."""
+        """Return the range of motion, degrees."""
         return self.most - self.least
 
 
@@ -99,7 +99,7 @@ def spine_bend(joints: Array) -> Array:
 
 
 def over_segment(points: Array, start: Array, end: Array) -> Array:
-    """Measure the distance of points [T, 3] over the segments between two joints [T, 3]: [T]; inf from below."""
+    """Measure the distance [T], m, of points [T, 3] above the segment between two joints [T, 3]; inf for others."""
     line = end - start
     share = np.einsum("ti,ti->t", points - start, line) / np.maximum(np.einsum("ti,ti->t", line, line), 1e-9)
     gap = points - start - np.clip(share, 0.0, 1.0)[:, None] * line

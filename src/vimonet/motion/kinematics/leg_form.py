@@ -59,7 +59,7 @@ def deep_bend(body: Body, local: Array, angles: Array, lean: Array) -> DeepBend 
     """Measure the deepest bend of both knees with the feet down: see :class:`DeepBend`; None if they never bend deep.
 
     The frame is that in which the less bent knee is bent most, with both ankles within 0.25 leg lengths of the floor,
-    and the trunk less than level.
+    and the trunk above level.
     """
     both = angles[:, :2].min(axis=1)
     ankles = body.joints[:, [ANKLE["left"], ANKLE["right"]], 1].max(axis=1) - body.floor
@@ -86,8 +86,8 @@ def hands_in_rise(body: Body) -> float | None:
     """Measure how near a wrist comes to the thighs from above, or to the floor, while the body rises.
 
     Returns:
-        Median over the first half of the rise of the nearer wrist's distance, arm lengths, least of all rises; None if
-        the body never rises from below `GOES_LOW.yes` to above `GOES_LOW.no`.
+        Distance of the nearer wrist, arm lengths: its median over the first half of a rise, the least of all rises;
+        None if the body never rises from below `GOES_LOW.yes` to above `GOES_LOW.no`.
     """
     joints = body.joints
     height = (joints[:, PELVIS, 1] - body.floor) / body.stand

@@ -1,4 +1,4 @@
-"""Measure moments: pauses, the fastest one, getting up, take-offs and landings, how a fall ends, the last reps."""
+"""Measure moments: pauses, the fastest one, getting up, take-offs, landings, ends of falls, the last repetition."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Landing:
         distance: how far it goes over the ground, m.
         head_height: least height of the head joint over the floor until 0.6 s after the fall, m.
         head_speed: greatest downward speed of the head in the 0.3 s before it is down, m/s.
-        up_again: time of the first standing of 0.4 s after it, s, or None.
+        up_again: time at which the first 0.4 s of standing after it begin, s, or None.
     """
 
     angle: float
@@ -83,7 +83,7 @@ class Moments:
 
     Attributes:
         pauses: stretches of 0.4 s or more in which no joint is faster than 0.15 m/s, between two of movement, s.
-        longest_calm: longest stretch, at either end too, in which none is faster than 0.3 m/s, s.
+        longest_calm: longest stretch in which no joint is faster than 0.3 m/s, first and last ones too, s.
         fastest: name of the joint with the highest speed: 'pelvis', 'head', 'left foot' ... 'right hand'.
         fastest_time: time of that peak, s.
         fastest_speed: m/s.
@@ -92,7 +92,7 @@ class Moments:
         rises: start and end of each getting up, from the rise of the pelvis to the first upright stand, s.
         flights: one for each jump.
         landings: one for each fall.
-        trend: of slow repetitions, four or more.
+        trend: last against first of four or more slow repetitions; None for fewer.
     """
 
     pauses: tuple[tuple[float, float], ...]
@@ -170,7 +170,7 @@ def moments(
 
 
 def _rises(body: Body, postures: tuple[Posture, ...]) -> tuple[tuple[float, float], ...]:
-    """Find each way up from a low posture to standing: from where the pelvis rises until it has its standing height."""
+    """Find each rise from a low posture to standing: from when the pelvis begins to rise until it has stopped."""
     fps, found = body.fps, []
     height = smooth((body.joints[:, PELVIS, 1] - body.floor) / body.stand, 0.1, fps)
     pace = np.gradient(height) * fps if body.frames > 1 else np.zeros(1)
@@ -245,7 +245,7 @@ def _landing(body: Body, angle: Array, fall: Fall, postures: tuple[Posture, ...]
 
 
 def _trend(body: Body, local: Array, again: Repetitions | None) -> Trend | None:
-    """Compare the first and the last of four or more slow repetitions, by the way of the joints that repeat."""
+    """Compare the first and the last of four or more slow repetitions, by the path of the limb that repeats."""
     if again is None or again.count < 4 or again.fast or again.limb.endswith("legs"):
         return None
     a, b = round(again.start * body.fps), round(again.end * body.fps)

@@ -17,7 +17,7 @@ class PathShape:
     Attributes:
         straightness: distance of its ends as a share of its length; 1 is a straight line.
         turned: sum of its changes of direction, degrees, positive to the left.
-        bent: sum of their sizes, degrees.
+        bent: the same sum without regard to direction, degrees.
         swings: number of bends over 35 degrees, each in the other sense than the one before.
         thinness: extent across as a share of the extent along its longest axis.
         closing: distance of its ends as a share of the farthest distance from the start.

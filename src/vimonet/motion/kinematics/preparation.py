@@ -50,7 +50,7 @@ class Body:
 
     Attributes:
         joints: [T, 22, 3] m, gaps filled, outliers of one frame removed, Gaussian-smoothed (sigma 0.075 s).
-        sharp: the same before smoothing, whose extremes of fast joints are not cut.
+        sharp: the same before smoothing, which would cut the extremes of fast joints.
         fps: frames per second.
         leg: median length hip-knee-ankle, mean of both sides, m.
         arm: median length shoulder-elbow-wrist, mean of both sides, m.

@@ -28,7 +28,7 @@ from vimonet.motion.kinematics.preparation import (
 if TYPE_CHECKING:
     from vimonet.motion import Motion
 
-LEAP = 0.25  # m of a joint between two frames (5 m/s at 20 frames/s) beyond what its neighbours in time lead to
+LEAP = 0.25  # m from the middle of a joint's places one frame before and after (5 m/s at 20 frames/s)
 _BONES = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 
@@ -149,7 +149,7 @@ def foot_slide(body: Body, airborne: NDArray[np.bool_]) -> float | None:
 
 
 def body_height(body: Body) -> float:
-    """Estimate the stature, m: shank, thigh, trunk, neck and head, and what lies below the ankle and over the skull.
+    """Estimate the stature, m: shank, thigh, trunk, neck and head, and what lies below ankle and above head joint.
 
     The crown is a fifth of the trunk above the head joint, the sole a tenth of a leg under the ankle; lengths of limbs
     are medians over time, so that the posture does not matter.

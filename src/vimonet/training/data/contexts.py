@@ -1,4 +1,4 @@
-"""Write the contexts of training prompts, with parts dropped at random: the model can do without any of them."""
+"""Write the contexts of training prompts, with parts dropped at random, so that a model can do without any of them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def draw_dropped(parts: tuple[str, ...], probability: float, *key: int | str) ->
 
     Args:
         parts: parts that the model reads.
-        probability: of each part.
+        probability: probability of dropping each part.
         key: key of the random generator (seed, epoch, index).
     """
     every = (TOKENS, *parts)

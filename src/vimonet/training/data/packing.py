@@ -3,9 +3,9 @@
 The tokens equal those of `ViMoNetProcessor.apply_chat_template`. The text is split behind its last special token before
 the question (a placeholder, or the mark of the user's turn): the prefix with clips and context is the same for every
 question about a sample, the segment behind it belongs to one question or one chat. No tokenizer merges across special
-tokens, so the split changes no token. A packed sample is one copy of the
-prefix with its segments. Each segment attends to the prefix and itself, never to another segment, and its positions
-continue those of the prefix: the loss equals that of separate questions at a fraction of the cost.
+tokens, so the split changes no token. A packed sample is one copy of the prefix with its segments. Each segment attends
+to the prefix and itself, never to another segment, and its positions continue those of the prefix: the loss equals that
+of separate questions at a fraction of the cost.
 
 ============= ==================================================================================
 packing

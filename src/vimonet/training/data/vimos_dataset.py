@@ -26,7 +26,7 @@ from vimonet.vimos.wordings import ask, asked_as
 
 Choice = tuple[str, str, Any, bool, str]
 """Question form, answer, slots of its wordings (or the question as written), whether the set of answers is closed, and
-the half sentence that is spoken behind the answer."""
+the detail of the spoken answer."""
 
 
 STREAMS = ("all", "motion", "video", "unpaired")
@@ -164,7 +164,7 @@ class VimosDataset:
 
 
 def _chat(asked: list[Choice], rng: random.Random) -> tuple[str, ...] | None:
-    """Make a chat about a clip of its questions: question, answer, question, answer ...; None without any."""
+    """Make a chat about a clip from its questions: question, answer, question, answer ...; None if there is none."""
     questions = [
         Question("", form, answer, words, YES_NO if closed else (), {DETAIL: detail})
         for form, answer, words, closed, detail in asked

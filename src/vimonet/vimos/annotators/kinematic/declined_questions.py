@@ -54,7 +54,7 @@ OTHER = {
 _MORE = {"people_count": "the recording holds one skeleton"}
 
 SHARE = 6
-"""Questions of these kinds per clip, of the many."""
+"""Number of these forms that are asked about one clip."""
 
 
 def constant(form: str) -> Question | None:
@@ -68,12 +68,12 @@ def constant(form: str) -> Question | None:
 
 
 def no_fall() -> Question:
-    """Say why nobody falls who does not."""
+    """Decline to name the cause of a fall where nobody falls."""
     return Question("cannot_tell", "fall_cause", CANNOT_TELL, {}, (), {DETAIL: "no fall is seen"})
 
 
 def declined(facts: Facts | None, rng: random.Random) -> Iterator[Question]:
-    """Ask some of what no movement answers; a camera is asked about where there surely is none."""
+    """Ask `SHARE` forms that no movement answers; the camera only of a 3D movement, which has none."""
     forms = [form for form in (*DECLINED, *OTHER) if form != "camera_direction" or (facts and facts.displacement)]
     for form in rng.sample(forms, SHARE):
         upright = form == "fall_cause" and facts is not None and facts.falls == ()

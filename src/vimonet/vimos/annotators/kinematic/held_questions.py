@@ -45,7 +45,7 @@ def _legs(facts: Facts, body: HeldBody) -> Iterator[Question]:
         yield from _squat(facts, body.deep_bend)
     rise = h.HAND_SUPPORTS.decide(body.rise_hands)
     sat = any(p.label in ("sitting", "lying", "kneeling", "on all fours") for p in facts.posture or ())
-    # In squats, hands hang beside the thighs on every way up.
+    # In squats, hands hang beside the thighs on every rise.
     if rise is not None and sat and facts.repetitions is None:
         evidence = {"wrist_to_thigh_or_floor_arm_lengths": body.rise_hands, "joints": ["left_wrist", "right_wrist"]}
         yield Question("yes_no", "hands_to_get_up", yes_no(rise), {}, YES_NO, evidence)
@@ -87,7 +87,7 @@ def _caves(deep: DeepBend) -> bool | None:
 
 
 def _deviations(deep: DeepBend) -> list[str] | None:
-    """List what is off the usual criteria of a squat; None where one of them is in its dead zone."""
+    """List the usual criteria of a squat that are not met; None where one of them is in its dead zone."""
     depth, caves, lean = h.DEPTH.name(deep.depth), _caves(deep), c.TRUNK_BENDS.decide(deep.trunk)
     apart = deep.knees["left"] - deep.knees["right"]
     uneven = c.MORE_BENT_KNEE.decide(abs(apart))

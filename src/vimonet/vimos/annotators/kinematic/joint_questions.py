@@ -21,7 +21,7 @@ BOTH_HANDS = ("left hand", "right hand", "both hands")
 
 
 def joints(facts: Facts) -> Iterator[Question]:
-    """Ask about arms, hands and joints of a 3D movement, and of any what is seen of it."""
+    """Ask about arms, hands and joints of a 3D movement, and of any movement which limbs are seen."""
     yield from _seen(facts)
     if facts.held is None:
         return

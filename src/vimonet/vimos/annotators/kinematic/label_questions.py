@@ -56,7 +56,7 @@ _EVERYDAY = (
     *("show someone the way", "push a button", "point forward", "answer with a gesture", "bow", "clap", "sneak"),
     *("lie down", "get up", "carry", "put", "drink", "eat", "open"),
 )
-"""Beginnings of what is done in daily life."""
+"""Beginnings of the action phrases of daily life."""
 _DANCE = "dance"
 _HELD = {
     "swing a golf club": "a golf club",
@@ -112,7 +112,7 @@ def _detailed(evidence: Mapping[str, Any], detail: str) -> dict[str, Any]:
 def _near(
     parts: Sequence[Part], absent: list[str], facts: Facts | None, rng: random.Random, evidence: dict[str, Any]
 ) -> Iterator[Question]:
-    """Ask for what happens, under its other names too, and for as much that is easily taken for it."""
+    """Ask by yes or no for actions that happen, under their other names too, and for near misses."""
     actions = sorted({part.action for part in parts})
     names = sorted({name for action in actions for name in contained(action, facts)} - set(actions))
     yes = [rng.choice(actions), *rng.sample(names, min(len(names), _MOST_PAIRS - 1))]
@@ -126,7 +126,7 @@ def _near(
 def _either(
     parts: Sequence[Part], absent: list[str], rng: random.Random, evidence: dict[str, Any]
 ) -> Iterator[Question]:
-    """Ask which of two it is, the label against what is taken for it; seldom it is neither."""
+    """Ask which of two actions happens, the label or a near miss; seldom two near misses, of which neither does."""
     if len({part.action for part in parts}) > 1 or not absent:
         return
     right = participle(parts[0].action)
@@ -208,7 +208,7 @@ def _way(part: Part, facts: Facts | None) -> str:
 
 
 def _kinds(parts: Sequence[Part], rng: random.Random, evidence: dict[str, Any]) -> Iterator[Question]:
-    """Ask what the one label of a clip is a case of: sport, exercise, dance, fight, something held."""
+    """Ask of which kind the one action of a clip is: sport, exercise, dance, fight; and what is held."""
     action, what = parts[0].action, told(parts)
     detail = _detailed(evidence, what)
     sport, exercise = _SPORTS.get(action), _EXERCISES.get(action)

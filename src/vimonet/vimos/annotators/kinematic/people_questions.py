@@ -1,4 +1,4 @@
-"""Ask what people ask: in everyday forms, by yes or no of what is measured, and what is declined."""
+"""Ask what people ask: labels in everyday forms, facts by yes or no, and declined forms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Check = dict[str, tuple[str, tuple[str, ...]]]
 
 
 def _numbers(do: str) -> Check:
-    """List for each number what is done so often, and what would be more; less is done on the way to it."""
+    """Map a count to the phrase that it makes true and to those of higher counts; lower ones are true as well."""
     phrases = [f"{do} {times}" for times in _TIMES]
     counted = {str(n + 1): (phrase, tuple(phrases[n + 1 :])) for n, phrase in enumerate(phrases)}
     return {"0": (f"not {do}", tuple(phrases)), **counted}
@@ -49,22 +49,22 @@ CHECKS: dict[str, Check] = {
     "jump_count": _numbers("jump"),
     "raise_count": _numbers("raise a hand"),
 }
-"""Form with a closed answer -> answer -> what is done then, and what surely is not at any time of the clip."""
+"""Form -> closed answer -> phrase that is true then, and phrases that are false at every time of the clip."""
 
 _UNDERWAY = frozenset(("returns", "path_length"))
-"""Forms asked of somebody who moves about: who ends where they began may have gone any way."""
+"""Forms asked of somebody who moves about: an end at the start then denies no direction."""
 
 
 def asked_by_people(
     questions: Sequence[Question], parts: Sequence[Part], facts: Facts | None, rng: random.Random
 ) -> Iterator[Question]:
-    """Ask what people ask about a clip, without a draw from `rng`.
+    """Ask what people ask about a clip; the state of `rng` does not change.
 
     Args:
-        questions: what is asked of its measures already.
+        questions: questions about its facts.
         parts: labels in order of time that follow one another; () where there are none or they are not to be trusted.
         facts: measured on the movement.
-        rng: source of chance, whose state alone is used.
+        rng: random generator; draws come from a copy.
     """
     own = aside(rng)
     yield from checks(questions, own)
@@ -74,7 +74,7 @@ def asked_by_people(
 
 
 def checks(questions: Sequence[Question], rng: random.Random) -> Iterator[Question]:
-    """Ask by yes or no for directions, speeds, sides and counts: the true one, and another."""
+    """Ask by yes or no for directions, speeds, sides and counts: for the true one, and for a false one."""
     moves_about = bool(_UNDERWAY & {question.form for question in questions})
     for question in questions:
         true, wrong = CHECKS.get(question.form, {}).get(question.answer, ("", ()))
