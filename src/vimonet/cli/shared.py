@@ -32,7 +32,9 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--frames": {"type": int, "metavar": "N", "help": "key frames of a video"},
     "--json": {"action": "store_true", "help": "print JSON on standard output"},
     "--llm-model": {"metavar": "NAME", "help": "name of the language model at --base-url"},
-    "--model": {"help": f"model folder, hub id, or {' or '.join(MODELS)} (default: $VIMONET_MODEL, else nano)"},
+    "--model": {
+        "help": f"model folder, hub id, mini or {' or '.join(MODELS)} (default: $VIMONET_MODEL, mini if fetched, nano)"
+    },
     "--motion-as": {
         "default": "series",
         "help": "form in which the endpoint reads a motion: facts (measurements), series (facts and joint angles over "
@@ -40,7 +42,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     },
     "--no-actions": {"dest": "leave_out", "help": "leave the recognised actions out of the prompt"},
     "--no-facts": {"dest": "leave_out", "help": "leave the measured facts out of the prompt"},
-    "--no-seen": {"dest": "leave_out", "help": "leave what the image encoder sees out of the prompt"},
+    "--no-seen": {"dest": "leave_out", "help": "leave what is seen in the video out of the prompt"},
     "--no-tokens": {"dest": "leave_out", "help": "leave the tokens of motion and video out of the prompt"},
     "--output": {"help": "write the result here"},
     "--overwrite": {"action": "store_true", "help": "replace a dataset of other settings in --output"},

@@ -9,7 +9,8 @@ Notable choices:
 
 - inputs are a motion, a video, both or neither; ``answer.inputs_read`` lists what was read;
 - ``answer.confidence`` is the mean probability of the answer's tokens, calibrated on validation answers;
-- a recording longer than the model's window is answered window by window, each answer with its times;
+- a recording longer than the model's window is answered window by window, each answer with its times; a model with a
+  context answers once, from facts and recognised actions of the whole recording;
 - a named policy turns the model's words (``answer.model_text``) into the answer: `vimonet.inference.answer_policy`;
 - ``answer.evidence`` holds the measurements that contradict the answer, with ``evidence=True`` all that bear on it;
 - all windows and questions run as batches through one padded `generate`.
@@ -152,7 +153,7 @@ class Assistant:
         return InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames, contexts=contexts)
 
     def chat(self, motion: Any = None, video: Any = None, **options: Any) -> Chat:
-        """Begin a chat about a recording; arguments as in `ask`."""
+        """Begin a chat about a recording; arguments as in `ask`, without `leave_out`."""
         return Chat(self, motion, video, **options)
 
     def answer_with(
@@ -376,8 +377,8 @@ def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.
     """Load a model.
 
     Args:
-        name_or_dir: a model folder, a hub id, or a model of the package (``nano``, ``nano-paired``); None for
-            ``$VIMONET_MODEL``, or else nano.
+        name_or_dir: a model folder, a hub id, or a model of the package (``mini``, ``nano``, ``nano-paired``); None for
+            ``$VIMONET_MODEL``, else mini if it is fetched, else nano.
         device: ``cpu``, ``cuda`` ...; None for the CPU.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Train models: six stages, each from one YAML file to a folder that `from_pretrained` loads.
+"""Train models: seven stages, each from one YAML file to a folder that `from_pretrained` loads.
 
 The stages are the files of `vimonet.training.stages`. All use the transformers Trainer, so ``accelerate launch`` runs
 them on several processes without other changes.

@@ -59,7 +59,9 @@ LANDS_SOFT: Final = Scale(
 
 # Falls.
 FALL_REACH: Final = Threshold(0.3, 0.3, "m of the neck over the ground", "a shorter way is a collapse on the spot")
-HEAD_NEAR_FLOOR: Final = Threshold(0.27, 0.45, "m of the head joint over the floor", "it lies .1 to .2 m inside a head")
+HEAD_NEAR_FLOOR: Final = Threshold(
+    0.27, 0.45, "m of the head joint over the floor", "the joint lies .1 to .2 m inside the head"
+)
 HEAD_STRIKES: Final = Threshold(1.5, 0.8, "m/s downward", "a head that is laid down is slower")
 RESTS: Final = Threshold(
     0.8, 0.2, "share of the time on the floor", "a part that carries the body for most of the time"
@@ -96,6 +98,9 @@ def path_name(
 
     Args:
         turned, bent, straightness, closing, thinness, swings: as in `path_shape.PathShape`.
+
+    Returns:
+        The name; None where no name is clear.
     """
     closed = CLOSED_PATH.decide(closing)
     if STRAIGHT_PATH.decide(straightness):
