@@ -84,6 +84,7 @@ def plain(text: str) -> str:
 
 
 def abstains(text: str) -> bool:
+    """Tell whether an answer declines."""
     return declines(normalise_question(text)) or bool(re.search(_DECLINES, text, re.I))
 
 

@@ -1,1 +1,1 @@
-"""Build vimos-open, the dataset that the shipped model is trained on: recordings, augmented, joined and asked about."""
+"""Build vimos-open, the dataset of the shipped models: recordings, augmented, joined and asked about."""

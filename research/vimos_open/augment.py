@@ -56,7 +56,7 @@ OUTSIDE_TEST = frozenset(f"make the letter {x} with the body" for x in "KPtX")
 
 @dataclass(frozen=True)
 class Variants:
-    """What is made of recordings beside themselves.
+    """Choose what is made of recordings beside themselves.
 
     Attributes:
         mirror: half of them with left and right exchanged, labels included.
@@ -79,7 +79,7 @@ AS_RECORDED = Variants(False, False, False, False, False)
 
 @dataclass
 class Sample:
-    """A movement with everything that can be asked about it.
+    """Hold a movement with everything that can be asked about it.
 
     Attributes:
         motion: what the model sees.
@@ -110,7 +110,7 @@ class Sample:
 
 
 class Pool:
-    """Clips to draw from, by source."""
+    """Hold clips to draw from, by source."""
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self.by_source: dict[str, list[Clip]] = {}

@@ -194,7 +194,7 @@ def _spans_words(spans: Sequence[ArmSpan], words: list[str]) -> str:
 
 
 def leg_words(held: LegPose) -> str | None:
-    """Word the place of the legs: "straight, feet hip-width apart"; None if both knees and feet are between classes."""
+    """Word the place of the legs: "straight, feet hip-width apart"; None if knees and feet are in dead zones."""
     bent = {side: h.KNEES_BENT.decide(flexion) for side, flexion in held.knees.items()}
     words = []
     if bent["left"] == bent["right"] and bent["left"] is not None:
@@ -287,7 +287,7 @@ def _touches(body: Body, hand: str) -> dict[str, Nearest]:
 
 
 def touches(part: str, nearest: Nearest) -> bool | None:
-    """Decide whether a hand that comes this near touches the part; contact itself is not recorded."""
+    """Decide whether a hand that comes this near touches the part (contact is not recorded); None in the dead zone."""
     return (h.TOUCHES_HEAD if part == "head" else h.TOUCHES).decide(nearest.distance)
 
 
