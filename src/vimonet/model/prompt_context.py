@@ -1,7 +1,7 @@
 """Write the context of a prompt: what is measured, recognised and seen, as text beside the tokens of the clips.
 
 Tokens carry what no rule names; facts carry how far, how often, when and which side; class names of an image classifier
-carry what a hand holds and where the film is set. `ViMoNetConfig.context` lists the parts that a model reads; training
+carry what a hand holds and where the video is set. `ViMoNetConfig.context` lists the parts that a model reads; training
 drops each at random, so that a model answers from any of them, and what each contributes can be measured.
 """
 

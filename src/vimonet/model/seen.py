@@ -1,4 +1,4 @@
-"""Say in words what an image classifier sees in a film: objects and places, which joints cannot tell.
+"""Say in words what an image classifier sees in a video: objects and places, which joints cannot tell.
 
     seen_text(frames)     # "seen: ballplayer .29, racket .24"
 
@@ -23,11 +23,11 @@ from vimonet.weights import PARTS
 _FRAMES = 8
 _NAMES = 5
 NOTHING = "seen: nothing that has a name"
-"""Text of a film in which no class is likely."""
+"""Text of a video in which no class is likely."""
 
 
 def seen_text(frames: Any, classifier: EfficientNetLiteModel | None = None) -> str:
-    """Name what is seen in a film, most likely first.
+    """Name what is seen in a video, most likely first.
 
     Args:
         frames: images uint8 [N, H, W, 3], or a video as in `as_video_frames`; 8 of them over the whole span are read.
@@ -45,7 +45,7 @@ def seen_text(frames: Any, classifier: EfficientNetLiteModel | None = None) -> s
 
 
 def seen(frames: Any, classifier: EfficientNetLiteModel | None = None) -> dict[str, float]:
-    """Compute the mean probability of every name over the key frames of a film; arguments as in `seen_text`."""
+    """Compute the mean probability of every name over the key frames of a video; arguments as in `seen_text`."""
     model = _fetched() if classifier is None else classifier
     weight = model.fc.weight
     values = _processor(model).pixels(as_video_frames(frames, _FRAMES).images)

@@ -279,7 +279,7 @@ LONGER_BY: Final = Threshold(0.5, 0.5, "s", "cuts between actions are known to a
 
 DIRECTIONS: Final = ("forward", "left", "backward", "right")
 """Names of the quarters, counter-clockwise from where the body faces."""
-SEEN: Final = Threshold(0.05, 0.05, "mean probability", "of 1,000 classes; below it the names of real films are chance")
+SEEN: Final = Threshold(0.05, 0.05, "mean probability", "of 1,000 classes; lower, the names of real videos are chance")
 PARTS: Final = ("beginning", "middle", "end")
 """Names of the thirds of a recording."""
 
