@@ -231,12 +231,6 @@ def test_wrapped_lines_and_windows_line_ends() -> None:
 
 
 BROKEN = {
-    "ten million declared": (
-        lambda t: t.replace("Frames: 8", "Frames: 10000000"),
-        "10000000 frames are declared but 8 are",
-    ),
-    "one too many declared": (lambda t: t.replace("Frames: 8", "Frames: 9"), "9 frames are declared but 8 are present"),
-    "fewer declared": (lambda t: t.replace("Frames: 8", "Frames: 7"), "7 frames are declared but 8"),
     "zero frames": (lambda t: t[: t.index("Frames:")] + "Frames: 0\nFrame Time: 0.05\n", "0 frames"),
     "no numbers": (lambda t: t[: t.index("Frame Time")] + "Frame Time: 0.05\n", "empty"),
     "negative frames": (lambda t: t.replace("Frames: 8", "Frames: -8"), "-8 frames"),

@@ -54,7 +54,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         return _read_value(_frames_of_folder(content), content.name, fps, layout)
     if content.is_npy or content.is_npz:
         return joint_arrays.read(content, fps=fps, layout=layout)
-    return _read_value(_parse(content.data, content.name), content.name, fps, layout)
+    return _read_value(_parse(content.text, content.name), content.name, fps, layout)
 
 
 def detect(content: Content) -> bool:

@@ -67,13 +67,13 @@ class Content:
 
     @cached_property
     def head(self) -> bytes:
-        """First 64 KiB without byte order mark and leading white space."""
-        return self.start.removeprefix(_BOM).lstrip()
+        """First 64 KiB as UTF-8 without byte order mark and leading white space."""
+        return as_utf8(self.start).lstrip()
 
     @property
     def text(self) -> bytes:
-        """All bytes without byte order mark."""
-        return self.data.removeprefix(_BOM)
+        """All bytes as UTF-8 without byte order mark."""
+        return as_utf8(self.data)
 
     @property
     def is_npy(self) -> bool:
@@ -223,6 +223,17 @@ def reader_of(content: Content) -> Reader:
     claimed = next((one.title for one in READERS.values() if one.suffixes == (suffix,)), None)
     kind = f"a{'n' * (claimed[0] in 'AEIO')} {claimed}, though its name says so" if claimed else "a known recording"
     raise InputError(f"{content.name}: the file is not {kind}; {expected()}.")
+
+
+def as_utf8(data: bytes) -> bytes:
+    """Drop the byte order mark of a text, and recode UTF-16 (with its mark, or plain Latin letters without one)."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace").encode()
+    if data[1:8:2] == bytes(4):
+        return data.decode("utf-16-le", errors="replace").encode()
+    if data[0:7:2] == bytes(4):
+        return data.decode("utf-16-be", errors="replace").encode()
+    return data.removeprefix(_BOM)
 
 
 def plain(text: object, limit: int = 40) -> str:
