@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.keypoints import from_points
+from vimonet.motion.io.people import Person, follow
 from vimonet.motion.io.readers import Content, Reader, Recording, register
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
@@ -34,9 +35,8 @@ _POINT_KEYS: Final = (
     *("joints",),
 )
 _SCORE_KEYS: Final = ("keypoint_scores", "scores", "confidence", "visibility")
+_TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id")
 _COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23)
-
-Person = NDArray[np.float64]  # [K, 2..4]
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -100,7 +100,7 @@ def _parse(data: bytes, name: str) -> Any:
 
 def _read_value(value: Any, name: str, fps: float | None, layout: str | None) -> Recording:
     meta: dict[str, Any] = value if isinstance(value, dict) else {}
-    names = next((meta[k] for k in ("names", "joint_names", "keypoint_names") if isinstance(meta.get(k), list)), None)
+    names = _names_in(meta)
     if names is not None and not all(isinstance(n, str) for n in names):
         raise InputError(f"{name}: the keypoint names are not all text; expected names such as left_shoulder.")
     if fps is None:
@@ -116,7 +116,7 @@ def _read_value(value: Any, name: str, fps: float | None, layout: str | None) ->
         )
     try:
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
-            people = _by_image(frames)
+            people = _by_image(frames, names)
         else:
             people = [_people(frame, names) for frame in frames]
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
@@ -125,7 +125,8 @@ def _read_value(value: Any, name: str, fps: float | None, layout: str | None) ->
         ) from None
     if names is None:
         names = next((list(f) for f in frames if _is_named(f)), None)
-    points = _follow(people, name)
+    notes: list[str] = []
+    points = follow(people, name, notes)
     dimensions = meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None
     return from_points(
         points,
@@ -134,7 +135,24 @@ def _read_value(value: Any, name: str, fps: float | None, layout: str | None) ->
         names=None if names is None else tuple(names),
         dimensions=dimensions,
         image_size=_image_size(meta),
+        notes=tuple(notes),
     )
+
+
+def _names_in(meta: dict[str, Any]) -> list[Any] | None:
+    """Find the joint names of a file: its own list, MMPose's ``meta_info``, or a COCO category's ``keypoints``."""
+    for key in ("names", "joint_names", "keypoint_names"):
+        if isinstance(meta.get(key), list):
+            return list(meta[key])
+    info = meta.get("meta_info")
+    listed = info.get("keypoint_id2name") if isinstance(info, dict) else None
+    if isinstance(listed, dict) and listed:
+        return [listed[key] for key in sorted(listed, key=_natural)]
+    categories = meta.get("categories")
+    for category in categories if isinstance(categories, list) else ():
+        if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]:
+            return list(category["keypoints"])
+    return None
 
 
 def _image_size(meta: dict[str, Any]) -> tuple[float, float] | None:
@@ -200,7 +218,7 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
     if frame is None or frame == [] or frame == {}:
         return []
     if _is_named(frame):
-        return [_stack(list(frame.values()))]
+        return [Person(_stack(list(frame.values())))]
     if isinstance(frame, dict):
         for key in _PERSON_KEYS:
             if isinstance(frame.get(key), list) and not _looks_like_points(frame[key]):
@@ -213,20 +231,33 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
                 continue
             found = _people(inner, names)
             scores = next((frame[k] for k in _SCORE_KEYS if isinstance(frame.get(k), list)), None)
-            if scores is not None and len(found) == 1 and len(scores) == len(found[0]):
-                found = [np.column_stack([found[0], np.asarray(scores, dtype=np.float64).reshape(-1)])]
+            if len(found) == 1:
+                points = found[0].points
+                if scores is not None and len(scores) == len(points):
+                    points = np.column_stack([points, np.asarray(scores, dtype=np.float64).reshape(-1)])
+                found = [Person(points, _track(frame))]
             return found
         return []
     if not isinstance(frame, list):
         raise TypeError
     if isinstance(frame[0], (int, float)) and not isinstance(frame[0], bool):
-        return [_unflatten(frame, names)]
+        return [Person(_unflatten(frame, names))]
     if _looks_like_points(frame):
-        return [_stack(frame)]
+        return [Person(_stack(frame))]
     return [p for person in frame for p in _people(person, names)]  # several persons
 
 
-def _stack(points: list[Any]) -> Person:
+def _track(person: dict[str, Any]) -> int | None:
+    """Return the number by which a file tracks a person; OpenPose writes -1 for none."""
+    for key in _TRACK_KEYS:
+        value = person.get(key)
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, (int, float)) and np.isfinite(value) and value >= 0:
+            return int(value)
+    return None
+
+
+def _stack(points: list[Any]) -> NDArray[np.float64]:
     rows = [_point(point) for point in points]
     width = max((len(row) for row in rows if row is not None), default=0)
     if width == 0 or any(row is None for row in rows):
@@ -234,7 +265,7 @@ def _stack(points: list[Any]) -> Person:
     return np.array([row + [float("nan")] * (width - len(row)) for row in rows if row is not None])
 
 
-def _unflatten(numbers: list[Any], names: list[str] | None) -> Person:
+def _unflatten(numbers: list[Any], names: list[str] | None) -> NDArray[np.float64]:
     values = np.array([float(v) for v in numbers])
     for count in [len(names)] if names else _COUNTS:
         for width in (3, 2, 4):
@@ -243,11 +274,11 @@ def _unflatten(numbers: list[Any], names: list[str] | None) -> Person:
     raise ValueError
 
 
-def _by_image(results: list[Any]) -> list[list[Person]]:
+def _by_image(results: list[Any], names: list[str] | None) -> list[list[Person]]:
     """Group COCO results (one per person and image) into frames; frames without a result become gaps."""
     groups: dict[Any, list[tuple[float, Person]]] = {}
     for result in results:
-        people = _people(result.get("keypoints"), None)
+        people = _people(result, names)
         if people:
             groups.setdefault(result["image_id"], []).append((float(result.get("score", 0.0) or 0.0), people[0]))
     keys = sorted(groups, key=lambda key: _natural(str(key)))
@@ -264,31 +295,3 @@ def _by_image(results: list[Any]) -> list[list[Person]]:
     filled = [i for i, people in enumerate(ordered) if people]
     steps = set(np.diff(filled).tolist())
     return [ordered[i] for i in filled] if len(steps) == 1 else ordered
-
-
-def _follow(people: list[list[Person]], name: str) -> NDArray[np.float64]:
-    """Track one person: the first in the first frame with people, then the nearest; NaN in gaps."""
-    shapes = [person.shape for persons in people for person in persons]
-    if not shapes:
-        raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")
-    shape = max(set(shapes), key=shapes.count)
-    out = np.full((len(people), *shape), np.nan)
-    last: Person | None = None
-    for index, persons in enumerate(people):
-        candidates = [person for person in persons if person.shape == shape]
-        if not candidates:
-            continue
-        if last is None or len(candidates) == 1:
-            chosen = candidates[0]
-        else:
-            chosen = min(candidates, key=lambda person: _distance(person, last))
-        out[index] = chosen
-        last = chosen
-    return out
-
-
-def _distance(a: Person, b: Person | None) -> float:
-    assert b is not None
-    gaps = np.linalg.norm(a[:, :2] - b[:, :2], axis=1)
-    gaps = gaps[np.isfinite(gaps)]
-    return float(np.median(gaps)) if len(gaps) else float("inf")
