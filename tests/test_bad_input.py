@@ -45,6 +45,11 @@ def bvh(frames: int = 3, *, rename: dict[str, str] | None = None) -> str:
     return "\n".join(head + rows) + "\n"
 
 
+def uneven(text: str) -> str:
+    """One shin is longer than the other by far: not even the shape tells legs."""
+    return text.replace("OFFSET 0.000 -41.000", "OFFSET 0.000 -141.000", 1)
+
+
 def nan_bvh() -> str:
     text = bvh(3)
     return text[: text.rindex("95")] + "nan" + text[text.rindex("95") + 2 :]
@@ -77,10 +82,10 @@ CASES: dict[str, tuple[str, Callable[[Path], object], tuple[str, ...]]] = {
     "binary renamed": ("noise.bvh", lambda path: path.write_bytes(bytes(range(256)) * 20), ()),
     "unknown skeleton": (
         "dog.bvh",
-        text(bvh(rename={name: f"bone_{index}" for index, name in enumerate(JOINT_NAMES)})),
+        text(uneven(bvh(rename={name: f"bone_{index}" for index, name in enumerate(JOINT_NAMES)}))),
         ("left knee", "right wrist"),
     ),
-    "a missing wrist": ("arm.bvh", text(bvh(rename={"left_wrist": "gripper"})), ("left wrist",)),
+    "a missing wrist": ("arm.bvh", text(uneven(bvh(rename={"left_wrist": "gripper"}))), ("left wrist",)),
     "pickled objects": ("objects.npz", pickled_npz, ()),
     "a pickle": ("joints.npy", lambda path: path.write_bytes(b"\x80\x04]\x94."), ("pickle",)),
     "wrong joints": ("shape.npy", array(10, 7, 3), ("7",)),

@@ -81,6 +81,7 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
     group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
     group.add_argument("--format", help="format of the recording")
+    group.add_argument("--joint-map", metavar="FILE", help="YAML of lines left_knee: NAME, for joints of unknown names")
 
 
 def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
@@ -92,7 +93,7 @@ def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
 
 def loading(args: argparse.Namespace) -> dict[str, Any]:
     """Collect the reader options as keyword arguments of `vimonet.motion.load`."""
-    return {"fps": args.fps, "up": args.up, "unit": args.unit, "format": args.format}
+    return {"fps": args.fps, "up": args.up, "unit": args.unit, "format": args.format, "joint_map": args.joint_map}
 
 
 def load_motion(args: argparse.Namespace, recording: str) -> Motion:

@@ -244,8 +244,8 @@ BROKEN = {
     "inf": (lambda t: _last_number(t, "-inf"), "'-inf'"),
     "overflow": (lambda t: _last_number(t, "1e999"), "finite"),
     "word": (lambda t: _last_number(t, "1.2.3"), "'1.2.3'"),
-    "no knee": (lambda t: t.replace("LeftLeg", "Gadget"), "left knee"),
-    "unknown skeleton": (lambda t: _rename(t), "left hip, right hip, left knee"),
+    "no knee": (lambda t: _uneven(t.replace("LeftLeg", "Gadget")), "left knee"),
+    "unknown skeleton": (lambda t: _uneven(_rename(t)), "left hip, right hip, left knee"),
     "unknown channel": (lambda t: t.replace("Xrotation", "Wrotation", 1), "Wrotation"),
     "offset in words": (lambda t: t.replace("OFFSET 0.000000", "OFFSET x", 1), "OFFSET"),
     "absurd channels": (lambda t: t.replace("CHANNELS 3", "CHANNELS 999999999", 1), "999999999"),
@@ -255,6 +255,11 @@ BROKEN = {
 
 def _last_number(text: str, word: str) -> str:
     return text.rstrip().rsplit(" ", 1)[0] + f" {word}\n"
+
+
+def _uneven(text: str) -> str:
+    """One shin is longer than the other by far: the shape tells no legs either."""
+    return text.replace("OFFSET 0.000000 -41.000000", "OFFSET 0.000000 -141.000000", 1)
 
 
 def _rename(text: str) -> str:

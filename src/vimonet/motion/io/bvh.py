@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.bvh_text import MOTION, Hierarchy, parse_hierarchy, read_motion
+from vimonet.motion.io.joint_finding import find_joints
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
-from vimonet.motion.io.recording_to_motion import find_joints
 from vimonet.motion.joint_names import family_of, map_joints, missing_essential
 from vimonet.motion.motion import thin_out
 from vimonet.motion.skeleton import euler_matrices, forward_kinematics
@@ -42,11 +42,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     offsets = np.array(hierarchy.offsets, dtype=np.float64)
     names = tuple(hierarchy.names)
     family = family_of(names)
-    joints = _joints(hierarchy)
-    mapping = {joint: names.index(joints[i]) for joint, i in find_joints(joints, name).items()}
-    _pass_dummies(hierarchy, _rest(hierarchy, offsets), mapping)
-    if family.startswith("cgspeed"):
-        _restore_thorax(hierarchy, offsets, mapping, notes)
+    rest = _rest(hierarchy, offsets)
+    mapping = find_joints(names, name, parents=hierarchy.parents, rest=rest, given=content.joint_map, notes=notes)
+    _restore_thorax(hierarchy, offsets, mapping, notes)
     _use_end_sites(hierarchy, offsets, mapping)
 
     def positions_of(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -61,7 +59,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         format="bvh",
         source_fps=rate,
         source_frames=source_frames,
-        rest=_rest(hierarchy, offsets),
+        rest=rest,
         family=family,
         mapping=mapping,
         notes=notes,
@@ -92,19 +90,6 @@ def _body_of(
     notes.append(f"{len(trees)} roots in the file: {plain(body.names[0])} is read, skipped: {others}")
     first = sum(tree.width for tree in trees[: trees.index(body)])
     return body, values[:, first : first + body.width]
-
-
-def _pass_dummies(tree: Hierarchy, rest: NDArray[np.float64], mapping: dict[str, int]) -> None:
-    """Move a hip that lies in the pelvis (CMU's LHipJoint, of length zero) down to the chain's first joint apart."""
-    root = rest[mapping.get("pelvis", 0)]
-    for side in ("left", "right"):
-        hip, joint = mapping[f"{side}_hip"], mapping[f"{side}_knee"]
-        shin = np.linalg.norm(rest[mapping[f"{side}_ankle"]] - rest[joint])
-        if np.linalg.norm(rest[hip] - root) > 0.01 * shin:
-            continue
-        while (joint := tree.parents[joint]) >= 0 and joint != hip:
-            if np.linalg.norm(rest[joint] - root) > 0.01 * shin:
-                mapping[f"{side}_hip"] = joint
 
 
 def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,13 +124,16 @@ def _rest(tree: Hierarchy, offsets: NDArray[np.float64]) -> NDArray[Any]:
 
 def _restore_thorax(tree: Hierarchy, offsets: NDArray[np.float64], mapping: dict[str, int], notes: list[str]) -> None:
     """Put back CMU's thorax bone, to which cgspeed's conversion gives no length: as long as the one below it."""
-    index = {name: i for i, name in enumerate(tree.names)}
-    parts = [index[name] for name in ("Neck", "LeftShoulder", "RightShoulder") if name in index]
-    spine = index.get("Spine1")
-    if spine is None or len(parts) != 3 or "Neck1" not in index or np.abs(offsets[parts]).max() > 1e-6:
+    parts = [mapping[joint] for joint in ("neck", "left_collar", "right_collar") if joint in mapping]
+    on = {tree.parents[part] for part in parts}
+    if len(parts) != 3 or len(on) != 1 or min(on) < 1 or np.abs(offsets[parts]).max() > 1e-6:
+        return
+    neck, spine = parts[0], on.pop()
+    above = [joint for joint, parent in enumerate(tree.parents) if parent == neck and tree.channels[joint]]
+    if len(above) != 1 or above[0] == mapping.get("head") or not np.abs(offsets[spine]).max() > 1e-6:
         return
     offsets[parts] = offsets[spine]
-    mapping |= {"spine1": index["Spine"], "spine2": spine, "spine3": index["Neck"], "neck": index["Neck1"]}
+    mapping |= {"spine1": tree.parents[spine], "spine2": spine, "spine3": neck, "neck": above[0]}
     notes.append("cgspeed's missing thorax bone restored")
 
 

@@ -21,10 +21,11 @@ import numpy as np
 
 from vimonet import video
 from vimonet.motion.io import joint_arrays
+from vimonet.motion.io.joint_finding import JointMap, find_joints, read_joint_map, with_given
 from vimonet.motion.io.keypoint_json import FRAME_FILE
 from vimonet.motion.io.readers import MAX_BYTES, READERS, Content, Recording, read_limited, reader_of, suffixes
 from vimonet.motion.io.recording_to_motion import to_motion
-from vimonet.motion.joint_names import LAYOUTS
+from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.motion import Motion
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
@@ -120,6 +121,7 @@ def load(
     unit: str | float | None = None,
     format: str | None = None,
     name: str | None = None,
+    joint_map: JointMap | str | os.PathLike[str] | None = None,
 ) -> Motion:
     """Load a recording.
 
@@ -132,6 +134,8 @@ def load(
         unit: 'm', 'cm', 'mm', 'inch', 'ft', 'cmu' or metres per unit; None detects it.
         format: a key of `READERS`, or a layout of ``joint_names.LAYOUTS``; None detects it by content.
         name: name of the motion; None for the file's stem.
+        joint_map: {joint of the 22: joint name in the file}, or the path of a YAML file of it, for a skeleton whose
+            names are not known.
 
     Returns:
         The motion at 20 frames/s, metres, Y up.
@@ -141,18 +145,20 @@ def load(
     """
     if isinstance(source, Motion):
         return source if name is None else source.named(name)
+    joints = read_joint_map(joint_map)
     if isinstance(source, (str, Path)) and str(source) != "-":
         given = str(source)
         with on_this_machine(given) as path, renamed_errors(given, path), _damage_named(Path(path).name):
-            recording, title = _read(Content(Path(path), Path(path).name or path), fps, format)
+            recording, title = _read(Content(Path(path), Path(path).name or path, joint_map=joints), fps, format)
             return to_motion(recording, title, up=up, unit=unit).named(Path(path).stem if name is None else name)
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
         stem = "stdin" if isinstance(source, str) else "motion"
         with _damage_named(name or "standard input"):
-            recording, title = _read(Content(data, name or "standard input"), fps, format)
+            recording, title = _read(Content(data, name or "standard input", joint_map=joints), fps, format)
             return to_motion(recording, title, up=up, unit=unit).named(stem if name is None else name)
     recording, title = _read_array(source, name or "array", fps, format)
+    _apply_map(recording, joints, title)
     return to_motion(recording, title, up=up, unit=unit).named("motion" if name is None else name)
 
 
@@ -217,7 +223,21 @@ def _layout(format: str | None) -> str | None:
 def _read(content: Content, fps: float | None, format: str | None) -> tuple[Recording, str]:
     layout = _layout(format)
     reader = READERS[format] if format in READERS else reader_of(content)
-    return reader.read(content, fps=fps, layout=layout), content.name
+    recording = reader.read(content, fps=fps, layout=layout)
+    _apply_map(recording, content.joint_map, content.name)
+    return recording, content.name
+
+
+def _apply_map(recording: Recording, joints: JointMap, name: str) -> None:
+    """Apply the user's joint map to a recording whose reader has not; joints that the format fixes cannot be moved."""
+    if not joints:
+        return
+    names = list(recording.names)
+    if recording.mapping is None:
+        found = with_given(map_joints(names), names, joints, name)
+        recording.mapping = found if recording.partial else find_joints(names, name, given=joints)
+    elif any(names[recording.mapping[joint]] != source for joint, source in joints.items()):
+        raise InputError(f"{name}: its format ({recording.format}) fixes the joints; leave the joint map out.")
 
 
 def _read_array(source: Any, name: str, fps: float | None, format: str | None) -> tuple[Recording, str]:

@@ -36,10 +36,11 @@ class Content:
     Args:
         source: a path (also of a folder), or bytes.
         name: name for messages.
+        joint_map: {joint of the 22: joint name in the file}, where the user says so.
     """
 
-    def __init__(self, source: Path | bytes, name: str) -> None:
-        self.source, self.name = source, name
+    def __init__(self, source: Path | bytes, name: str, *, joint_map: Mapping[str, str] | None = None) -> None:
+        self.source, self.name, self.joint_map = source, name, joint_map or {}
         self.path = None if isinstance(source, bytes) else source
 
     @property

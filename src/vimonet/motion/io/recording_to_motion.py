@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.joint_completion import complete
+from vimonet.motion.io.joint_finding import find_joints
 from vimonet.motion.io.readers import Recording, plain, usable
-from vimonet.motion.joint_names import family_of, map_joints, missing_essential
+from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.motion.motion import FPS, Motion, check_fps, fill_unseen, resample
 from vimonet.motion.skeleton import JOINT_NAMES, LEG_LENGTH
 from vimonet.utils.errors import InputError
@@ -39,20 +40,6 @@ _UP_ROTATIONS: Final[dict[str, list[list[int]]]] = {  # each a proper rotation t
     "-X": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]],
 }
 _HUMAN_LEG = (0.42, 1.2)  # metres hip to ankle, small child to giant
-
-
-def find_joints(names: tuple[str, ...], name: str) -> dict[str, int]:
-    """Map joints by name; an InputError names the missing ones."""
-    mapping = map_joints(names)
-    missing = missing_essential(mapping)
-    if missing:
-        some = ", ".join(plain(joint) for joint in names[:8]) + (" ..." if len(names) > 8 else "")
-        raise InputError(
-            f"{name}: the skeleton has no joint known as {', '.join(missing)} (its joints are "
-            f"{some}); expected a human "
-            "body with hips, knees, ankles, shoulders, elbows, wrists and a head."
-        )
-    return mapping
 
 
 def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: str | float | None = None) -> Motion:
