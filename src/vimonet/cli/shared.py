@@ -82,6 +82,7 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
     group.add_argument("--format", help="format of the recording")
     group.add_argument("--joint-map", metavar="FILE", help="YAML of lines left_knee: NAME, for joints of unknown names")
+    group.add_argument("--person", type=int, metavar="N", help="person to read, of several in a file")
 
 
 def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
@@ -93,7 +94,7 @@ def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
 
 def loading(args: argparse.Namespace) -> dict[str, Any]:
     """Collect the reader options as keyword arguments of `vimonet.motion.load`."""
-    return {"fps": args.fps, "up": args.up, "unit": args.unit, "format": args.format, "joint_map": args.joint_map}
+    return {key: getattr(args, key) for key in ("fps", "up", "unit", "format", "joint_map", "person")}
 
 
 def load_motion(args: argparse.Namespace, recording: str) -> Motion:

@@ -46,7 +46,7 @@ _SPINE_WORDS = """
     lowerback abdomen abdomen2 abdomenlower abdomenupper ab torso lowertorso toptorso uppertorso waist stomach spine
     spine0 spine1 spine2 spine3 spine4 spine5 spine6 spine7 spine01 spine02 spine03 spine04 spine05 spine001 spine002
     spine003 spinelow spinemid spinenavel spinechest lowerspine middlespine upperspine upperback upperbody upperbody2
-    upperbody3 chest chest1 chest2 chest3 chest4 chestlower chestupper upperchest thorax vertebra
+    upperbody3 chest chest1 chest2 chest3 chest4 chestlower chestupper upperchest thorax vertebra navalspine chestspine
 """
 SPINE: Final = frozenset(_SPINE_WORDS.split())
 

@@ -54,11 +54,27 @@ _KINECT25 = """
     spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb
 """
 
+_ZED34 = """
+    pelvis naval_spine chest_spine neck left_clavicle left_shoulder left_elbow left_wrist left_hand left_handtip
+    left_thumb right_clavicle right_shoulder right_elbow right_wrist right_hand right_handtip right_thumb left_hip
+    left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot head nose left_eye left_ear right_eye
+    right_ear left_heel right_heel
+"""
+_ZED38 = """
+    pelvis spine_1 spine_2 spine_3 neck nose left_eye right_eye left_ear right_ear left_clavicle right_clavicle
+    left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee
+    left_ankle right_ankle left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel
+    left_hand_thumb_4 right_hand_thumb_4 left_hand_index_1 right_hand_index_1 left_hand_middle_4 right_hand_middle_4
+    left_hand_pinky_1 right_hand_pinky_1
+"""
+
 LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
     "humanml3d22": JOINT_NAMES,
     "smpl24": (*JOINT_NAMES, "left_hand", "right_hand"),
     "smplh52": JOINT_NAMES + tuple(f"{s}_finger{i}" for s in ("left", "right") for i in range(15)),
     "coco17": tuple(_COCO17.split()),
+    "zed34": tuple(_ZED34.split()),
+    "zed38": tuple(_ZED38.split()),
     "body25": tuple(_BODY25.split()),
     "mediapipe33": tuple(_MEDIAPIPE33.split()),
     "coco18": tuple(_COCO18.split()),

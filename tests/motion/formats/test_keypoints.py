@@ -232,7 +232,7 @@ def test_one_person_is_followed_through_a_crossing(key: str | None) -> None:
     assert motion.joints[-1, 0, 0] - motion.joints[0, 0, 0] == pytest.approx(590 * scale, rel=0.02)
     assert motion.confidence is not None
     assert (motion.confidence[28:34] == 0).all()
-    expected = "up to 2 people in a frame" if key is None else "2 people by the file's track numbers (1, 2): number 1"
+    expected = "2 people told apart by nearness" if key is None else "2 people by the file's track numbers"
     assert any(note.startswith(expected) for note in motion.notes)
 
 

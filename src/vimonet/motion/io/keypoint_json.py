@@ -2,7 +2,8 @@
 
 Accepted are a list of frames (each a list of points, of flat numbers, of {x, y, z, visibility}, or a dict of these), a
 COCO result or annotation list, OpenPose's per-frame dicts or its folder of ``*_keypoints.json``, MMPose's
-``instance_info``, and ``{"fps": ..., "names": [...], "frames": [...]}``. A frame without a person is a gap.
+``instance_info``, Ultralytics' ``to_json``, AlphaPose, PoseNet and MoveNet, Stereolabs' ``body_list``, and
+``{"fps": ..., "names": [...], "frames": [...]}``. A frame without a person is a gap.
 """
 
 from __future__ import annotations
@@ -28,15 +29,16 @@ _FRAME_KEYS: Final = (
     *("frames", "instance_info", "annotations", "keypoints", "landmarks", "poses", "data", "results"),
     *("people",),
 )
-_PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses")
+_PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses", "body_list", "bodies")
 _POINT_KEYS: Final = (
     *("pose_keypoints_3d", "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks"),
-    *("pose_keypoints_2d", "keypoints", "pose_landmarks", "poseLandmarks", "landmarks", "landmark", "points"),
-    *("joints",),
+    *("keypoints3D", "keypoints_3d", "keypoints3d", "keypoint", "pose_keypoints_2d", "keypoints", "pose_landmarks"),
+    *("poseLandmarks", "landmarks", "landmark", "points", "joints"),
 )
-_SCORE_KEYS: Final = ("keypoint_scores", "scores", "confidence", "visibility")
-_TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id")
-_COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23)
+_SCORE_KEYS: Final = ("keypoint_scores", "keypoint_confidence", "scores", "confidence", "visibility")
+_TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "id")
+_COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23, 136)
+_RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -51,10 +53,10 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         InputError: not JSON, no frames of keypoints, unknown layout.
     """
     if content.is_folder:
-        return _read_value(_frames_of_folder(content), content.name, fps, layout)
+        return _read_value(_frames_of_folder(content), content, fps, layout)
     if content.is_npy or content.is_npz:
         return joint_arrays.read(content, fps=fps, layout=layout)
-    return _read_value(_parse(content.text, content.name), content.name, fps, layout)
+    return _read_value(_parse(content.text, content.name), content, fps, layout)
 
 
 def detect(content: Content) -> bool:
@@ -98,7 +100,8 @@ def _parse(data: bytes, name: str) -> Any:
         raise InputError(f"{name}: the JSON is damaged or truncated{where}; expected keypoints per frame.") from None
 
 
-def _read_value(value: Any, name: str, fps: float | None, layout: str | None) -> Recording:
+def _read_value(value: Any, content: Content, fps: float | None, layout: str | None) -> Recording:
+    name = content.name
     meta: dict[str, Any] = value if isinstance(value, dict) else {}
     names = _names_in(meta)
     if names is not None and not all(isinstance(n, str) for n in names):
@@ -106,6 +109,7 @@ def _read_value(value: Any, name: str, fps: float | None, layout: str | None) ->
     if fps is None:
         rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
         fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
+        fps = _rate_of_stamps(meta) if fps is None else fps
     layout = layout or (meta["format"] if meta.get("format") in LAYOUTS else None)
     if layout is not None:
         names = list(LAYOUTS[layout])
@@ -115,20 +119,24 @@ def _read_value(value: Any, name: str, fps: float | None, layout: str | None) ->
             f"{name}: the JSON holds no frames of keypoints; expected a list of frames, each with a person's points."
         )
     try:
+        frames = [
+            json.loads(frame) if isinstance(frame, str) and frame[:1] in ("[", "{") else frame for frame in frames
+        ]
+        names = names or _names_of_points(frames)
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
             people = _by_image(frames, names)
         else:
             people = [_people(frame, names) for frame in frames]
-    except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
+    except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
         raise InputError(
             f"{name}: a frame holds something other than points; expected numbers x, y and confidence."
         ) from None
     if names is None:
         names = next((list(f) for f in frames if _is_named(f)), None)
     notes: list[str] = []
-    points = follow(people, name, notes)
+    points, seen = follow(people, name, notes, content.person)
     dimensions = meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None
-    return from_points(
+    recording = from_points(
         points,
         name,
         fps=fps,
@@ -137,6 +145,30 @@ def _read_value(value: Any, name: str, fps: float | None, layout: str | None) ->
         image_size=_image_size(meta),
         notes=tuple(notes),
     )
+    recording.details["people"] = seen
+    return recording
+
+
+def _rate_of_stamps(frames: dict[str, Any]) -> float | None:
+    """Compute frames/s of frames that are keyed by the camera's time in ms, us or ns, as Stereolabs' samples do."""
+    if len(frames) < 3 or not all(key.isascii() and key.isdigit() and len(key) < 20 for key in frames):
+        return None
+    step = float(np.median(np.diff(sorted(int(key) for key in frames))))
+    rates = [1.0 / (step * unit) for unit in (1e-3, 1e-6, 1e-9) if step > 1]
+    return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
+
+
+def _names_of_points(value: Any, depth: int = 0) -> list[str] | None:
+    """Find the names that points themselves carry: ``part`` of PoseNet, ``name`` of MoveNet."""
+    if isinstance(value, dict):
+        value = [value[key] for key in (*_PERSON_KEYS, *_POINT_KEYS) if isinstance(value.get(key), list)]
+    if not isinstance(value, list) or depth > 4:
+        return None
+    labels = [point.get("part", point.get("name")) for point in value if isinstance(point, dict) and _point(point)]
+    if labels and len(labels) == len(value):
+        words = [label for label in labels if isinstance(label, str)]
+        return words if len(words) == len(labels) else None
+    return next((found for inner in value[:50] if (found := _names_of_points(inner, depth + 1))), None)
 
 
 def _names_in(meta: dict[str, Any]) -> list[Any] | None:
@@ -188,7 +220,7 @@ def _looks_like_points(value: Any) -> bool:
     if not isinstance(value, list) or not value:
         return False
     first = value[0]
-    if isinstance(first, (int, float)) or (isinstance(first, dict) and "x" in first):
+    if isinstance(first, (int, float)) or (isinstance(first, dict) and ("x" in first or "position" in first)):
         return True
     return isinstance(first, list) and len(first) in (2, 3, 4) and all(isinstance(v, (int, float)) for v in first)
 
@@ -203,6 +235,8 @@ def _is_named(frame: Any) -> bool:
 
 
 def _point(value: Any) -> list[float] | None:
+    if isinstance(value, dict) and isinstance(value.get("position"), dict):  # PoseNet
+        value = {**value, **value["position"]}
     if isinstance(value, dict) and "x" in value and "y" in value:
         row = [value["x"], value["y"]]
         row += [value["z"]] if "z" in value else []
@@ -225,7 +259,12 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
                 return [p for person in frame[key] for p in _people(person, names)]
         for key in _POINT_KEYS:
             inner = frame.get(key)
-            if isinstance(inner, dict):
+            if isinstance(inner, dict) and isinstance(inner.get("x"), list):  # Ultralytics: one list per coordinate
+                inner = [
+                    list(point)
+                    for point in zip(*(inner[k] for k in ("x", "y", "visible") if inner.get(k)), strict=True)
+                ]
+            elif isinstance(inner, dict):
                 inner = inner.get("landmark", inner)
             if not inner:
                 continue
@@ -243,6 +282,9 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
     if isinstance(frame[0], (int, float)) and not isinstance(frame[0], bool):
         return [Person(_unflatten(frame, names))]
     if _looks_like_points(frame):
+        if names and isinstance(frame[0], dict) and ("part" in frame[0] or "name" in frame[0]):
+            by_name = {point.get("part", point.get("name")): point for point in frame}
+            frame = [by_name.get(label, {"x": float("nan"), "y": float("nan")}) for label in names]
         return [Person(_stack(frame))]
     return [p for person in frame for p in _people(person, names)]  # several persons
 
@@ -250,7 +292,7 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
 def _track(person: dict[str, Any]) -> int | None:
     """Return the number by which a file tracks a person; OpenPose writes -1 for none."""
     for key in _TRACK_KEYS:
-        value = person.get(key)
+        value = person.get(key) if key != "id" or "image_id" not in person else None  # COCO's id is the annotation's
         value = value[0] if isinstance(value, list) and value else value
         if isinstance(value, (int, float)) and np.isfinite(value) and value >= 0:
             return int(value)

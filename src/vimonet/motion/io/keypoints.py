@@ -21,8 +21,10 @@ _BY_COUNT: Final[dict[int, str]] = {
     18: "coco18",
     22: "humanml3d22",
     24: "smpl24",
+    34: "zed34",
+    38: "zed38",
 }
-_COCO_BODY_FIRST: Final = (23, 26, 133)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
+_COCO_BODY_FIRST: Final = (23, 26, 133, 136)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
 _DEFAULT_FPS: Final = 30.0
 
 

@@ -122,6 +122,7 @@ def load(
     format: str | None = None,
     name: str | None = None,
     joint_map: JointMap | str | os.PathLike[str] | None = None,
+    person: int | None = None,
 ) -> Motion:
     """Load a recording.
 
@@ -136,6 +137,7 @@ def load(
         name: name of the motion; None for the file's stem.
         joint_map: {joint of the 22: joint name in the file}, or the path of a YAML file of it, for a skeleton whose
             names are not known.
+        person: number of the person to read, of several: the file's track number, or else 1 for the first who appears.
 
     Returns:
         The motion at 20 frames/s, metres, Y up.
@@ -149,13 +151,17 @@ def load(
     if isinstance(source, (str, Path)) and str(source) != "-":
         given = str(source)
         with on_this_machine(given) as path, renamed_errors(given, path), _damage_named(Path(path).name):
-            recording, title = _read(Content(Path(path), Path(path).name or path, joint_map=joints), fps, format)
+            recording, title = _read(
+                Content(Path(path), Path(path).name or path, joint_map=joints, person=person), fps, format
+            )
             return to_motion(recording, title, up=up, unit=unit).named(Path(path).stem if name is None else name)
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
         stem = "stdin" if isinstance(source, str) else "motion"
         with _damage_named(name or "standard input"):
-            recording, title = _read(Content(data, name or "standard input", joint_map=joints), fps, format)
+            recording, title = _read(
+                Content(data, name or "standard input", joint_map=joints, person=person), fps, format
+            )
             return to_motion(recording, title, up=up, unit=unit).named(stem if name is None else name)
     recording, title = _read_array(source, name or "array", fps, format)
     _apply_map(recording, joints, title)
@@ -224,6 +230,8 @@ def _read(content: Content, fps: float | None, format: str | None) -> tuple[Reco
     layout = _layout(format)
     reader = READERS[format] if format in READERS else reader_of(content)
     recording = reader.read(content, fps=fps, layout=layout)
+    if content.person not in (None, 1) and "people" not in recording.details:
+        raise InputError(f"{content.name}: it holds one person only; leave --person out.")
     _apply_map(recording, content.joint_map, content.name)
     return recording, content.name
 

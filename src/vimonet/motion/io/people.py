@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -13,6 +15,7 @@ from vimonet.utils.errors import InputError
 _REACH: Final = 0.5  # of a body's size: farther from where a person should be is another person
 _REACH_GROWS: Final = 0.1  # of a body's size, per frame unseen
 _FORGOTTEN: Final = 300  # frames unseen
+_LISTED: Final = 8  # people named in a note
 _SPEED_KEPT: Final = 0.7  # of the speed so far, against that of the newest frame
 
 
@@ -47,41 +50,70 @@ class _Track:
         self.last, self.gap = points, 1
 
 
-def follow(people: list[list[Person]], name: str, notes: list[str]) -> NDArray[np.float64]:
-    """Follow one person, the first in the first frame with people: [T, K, 2..4], NaN in gaps.
+def follow(
+    people: list[list[Person]], name: str, notes: list[str], wanted: int | None = None
+) -> tuple[NDArray[np.float64], dict[str, int]]:
+    """Follow one person, the wanted one or the first in the first frame with people.
 
     Args:
         people: the persons of each frame.
         name: for messages.
         notes: receives who was followed, of several.
+        wanted: number of the person: the file's track number, or, without these, 1 for the first who appears ...
+
+    Returns:
+        Points [T, K, 2..4], NaN in gaps, and {number of a person: frames with that person}.
 
     Raises:
-        InputError: no frame holds a person.
+        InputError: no frame holds a person, or not the wanted one.
     """
     shapes = [person.points.shape for persons in people for person in persons]
     if not shapes:
         raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")
     shape = max(set(shapes), key=shapes.count)
     alike = [[person for person in persons if person.points.shape == shape] for persons in people]
-    most = max(len(persons) for persons in alike)
-    tracks = sorted({person.track for persons in alike for person in persons if person.track is not None})
     tracked = all(person.track is not None for persons in alike for person in persons)
-    first = next(persons[0] for persons in alike if persons)
-    if tracked and len(tracks) > 1:
-        listed = ", ".join(str(track) for track in tracks[:8]) + (" ..." if len(tracks) > 8 else "")
-        notes.append(f"{len(tracks)} people by the file's track numbers ({listed}): number {first.track} is followed")
-    elif most > 1:
-        notes.append(f"up to {most} people in a frame: the first one is followed by nearness")
+    if not tracked and max(len(persons) for persons in alike) > 1:
         alike = number_people(alike)
-        first = next(persons[0] for persons in alike if persons)
-    else:
-        first = first._replace(track=None)
+    elif not tracked:
+        alike = [[person._replace(track=1) for person in persons] for persons in alike]
+    seen = Counter(person.track for persons in alike for person in persons if person.track is not None)
+    first = next(person.track for persons in alike for person in persons)
+    how = "by the file's track numbers" if tracked else "told apart by nearness"
+    chosen = choose_person(seen, first or 0, how, name, notes, wanted)
     out = np.full((len(people), *shape), np.nan)
     for index, persons in enumerate(alike):
-        own = next((person for person in persons if first.track in (None, person.track)), None)
+        own = next((person for person in persons if person.track == chosen), None)
         if own is not None:
             out[index] = own.points
-    return out
+    return out, {str(number): seen[number] for number in sorted(seen)}
+
+
+def choose_person(
+    seen: Mapping[int, int], first: int, how: str, name: str, notes: list[str], wanted: int | None
+) -> int:
+    """Choose the wanted person of a file, or the first, and say of how many.
+
+    Args:
+        seen: {number of a person: frames with that person}.
+        first: number of the person to take if none is wanted.
+        how: where the numbers come from, for the note.
+        name: for messages.
+        notes: receives who was taken, of several.
+        wanted: the number that the user gave.
+
+    Raises:
+        InputError: nobody has the wanted number.
+    """
+    listed = ", ".join(f"{number} ({seen[number]} frames)" for number in sorted(seen)[:_LISTED])
+    listed += " ..." if len(seen) > _LISTED else ""
+    if wanted is not None and wanted not in seen:
+        raise InputError(f"{name}: there is no person {wanted}; the file has {listed}.")
+    chosen = first if wanted is None else wanted
+    if len(seen) > 1:
+        more = "" if wanted is not None else "; --person takes another"
+        notes.append(f"{len(seen)} people {how}, {listed}: person {chosen} is read{more}")
+    return chosen
 
 
 def number_people(people: list[list[Person]]) -> list[list[Person]]:

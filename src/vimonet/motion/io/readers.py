@@ -37,10 +37,13 @@ class Content:
         source: a path (also of a folder), or bytes.
         name: name for messages.
         joint_map: {joint of the 22: joint name in the file}, where the user says so.
+        person: number of the person to read, of several; None for the first.
     """
 
-    def __init__(self, source: Path | bytes, name: str, *, joint_map: Mapping[str, str] | None = None) -> None:
-        self.source, self.name, self.joint_map = source, name, joint_map or {}
+    def __init__(
+        self, source: Path | bytes, name: str, *, joint_map: Mapping[str, str] | None = None, person: int | None = None
+    ) -> None:
+        self.source, self.name, self.joint_map, self.person = source, name, joint_map or {}, person
         self.path = None if isinstance(source, bytes) else source
 
     @property
