@@ -30,7 +30,8 @@ examples:
   vimonet data build folder --root clips/ -o my-vimos
   vimonet bench run --dataset my-vimos -o runs/bench
 
-Recordings: BVH (.bvh), ASF/AMC (.amc), AMASS, HumanML3D and joint arrays (.npz, .npy), keypoints (.json, .jsonl),
+Recordings: BVH (.bvh), ASF/AMC (.amc), AMASS, HumanML3D and joint arrays (.npz, .npy), keypoints (.json, .jsonl,
+.csv), markers (.trc), Xsens (.mvnx), NTU (.skeleton),
 video (.mp4, .mov, .mkv ...: the movement of the person in it), folders of these, addresses (s3://bucket/walk.bvh);
 '-' reads standard input, 'sample:NAME' is a recording that comes with ViMoNet (vimonet demo --list)."""
 

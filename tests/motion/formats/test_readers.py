@@ -73,7 +73,8 @@ def test_a_new_format_is_one_file(tiny: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_formats_and_suffixes() -> None:
-    assert set(READERS) == {"bvh", "asf/amc", "amass", "humanml3d", "joints", "keypoints", "video"}
+    formats = ("amass", "asf/amc", "bvh", "csv", "humanml3d", "joints", "keypoints", "mvnx", "ntu", "trc", "video")
+    assert set(READERS) == set(formats)
     assert {".bvh", ".amc", ".npy", ".npz", ".json", ".jsonl", ".mp4", ".mkv"} <= set(io.suffixes())
     assert not names_a_file("walk.tiny")
     for name in ("a.bvh", "clips/B.MP4", "07.asf", "x.jsonl", "x.3gp"):

@@ -66,7 +66,7 @@ def list_recordings(folder: str | os.PathLike[str]) -> Listing:
 
 def _listing(files: Iterable[str]) -> Listing:
     """Choose the recordings among the files of a folder, given as paths below it."""
-    wanted = suffixes()
+    wanted = suffixes(listed=True)
     found: set[str] = set()
     video_files: dict[str, list[str]] = {}
     for file in files:
@@ -108,7 +108,9 @@ def find_recordings(names: Iterable[str]) -> list[str]:
         else:
             inside = [name]
         if not inside:
-            raise InputError(f"{name}: no recording in this folder; expected files ending in {', '.join(suffixes())}.")
+            raise InputError(
+                f"{name}: no recording in this folder; expected files ending in {', '.join(suffixes(listed=True))}."
+            )
         found.update(dict.fromkeys(inside))
     return list(found)
 

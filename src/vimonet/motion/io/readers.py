@@ -177,6 +177,7 @@ class Reader:
             layout is a key of ``joint_names.LAYOUTS`` or None.
         rank: order of detection: 0 for detection by the first bytes, 1 further inside, 2 for containers that other
             formats share.
+        listed: whether a folder search takes files of the suffixes; a CSV may hold any table.
     """
 
     format: str
@@ -185,6 +186,7 @@ class Reader:
     detect: Callable[[Content], bool]
     read: Callable[..., Recording]
     rank: int = 0
+    listed: bool = True
 
 
 READERS: Final[dict[str, Reader]] = {}
@@ -200,9 +202,10 @@ def register(reader: Reader) -> Reader:
     return reader
 
 
-def suffixes() -> tuple[str, ...]:
-    """List the suffixes of files in a folder search."""
-    return tuple(dict.fromkeys(suffix for reader in READERS.values() for suffix in reader.suffixes))
+def suffixes(*, listed: bool = False) -> tuple[str, ...]:
+    """List the suffixes of the formats; ``listed``: those of files that a folder search takes."""
+    readers = [reader for reader in READERS.values() if reader.listed or not listed]
+    return tuple(dict.fromkeys(suffix for reader in readers for suffix in reader.suffixes))
 
 
 def expected() -> str:
