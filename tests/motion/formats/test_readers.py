@@ -73,7 +73,21 @@ def test_a_new_format_is_one_file(tiny: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_formats_and_suffixes() -> None:
-    formats = ("amass", "asf/amc", "bvh", "csv", "humanml3d", "joints", "keypoints", "mvnx", "ntu", "trc", "video")
+    formats = (
+        "amass",
+        "asf/amc",
+        "bvh",
+        "c3d",
+        "csv",
+        "humanml3d",
+        "joints",
+        "keypoints",
+        "mvnx",
+        "ntu",
+        "smpl",
+        "trc",
+        "video",
+    )
     assert set(READERS) == set(formats)
     assert {".bvh", ".amc", ".npy", ".npz", ".json", ".jsonl", ".mp4", ".mkv"} <= set(io.suffixes())
     assert not names_a_file("walk.tiny")

@@ -12,15 +12,13 @@ MAX_RATIO: Final = 200
 """Unpacked by packed size of an archive's member of more than 16 MiB; deflate reaches a thousand, movement some ten."""
 SMALL_MEMBER: Final = 16 << 20
 """Unpacked size up to which the ratio does not matter."""
-MAX_FRAMES: Final = 2_000_000
-"""Frames of a recording, also after resampling to 20 frames/s: a day."""
+MAX_FRAMES: Final = 500_000
+"""Frames of a recording, also after resampling to 20 frames/s: seven hours."""
 MAX_JOINTS: Final = 2000
 """Joints or points of one frame."""
 MAX_PEOPLE: Final = 1000
 """People of one frame."""
 MAX_NESTING: Final = 64
-"""Depth of lists and dicts in JSON."""
-MAX_DIGITS: Final = 300
-"""Digits of a number in text."""
+"""Depth of dicts in a PyTorch file; JSON is as deep as its parser bears."""
 LARGEST: Final = 1e9
 """Bound on coordinates, angles and offsets in any unit; beyond it, sums and squares could overflow."""

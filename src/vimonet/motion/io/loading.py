@@ -23,7 +23,8 @@ from vimonet import video
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.joint_finding import JointMap, find_joints, read_joint_map, with_given
 from vimonet.motion.io.keypoint_json import FRAME_FILE
-from vimonet.motion.io.readers import MAX_BYTES, READERS, Content, Recording, read_limited, reader_of, suffixes
+from vimonet.motion.io.limits import MAX_BYTES
+from vimonet.motion.io.readers import READERS, Content, Recording, read_limited, reader_of, suffixes
 from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.motion import Motion

@@ -20,12 +20,10 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io.limits import LARGEST, MAX_BYTES, MAX_MEMBER, MAX_RATIO, SMALL_MEMBER
+from vimonet.motion.io.unread_formats import advice
 from vimonet.utils.errors import InputError
 
-MAX_BYTES: Final = 2 << 30
-"""Largest file, and largest member of an archive once unpacked."""
-LARGEST: Final = 1e9
-"""Bound on coordinates, angles and offsets in any unit; beyond it, sums and squares could overflow."""
 _HEAD: Final = 65536
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -225,8 +223,8 @@ def reader_of(content: Content) -> Reader:
     for reader in sorted(READERS.values(), key=lambda reader: suffix not in reader.suffixes):
         if reader.detect(content):
             return reader
-    if content.data.startswith(b"\x80"):
-        raise InputError(f"{content.name}: it is a Python pickle, which is never loaded; save joints with numpy.savez.")
+    if (sentence := advice(content.head, suffix)) is not None:
+        raise InputError(f"{content.name}: {sentence}.")
     claimed = next((one.title for one in READERS.values() if one.suffixes == (suffix,)), None)
     kind = f"a{'n' * (claimed[0] in 'AEIO')} {claimed}, though its name says so" if claimed else "a known recording"
     raise InputError(f"{content.name}: the file is not {kind}; {expected()}.")
@@ -320,9 +318,16 @@ class Archive(Mapping[str, NDArray[Any]]):
     def __getitem__(self, key: str) -> NDArray[Any]:
         member = self._members[key]
         label = f"{self._name}: {plain(key)}"
-        if member.file_size > MAX_BYTES:
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(f"{label} is packed by another method than numpy's; save it with numpy.savez_compressed.")
+        if member.file_size > MAX_MEMBER:
             raise InputError(
-                f"{label} unpacks to {member.file_size >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read."
+                f"{label} unpacks to {member.file_size >> 20} MiB; at most {MAX_MEMBER >> 20} MiB are read."
+            )
+        if member.file_size > max(SMALL_MEMBER, MAX_RATIO * member.compress_size):
+            raise InputError(
+                f"{label} unpacks to {member.file_size >> 20} MiB from {member.compress_size >> 10} KiB; no recording "
+                f"packs better than {MAX_RATIO} times."
             )
         try:
             with self._zip.open(member) as stream:

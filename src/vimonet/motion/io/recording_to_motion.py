@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.joint_completion import complete
 from vimonet.motion.io.joint_finding import find_joints
+from vimonet.motion.io.limits import MAX_FRAMES
 from vimonet.motion.io.readers import Recording, plain, usable
 from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.motion.motion import FPS, Motion, check_fps, fill_unseen, resample
@@ -64,6 +65,11 @@ def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: s
             mapping = find_joints(recording.names, name)
     if recording.positions.shape[0] == 0:
         raise InputError(f"{name}: the recording has no frames; at least one is needed.")
+    frames = len(recording.positions) * max(1.0, FPS / check_fps(recording.fps, name))
+    if frames > MAX_FRAMES:
+        raise InputError(
+            f"{name}: it has {frames:.0f} frames at {FPS:g} frames/s; at most {MAX_FRAMES} are read at once."
+        )
     if not recording.partial:
         _check_finite(recording.positions, recording.names, mapping, name)
     joints, confidence, invented = complete(
