@@ -44,6 +44,19 @@ _H36M17 = """
     pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck_base head left_shoulder
     left_elbow left_wrist right_shoulder right_elbow right_wrist
 """
+_MPI17 = """
+    head_top neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee
+    right_ankle left_hip left_knee left_ankle pelvis spine head
+"""
+_LAFAN22 = """
+    pelvis left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine1 spine2 spine3 neck
+    head left_collar left_shoulder left_elbow left_wrist right_collar right_shoulder right_elbow right_wrist
+"""
+_MUJOCO24 = """
+    pelvis left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine1 spine2 spine3 neck
+    head left_collar left_shoulder left_elbow left_wrist left_hand right_collar right_shoulder right_elbow right_wrist
+    right_hand
+"""
 _KINECT20 = """
     hip_center spine shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow
     right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot
@@ -80,6 +93,9 @@ LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
     "coco18": tuple(_COCO18.split()),
     "penn13": tuple(_PENN13.split()),
     "h36m17": tuple(_H36M17.split()),
+    "mpi17": tuple(_MPI17.split()),
+    "lafan22": tuple(_LAFAN22.split()),
+    "mujoco24": tuple(_MUJOCO24.split()),
     "kinect20": tuple(_KINECT20.split()),
     "kinect25": tuple(_KINECT25.split()),
 }

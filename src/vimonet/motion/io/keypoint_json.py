@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
+from vimonet.motion.io.body_score import COMMONEST
 from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.people import Person, follow
 from vimonet.motion.io.readers import Content, Reader, Recording, register
@@ -133,6 +134,9 @@ def _read_value(value: Any, content: Content, fps: float | None, layout: str | N
         ) from None
     if names is None:
         names = next((list(f) for f in frames if _is_named(f)), None)
+    if names is None:
+        counts = {len(person.points) for persons in people for person in persons if person.openpose}
+        names = next((list(LAYOUTS[COMMONEST[count]]) for count in counts if count in COMMONEST), None)
     notes: list[str] = []
     points, seen = follow(people, name, notes, content.person)
     dimensions = meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None
@@ -274,7 +278,7 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
                 points = found[0].points
                 if scores is not None and len(scores) == len(points):
                     points = np.column_stack([points, np.asarray(scores, dtype=np.float64).reshape(-1)])
-                found = [Person(points, _track(frame))]
+                found = [Person(points, _track(frame), key.startswith("pose_keypoints"))]
             return found
         return []
     if not isinstance(frame, list):

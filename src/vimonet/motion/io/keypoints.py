@@ -8,24 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet import video
+from vimonet.motion.io.body_score import candidates, choose_layout, fit
 from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.motion import check_fps
 from vimonet.utils.errors import InputError
 
-_BY_COUNT: Final[dict[int, str]] = {
-    17: "coco17",
-    25: "body25",
-    33: "mediapipe33",
-    13: "penn13",
-    18: "coco18",
-    22: "humanml3d22",
-    24: "smpl24",
-    34: "zed34",
-    38: "zed38",
-}
 _COCO_BODY_FIRST: Final = (23, 26, 133, 136)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
 _DEFAULT_FPS: Final = 30.0
+_METRES: Final = 10.0  # larger x and y are pixels
+_BODY_DEPTH: Final = 0.3  # m: a body spans more along any axis that is up
 
 
 def from_points(
@@ -62,10 +54,18 @@ def from_points(
         raise InputError(f"{name}: keypoints have shape {list(values.shape)}; expected [frames, points, 2, 3 or 4].")
     if len(values) == 0:
         raise InputError(f"{name}: there are no frames of keypoints; at least one is needed.")
-    names, family = _layout(names, values.shape[1], name)
-    values = values[:, : len(names)]
+    if names is None and values.shape[1] in _COCO_BODY_FIRST:
+        names = LAYOUTS["coco17"]
+        values, confidence = values[:, :17], None if confidence is None else np.asarray(confidence)[:, :17]
+    if names is None:
+        names = LAYOUTS[_layout(values, confidence, dimensions, name, remarks)]
+    if len(names) != values.shape[1]:
+        raise InputError(
+            f"{name}: {len(names)} keypoint names are given for {values.shape[1]} points; expected one each."
+        )
+    family = next((layout for layout, listed in LAYOUTS.items() if listed == names), None)
     if confidence is not None:
-        confidence = np.asarray(confidence, dtype=np.float64)[:, : len(names)]
+        confidence = np.asarray(confidence, dtype=np.float64)
         if confidence.shape != values.shape[:2]:
             raise InputError(
                 f"{name}: confidence has shape {list(confidence.shape)}; expected {list(values.shape[:2])}."
@@ -87,8 +87,10 @@ def from_points(
     weights = np.ones(values.shape[:2]) if confidence is None else np.nan_to_num(confidence, nan=0.0)
     if weights.max(initial=0.0) > 1.0:
         weights = weights / (2.0 if weights.max() <= 2 else weights.max())
-    # Pose estimators write (0, 0) for a missing joint.
+    # Pose estimators write (0, 0) for a missing joint; in space the origin may be the pelvis, of every frame.
     empty = (values[..., :2] == 0).all(axis=2) & (values.shape[2] == 2 or dimensions == 2 or (values == 0).all(axis=2))
+    if dimensions == 3:
+        empty &= ~(empty.mean(axis=0) > 0.9) | (np.arange(len(names)) != map_joints(names).get("pelvis"))
     weights = np.where(empty | ~usable(values).all(axis=2), 0.0, np.clip(weights, 0.0, 1.0))
     if not (weights > 0).any():
         raise InputError(f"{name}: no keypoint is seen in any frame; expected a person in at least one.")
@@ -116,29 +118,49 @@ def from_points(
 def third_is_confidence(values: NDArray[Any]) -> bool:
     """Test whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
     third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
-    if third.min(initial=0.0) < 0:
+    if third.min(initial=0.0) < 0 or not third.any():
         return False
     flags = bool(np.isin(third, (0.0, 1.0, 2.0)).all())
-    return bool(third.max(initial=0.0) <= 1.0 or flags) and (flags or float(np.nanmin(values[..., :2])) >= -1.0)
+    if not flags and (third.max(initial=0.0) > 1.0 or float(np.nanmin(values[..., :2])) < -1.0):
+        return False
+    return flags or not _is_depth(np.asarray(values, dtype=np.float64))
 
 
-def _layout(names: tuple[str, ...] | None, count: int, name: str) -> tuple[tuple[str, ...], str | None]:
-    if names is not None:
-        if len(names) != count:
-            raise InputError(f"{name}: {len(names)} keypoint names are given for {count} points; expected one each.")
-        known = next((layout for layout, listed in LAYOUTS.items() if listed == names), None)
-        return names, known
-    if count in _BY_COUNT:
-        family = _BY_COUNT[count]
-    elif count in _COCO_BODY_FIRST:
-        family = "coco17"
-    else:
+def _is_depth(values: NDArray[np.float64]) -> bool:
+    """Test whether a third column in 0..1 is a coordinate in metres (Z up): it then makes bones keep their lengths."""
+    points = np.nan_to_num(values[..., :3])
+    if np.ptp(points[..., :2]) > _METRES or np.median(np.ptp(points[..., 2], axis=1)) < _BODY_DEPTH:
+        return False
+    seen = (points != 0).any(axis=2)
+    fits = [
+        (fit(points, seen, layout), fit(points * [1, 1, 0], seen, layout)) for layout in candidates(points.shape[1])
+    ]
+    return any(space and flat and space.cost < 0.8 * flat.cost and space.fits for space, flat in fits)
+
+
+def _layout(
+    values: NDArray[np.float64],
+    confidence: NDArray[Any] | None,
+    dimensions: int | None,
+    name: str,
+    notes: list[str],
+) -> str:
+    """Choose the layout by the number of points and the shape of the body."""
+    count = values.shape[1]
+    if not candidates(count):
         raise InputError(
             f"{name}: {count} keypoints per frame are no known layout; expected 17 (COCO), 25 "
             "(BODY_25), 33 (MediaPipe), or "
             'their names in "names".'
         )
-    return LAYOUTS[family], family
+    flat = dimensions == 2 or values.shape[2] == 2
+    flat |= dimensions is None and values.shape[2] == 3 and confidence is None and third_is_confidence(values)
+    points = np.zeros((*values.shape[:2], 3))
+    points[..., : 2 if flat else 3] = values[..., : 2 if flat else 3]
+    seen = np.isfinite(points).all(axis=2) & (points != 0).any(axis=2)
+    layout, note = choose_layout(np.nan_to_num(points), seen, name, flat=flat)
+    notes += [note] if note else []
+    return layout
 
 
 def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:

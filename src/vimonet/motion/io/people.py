@@ -20,10 +20,17 @@ _SPEED_KEPT: Final = 0.7  # of the speed so far, against that of the newest fram
 
 
 class Person(NamedTuple):
-    """Hold one person of one frame: points [K, 2..4], and the number by which the file tracks the person, or None."""
+    """Hold one person of one frame.
+
+    Attributes:
+        points: [K, 2..4].
+        track: number by which the file tracks the person, or None.
+        openpose: whether the points stand under OpenPose's own key, which fixes their order.
+    """
 
     points: NDArray[np.float64]
     track: int | None = None
+    openpose: bool = False
 
 
 @dataclass
