@@ -10,7 +10,7 @@ from mocap_files import LAFAN, bvh_text, standing_bvh, walk_like
 
 from vimonet.motion import load, recording_info
 from vimonet.motion.io import Content, bvh
-from vimonet.motion.io.recording_to_motion import CMU_UNIT
+from vimonet.motion.io.units_and_axes import CMU_UNIT
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.bvh_text import MOTION, Hierarchy, parse_hierarchy, read_motion
 from vimonet.motion.io.joint_finding import find_joints
+from vimonet.motion.io.plausibility import padding_rows
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
 from vimonet.motion.joint_names import family_of, map_joints, missing_essential
 from vimonet.motion.motion import thin_out
@@ -50,6 +51,10 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     def positions_of(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return _positions(hierarchy, offsets, rows)
 
+    padding = padding_rows(values, positions_of)
+    if padding:
+        values = values[:-padding]
+        notes.append(f"{padding} frames of padding dropped from the end (all channels zero)")
     source_frames = len(values)
     rows, rate_kept = thin_out(values, rate, positions_of, mapping, notes)
     return Recording(
