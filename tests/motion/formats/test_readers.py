@@ -79,6 +79,7 @@ def test_formats_and_suffixes() -> None:
         "bvh",
         "c3d",
         "csv",
+        "gltf",
         "humanml3d",
         "joints",
         "keypoints",
