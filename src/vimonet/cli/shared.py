@@ -82,6 +82,7 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
     group.add_argument("--format", help="format of the recording")
     group.add_argument("--joint-map", metavar="FILE", help="YAML of lines left_knee: NAME, for joints of unknown names")
+    group.add_argument("--size", metavar="WxH", help="size of the picture, if coordinates are fractions of it")
     group.add_argument("--person", type=int, metavar="N", help="person to read, of several in a file")
 
 
@@ -94,7 +95,7 @@ def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
 
 def loading(args: argparse.Namespace) -> dict[str, Any]:
     """Collect the reader options as keyword arguments of `vimonet.motion.load`."""
-    return {key: getattr(args, key) for key in ("fps", "up", "unit", "format", "joint_map", "person")}
+    return {key: getattr(args, key) for key in ("fps", "up", "unit", "format", "joint_map", "person", "size")}
 
 
 def load_motion(args: argparse.Namespace, recording: str) -> Motion:

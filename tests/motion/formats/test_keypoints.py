@@ -252,6 +252,11 @@ def test_mediapipe_image_landmarks_with_depth_are_a_picture() -> None:
     assert motion.confidence[:, J["left_wrist"]].min() == 1
     assert motion.joints[0, J["head"], 1] > motion.joints[0, J["pelvis"], 1] > motion.joints[0, J["left_ankle"], 1]
     assert any("fractions of an image of unknown size" in note for note in motion.notes)
+    sized = load(fractions, fps=30, size="640x480")
+    check_2d(sized)
+    assert not any("unknown size" in note for note in sized.notes)
+    with pytest.raises(InputError, match="such as 1920x1080"):
+        load(fractions, fps=30, size="wide")
     pixels = fractions * [640, 480, 640]
     check_2d(load(pixels, fps=30))
 
@@ -287,6 +292,9 @@ def test_image_landmarks_of_a_walk(shared: Path) -> None:
     assert motion.dimensions == 2
     assert any("fractions of an image of unknown size" in note for note in motion.notes)
     assert motion.joints[0, J["head"], 1] > motion.joints[0, 0, 1] > motion.joints[0, J["left_ankle"], 1]
+    sized = load(cases(shared, "21-mediapipe-image-landmarks-as-metres"), size=(1920, 1080)).joints
+    leg = np.linalg.norm(sized[0, 4] - sized[0, 1]) + np.linalg.norm(sized[0, 7] - sized[0, 4])
+    assert abs(sized[-1, 0, 0] - sized[0, 0, 0]) / leg == pytest.approx(1.74 / 0.79, rel=0.1)
 
 
 def test_unseen_joints_have_no_confidence_and_a_finite_place() -> None:

@@ -129,6 +129,35 @@ def test_a_body_in_the_air_for_longer_than_a_jump_is_noted() -> None:
     assert not noted(load(jump, fps=20), "off the floor from")
 
 
+def test_a_lost_joint_at_the_origin_is_interpolated() -> None:
+    joints = walker()
+    lost = joints.copy()
+    lost[12:16, J["left_wrist"]] = 0
+    motion = load(lost, fps=20)
+    np.testing.assert_allclose(motion.joints, joints, atol=0.12)
+    assert noted(motion, "at 0, 0, 0 interpolated: left wrist 4")
+    centred = load(joints - joints[:, :1], fps=20)
+    assert not noted(centred, "0, 0, 0"), "the pelvis may be there"
+
+
+@pytest.mark.parametrize(("metres", "refused"), [(4.0, False), (40.0, True)])
+def test_a_torn_body_is_noted_or_refused(metres: float, refused: bool) -> None:
+    joints = walker()
+    joints[20, J["right_wrist"], 0] += metres
+    if refused:
+        with pytest.raises(InputError, match="the right wrist is 40 m from the pelvis in frame 21"):
+            load(joints, fps=20)
+    else:
+        assert noted(load(joints, fps=20), "more than 2.5 m from the pelvis in 1 frames: right wrist")
+
+
+def test_a_body_that_lies_in_the_air_is_noted() -> None:
+    rotations, root = walk_like(20, degrees=10)
+    rotations[:, 0] = [0, 90, 0]  # ZXY: about X; the place of the root is left as it was
+    root[:, 2] += 5
+    assert noted(load(bvh_text(rotations, root).encode()), "lies throughout")
+
+
 # Units
 
 
@@ -168,6 +197,15 @@ def test_smpl_parameters_with_either_axis_up() -> None:
         np.testing.assert_allclose(motion.joints[-1, 0], [0, 0.93, 1.95], atol=0.01)
         assert motion.joints[0, J["head"], 1] > 1.4
         assert noted(motion, "Y is up") is (up == "Y")
+
+
+def test_smpl_parameters_of_a_camera_with_y_down() -> None:
+    poses, trans = np.zeros((40, 66)), np.zeros((40, 3))
+    poses[:, 0] = np.pi
+    trans[:, 2] = 4 + 0.05 * np.arange(40)
+    motion = load(npz(poses=poses, trans=trans, mocap_framerate=20.0))
+    assert motion.details["up"].startswith("-Y")
+    assert (motion.joints[:, J["head"], 1] > motion.joints[:, 0, 1] + 0.5).all()
 
 
 def test_a_body_that_lies_in_amass_still_lies() -> None:

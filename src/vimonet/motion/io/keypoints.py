@@ -94,8 +94,9 @@ def from_points(
     weights = np.where(empty | ~usable(values).all(axis=2), 0.0, np.clip(weights, 0.0, 1.0))
     if not (weights > 0).any():
         raise InputError(f"{name}: no keypoint is seen in any frame; expected a person in at least one.")
+    fractions = False
     if dimensions == 2:
-        values = _image_plane(values, weights, image_size, remarks)
+        values, fractions = _image_plane(values, weights, image_size)
     if fps is None:
         remarks.append("frame rate not given: 30 frames/s assumed")
     if not set(map_joints(names)):
@@ -111,6 +112,7 @@ def from_points(
         dimensions=int(dimensions or 3),
         family=family,
         partial=True,
+        fractions=fractions,
         notes=remarks,
     )
 
@@ -182,24 +184,16 @@ def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
 
 
 def _image_plane(
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    image_size: tuple[float, float] | None,
-    notes: list[str],
-) -> NDArray[np.float64]:
-    """Convert to pixels (or to fractions of equal scale in x and y) with z = 0."""
+    values: NDArray[np.float64], weights: NDArray[np.float64], image_size: tuple[float, float] | None
+) -> tuple[NDArray[np.float64], bool]:
+    """Convert to pixels with z = 0, or to fractions of equal scale in x and y; whether the scale is unknown."""
     plane = np.zeros((*values.shape[:2], 3))
     plane[..., :2] = values[..., :2]
     seen = np.abs(plane[weights > 0][:, :2])
-    if np.percentile(seen, 95) <= 2.0:  # fractions of the image, a few beyond its edge
-        if image_size is not None:
-            plane[..., 0] *= image_size[0] / image_size[1]
-        else:
-            notes.append(
-                "coordinates are fractions of an image of unknown size: a square one assumed, which makes "
-                "widths 1.78 times too small if it was 16:9"
-            )
-    return plane
+    fractions = bool(np.percentile(seen, 95) <= 2.0)  # of the image, a few beyond its edge
+    if fractions and image_size is not None:
+        plane[..., 0] *= image_size[0] / image_size[1]
+    return plane, fractions and image_size is None
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:

@@ -126,6 +126,7 @@ def load(
     name: str | None = None,
     joint_map: JointMap | str | os.PathLike[str] | None = None,
     person: int | None = None,
+    size: str | tuple[float, float] | None = None,
 ) -> Motion:
     """Load a recording.
 
@@ -141,6 +142,7 @@ def load(
         joint_map: {joint of the 22: joint name in the file}, or the path of a YAML file of it, for a skeleton whose
             names are not known.
         person: number of the person to read, of several: the file's track number, or else 1 for the first who appears.
+        size: width and height of the picture ('1920x1080'), for coordinates that are fractions of it.
 
     Returns:
         The motion at 20 frames/s, metres, Y up.
@@ -157,7 +159,8 @@ def load(
             recording, title = _read(
                 Content(Path(path), Path(path).name or path, joint_map=joints, person=person), fps, format
             )
-            return to_motion(recording, title, up=up, unit=unit).named(Path(path).stem if name is None else name)
+            motion = to_motion(recording, title, up=up, unit=unit, size=size)
+            return motion.named(Path(path).stem if name is None else name)
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
         stem = "stdin" if isinstance(source, str) else "motion"
@@ -165,10 +168,11 @@ def load(
             recording, title = _read(
                 Content(data, name or "standard input", joint_map=joints, person=person), fps, format
             )
-            return to_motion(recording, title, up=up, unit=unit).named(stem if name is None else name)
+            motion = to_motion(recording, title, up=up, unit=unit, size=size)
+            return motion.named(stem if name is None else name)
     recording, title = _read_array(source, name or "array", fps, format)
     _apply_map(recording, joints, title)
-    return to_motion(recording, title, up=up, unit=unit).named("motion" if name is None else name)
+    return to_motion(recording, title, up=up, unit=unit, size=size).named("motion" if name is None else name)
 
 
 @contextmanager

@@ -28,24 +28,27 @@ _HELD: Final = 0.4  # s
 _ROOT_HELD: Final = 0.05  # m
 _FROZEN: Final = 0.5  # s
 _PADDING_JUMP: Final = 0.3  # of the body's size, between the last frame and padding
+_LOST_JUMP: Final = 0.1  # of the body's size, between a lost joint's place and the origin
+_REACH: Final = (2.5, 10.0)  # m from the pelvis: noted, refused
 _BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 
 def drop_padding(
-    recording: Recording, used: list[int], notes: list[str]
+    recording: Recording, mapping: dict[str, int], notes: list[str]
 ) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
     """Drop frames without a body from both ends, fill those in between, and note a frozen end.
 
     Args:
         recording: a recording; a frame has no body if all its used joints lie in one place, as zeros do that fill up a
             batch of generated motions. Unseen frames of keypoints are no such frames.
-        used: indices of the used joints.
+        mapping: {22-joint name: index}.
         notes: receives what was done.
 
     Returns:
         Positions and confidence of the frames left.
     """
     positions, confidence = recording.positions, recording.confidence
+    used = sorted(set(mapping.values()))
     values = np.asarray(positions[:, used], dtype=np.float64)
     if not recording.partial and len(used) > 1:
         empty = ~(np.ptp(values, axis=1).max(axis=1) > 0)
@@ -58,12 +61,32 @@ def drop_padding(
             confidence = None if confidence is None else confidence[first : last + 1]
             if empty.any():
                 positions = _filled(positions, empty)
+                values = positions[:, used]
                 notes.append(f"{int(empty.sum())} frames without a body interpolated (all joints in one place)")
+        positions = _fill_zeros(positions, mapping, notes)
     with np.errstate(invalid="ignore"):
         frozen = int(np.argmin(np.append((values[::-1] == values[-1]).all(axis=(1, 2)), False)))
     if frozen < len(values) and frozen > max(3, _FROZEN * recording.fps):
         notes.append(f"the last {frozen / recording.fps:.1f} s repeat one frame: padding, or a frozen recording")
     return positions, confidence
+
+
+def _fill_zeros(positions: NDArray[Any], mapping: dict[str, int], notes: list[str]) -> NDArray[Any]:
+    """Interpolate single joints over frames in which they lie at 0, 0, 0, as lost markers do, but for the pelvis."""
+    filled = []
+    for joint, index in mapping.items():
+        zero = ~positions[:, index].any(axis=1)
+        if joint == "pelvis" or not 0 < zero.mean() < 0.5:
+            continue
+        place = _filled(positions[:, index], zero)
+        size = float(np.median(np.ptp(positions[~zero], axis=1).max(axis=1)))
+        if float(np.median(np.linalg.norm(place[zero], axis=1))) > _LOST_JUMP * size:
+            positions = np.array(positions, dtype=np.float64)
+            positions[:, index] = place
+            filled.append(f"{joint.replace('_', ' ')} {int(zero.sum())}")
+    if filled:
+        notes.append(f"frames in which a joint lies at 0, 0, 0 interpolated: {', '.join(filled)}")
+    return positions
 
 
 def _filled(positions: NDArray[Any], empty: NDArray[np.bool_]) -> NDArray[Any]:
@@ -140,6 +163,7 @@ def examine(
         jumps = _jumps(joints, seen, rate)
         health += [_jump_line(joints, jumps, rate, notes), _speed(joints, jumps, rate, notes)]
         health.append(_air(joints, rate, notes))
+        _reach(joints, seen, notes)
         _overturned(joints, notes)
         _calibration_pose(joints, rate, notes)
     if confidence is not None:
@@ -172,6 +196,13 @@ def _refuse_impossible(joints: NDArray[np.float32], seen: NDArray[np.bool_], rat
     high = float(np.abs(places[..., 1]).max())
     if high > _HIGHEST:
         raise InputError(f"{name}: a joint is {high:.0f} m above or below the floor, which cannot be true; {advice}.")
+    reach = np.where(seen, np.linalg.norm(joints - joints[:, :1], axis=2), 0.0)
+    if float(reach.max()) > _REACH[1]:
+        frame, joint = np.unravel_index(int(reach.argmax()), reach.shape)
+        raise InputError(
+            f"{name}: the {JOINT_NAMES[joint].replace('_', ' ')} is {reach.max():.0f} m from the pelvis in frame "
+            f"{frame + 1}, which cannot be true; {advice}."
+        )
     pelvis = joints[seen[:, 0], 0]
     step = np.linalg.norm(np.diff(pelvis, axis=0), axis=1)
     longest = float(step.max(initial=0.0))
@@ -230,10 +261,24 @@ def _air(joints: NDArray[np.float32], rate: float, notes: list[str]) -> str:
     return f"floor: lowest joint {floor:+.2f} m, at most {float(lowest.max()) - floor:.2f} m above that"
 
 
+def _reach(joints: NDArray[np.float32], seen: NDArray[np.bool_], notes: list[str]) -> None:
+    """Note joints that are farther from the pelvis than a body reaches."""
+    far = seen & (np.linalg.norm(joints - joints[:, :1], axis=2) > _REACH[0])
+    if far.any():
+        torn = ", ".join(JOINT_NAMES[joint].replace("_", " ") for joint in np.flatnonzero(far.any(axis=0)))
+        notes.append(f"joints more than {_REACH[0]} m from the pelvis in {int(far.any(axis=1).sum())} frames: {torn}")
+
+
 def _overturned(joints: NDArray[np.float32], notes: list[str]) -> None:
+    """Note a body that is upside down, or lies in the air, in nearly every frame: a root that was turned."""
     feet = joints[:, [7, 8], 1].min(axis=1)
     if float(np.mean((joints[:, 15, 1] < joints[:, 0, 1]) & (feet > joints[:, 0, 1]))) > 0.9:
         notes.append("upside down throughout, head below pelvis below feet: --up=-y if the recording is overturned")
+    length = np.linalg.norm(joints[:, 15] - (joints[:, 7] + joints[:, 8]) / 2, axis=1)
+    level = np.abs(joints[:, 15, 1] - joints[:, [7, 8], 1].mean(axis=1)) < 0.35 * length
+    lowest = float(np.percentile(joints[..., 1].min(axis=1), 5))
+    if level.mean() > 0.9 and lowest > _AIR[0] and length.mean() > 1.0:
+        notes.append(f"lies throughout, {lowest:.1f} m above the floor: --up tells the axis if the recording is tipped")
 
 
 def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]) -> None:

@@ -139,6 +139,7 @@ class Recording:
         mapping: {22-joint name: index}; None to find it by the names.
         unit: metres per unit if the format fixes it.
         up: up axis if the format fixes it.
+        fractions: whether x and y are fractions of a picture whose size the file does not tell.
         partial: whether joints may be missing or unseen (keypoints); otherwise a missing required joint is an error.
         notes: phrases for the user.
         details: further entries for `vimonet.motion.recording_info`.
@@ -158,6 +159,7 @@ class Recording:
     unit: float | None = None
     up: str | None = None
     partial: bool = False
+    fractions: bool = False
     notes: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 

@@ -15,14 +15,29 @@ from vimonet.motion.io.joint_finding import find_joints
 from vimonet.motion.io.limits import MAX_FRAMES
 from vimonet.motion.io.plausibility import drop_padding, examine, on_the_floor
 from vimonet.motion.io.readers import Recording, plain, usable
-from vimonet.motion.io.units_and_axes import detect_unit, detect_up, is_mirrored, parse_unit, parse_up, to_y_up
+from vimonet.motion.io.units_and_axes import (
+    detect_unit,
+    detect_up,
+    is_mirrored,
+    parse_size,
+    parse_unit,
+    parse_up,
+    to_y_up,
+)
 from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.motion.motion import FPS, Motion, check_fps, fill_unseen, resample
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 
 
-def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: str | float | None = None) -> Motion:
+def to_motion(
+    recording: Recording,
+    name: str,
+    *,
+    up: str | None = None,
+    unit: str | float | None = None,
+    size: str | tuple[float, float] | None = None,
+) -> Motion:
     """Turn a recording into a Motion.
 
     Args:
@@ -30,6 +45,7 @@ def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: s
         name: name of the motion, for messages.
         up: up axis ('y', 'z', '-y' ...); None detects it.
         unit: unit ('cm', 'inch', metres per unit ...); None detects it.
+        size: width and height of the picture ('1920x1080'), for coordinates that are fractions of it.
 
     Raises:
         InputError: missing essential joints, values that are not finite, an impossible size.
@@ -51,7 +67,15 @@ def to_motion(recording: Recording, name: str, *, up: str | None = None, unit: s
         )
     if not recording.partial:
         _check_finite(recording.positions, recording.names, mapping, name)
-    positions, kept_confidence = drop_padding(recording, sorted(set(mapping.values())), notes)
+    positions, kept_confidence = drop_padding(recording, mapping, notes)
+    if recording.fractions:
+        width, height = (1.0, 1.0) if size is None else parse_size(size)
+        positions = positions * np.array([width / height, 1.0, 1.0])
+        if size is None:
+            notes.append(
+                "coordinates are fractions of an image of unknown size: a square one assumed, which makes "
+                "widths 1.78 times too small if it was 16:9; --size 1920x1080 tells it"
+            )
     joints, confidence, invented = complete(
         positions, mapping, kept_confidence, partial=recording.partial, dimensions=recording.dimensions
     )

@@ -50,6 +50,18 @@ def parse_unit(unit: str | float) -> float:
     return value
 
 
+def parse_size(size: str | tuple[float, float]) -> tuple[float, float]:
+    """Parse the size of a picture, '1920x1080' or (1920, 1080); else InputError."""
+    parts = size.lower().split("x") if isinstance(size, str) else size
+    try:
+        width, height = (float(part) for part in parts)
+    except (TypeError, ValueError):
+        width = height = float("nan")
+    if not (0 < width < 1e6 and 0 < height < 1e6):
+        raise InputError(f"size {size!r} is not known; give width and height of the picture, such as 1920x1080.")
+    return width, height
+
+
 def parse_up(up: str) -> str:
     """Parse 'y', '+z', 'Y-up' and the like to 'Y', 'Z', '-Y' ...; else InputError."""
     text = str(up).strip().upper().removesuffix("UP").strip("_ ").removesuffix("-").removeprefix("+")
