@@ -242,3 +242,15 @@ def test_bad_question(
     Path("good.bvh").write_text(bvh())
     check(capsys, main(["ask", "good.bvh", question, "-m", str(tiny_folder), "-o", "out.png"]), *words)
     assert [path.name for path in folder.iterdir()] == ["good.bvh"]
+
+
+def test_control_characters_never_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[2J\x07\x9b31m"
+    path = tmp_path / f"walk{evil}.bvh"
+    path.write_text(bvh(rename={"left_collar": f"collar{evil}", "left_wrist": f"hand{evil}"}))
+    for broken in (False, True):
+        if broken:
+            path.write_text(uneven(bvh(rename={"left_knee": f"x{evil}"})))
+        assert main(["inspect", str(path)]) == (2 if broken else 0)
+        captured = capsys.readouterr()
+        assert all(c.isprintable() or c == "\n" for c in captured.out + captured.err)

@@ -157,10 +157,10 @@ def print_answer(answer: Answer, *, all_evidence: bool = False) -> None:
     if answer.windows:
         for part in answer.windows:
             when = f"{part.start:.1f}-{part.end:.1f} s"
-            print(f"{when:>14}  {part.text}  {dim(_sure(part))}", flush=True)
+            print(f"{when:>14}  {printable(part.text)}  {dim(_sure(part))}", flush=True)
             _print_evidence(part, 16, all_evidence)
         return
-    print(answer.text)
+    print(printable(answer.text))
     print(dim(f"  {detail(answer)}"), flush=True)
     _print_evidence(answer, 2, all_evidence)
 
@@ -197,7 +197,12 @@ def complain(message: str) -> int:
 
 def one_line(message: str) -> str:
     """Join a message into one line."""
-    return " ".join(message.split())
+    return printable(" ".join(message.split()))
+
+
+def printable(text: str) -> str:
+    """Replace control characters (of file and joint names, of a model's words) by spaces: none reaches a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def plain(value: Any) -> str:
@@ -210,7 +215,7 @@ def plain(value: Any) -> str:
         return ", ".join(plain(part) for part in value) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key} {plain(part)}" for key, part in value.items()) or "none"
-    return str(value)
+    return printable(str(value))
 
 
 def bold(text: str) -> str:
@@ -224,5 +229,6 @@ def dim(text: str) -> str:
 
 
 def _styled(text: str, code: str) -> str:
+    text = printable(text)
     wanted = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return f"\x1b[{code}m{text}\x1b[0m" if wanted else text

@@ -51,7 +51,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
                     subjects[-1][3].append(place)
                 element.clear()
     except (ElementTree.ParseError, ValueError) as error:
-        raise InputError(f"{name}: the MVNX is damaged or truncated ({error}); export it again.") from None
+        raise InputError(f"{name}: the MVNX is damaged or truncated ({plain(error)}); export it again.") from None
     with_frames = {k + 1: len(one[3]) for k, one in enumerate(subjects) if one[2] and one[3]}
     if not with_frames:
         raise InputError(f"{name}: no frame holds positions; export the MVNX with the position of the segments.")

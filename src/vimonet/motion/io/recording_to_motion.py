@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.joint_completion import complete
 from vimonet.motion.io.joint_finding import find_joints
-from vimonet.motion.io.limits import MAX_FRAMES
+from vimonet.motion.io.limits import FARTHEST, MAX_FRAMES
 from vimonet.motion.io.plausibility import drop_padding, examine, on_the_floor
 from vimonet.motion.io.readers import Recording, plain, usable
 from vimonet.motion.io.units_and_axes import (
@@ -204,4 +204,7 @@ def _place_2d(
     floor = np.percentile(lowest[np.isfinite(lowest)], 5)
     joints = joints - np.array([origin_x, floor, 0], dtype=np.float32)
     joints[~np.isfinite(joints).all(axis=2)] = 0.0
+    far = float(np.abs(joints[seen]).max())
+    if far > FARTHEST:
+        raise InputError(f"{name}: a keypoint lies {2 * far:.0f} torsos away from its body, which cannot be true.")
     return fill_unseen(joints.astype(np.float32), seen), f"{scale:.4g} per pixel (torso = 0.5)"
