@@ -59,6 +59,7 @@ def test_npz(program: str) -> None:
 def test_motion_x() -> None:
     np.save(stream := io.BytesIO(), MOTION_X)
     check(load(stream.getvalue()), 30)
+    check(load(stream.getvalue(), name="clip.npy"), 30)
 
 
 def test_gvhmr_by_torch() -> None:

@@ -220,4 +220,4 @@ def _detect(content: Content) -> bool:
     return content.is_npz and "poses" not in content.archive and _keys(content.archive) is not None
 
 
-register(Reader("smpl", "SMPL parameters", (".npz", ".pt", ".pth"), _detect, read))
+register(Reader("smpl", "SMPL parameters", (".npz", ".npy", ".pt", ".pth"), _detect, read))
