@@ -33,12 +33,23 @@ def npz(**arrays: object) -> bytes:
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 20), (3, 0), (2, 20)])
-def test_frames_of_zeros_are_dropped_from_both_ends(before: int, after: int) -> None:
+@pytest.mark.parametrize("filling", [0.0, np.nan])
+def test_frames_of_zeros_are_dropped_from_both_ends(before: int, after: int, filling: float) -> None:
     joints = walker()
-    padded = np.concatenate([np.zeros((before, 22, 3)), joints, np.zeros((after, 22, 3))])
+    padded = np.concatenate([np.full((before, 22, 3), filling), joints, np.full((after, 22, 3), filling)])
     motion = load(padded, fps=20)
     np.testing.assert_allclose(motion.joints, joints, atol=1e-5)
     assert noted(motion, f"{before + after} frames of padding dropped")
+
+
+def test_features_of_zeros_are_dropped_from_the_end() -> None:
+    from vimonet.motion.features.humanml3d_features import humanml3d_features
+
+    features = humanml3d_features(walker(60))
+    padded = np.concatenate([features, np.zeros((136, 263))])
+    motion = load(padded)
+    np.testing.assert_allclose(motion.joints, load(features).joints, atol=1e-5)
+    assert noted(motion, "136 frames of padding dropped")
 
 
 def test_frames_of_zeros_in_between_are_interpolated() -> None:
@@ -228,6 +239,20 @@ def test_a_root_turned_upside_down_is_turned_back_and_said(degrees: tuple[int, i
     np.testing.assert_allclose(motion.joints[..., 1], plain.joints[..., 1], atol=1e-4)
     moved = np.linalg.norm(motion.joints[-1, 0] - motion.joints[0, 0])
     assert moved == pytest.approx(np.linalg.norm(plain.joints[-1, 0] - plain.joints[0, 0]), abs=1e-4)
+
+
+@pytest.mark.parametrize("degrees", [90, -90])
+def test_a_tipped_root_is_turned_back(degrees: int) -> None:
+    rotations, root = walk_like(20, degrees=10)
+    rotations[:, 0] = 0
+    plain = load(bvh_text(rotations, root).encode())
+    cosine, sine = 0.0, float(np.sign(degrees))
+    turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    rotations[:, 0, 1] = degrees
+    path = root + np.array([0, 0, 3])  # away from the origin, so that it does not lie on a floor
+    motion = load(bvh_text(rotations, path @ turn.T).encode())
+    np.testing.assert_allclose(motion.joints[..., 1], plain.joints[..., 1], atol=1e-3)
+    assert noted(motion, "the root is turned")
 
 
 def test_a_handstand_stays_one_and_is_said() -> None:

@@ -192,6 +192,10 @@ def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None)
         raise InputError(
             f"{name}: the features are not finite in frame {frame + 1} of {len(values)}; expected numbers only."
         )
+    filled = np.flatnonzero(values.any(axis=1))
+    padding = len(values) - 1 - int(filled[-1]) if len(filled) else 0
+    notes = [f"{padding} frames of padding dropped from the end (all features zero)"] if padding else []
+    values = values[: len(values) - padding]
     contacts, height = values[:, -4:], values[:, 3]
     if contacts.min() < -0.5 or contacts.max() > 1.5 or not 0 < float(np.median(height)) < 3:
         raise InputError(
@@ -208,5 +212,5 @@ def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None)
         mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
         unit=1.0,
         up="Y",
-        notes=[],
+        notes=notes,
     )

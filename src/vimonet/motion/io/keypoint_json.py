@@ -184,6 +184,9 @@ def _names_in(meta: dict[str, Any]) -> list[Any] | None:
     listed = info.get("keypoint_id2name") if isinstance(info, dict) else None
     if isinstance(listed, dict) and listed:
         return [listed[key] for key in sorted(listed, key=_natural)]
+    numbers = info.get("keypoint_name2id") if isinstance(info, dict) else None
+    if isinstance(numbers, dict) and numbers and all(isinstance(number, int) for number in numbers.values()):
+        return sorted(numbers, key=lambda joint: numbers[joint])
     categories = meta.get("categories")
     for category in categories if isinstance(categories, list) else ():
         if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]:

@@ -40,7 +40,7 @@ def drop_padding(
 
     Args:
         recording: a recording; a frame has no body if all its used joints lie in one place, as zeros do that fill up a
-            batch of generated motions. Unseen frames of keypoints are no such frames.
+            batch of generated motions, or if none is a number. Unseen frames of keypoints are no such frames.
         mapping: {22-joint name: index}.
         notes: receives what was done.
 
@@ -51,12 +51,12 @@ def drop_padding(
     used = sorted(set(mapping.values()))
     values = np.asarray(positions[:, used], dtype=np.float64)
     if not recording.partial and len(used) > 1:
-        empty = ~(np.ptp(values, axis=1).max(axis=1) > 0)
+        empty = (values == values[:, :1]).all(axis=(1, 2)) | ~np.isfinite(values).any(axis=(1, 2))
         if empty.any() and not empty.all():
             first, last = np.flatnonzero(~empty)[[0, -1]]
             dropped = int(empty[:first].sum() + empty[last + 1 :].sum())
             if dropped:
-                notes.append(f"{dropped} frames of padding dropped (all joints in one place)")
+                notes.append(f"{dropped} frames of padding dropped (all joints in one place, or no number)")
             positions, values, empty = positions[first : last + 1], values[first : last + 1], empty[first : last + 1]
             confidence = None if confidence is None else confidence[first : last + 1]
             if empty.any():

@@ -65,9 +65,9 @@ def to_motion(
         raise InputError(
             f"{name}: it has {frames:.0f} frames at {FPS:g} frames/s; at most {MAX_FRAMES} are read at once."
         )
-    if not recording.partial:
-        _check_finite(recording.positions, recording.names, mapping, name)
     positions, kept_confidence = drop_padding(recording, mapping, notes)
+    if not recording.partial:
+        _check_finite(positions, recording.names, mapping, name)
     if recording.fractions:
         width, height = (1.0, 1.0) if size is None else parse_size(size)
         positions = positions * np.array([width / height, 1.0, 1.0])
