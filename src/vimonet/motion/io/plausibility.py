@@ -107,8 +107,10 @@ def padding_rows(
         rows: [T, C] channels or parameters.
         positions_of: joints [T, J, 3] of rows.
     """
+    if rows[-1].any():
+        return 0
     zero = ~rows.any(axis=1)
-    if not zero[-1] or zero.all():
+    if zero.all():
         return 0
     count = int(np.argmin(zero[::-1]))
     last, padded = positions_of(rows[[len(rows) - count - 1, -1]])
