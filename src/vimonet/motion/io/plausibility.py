@@ -75,7 +75,7 @@ def _fill_zeros(positions: NDArray[Any], mapping: dict[str, int], notes: list[st
     """Interpolate single joints over frames in which they lie at 0, 0, 0, as lost markers do, but for the pelvis."""
     filled = []
     for joint, index in mapping.items():
-        zero = ~positions[:, index].any(axis=1)
+        zero = np.asarray(~positions[:, index].any(axis=1))
         if joint == "pelvis" or not 0 < zero.mean() < 0.5:
             continue
         place = _filled(positions[:, index], zero)
@@ -98,9 +98,7 @@ def _filled(positions: NDArray[Any], empty: NDArray[np.bool_]) -> NDArray[Any]:
     return flat.reshape(positions.shape)
 
 
-def padding_rows(
-    rows: NDArray[np.floating], positions_of: Callable[[NDArray[np.floating]], NDArray[np.floating]]
-) -> int:
+def padding_rows(rows: NDArray[np.floating], positions_of: Callable[[Any], NDArray[Any]]) -> int:
     """Count the rows of zeros at the end that the body jumps to: parameters that fill up a batch.
 
     Args:
@@ -109,7 +107,7 @@ def padding_rows(
     """
     if rows[-1].any():
         return 0
-    zero = ~rows.any(axis=1)
+    zero = np.asarray(~rows.any(axis=1))
     if zero.all():
         return 0
     count = int(np.argmin(zero[::-1]))
