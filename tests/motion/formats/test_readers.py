@@ -109,3 +109,20 @@ def test_the_page_of_formats_names_every_suffix_and_title() -> None:
     for reader in READERS.values():
         assert f"`{reader.format}`" in page
         assert all(f"`{suffix}`" in page for suffix in reader.suffixes), reader.format
+
+
+def test_known_formats_are_read_or_refused_with_the_next_step(shared: Path) -> None:
+    told = {
+        "walk.fbx": "Blender",
+        "walk_ascii.fbx": "Blender",
+        "ik.mot": "OpenSim",
+        "gvhmr.pt": "PyTorch",
+        "clip.c3d": "C3D",
+    }
+    told |= {"walk.glb": "glTF", "walk.gltf": "glTF"}
+    folder = shared.parent / "cases" / "20-known-formats-refused-without-advice"
+    for name, says in told.items():
+        with pytest.raises(InputError, match=says):
+            load(folder / name)
+    assert load(folder / "mp.csv").dimensions == 2
+    assert load(folder / "pose2sim.trc").joints[0, 0, 1] == pytest.approx(0.91, abs=0.03)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 from numpy.typing import NDArray
 
-from vimonet.motion.io.readers import plain
+from vimonet.motion.io.readers import Recording, plain
 from vimonet.motion.joint_names import ESSENTIAL, map_joints, missing_essential
 from vimonet.motion.joint_tree import follows_tree, map_tree, true_hips
 from vimonet.motion.skeleton import JOINT_NAMES
@@ -81,6 +81,18 @@ def with_given(found: dict[str, int], names: Sequence[str], given: JointMap, nam
         index = list(names).index(source)
         found = {one: at for one, at in found.items() if at != index} | {joint: index}
     return found
+
+
+def apply_joint_map(recording: Recording, joints: JointMap, name: str) -> None:
+    """Apply the user's joint map to a recording whose reader has not; joints that the format fixes cannot be moved."""
+    if not joints:
+        return
+    names = list(recording.names)
+    if recording.mapping is None:
+        found = with_given(map_joints(names), names, joints, name)
+        recording.mapping = found if recording.partial else find_joints(names, name, given=joints)
+    elif any(names[recording.mapping[joint]] != source for joint, source in joints.items()):
+        raise InputError(f"{name}: its format ({recording.format}) fixes the joints; leave the joint map out.")
 
 
 def read_joint_map(given: JointMap | str | os.PathLike[str] | None) -> dict[str, str]:

@@ -21,12 +21,12 @@ import numpy as np
 
 from vimonet import video
 from vimonet.motion.io import joint_arrays
-from vimonet.motion.io.joint_finding import JointMap, find_joints, read_joint_map, with_given
+from vimonet.motion.io.joint_finding import JointMap, apply_joint_map, read_joint_map
 from vimonet.motion.io.keypoint_json import FRAME_FILE
 from vimonet.motion.io.limits import MAX_BYTES
 from vimonet.motion.io.readers import READERS, Content, Recording, read_limited, reader_of, suffixes
 from vimonet.motion.io.recording_to_motion import to_motion
-from vimonet.motion.joint_names import LAYOUTS, map_joints
+from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import Motion
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
@@ -171,7 +171,7 @@ def load(
             motion = to_motion(recording, title, up=up, unit=unit, size=size)
             return motion.named(stem if name is None else name)
     recording, title = _read_array(source, name or "array", fps, format)
-    _apply_map(recording, joints, title)
+    apply_joint_map(recording, joints, title)
     return to_motion(recording, title, up=up, unit=unit, size=size).named("motion" if name is None else name)
 
 
@@ -239,20 +239,8 @@ def _read(content: Content, fps: float | None, format: str | None) -> tuple[Reco
     recording = reader.read(content, fps=fps, layout=layout)
     if content.person not in (None, 1) and "people" not in recording.details:
         raise InputError(f"{content.name}: it holds one person only; leave --person out.")
-    _apply_map(recording, content.joint_map, content.name)
+    apply_joint_map(recording, content.joint_map, content.name)
     return recording, content.name
-
-
-def _apply_map(recording: Recording, joints: JointMap, name: str) -> None:
-    """Apply the user's joint map to a recording whose reader has not; joints that the format fixes cannot be moved."""
-    if not joints:
-        return
-    names = list(recording.names)
-    if recording.mapping is None:
-        found = with_given(map_joints(names), names, joints, name)
-        recording.mapping = found if recording.partial else find_joints(names, name, given=joints)
-    elif any(names[recording.mapping[joint]] != source for joint, source in joints.items()):
-        raise InputError(f"{name}: its format ({recording.format}) fixes the joints; leave the joint map out.")
 
 
 def _read_array(source: Any, name: str, fps: float | None, format: str | None) -> tuple[Recording, str]:
