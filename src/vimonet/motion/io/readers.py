@@ -251,7 +251,7 @@ def plain(text: object, limit: int = 40) -> str:
 
 def usable(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Test where a number is finite and not larger than ``LARGEST``."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.abs(values) <= LARGEST
 
 
