@@ -30,8 +30,9 @@ examples:
   vimonet data build folder --root clips/ -o my-vimos
   vimonet bench run --dataset my-vimos -o runs/bench
 
-Recordings: BVH (.bvh), ASF/AMC (.amc), AMASS, HumanML3D and joint arrays (.npz, .npy), keypoints (.json, .jsonl),
-video (.mp4, .mov, .mkv ...: the movement of the person in it), folders of these, addresses (s3://bucket/walk.bvh);
+Recordings: BVH (.bvh), glTF (.glb), ASF/AMC (.amc), AMASS, HumanML3D, SMPL and joint arrays (.npz, .npy, .pt),
+keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D (.skeleton), video (.mp4, .mov, .mkv
+...: the movement of the person in it), folders of these, addresses (s3://bucket/walk.bvh);
 '-' reads standard input, 'sample:NAME' is a recording that comes with ViMoNet (vimonet demo --list)."""
 
 

@@ -56,10 +56,14 @@ def _inspect(args: argparse.Namespace) -> int:
         if number:
             print()
         print(bold(recording))
+        health = described.pop("health", [])
         width = max(len(key) for key in described) + 2
         for key, value in described.items():
             text = f"{len(value)} of 22" if key == "joints_found" else plain(value)
             print(f"  {(key.replace('_', ' ') + ':').ljust(width)} {text}")
+        print(bold("health"))
+        for line in health:
+            print(f"  {line}")
         print(bold("measured"))
         for line in facts.lines():
             print(f"  {line}")

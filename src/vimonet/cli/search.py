@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vimonet.cli.shared import add_flag, dim, one_line, print_json
+from vimonet.cli.shared import add_flag, dim, one_line, print_json, printable
 from vimonet.utils.errors import InputError
 
 
@@ -77,5 +77,8 @@ def _search(args: argparse.Namespace) -> int:
         if args.json:
             print_json({"rank": number, **hit.to_dict()})
         else:
-            print(f"{number:>3}  {hit.score:5.2f}  {hit.path}  {dim(f'{hit.start:.1f}-{hit.end:.1f} s')}", flush=True)
+            print(
+                f"{number:>3}  {hit.score:5.2f}  {printable(hit.path)}  {dim(f'{hit.start:.1f}-{hit.end:.1f} s')}",
+                flush=True,
+            )
     return 0

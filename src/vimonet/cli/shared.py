@@ -87,6 +87,9 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
     group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
     group.add_argument("--format", help="format of the recording")
+    group.add_argument("--joint-map", metavar="FILE", help="YAML of lines left_knee: NAME, for joints of unknown names")
+    group.add_argument("--size", metavar="WxH", help="size of the picture, if coordinates are fractions of it")
+    group.add_argument("--person", type=int, metavar="N", help="person to read, of several in a file")
 
 
 def add_leaving_out(parser: _Group) -> None:
@@ -104,7 +107,7 @@ def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
 
 def loading(args: argparse.Namespace) -> dict[str, Any]:
     """Collect the reader options as keyword arguments of `vimonet.motion.load`."""
-    return {"fps": args.fps, "up": args.up, "unit": args.unit, "format": args.format}
+    return {key: getattr(args, key) for key in ("fps", "up", "unit", "format", "joint_map", "person", "size")}
 
 
 def load_motion(args: argparse.Namespace, recording: str) -> Motion:
@@ -166,10 +169,10 @@ def print_answer(answer: Answer, *, all_evidence: bool = False) -> None:
     if answer.windows:
         for part in answer.windows:
             when = f"{part.start:.1f}-{part.end:.1f} s"
-            print(f"{when:>14}  {part.text}  {dim(_sure(part))}", flush=True)
+            print(f"{when:>14}  {printable(part.text)}  {dim(_sure(part))}", flush=True)
             _print_evidence(part, 16, all_evidence)
         return
-    print(answer.text)
+    print(printable(answer.text))
     print(dim(f"  {detail(answer)}"), flush=True)
     _print_evidence(answer, 2, all_evidence)
 
@@ -206,7 +209,12 @@ def complain(message: str) -> int:
 
 def one_line(message: str) -> str:
     """Join a message into one line."""
-    return " ".join(message.split())
+    return printable(" ".join(message.split()))
+
+
+def printable(text: str) -> str:
+    """Replace control characters (of file and joint names, of a model's words) by spaces: none reaches a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def plain(value: Any) -> str:
@@ -219,7 +227,7 @@ def plain(value: Any) -> str:
         return ", ".join(plain(part) for part in value) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key} {plain(part)}" for key, part in value.items()) or "none"
-    return str(value)
+    return printable(str(value))
 
 
 def bold(text: str) -> str:
@@ -233,5 +241,6 @@ def dim(text: str) -> str:
 
 
 def _styled(text: str, code: str) -> str:
+    text = printable(text)
     wanted = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return f"\x1b[{code}m{text}\x1b[0m" if wanted else text

@@ -1,12 +1,14 @@
-"""Map any skeleton's joint names to the 22 joints: aliases, tokenised names, layouts given by index alone."""
+"""Map any skeleton's joint names to the 22 joints: cleaned, tokenised names; layouts given by index alone."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from vimonet.motion.joint_aliases import CONTROLS, FAMILIES, JAPANESE, LIMBS, MIDDLE, NOISE, SIDES, SPINE
 from vimonet.motion.skeleton import JOINT_NAMES
 
 ESSENTIAL: Final[tuple[str, ...]] = (
@@ -42,6 +44,19 @@ _H36M17 = """
     pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck_base head left_shoulder
     left_elbow left_wrist right_shoulder right_elbow right_wrist
 """
+_MPI17 = """
+    head_top neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee
+    right_ankle left_hip left_knee left_ankle pelvis spine head
+"""
+_LAFAN22 = """
+    pelvis left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine1 spine2 spine3 neck
+    head left_collar left_shoulder left_elbow left_wrist right_collar right_shoulder right_elbow right_wrist
+"""
+_MUJOCO24 = """
+    pelvis left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine1 spine2 spine3 neck
+    head left_collar left_shoulder left_elbow left_wrist left_hand right_collar right_shoulder right_elbow right_wrist
+    right_hand
+"""
 _KINECT20 = """
     hip_center spine shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow
     right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot
@@ -52,55 +67,79 @@ _KINECT25 = """
     spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb
 """
 
+_ZED34 = """
+    pelvis naval_spine chest_spine neck left_clavicle left_shoulder left_elbow left_wrist left_hand left_handtip
+    left_thumb right_clavicle right_shoulder right_elbow right_wrist right_hand right_handtip right_thumb left_hip
+    left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot head nose left_eye left_ear right_eye
+    right_ear left_heel right_heel
+"""
+_ZED38 = """
+    pelvis spine_1 spine_2 spine_3 neck nose left_eye right_eye left_ear right_ear left_clavicle right_clavicle
+    left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee
+    left_ankle right_ankle left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel
+    left_hand_thumb_4 right_hand_thumb_4 left_hand_index_1 right_hand_index_1 left_hand_middle_4 right_hand_middle_4
+    left_hand_pinky_1 right_hand_pinky_1
+"""
+
 LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
     "humanml3d22": JOINT_NAMES,
     "smpl24": (*JOINT_NAMES, "left_hand", "right_hand"),
     "smplh52": JOINT_NAMES + tuple(f"{s}_finger{i}" for s in ("left", "right") for i in range(15)),
     "coco17": tuple(_COCO17.split()),
+    "zed34": tuple(_ZED34.split()),
+    "zed38": tuple(_ZED38.split()),
     "body25": tuple(_BODY25.split()),
     "mediapipe33": tuple(_MEDIAPIPE33.split()),
     "coco18": tuple(_COCO18.split()),
     "penn13": tuple(_PENN13.split()),
     "h36m17": tuple(_H36M17.split()),
+    "mpi17": tuple(_MPI17.split()),
+    "lafan22": tuple(_LAFAN22.split()),
+    "mujoco24": tuple(_MUJOCO24.split()),
     "kinect20": tuple(_KINECT20.split()),
     "kinect25": tuple(_KINECT25.split()),
 }
 """Ordered joint names of layouts that files give by index alone."""
 
-# Base names of sided joints, unambiguous ones first; the last ones hold unless a better name is present.
-_LIMBS: Final[dict[str, tuple[str, ...]]] = {
-    "hip": ("upleg", "upperleg", "thigh", "hip", "femur", "leg"),
-    "knee": ("knee", "lowleg", "lowerleg", "shin", "calf", "tibia", "leg"),
-    "ankle": ("ankle", "foot", "heel"),
-    "foot": ("toebase", "toe", "toes", "ball", "bigtoe", "footindex", "toe0", "foottip", "foot"),
-    "collar": ("collar", "clavicle", "clav", "innershoulder", "shoulder"),
-    "shoulder": ("shldr", "upperarm", "uparm", "uarm", "arm", "humerus", "shoulder"),
-    "elbow": ("elbow", "forearm", "lowerarm", "lowarm", "farm"),
-    "wrist": ("wrist", "hand"),
-}
-_MIDDLE: Final[dict[str, tuple[str, ...]]] = {
-    "pelvis": ("pelvis", "hips", "hip", "hipcenter", "hipcentre", "midhip", "spinebase", "root", "bottomtorso"),
-    "neck": ("neck", "neck1", "neck01", "neckbase", "lowerneck", "shouldercenter", "shouldercentre", "spineshoulder"),
-    "head": ("head", "head1", "upperneck", "neck2", "neck02"),
-}
-_SPINE_WORDS = """
-    lowerback abdomen abdomen2 ab torso toptorso spine spine0 spine1 spine2 spine3 spine4 spine5 spine01 spine02 spine03
-    spine04 spine05 spinemid spinenavel spinechest lowerspine upperspine upperback chest chest1 chest2 chest3 chest4
-    upperchest thorax
-"""
-_SPINE: Final = frozenset(_SPINE_WORDS.split())
-_SIDES = {"left": "left", "l": "left", "lft": "left", "right": "right", "r": "right", "rgt": "right", "rt": "right"}
-_TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_TOKEN: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_VERTEBRA: Final = re.compile(r"L[1-5]|T1[0-2]|T[1-9]|C[1-7]")
+_SHARED: Final = 0.6  # of all names: a prefix or suffix of so many says nothing about the joint
+_SIDED_WORDS: Final = frozenset(word for words in LIMBS.values() for word in words)
+_MIDDLE_WORDS: Final = SPINE.union(*MIDDLE.values())
+
+
+def clean_names(names: Sequence[str]) -> list[str]:
+    """Clean joint names of namespaces and of prefixes and suffixes that most share: ``ValveBiped.``, ``.001``, JNT."""
+    cleaned = [unicodedata.normalize("NFKC", re.split(r"[:|]", name)[-1]).strip() for name in names]
+    enough = max(5.0, _SHARED * len(names))
+    for suffix in (r"[._ ]\d{3}$", r"(?i)[._ ]?(?:jnt|joint|bone)$"):
+        if sum(bool(re.search(suffix, name)) for name in cleaned) >= enough:
+            cleaned = [re.sub(suffix, "", name) or name for name in cleaned]
+    while True:
+        first = Counter(re.split(r"[._ -]", name)[0] for name in cleaned if re.search(r"[._ -].", name))
+        if not first or (shared := first.most_common(1)[0])[1] < enough or not shared[0]:
+            return cleaned
+        cleaned = [
+            name[len(shared[0]) + 1 :] if re.match(re.escape(shared[0]) + r"[._ -].", name) else name
+            for name in cleaned
+        ]
 
 
 def split_name(name: str) -> tuple[str | None, list[str]]:
     """Split off the side ('left', 'right', None) and lower-case tokens of one joint name, namespace removed."""
-    tokens = [token.lower() for token in _TOKEN.findall(re.split(r"[:|]", name)[-1])]
+    plain = unicodedata.normalize("NFKC", re.split(r"[:|]", name)[-1])
+    if _VERTEBRA.fullmatch(plain):
+        return None, ["vertebra"]
+    if not plain.isascii():
+        words = JAPANESE.get(re.sub("[左右._ ]", "", plain))
+        side = "left" if "左" in plain else "right" if "右" in plain else None
+        return side, [words] if words else [re.sub("[左右]", "", plain)]
+    tokens = [token.lower() for token in _TOKEN.findall(plain)]
     side = None
     rest = []
     for token in tokens:
-        if side is None and token in _SIDES:
-            side = _SIDES[token]
+        if side is None and token in SIDES:
+            side = SIDES[token]
             continue
         rest.append(token)
     if side is None and rest:
@@ -112,25 +151,38 @@ def split_name(name: str) -> tuple[str | None, list[str]]:
     return side, rest
 
 
-def _normalise(names: Sequence[str]) -> list[tuple[str | None, str]]:
-    """Normalise names to (side, base); a prefix that most joints share (``Bip01``, ``Character1``) is dropped."""
-    split = [split_name(name) for name in names]
-    for _ in range(3):
+def _split(names: Sequence[str]) -> list[tuple[str | None, list[str]]]:
+    """Split names into side and tokens; first tokens that most joints share (``mixamorigHips``) are dropped."""
+    split = [split_name(name) for name in clean_names(names)]
+    while True:
         first = Counter(rest[0] for _, rest in split if len(rest) > 1)
         common = first.most_common(1)
-        if not common or common[0][1] < max(5, 0.6 * len(names)):
-            break
+        if not common or common[0][1] < max(5, _SHARED * len(names)):
+            return split
         split = [(side, rest[1:] if len(rest) > 1 and rest[0] == common[0][0] else rest) for side, rest in split]
-    sided = {base for bases in _LIMBS.values() for base in bases}
-    result = []
-    for side, rest in split:
-        base = "".join(token for token in rest if token not in {"joint", "c", "m", "center"} or len(rest) == 1)
+
+
+def _sided(side: str | None, base: str) -> tuple[str | None, str]:
+    if side is None and base[:1] in {"l", "r"} and base[1:] in _SIDED_WORDS:  # lfemur, rhumerus
+        return SIDES[base[0]], base[1:]
+    return side, base
+
+
+def _words(names: Sequence[str]) -> tuple[list[tuple[str | None, str]], list[tuple[str | None, str]]]:
+    """Give every joint its word without noise, and a loose one: the known word that its tokens end in, or ''."""
+    words, loose = [], []
+    for side, rest in _split(names):
+        kept = [token for token in rest if token not in NOISE] or rest
+        base = "".join(kept)
         if "center" in rest and base in {"hip", "shoulder"}:
             base += "center"
-        if side is None and base[:1] in {"l", "r"} and base[1:] in sided:  # lfemur, rhumerus
-            side, base = _SIDES[base[0]], base[1:]
-        result.append((side, base))
-    return result
+        if "joint" in rest and base == "hip":  # LHipJoint: mostly a dummy inside the pelvis
+            base = "hipjoint"
+        words.append(_sided(side, base))
+        known = _MIDDLE_WORDS if side is None else _SIDED_WORDS
+        tails = ["".join(kept[i:]) for i in range(len(kept))] + [base.rstrip("0123456789")]
+        loose.append((side, "" if CONTROLS & set(kept) else next((tail for tail in tails if tail in known), "")))
+    return words, loose
 
 
 def map_joints(names: Sequence[str]) -> dict[str, int]:
@@ -143,25 +195,33 @@ def map_joints(names: Sequence[str]) -> dict[str, int]:
     """
     if set(JOINT_NAMES) <= set(names):
         return {name: list(names).index(name) for name in JOINT_NAMES}
-    parts = _normalise(names)
+    words, loose = _words(names)
+    found = _map_words(words, words)
+    return _map_words(words, [*words, *loose]) if missing_essential(found) else found
+
+
+def _map_words(words: list[tuple[str | None, str]], ranked: list[tuple[str | None, str]]) -> dict[str, int]:
+    """Find the joints among words of the names; ``ranked`` may repeat the names with other words, best first."""
     where: dict[tuple[str | None, str], int] = {}
-    for index, part in enumerate(parts):
-        where.setdefault(part, index)
+    for index, word in enumerate(ranked):
+        where.setdefault(word, index % len(words))
     found: dict[str, int] = {}
     for side in ("left", "right"):
         _map_side(side, where, found)
-    for joint, bases in _MIDDLE.items():
+    for joint, bases in MIDDLE.items():
         for base in bases:
             if (None, base) in where and where[None, base] not in found.values():
                 found[joint] = where[None, base]
                 break
-    spine = [i for i, (side, base) in enumerate(parts) if side is None and base in _SPINE and i not in found.values()]
+    if (None, "spine006") in where and not {"head", "pelvis"} & found.keys():  # Rigify: one chain from pelvis to head
+        found |= {j: where[None, w] for j, w in (("pelvis", "spine"), ("head", "spine006")) if (None, w) in where}
+        found |= {"neck": where[None, "spine004"]} if (None, "spine004") in where else {}
+    spine = [i for i, (side, base) in enumerate(words) if side is None and base in SPINE and i not in found.values()]
     if len(spine) > 3:
         spine = [spine[round(k * (len(spine) - 1) / 2)] for k in range(3)]
     found.update({f"spine{k + 1}": index for k, index in enumerate(spine)})
-    for extra in ("nose",):
-        if (None, extra) in where:
-            found[extra] = where[None, extra]
+    if (None, "nose") in where:
+        found["nose"] = where[None, "nose"]
     for side in ("left", "right"):
         for extra in ("ear", "eye", "heel"):
             if (side, extra) in where and where[side, extra] not in found.values():
@@ -171,7 +231,7 @@ def map_joints(names: Sequence[str]) -> dict[str, int]:
 
 def _map_side(side: str, where: dict[tuple[str | None, str], int], found: dict[str, int]) -> None:
     def pick(joint: str, skip: tuple[str, ...] = ()) -> int | None:
-        for base in _LIMBS[joint]:
+        for base in LIMBS[joint]:
             index = where.get((side, base))
             if index is not None and base not in skip and index not in found.values():
                 found[f"{side}_{joint}"] = index
@@ -208,30 +268,9 @@ def family_of(names: Sequence[str]) -> str:
     for family, layout in LAYOUTS.items():
         if tuple(names) == layout:
             return family
-    flat = {re.sub(r"[^a-z0-9]", "", re.split(r"[:|]", name)[-1].lower()) for name in names}
+    flat = {re.sub(r"[^\w]|_", "", name.lower()) for name in clean_names(names)}
+    words = {(side or "")[:1] + base for side, base in _words(names)[0]}
     if any(name.lower().startswith("mixamorig") for name in names):
         return "mixamo"
-    signatures: tuple[tuple[str, set[str]], ...] = (
-        ("cgspeed (CMU)", {"lhipjoint", "leftupleg", "lowerback", "neck1"}),
-        ("CMU asf/amc", {"lfemur", "lhumerus", "thorax"}),
-        ("poser", {"lshldr", "rshldr", "lthigh", "abdomen"}),
-        ("bandai-namco", {"jointroot", "upperarml", "lowerlegl"}),
-        ("vrm", {"jbiplupperleg"}),
-        ("soma", {"leftshin", "leftleg", "leftarm"}),
-        ("rokoko", {"leftthigh", "leftshin", "leftforearm"}),
-        ("unreal", {"thighl", "calfl", "upperarml"}),
-        ("biped", {"bip01lthigh"}),
-        ("biped", {"bip001lthigh"}),
-        ("smpl", {"lhip", "lknee", "lankle", "lcollar"}),
-        ("xsens", {"lefthip", "leftknee", "chest4", "leftcollar"}),
-        ("biovision", {"lefthip", "leftknee", "leftcollar"}),
-        ("optitrack", {"lthigh", "lshin", "luarm"}),
-        ("kinect v2", {"spinebase", "spineshoulder"}),
-        ("kinect", {"hipcenter", "shouldercenter"}),
-        ("lafan1", {"leftupleg", "lefttoe", "spine2", "leftforearm"}),
-        ("motionbuilder", {"leftupleg", "leftleg", "leftforearm"}),
-    )
-    for family, signature in signatures:
-        if signature <= flat:
-            return family
-    return "other"
+    matches = (family for known in (flat, words) for family, signature in FAMILIES if known.issuperset(signature))
+    return next(matches, "other")

@@ -10,7 +10,7 @@ from mocap_files import LAFAN, bvh_text, standing_bvh, walk_like
 
 from vimonet.motion import load, recording_info
 from vimonet.motion.io import Content, bvh
-from vimonet.motion.io.recording_to_motion import CMU_UNIT
+from vimonet.motion.io.units_and_axes import CMU_UNIT
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 
@@ -231,12 +231,6 @@ def test_wrapped_lines_and_windows_line_ends() -> None:
 
 
 BROKEN = {
-    "ten million declared": (
-        lambda t: t.replace("Frames: 8", "Frames: 10000000"),
-        "10000000 frames are declared but 8 are",
-    ),
-    "one too many declared": (lambda t: t.replace("Frames: 8", "Frames: 9"), "9 frames are declared but 8 are present"),
-    "fewer declared": (lambda t: t.replace("Frames: 8", "Frames: 7"), "7 frames are declared but 8"),
     "zero frames": (lambda t: t[: t.index("Frames:")] + "Frames: 0\nFrame Time: 0.05\n", "0 frames"),
     "no numbers": (lambda t: t[: t.index("Frame Time")] + "Frame Time: 0.05\n", "empty"),
     "negative frames": (lambda t: t.replace("Frames: 8", "Frames: -8"), "-8 frames"),
@@ -250,8 +244,8 @@ BROKEN = {
     "inf": (lambda t: _last_number(t, "-inf"), "'-inf'"),
     "overflow": (lambda t: _last_number(t, "1e999"), "finite"),
     "word": (lambda t: _last_number(t, "1.2.3"), "'1.2.3'"),
-    "no knee": (lambda t: t.replace("LeftLeg", "Gadget"), "left knee"),
-    "unknown skeleton": (lambda t: _rename(t), "left hip, right hip, left knee"),
+    "no knee": (lambda t: _uneven(t.replace("LeftLeg", "Gadget")), "left knee"),
+    "unknown skeleton": (lambda t: _uneven(_rename(t)), "left hip, right hip, left knee"),
     "unknown channel": (lambda t: t.replace("Xrotation", "Wrotation", 1), "Wrotation"),
     "offset in words": (lambda t: t.replace("OFFSET 0.000000", "OFFSET x", 1), "OFFSET"),
     "absurd channels": (lambda t: t.replace("CHANNELS 3", "CHANNELS 999999999", 1), "999999999"),
@@ -261,6 +255,11 @@ BROKEN = {
 
 def _last_number(text: str, word: str) -> str:
     return text.rstrip().rsplit(" ", 1)[0] + f" {word}\n"
+
+
+def _uneven(text: str) -> str:
+    """One shin is longer than the other by far: the shape tells no legs either."""
+    return text.replace("OFFSET 0.000000 -41.000000", "OFFSET 0.000000 -141.000000", 1)
 
 
 def _rename(text: str) -> str:

@@ -167,6 +167,136 @@ def test_mmpose_instances_and_named_points() -> None:
     check_2d(load(lines.encode()))
 
 
+def space_body(names: tuple[str, ...], frames: int = 20) -> np.ndarray:
+    """[T, K, 3] metres, Y up, of a standing body that moves by 2 cm a frame along +Z."""
+    places = {"root": "pelvis", "neck_base": "neck", "spine": "spine2", "thorax": "spine3"}
+    still = np.stack([T_POSE[J[places.get(name, name)]] for name in names]).astype(float)
+    body = np.repeat(still[None], frames, axis=0)
+    body[..., 1] += 0.95
+    body[..., 2] += 0.02 * np.arange(frames)[:, None]
+    return body
+
+
+H36M = ("root", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "spine", "thorax")
+H36M += ("neck_base", "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow")
+H36M += ("right_wrist",)
+
+
+def test_names_of_mmpose_win_over_the_count() -> None:
+    body = space_body(H36M)[..., [0, 2, 1]] * [1, -1, 1]  # Z up
+    value = {
+        "meta_info": {"keypoint_id2name": {str(index): name for index, name in enumerate(H36M)}},
+        "instance_info": [
+            {"frame_id": i + 1, "instances": [{"keypoints": p.tolist(), "keypoint_scores": [0.9] * 17}]}
+            for i, p in enumerate(body)
+        ],
+    }
+    motion = load(dump(value), fps=20)
+    assert motion.dimensions == 3
+    joints = [J[j] for j in ("left_wrist", "right_ankle", "head", "left_knee", "pelvis")]
+    expected = T_POSE[joints] + [0, 0.95, 0.02 * 19]
+    np.testing.assert_allclose(motion.joints[-1, joints], expected, atol=1e-4)
+
+
+def test_names_of_a_coco_category_win_over_the_count() -> None:
+    points = person_2d(H36M)
+    value = {
+        "images": [{"id": i + 1, "width": 640, "height": 480} for i in range(30)],
+        "annotations": [
+            {"id": i + 1, "image_id": i + 1, "category_id": 1, "keypoints": p.ravel().tolist()}
+            for i, p in enumerate(points)
+        ],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(H36M)}],
+    }
+    check_2d(load(dump(value), fps=30))
+
+
+def crossing(key: str | None) -> bytes:
+    """Two people who pass each other; the one who starts on the left is hidden for six frames."""
+    results = []
+    for frame, points in enumerate(person_2d(LAYOUTS["coco17"], frames=60)):
+        for number, start, step in ((1, 0, 10), (2, 620, -10)):
+            if number == 1 and 28 <= frame < 34:
+                continue
+            moved = points.copy()
+            moved[:, 0] += start + step * frame
+            entry = {"image_id": f"{frame}.jpg", "keypoints": moved.ravel().tolist(), "score": 3.0 - number}
+            results.append(entry if key is None else {**entry, key: number})
+    return dump(results)
+
+
+@pytest.mark.parametrize("key", ["idx", "track_id", None])
+def test_one_person_is_followed_through_a_crossing(key: str | None) -> None:
+    motion = load(crossing(key), fps=20)
+    scale = float(motion.details["unit"].split()[0])
+    assert motion.joints[-1, 0, 0] - motion.joints[0, 0, 0] == pytest.approx(590 * scale, rel=0.02)
+    assert motion.confidence is not None
+    assert (motion.confidence[28:34] == 0).all()
+    expected = "2 people told apart by nearness" if key is None else "2 people by the file's track numbers"
+    assert any(note.startswith(expected) for note in motion.notes)
+
+
+def test_mediapipe_image_landmarks_with_depth_are_a_picture() -> None:
+    names = LAYOUTS["mediapipe33"]
+    points = person_2d(names)
+    fractions = points.copy()
+    fractions[..., 0] /= 640
+    fractions[..., 1] /= 480
+    fractions[..., 2] = np.random.default_rng(0).normal(0, 0.03, fractions.shape[:2])
+    hips = [names.index("left_hip"), names.index("right_hip")]
+    fractions[:, hips[0], 2] = -fractions[:, hips[1], 2]  # z counts from the middle of the hips
+    motion = load(fractions, fps=30)
+    assert motion.dimensions == 2
+    assert motion.confidence is not None
+    assert (motion.joints[..., 2] == 0).all()
+    assert motion.confidence[:, J["left_wrist"]].min() == 1
+    assert motion.joints[0, J["head"], 1] > motion.joints[0, J["pelvis"], 1] > motion.joints[0, J["left_ankle"], 1]
+    assert any("fractions of an image of unknown size" in note for note in motion.notes)
+    sized = load(fractions, fps=30, size="640x480")
+    check_2d(sized)
+    assert not any("unknown size" in note for note in sized.notes)
+    with pytest.raises(InputError, match="such as 1920x1080"):
+        load(fractions, fps=30, size="wide")
+    pixels = fractions * [640, 480, 640]
+    check_2d(load(pixels, fps=30))
+
+
+def cases(shared: Path, name: str) -> Path:
+    [file] = [file for file in (shared.parent / "cases" / name).iterdir() if file.name != "EXPECT.txt"]
+    return file
+
+
+def test_mmpose_results_of_a_walk(shared: Path) -> None:
+    motion = load(cases(shared, "03-mmpose3d-json-names-ignored"))
+    assert motion.dimensions == 3
+    assert motion.joints[-1, 0, 2] - motion.joints[0, 0, 2] == pytest.approx(1.74, abs=0.03)
+    assert np.median(motion.joints[:, 0, 1]) == pytest.approx(0.91, abs=0.02)
+
+
+def test_coco_annotations_of_a_walk(shared: Path) -> None:
+    joints = load(cases(shared, "04-coco-annotation-category-names-ignored")).joints
+    ankles = joints[:, [J["left_ankle"], J["right_ankle"]], 1].max(axis=1)
+    assert (joints[:, J["head"], 1] > joints[:, 0, 1]).all()
+    assert (joints[:, 0, 1] > ankles).all()
+    assert joints[-1, 0, 0] < joints[0, 0, 0] - 1
+
+
+def test_alphapose_results_of_a_crossing(shared: Path) -> None:
+    motion = load(cases(shared, "14-alphapose-ids-ignored-crossing"))
+    assert motion.joints[-1, 0, 0] - motion.joints[0, 0, 0] == pytest.approx(5.7, abs=0.1)
+    assert any("2 people" in note for note in motion.notes)
+
+
+def test_image_landmarks_of_a_walk(shared: Path) -> None:
+    motion = load(cases(shared, "21-mediapipe-image-landmarks-as-metres"))
+    assert motion.dimensions == 2
+    assert any("fractions of an image of unknown size" in note for note in motion.notes)
+    assert motion.joints[0, J["head"], 1] > motion.joints[0, 0, 1] > motion.joints[0, J["left_ankle"], 1]
+    sized = load(cases(shared, "21-mediapipe-image-landmarks-as-metres"), size=(1920, 1080)).joints
+    leg = np.linalg.norm(sized[0, 4] - sized[0, 1]) + np.linalg.norm(sized[0, 7] - sized[0, 4])
+    assert abs(sized[-1, 0, 0] - sized[0, 0, 0]) / leg == pytest.approx(1.74 / 0.79, rel=0.1)
+
+
 def test_unseen_joints_have_no_confidence_and_a_finite_place() -> None:
     points = person_2d(LAYOUTS["coco17"])
     wrist, hip = LAYOUTS["coco17"].index("left_wrist"), LAYOUTS["coco17"].index("left_hip")

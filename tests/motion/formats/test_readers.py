@@ -73,7 +73,23 @@ def test_a_new_format_is_one_file(tiny: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_formats_and_suffixes() -> None:
-    assert set(READERS) == {"bvh", "asf/amc", "amass", "humanml3d", "joints", "keypoints", "video"}
+    formats = (
+        "amass",
+        "asf/amc",
+        "bvh",
+        "c3d",
+        "csv",
+        "gltf",
+        "humanml3d",
+        "joints",
+        "keypoints",
+        "mvnx",
+        "ntu",
+        "smpl",
+        "trc",
+        "video",
+    )
+    assert set(READERS) == set(formats)
     assert {".bvh", ".amc", ".npy", ".npz", ".json", ".jsonl", ".mp4", ".mkv"} <= set(io.suffixes())
     assert not names_a_file("walk.tiny")
     for name in ("a.bvh", "clips/B.MP4", "07.asf", "x.jsonl", "x.3gp"):
@@ -93,3 +109,20 @@ def test_the_page_of_formats_names_every_suffix_and_title() -> None:
     for reader in READERS.values():
         assert f"`{reader.format}`" in page
         assert all(f"`{suffix}`" in page for suffix in reader.suffixes), reader.format
+
+
+def test_known_formats_are_read_or_refused_with_the_next_step(shared: Path) -> None:
+    told = {
+        "walk.fbx": "Blender",
+        "walk_ascii.fbx": "Blender",
+        "ik.mot": "OpenSim",
+        "gvhmr.pt": "PyTorch",
+        "clip.c3d": "C3D",
+    }
+    told |= {"walk.glb": "glTF", "walk.gltf": "glTF"}
+    folder = shared.parent / "cases" / "20-known-formats-refused-without-advice"
+    for name, says in told.items():
+        with pytest.raises(InputError, match=says):
+            load(folder / name)
+    assert load(folder / "mp.csv").dimensions == 2
+    assert load(folder / "pose2sim.trc").joints[0, 0, 1] == pytest.approx(0.91, abs=0.03)

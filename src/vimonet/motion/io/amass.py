@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
+from vimonet.motion.io.plausibility import padding_rows
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, register, usable
+from vimonet.motion.io.units_and_axes import correct_up
 from vimonet.motion.motion import check_fps
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS, forward_kinematics, rotation_vectors
 from vimonet.utils.errors import InputError
@@ -30,7 +32,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     """Read an AMASS file.
 
     ``poses`` [T, 66 | 72 | 156 | 165] axis-angle (or ``root_orient`` [T, 3] and ``pose_body`` [T, 63]), ``trans`` [T,
-    3] metres, ``mocap_framerate`` (or ``mocap_frame_rate``, ``fps``). Z is up. ``betas`` and ``gender`` matter only
+    3] metres, ``mocap_framerate`` (or ``mocap_frame_rate``, ``fps``). Z is up unless
+    the body stands along Y. ``betas`` and ``gender`` matter only
     to smplx.
 
     Raises:
@@ -67,6 +70,10 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         raise InputError(f"{name}: mocap_framerate is missing; give the rate with fps=.")
     notes = [] if "trans" in archive else ["no trans in the file: no path through space"]
     checked = check_fps(rate, name)
+    padding = padding_rows(np.concatenate([poses, trans], axis=1), lambda rows: pose_joints(rows[:, :-3], rows[:, -3:]))
+    if padding:
+        poses, trans = poses[:-padding], trans[:-padding]
+        notes.append(f"{padding} frames of padding dropped from the end (all parameters zero)")
     step = round(checked / 20)
     frames = len(poses)
     kept_rate = checked
@@ -78,6 +85,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         notes.append("posed with mean bone lengths (no body model)")
     else:
         notes.append("posed with the body model of VIMONET_SMPLX")
+    up, turned = correct_up(positions, "Z")
+    notes += [turned] if turned else []
     return Recording(
         positions=positions,
         names=JOINT_NAMES,
@@ -88,7 +97,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         family=f"{_WIDTHS[poses.shape[1]]} parameters",
         mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
         unit=1.0,
-        up="Z",
+        up=up,
         notes=notes,
     )
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.bvh import parse_numbers
+from vimonet.motion.io.bvh_text import parse_numbers
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register, usable
 from vimonet.motion.motion import check_fps, thin_out
 from vimonet.motion.skeleton import euler_matrices

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import keypoints
+from vimonet.motion.io.body_score import COMMONEST, choose_layout
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import check_fps
@@ -97,7 +98,7 @@ def read_array(
         fps: rate; 20 when not given, as HumanML3D's.
         names: J joint names, for skeletons of any other kind.
         confidence: [T, J].
-        layout: a key of ``joint_names.LAYOUTS``, if the number of joints is ambiguous.
+        layout: a key of ``joint_names.LAYOUTS``; None chooses by the number of joints and the shape of the body.
 
     Raises:
         InputError: no known shape, no frames, not finite (3D joints), missing essential joints.
@@ -128,23 +129,39 @@ def read_array(
             raise InputError(f"{name}: layout {layout!r} does not have {count} joints; known: {', '.join(LAYOUTS)}.")
         names = LAYOUTS[layout]
     if names is None and (count in (22, 24, 52, 55) and width == 3 and confidence is None):
-        return _smpl(values, name, fps)
+        layout, note = _by_the_body(values, name)
+        chosen = [] if note is None else [note]
+        if layout is None or layout in ("humanml3d22", "smpl24", "smplh52"):
+            return _smpl(values, name, fps, chosen)
+        return Recording(values, LAYOUTS[layout], _rate(fps, name, chosen), "joints", family=layout, notes=chosen)
     if names is not None and width == 3 and confidence is None and not keypoints.third_is_confidence(values):
         body = tuple(names)
-        notes = [] if fps is not None else ["frame rate not given: 20 frames/s assumed"]
-        rate = check_fps(20.0 if fps is None else fps, name)
-        return Recording(values, body, rate, "joints", family=layout, notes=notes)
+        notes: list[str] = []
+        return Recording(values, body, _rate(fps, name, notes), "joints", family=layout, notes=notes)
     return keypoints.from_points(values, name, fps=fps, names=names, confidence=confidence)
 
 
-def _smpl(values: NDArray[Any], name: str, fps: float | None) -> Recording:
+def _by_the_body(values: NDArray[Any], name: str) -> tuple[str | None, str | None]:
+    """Choose between SMPL's order of joints and others of the same number; a note on the choice."""
+    if values.shape[1] not in COMMONEST:
+        return None, None
+    good = np.asarray(usable(values).all(axis=2))
+    return choose_layout(np.where(good[..., None], values, 0.0), good, name)
+
+
+def _rate(fps: float | None, name: str, notes: list[str]) -> float:
+    if fps is None:
+        notes.append("frame rate not given: 20 frames/s assumed, as HumanML3D's")
+    return check_fps(20.0 if fps is None else fps, name)
+
+
+def _smpl(values: NDArray[Any], name: str, fps: float | None, notes: list[str]) -> Recording:
     count = values.shape[1]
-    notes = [] if fps is not None else ["frame rate not given: 20 frames/s assumed, as HumanML3D's"]
     family = {22: "humanml3d22", 24: "smpl24", 52: "smplh52", 55: "smplx55"}[count]
     return Recording(
         positions=values[:, :22],
         names=JOINT_NAMES,
-        fps=check_fps(20.0 if fps is None else fps, name),
+        fps=_rate(fps, name, notes),
         format="joints",
         family=family,
         mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
@@ -175,6 +192,10 @@ def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None)
         raise InputError(
             f"{name}: the features are not finite in frame {frame + 1} of {len(values)}; expected numbers only."
         )
+    filled = np.flatnonzero(values.any(axis=1))
+    padding = len(values) - 1 - int(filled[-1]) if len(filled) else 0
+    notes = [f"{padding} frames of padding dropped from the end (all features zero)"] if padding else []
+    values = values[: len(values) - padding]
     contacts, height = values[:, -4:], values[:, 3]
     if contacts.min() < -0.5 or contacts.max() > 1.5 or not 0 < float(np.median(height)) < 3:
         raise InputError(
@@ -191,5 +212,5 @@ def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None)
         mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
         unit=1.0,
         up="Y",
-        notes=[],
+        notes=notes,
     )

@@ -2,7 +2,8 @@
 
 Accepted are a list of frames (each a list of points, of flat numbers, of {x, y, z, visibility}, or a dict of these), a
 COCO result or annotation list, OpenPose's per-frame dicts or its folder of ``*_keypoints.json``, MMPose's
-``instance_info``, and ``{"fps": ..., "names": [...], "frames": [...]}``. A frame without a person is a gap.
+``instance_info``, Ultralytics' ``to_json``, AlphaPose, PoseNet and MoveNet, Stereolabs' ``body_list``, and
+``{"fps": ..., "names": [...], "frames": [...]}``. A frame without a person is a gap.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
+from vimonet.motion.io.body_score import COMMONEST
 from vimonet.motion.io.keypoints import from_points
+from vimonet.motion.io.people import Person, follow
 from vimonet.motion.io.readers import Content, Reader, Recording, register
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
@@ -27,16 +30,16 @@ _FRAME_KEYS: Final = (
     *("frames", "instance_info", "annotations", "keypoints", "landmarks", "poses", "data", "results"),
     *("people",),
 )
-_PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses")
+_PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses", "body_list", "bodies")
 _POINT_KEYS: Final = (
     *("pose_keypoints_3d", "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks"),
-    *("pose_keypoints_2d", "keypoints", "pose_landmarks", "poseLandmarks", "landmarks", "landmark", "points"),
-    *("joints",),
+    *("keypoints3D", "keypoints_3d", "keypoints3d", "keypoint", "pose_keypoints_2d", "keypoints", "pose_landmarks"),
+    *("poseLandmarks", "landmarks", "landmark", "points", "joints"),
 )
-_SCORE_KEYS: Final = ("keypoint_scores", "scores", "confidence", "visibility")
-_COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23)
-
-Person = NDArray[np.float64]  # [K, 2..4]
+_SCORE_KEYS: Final = ("keypoint_scores", "keypoint_confidence", "scores", "confidence", "visibility")
+_TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "id")
+_COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23, 136)
+_RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -51,10 +54,10 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         InputError: not JSON, no frames of keypoints, unknown layout.
     """
     if content.is_folder:
-        return _read_value(_frames_of_folder(content), content.name, fps, layout)
+        return _read_value(_frames_of_folder(content), content, fps, layout)
     if content.is_npy or content.is_npz:
         return joint_arrays.read(content, fps=fps, layout=layout)
-    return _read_value(_parse(content.data, content.name), content.name, fps, layout)
+    return _read_value(_parse(content.text, content.name), content, fps, layout)
 
 
 def detect(content: Content) -> bool:
@@ -98,14 +101,16 @@ def _parse(data: bytes, name: str) -> Any:
         raise InputError(f"{name}: the JSON is damaged or truncated{where}; expected keypoints per frame.") from None
 
 
-def _read_value(value: Any, name: str, fps: float | None, layout: str | None) -> Recording:
+def _read_value(value: Any, content: Content, fps: float | None, layout: str | None) -> Recording:
+    name = content.name
     meta: dict[str, Any] = value if isinstance(value, dict) else {}
-    names = next((meta[k] for k in ("names", "joint_names", "keypoint_names") if isinstance(meta.get(k), list)), None)
+    names = _names_in(meta)
     if names is not None and not all(isinstance(n, str) for n in names):
         raise InputError(f"{name}: the keypoint names are not all text; expected names such as left_shoulder.")
     if fps is None:
         rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
         fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
+        fps = _rate_of_stamps(meta) if fps is None else fps
     layout = layout or (meta["format"] if meta.get("format") in LAYOUTS else None)
     if layout is not None:
         names = list(LAYOUTS[layout])
@@ -115,26 +120,80 @@ def _read_value(value: Any, name: str, fps: float | None, layout: str | None) ->
             f"{name}: the JSON holds no frames of keypoints; expected a list of frames, each with a person's points."
         )
     try:
+        frames = [
+            json.loads(frame) if isinstance(frame, str) and frame[:1] in ("[", "{") else frame for frame in frames
+        ]
+        names = names or _names_of_points(frames)
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
-            people = _by_image(frames)
+            people = _by_image(frames, names)
         else:
             people = [_people(frame, names) for frame in frames]
-    except (TypeError, ValueError, OverflowError, KeyError, AttributeError):
+    except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
         raise InputError(
             f"{name}: a frame holds something other than points; expected numbers x, y and confidence."
         ) from None
     if names is None:
         names = next((list(f) for f in frames if _is_named(f)), None)
-    points = _follow(people, name)
+    if names is None:
+        counts = {len(person.points) for persons in people for person in persons if person.openpose}
+        names = next((list(LAYOUTS[COMMONEST[count]]) for count in counts if count in COMMONEST), None)
+    notes: list[str] = []
+    points, seen = follow(people, name, notes, content.person)
     dimensions = meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None
-    return from_points(
+    recording = from_points(
         points,
         name,
         fps=fps,
         names=None if names is None else tuple(names),
         dimensions=dimensions,
         image_size=_image_size(meta),
+        notes=tuple(notes),
     )
+    recording.details["people"] = seen
+    return recording
+
+
+def _rate_of_stamps(frames: dict[str, Any]) -> float | None:
+    """Compute frames/s of frames that are keyed by the camera's time in ms, us or ns, as Stereolabs' samples do."""
+    if len(frames) < 3 or not all(key.isascii() and key.isdigit() and len(key) < 20 for key in frames):
+        return None
+    step = float(np.median(np.diff(sorted(int(key) for key in frames))))
+    rates = [1.0 / (step * unit) for unit in (1e-3, 1e-6, 1e-9) if step > 1]
+    return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
+
+
+def _names_of_points(value: Any, depth: int = 0) -> list[str] | None:
+    """Find the names that points themselves carry: ``part`` of PoseNet, ``name`` of MoveNet."""
+    if isinstance(value, dict):
+        value = [value[key] for key in (*_PERSON_KEYS, *_POINT_KEYS) if isinstance(value.get(key), list)]
+    if not isinstance(value, list) or depth > 4 or not value or isinstance(value[0], (int, float)):
+        return None
+    if isinstance(value[0], list) and _looks_like_points(value):
+        return None
+    labels = [point.get("part", point.get("name")) for point in value if isinstance(point, dict) and _point(point)]
+    if labels and len(labels) == len(value):
+        words = [label for label in labels if isinstance(label, str)]
+        return words if len(words) == len(labels) else None
+    return next((found for inner in value[:20] if (found := _names_of_points(inner, depth + 1))), None)
+
+
+def _names_in(meta: dict[str, Any]) -> list[Any] | None:
+    """Find the joint names of a file: its own list, MMPose's ``meta_info``, or a COCO category's ``keypoints``."""
+    for key in ("names", "joint_names", "keypoint_names"):
+        if isinstance(meta.get(key), list):
+            return list(meta[key])
+    info = meta.get("meta_info")
+    listed = info.get("keypoint_id2name") if isinstance(info, dict) else None
+    if isinstance(listed, dict) and listed:
+        return [listed[key] for key in sorted(listed, key=_natural)]
+    numbers = info.get("keypoint_name2id") if isinstance(info, dict) else None
+    if isinstance(numbers, dict) and numbers and all(isinstance(number, int) for number in numbers.values()):
+        return sorted(numbers, key=lambda joint: numbers[joint])
+    categories = meta.get("categories")
+    for category in categories if isinstance(categories, list) else ():
+        if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]:
+            return list(category["keypoints"])
+    return None
 
 
 def _image_size(meta: dict[str, Any]) -> tuple[float, float] | None:
@@ -170,7 +229,7 @@ def _looks_like_points(value: Any) -> bool:
     if not isinstance(value, list) or not value:
         return False
     first = value[0]
-    if isinstance(first, (int, float)) or (isinstance(first, dict) and "x" in first):
+    if isinstance(first, (int, float)) or (isinstance(first, dict) and ("x" in first or "position" in first)):
         return True
     return isinstance(first, list) and len(first) in (2, 3, 4) and all(isinstance(v, (int, float)) for v in first)
 
@@ -185,6 +244,8 @@ def _is_named(frame: Any) -> bool:
 
 
 def _point(value: Any) -> list[float] | None:
+    if isinstance(value, dict) and isinstance(value.get("position"), dict):  # PoseNet
+        value = {**value, **value["position"]}
     if isinstance(value, dict) and "x" in value and "y" in value:
         row = [value["x"], value["y"]]
         row += [value["z"]] if "z" in value else []
@@ -200,33 +261,61 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
     if frame is None or frame == [] or frame == {}:
         return []
     if _is_named(frame):
-        return [_stack(list(frame.values()))]
+        return [Person(_stack(list(frame.values())))]
     if isinstance(frame, dict):
         for key in _PERSON_KEYS:
             if isinstance(frame.get(key), list) and not _looks_like_points(frame[key]):
                 return [p for person in frame[key] for p in _people(person, names)]
         for key in _POINT_KEYS:
             inner = frame.get(key)
-            if isinstance(inner, dict):
+            if isinstance(inner, dict) and isinstance(inner.get("x"), list):  # Ultralytics: one list per coordinate
+                inner = [
+                    list(point)
+                    for point in zip(*(inner[k] for k in ("x", "y", "visible") if inner.get(k)), strict=True)
+                ]
+            elif isinstance(inner, dict):
                 inner = inner.get("landmark", inner)
             if not inner:
                 continue
             found = _people(inner, names)
             scores = next((frame[k] for k in _SCORE_KEYS if isinstance(frame.get(k), list)), None)
-            if scores is not None and len(found) == 1 and len(scores) == len(found[0]):
-                found = [np.column_stack([found[0], np.asarray(scores, dtype=np.float64).reshape(-1)])]
+            if len(found) == 1:
+                points = found[0].points
+                if scores is not None and len(scores) == len(points):
+                    points = np.column_stack([points, np.asarray(scores, dtype=np.float64).reshape(-1)])
+                found = [Person(points, _track(frame), key.startswith("pose_keypoints"))]
             return found
         return []
     if not isinstance(frame, list):
         raise TypeError
     if isinstance(frame[0], (int, float)) and not isinstance(frame[0], bool):
-        return [_unflatten(frame, names)]
+        return [Person(_unflatten(frame, names))]
     if _looks_like_points(frame):
-        return [_stack(frame)]
+        if names and isinstance(frame[0], dict) and ("part" in frame[0] or "name" in frame[0]):
+            by_name = {point.get("part", point.get("name")): point for point in frame}
+            frame = [by_name.get(label, {"x": float("nan"), "y": float("nan")}) for label in names]
+        return [Person(_stack(frame))]
     return [p for person in frame for p in _people(person, names)]  # several persons
 
 
-def _stack(points: list[Any]) -> Person:
+def _track(person: dict[str, Any]) -> int | None:
+    """Return the number by which a file tracks a person; OpenPose writes -1 for none."""
+    for key in _TRACK_KEYS:
+        value = person.get(key) if key != "id" or "image_id" not in person else None  # COCO's id is the annotation's
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, (int, float)) and np.isfinite(value) and value >= 0:
+            return int(value)
+    return None
+
+
+def _stack(points: list[Any]) -> NDArray[np.float64]:
+    if isinstance(points[0], list):  # numbers alone: ten times as fast
+        try:
+            values = np.array(points, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.zeros(0)
+        if values.ndim == 2 and values.shape[1] in (2, 3, 4):
+            return values
     rows = [_point(point) for point in points]
     width = max((len(row) for row in rows if row is not None), default=0)
     if width == 0 or any(row is None for row in rows):
@@ -234,7 +323,7 @@ def _stack(points: list[Any]) -> Person:
     return np.array([row + [float("nan")] * (width - len(row)) for row in rows if row is not None])
 
 
-def _unflatten(numbers: list[Any], names: list[str] | None) -> Person:
+def _unflatten(numbers: list[Any], names: list[str] | None) -> NDArray[np.float64]:
     values = np.array([float(v) for v in numbers])
     for count in [len(names)] if names else _COUNTS:
         for width in (3, 2, 4):
@@ -243,11 +332,11 @@ def _unflatten(numbers: list[Any], names: list[str] | None) -> Person:
     raise ValueError
 
 
-def _by_image(results: list[Any]) -> list[list[Person]]:
+def _by_image(results: list[Any], names: list[str] | None) -> list[list[Person]]:
     """Group COCO results (one per person and image) into frames; frames without a result become gaps."""
     groups: dict[Any, list[tuple[float, Person]]] = {}
     for result in results:
-        people = _people(result.get("keypoints"), None)
+        people = _people(result, names)
         if people:
             groups.setdefault(result["image_id"], []).append((float(result.get("score", 0.0) or 0.0), people[0]))
     keys = sorted(groups, key=lambda key: _natural(str(key)))
@@ -264,31 +353,3 @@ def _by_image(results: list[Any]) -> list[list[Person]]:
     filled = [i for i, people in enumerate(ordered) if people]
     steps = set(np.diff(filled).tolist())
     return [ordered[i] for i in filled] if len(steps) == 1 else ordered
-
-
-def _follow(people: list[list[Person]], name: str) -> NDArray[np.float64]:
-    """Track one person: the first in the first frame with people, then the nearest; NaN in gaps."""
-    shapes = [person.shape for persons in people for person in persons]
-    if not shapes:
-        raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")
-    shape = max(set(shapes), key=shapes.count)
-    out = np.full((len(people), *shape), np.nan)
-    last: Person | None = None
-    for index, persons in enumerate(people):
-        candidates = [person for person in persons if person.shape == shape]
-        if not candidates:
-            continue
-        if last is None or len(candidates) == 1:
-            chosen = candidates[0]
-        else:
-            chosen = min(candidates, key=lambda person: _distance(person, last))
-        out[index] = chosen
-        last = chosen
-    return out
-
-
-def _distance(a: Person, b: Person | None) -> float:
-    assert b is not None
-    gaps = np.linalg.norm(a[:, :2] - b[:, :2], axis=1)
-    gaps = gaps[np.isfinite(gaps)]
-    return float(np.median(gaps)) if len(gaps) else float("inf")

@@ -8,22 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet import video
+from vimonet.motion.io.body_score import candidates, choose_layout, fit
 from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.motion import check_fps
 from vimonet.utils.errors import InputError
 
-_BY_COUNT: Final[dict[int, str]] = {
-    17: "coco17",
-    25: "body25",
-    33: "mediapipe33",
-    13: "penn13",
-    18: "coco18",
-    22: "humanml3d22",
-    24: "smpl24",
-}
-_COCO_BODY_FIRST: Final = (23, 26, 133)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
+_COCO_BODY_FIRST: Final = (23, 26, 133, 136)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
 _DEFAULT_FPS: Final = 30.0
+_METRES: Final = 10.0  # larger x and y are pixels
+_BODY_DEPTH: Final = 0.3  # m: a body spans more along any axis that is up
 
 
 def from_points(
@@ -60,10 +54,18 @@ def from_points(
         raise InputError(f"{name}: keypoints have shape {list(values.shape)}; expected [frames, points, 2, 3 or 4].")
     if len(values) == 0:
         raise InputError(f"{name}: there are no frames of keypoints; at least one is needed.")
-    names, family = _layout(names, values.shape[1], name)
-    values = values[:, : len(names)]
+    if names is None and values.shape[1] in _COCO_BODY_FIRST:
+        names = LAYOUTS["coco17"]
+        values, confidence = values[:, :17], None if confidence is None else np.asarray(confidence)[:, :17]
+    if names is None:
+        names = LAYOUTS[_layout(values, confidence, dimensions, name, remarks)]
+    if len(names) != values.shape[1]:
+        raise InputError(
+            f"{name}: {len(names)} keypoint names are given for {values.shape[1]} points; expected one each."
+        )
+    family = next((layout for layout, listed in LAYOUTS.items() if listed == names), None)
     if confidence is not None:
-        confidence = np.asarray(confidence, dtype=np.float64)[:, : len(names)]
+        confidence = np.asarray(confidence, dtype=np.float64)
         if confidence.shape != values.shape[:2]:
             raise InputError(
                 f"{name}: confidence has shape {list(confidence.shape)}; expected {list(values.shape[:2])}."
@@ -72,28 +74,29 @@ def from_points(
         confidence = values[..., 3] if confidence is None else confidence
         values = values[..., :3]
         if dimensions is None:
-            dimensions = 3 if _hip_centred(values, names) else 2
+            dimensions = 2 if _is_picture(values, names) else 3
+    elif values.shape[2] == 3 and dimensions == 2:
+        confidence = values[..., 2] if confidence is None else confidence
     elif values.shape[2] == 3 and dimensions is None:
         if confidence is None and third_is_confidence(values):
             dimensions, confidence = 2, values[..., 2]
-        elif confidence is not None and family == "mediapipe33":
-            dimensions = 3 if _hip_centred(values, names) else 2
         else:
-            dimensions = 3
+            dimensions = 2 if _is_picture(values, names) else 3
     elif values.shape[2] == 2:
         dimensions = 2
-    if dimensions == 2 and values.shape[2] == 3 and confidence is None:
-        confidence = values[..., 2]
     weights = np.ones(values.shape[:2]) if confidence is None else np.nan_to_num(confidence, nan=0.0)
     if weights.max(initial=0.0) > 1.0:
         weights = weights / (2.0 if weights.max() <= 2 else weights.max())
-    # Pose estimators write (0, 0) for a missing joint.
+    # Pose estimators write (0, 0) for a missing joint; in space the origin may be the pelvis, of every frame.
     empty = (values[..., :2] == 0).all(axis=2) & (values.shape[2] == 2 or dimensions == 2 or (values == 0).all(axis=2))
+    if dimensions == 3:
+        empty &= ~(empty.mean(axis=0) > 0.9) | (np.arange(len(names)) != map_joints(names).get("pelvis"))
     weights = np.where(empty | ~usable(values).all(axis=2), 0.0, np.clip(weights, 0.0, 1.0))
     if not (weights > 0).any():
         raise InputError(f"{name}: no keypoint is seen in any frame; expected a person in at least one.")
+    fractions = False
     if dimensions == 2:
-        values = _image_plane(values, weights, image_size, remarks)
+        values, fractions = _image_plane(values, weights, image_size)
     if fps is None:
         remarks.append("frame rate not given: 30 frames/s assumed")
     if not set(map_joints(names)):
@@ -109,6 +112,7 @@ def from_points(
         dimensions=int(dimensions or 3),
         family=family,
         partial=True,
+        fractions=fractions,
         notes=remarks,
     )
 
@@ -116,56 +120,80 @@ def from_points(
 def third_is_confidence(values: NDArray[Any]) -> bool:
     """Test whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
     third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
-    if third.min(initial=0.0) < 0:
+    if third.min(initial=0.0) < 0 or not third.any():
         return False
     flags = bool(np.isin(third, (0.0, 1.0, 2.0)).all())
-    return bool(third.max(initial=0.0) <= 1.0 or flags) and (flags or float(np.nanmin(values[..., :2])) >= -1.0)
+    if not flags and (third.max(initial=0.0) > 1.0 or float(np.nanmin(values[..., :2])) < -1.0):
+        return False
+    return flags or not _is_depth(np.asarray(values, dtype=np.float64))
 
 
-def _layout(names: tuple[str, ...] | None, count: int, name: str) -> tuple[tuple[str, ...], str | None]:
-    if names is not None:
-        if len(names) != count:
-            raise InputError(f"{name}: {len(names)} keypoint names are given for {count} points; expected one each.")
-        known = next((layout for layout, listed in LAYOUTS.items() if listed == names), None)
-        return names, known
-    if count in _BY_COUNT:
-        family = _BY_COUNT[count]
-    elif count in _COCO_BODY_FIRST:
-        family = "coco17"
-    else:
+def _is_depth(values: NDArray[np.float64]) -> bool:
+    """Test whether a third column in 0..1 is a coordinate in metres (Z up): it then makes bones keep their lengths."""
+    points = np.nan_to_num(values[..., :3])
+    if np.ptp(points[..., :2]) > _METRES or np.median(np.ptp(points[..., 2], axis=1)) < _BODY_DEPTH:
+        return False
+    seen = (points != 0).any(axis=2)
+    fits = [
+        (fit(points, seen, layout), fit(points * [1, 1, 0], seen, layout)) for layout in candidates(points.shape[1])
+    ]
+    return any(space and flat and space.cost < 0.8 * flat.cost and space.fits for space, flat in fits)
+
+
+def _layout(
+    values: NDArray[np.float64],
+    confidence: NDArray[Any] | None,
+    dimensions: int | None,
+    name: str,
+    notes: list[str],
+) -> str:
+    """Choose the layout by the number of points and the shape of the body."""
+    count = values.shape[1]
+    if not candidates(count):
         raise InputError(
             f"{name}: {count} keypoints per frame are no known layout; expected 17 (COCO), 25 "
             "(BODY_25), 33 (MediaPipe), or "
             'their names in "names".'
         )
-    return LAYOUTS[family], family
+    flat = dimensions == 2 or values.shape[2] == 2
+    flat |= dimensions is None and values.shape[2] == 3 and confidence is None and third_is_confidence(values)
+    points = np.zeros((*values.shape[:2], 3))
+    points[..., : 2 if flat else 3] = values[..., : 2 if flat else 3]
+    seen = np.isfinite(points).all(axis=2) & (points != 0).any(axis=2)
+    layout, note = choose_layout(np.nan_to_num(points), seen, name, flat=flat)
+    notes += [note] if note else []
+    return layout
 
 
-def _hip_centred(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
-    """Test for world landmarks, whose origin is the middle of the hips, against image landmarks."""
-    hips = [names.index(hip) for hip in ("left_hip", "right_hip") if hip in names]
-    if len(hips) < 2:
-        return bool(np.nanmin(values[..., :2]) < -0.05)
-    middle = values[:, hips, :2].mean(axis=1)
-    return bool(np.nanmedian(np.abs(middle)) < 0.05)
+def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
+    """Test whether (x, y, z) are landmarks of a picture, not points in space.
+
+    MediaPipe's image landmarks (the only ones of this kind) are fractions of the picture, or pixels, with z counted
+    from the middle of the hips; its world landmarks have x and y counted from there, too. A z of zero is no depth.
+    """
+    depth = values[..., 2]
+    if not np.nan_to_num(depth).any():
+        return True
+    if names != LAYOUTS["mediapipe33"]:
+        return False
+    middle = values[:, [names.index("left_hip"), names.index("right_hip")]].mean(axis=1)
+    size = float(np.nanmedian(np.nanmax(values[..., 1], axis=1) - np.nanmin(values[..., 1], axis=1)))
+    centred = np.nanmedian(np.abs(middle), axis=0) < 0.05 * size
+    fractions = np.nanpercentile(values[..., :2], 2) > -0.5 and np.nanpercentile(values[..., :2], 98) < 1.5
+    return not centred[:2].all() and bool(centred[2] or fractions)
 
 
 def _image_plane(
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    image_size: tuple[float, float] | None,
-    notes: list[str],
-) -> NDArray[np.float64]:
-    """Convert to pixels (or to fractions of equal scale in x and y) with z = 0."""
+    values: NDArray[np.float64], weights: NDArray[np.float64], image_size: tuple[float, float] | None
+) -> tuple[NDArray[np.float64], bool]:
+    """Convert to pixels with z = 0, or to fractions of equal scale in x and y; whether the scale is unknown."""
     plane = np.zeros((*values.shape[:2], 3))
     plane[..., :2] = values[..., :2]
     seen = np.abs(plane[weights > 0][:, :2])
-    if np.percentile(seen, 95) <= 2.0:  # fractions of the image, a few beyond its edge
-        if image_size is not None:
-            plane[..., 0] *= image_size[0] / image_size[1]
-        else:
-            notes.append("coordinates are fractions of an image of unknown size: a square one assumed")
-    return plane
+    fractions = bool(np.percentile(seen, 95) <= 2.0)  # of the image, a few beyond its edge
+    if fractions and image_size is not None:
+        plane[..., 0] *= image_size[0] / image_size[1]
+    return plane, fractions and image_size is None
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:

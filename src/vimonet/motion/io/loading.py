@@ -21,8 +21,10 @@ import numpy as np
 
 from vimonet import video
 from vimonet.motion.io import joint_arrays
+from vimonet.motion.io.joint_finding import JointMap, apply_joint_map, read_joint_map
 from vimonet.motion.io.keypoint_json import FRAME_FILE
-from vimonet.motion.io.readers import MAX_BYTES, READERS, Content, Recording, read_limited, reader_of, suffixes
+from vimonet.motion.io.limits import MAX_BYTES
+from vimonet.motion.io.readers import READERS, Content, Recording, read_limited, reader_of, suffixes
 from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import Motion
@@ -65,7 +67,7 @@ def list_recordings(folder: str | os.PathLike[str]) -> Listing:
 
 def _listing(files: Iterable[str]) -> Listing:
     """Choose the recordings among the files of a folder, given as paths below it."""
-    wanted = suffixes()
+    wanted = suffixes(listed=True)
     found: set[str] = set()
     video_files: dict[str, list[str]] = {}
     for file in files:
@@ -107,7 +109,9 @@ def find_recordings(names: Iterable[str]) -> list[str]:
         else:
             inside = [name]
         if not inside:
-            raise InputError(f"{name}: no recording in this folder; expected files ending in {', '.join(suffixes())}.")
+            raise InputError(
+                f"{name}: no recording in this folder; expected files ending in {', '.join(suffixes(listed=True))}."
+            )
         found.update(dict.fromkeys(inside))
     return list(found)
 
@@ -120,6 +124,9 @@ def load(
     unit: str | float | None = None,
     format: str | None = None,
     name: str | None = None,
+    joint_map: JointMap | str | os.PathLike[str] | None = None,
+    person: int | None = None,
+    size: str | tuple[float, float] | None = None,
 ) -> Motion:
     """Load a recording.
 
@@ -132,6 +139,10 @@ def load(
         unit: 'm', 'cm', 'mm', 'inch', 'ft', 'cmu' or metres per unit; None detects it.
         format: a key of `READERS`, or a layout of ``joint_names.LAYOUTS``; None detects it by content.
         name: name of the motion; None for the file's stem.
+        joint_map: {joint of the 22: joint name in the file}, or the path of a YAML file of it, for a skeleton whose
+            names are not known.
+        person: number of the person to read, of several: the file's track number, or else 1 for the first who appears.
+        size: width and height of the picture ('1920x1080'), for coordinates that are fractions of it.
 
     Returns:
         The motion at 20 frames/s, metres, Y up.
@@ -141,19 +152,27 @@ def load(
     """
     if isinstance(source, Motion):
         return source if name is None else source.named(name)
+    joints = read_joint_map(joint_map)
     if isinstance(source, (str, Path)) and str(source) != "-":
         given = str(source)
         with on_this_machine(given) as path, renamed_errors(given, path), _damage_named(Path(path).name):
-            recording, title = _read(Content(Path(path), Path(path).name or path), fps, format)
-            return to_motion(recording, title, up=up, unit=unit).named(Path(path).stem if name is None else name)
+            recording, title = _read(
+                Content(Path(path), Path(path).name or path, joint_map=joints, person=person), fps, format
+            )
+            motion = to_motion(recording, title, up=up, unit=unit, size=size)
+            return motion.named(Path(path).stem if name is None else name)
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
         stem = "stdin" if isinstance(source, str) else "motion"
         with _damage_named(name or "standard input"):
-            recording, title = _read(Content(data, name or "standard input"), fps, format)
-            return to_motion(recording, title, up=up, unit=unit).named(stem if name is None else name)
+            recording, title = _read(
+                Content(data, name or "standard input", joint_map=joints, person=person), fps, format
+            )
+            motion = to_motion(recording, title, up=up, unit=unit, size=size)
+            return motion.named(stem if name is None else name)
     recording, title = _read_array(source, name or "array", fps, format)
-    return to_motion(recording, title, up=up, unit=unit).named("motion" if name is None else name)
+    apply_joint_map(recording, joints, title)
+    return to_motion(recording, title, up=up, unit=unit, size=size).named("motion" if name is None else name)
 
 
 @contextmanager
@@ -217,7 +236,11 @@ def _layout(format: str | None) -> str | None:
 def _read(content: Content, fps: float | None, format: str | None) -> tuple[Recording, str]:
     layout = _layout(format)
     reader = READERS[format] if format in READERS else reader_of(content)
-    return reader.read(content, fps=fps, layout=layout), content.name
+    recording = reader.read(content, fps=fps, layout=layout)
+    if content.person not in (None, 1) and "people" not in recording.details:
+        raise InputError(f"{content.name}: it holds one person only; leave --person out.")
+    apply_joint_map(recording, content.joint_map, content.name)
+    return recording, content.name
 
 
 def _read_array(source: Any, name: str, fps: float | None, format: str | None) -> tuple[Recording, str]:

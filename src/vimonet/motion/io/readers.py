@@ -20,12 +20,10 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io.limits import LARGEST, MAX_BYTES, MAX_MEMBER, MAX_RATIO, SMALL_MEMBER
+from vimonet.motion.io.unread_formats import advice
 from vimonet.utils.errors import InputError
 
-MAX_BYTES: Final = 2 << 30
-"""Largest file, and largest member of an archive once unpacked."""
-LARGEST: Final = 1e9
-"""Bound on coordinates, angles and offsets in any unit; beyond it, sums and squares could overflow."""
 _HEAD: Final = 65536
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -36,10 +34,14 @@ class Content:
     Args:
         source: a path (also of a folder), or bytes.
         name: name for messages.
+        joint_map: {joint of the 22: joint name in the file}, where the user says so.
+        person: number of the person to read, of several; None for the first.
     """
 
-    def __init__(self, source: Path | bytes, name: str) -> None:
-        self.source, self.name = source, name
+    def __init__(
+        self, source: Path | bytes, name: str, *, joint_map: Mapping[str, str] | None = None, person: int | None = None
+    ) -> None:
+        self.source, self.name, self.joint_map, self.person = source, name, joint_map or {}, person
         self.path = None if isinstance(source, bytes) else source
 
     @property
@@ -67,13 +69,13 @@ class Content:
 
     @cached_property
     def head(self) -> bytes:
-        """First 64 KiB without byte order mark and leading white space."""
-        return self.start.removeprefix(_BOM).lstrip()
+        """First 64 KiB as UTF-8 without byte order mark and leading white space."""
+        return as_utf8(self.start).lstrip()
 
     @property
     def text(self) -> bytes:
-        """All bytes without byte order mark."""
-        return self.data.removeprefix(_BOM)
+        """All bytes as UTF-8 without byte order mark."""
+        return as_utf8(self.data)
 
     @property
     def is_npy(self) -> bool:
@@ -137,6 +139,7 @@ class Recording:
         mapping: {22-joint name: index}; None to find it by the names.
         unit: metres per unit if the format fixes it.
         up: up axis if the format fixes it.
+        fractions: whether x and y are fractions of a picture whose size the file does not tell.
         partial: whether joints may be missing or unseen (keypoints); otherwise a missing required joint is an error.
         notes: phrases for the user.
         details: further entries for `vimonet.motion.recording_info`.
@@ -156,6 +159,7 @@ class Recording:
     unit: float | None = None
     up: str | None = None
     partial: bool = False
+    fractions: bool = False
     notes: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -173,6 +177,7 @@ class Reader:
             layout is a key of ``joint_names.LAYOUTS`` or None.
         rank: order of detection: 0 for detection by the first bytes, 1 further inside, 2 for containers that other
             formats share.
+        listed: whether a folder search takes files of the suffixes; a CSV may hold any table.
     """
 
     format: str
@@ -181,6 +186,7 @@ class Reader:
     detect: Callable[[Content], bool]
     read: Callable[..., Recording]
     rank: int = 0
+    listed: bool = True
 
 
 READERS: Final[dict[str, Reader]] = {}
@@ -196,9 +202,10 @@ def register(reader: Reader) -> Reader:
     return reader
 
 
-def suffixes() -> tuple[str, ...]:
-    """List the suffixes of files in a folder search."""
-    return tuple(dict.fromkeys(suffix for reader in READERS.values() for suffix in reader.suffixes))
+def suffixes(*, listed: bool = False) -> tuple[str, ...]:
+    """List the suffixes of the formats; ``listed``: those of files that a folder search takes."""
+    readers = [reader for reader in READERS.values() if reader.listed or not listed]
+    return tuple(dict.fromkeys(suffix for reader in readers for suffix in reader.suffixes))
 
 
 def expected() -> str:
@@ -218,11 +225,22 @@ def reader_of(content: Content) -> Reader:
     for reader in sorted(READERS.values(), key=lambda reader: suffix not in reader.suffixes):
         if reader.detect(content):
             return reader
-    if content.data.startswith(b"\x80"):
-        raise InputError(f"{content.name}: it is a Python pickle, which is never loaded; save joints with numpy.savez.")
+    if (sentence := advice(content.head, suffix)) is not None:
+        raise InputError(f"{content.name}: {sentence}.")
     claimed = next((one.title for one in READERS.values() if one.suffixes == (suffix,)), None)
     kind = f"a{'n' * (claimed[0] in 'AEIO')} {claimed}, though its name says so" if claimed else "a known recording"
     raise InputError(f"{content.name}: the file is not {kind}; {expected()}.")
+
+
+def as_utf8(data: bytes) -> bytes:
+    """Drop the byte order mark of a text, and recode UTF-16 (with its mark, or plain Latin letters without one)."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace").encode()
+    if data[1:8:2] == bytes(4):
+        return data.decode("utf-16-le", errors="replace").encode()
+    if data[0:7:2] == bytes(4):
+        return data.decode("utf-16-be", errors="replace").encode()
+    return data.removeprefix(_BOM)
 
 
 def plain(text: object, limit: int = 40) -> str:
@@ -233,7 +251,7 @@ def plain(text: object, limit: int = 40) -> str:
 
 def usable(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Test where a number is finite and not larger than ``LARGEST``."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.abs(values) <= LARGEST
 
 
@@ -302,9 +320,16 @@ class Archive(Mapping[str, NDArray[Any]]):
     def __getitem__(self, key: str) -> NDArray[Any]:
         member = self._members[key]
         label = f"{self._name}: {plain(key)}"
-        if member.file_size > MAX_BYTES:
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(f"{label} is packed by another method than numpy's; save it with numpy.savez_compressed.")
+        if member.file_size > MAX_MEMBER:
             raise InputError(
-                f"{label} unpacks to {member.file_size >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read."
+                f"{label} unpacks to {member.file_size >> 20} MiB; at most {MAX_MEMBER >> 20} MiB are read."
+            )
+        if member.file_size > max(SMALL_MEMBER, MAX_RATIO * member.compress_size):
+            raise InputError(
+                f"{label} unpacks to {member.file_size >> 20} MiB from {member.compress_size >> 10} KiB; no recording "
+                f"packs better than {MAX_RATIO} times."
             )
         try:
             with self._zip.open(member) as stream:

@@ -1,0 +1,275 @@
+"""Read keypoints and bones from CSV: MediaPipe landmarks, DeepLabCut, Motive, and any table of ``name_x, name_y``.
+
+A table has a row per frame (columns ``nose_x``, ``x_nose``, ``x0``, or two header rows of names and coordinates), or a
+row per point (columns frame, landmark, x, y).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from vimonet.motion.io.keypoints import from_points
+from vimonet.motion.io.limits import MAX_FRAMES, MAX_JOINTS
+from vimonet.motion.io.people import Person, follow
+from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
+from vimonet.motion.joint_names import LAYOUTS
+from vimonet.utils.errors import InputError
+
+_SCORE: Final = "v|c|s|p|vis|visible|visibility|conf|confidence|score|likelihood|presence|prob|probability"
+_NUMBERED: Final = re.compile(rf"(?i)(?P<axis>x|y|z|{_SCORE})_?(?P<name>\d+)")
+_BEHIND: Final = re.compile(rf"(?i)(?P<name>.+?)[ _.:/-]+(?P<axis>x|y|z|{_SCORE})")
+_BEFORE: Final = re.compile(rf"(?i)(?P<axis>x|y|z|{_SCORE})[ _.:/-]+(?P<name>.+)")
+_CAMEL: Final = re.compile(r"(?P<name>.*[a-z0-9])(?P<axis>[XYZ])")
+_FRAME: Final = (
+    "frame",
+    "frame_id",
+    "frame_idx",
+    "frameindex",
+    "frame_number",
+    "frame_no",
+    "image",
+    "image_id",
+    "index",
+)
+_TIME: Final = ("time", "timestamp", "t", "seconds", "time_s", "timestamp_s", "time_ms", "timestamp_ms", "time_seconds")
+_POINT: Final = ("landmark", "landmark_name", "landmark_id", "landmark_index", "keypoint", "joint", "bodypart", "name")
+_WHO: Final = ("person", "person_id", "track_id", "individual", "id")
+_AXES: Final[tuple[str, ...]] = ("x", "y", "z", "score")
+_HEADER_ROWS: Final = 12
+_FEWEST: Final = 10  # points of a body
+_RATES: Final = (5.0, 500.0)
+
+
+class _Cell(NamedTuple):
+    """Say what a column holds: a coordinate or score of a point, of a person if there are several."""
+
+    point: str
+    axis: str
+    who: str = ""
+
+
+def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
+    """Read a CSV of keypoints.
+
+    Args:
+        content: the file.
+        fps: frames/s; None for the rate of a column of times, or else 30.
+        layout: a key of ``LAYOUTS``, for points that are numbered.
+
+    Raises:
+        InputError: no columns of points, words among the numbers, no frames, an unknown layout.
+    """
+    name = content.name
+    rows = _rows(content.text, MAX_FRAMES)
+    start, cells, other = _header(rows, name)
+    table = [row for row in rows[start:] if any(cell.strip() for cell in row)]
+    times = [_number(row[other["time"]], name) for row in table if other["time"] < len(row)] if "time" in other else []
+    if "point" in other:
+        frames, points = _long(table, cells, other, name)
+        times = []
+    else:
+        frames, points = _wide(table, cells, other, name)
+    if len(points) > MAX_JOINTS:
+        raise InputError(f"{name}: its columns name {len(points)} points; at most {MAX_JOINTS} are read.")
+    notes: list[str] = []
+    values, seen = follow(frames, name, notes, content.person)
+    axes = sorted({cell.axis for cell in cells.values()})
+    has_score = "score" in axes
+    flat = values.shape[2] - has_score
+    recording = from_points(
+        values[..., :flat],
+        name,
+        fps=_rate(times) if fps is None else fps,
+        names=LAYOUTS[layout] if layout is not None else _names(points),
+        confidence=values[..., -1] if has_score else None,
+        dimensions=2 if flat == 2 else None,
+        notes=tuple(notes),
+    )
+    recording.details["people"] = seen
+    return recording
+
+
+def detect(content: Content) -> bool:
+    """Detect a table whose header names coordinates of ten points or more."""
+    if b"\0" in content.head or not re.match(rb"[^\r\n]*[,;\t]", content.head):
+        return False
+    try:
+        _header(_rows(content.head, _HEADER_ROWS), content.name)
+    except InputError:
+        return False
+    return True
+
+
+def _rows(data: bytes, limit: int) -> list[list[str]]:
+    """Split into cells; the delimiter is the most frequent of comma, semicolon and tab in the first line."""
+    text = data.decode("utf-8", errors="replace")
+    first = text[: text.find("\n") if "\n" in text else len(text)]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        return list(itertools.islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), limit))
+    except csv.Error:
+        return []
+
+
+def _header(rows: list[list[str]], name: str) -> tuple[int, dict[int, _Cell], dict[str, int]]:
+    """Find the first row of data, what each column of a point holds, and the columns of frame, time, point, person."""
+    for index, row in enumerate(rows[:_HEADER_ROWS]):
+        cells = {k: cell for k, text in enumerate(row) if (cell := _cell(text)) is not None}
+        words = {k: re.sub(r"[^a-z]+", "_", text.lower()).strip("_") for k, text in enumerate(row)}
+        other = {
+            kind: next((k for k, word in words.items() if word in known), -1)
+            for kind, known in (("frame", _FRAME), ("time", _TIME), ("point", _POINT), ("who", _WHO))
+        }
+        other = {kind: k for kind, k in other.items() if k >= 0}
+        plain_axes = {k: _Cell("", axis) for k, word in words.items() if (axis := _axis(word))}
+        if len({cell.point for cell in cells.values() if cell.axis in "xy"}) >= _FEWEST:
+            other.pop("point", None)
+            return index + 1, {k: cell for k, cell in cells.items() if k not in other.values()}, other
+        if "point" in other and {"x", "y"} <= {cell.axis for cell in plain_axes.values()}:
+            return index + 1, {k: cell for k, cell in plain_axes.items() if k not in other.values()}, other
+        if index and len(plain_axes) >= 2 * _FEWEST and (named := _two_rows(rows[:index], plain_axes)):
+            return index + 1, named, {kind: k for kind, k in other.items() if kind in ("frame", "time")}
+    raise InputError(
+        f"{name}: no columns of points; expected a header such as nose_x, nose_y, or frame, landmark, x, y."
+    )
+
+
+def _two_rows(above: list[list[str]], axes: dict[int, _Cell]) -> dict[int, _Cell]:
+    """Take the names of points from a row above the coordinates: DeepLabCut's ``bodyparts``, Motive's ``Name``."""
+    label = {cell.strip().lower(): row for row in above for cell in row[:2] if cell.strip()}
+    names = label.get("bodyparts", label.get("name"))
+    if names is None:
+        return {}
+    who, kinds, quantity = label.get("individuals"), label.get("type"), above[-1]
+
+    def at(row: list[str] | None, column: int) -> str:
+        return row[column].strip() if row is not None and column < len(row) else ""
+
+    return {
+        k: _Cell(at(names, k), cell.axis, at(who, k))
+        for k, cell in axes.items()
+        if at(names, k) and at(kinds, k) in ("", "Bone") and at(quantity, k) != "Rotation"
+    }
+
+
+def _cell(text: str) -> _Cell | None:
+    """Parse the name of a column of a point, or return None."""
+    text = text.strip()
+    match = next((m for p in (_NUMBERED, _BEHIND, _BEFORE, _CAMEL) if (m := p.fullmatch(text))), None)
+    return _Cell(match["name"], _axis(match["axis"].lower()) or "score") if match and len(text) < 80 else None
+
+
+def _axis(word: str) -> str:
+    if word in ("x", "y", "z"):
+        return word
+    return "score" if re.fullmatch(_SCORE, word) else ""
+
+
+def _wide(
+    table: list[list[str]], cells: dict[int, _Cell], other: dict[str, int], name: str
+) -> tuple[list[list[Person]], list[str]]:
+    """Collect the people of each frame from a row per frame (and person)."""
+    points = list(dict.fromkeys(cell.point for cell in cells.values()))
+    axes = [axis for axis in _AXES if axis in {cell.axis for cell in cells.values()}]
+    place = {k: (cell.who, points.index(cell.point), axes.index(cell.axis)) for k, cell in cells.items()}
+    people = list(dict.fromkeys(who for who, _, _ in place.values()))
+    frames: dict[float, list[Person]] = defaultdict(list)
+    for number, row in enumerate(table):
+        values = np.full((len(people), len(points), len(axes)), np.nan)
+        for k, (who, point, axis) in place.items():
+            values[people.index(who), point, axis] = _number(row[k], name) if k < len(row) else np.nan
+        frame = _frame(row, other, number, name)
+        track = _frame(row, {"frame": other["who"]}, 0, name) if "who" in other else None
+        for index, person in enumerate(values):
+            if np.isfinite(person).any():
+                told = index + 1 if len(people) > 1 else None if track is None else int(track)
+                frames[frame].append(Person(person, told))
+            else:
+                frames[frame] += []
+    return _in_order(frames), points
+
+
+def _long(
+    table: list[list[str]], cells: dict[int, _Cell], other: dict[str, int], name: str
+) -> tuple[list[list[Person]], list[str]]:
+    """Collect the people of each frame from a row per point."""
+    points = list(dict.fromkeys(row[other["point"]].strip() for row in table if other["point"] < len(row)))[
+        : MAX_JOINTS + 1
+    ]
+    index = {point: k for k, point in enumerate(points)}
+    columns = [k for axis in _AXES for k, cell in cells.items() if cell.axis == axis]
+    frames: dict[float, dict[float, np.ndarray]] = defaultdict(dict)
+    last = Counter[str]()
+    for row in table:
+        if other["point"] >= len(row) or (at := index.get(label := row[other["point"]].strip())) is None:
+            continue
+        last[label] += 1  # without a column of frames, a point's n-th row is of the n-th frame
+        frame = _frame(row, other, last[label] - 1, name)
+        who = _frame(row, {"frame": other["who"]}, 0, name) if "who" in other else 0.0
+        body = frames[frame].setdefault(who, np.full((len(points), len(columns)), np.nan))
+        body[at] = [_number(row[k], name) if k < len(row) else np.nan for k in columns]
+    tracked = "who" in other
+    return _in_order(
+        {f: [Person(p, int(w) if tracked else None) for w, p in b.items()] for f, b in frames.items()}
+    ), points
+
+
+def _frame(row: Sequence[str], other: dict[str, int], number: int, name: str) -> float:
+    """Read the number of a frame (the last in a text such as img_012.png), or else count rows."""
+    if "frame" not in other or other["frame"] >= len(row):
+        return float(number)
+    digits = re.findall(r"\d{1,15}", row[other["frame"]])
+    if not digits:
+        raise InputError(
+            f"{name}: {plain(row[other['frame']])!r} holds no number; expected the number of a frame or person."
+        )
+    return float(digits[-1])
+
+
+def _in_order(frames: dict[float, list[Person]]) -> list[list[Person]]:
+    """Sort frames; where their numbers go up by one with few holes, the holes are frames without a person."""
+    numbers = sorted(frames)
+    if not numbers or numbers[-1] - numbers[0] >= 2 * len(numbers) + 50:
+        return [frames[number] for number in numbers]
+    steps = np.diff(numbers)
+    step = float(np.median(steps)) if len(steps) else 1.0
+    if step != 1.0:
+        return [frames[number] for number in numbers]
+    return [frames.get(numbers[0] + k, []) for k in range(int(numbers[-1] - numbers[0]) + 1)]
+
+
+def _number(text: str, name: str) -> float:
+    text = text.strip()
+    if not text:
+        return float("nan")
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{name}: {plain(text)!r} stands among the coordinates; expected numbers.") from None
+
+
+def _rate(times: list[float]) -> float | None:
+    """Compute frames/s of times in s, ms or us."""
+    steps = np.diff(times) if len(times) > 2 else np.zeros(0)
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    rates = [1.0 / (step * unit) for unit in (1.0, 1e-3, 1e-6)] if step > 0 else []
+    return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
+
+
+def _names(points: list[str]) -> tuple[str, ...] | None:
+    """Take the names of points as they are, as those of a layout if they spell one, or None if they are numbers."""
+    if all(re.fullmatch(r"(?i)(?:landmark|lm|kp|keypoint|point|joint)?[ _-]*\d+", point) for point in points):
+        return None
+    spelled = tuple(re.sub(r"[ .-]+", "_", point.strip().lower()) for point in points)
+    return spelled if spelled in LAYOUTS.values() else tuple(points)
+
+
+register(Reader("csv", "CSV of keypoints", (".csv",), detect, read, rank=1, listed=False))

@@ -1,0 +1,315 @@
+"""Look for what no body does (padding, jumps, flights, a wrong rate): repair the certain, refuse the impossible.
+
+Bounds are those of people: the fastest ran 12.4 m/s (Bolt, Berlin 2009, 12.3 m/s over 20 m), and a second in the air is
+a jump of 1.2 m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.io.readers import Recording
+from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.utils.errors import InputError
+
+_FARTHEST: Final = 10_000.0  # m from the origin; studios, streets and stadiums are smaller
+_HIGHEST: Final = 30.0  # m above or below the origin; the highest dive is from 27 m
+_LONGEST_STEP: Final = 20.0  # m in one frame, where that is faster than _FALLING
+_FALLING: Final = 60.0  # m/s, a sky diver
+_TELEPORT: Final = (0.5, 15.0)  # m in a frame, and m/s: both
+_FASTEST: Final = 12.5  # m/s, the fastest runners
+_AIR: Final = (0.5, 1.2)  # m above the floor, for s: more than any jump
+_STILL: Final = 0.15  # m/s of the fastest limb: holds a pose
+_HELD: Final = 0.4  # s
+_ROOT_HELD: Final = 0.05  # m
+_FROZEN: Final = 0.5  # s
+_PADDING_JUMP: Final = 0.3  # of the body's size, between the last frame and padding
+_LOST_JUMP: Final = 0.1  # of the body's size, between a lost joint's place and the origin
+_REACH: Final = (2.5, 10.0)  # m from the pelvis: noted, refused
+_BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
+
+
+def drop_padding(
+    recording: Recording, mapping: dict[str, int], notes: list[str]
+) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Drop frames without a body from both ends, fill those in between, and note a frozen end.
+
+    Args:
+        recording: a recording; a frame has no body if all its used joints lie in one place, as zeros do that fill up a
+            batch of generated motions, or if none is a number. Unseen frames of keypoints are no such frames.
+        mapping: {22-joint name: index}.
+        notes: receives what was done.
+
+    Returns:
+        Positions and confidence of the frames left.
+    """
+    positions, confidence = recording.positions, recording.confidence
+    used = sorted(set(mapping.values()))
+    values = np.asarray(positions[:, used], dtype=np.float64)
+    if not recording.partial and len(used) > 1:
+        empty = (values == values[:, :1]).all(axis=(1, 2)) | ~np.isfinite(values).any(axis=(1, 2))
+        if empty.any() and not empty.all():
+            first, last = np.flatnonzero(~empty)[[0, -1]]
+            dropped = int(empty[:first].sum() + empty[last + 1 :].sum())
+            if dropped:
+                notes.append(f"{dropped} frames of padding dropped (all joints in one place, or no number)")
+            positions, values, empty = positions[first : last + 1], values[first : last + 1], empty[first : last + 1]
+            confidence = None if confidence is None else confidence[first : last + 1]
+            if empty.any():
+                positions = _filled(positions, empty)
+                values = positions[:, used]
+                notes.append(f"{int(empty.sum())} frames without a body interpolated (all joints in one place)")
+        positions = _fill_zeros(positions, mapping, notes)
+    with np.errstate(invalid="ignore"):
+        frozen = int(np.argmin(np.append((values[::-1] == values[-1]).all(axis=(1, 2)), False)))
+    if frozen < len(values) and frozen > max(3, _FROZEN * recording.fps):
+        notes.append(f"the last {frozen / recording.fps:.1f} s repeat one frame: padding, or a frozen recording")
+    return positions, confidence
+
+
+def _fill_zeros(positions: NDArray[Any], mapping: dict[str, int], notes: list[str]) -> NDArray[Any]:
+    """Interpolate single joints over frames in which they lie at 0, 0, 0, as lost markers do, but for the pelvis."""
+    filled = []
+    for joint, index in mapping.items():
+        zero = np.asarray(~positions[:, index].any(axis=1))
+        if joint == "pelvis" or not 0 < zero.mean() < 0.5:
+            continue
+        place = _filled(positions[:, index], zero)
+        size = float(np.median(np.ptp(positions[~zero], axis=1).max(axis=1)))
+        if float(np.median(np.linalg.norm(place[zero], axis=1))) > _LOST_JUMP * size:
+            positions = np.array(positions, dtype=np.float64)
+            positions[:, index] = place
+            filled.append(f"{joint.replace('_', ' ')} {int(zero.sum())}")
+    if filled:
+        notes.append(f"frames in which a joint lies at 0, 0, 0 interpolated: {', '.join(filled)}")
+    return positions
+
+
+def _filled(positions: NDArray[Any], empty: NDArray[np.bool_]) -> NDArray[Any]:
+    """Interpolate the empty frames linearly in time."""
+    time = np.arange(len(positions))
+    flat = np.asarray(positions, dtype=np.float64).reshape(len(positions), -1).copy()
+    for column in range(flat.shape[1]):
+        flat[empty, column] = np.interp(time[empty], time[~empty], flat[~empty, column])
+    return flat.reshape(positions.shape)
+
+
+def padding_rows(rows: NDArray[np.floating], positions_of: Callable[[Any], NDArray[Any]]) -> int:
+    """Count the rows of zeros at the end that the body jumps to: parameters that fill up a batch.
+
+    Args:
+        rows: [T, C] channels or parameters.
+        positions_of: joints [T, J, 3] of rows.
+    """
+    if rows[-1].any():
+        return 0
+    zero = np.asarray(~rows.any(axis=1))
+    if zero.all():
+        return 0
+    count = int(np.argmin(zero[::-1]))
+    last, padded = positions_of(rows[[len(rows) - count - 1, -1]])
+    jump = float(np.linalg.norm(last - padded, axis=1).max())
+    return count if jump > _PADDING_JUMP * float(np.ptp(padded, axis=0).max()) else 0
+
+
+def on_the_floor(joints: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
+    """Put the lowest joint on the floor in each frame of a body whose hips or pelvis stay at the origin.
+
+    Args:
+        joints: [T, 22, 3], metres, Y up.
+        notes: receives what was done.
+    """
+    held = min(float(np.abs(root).max()) for root in ((joints[:, 1] + joints[:, 2]) / 2, joints[:, 0]))
+    if held >= _ROOT_HELD:
+        return joints
+    notes.append("hip-centred coordinates: no path through space, lowest joint put on the floor in each frame")
+    lowered = joints.copy()
+    lowered[..., 1] -= lowered[..., 1].min(axis=1)[:, None]
+    return lowered
+
+
+def examine(
+    joints: NDArray[np.float32],
+    confidence: NDArray[np.float32] | None,
+    rate: float,
+    dimensions: int,
+    name: str,
+    notes: list[str],
+) -> list[str]:
+    """Examine a placed recording.
+
+    Args:
+        joints: [T, 22, 3], metres, Y up; in 2D a torso is 0.5.
+        confidence: [T, 22], or None.
+        rate: frames/s.
+        dimensions: 3 or 2.
+        name: for messages.
+        notes: receives what a user should know.
+
+    Returns:
+        Lines of the health section of `vimonet inspect`.
+
+    Raises:
+        InputError: a place or a movement that cannot be true.
+    """
+    seen = np.ones(joints.shape[:2], dtype=bool) if confidence is None else confidence > 0
+    health = [] if dimensions == 2 else [_bones(joints, seen)]
+    if dimensions == 3:
+        _refuse_impossible(joints, seen, rate, name)
+        jumps = _jumps(joints, seen, rate)
+        health += [_jump_line(joints, jumps, rate, notes), _speed(joints, jumps, rate, notes)]
+        health.append(_air(joints, rate, notes))
+        _reach(joints, seen, notes)
+        _overturned(joints, notes)
+        _calibration_pose(joints, rate, notes)
+    if confidence is not None:
+        unseen = [JOINT_NAMES[joint].replace("_", " ") for joint in np.flatnonzero(~seen.any(axis=0))]
+        health.append(f"joints seen in {100 * seen.mean():.0f} % of frames; never: {', '.join(unseen) or 'none'}")
+    return health
+
+
+def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_]) -> str:
+    """Describe how the lengths of arm and leg bones vary over time, and differ between the sides."""
+    lengths, spread = [], []
+    for a, b in _BONES:
+        length = np.linalg.norm(joints[:, a] - joints[:, b], axis=1)[seen[:, a] & seen[:, b]]
+        lengths.append(float(np.median(length)) if len(length) else np.nan)
+        spread.append(float(length.std() / max(length.mean(), 1e-6)) if len(length) else np.nan)
+    if not np.isfinite(spread).any():
+        return "bone lengths: no bone of an arm or leg is seen"
+    left, right = np.array(lengths[::2]), np.array(lengths[1::2])
+    apart = np.abs(left - right) / np.maximum((left + right) / 2, 1e-6)
+    sides = f", left and right differ by {100 * np.nanmedian(apart):.1f} %" if np.isfinite(apart).any() else ""
+    return f"bone lengths vary by {100 * np.nanmedian(spread):.1f} %{sides}"
+
+
+def _refuse_impossible(joints: NDArray[np.float32], seen: NDArray[np.bool_], rate: float, name: str) -> None:
+    advice = "the file is damaged, or give its unit or rate"
+    places = np.where(seen[..., None], joints, 0.0)
+    far = float(np.abs(places[..., [0, 2]]).max())
+    if far > _FARTHEST:
+        raise InputError(f"{name}: the body is {far / 1000:.0f} km from the origin, which cannot be true; {advice}.")
+    high = float(np.abs(places[..., 1]).max())
+    if high > _HIGHEST:
+        raise InputError(f"{name}: a joint is {high:.0f} m above or below the floor, which cannot be true; {advice}.")
+    reach = np.where(seen, np.linalg.norm(joints - joints[:, :1], axis=2), 0.0)
+    if float(reach.max()) > _REACH[1]:
+        frame, joint = np.unravel_index(int(reach.argmax()), reach.shape)
+        raise InputError(
+            f"{name}: the {JOINT_NAMES[joint].replace('_', ' ')} is {reach.max():.0f} m from the pelvis in frame "
+            f"{frame + 1}, which cannot be true; {advice}."
+        )
+    pelvis = joints[seen[:, 0], 0]
+    step = np.linalg.norm(np.diff(pelvis, axis=0), axis=1)
+    longest = float(step.max(initial=0.0))
+    if longest > _LONGEST_STEP and longest * rate > _FALLING:
+        raise InputError(f"{name}: the body moves {longest:.0f} m in one frame, which cannot be true; {advice}.")
+
+
+def _jumps(joints: NDArray[np.float32], seen: NDArray[np.bool_], rate: float) -> NDArray[np.intp]:
+    """Find the frames after which the pelvis is elsewhere."""
+    step = np.where(seen[1:, 0] & seen[:-1, 0], np.linalg.norm(np.diff(joints[:, 0], axis=0), axis=1), 0.0)
+    usual = float(np.median(step)) if len(step) else 0.0
+    return np.flatnonzero((step > _TELEPORT[0]) & (step * rate > _TELEPORT[1]) & (step > 5 * usual))
+
+
+def _jump_line(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float, notes: list[str]) -> str:
+    if len(jumps) == 0:
+        return "jumps: none"
+    step = np.linalg.norm(joints[jumps + 1, 0] - joints[jumps, 0], axis=1)
+    where = ", ".join(f"{far:.1f} m at {(jump + 1) / rate:.1f} s" for far, jump in zip(step[:5], jumps, strict=False))
+    notes.append(f"the body jumps within one frame: {where}{' ...' if len(jumps) > 5 else ''}")
+    return f"jumps: {len(jumps)} ({where})"
+
+
+def _speed(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float, notes: list[str]) -> str:
+    """Describe the fastest second (or the whole of a shorter recording) along the ground, without jumps."""
+    step = np.diff(joints[:, 0, [0, 2]].astype(np.float64), axis=0)
+    if len(step) == 0:
+        return "fastest second: one frame only"
+    step[jumps] = 0.0
+    path = np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
+    window = min(len(step), max(1, round(rate)))
+    fastest = float(np.linalg.norm(path[window:] - path[:-window], axis=1).max()) * rate / window
+    if fastest > _FASTEST:
+        notes.append(
+            f"the body moves at {fastest:.0f} m/s, faster than anyone runs: the rate of {rate:g} frames/s is "
+            "probably wrong; --fps corrects it"
+        )
+    return f"fastest second: {fastest:.1f} m/s"
+
+
+def _air(joints: NDArray[np.float32], rate: float, notes: list[str]) -> str:
+    """Describe the floor, and when the whole body is above it for longer than a jump."""
+    lowest = joints[..., 1].min(axis=1)
+    floor = float(np.percentile(lowest, 5))
+    length, longest, end = 0, 0, 0
+    for frame, above in enumerate(lowest > floor + _AIR[0]):
+        length = length + 1 if above else 0
+        if length > longest:
+            longest, end = length, frame + 1
+    if longest > _AIR[1] * rate:
+        height = float(np.median(lowest[end - longest : end])) - floor
+        notes.append(
+            f"off the floor from {(end - longest) / rate:.1f} to {end / rate:.1f} s, {height:.1f} m above it: stairs, "
+            "a climb, or drift"
+        )
+    return f"floor: lowest joint {floor:+.2f} m, at most {float(lowest.max()) - floor:.2f} m above that"
+
+
+def _reach(joints: NDArray[np.float32], seen: NDArray[np.bool_], notes: list[str]) -> None:
+    """Note joints that are farther from the pelvis than a body reaches."""
+    far = seen & (np.linalg.norm(joints - joints[:, :1], axis=2) > _REACH[0])
+    if far.any():
+        torn = ", ".join(JOINT_NAMES[joint].replace("_", " ") for joint in np.flatnonzero(far.any(axis=0)))
+        notes.append(f"joints more than {_REACH[0]} m from the pelvis in {int(far.any(axis=1).sum())} frames: {torn}")
+
+
+def _overturned(joints: NDArray[np.float32], notes: list[str]) -> None:
+    """Note a body that is upside down, or lies in the air, in nearly every frame: a root that was turned."""
+    feet = joints[:, [7, 8], 1].min(axis=1)
+    if float(np.mean((joints[:, 15, 1] < joints[:, 0, 1]) & (feet > joints[:, 0, 1]))) > 0.9:
+        notes.append("upside down throughout, head below pelvis below feet: --up=-y if the recording is overturned")
+    length = np.linalg.norm(joints[:, 15] - (joints[:, 7] + joints[:, 8]) / 2, axis=1)
+    level = np.abs(joints[:, 15, 1] - joints[:, [7, 8], 1].mean(axis=1)) < 0.35 * length
+    lowest = float(np.percentile(joints[..., 1].min(axis=1), 5))
+    if level.mean() > 0.9 and lowest > _AIR[0] and length.mean() > 1.0:
+        notes.append(f"lies throughout, {lowest:.1f} m above the floor: --up tells the axis if the recording is tipped")
+
+
+def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]) -> None:
+    """Note a T-pose or A-pose that is held before the movement begins, as takes begin."""
+    pose = "T-pose"
+    held = _pose_until(joints, rate, (-0.35, 0.35))
+    if held == 0:
+        pose, held = "A-pose", _pose_until(joints, rate, (0.35, 0.95))
+    if _HELD * rate <= held < len(joints) - 1:
+        notes.append(f"begins with a {pose} held for {held / rate:.1f} s, as for calibration")
+
+
+def _pose_until(joints: NDArray[np.float32], rate: float, sinking: tuple[float, float]) -> int:
+    """Count the first frames of a still pose on straight legs with straight arms that sink by such a sine."""
+    limbs = joints[:, [7, 8, 20, 21]]
+    speed = np.linalg.norm(np.diff(limbs, axis=0, prepend=limbs[:1]), axis=2).max(axis=1) * rate
+    good = speed < _STILL
+    trunk = joints[:, 12] - joints[:, 0]
+    lateral = joints[:, 16] - joints[:, 17]
+    for shoulder, elbow, wrist, sign in ((16, 18, 20, 1.0), (17, 19, 21, -1.0)):
+        arm = joints[:, wrist] - joints[:, shoulder]
+        reach = np.linalg.norm(arm, axis=1)
+        bent = np.linalg.norm(joints[:, elbow] - joints[:, shoulder], axis=1)
+        bent += np.linalg.norm(joints[:, wrist] - joints[:, elbow], axis=1) - reach
+        down = -_cosine(arm, trunk)
+        good &= (bent < 0.05 * reach) & (sinking[0] <= down) & (down < sinking[1])
+        good &= sign * _cosine(arm, lateral) > 0.3
+    for hip, ankle in ((1, 7), (2, 8)):
+        good &= _cosine(joints[:, ankle] - joints[:, hip], -trunk) > 0.9
+    return int(np.argmin(np.append(good, False)))
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-9)

@@ -1,0 +1,250 @@
+"""Detect the unit, the up axis and the handedness of a recording from the body that it shows."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.skeleton import LEG_LENGTH
+from vimonet.utils.errors import InputError
+
+CMU_UNIT: Final[float] = 0.0254 / 0.45
+"""Metres per unit of CMU's ASF/AMC and its cgspeed conversion: inches at 0.45 scale."""
+
+_UNITS: Final[dict[str, float]] = {
+    "m": 1.0,
+    "cm": 0.01,
+    "mm": 0.001,
+    "dm": 0.1,
+    "inch": 0.0254,
+    "in": 0.0254,
+    "ft": 0.3048,
+    "cmu": CMU_UNIT,
+}
+_UP_ROTATIONS: Final[dict[str, list[list[int]]]] = {  # each a proper rotation that takes the axis to +Y
+    "Y": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "-Y": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
+    "Z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+    "-Z": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+    "X": [[0, -1, 0], [1, 0, 0], [0, 0, 1]],
+    "-X": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]],
+}
+_HUMAN_LEG: Final = (0.42, 1.2)  # metres hip to ankle, small child to giant
+_ADULT_LEG: Final = tuple(stature * LEG_LENGTH / 1.7 for stature in (1.3, 2.1))
+_LYING_PELVIS: Final = 0.6  # m above the ground, at most
+_FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
+
+
+def parse_unit(unit: str | float) -> float:
+    """Parse metres per unit of 'm', 'cm', 'mm', 'dm', 'inch', 'ft', 'cmu' or a positive number; else InputError."""
+    if isinstance(unit, str) and unit.strip().lower() in _UNITS:
+        return _UNITS[unit.strip().lower()]
+    try:
+        value = float(unit)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not (np.isfinite(value) and 0 < value < 1e6):
+        raise InputError(f"unit {unit!r} is not known; give m, cm, mm, dm, inch, ft, cmu, or metres per unit.")
+    return value
+
+
+def parse_size(size: str | tuple[float, float]) -> tuple[float, float]:
+    """Parse the size of a picture, '1920x1080' or (1920, 1080); else InputError."""
+    parts = size.lower().split("x") if isinstance(size, str) else size
+    try:
+        width, height = (float(part) for part in parts)
+    except (TypeError, ValueError):
+        width = height = float("nan")
+    if not (0 < width < 1e6 and 0 < height < 1e6):
+        raise InputError(f"size {size!r} is not known; give width and height of the picture, such as 1920x1080.")
+    return width, height
+
+
+def parse_up(up: str) -> str:
+    """Parse 'y', '+z', 'Y-up' and the like to 'Y', 'Z', '-Y' ...; else InputError."""
+    text = str(up).strip().upper().removesuffix("UP").strip("_ ").removesuffix("-").removeprefix("+")
+    if text not in _UP_ROTATIONS:
+        raise InputError(f"up axis {up!r} is not known; give one of y, z, x, -y, -z, -x.")
+    return text
+
+
+def to_y_up(joints: NDArray[np.float32], axis: str) -> NDArray[np.float32]:
+    """Rotate [..., 3] so that ``axis`` becomes +Y; handedness is kept."""
+    if axis == "Y":
+        return joints
+    return joints @ np.array(_UP_ROTATIONS[axis], dtype=joints.dtype).T
+
+
+class Unit(NamedTuple):
+    """Hold a detected unit: metres, text for `recording_info`, and a note for the user or None."""
+
+    metres: float
+    text: str
+    note: str | None = None
+
+
+def detect_unit(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, family: str, name: str) -> Unit:
+    """Detect metres per unit from the length of the legs (of the arms if no leg is seen).
+
+    A unit that makes an adult comes before one that makes a child or a giant; then metres, centimetres and millimetres
+    before rarer units. No two units make an adult of one length.
+
+    Raises:
+        InputError: the skeleton has no extent.
+    """
+    length = _limb(joints, confidence, (1, 4, 7), (2, 5, 8))
+    expected = LEG_LENGTH
+    if length == 0.0:
+        length, expected = _limb(joints, confidence, (16, 18, 20), (17, 19, 21)), 0.52
+    if not np.isfinite(length) or length <= 1e-9:
+        raise InputError(f"{name}: all joints lie in one place; expected a skeleton with legs of some length.")
+    leg = length * LEG_LENGTH / expected
+    cmu_first = family.startswith(("cgspeed", "CMU"))
+    units = ("cmu", "m", "cm", "mm", "inch", "ft", "dm") if cmu_first else ("m", "cm", "mm", "inch", "cmu", "ft", "dm")
+    fitting = [unit for unit in units if _HUMAN_LEG[0] <= leg * _UNITS[unit] <= _HUMAN_LEG[1]]
+    adult = [unit for unit in fitting if _ADULT_LEG[0] <= leg * _UNITS[unit] <= _ADULT_LEG[1]]
+    if not fitting:
+        scale = LEG_LENGTH / leg
+        note = f"unit unknown: scaled by {scale:.4g} so that the legs have an adult's length"
+        return Unit(scale, f"{scale:.4g} m (legs set to {LEG_LENGTH:.2f} m)", note)
+    unit = (adult or fitting)[0]
+    others = [f"{other} one of {leg * _UNITS[other]:.2f} m" for other in fitting if other != unit]
+    note = f"unit ambiguous: {unit} makes a leg of {leg * _UNITS[unit]:.2f} m, {', '.join(others)}; --unit decides"
+    text = "CMU unit (inch / 0.45, detected)" if cmu_first and unit == "cmu" else f"{unit} (detected)"
+    return Unit(_UNITS[unit], text, note if others else None)
+
+
+def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[int, int, int]) -> float:
+    """Measure the median length of a two-bone limb over sides and (about 500) frames that show it; 0 if none."""
+    step = max(1, len(joints) // 500)
+    values = joints[::step].astype(np.float64)
+    lengths = []
+    for a, b, c in chains:
+        length = np.linalg.norm(values[:, a] - values[:, b], axis=1) + np.linalg.norm(
+            values[:, b] - values[:, c], axis=1
+        )
+        if confidence is not None:
+            length = length[(confidence[::step][:, [a, b, c]] > 0).all(axis=1)]
+        lengths.append(length)
+    every = np.concatenate(lengths)
+    return float(np.median(every)) if len(every) else 0.0
+
+
+def detect_up(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, rest: NDArray[np.float32] | None
+) -> tuple[str, str | None]:
+    """Detect the axis along which heads are above feet, and a note where it is not that of the rest pose.
+
+    A rest pose that stands (straight legs below the trunk) decides, unless the movement itself stands upright on
+    the ground along another axis (an exporter that turned the root only). Without such a rest pose the mean direction
+    from ankles to head decides, if it is clear and no handstand; else Y.
+    """
+    values = joints[:: max(1, len(joints) // 500)].astype(np.float64)
+    seen = None if confidence is None else confidence[:: max(1, len(joints) // 500)]
+    mean = _upright(values, seen)
+    axis = int(np.argmax(np.abs(mean)))
+    moving = _axis(mean)
+    standing = None if rest is None else _standing_axis(rest.astype(np.float64))
+    if standing is not None and standing != moving:
+        on_ground = abs(_lowest(values, moving)) < _FLOOR[1]
+        if abs(mean[axis]) > 0.9 and on_ground and not (moving.startswith("-") and _stands_on(values, standing)):
+            return moving, f"the root is turned: the body stands along {moving}, its rest pose along {standing}"
+        return standing, None
+    if standing is not None:
+        return standing, None
+    if axis == 1 or abs(mean[axis]) < 0.5:
+        if abs(mean[1]) <= 0.5 or axis != 1:
+            return "Y", None
+        handstand = moving == "-Y" and _stands_on(values, "Y") and not _stands_on(values, "-Y")
+        return ("Y" if handstand else moving), None
+    # In a crawl, heads lie far from feet along a level axis as well; only the true axis has a floor.
+    if abs(mean[axis]) < 0.97:
+        lowest = (np.sign(mean[axis]) * values[..., axis]).min(axis=1)
+        if float(lowest.std()) > max(0.1, 2 * float(values[..., 1].min(axis=1).std())):
+            return "Y", None
+    return moving, None
+
+
+def correct_up(joints: NDArray[np.floating], up: str) -> tuple[str, str | None]:
+    """Correct the up axis of a format whose writers differ (SMPL parameters: Z in AMASS, Y elsewhere).
+
+    Args:
+        joints: [T, 22, 3], metres.
+        up: the axis of the format, "Z"; kept unless the body clearly stands along Y.
+
+    Returns:
+        The axis, and a note where it is not ``up`` or uncertain.
+    """
+    values = np.asarray(joints[:: max(1, len(joints) // 500)], dtype=np.float64)
+    mean = _upright(values, None)
+    if mean[2] >= 0.5 or abs(mean[1]) < 0.7:
+        return up, None
+    other = "Y" if mean[1] > 0 else "-Y"
+    # A body that lies on the ground of the Z axis is no body that stands along Y, unless it has a ground there, too.
+    lies = _stands_on(values, up) and float(np.median(values[:, 0, 2])) < _LYING_PELVIS
+    if not lies:
+        return other, f"the body stands along {other}, not along {up} as in AMASS: {other} is up"
+    if _stands_on(values, other) and float(np.ptp(values[..., 1].min(axis=1))) < _FLOOR[1]:
+        return other, f"the body stands on the ground along {other}: {other} is up; --up {up.lower()} if it lies"
+    return up, f"the body lies, or {other} is up: --up {other.lower()} decides"
+
+
+def _upright(values: NDArray[np.float64], confidence: NDArray[np.float32] | None) -> NDArray[np.float64]:
+    """Average the direction from ankles to head, [3]; of the trunk where no legs are in view."""
+    body = values[:, 15] - (values[:, 7] + values[:, 8]) / 2
+    if confidence is not None:
+        seen = (confidence[:, [7, 8, 15]] > 0).all(axis=1)
+        body = body[seen] if seen.any() else values[:, 12] - values[:, 0]
+    return np.asarray((body / np.maximum(np.linalg.norm(body, axis=1, keepdims=True), 1e-9)).mean(axis=0))
+
+
+def _axis(direction: NDArray[np.float64]) -> str:
+    axis = int(np.argmax(np.abs(direction)))
+    return ("" if direction[axis] > 0 else "-") + "XYZ"[axis]
+
+
+def _lowest(values: NDArray[np.float64], axis: str) -> float:
+    """Measure the 5th percentile over time of the lowest joint along an axis."""
+    sign = -1.0 if axis.startswith("-") else 1.0
+    return float(np.percentile((sign * values[..., "XYZ".index(axis[-1])]).min(axis=1), 5))
+
+
+def _stands_on(values: NDArray[np.float64], axis: str) -> bool:
+    return _FLOOR[0] < _lowest(values, axis) < _FLOOR[1]
+
+
+def _standing_axis(rest: NDArray[np.float64]) -> str | None:
+    """Detect the up axis of a rest pose on straight legs; None for the folded rests of Bandai-Namco or LAFAN1."""
+    trunk = rest[12] - rest[0]
+    axis = int(np.argmax(np.abs(trunk)))
+    sign = np.sign(trunk[axis])
+    if np.abs(trunk[axis]) < 0.8 * np.linalg.norm(trunk):
+        return None
+    for hip, ankle in ((1, 7), (2, 8)):
+        leg = rest[ankle] - rest[hip]
+        if -sign * leg[axis] < 0.8 * np.linalg.norm(leg):
+            return None
+    return _axis(trunk)
+
+
+def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None) -> bool:
+    """Detect left-handed coordinates: toes that point forward then have the named left on the right.
+
+    Args:
+        joints: [T, 22, 3], Y up, metres, with measured toes.
+        confidence: [T, 22] in 0..1, or None.
+    """
+    values = joints.astype(np.float64)
+    toes = (values[:, 10] - values[:, 7]) + (values[:, 11] - values[:, 8])
+    left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
+    upright = values[:, 12, 1] - values[:, 0, 1] > 0.2
+    if confidence is not None:
+        upright &= (confidence[:, [1, 2, 7, 8, 10, 11, 16, 17]] > 0).all(axis=1)
+    length = np.linalg.norm(toes[:, [0, 2]], axis=1) * np.linalg.norm(left[:, [0, 2]], axis=1)
+    use = upright & (np.linalg.norm(toes[:, [0, 2]], axis=1) > 0.1) & (length > 1e-6)
+    if use.sum() < max(1, 0.1 * len(values)):
+        return False
+    turned = (toes[use, 2] * left[use, 0] - toes[use, 0] * left[use, 2]) / length[use]
+    return float(turned.mean()) < -0.5
