@@ -90,9 +90,9 @@ TABLES = {"motion/kinematics/categories.py": 700}
 
 
 def test_the_package_stays_small() -> None:
-    assert len(FILES) <= 240
+    assert len(FILES) <= 260
     # 38,700 before the pretrained model, the new formats and the server; a new line has to earn its place.
-    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 46_000
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 48_800
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
