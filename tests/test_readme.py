@@ -116,6 +116,7 @@ def desk(tmp_path: Path, model: Path, shelf: Path, monkeypatch: pytest.MonkeyPat
         shutil.copytree(tmp_path / "clips", tmp_path / folder)
     table = "file,caption,split\nwalk.bvh,a person walks forward.,train\nwave_right.bvh,someone waves.,test\n"
     (tmp_path / "captions.csv").write_text(table)
+    (tmp_path / "questions.txt").write_text("Which way does the person turn?\nHow many steps are there?\n")
     (tmp_path / "research").symlink_to(ROOT / "research")
     for name in ("data", "runs"):
         shutil.copytree(shelf / name, tmp_path / name, symlinks=True)
