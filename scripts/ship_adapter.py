@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adapter", type=Path, help="output of stage instruct, or one of its checkpoints")
     parser.add_argument("--base", type=Path, required=True, help="the model that it adapts")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the shipped form")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=JSON", help="settings that calibration found")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

@@ -305,7 +305,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             chosen = questions[:: max(1, len(questions) // args.limit)][: args.limit] if args.limit else questions
             conditions = ["motion", *(["frozen"] if args.frozen else []), *(["blind"] if args.blind else [])]
-            rows = ask(args.model, chosen, conditions, args.answer_policy)
+            rows = ask(args.model, chosen, conditions, args.answer_policy, args.leave_out)
         if args.output:
             text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             args.output.write_text(text, encoding="utf-8")

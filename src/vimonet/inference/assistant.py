@@ -153,7 +153,7 @@ class Assistant:
         return InputBuilder(self.processor, self.config, self.name, fps=fps, frames=frames, contexts=contexts)
 
     def chat(self, motion: Any = None, video: Any = None, **options: Any) -> Chat:
-        """Begin a chat about a recording; arguments as in `ask`, without `leave_out`."""
+        """Begin a chat about a recording; arguments as in `ask`."""
         return Chat(self, motion, video, **options)
 
     def answer_with(

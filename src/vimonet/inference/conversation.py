@@ -15,6 +15,10 @@ MAX_TURNS = 6
 """Most earlier turns in a prompt; chats in training have at most four."""
 
 
+_READING = (("fps", None), ("frames", None), ("leave_out", ()))
+"""Options that decide how the recording is read, with their defaults."""
+
+
 class Chat:
     """Hold a chat about one recording, which is read and measured once; `Assistant.chat` begins one.
 
@@ -24,7 +28,7 @@ class Chat:
 
     def __init__(self, assistant: Assistant, motion: Any, video: Any, **options: Any) -> None:
         self._assistant, self._motion, self._video, self._options = assistant, motion, video, options
-        self._builder = assistant.builder(options.pop("fps", None), options.pop("frames", None))
+        self._builder = assistant.builder(*(options.pop(name, default) for name, default in _READING))
         self.history: list[tuple[str, str]] = []
 
     def ask(self, question: str) -> Answer:

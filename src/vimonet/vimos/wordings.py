@@ -1,6 +1,6 @@
 """Word questions: every form has wordings for training and wordings kept for the test.
 
-Beside the wordings of `wordings.yaml` stand those that people would type, in eleven registers
+Beside the wordings of `wordings.yaml` stand those that people would type, in twelve registers
 (`questions/wordings.jsonl`, written for this project, CC0). Training draws from them too; evaluation of the older forms
 does not, so that figures stay comparable.
 """
