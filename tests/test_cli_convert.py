@@ -79,5 +79,5 @@ def test_commands_of_the_page_are_understood():
     commands = re.findall(r"^vimonet (.+)$", page, re.MULTILINE)
     assert len(commands) >= 7
     for command in commands:
-        args = build_parser().parse_args(shlex.split(command))
-        assert args.command in ("compose", "convert")
+        args = build_parser().parse_args(shlex.split(command, comments=True))
+        assert args.command in ("compose", "convert", "ask", "chat", "fetch")

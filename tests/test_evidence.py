@@ -6,10 +6,12 @@ import random
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from research.vimos_open.synthesis import generate
 from vimonet.evidence import (
@@ -251,6 +253,7 @@ def test_the_annotator_agrees() -> None:
     from vimonet.vimos.annotators.kinematic import from_facts
     from vimonet.vimos.wordings import WORDINGS
 
+    nanos = yaml.safe_load(resources.files("vimonet.vimos").joinpath("wordings.yaml").read_text("utf-8"))
     rng = random.Random(0)
     made = ("run", "walk_backward", "turn_in_place", "bow", "kneel", "lie_down", "punch", "kick", "side_step", "crawl")
     measured = [facts(name) for name in ("walk", "turn_right", "jumps", "fall", "sit", "raise_left", "walk_turn_wave")]
@@ -258,6 +261,8 @@ def test_the_annotator_agrees() -> None:
     checked: Counter[tuple[str, bool | None]] = Counter()
     for known in measured:
         for asked in from_facts(known):
+            if asked.form not in nanos:  # what people ask beyond them is the model's to read, not evidence's
+                continue
             words = [*WORDINGS[asked.form]["seen"], *WORDINGS[asked.form]["unseen"]]
             for wording in rng.sample(words, 3):
                 question = wording.format(who="the person", **asked.slots)

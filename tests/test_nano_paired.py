@@ -58,4 +58,4 @@ def test_keypoints_are_refused() -> None:
 def test_the_card_names_the_weights() -> None:
     digest = hashlib.sha256((FOLDER / "model.safetensors").read_bytes()).hexdigest()
     assert digest in (FOLDER / "README.md").read_text("utf-8")
-    assert sum(file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()) < 60e6
+    assert sum(file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()) < 80e6

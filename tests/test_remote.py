@@ -36,7 +36,7 @@ def test_the_answer_is_marked_as_the_endpoints() -> None:
         assert answer.provenance == "model" and answer.facts is not None
         assert answer.confidence is None and answer.end == pytest.approx(5.7)
         assert json.loads(json.dumps(answer.to_dict()))["endpoint"] == answer.endpoint
-        assert "right hand raised above the head" in told(fake) and "arm_R" in told(fake)
+        assert "right raised above the head" in told(fake) and "arm_R" in told(fake)
         assert told(fake).endswith("Question: Which hand is raised?")
         assert "wave" not in json.dumps(fake.bodies)  # the file's name would tell
 

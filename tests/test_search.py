@@ -18,6 +18,7 @@ from tiny_evaluator import tiny_evaluator
 
 import vimonet
 from vimonet.cli import search as command
+from vimonet.motion import retarget
 from vimonet.retrieval import Index
 from vimonet.retrieval.index import Entry
 from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
@@ -44,8 +45,8 @@ def library(tmp_path: Path) -> Path:
     folder = tmp_path / "library"
     (folder / "deep" / "down").mkdir(parents=True)
     for index, name in enumerate(("a", "b", "c", "deep/d")):
-        np.save(folder / f"{name}.npy", tiny_motion(30 + 40 * index, seed=index).joints)
-    np.savez(folder / "deep" / "down" / "e.npz", joints=tiny_motion(50, seed=9).joints)
+        np.save(folder / f"{name}.npy", retarget(tiny_motion(30 + 40 * index, seed=index).joints))
+    np.savez(folder / "deep" / "down" / "e.npz", joints=retarget(tiny_motion(50, seed=9).joints))
     (folder / "notes.txt").write_text("no recording")
     return folder
 

@@ -11,6 +11,7 @@ from vimonet.weights import MODELS, WEIGHTS, model_source
 
 def test_a_name_of_the_package_is_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("VIMONET_MODEL", raising=False)
+    monkeypatch.setenv("VIMONET_CACHE", str(tmp_path / "cache"))  # without mini
     monkeypatch.chdir(tmp_path)
     assert model_source() == str(WEIGHTS / "nano")
     for name in MODELS:

@@ -222,6 +222,6 @@ def test_digest_sees_names_types_and_values():
 )
 def test_the_real_parts_convert(cache, capsys):
     assert main(["fetch", "mini"]) == 0
-    assert capsys.readouterr().out.count("converted in") == 2
+    assert capsys.readouterr().out.count("converted in") == 3
     for name in PARTS:
         assert is_whole(part_folder(name))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_language import byte_level_tokenizer, saved_language_model
-from training_world import Clips, tiny
+from training_world import LabelledClips, tiny
 
 from vimonet.inference.assistant import Assistant
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
@@ -188,18 +188,6 @@ def test_parts_are_dropped_at_their_rate_and_never_all() -> None:
     assert draws[5] == draw_dropped(("actions", "facts"), 0.3, 0, 0, 5)
 
 
-class Labelled(Clips):
-    """Clips whose label follows the wrist that moves."""
-
-    actions = ("raise the left hand", "walk")
-
-    def __getitem__(self, index: int) -> Any:
-        sample = super().__getitem__(index)
-        left = float(np.abs(np.diff(sample["joints"][:, 20], axis=0)).sum())
-        right = float(np.abs(np.diff(sample["joints"][:, 21], axis=0)).sum())
-        return {**sample, "spans": [(self.actions[int(right > left)], 0.0, 99.0)]}
-
-
 def test_align_tokens_teaches_the_phrases(composed: Composed, tmp_path: Path) -> None:
     composed.save(tmp_path / "base")
     config = tiny(
@@ -210,9 +198,9 @@ def test_align_tokens_teaches_the_phrases(composed: Composed, tmp_path: Path) ->
         "optim.lr.projectors=1e-2",
         "optim.warmup=0",
     )
-    out = run_align_tokens(config, Labelled(24, keypoints=False))
+    out = run_align_tokens(config, LabelledClips(24, keypoints=False))
     log = [json.loads(line) for line in (out / "training_log.jsonl").read_text().splitlines()]
     losses = [record["loss"] for record in log if "loss" in record]
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:3])
     saved = json.loads((out / "config.json").read_text())
-    assert saved["action_phrases"] == list(Labelled.actions) and saved["context"] == ["actions", "facts"]
+    assert saved["action_phrases"] == list(LabelledClips.actions) and saved["context"] == ["actions", "facts"]

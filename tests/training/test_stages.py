@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training_world import TEXTS, TINY, Clips, tiny
+from training_world import TEXTS, TINY, Clips, LabelledClips, tiny
 
 from vimonet.cli import main
 from vimonet.training import stage_names, stages
@@ -76,6 +76,11 @@ def test_every_stage_reads_the_keys_that_it_declares_and_no_other(
     runs: dict[str, list[tuple[list[str], tuple[Any, ...]]]] = {
         "pretrain-lm": [(rates[:1], (TEXTS,)), ([*rates[:1], parts[0]], (TEXTS,))],
         "motion-tokenizer": [(rates[1:2], (Clips(6),))],
+        "align-tokens": [
+            ([], (LabelledClips(6),)),
+            (parts, (LabelledClips(6),)),
+            ([f"model={aligned_folder}", *rates[1:]], (LabelledClips(6),)),
+        ],
         "align": [([], (Clips(6),)), (parts, (Clips(6),)), ([f"model={aligned_folder}", *keypoints], (Clips(6),))],
         "instruct": [
             (rates, (Clips(6),)),

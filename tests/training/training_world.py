@@ -112,3 +112,14 @@ def pair_record(index: int, split: str) -> Record:
         else (),
         instructions=(turned, denied) if index % 2 else (),
     )
+
+
+class LabelledClips(Clips):
+    """Clips whose label follows the wrist that moves."""
+
+    actions = ("raise the left hand", "walk")
+
+    def __getitem__(self, index: int) -> Any:
+        sample = super().__getitem__(index)
+        left, right = (float(np.abs(np.diff(sample["joints"][:, wrist], axis=0)).sum()) for wrist in (20, 21))
+        return {**sample, "spans": [(self.actions[int(right > left)], 0.0, 99.0)]}

@@ -22,9 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     pose.add_argument("video", metavar="VIDEO", help="MP4, MOV, MKV, WebM, AVI, GIF ...")
     add_flag(pose, "--output", "default: VIDEO's name with .json", metavar="OUT.json")
-    pose.add_argument(
-        "--person", type=int, default=1, metavar="N", help="rank by prominence in view: 1 (default), 2 ..."
-    )
+    add_flag(pose, "--person", default=1)
     pose.add_argument(
         "--estimator",
         metavar="NAME",

@@ -46,6 +46,11 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--no-tokens": {"dest": "leave_out", "help": "leave the tokens of motion and video out of the prompt"},
     "--output": {"help": "write the result here"},
     "--overwrite": {"action": "store_true", "help": "replace a dataset of other settings in --output"},
+    "--person": {
+        "type": int,
+        "metavar": "N",
+        "help": "person to read, of several: 1, 2 ...; of a video by prominence in view",
+    },
     "--retrieval-model": {"metavar": "DIR", "help": "folder of a text-motion encoder (default: the shipped one)"},
     "--seed": {"type": int, "default": 0, "metavar": "N", "help": "seed of every random draw (default: 0)"},
     "--split": {"metavar": "NAME", "help": "split of the dataset"},
@@ -89,7 +94,7 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--format", help="format of the recording")
     group.add_argument("--joint-map", metavar="FILE", help="YAML of lines left_knee: NAME, for joints of unknown names")
     group.add_argument("--size", metavar="WxH", help="size of the picture, if coordinates are fractions of it")
-    group.add_argument("--person", type=int, metavar="N", help="person to read, of several in a file")
+    add_flag(group, "--person")
 
 
 def add_leaving_out(parser: _Group) -> None:

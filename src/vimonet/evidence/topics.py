@@ -260,6 +260,10 @@ def of_question(question: str) -> list[str]:
     if asks("speed"):
         return ["speed"]
     if asks("distance"):
+        if mentions(
+            r"\b(mediolateral|foot placement|between the (feet|ankles)|(step|stride) (length|width))\b", question
+        ):
+            return []  # of the feet from each other
         return ["bend"] if mentions(r"\b(knee~|bend~|lean~)", question) else ["distance"]
     if asks("how many"):
         repeated = mentions(r"\b(times|often|frequent~|reps?|repetitions?|repeated|rounds)\b", question)

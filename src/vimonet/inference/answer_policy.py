@@ -66,6 +66,7 @@ class AnswerPolicy(Protocol):
         clip: MeasuredClip,
         thresholds: Mapping[str, float],
         beside_video: bool = False,
+        reads_facts: bool = False,
     ) -> Decision | None:
         """Decide one answer.
 
@@ -76,6 +77,8 @@ class AnswerPolicy(Protocol):
             thresholds: confidence below which the text is replaced: ``action`` for the name of an action, ``caption``
                 for a sentence about one, ``keypoints_2d`` for any other answer about 2D keypoints.
             beside_video: whether the model read a video as well; then only 3D measurements replace its text.
+            reads_facts: whether the facts are in the model's prompt; then only a clear measurement replaces its text,
+                because it declines by itself.
 
         Returns:
             The decision; None to keep the model's text.
@@ -94,11 +97,14 @@ def calibrated(
     clip: MeasuredClip,
     thresholds: Mapping[str, float],
     beside_video: bool = False,
+    reads_facts: bool = False,
 ) -> Decision | None:
     """Answer by clear measurements, and decline uncertain text; arguments as `AnswerPolicy`."""
     measured = measured_text(question, model_text, clip)
     if measured is not None:
         return Decision(measured, MEASURED)
+    if reads_facts:
+        return _with_events(question, Decision(model_text, ""), clip)
     if beside_video:
         return None
     decision = apply_fallback(question, model_text, confidence, clip, thresholds)

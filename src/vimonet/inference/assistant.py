@@ -302,7 +302,10 @@ class Assistant:
         if clip is None:  # nothing to measure, or several clips of which any could be meant
             return answer
         thresholds, beside = self.config.abstention_thresholds, bool(window.videos)
-        decision = policy(window.question, model_text, confidence, clip, thresholds, beside_video=beside)
+        reads_facts = "facts" in self.config.context
+        decision = policy(
+            window.question, model_text, confidence, clip, thresholds, beside_video=beside, reads_facts=reads_facts
+        )
         return answer if decision is None else replace(answer, text=decision.text, provenance=decision.provenance)
 
     def _generate(self, windows: list[WindowInput], max_new_tokens: int) -> list[tuple[str, float]]:

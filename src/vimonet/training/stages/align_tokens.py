@@ -110,5 +110,5 @@ class TokenTrainer(StageTrainer):
 
 STAGE = Stage(
     run_align_tokens,
-    reads=(*RUN_KEYS, *(key for key in JOINT_KEYS if not key.startswith(("objective", "video")))),
+    reads=(*RUN_KEYS, *(key for key in JOINT_KEYS if not key.startswith("objective"))),
 )
