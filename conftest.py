@@ -13,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Tests ask nano, whether mini is fetched on this machine or not.
 os.environ["VIMONET_MODEL"] = "nano"
+os.environ.pop("VIMONET_CACHE", None)  # tests that need a cache name one
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,8 @@ def train_jointly(
     phrases = tuple(getattr(dataset, "actions", ())) if config.objective.token_phrase_contrastive else ()
     parts = tuple(model.config.context)
     writer = _context_writer(model, processor) if parts else None
-    drop_parts = partial(draw_dropped, parts, config.objective.context_dropout) if parts else None
+    context_dropout = config.objective.context_dropout
+    drop_parts = partial(draw_dropped, parts, context_dropout) if parts else None
     trainer = AnswerTrainer(
         config,
         whole,

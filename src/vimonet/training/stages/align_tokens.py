@@ -110,5 +110,9 @@ class TokenTrainer(StageTrainer):
 
 STAGE = Stage(
     run_align_tokens,
-    reads=(*RUN_KEYS, *(key for key in JOINT_KEYS if not key.startswith("objective"))),
+    reads=(
+        *RUN_KEYS,
+        *(key for key in JOINT_KEYS if not key.startswith(("objective", "optim"))),
+        *("optim.lr.motion_tower", "optim.lr.keypoint_tower", "optim.lr.projectors", "optim.lr.language_model"),
+    ),
 )
