@@ -19,7 +19,7 @@ from vimonet.cli import main
 from vimonet.model import load_video_tower
 from vimonet.model.build import compose
 from vimonet.model.conversion import pretrained_parts
-from vimonet.model.conversion.pretrained_parts import MINI, Part, Source, fetch, is_whole, tensor_digest
+from vimonet.model.conversion.pretrained_parts import MINI_PARTS, Part, Source, fetch, is_whole, tensor_digest
 from vimonet.utils.errors import InputError
 from vimonet.weights import PARTS, part_folder, part_source
 
@@ -198,8 +198,8 @@ def test_a_part_that_is_not_fetched_says_how(cache, tmp_path, capsys):
 
 
 def test_the_parts_of_mini_are_pinned():
-    assert tuple(MINI) == PARTS
-    for one in MINI.values():
+    assert tuple(MINI_PARTS) == PARTS
+    for one in MINI_PARTS.values():
         assert len(one.digest) == 64 and all(
             len(source.sha256) == 64 and "==" in source.package for source in one.sources
         )
@@ -216,7 +216,7 @@ def test_digest_sees_names_types_and_values():
 @pytest.mark.skipif(
     any(
         find_spec(needed) is None
-        for needed in ("gguf", *(source.module for one in MINI.values() for source in one.sources))
+        for needed in ("gguf", *(source.module for one in MINI_PARTS.values() for source in one.sources))
     ),
     reason="the packages of the extra 'mini' are not installed",
 )

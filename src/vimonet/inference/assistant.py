@@ -106,8 +106,9 @@ class Assistant:
         Raises:
             InputError: an unusable question or recording, or a video of which this model reads nothing.
         """
+        options: dict[str, Any] = {"evidence": evidence, "answer_policy": answer_policy}
         builder = self.builder(fps, frames, leave_out)
-        return self._ask(builder, [(question, motion, video)], max_new_tokens, evidence, answer_policy)[0]
+        return self.answer_with(builder, question, motion, video, max_new_tokens=max_new_tokens, **options)
 
     def caption(
         self,

@@ -62,20 +62,23 @@ def joined_spans(spans: Sequence[Recognised], most: int) -> tuple[Recognised, ..
     return tuple(sorted(kept, key=lambda span: span.start))
 
 
-def phrase_embeddings(weight: Tensor, tokenizer: Any, phrases: Sequence[str]) -> Tensor:
+def phrase_tokens(tokenizer: Any, phrases: Sequence[str]) -> list[Tensor]:
+    """Encode action phrases as the token ids of words inside a sentence, int64 [tokens] each."""
+    return [torch.tensor(tokenizer(" " + phrase, add_special_tokens=False)["input_ids"]) for phrase in phrases]
+
+
+def phrase_embeddings(weight: Tensor, tokens: Sequence[Tensor]) -> Tensor:
     """Compute the unit embedding of each phrase from the word embeddings of a language model.
 
     Args:
         weight: word embeddings, [V, H].
-        tokenizer: tokenizer of the language model.
-        phrases: action phrases.
+        tokens: token ids of each phrase, from `phrase_tokens`.
 
     Returns:
         float32 [P, H]: the mean over the words of a phrase, less the mean over phrases, because what all phrases share
         ("the", "with") does not tell them apart.
     """
-    rows = [tokenizer(" " + phrase, add_special_tokens=False)["input_ids"] for phrase in phrases]
-    means = torch.stack([weight[torch.tensor(ids, device=weight.device)].float().mean(0) for ids in rows])
+    means = torch.stack([weight[ids.to(weight.device)].float().mean(0) for ids in tokens])
     return F.normalize(means - means.mean(0), dim=-1)
 
 
@@ -93,7 +96,7 @@ class ActionRecogniser:
         self._projectors = body.translators
         self.phrases = tuple(model.config.action_phrases)
         weight = model.get_input_embeddings().weight.detach()
-        self._embeddings = phrase_embeddings(weight, tokenizer, self.phrases)
+        self._embeddings = phrase_embeddings(weight, phrase_tokens(tokenizer, self.phrases))
         self._seconds = model.config.ratio / FPS
 
     def frozen(self) -> ActionRecogniser:

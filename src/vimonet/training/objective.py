@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vimonet.model import ViMoNetForConditionalGeneration
-from vimonet.model.action_recognition import TEMPERATURE, phrase_embeddings
+from vimonet.model.action_recognition import TEMPERATURE, phrase_embeddings, phrase_tokens
 from vimonet.training.data import ModalityGroup
 from vimonet.training.data.packing import IGNORE
 from vimonet.utils.errors import InputError
@@ -98,7 +98,7 @@ class TokenPhraseLoss:
                 "set projector.kind to linear or mlp."
             )
         self._embeddings = model.get_input_embeddings()
-        self._tokenizer, self._phrases = tokenizer, tuple(phrases)
+        self._phrases = phrase_tokens(tokenizer, phrases)
         self._tokens: dict[str, Tensor] = {}
         translators: Any = model.vimonet.translators
         # PEFT trains a copy of a part that is saved beside the adapters.
@@ -120,7 +120,7 @@ class TokenPhraseLoss:
             labels: ``motion_phrases`` and ``keypoint_phrases``, [N, tokens] indices, -100 without a label.
         """
         weight: Any = self._embeddings.weight
-        phrases = phrase_embeddings(weight.detach(), self._tokenizer, self._phrases)
+        phrases = phrase_embeddings(weight.detach(), self._phrases)
         total = phrases.new_zeros(())
         for name, tokens in self._tokens.items():
             targets = labels.get(f"{name}_phrases")

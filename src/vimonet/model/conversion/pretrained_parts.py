@@ -114,7 +114,7 @@ def fetch(parts: Mapping[str, Part] | None = None, *, progress: bool = False) ->
     """
     from tqdm import tqdm
 
-    parts = MINI if parts is None else parts
+    parts = MINI_PARTS if parts is None else parts
     done = []
     with tqdm(total=len(parts) * len(_STEPS), unit="step", disable=None if progress else True) as bar:
         for index, (name, part) in enumerate(parts.items(), start=1):
@@ -257,7 +257,7 @@ def _unpack_image_tower(files: list[Path], out: Path) -> None:
 
 
 _TIMM = ("timm==1.0.31", "timm")
-MINI = {
+MINI_PARTS = {
     "smollm2-135m-instruct": Part(
         "SmolLM2-135M-Instruct (arXiv 2502.02737) in bfloat16, unpacked from 4 bits, Apache-2.0",
         (
