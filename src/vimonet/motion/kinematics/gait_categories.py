@@ -36,12 +36,21 @@ OTHER_LEG: Final = Threshold(2.0, 2.0, "ratio of the times on either leg", "with
 STRAIGHT_PATH: Final = Threshold(
     0.97, 0.93, "distance of its ends as a share of its length", "an arc of 50 degrees has .97, one of 75 .93"
 )
-CLOSED_PATH: Final = Threshold(0.25, 0.6, "distance of its ends as a share of the farthest", "as RETURNS")
-THIN_PATH: Final = Threshold(0.15, 0.3, "extent across as a share of that along", "a turn takes half a metre")
+CLOSED_PATH: Final = Threshold(
+    0.25, 0.6, "distance between start and end as a share of the farthest point's distance", "as RETURNS"
+)
+THIN_PATH: Final = Threshold(
+    0.15,
+    0.3,
+    "extent across as a share of that along",
+    "there and back on one line is thin; turning round widens it by half a metre",
+)
 ROUND: Final = Threshold(290.0, 200.0, "degrees turned in one sense", "a circle has 360")
 CURVED: Final = Threshold(50.0, 30.0, "degrees turned in one sense", "as TURNED, for the path")
 ONE_SENSE: Final = Threshold(1.25, 1.6, "degrees bent per degree turned", "a curve bends in one sense")
-TURNED_BACK: Final = Threshold(90.0, 90.0, "degrees turned in all", "bends to both sides make up for one another")
+TURNED_BACK: Final = Threshold(
+    90.0, 90.0, "degrees turned in all", "left and right bends of an eight or a zigzag cancel out"
+)
 
 # Moments.
 PAUSE: Final = Threshold(0.6, 0.3, "s of calm", "a shorter halt is the end of a stride or of a swing")
