@@ -27,7 +27,7 @@ FLOORS = (
         "llm",
         "retrieval",
     ),
-    *("vimos", "training", "bench", "cli"),
+    *("vimos", "training", "bench", "page", "serve", "watch", "cli"),
 )
 """Rooms from the ground up: a module imports from its own room and from those before it (docs/architecture.md)."""
 # Model folders hold a file for hub users who have not installed the package: no module of ours.
@@ -90,9 +90,9 @@ TABLES = {"motion/kinematics/categories.py": 700}
 
 
 def test_the_package_stays_small() -> None:
-    assert len(FILES) <= 260
+    assert len(FILES) <= 330
     # 38,700 before the pretrained model, the new formats and the server; a new line has to earn its place.
-    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 48_800
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 62_000
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
