@@ -23,7 +23,6 @@ from vimonet.vimos.annotators.kinematic import (
     from_parts,
     from_picture,
     unknowable,
-    verb_slots,
 )
 from vimonet.vimos.annotators.kinematic.closed_answers import aside
 from vimonet.vimos.annotators.kinematic.declined_questions import declined
@@ -305,13 +304,6 @@ def make_sample(
         happening = {part.action for part in parts}
         questions = [q for q in questions if not contradicts(q, happening)]
         questions += from_parts(parts, rng, pool.others(rng, clip.source), facts)
-        if (
-            len(parts) == 1
-            and facts.repetitions
-            and facts.repetitions.regularity > 0.6
-            and 2 <= facts.repetitions.count <= 12
-        ):
-            questions.append(_count(parts[0].action, facts))
         said = captions or ()
         questions += [Question("caption", "caption", text.lower().rstrip(".") + ".") for text in said]
         questions.append(Question("caption", "caption", caption(parts, facts, rng)))
@@ -329,19 +321,6 @@ def _shown(parts: Sequence[Part], hidden: Sequence[str]) -> bool:
     """Tell whether labels can be trusted though limbs are hidden: gestures need no legs."""
     return not hidden or (
         all("leg" in limb for limb in hidden) and all(kind_of(part.action) == "gesture" for part in parts)
-    )
-
-
-def _count(action: str, facts: Facts) -> Question:
-    repetitions = facts.repetitions
-    assert repetitions is not None
-    return Question(
-        "count",
-        "count",
-        str(repetitions.count),
-        verb_slots(action),
-        (),
-        {"period_s": repetitions.period, "limb": repetitions.limb},
     )
 
 

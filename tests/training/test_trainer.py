@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from training_world import TEXTS, Clips, tiny
 from transformers import TrainerCallback
@@ -284,6 +285,22 @@ def test_lora_is_saved_as_an_adapter_or_merged(
         torch.testing.assert_close(one[name], two[name], rtol=1e-5, atol=1e-6)
     before = ViMoNetForConditionalGeneration.from_pretrained(aligned_folder).state_dict()
     assert any(not torch.equal(two[name], before[name]) for name in before if "q_proj" in name)
+
+
+def test_a_second_run_goes_on_from_an_adapter(aligned_folder: Path, tmp_path: Path) -> None:
+    options = [f"model={aligned_folder}", "lora.rank=2", "optim.lr.language_model=1e-2"]
+    first = run_instruct(tiny(tmp_path / "first", *options, "trainer.steps=2"), Clips())
+    # A second run with a rate next to nothing leaves the weights where the first one ended.
+    still = [f"model={aligned_folder}", "lora.rank=2", "optim.lr.language_model=1e-12", "optim.lr.projectors=1e-12"]
+    second = run_instruct(tiny(tmp_path / "second", *still, f"lora.start={first}", "trainer.steps=1"), Clips())
+    a, b = (load_file(folder / "adapter_model.safetensors") for folder in (first, second))
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match="another rank"):
+        run_instruct(tiny(tmp_path / "c", f"model={aligned_folder}", "lora.rank=3", f"lora.start={first}"), Clips())
+    with pytest.raises(InputError, match="no adapter_model"):
+        run_instruct(tiny(tmp_path / "d", f"model={aligned_folder}", "lora.rank=2", "lora.start=nowhere"), Clips())
 
 
 @pytest.mark.slow

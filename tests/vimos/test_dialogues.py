@@ -9,7 +9,7 @@ import pytest
 from research.vimos_open.synthesis import generate
 from vimonet.vimos.annotators.annotate import questions_of
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
-from vimonet.vimos.dialogues import Chat, dialogues_of
+from vimonet.vimos.dialogues import OTHER_HAND, Chat, dialogues_of
 from vimonet.vimos.types import Part, Question
 
 
@@ -79,3 +79,22 @@ def test_a_clip_has_chats(action: str) -> None:
     assert told == dialogues_of(questions, random.Random(0))
     doing = {answer for chat in told for question, answer in chat if question == "What is he doing?"}
     assert doing <= {"walking", "waving", "falling", "jumping"}
+
+
+def test_a_second_turn_asks_the_same_of_the_other_side_or_of_another_action() -> None:
+    sides = [
+        Question("limb", "limb_moves", answer, {"limb": f"{side} arm"}, YES_NO)
+        for side, answer in (("left", "yes"), ("right", "no"))
+    ]
+    raised = Question("limb", "raised_hand", "left hand", {})
+    for seed in range(8):
+        asked_on = [chat for chat in dialogues_of(sides, random.Random(seed)) if chat[0][1] in ("yes", "no")]
+        ((first, said), (turn, other)) = asked_on[0]
+        assert {said, other} == {"yes", "no"} and ("left" in first.lower()) == (said == "yes") and "arm" not in turn
+        (chat,) = [
+            c for c in dialogues_of([raised], random.Random(seed)) if c[0][1] == "left hand" and c[1][0] in OTHER_HAND
+        ]
+        assert [answer for _, answer in chat] == ["left hand", "no"]
+    acts = [yes_no("walk", "yes"), yes_no("run", "no", detail="the person walks")]
+    answers = [sorted(answer for _, answer in chat) for chat in dialogues_of(acts, random.Random(0))]
+    assert ["no, the person walks", "yes"] in answers

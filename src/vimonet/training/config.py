@@ -150,6 +150,8 @@ class LoraSettings:
     """Dropout on the adapters' input."""
     targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"])
     """Layers that get an adapter."""
+    start: str = ""
+    """Folder of an adapter of the same base model, rank and targets to go on from; empty: begin anew."""
     merge: bool = False
     """Merge the adapter into the weights and save a whole model."""
     quantize: Literal["none", "nf4"] = "none"

@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from vimonet.model import ViMoNetForConditionalGeneration, get_parts, lora_config
+from vimonet.model.weight_files import check_safetensors
 from vimonet.training.config import LearningRates, LoraSettings, TrainingConfig
 from vimonet.utils.errors import InputError
 
@@ -57,7 +58,11 @@ def param_groups(model: Any, rates: LearningRates) -> dict[str, list[nn.Module]]
 
 
 def with_lora(model: ViMoNetForConditionalGeneration, config: TrainingConfig) -> Any:
-    """Add LoRA adapters to `model`; other trained parts are saved with them."""
+    """Add LoRA adapters to `model`, new or those of ``lora.start``; other trained parts are saved with them.
+
+    Raises:
+        InputError: ``lora.start`` holds no adapter, or one of other shapes or layers.
+    """
     from peft import get_peft_model
 
     lora, rates = config.lora, config.optim.lr
@@ -65,10 +70,29 @@ def with_lora(model: ViMoNetForConditionalGeneration, config: TrainingConfig) ->
     rate_of = {"translators": rates.projectors, **vars(rates)}
     settings.modules_to_save = [name for name in get_parts(model) if name != "language_model" and rate_of[name]] or None
     wrapped = get_peft_model(model, settings)
+    if lora.start:
+        _go_on_from(wrapped, Path(lora.start))
     # A relative path would be valid in this working directory only; a hub id stays as it is.
     base = Path(config.model)
     wrapped.peft_config["default"].base_model_name_or_path = str(base.resolve()) if base.is_dir() else config.model
     return wrapped
+
+
+def _go_on_from(wrapped: Any, folder: Path) -> None:
+    """Put the weights of an adapter folder into adapters of the same shape."""
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    file = folder / "adapter_model.safetensors"
+    if not file.is_file():
+        raise InputError(f"lora.start is {folder}, which holds no adapter_model.safetensors: name an adapter's folder.")
+    check_safetensors(file)
+    weights = load_file(file)
+    own = {name: value.shape for name, value in get_peft_model_state_dict(wrapped).items()}
+    if {name: value.shape for name, value in weights.items()} != own:
+        raise InputError(
+            f"lora.start: the adapter in {folder} has other layers or another rank; set lora.* to its own."
+        )
+    set_peft_model_state_dict(wrapped, {name: value.float() for name, value in weights.items()})
 
 
 def quantization(config: TrainingConfig, lora: LoraSettings | None) -> Any:

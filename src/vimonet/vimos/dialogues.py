@@ -9,16 +9,34 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
+from vimonet.language import mirror_text
 from vimonet.vimos.annotators.annotate import VERBS
 from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL
 from vimonet.vimos.annotators.kinematic.declined_questions import constant, no_fall
 from vimonet.vimos.types import DETAIL, Question, spoken
-from vimonet.vimos.wordings import asked_as, read_people
+from vimonet.vimos.wordings import ask, asked_as, read_people
 
 Chat = list[tuple[str, str]]
+
+_SIDED = ("limb_moves", "joint_angle", "range_of_motion", "fact_yes_no", "hand_height", "knee_straight", "arm_straight")
+"""Forms that can be asked of the left and of the right."""
+_THE_OTHER = (
+    *("and the other one?", "what about the other side?", "and the {side} one?", "and the {side}?", "the {side} one?"),
+    *("same question for the {side}", "now the {side} one", "how about the other?", "and on the {side}?", "the other?"),
+    *("ok, and the opposite side?", "What is it for the {side} side?", "and {side}?"),
+)
+OTHER_HAND = (
+    *("and the other hand?", "the other one too?", "does the other hand go up as well?", "and the other arm?"),
+    *("is the other hand raised too?", "other hand as well?", "What about the other hand?", "both of them?"),
+)
+_AND_THAT = (
+    *("and {doing}?", "{doing}, then?", "what about {doing}?", "or rather {doing}?", "or does he {do}?", "so {doing}?"),
+    *("is it {doing}?", "And does she {do}?", "then it's {doing}, right?", "how about {doing}?", "not {doing}?"),
+)
+"""Second turns: the same question about the other side, the other hand, another action."""
 
 _PASSING = frozenset(
     ("the", "a", "an", "to", "in", "on", "of", "and", "with", "do", "something", "someone", "up", "down")
@@ -103,8 +121,40 @@ def dialogues_of(questions: Sequence[Question], rng: random.Random) -> list[Chat
         chat, told = _answered(turns, refers, by_form, rng)
         if len(chat) > 1:
             ranked.append((rng.random() ** (1.0 / (0.2 + told)), chat))
+    ranked += [(rng.random() ** (1.0 / (0.2 + len(chat))), chat) for chat in _asked_on(by_form, rng)]
     ranked.sort(key=lambda item: -item[0])
     return [chat for _, chat in ranked]
+
+
+def _asked_on(by_form: Mapping[str, list[Question]], rng: random.Random) -> Iterator[Chat]:
+    """Ask a question, and then the same of the other side, of the other hand, or of another action, in few words."""
+    sided = [q for form in _SIDED for q in by_form.get(form, ())]
+    pairs = [(a, b) for a in sided for b in sided if a.form == b.form and _across(a) == b.slots != a.slots]
+    if pairs:
+        first, second = rng.choice(pairs)
+        side = "left" if "left" in " ".join(second.slots.values()) else "right"
+        turn = rng.choice(_THE_OTHER).format(side=side)
+        yield [_turn(first, rng), (turn, spoken(second.answer, second.evidence))]
+    for question in by_form.get("raised_hand", ()):
+        if question.answer.split(" ")[0] in ("left", "right", "both"):
+            other = "yes" if question.answer.startswith("both") else "no"
+            yield [_turn(question, rng), (rng.choice(OTHER_HAND), other)]
+    checked = [q for form in ("yes_no", "near_yes_no") for q in by_form.get(form, ())]
+    yes, no = ([q for q in checked if q.answer == answer] for answer in ("yes", "no"))
+    if yes and no:
+        asked = [rng.choice(yes), rng.choice(no)]
+        rng.shuffle(asked)
+        turn = rng.choice(_AND_THAT).format(**asked[1].slots)
+        yield [_turn(asked[0], rng), (turn, spoken(asked[1].answer, asked[1].evidence))]
+
+
+def _across(question: Question) -> dict[str, str]:
+    return {key: mirror_text(text) for key, text in question.slots.items()}
+
+
+def _turn(question: Question, rng: random.Random) -> tuple[str, str]:
+    text = ask(question.form, rng, people=rng.random() < 0.5, **question.slots)
+    return text, spoken(question.answer, question.evidence)
 
 
 @cache

@@ -29,6 +29,17 @@ _LEADS = (
     *("In the motion, ", "Can you say: ", "Watch the movement. ", "I would like to know: ", "Based on the motion, "),
 )
 
+_GREETINGS = (
+    *("hi! ", "hey, ", "ok so ", "quick question: ", "hello, ", "sorry, ", "so ", "right, ", "well, ", "one more: "),
+    *("um, ", "please: ", "for my notes: ", "good morning. ", "now, "),
+)
+_THANKS = (
+    *(" pls", " please", " thanks", " thank you", " short answer", " in a few words please", " I can't see it", "??"),
+    *(" just curious", " asking for the report", " be brief", " if you can tell"),
+)
+_YES_OR_NO = (" yes or no?", " just yes or no", " y/n", " or not?", " or what?", " (yes/no)", " tell me yes or no")
+"""What people put before and after a question."""
+
 _SMALL = frozenset(
     ("the", "a", "is", "does", "do", "of", "in", "to", "this", "here", "there", "it", "that", "any", "at")
 )
@@ -142,7 +153,10 @@ def ask(
         text = text[:1].upper() + text[1:]
     if plain or register in _AS_IT_IS:
         return text
-    return _as_typed(text, rng) if register is None else _as_people_type(text, register, rng)
+    if register is None:
+        return _as_typed(text, rng)
+    closed = form.endswith("yes_no") or form in ("fact_check", "limb_moves", "at_beginning", "at_end")
+    return _as_people_type(text, register, rng, closed)
 
 
 def _as_typed(text: str, rng: random.Random) -> str:
@@ -155,11 +169,16 @@ def _as_typed(text: str, rng: random.Random) -> str:
     return text
 
 
-def _as_people_type(text: str, register: str, rng: random.Random) -> str:
-    """Perturb a wording of people less: a lead-in if it reads well, no question mark, other case, a typing error."""
+def _as_people_type(text: str, register: str, rng: random.Random, closed: bool) -> str:
+    """Perturb a wording of people less: what stands around a question, no question mark, other case, a typing error."""
     if register in _LED and text.endswith("?") and text.split(maxsplit=1)[0].lower() in _OPENERS and rng.random() < 0.1:
         text = _led(text, rng)
-    return _slipped(text, rng)
+    if rng.random() < 0.08:
+        text = rng.choice(_GREETINGS) + text[:1].lower() + text[1:]
+    text = _slipped(text, rng)
+    if rng.random() < 0.1:
+        text += rng.choice(_YES_OR_NO if closed and rng.random() < 0.7 else _THANKS)
+    return text
 
 
 def _led(text: str, rng: random.Random) -> str:

@@ -270,6 +270,7 @@ AFTER_START: Final = Threshold(
 WHOLE_EVENT: Final = Threshold(
     0.1, 0.1, "s from the clip's edge", "two frames inside the clip show both ends of an event"
 )
+ONE_EVENT: Final = Threshold(6.0, 6.0, "s of the clip", "a longer clip may hold a movement twice without a rhythm")
 BRIEF_EVENT: Final = Threshold(0.5, 0.5, "share of the time", "a longer event does not happen in one third of the clip")
 NEAR_THIRD: Final = Threshold(
     0.07, 0.07, "share of the time from the limit of two thirds", "a 15th of the clip either way"

@@ -181,18 +181,18 @@ _FLIPPED = {"before": "after", "after": "before", "yes": "no", "no": "yes"}
 
 
 def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
-    """Find the twin of a question, at most one: its two actions exchanged, or left and right exchanged."""
+    """Find the twin of a question, at most one: actions or sides exchanged, or another action with the other answer."""
     form, answer, words, closed, _ = question
     if isinstance(words, str):
         return []
     if form in ("order", "order_yes_no") and answer in _FLIPPED:
         return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed, "")]
-    if form == "near_yes_no":
-        return [twin for twin in asked if twin[0] == form and twin[1] != answer][:1]
     if form in _BY_SUBJECT:
         other = {key: mirror_text(text) for key, text in words.items()}
         if other != words:
             return [twin for twin in asked if twin[0] == form and twin[2] == other][:1]
+    if form in ("yes_no", "near_yes_no"):
+        return [twin for twin in asked if twin[0] in ("yes_no", "near_yes_no") and twin[1] != answer][:1]
     if form in _ENDS:
         return _other_end(form, answer, closed, asked)
     return []

@@ -77,6 +77,11 @@ _HELD = {
 }
 _BLOWS = ("punch", "kick", "box", "strike", "slash", "fight", "do a spinning kick", "slap", "stab", "swing a sword")
 _MOST_PAIRS = 3
+_ONCE = (
+    *("bow", "kick", "throw", "raise", "sit down", "stand up", "get up", "fall", "pick", "put", "catch", "squat"),
+    *("pitch", "serve", "shoot", "slap", "lie down", "kneel", "crouch", "jump", "bend", "swing a", "turn", "curtsy"),
+)
+"""Beginnings of actions that are over when they are done; a short recording without repetition holds one."""
 
 
 def told(parts: Sequence[Part]) -> str:
@@ -101,6 +106,7 @@ def from_labels(parts: Sequence[Part], facts: Facts | None, rng: random.Random) 
     yield from _premises(parts, absent, rng, evidence)
     yield from _in_time(parts, facts, rng, evidence)
     yield from _told(parts, facts, evidence)
+    yield from _counted(parts, absent, facts, rng, evidence)
     if len({part.action for part in parts}) == 1:
         yield from _kinds(parts, rng, evidence)
 
@@ -176,6 +182,23 @@ def _in_time(
     if c.LONGER_ACTION.decide(most / max(next_most, 1e-9)) and c.LONGER_BY.decide(most - next_most):
         detail = _detailed(evidence, about(halves(most), "second"))
         yield Question("order", "takes_longest", longest, {}, (), detail)
+
+
+def _counted(
+    parts: Sequence[Part], absent: list[str], facts: Facts | None, rng: random.Random, evidence: dict[str, Any]
+) -> Iterator[Question]:
+    """Ask how often the one labelled action is done, and how often one that is absent is."""
+    if facts is None or len(parts) > 1:
+        return
+    again, action = facts.repetitions, parts[0].action
+    if again is None:
+        if action.startswith(_ONCE) and c.ONE_EVENT.decide(facts.duration) is False:
+            yield Question("count", "count", "1", verb_slots(action), (), evidence)
+    elif c.REPEATS.decide(again.regularity) and again.count > 1:
+        found = {**evidence, "period_s": again.period, "limb": again.limb}
+        yield Question("count", "count", str(again.count), verb_slots(action), (), found)
+    if absent and rng.random() < 0.25:
+        yield Question("count", "count", "0", verb_slots(rng.choice(absent)), (), _detailed(evidence, told(parts)))
 
 
 def _second(time: float) -> str:
