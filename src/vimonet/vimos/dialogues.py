@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from vimonet.language import mirror_text
 from vimonet.vimos.annotators.annotate import VERBS
@@ -153,7 +154,8 @@ def _across(question: Question) -> dict[str, str]:
 
 
 def _turn(question: Question, rng: random.Random) -> tuple[str, str]:
-    text = ask(question.form, rng, people=rng.random() < 0.5, **question.slots)
+    slots: Mapping[str, Any] = question.slots
+    text = ask(question.form, rng, people=rng.random() < 0.5, **slots)
     return text, spoken(question.answer, question.evidence)
 
 
