@@ -1,0 +1,1 @@
+"""Serve answers about movement over HTTP."""
