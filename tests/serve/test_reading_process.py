@@ -152,6 +152,15 @@ def test_archives_and_pictures_are_refused_by_what_they_say_of_themselves(readin
     Image.new("L", (6000, 6000)).save(large := io.BytesIO(), "PNG")
     with pytest.raises(InputError, match="6000x6000 pixels; this server reads up to 8"):
         reading.frames("large.png", large.getvalue())
+    Image.new("L", (1, 1)).save(gif := io.BytesIO(), "GIF")
+    whole = bytearray(gif.getvalue())
+    picture = whole.index(b",") + 5
+    whole[6:10] = whole[picture : picture + 4] = (16_000).to_bytes(2, "little") * 2
+    begun = time.monotonic()
+    for read in (reading.read, reading.frames):
+        with pytest.raises(InputError, match="16000x16000 pixels"):
+            read("large.gif", bytes(whole))
+    assert time.monotonic() - begun < 1.5  # nothing is decoded
     Image.new("RGB", (64, 48), (200, 10, 10)).save(small := io.BytesIO(), "PNG")
     frames = reading.frames("small.png", small.getvalue())
     assert frames.images.shape == (1, 48, 64, 3) and tuple(frames.images[0, 0, 0]) == (200, 10, 10)

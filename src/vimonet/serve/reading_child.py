@@ -27,6 +27,7 @@ from vimonet.motion import load
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames, is_video, probe, read
+from vimonet.video.container import opened
 
 _MOST_HEADER: Final = 8 << 20
 _IMAGES: Final = ("PNG", "JPEG", "WEBP", "BMP")
@@ -101,9 +102,9 @@ def reply(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[byt
     name, wanted, options = header["name"], header["wanted"], header["options"]
     _check_archive(name, data, header["unpacked"])
     if is_video(data):
-        info = probe(data)
-        _check_pixels(name, info.size, header["megapixels"])
-        _check_duration(name, info.duration, header["duration"])
+        with opened(data) as (_, stream):  # by its header, before a picture is decoded
+            _check_pixels(name, (stream.codec_context.width, stream.codec_context.height), header["megapixels"])
+        _check_duration(name, probe(data).duration, header["duration"])
     if wanted == "frames":
         frames = read(data, **options) if is_video(data) else _image(name, data, header["megapixels"])
         about = {"duration": frames.duration, "notes": frames.notes, "info": frames.info and asdict(frames.info)}
