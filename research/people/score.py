@@ -26,7 +26,7 @@ import numpy as np
 from vimonet.language import declines, normalise_question
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
-from vimonet.utils.statistics import bootstrap_interval
+from vimonet.utils.statistics import bootstrap_interval, expected_calibration_error
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
 KINDS = ("yesno", "action", "side", "direction", "count", "order", "value", "decline")
@@ -215,7 +215,10 @@ def ask(
             asked = [(question["question"], motion) for question, motion in zip(part, shown, strict=True)]
             answers = assistant.ask_batch(asked, answer_policy=policy, leave_out=leave_out)
             rows += [
-                {"id": question["id"], "condition": condition, "question": question["question"], "text": answer.text}
+                {
+                    **{"id": question["id"], "condition": condition, "question": question["question"]},
+                    **{"text": answer.text, "confidence": round(float(answer.confidence), 4)},
+                }
                 for question, answer in zip(part, answers, strict=True)
             ]
             print(f"{condition}: {start + len(part)} of {len(questions)}", file=sys.stderr)
@@ -245,7 +248,20 @@ def table(questions: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -
         torn = sum(contradicts_itself(triple) for triple in whole)
         right = sum(all(is_right(question, text) for question, text in triple) for triple in whole)
         lines += ["", f"Triples: {torn} of {len(whole)} contradict themselves; {right} are right in all three answers."]
+    stated = {row["id"]: row["confidence"] for row in rows if row.get("condition", "motion") == "motion" and "confidence" in row}
+    if stated:
+        lines.append(_trust([(stated[q["id"]], float(is_right(q, main[q["id"]]))) for q in asked]))
     return "\n".join(lines)
+
+
+def _trust(answers: Sequence[tuple[float, float]]) -> str:
+    """Say how far stated confidences can be trusted: the calibration error, and the share right in every fifth."""
+    stated, right = zip(*sorted(answers), strict=True)
+    error = expected_calibration_error(stated, right)
+    fifths = [float(np.mean(part)) for part in np.array_split(np.array(right), 5)]
+    sure = [r for c, r in answers if c >= 0.7]
+    wrong = f"{_two(1 - np.mean(sure))} of the {len(sure)} answers of confidence .7 or more are wrong" if sure else ""
+    return f"Calibration error {error.ece:.3f}; right by fifth of confidence: {' '.join(map(_two, fifths))}; {wrong}."
 
 
 def _cells(

@@ -108,3 +108,9 @@ def test_a_file_of_predictions_is_scored(tmp_path: Path, capsys: pytest.CaptureF
     assert score.main([str(path)]) == 0
     told = capsys.readouterr().out
     assert "| all | 475 | 1.00" in told and "0 of 25 contradict themselves; 25 are right" in told
+
+
+def test_confidence_is_held_against_what_is_right() -> None:
+    said = score._trust([(0.9, 1.0), (0.9, 1.0), (0.8, 0.0), (0.2, 0.0), (0.1, 0.0)])
+    assert "right by fifth of confidence: .00 .00 .00 1.00 1.00" in said
+    assert ".33 of the 3 answers of confidence .7 or more are wrong" in said
