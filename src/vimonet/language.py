@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 _WORDS = (
@@ -261,20 +260,28 @@ def without_repeats(answer: str) -> str:
     return _THEN.join(kept) + answer[len(text) :]
 
 
-def growing_without_repeats(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield the text of a stream without repeats; hold a part back until it is known to be new."""
-    text = given = ""
-    for piece in pieces:
-        text = (text + piece).lstrip()
-        head, then, _ = text.rpartition(_THEN)
-        # The first part is yielded as it grows, except a full stop and a comma that may become ", then ".
-        safe = without_repeats(head) if then else _certain_part(text)
-        if safe.startswith(given) and len(safe) > len(given):
-            yield safe[len(given) :]
-            given = safe
-    whole = without_repeats(text.strip())
-    if len(whole) > len(given):
-        yield whole[len(given) :]
+class GrowingText:
+    """Give on the text of a stream without repeats; hold a part back until it is known to be new."""
+
+    def __init__(self) -> None:
+        self._text = self.given = ""
+
+    def add(self, piece: str) -> str:
+        """Take in a piece, and return what is certain now and was not before."""
+        self._text = (self._text + piece).lstrip()
+        head, then, _ = self._text.rpartition(_THEN)
+        # The first part is given as it grows, except a full stop and a comma that may become ", then ".
+        return self._grown(without_repeats(head) if then else _certain_part(self._text))
+
+    def rest(self) -> str:
+        """Return what is left at the end."""
+        return self._grown(without_repeats(self._text.strip()))
+
+    def _grown(self, text: str) -> str:
+        if not text.startswith(self.given):
+            return ""
+        new, self.given = text[len(self.given) :], text
+        return new
 
 
 def _certain_part(text: str) -> str:

@@ -29,6 +29,7 @@ examples:
   vimonet search "someone waves with the left hand" --index clips.index
   vimonet data build folder --root clips/ -o my-vimos
   vimonet bench run --dataset my-vimos -o runs/bench
+  vimonet serve
 
 Recordings: BVH (.bvh), glTF (.glb), ASF/AMC (.amc), AMASS, HumanML3D, SMPL and joint arrays (.npz, .npy, .pt),
 keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D (.skeleton), video (.mp4, .mov, .mkv
@@ -39,7 +40,7 @@ keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D 
 _COMMANDS = {
     **{name: name for name in ("ask", "chat", "caption", "pose", "inspect")},
     **{"render": "inspect", "index": "search", "search": "search"},
-    **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch", "demo")},
+    **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch", "serve", "demo")},
 }
 """Command -> the file here that adds it, in the order of the help."""
 

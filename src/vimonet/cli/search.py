@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
     search = commands.add_parser("search", help="find moments in indexed recordings by a sentence")
     search.add_argument("text", metavar="TEXT", help='sentence such as "someone waves with the left hand"')
-    search.add_argument("--index", required=True, metavar="INDEX", help="file that 'vimonet index' wrote")
+    add_flag(search, "--index", required=True)
     search.add_argument("-k", type=int, default=10, metavar="N", help="number of hits (default: %(default)s)")
     add_flag(search, "--retrieval-model", "it must be the one that made the index")
     add_flag(search, "--json", "one object per hit")

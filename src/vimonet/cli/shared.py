@@ -30,6 +30,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--dataset": {"metavar": "DIR", "help": "dataset to ask: VIMOS, MVBench, BABEL-QA or HuMMan-QA"},
     "--device": {"help": "device of the model: cpu, cuda, cuda:1 ... (default: cpu)"},
     "--frames": {"type": int, "metavar": "N", "help": "key frames of a video"},
+    "--index": {"metavar": "INDEX", "help": "file that 'vimonet index' wrote"},
     "--json": {"action": "store_true", "help": "print JSON on standard output"},
     "--llm-model": {"metavar": "NAME", "help": "name of the language model at --base-url"},
     "--model": {

@@ -126,6 +126,21 @@ def policy_of(name: str) -> AnswerPolicy:
     return POLICIES[name]
 
 
+def keeps_words(
+    policy: AnswerPolicy, question: str, clip: MeasuredClip, *, beside_video: bool = False, reads_facts: bool = False
+) -> bool:
+    """Test whether a policy lets every answer to a question begin with the model's words; arguments as `AnswerPolicy`.
+
+    Without a measurement that decides the question, `calibrated` changes the words of a model that reads the facts, or
+    that read a video as well, in no other way than by adding a fall at their end.
+    """
+    if policy is raw:
+        return True
+    if clip.motion.dimensions == 3 and measured_answer(question, clip.facts) is not None:
+        return False
+    return reads_facts or beside_video
+
+
 def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | None:
     """Answer a question by a clear 3D measurement; None if no measurement decides it, or if the text agrees."""
     if clip.motion.dimensions != 3 or (measured := measured_answer(question, clip.facts)) is None:

@@ -19,7 +19,7 @@ Notable choices:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
-from vimonet.inference.answer_policy import AnswerPolicy, policy_of, raw
+from vimonet.inference.answer_policy import AnswerPolicy, keeps_words, policy_of
 from vimonet.inference.conversation import Chat
-from vimonet.inference.shared_prefix import with_shared_prefix
+from vimonet.inference.generating import generate, is_end
+from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
-from vimonet.language import growing_without_repeats, without_repeats
 from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.hub import load_pretrained
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
@@ -42,8 +42,6 @@ from vimonet.weights import model_source
 
 if TYPE_CHECKING:
     from vimonet.inference.attention import TemporalAttention
-
-_BATCH = 32
 
 
 class Assistant:
@@ -188,18 +186,57 @@ class Assistant:
         evidence: bool,
         answer_policy: str | None,
     ) -> list[Answer]:
+        policy_of(answer_policy or self.config.answer_policy)
+        windows = [self.windows(builder, question, *clips) for question, *clips in asked]
+        options: dict[str, Any] = {"evidence": evidence, "answer_policy": answer_policy}
+        return self.answer_windows(windows, max_new_tokens=max_new_tokens, **options)
+
+    def windows(self, builder: InputBuilder, question: str, motion: Any = None, video: Any = None) -> list[WindowInput]:
+        """Build the prompts of one question, for `answer_windows`; arguments and errors as in `ask`."""
+        return builder.windows(self._check_question(question), motion, video)
+
+    def answer_windows(
+        self,
+        asked: Sequence[Sequence[WindowInput]],
+        *,
+        max_new_tokens: int | None = None,
+        evidence: bool = False,
+        answer_policy: str | None = None,
+        listeners: Sequence[Sequence[Listener]] | None = None,
+    ) -> list[Answer]:
+        """Answer questions whose prompts are built, in order, in batches.
+
+        Args:
+            asked: the prompts of each question, from `windows`.
+            listeners: one per prompt, who follow the generation; None for none.
+            max_new_tokens, evidence, answer_policy: as in `ask`.
+
+        Raises:
+            InputError: `max_new_tokens` is below 1, or an unknown policy.
+        """
         if max_new_tokens is None:
             max_new_tokens = self._longest
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens is {max_new_tokens}; an answer needs at least 1.")
         policy = policy_of(answer_policy or self.config.answer_policy)
-        windows = [builder.windows(self._check_question(question), *clips) for question, *clips in asked]
-        generated = iter(self._generate([window for group in windows for window in group], max_new_tokens))
+        following = None if listeners is None else [one for group in listeners for one in group]
+        flat = [window for group in asked for window in group]
+        generated = iter(generate(self, flat, max_new_tokens, following))
         answers = []
-        for group in windows:
+        for group in asked:
             parts = [replace(self._decide(policy, window, *next(generated)), all_evidence=evidence) for window in group]
             answers.append(parts[0] if len(parts) == 1 else join_windows(parts, group[0].recording))
         return answers
+
+    def keeps_words(self, windows: Sequence[WindowInput], answer_policy: str | None = None) -> bool:
+        """Test whether the answer certainly begins with the model's words, so that they can be shown as they come."""
+        if len(windows) != 1:
+            return False
+        (one,), policy = windows, policy_of(answer_policy or self.config.answer_policy)
+        if one.clip is None:
+            return True
+        reads_facts = "facts" in self.config.context
+        return keeps_words(policy, one.question, one.clip, beside_video=bool(one.videos), reads_facts=reads_facts)
 
     def stream(
         self,
@@ -214,14 +251,18 @@ class Assistant:
     ) -> Iterator[str]:
         """Yield the text of `ask` in pieces; arguments as there.
 
-        With the ``raw`` policy and one window, words come as the model generates them. Otherwise the whole answer is
-        decided first.
+        Words come as the model generates them where the policy cannot change them (`keeps_words`). Otherwise the whole
+        answer is decided first.
         """
-        builder = self.builder(fps, frames)
-        windows = builder.windows(self._check_question(question), motion, video)
-        if policy_of(answer_policy or self.config.answer_policy) is raw and len(windows) == 1:
-            return growing_without_repeats(self._tokens(windows[0], max_new_tokens or self._longest))
-        return pieces(self._ask(builder, [(question, motion, video)], max_new_tokens, False, answer_policy)[0].text)
+        windows = self.windows(self.builder(fps, frames), question, motion, video)
+        options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "answer_policy": answer_policy}
+        if not self.keeps_words(windows, answer_policy):
+            return pieces(self.answer_windows([windows], **options)[0].text)
+
+        def generate(on_text: Callable[[str], None]) -> str:
+            return self.answer_windows([windows], listeners=[[Listener(on_text)]], **options)[0].text
+
+        return stream_of(generate)
 
     def attention(
         self,
@@ -255,7 +296,7 @@ class Assistant:
                 ]
                 weights = self.model(**inputs, logits_to_keep=1).projector_attentions
             tokens = tokens[inputs["input_ids"].shape[1] :]
-            answer = tokens[~self._is_end(tokens)]
+            answer = tokens[~is_end(self, tokens)]
             found += projector_attention(weights, inputs, self.config.ratio, window.start)
             if len(answer):
                 found += answer_attention(self.model, self.processor, inputs, answer, window.start)
@@ -309,72 +350,9 @@ class Assistant:
         )
         return answer if decision is None else replace(answer, text=decision.text, provenance=decision.provenance)
 
-    def _generate(self, windows: list[WindowInput], max_new_tokens: int) -> list[tuple[str, float]]:
-        """Generate greedy answers with confidences, in order; clips of similar length share a batch."""
-        results: dict[int, tuple[str, float]] = {}
-        if self.config.context:
-            for chosen in _same_prompt(windows):
-                inputs = with_shared_prefix(self.model, self.prepare_inputs([windows[i] for i in chosen]))
-                results.update(zip(chosen, self._generate_batch(inputs, max_new_tokens), strict=True))
-            return [results[i] for i in range(len(windows))]
-        order = sorted(range(len(windows)), key=lambda i: windows[i].size)
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            inputs = self.prepare_inputs([windows[i] for i in chosen])
-            results.update(zip(chosen, self._generate_batch(inputs, max_new_tokens), strict=True))
-        return [results[i] for i in range(len(windows))]
-
-    def _tokens(self, window: WindowInput, max_new_tokens: int) -> Iterator[str]:
-        """Yield the text of the model's tokens as they are generated."""
-        from threading import Thread
-
-        from transformers import TextIteratorStreamer
-
-        streamer = TextIteratorStreamer(
-            self.processor.tokenizer, skip_prompt=True, skip_special_tokens=True, timeout=120
-        )
-        arguments = {**self.prepare_inputs([window]), "max_new_tokens": max_new_tokens, "do_sample": False}
-        worker = Thread(target=self.model.generate, kwargs={**arguments, "streamer": streamer}, daemon=True)
-        worker.start()
-        yield from streamer
-        worker.join()
-
-    @torch.inference_mode()
-    def _generate_batch(self, inputs: dict[str, torch.Tensor], max_new_tokens: int) -> list[tuple[str, float]]:
-        output = self.model.generate(
-            **inputs, max_new_tokens=max_new_tokens, do_sample=False, return_dict_in_generate=True, output_logits=True
-        )
-        tokens = output.sequences[:, inputs["input_ids"].shape[1] :]  # [B, S]
-        logits = torch.stack(output.logits, dim=1).float() / self.config.confidence_temperature  # [B, S, V]
-        probabilities = logits.softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
-        ended = self._is_end(tokens)
-        results = []
-        for row in range(len(tokens)):
-            stops = torch.nonzero(ended[row]).flatten()
-            length = int(stops[0]) if len(stops) else tokens.shape[1]
-            # An empty answer has the probability of its end token.
-            confidence = float(probabilities[row, : max(length, 1)].mean())
-            text = self.processor.decode(tokens[row, :length], skip_special_tokens=True).strip()
-            results.append((without_repeats(text), confidence))
-        return results
-
-    def _is_end(self, tokens: torch.Tensor) -> torch.Tensor:
-        ends = self.model.generation_config.eos_token_id
-        ends = [ends] if isinstance(ends, int) else list(ends or [self.processor.tokenizer.eos_token_id])
-        return torch.isin(tokens, torch.tensor(ends, device=tokens.device))
-
     def _check_question(self, question: str) -> str:
         """Normalise and check a question."""
         return check_question(self.processor.normalise_question(check_question(question)))
-
-
-def _same_prompt(windows: list[WindowInput]) -> list[list[int]]:
-    """Group the indices of windows whose prompts differ in the question alone, at most `_BATCH` a group."""
-    groups: dict[Any, list[int]] = {}
-    for i, window in enumerate(windows):
-        clips = tuple(id(clip) for clip in (*window.motions, *window.videos))
-        groups.setdefault((clips, window.context, window.tokens, window.history), []).append(i)
-    return [group[a : a + _BATCH] for group in groups.values() for a in range(0, len(group), _BATCH)]
 
 
 def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Assistant:

@@ -1,0 +1,93 @@
+"""Answer about one recording without a chat: facts, caption, keypoints, the page's document; and search."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from vimonet.motion import recording_info
+from vimonet.motion.kinematics import measure
+from vimonet.serve.api_types import SearchRequest
+from vimonet.serve.attachments import Attachment
+from vimonet.serve.model_worker import Question
+from vimonet.serve.server_errors import ApiError, PlainJSON
+from vimonet.serve.serving import Server, Serving, read_motion, recording_of
+
+router = APIRouter(tags=["movement"])
+
+
+@router.post("/v1/motion/facts")
+async def facts(request: Request, server: Serving) -> PlainJSON:
+    """Measure a recording: how it was read, every fact with its unit, and the facts in words."""
+    attachment = await recording_of(request)
+    motion = await read_motion(server, attachment)
+    found = await server.reading.work(lambda: measure(motion))
+    _answered(server, attachment)
+    described = {**recording_info(motion), "facts": found.to_dict(), "lines": found.lines()}
+    return PlainJSON({"object": "motion.facts", **described})
+
+
+@router.post("/v1/motion/caption")
+async def caption(request: Request, server: Serving) -> PlainJSON:
+    """Describe a recording in a sentence, with confidence and times."""
+    attachment = await recording_of(request)
+    assistant = server.worker.assistant
+    motion = await read_motion(server, attachment)
+    clips = (hashlib.sha256(attachment.data).hexdigest() + repr(sorted(attachment.options.items())),)
+    question = Question(assistant.config.caption_question, clips, (motion,), max_new_tokens=64)
+    done = await asyncio.wrap_future(server.worker.submit(question))
+    _answered(server, attachment)
+    usage = {"prompt_tokens": done.prompt_tokens, "completion_tokens": done.tokens}
+    usage["total_tokens"] = sum(usage.values())
+    about = {"model": assistant.name, **done.record, "notes": list(motion.notes), "usage": usage}
+    return PlainJSON({"object": "motion.caption", **about})
+
+
+@router.post("/v1/motion/document")
+async def document(request: Request, server: Serving) -> PlainJSON:
+    """Write a recording as the document that the page shows."""
+    write_document: Any = importlib.import_module("vimonet.page.document").write_document
+    attachment = await recording_of(request)
+    motion = await read_motion(server, attachment)
+    written = await server.reading.work(lambda: write_document(motion, model=server.worker.name))
+    _answered(server, attachment)
+    return PlainJSON(written)
+
+
+@router.post("/v1/pose")
+async def pose(request: Request, server: Serving) -> PlainJSON:
+    """Estimate the keypoints of one person in a video, frame by frame."""
+    attachment = await recording_of(request)
+    if not attachment.is_video:
+        raise ApiError(400, f"{attachment.name}: this is no video; keypoints are estimated in videos.", "not_a_video")
+    options = {key: value for key, value in attachment.options.items() if key == "person"}
+    found = await server.reading.poses(attachment.name, attachment.data, **options)
+    _answered(server, attachment)
+    return PlainJSON({"object": "pose", **found})
+
+
+@router.post("/v1/search")
+async def search(asked: SearchRequest, server: Serving) -> PlainJSON:
+    """Find moments in the recordings of this server's index by a sentence."""
+    index = server.index
+    if index is None:
+        raise ApiError(404, "this server has no index; start it with --index.", "no_index")
+    if asked.k > server.limits.hits:
+        raise ApiError(400, f"k: at most {server.limits.hits} hits are given.", "invalid_value", param="k")
+    hits = await asyncio.wrap_future(server.worker.call(lambda: index.search(asked.query, asked.k)))
+    return PlainJSON({"object": "list", "data": [_hit(hit.to_dict(), index.root) for hit in hits]})
+
+
+def _hit(hit: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Describe a hit by its path below the indexed folder: where that lies is the server's own business."""
+    return {"object": "search.hit", **hit, "path": Path(hit["path"]).relative_to(root).as_posix()}
+
+
+def _answered(server: Server, attachment: Attachment) -> None:
+    if attachment.upload is not None:
+        server.uploads.answered(attachment.upload)

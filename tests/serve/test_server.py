@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+from serve_world import chat, data_url, form, live, motion_part, sample, text
+
+from vimonet.inference.assistant import load
+from vimonet.motion import load as load_motion
+from vimonet.motion.kinematics import measure
+from vimonet.samples import sample_path
+
+
+@pytest.fixture(scope="module")
+def server():
+    with live(lambda: load("nano")) as there:
+        yield there
+
+
+def test_health_is_apart_from_readiness(server):
+    assert server.get("/healthz").json == {"status": "alive"}
+    assert server.get("/readyz").json == {"status": "ready"}
+
+
+def test_the_model_is_listed(server):
+    listed = server.get("/v1/models").json
+    assert [one["id"] for one in listed["data"]] == ["nano"] and listed["object"] == "list"
+    assert server.get("/v1/models/nano").json["object"] == "model"
+    assert server.get("/v1/models/gpt").error["code"] == "model_not_found"
+
+
+def test_a_chat_answers_as_ask_does(server):
+    asked = "Which way does the person turn?"
+    reply = server.post("/v1/chat/completions", chat(motion_part("turn_left"), text(asked)))
+    assert reply.status == 200, reply.body
+    answer = load("nano").ask(asked, load_motion(sample_path("turn_left")), evidence=True)
+    said = reply.json
+    assert said["choices"][0]["message"]["content"] == answer.text
+    assert said["choices"][0]["finish_reason"] == "stop"
+    assert {key: said["vimonet"][key] for key in answer.to_dict()} == answer.to_dict()
+    assert said["vimonet"]["evidence"] and said["vimonet"]["provenance"] in ("model", "measured")
+    assert said["usage"]["total_tokens"] == said["usage"]["prompt_tokens"] + said["usage"]["completion_tokens"] > 0
+    assert said["vimonet"]["recordings"][0]["name"] == sample_path("turn_left").name
+
+
+def test_facts_are_those_of_measure(server):
+    expected = measure(load_motion(sample_path("walk"))).to_dict()
+    body, headers = form({}, sample("walk"), "walk.bvh")
+    as_form = server.post("/v1/motion/facts", body, headers)
+    assert as_form.status == 200, as_form.body
+    as_json = server.post("/v1/motion/facts", {"motion": {"url": data_url(sample("walk")), "name": "walk.bvh"}})
+    assert as_form.json["facts"] == as_json.json["facts"] and as_json.json["facts"]["steps"]
+    assert as_json.json["facts"]["path_length"] == expected["path_length"]
+
+
+def test_a_caption_has_words_and_confidence(server):
+    said = server.post("/v1/motion/caption", {"motion": data_url(sample("squats"))}).json
+    assert said["text"] and 0 < said["confidence"] <= 1 and said["object"] == "motion.caption"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("/etc/passwd", "sample:walk", "s3://bucket/walk.bvh", "file:///etc/passwd", "http://127.0.0.1:1/walk.bvh"),
+        *("../walk.bvh", "-", "data:text/plain,hello", "https://example.org/a.mp4"),
+    ],
+)
+def test_no_address_is_opened(server, address):
+    for kind in ("motion_url", "video_url", "image_url"):
+        reply = server.post("/v1/chat/completions", chat({"type": kind, kind: {"url": address}}, text("what?")))
+        assert (reply.status, reply.error["code"]) == (400, "unsupported_url")
+        assert "never opened" in reply.error["message"]
+    assert server.post("/v1/motion/facts", {"motion": address}).error["code"] == "unsupported_url"
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "words"),
+    [
+        ({"model": "nano", "messages": []}, "messages", "at least 1"),
+        ({"model": "nano"}, "messages", "required"),
+        ({"messages": [{"role": "user", "content": "hi"}]}, "model", "required"),
+        (chat(text("hi"), model="other"), "model", "this server has nano"),
+        (chat(text("  ")), "messages", "has no text"),
+        (chat(text("hi"), n=2), "n", "does not support"),
+        (chat(text("hi"), tools=[{}]), "tools", "does not support"),
+        (chat(text("hi"), max_tokens=100_000), "max_tokens", "at most 256"),
+        (chat(text("x" * 2001)), None, "2,001 characters"),
+        (chat({"type": "input_motion", "input_motion": {"data": "@@@"}}, text("hi")), None, "not base64"),
+        (chat({"type": "input_motion", "input_motion": {"data": "aGVsbG8=", "format": "bvh"}}, text("hi")), None, ""),
+        (chat({"type": "motion_url", "motion_url": {}}, text("hi")), None, "give one of url"),
+        ([1, 2], None, ""),
+    ],
+)
+def test_errors_have_openai_s_shape(server, body, param, words):
+    reply = server.post("/v1/chat/completions", body)
+    assert reply.status in (400, 404) and set(reply.error) == {"message", "type", "param", "code"}
+    assert words in reply.error["message"] and (param is None or reply.error["param"] == param)
+    assert reply.error["type"] in ("invalid_request_error", "not_found_error")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[" * 10_000, b'{"a": NaN}', b"\xff\xfe", b'{"model": ' + b"9" * 5000 + b"}"]
+)
+def test_bodies_that_are_no_json(server, body):
+    for path in ("/v1/chat/completions", "/v1/motion/facts", "/v1/search"):
+        reply = server.post(path, body, {"Content-Type": "application/json"})
+        assert 400 <= reply.status < 500 and reply.error["message"]
+
+
+def test_unknown_addresses_and_methods(server):
+    assert server.get("/v1/nothing").error["type"] == "not_found_error"
+    assert server.call("PUT", "/v1/files").status == 405
+    assert server.post("/v1/search", {"query": "someone waves"}).error["code"] == "no_index"
+
+
+def test_every_reply_has_safe_headers(server):
+    for reply in (server.get("/healthz"), server.get("/docs"), server.get("/v1/nothing"), server.post("/v1/files")):
+        policy = reply.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe-inline" not in policy
+        assert (
+            reply.headers["x-content-type-options"] == "nosniff" and "access-control-allow-origin" not in reply.headers
+        )
+
+
+def test_the_api_is_described(server):
+    document = server.get("/openapi.json").json
+    assert {"/v1/chat/completions", "/v1/motion/facts", "/v1/files", "/v1/search", "/v1/pose"} <= set(document["paths"])
+    page = server.get("/docs").body.decode()
+    assert "<script" not in page and "style=" not in page and "/v1/motion/caption" in page
+
+
+def test_metrics_hold_no_content(server):
+    server.post("/v1/motion/facts", {"motion": {"url": data_url(sample("walk")), "name": "secret-name.bvh"}})
+    text = server.get("/metrics").body.decode()
+    assert 'vimonet_requests_total{route="/v1/motion/facts",status="200"}' in text and "secret" not in text
+    assert "vimonet_model_seconds_bucket" in text and "process_resident_memory_bytes" in text
