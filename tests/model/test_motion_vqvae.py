@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from vimonet.cli.train import end_process
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import QUANTIZERS, MotionVQVAEConfig
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionEncoder, MotionVQVAE
 from vimonet.model.motion_vqvae.quantizers import EMAResetQuantizer
@@ -169,6 +170,7 @@ def _train_in_a_group(rank: int, folder: str) -> None:
             quantizer(tokens(step)[rank * 3 : rank * 3 + 3])
         torch.save(quantizer.state_dict(), f"{folder}/{name}{rank}.pt")
     dist.destroy_process_group()
+    end_process(0)
 
 
 def tokens(step: int) -> torch.Tensor:

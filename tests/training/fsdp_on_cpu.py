@@ -13,6 +13,7 @@ import torch.distributed as dist
 from accelerate.state import AcceleratorState, DistributedType, PartialState
 
 from vimonet.cli import main
+from vimonet.cli.train import end_process
 
 _init = AcceleratorState.__init__
 
@@ -28,4 +29,4 @@ if __name__ == "__main__":
     AcceleratorState.__init__ = init  # type: ignore[method-assign]
     status = main(sys.argv[1:])
     print(f"sharded by FSDP2: {AcceleratorState().is_fsdp2}, group left: {not dist.is_initialized()}")
-    sys.exit(status)
+    end_process(status)

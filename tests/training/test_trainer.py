@@ -310,9 +310,12 @@ def test_two_processes_give_the_loss_of_one(tmp_path: Path) -> None:
         "import sys, torch\n"
         "from pathlib import Path\n"
         "from training_world import Clips, tiny\n"
+        "from vimonet.cli.train import end_process\n"
         "from vimonet.training.stages.instruct import run_instruct\n"
         "torch.set_num_threads(1)\n"
         f"run_instruct(tiny(Path(sys.argv[1]), 'trainer.steps=4', *{RATES!r}), Clips(24, text=True))\n"
+        "torch.distributed.destroy_process_group()\n"
+        "end_process(0)\n"
     )
     path = os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])
     command = [

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
+import os
 import sys
+from typing import NoReturn
 
 from vimonet.cli.shared import add_flag
 
@@ -61,16 +65,33 @@ def _train(args: argparse.Namespace) -> int:
     from vimonet.training import main as train
 
     train(stage_of(args.stage), args.config, args.overrides)
-    _leave_group()
+    if _leave_group() and args.own_process:
+        end_process(0)
     return 0
 
 
-def _leave_group() -> None:
-    """Leave the process group before the interpreter exits, when a gloo thread may abort the process.
+def _leave_group() -> bool:
+    """Leave the process group, if this process is in one, and tell whether it was.
 
     Call it only after success: a failed process must not wait for the others.
     """
     import torch.distributed as dist
 
-    if dist.is_available() and dist.is_initialized():
-        dist.destroy_process_group()
+    if not (dist.is_available() and dist.is_initialized()):
+        return False
+    gc.collect()  # what still holds the group (trainer, wrapped model) lies in reference cycles
+    dist.destroy_process_group()
+    return True
+
+
+def end_process(status: int) -> NoReturn:
+    """End a process that was in a group: exit functions run and streams are flushed, Python is not torn down.
+
+    Threads of gloo and autograd outlive the group. One that asks for Python's lock while the interpreter finalises is
+    ended inside C++ code that may not be unwound, and aborts the process ("terminate called without an active
+    exception") after all its work is done and written.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
