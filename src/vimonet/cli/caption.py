@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vimonet.cli import shared
 from vimonet.cli.shared import one_line
 from vimonet.utils.errors import InputError
+from vimonet.utils.locks import Lock, in_use
 from vimonet.weights import model_source
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class CaptionFile:
         resume: False replaces the file.
 
     Raises:
-        InputError: the path cannot be such a file, or holds captions of another model.
+        InputError: the path cannot be such a file, another process writes it, or it holds captions of another model.
     """
 
     def __init__(self, path: str | os.PathLike[str], model: str | None, *, resume: bool = True) -> None:
@@ -203,8 +204,15 @@ class CaptionFile:
             raise InputError(f"{self.path}: this is a directory; give the name of a .jsonl file.")
         if not self.path.parent.is_dir():
             raise InputError(f"{self.path}: the folder {self.path.parent} does not exist; create it or choose another.")
-        if resume and self.path.exists():
-            self._read(model)
+        self._lock = Lock(self.path)
+        if (holder := self._lock.take()) is not None:
+            raise in_use(self.path, holder, "give a new name")
+        try:
+            if resume and self.path.exists():
+                self._read(model)
+        except BaseException:
+            self._lock.free()
+            raise
 
     def _read(self, model: str | None) -> None:
         data = self.path.read_bytes()
@@ -240,7 +248,8 @@ class CaptionFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and leave it to other processes."""
+        self._lock.free()
         if self._stream is not None:
             self._stream.close()
             self._stream = None

@@ -17,6 +17,7 @@ from vimonet.motion.io.loading import list_recordings
 from vimonet.retrieval import storage
 from vimonet.retrieval.storage import Entry, entry_of
 from vimonet.utils.errors import InputError
+from vimonet.utils.locks import only_writer
 
 if TYPE_CHECKING:
     from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
@@ -108,14 +109,29 @@ class Index:
             InputError: the folder holds no recording, `out` is no index or has other settings, or the encoder or a
                 window length is unusable.
         """
-        from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
-
         root, out = Path(folder), Path(out)
         found = list_recordings(root).recordings
         if not found:
             raise InputError(f"{root}: no recording in this folder; expected files ending in {', '.join(suffixes())}.")
         if not out.parent.is_dir() or out.is_dir():
             raise InputError(f"{out}: not a place for an index; give the name of a file in a folder that exists.")
+        with only_writer(out, "give another -o"):
+            return cls._build(root, out, found, encoder, windows, rebuild, progress, on_error)
+
+    @classmethod
+    def _build(
+        cls,
+        root: Path,
+        out: Path,
+        found: Sequence[str],
+        encoder: TextMotionEncoder | str | os.PathLike[str] | None,
+        windows: Sequence[float] | None,
+        rebuild: bool,
+        progress: bool,
+        on_error: Callable[[str, str], None] | None,
+    ) -> Index:
+        from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
+
         where = "" if isinstance(encoder, TextMotionEncoder) else os.path.abspath(encoder or shipped_encoder())
         model = encoder if isinstance(encoder, TextMotionEncoder) else TextMotionEncoder.load(encoder)
         old = None if rebuild or not out.exists() else cls.open(out)

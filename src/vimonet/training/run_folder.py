@@ -30,6 +30,7 @@ from vimonet.model.model_card import RECORD, write_card
 from vimonet.training.config import TrainingConfig
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import write_text
+from vimonet.utils.locks import Lock, in_use
 from vimonet.vimos.reading import sources_of
 
 # Keys that may differ between an interrupted run and its continuation: they do not affect the result.
@@ -74,6 +75,7 @@ class Run:
                 raise InputError(
                     f"trainer.report needs {name}, which is not installed: {_INSTALL[name]}, or remove it."
                 )
+        self._lock = Lock(self.output)
         self.checkpoint: Path | None = None
         self.log: LogFile | None = None
         if self.main and config.resume:
@@ -101,6 +103,9 @@ class Run:
         Call it after data and model are loaded, so that a mistake in the settings leaves no folder behind.
         """
         if self.main:
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            if (holder := self._lock.take()) is not None:
+                raise in_use(self.output, holder, "give another output")
             if not self.config.resume and self.folder.exists():
                 shutil.rmtree(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -150,13 +155,23 @@ class Run:
         """Train from the last checkpoint, or from the beginning."""
         if self.main and self.checkpoint:
             tqdm.write(f"resuming {self.output} from step {self._step(self.checkpoint)}", file=sys.stderr)
-        trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
-        trainer.accelerator.wait_for_everyone()
+        try:
+            trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+            trainer.accelerator.wait_for_everyone()
+        except BaseException:
+            self._lock.free()
+            raise
 
     def finish(self, save: Callable[[Path], None], results: dict[str, Any] | None = None) -> Path:
         """Write the output folder (`save(folder)`, log, loss curve, `results`) and delete the work folder."""
         if not self.main:
             return self.output
+        try:
+            return self._finish(save, results or {})
+        finally:
+            self._lock.free()
+
+    def _finish(self, save: Callable[[Path], None], results: dict[str, Any]) -> Path:
         saving = self.output.with_name(self.output.name + ".saving")
         shutil.rmtree(saving, ignore_errors=True)
         saving.mkdir(parents=True)
@@ -166,7 +181,7 @@ class Run:
         if (self.folder / "tensorboard").is_dir():
             shutil.copytree(self.folder / "tensorboard", saving / "tensorboard")
         draw_curves(records, saving / "loss_curve.png", title=f"{self.stage}: {self.output.name}")
-        write_json(saving / RECORD, self._record(records, results or {}))
+        write_json(saving / RECORD, self._record(records, results))
         write_card(saving, name=self.output.name)
         if self.output.exists():
             old = self.output.with_name(self.output.name + ".old")

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import whole_file, write_text
+from vimonet.utils.locks import only_writer
 from vimonet.vimos.parquet import VERSION, Record, distinct, to_row, to_table
 
 ROW_GROUP = 64
@@ -141,6 +142,21 @@ def build(
     shards = list(builder.shards())
     if not shards:
         raise InputError(f"{builder.name}: the source holds nothing to build a dataset from.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder):
+        return _build(builder, folder, settings, shards, workers, overwrite, progress, retry_skipped)
+
+
+def _build(
+    builder: Builder,
+    folder: Path,
+    settings: dict[str, Any],
+    shards: list[Shard],
+    workers: int,
+    overwrite: bool,
+    progress: bool,
+    retry_skipped: bool,
+) -> Build:
     _prepare(folder, settings, overwrite)
     waiting = [shard for shard in shards if not is_done(folder / shard.path, retry_skipped)]
     for split in sorted({shard.split for shard in waiting}):

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from vimonet.model.build import compose
-from vimonet.model.conversion.pretrained_parts import Fetched, alone, is_whole, write_sums
+from vimonet.model.conversion.pretrained_parts import Fetched, is_whole, write_sums
 from vimonet.model.hub import load_pretrained
 from vimonet.model.weight_files import new_folder
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import read_object
+from vimonet.utils.locks import turn_of
 from vimonet.weights import MINI, WEIGHTS, mini_folder, model_source
 
 RECIPE: Final[dict[str, Any]] = {
@@ -48,7 +49,8 @@ def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
     from peft import PeftModel
 
     start, folder = time.monotonic(), mini_folder()
-    with alone(folder):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with turn_of(folder):
         made = not is_whole(folder)
         if made:
             shutil.rmtree(folder, ignore_errors=True)

@@ -15,21 +15,20 @@ import hashlib
 import importlib.util
 import io
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 from torch import Tensor
 
 from vimonet.model.towers.efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteModel, rename_published
 from vimonet.model.weight_files import new_folder, read_state_dict
 from vimonet.utils.errors import InputError, first_line
+from vimonet.utils.locks import turn_of
 from vimonet.weights import part_folder
 
 SUMS = "SHA256SUMS"
@@ -119,7 +118,8 @@ def fetch(parts: Mapping[str, Part] | None = None, *, progress: bool = False) ->
     with tqdm(total=len(parts) * len(_STEPS), unit="step", disable=None if progress else True) as bar:
         for index, (name, part) in enumerate(parts.items(), start=1):
             start, folder = time.monotonic(), part_folder(name)
-            with alone(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with turn_of(folder):
                 made = not is_whole(folder)
                 if made:
                     _make(name, part, folder, bar)
@@ -208,24 +208,6 @@ def _from_hub(name: str, part: Part, absent: list[str], new: Path) -> str:
             f"in ViMoNet's folder, run: {_INSTALL}."
         ) from None
     return f"the hub, {part.hub}"
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the lock on making a folder; tell the user while another process holds it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        from tqdm import tqdm
-
-        tqdm.write(f"vimonet: another process fetches {folder.name}; waiting for it", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _sha256(file: Path) -> str:

@@ -27,6 +27,7 @@ from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose.tracking import Person, PoseEstimator, Tracker, follow, smooth, to_even_times
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import cache_folder, whole_file
+from vimonet.utils.locks import turn_of
 from vimonet.video import Damage, Source, VideoInfo, frames, probe
 
 __all__ = ["MAX_RATE", "Person", "PoseEstimator", "Poses", "estimate", "estimate_cached", "estimator_of", "unseen"]
@@ -215,10 +216,26 @@ def estimate_cached(
     if path is not None:
         with contextlib.suppress(OSError, ValueError):
             return Poses.open(path)
-    poses = estimate(source, lambda: estimator_of(name), person=person, max_rate=max_rate, progress=progress)
-    if path is not None:
+
+    def made() -> Poses:
+        return estimate(source, lambda: estimator_of(name), person=person, max_rate=max_rate, progress=progress)
+
+    if path is None or not _has_folder(path):
+        return made()
+    with turn_of(path) as waited:
+        if waited:  # for a process that was estimating the same
+            with contextlib.suppress(OSError, ValueError):
+                return Poses.open(path)
+        poses = made()
         _keep(path, poses)
-    return poses
+        return poses
+
+
+def _has_folder(path: Path) -> bool:
+    """Make the folder of the cache; False where that is not possible."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path.parent.is_dir()
 
 
 def _cache_path(source: Source, estimator: str, person: int, max_rate: float) -> Path | None:
@@ -245,7 +262,6 @@ def _cache_path(source: Source, estimator: str, person: int, max_rate: float) ->
 def _keep(path: Path, poses: Poses) -> None:
     """Write poses to the cache and delete old files; do nothing if the folder is not writable."""
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for old in path.parent.iterdir():
             if old.stat().st_mtime < time.time() - _KEEP_DAYS * 86400:
                 old.unlink(missing_ok=True)
