@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -448,3 +449,132 @@ def test_json_is_found_among_words(text: str) -> None:
 def test_what_is_no_such_json_is_refused(text: str) -> None:
     value, problem = parse(text, NUMBER)
     assert value is None and problem
+
+
+MALFORMED = [
+    {"choices": [{"message": "fine"}]},
+    {"choices": [{"message": None}]},
+    {"choices": [{"message": ["fine"]}]},
+    {"choices": ["fine"]},
+    {"choices": {}},
+    {"choices": []},
+    [],
+    "fine",
+    None,
+    b"[" * 100_000,
+    b'{"choices": [{"message": {"content": ' + b"9" * 5000 + b"}}]}",
+    b"\xff\xfe\x00",
+    b"",
+]
+
+
+@pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body)[:30])
+def test_a_malformed_reply_is_an_endpoint_error(body: Any) -> None:
+    def odd(handler: Any, _: Any) -> bool:
+        handler.say(body)
+        return True
+
+    refused = pytest.raises(EndpointError, match="something that is no chat completion")
+    with FakeEndpoint(misbehave=[odd] * 2) as fake, endpoint(fake, attempts=2) as client, refused:
+        client.chat(ASK)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"usage": []}, {"usage": {"prompt_tokens": -1, "completion_tokens": True}}, {"model": ["x" * 999]}]
+)
+def test_odd_parts_of_a_good_reply_do_no_harm(extra: dict[str, Any], tmp_path: Path) -> None:
+    def odd(handler: Any, _: Any) -> bool:
+        handler.say({"choices": [{"message": {"content": "ok \ud83d"}, "finish_reason": {}}], **extra})
+        return True
+
+    with FakeEndpoint(misbehave=[odd]) as fake, endpoint(fake, cache=tmp_path) as client:
+        reply = client.chat(ASK)
+    assert reply.text == "ok ?" and len(reply.model) <= 200
+    assert reply.prompt_tokens >= 0
+
+
+def _stream(handler: Any, chunk: bytes, every: float, most: int) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(1 << 40))
+    handler.end_headers()
+    for _ in range(most):
+        handler.wfile.write(chunk)
+        time.sleep(every)
+
+
+def test_an_endless_body_ends_at_the_cap() -> None:
+    def endless(handler: Any, _: Any) -> bool:
+        _stream(handler, b" " * (1 << 20), 0.0, 1 << 20)
+        return True
+
+    with FakeEndpoint(misbehave=[endless]) as fake, endpoint(fake, timeout=60.0) as client:
+        began = time.monotonic()
+        with pytest.raises(EndpointError, match="more than 16 MB"):
+            client.chat(ASK)
+        assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("where", ["headers", "body"])
+def test_a_trickling_answer_ends_at_the_deadline(where: str) -> None:
+    def trickle(handler: Any, _: Any) -> bool:
+        if where == "headers":
+            for letter in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 500:
+                handler.wfile.write(bytes([letter]))
+                handler.wfile.flush()
+                time.sleep(0.05)
+        _stream(handler, b" ", 0.05, 500)
+        return True
+
+    said: list[str] = []
+    with FakeEndpoint(misbehave=[trickle]) as fake:
+        client = Endpoint(Settings(fake.url, "m", timeout=0.5, attempts=1), said.append)
+        began = time.monotonic()
+        with client, pytest.raises(EndpointError, match="no whole answer in time"):
+            client.chat(ASK)
+        assert 0.4 < time.monotonic() - began < 5
+
+
+def test_a_compressed_answer_is_not_unpacked() -> None:
+    def packed(handler: Any, _: Any) -> bool:
+        handler.say(gzip.compress(b" " * (64 << 20)), headers={"Content-Encoding": "gzip"})
+        return True
+
+    with FakeEndpoint(misbehave=[packed]) as fake, endpoint(fake) as client:
+        with pytest.raises(EndpointError, match="compressed"):
+            client.chat(ASK)
+        assert fake.headers[0]["Accept-Encoding"] == "identity"
+
+
+def test_the_user_is_told_while_the_endpoint_lets_us_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vimonet.llm import endpoint as module
+
+    said: list[str] = []
+    monkeypatch.setattr(module, "_SILENT", 0.2)
+    with FakeEndpoint(misbehave=[slow(0.7)]) as fake, Endpoint(Settings(fake.url, "m", timeout=5.0), said.append) as ep:
+        ep.chat(ASK)
+    assert said and said[0].startswith(f"{fake.url}: no answer after 0 s; waiting up to 5 s")
+    said.clear()
+    trouble = status(429, retry_after="7", text="busy \x1b[31m")
+    with FakeEndpoint(misbehave=[trouble]) as fake, Endpoint(Settings(fake.url, "m"), said.append) as ep:
+        monkeypatch.setattr(ep, "_sleep", lambda seconds: None)
+        monkeypatch.setattr(ep._limit, "hold", lambda seconds: None)
+        ep.chat(ASK)
+    assert said == [f"{fake.url}: the endpoint answered 429: busy [31m; asking again in 7 s"]
+
+
+def test_waits_that_a_service_asks_for_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    with FakeEndpoint(misbehave=[status(429, retry_after="250")] * 6) as fake, endpoint(fake) as client:
+        monkeypatch.setattr(client, "_sleep", waits.append)
+        monkeypatch.setattr(client._limit, "hold", lambda seconds: None)
+        with pytest.raises(EndpointError, match=r"asks to wait 750 s \(3 attempts\)"):
+            client.chat(ASK)
+    assert [wait for wait in waits if wait] == [250.0, 250.0]
+
+
+@pytest.mark.parametrize("text", ["{" * 3_000_000, "<think>" * 400_000, "</think>" * 400_000])
+def test_a_hostile_answer_is_parsed_at_once(text: str) -> None:
+    began = time.process_time()
+    assert parse(text, NUMBER)[1] == "no JSON object in it"
+    assert time.process_time() - began < 3
+    assert parse('<think>{"n": 1}</think> so <think>{</think>{"n": 3}', NUMBER) == ({"n": 3}, None)

@@ -10,12 +10,12 @@ that makes a killed run cost nothing twice. Needs the extra ``llm``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
+import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,14 +23,15 @@ from typing import Any
 
 from vimonet.llm.endpoint.http import Failure, RateLimit, Usage, Wire
 from vimonet.llm.endpoint.messages import estimate_tokens, message, parse, with_schema
+from vimonet.llm.endpoint.reply_cache import ReplyCache, default_cache, request_key
 from vimonet.utils.errors import InputError
-from vimonet.utils.files import cache_folder, write_text
 
 __all__ = ["Endpoint", "EndpointError", "Reply", "Request", "Settings", "Usage", "default_cache", "message"]
 
-_FORMAT = 1  # of the cache's keys
 _LONGEST_WAIT = 60.0  # s, of our own back-off
-_LONGEST_ASKED = 600.0  # s, that a service may ask us to wait
+_LONGEST_ASKED = 600.0  # s, that one request waits in all because a service asks for it or refuses
+_WORTH_A_WORD = 5.0  # s of waiting before a repetition that the user is told of
+_SILENT = 15.0  # s between two words to the user
 _OPTIONAL = ("response_format", "temperature", "seed")
 
 
@@ -52,7 +53,7 @@ class Settings:
         key_env: environment variable that holds the key; unset, no key is sent.
         cache: folder of answers; None keeps nothing.
         temperature, seed, max_tokens: of the generation; max_tokens counts completion tokens.
-        timeout: s to wait for one answer.
+        timeout: s until the last byte of one answer.
         attempts: how often one request is tried in all.
         backoff: s before the first repetition; doubled each time up to 60 s, with jitter.
         requests_per_minute, tokens_per_minute: allowance in any 60 s; None for no limit.
@@ -118,59 +119,28 @@ class Reply:
     cached: bool = False
 
 
-class ReplyCache:
-    """Keep replies in a folder, one file each, that threads and processes may share; None keeps nothing.
-
-    A file appears whole or not at all; one that cannot be read counts as absent and is written anew. Two processes that
-    ask the same at the same moment both ask; neither can damage the other's file.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        """Give the record kept under a key, None where there is none."""
-        if self._folder is None:
-            return None
-        try:
-            record = json.loads(self._path(self._folder, key).read_bytes())
-        except (OSError, ValueError):
-            return None
-        return record["reply"] if isinstance(record, dict) and record.get("key") == key else None
-
-    def put(self, key: str, reply: dict[str, Any]) -> None:
-        """Keep a JSON-ready record.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        if self._folder is None:
-            return
-        path = self._path(self._folder, key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps({"key": key, "reply": reply}, ensure_ascii=False))
-
-    @staticmethod
-    def _path(folder: Path, key: str) -> Path:
-        return folder / key[:2] / f"{key}.json"
-
-
 @dataclass
 class Endpoint:
     """A chat endpoint that can be asked from many threads; use it in a ``with`` statement or `close` it.
+
+    Args:
+        settings: how it is asked.
+        say: tells the user, in a sentence now and then, that the endpoint lets us wait; on standard error by default.
 
     Raises:
         InputError: settings that cannot be used, or the extra ``llm`` is not installed.
     """
 
     settings: Settings
+    say: Callable[[str], object] = field(default_factory=lambda: _say)
     usage: Usage = field(init=False)
 
     def __post_init__(self) -> None:
         s = self.settings
         self.usage = Usage(s.price_in, s.price_out)
         self._stop = threading.Event()
-        self._wire = Wire(s.base_url, s.key_env, s.timeout)
+        self._wire = Wire(s.base_url, s.key_env, s.timeout, self._waiting, _SILENT)
+        self._said = -float("inf")
         self._cache = ReplyCache(s.cache)
         self._limit = RateLimit(s.requests_per_minute, s.tokens_per_minute, sleep=self._sleep)
         self._refused: dict[str, str | None] = {}  # parameter the service refuses -> its other name, or None
@@ -212,7 +182,7 @@ class Endpoint:
             body["response_format"] = {"type": "json_schema", "json_schema": spec}
         asked, tokens, cached, wrong = body["messages"], [0, 0], True, ""
         for attempt in range(1, s.attempts + 1):
-            exchange, found = self._exchange(_request_key(self._wire.url, body), body)
+            exchange, found = self._exchange(request_key(self._wire.url, body), body)
             cached &= found
             tokens = [tokens[0] + exchange["prompt_tokens"], tokens[1] + exchange["completion_tokens"]]
             text = exchange["text"]
@@ -278,11 +248,24 @@ class Endpoint:
         if self._stop.wait(seconds):
             raise EndpointError("the run was stopped before every request was sent.", fatal=True)
 
+    def _waiting(self, seconds: float) -> None:
+        s = self.settings
+        self._tell(f"{s.base_url}: no answer after {seconds:.0f} s; waiting up to {s.timeout:.0f} s")
+
+    def _tell(self, text: str) -> None:
+        """Pass a sentence on, unless another thread has just said one."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._said < _SILENT - 1:
+                return
+            self._said = now
+        self.say(text)
+
     def _send(self, body: dict[str, Any]) -> dict[str, Any]:
         """One exchange over the wire, repeated while that can help."""
         s = self.settings
         guess = estimate_tokens(body["messages"])
-        attempt = 0
+        attempt, waited = 0, 0.0
         while True:
             ticket = self._limit.acquire(guess + body["max_tokens"])
             self._sleep(0.0)
@@ -300,16 +283,19 @@ class Endpoint:
             # A server that never answered is most likely not there: a wrong address should not take a minute to tell.
             attempts = s.attempts if self._answered or answer.status else min(2, s.attempts)
             asked = answer.wait or 0.0
-            if not answer.again or attempt >= attempts or asked > _LONGEST_ASKED:
+            if not answer.again or attempt >= attempts or waited + asked > _LONGEST_ASKED:
                 tries = f" ({attempt} attempts)" if attempt > 1 else ""
-                late = f"; it asks to wait {asked:.0f} s" if asked > _LONGEST_ASKED else ""
+                late = f"; it asks to wait {waited + asked:.0f} s" if waited + asked > _LONGEST_ASKED else ""
                 fatal = answer.fatal or answer.status == 0 or bool(late)
                 raise EndpointError(f"{s.base_url}: the endpoint {answer.what}{late}{tries}.", fatal=fatal)
             self.usage.add(retries=1)
             if answer.wait is not None:
                 self._limit.hold(answer.wait)
-            pause = min(s.backoff * 2 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
-            self._sleep(max(pause, asked))
+            pause = max(min(s.backoff * 2 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.0), asked)
+            waited += pause
+            if pause >= _WORTH_A_WORD:
+                self._tell(f"{s.base_url}: the endpoint {answer.what}; asking again in {pause:.0f} s")
+            self._sleep(pause)
 
     def _spoken(self, body: dict[str, Any]) -> dict[str, Any]:
         """Leave out of the body what this service refuses; the key stays that of the full request."""
@@ -330,19 +316,32 @@ class Endpoint:
     def _count(self, answer: dict[str, Any], guess: int) -> dict[str, Any]:
         choice = answer["choices"][0]
         content = choice["message"].get("content")
-        text = content if isinstance(content, str) else ""
-        stated = answer.get("usage") or {}
-        known = all(isinstance(stated.get(name), int) for name in ("prompt_tokens", "completion_tokens"))
+        text = _whole_letters(content) if isinstance(content, str) else ""
+        stated = answer.get("usage")
+        stated = stated if isinstance(stated, dict) else {}
+        counts = [stated.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        known = all(isinstance(count, int) and 0 <= count < 2**31 for count in counts)
         prompt = stated["prompt_tokens"] if known else guess
         completion = stated["completion_tokens"] if known else len(text) // 4 + 1
         self.usage.add(requests=1, prompt_tokens=prompt, completion_tokens=completion, estimated=int(not known))
         return {
             "text": text,
-            "model": str(answer.get("model") or self.settings.model),
+            "model": _whole_letters(str(answer.get("model") or self.settings.model))[:200],
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "cut": choice.get("finish_reason") == "length",
         }
+
+
+def _whole_letters(text: str) -> str:
+    """Replace halves of letters (lone surrogates), which no file or terminal takes."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _say(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(f"vimonet: {text}", file=sys.stderr)
 
 
 def _outcome(future: Future[Reply]) -> Reply | EndpointError:
@@ -352,17 +351,3 @@ def _outcome(future: Future[Reply]) -> Reply | EndpointError:
         if error.fatal:
             raise
         return error
-
-
-def default_cache() -> Path:
-    """Name the folder of replies when none is given: ``endpoint`` in the user's cache folder of ViMoNet."""
-    return cache_folder() / "endpoint"
-
-
-def _request_key(url: str, body: dict[str, Any]) -> str:
-    """SHA-256 (hex) of a request: address, model, messages with their images, schema and every parameter.
-
-    The key of the service is no part of it: who pays does not change the reply.
-    """
-    text = json.dumps([_FORMAT, url, body], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()

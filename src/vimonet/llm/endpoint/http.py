@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import os
+import queue
 import threading
 import time
 from collections import deque
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 from vimonet.utils.errors import InputError
 
 _MINUTE = 60.0  # s
+_LARGEST = 16 << 20  # bytes of an answer; the longest chat completions have some hundred thousand
+_LARGEST_REFUSAL = 1 << 16  # bytes of a refusal that are read
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,31 @@ class Failure:
     status: int = 0
 
 
+_LATE = Failure("gave no whole answer in time", again=True, status=408)
+
+
 class Wire:
     """Sends a request body and returns the decoded answer, or a `Failure`. Never shows the key.
 
     Args:
         base_url: as ``http://localhost:8000/v1``.
         key_env: environment variable with the key; unset, none is sent (local servers need none).
-        timeout: seconds to wait for an answer.
+        timeout: seconds until the last byte of an answer.
+        waiting: called with the seconds passed, every `every` seconds of waiting for an answer.
+        every: seconds between two such calls.
 
     Raises:
         InputError: an address or key that cannot be used, or the extra ``llm`` is not installed.
     """
 
-    def __init__(self, base_url: str, key_env: str, timeout: float) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key_env: str,
+        timeout: float,
+        waiting: Callable[[float], object] = lambda _: None,
+        every: float = 15.0,
+    ) -> None:
         try:
             import httpx2
             import jsonschema  # noqa: F401  checks the answers
@@ -63,7 +78,9 @@ class Wire:
         self._key = os.environ.get(key_env, "").strip() if key_env else ""
         if not (self._key.isascii() and self._key.isprintable()) or " " in self._key:
             raise InputError(f"${key_env} holds blanks or letters that no key has; set it to the key alone.")
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._timeout, self._waiting, self._every = timeout, waiting, every
+        # Compressed, a few bytes could become gigabytes.
+        headers = {"Accept-Encoding": "identity", **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
         self._errors = (httpx2.TimeoutException, httpx2.ConnectError, httpx2.RequestError)
         self._client = httpx2.Client(
             headers=headers,
@@ -76,28 +93,70 @@ class Wire:
         self._client.close()
 
     def post(self, body: Mapping[str, Any]) -> dict[str, Any] | Failure:
-        """Send one request and wait for its answer."""
+        """Send one request and wait for its answer, no longer than the timeout in all."""
+        answered: queue.SimpleQueue[dict[str, Any] | Failure | BaseException] = queue.SimpleQueue()
+        late = threading.Event()
+
+        def exchange() -> None:
+            try:
+                answered.put(self._exchange(body, late))
+            except BaseException as error:
+                answered.put(error)
+
+        # A server may send a byte now and then for ever, in its headers too: only a clock beside the exchange ends it.
+        threading.Thread(target=exchange, name="endpoint-exchange", daemon=True).start()
+        began = time.monotonic()
+        while True:
+            passed = time.monotonic() - began
+            try:
+                outcome = answered.get(timeout=max(0.0, min(self._every, self._timeout - passed)))
+                break
+            except queue.Empty:
+                if (passed := time.monotonic() - began) >= self._timeout:
+                    late.set()
+                    return _LATE
+                self._waiting(passed)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _exchange(self, body: Mapping[str, Any], late: threading.Event) -> dict[str, Any] | Failure:
         timed_out, unreachable, dropped = self._errors
         try:
-            response = self._client.post(self.url, json=dict(body))
+            with self._client.stream("POST", self.url, json=dict(body)) as response:
+                if response.headers.get("content-encoding", "identity").lower() != "identity":
+                    return Failure("answered in a compressed form, which was not asked for", again=False, status=200)
+                most = _LARGEST if response.status_code == 200 else _LARGEST_REFUSAL
+                parts, size = [], 0
+                for part in response.iter_raw():
+                    size += len(part)
+                    parts.append(part)
+                    if late.is_set():
+                        return _LATE
+                    if size > most:
+                        break
+                content = b"".join(parts)
         except unreachable as error:
             return Failure(f"cannot be reached ({self._safe(str(error))})", again=True)
         except timed_out:
-            return Failure("gave no answer in time", again=True, status=408)
+            return _LATE
         except dropped as error:
             return Failure(f"dropped the connection ({self._safe(str(error))})", again=True, status=-1)
-        if response.status_code == 200:
-            try:
-                answer: dict[str, Any] = json.loads(response.content)
-                answer["choices"][0]["message"]
-            except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-                return Failure("answered with something that is no chat completion", again=True, status=200)
-            return answer
-        return self._refusal(response)
+        if response.status_code != 200:
+            return self._refusal(response, content[:_LARGEST_REFUSAL])
+        if size > most:
+            return Failure(f"answered with more than {most >> 20} MB", again=False, status=200)
+        try:
+            answer: dict[str, Any] = json.loads(content)
+            if isinstance(answer["choices"][0]["message"], dict):
+                return answer
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+            pass
+        return Failure("answered with something that is no chat completion", again=True, status=200)
 
-    def _refusal(self, response: Any) -> Failure:
+    def _refusal(self, response: Any, content: bytes) -> Failure:
         status = int(response.status_code)
-        reason, code = _error_of(response.text)
+        reason, code = _error_of(content.decode("utf-8", errors="replace"))
         words = f"answered {status}" + (f": {self._safe(reason)}" if reason else "")
         if status in (401, 403):
             hint = f"check the key in ${self.key_env}" if self._key else f"put its key into ${self.key_env}"
@@ -110,7 +169,7 @@ class Wire:
         return Failure(words, again, wait=_retry_after(response.headers) if again else None, status=status)
 
     def _safe(self, text: str) -> str:
-        text = " ".join(text.split())[:300]
+        text = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())[:300]
         return text.replace(self._key, "[key]") if self._key else text
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from vimonet.utils.errors import InputError
 
-_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
+_OPENINGS = 100  # braces at which an object is looked for
 _IMAGE_TOKENS = 800  # a picture of 512 x 512 costs 255 to about 1,000 tokens, by service
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
@@ -55,10 +55,10 @@ def parse(text: str, schema: dict[str, Any]) -> tuple[Any, str | None]:
     """
     import jsonschema
 
-    text = _THOUGHTS.sub("", text).strip()
+    text = _without_thoughts(text)
     value, found = None, False
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    for opening in (at for at, letter in enumerate(text) if letter == "{"):
+    for opening in itertools.islice((at for at, letter in enumerate(text) if letter == "{"), _OPENINGS):
         try:
             value, _ = decoder.raw_decode(text, opening)
         except (ValueError, RecursionError):
@@ -72,6 +72,15 @@ def parse(text: str, schema: dict[str, Any]) -> tuple[Any, str | None]:
         return value, None
     where = "".join(f"[{step!r}]" for step in problem.absolute_path)
     return None, f"{problem.message[:300]}{f' at {where}' if where else ''}"
+
+
+def _without_thoughts(text: str) -> str:
+    """Drop every ``<think> ... </think>``, in one pass over the text."""
+    kept, at = [], 0
+    while (begin := text.find("<think>", at)) >= 0 and (end := text.find("</think>", begin)) >= 0:
+        kept.append(text[at:begin])
+        at = end + len("</think>")
+    return "".join([*kept, text[at:]])
 
 
 def estimate_tokens(messages: Sequence[dict[str, Any]]) -> int:
