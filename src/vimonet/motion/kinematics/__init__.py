@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.facts import Facts
-from vimonet.motion.kinematics.gait import gait, put_on_ground, stance
+from vimonet.motion.kinematics.gait import gait, ground_speed, put_on_ground, stance
 from vimonet.motion.kinematics.held_body import measure_held
 from vimonet.motion.kinematics.image_plane import image_plane
+from vimonet.motion.kinematics.kicks import LegSwing, leg_swings
 from vimonet.motion.kinematics.limbs import (
     Raise,
     Step,
@@ -27,6 +29,7 @@ from vimonet.motion.kinematics.limbs import (
     trunk_inclination,
 )
 from vimonet.motion.kinematics.moments import moments
+from vimonet.motion.kinematics.off_ground import carried
 from vimonet.motion.kinematics.path_shape import path_shape
 from vimonet.motion.kinematics.posture_and_events import (
     Fall,
@@ -38,7 +41,7 @@ from vimonet.motion.kinematics.posture_and_events import (
     one_leg_time,
     postures,
 )
-from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, prepare
+from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, Body, prepare
 from vimonet.motion.kinematics.recording_check import recording_check
 from vimonet.motion.kinematics.repetitions import Repetitions, repetitions
 from vimonet.motion.kinematics.trajectory import (
@@ -60,6 +63,7 @@ __all__ = [
     "Fall",
     "GroundPath",
     "Jump",
+    "LegSwing",
     "Posture",
     "Raise",
     "Repetitions",
@@ -90,11 +94,14 @@ def measure(motion: Motion) -> Facts:
     legs = not flat and body.seen["left leg"] and body.seen["right leg"]
     moved = None if flat else locomotion(body, angle)
     start, end = ends_mean(angle, body.fps)
-    found_jumps, airborne = jumps(body) if legs else ((), np.zeros(body.frames, dtype=bool))
+    nowhere = np.zeros(body.frames, dtype=bool)
+    off_ground = carried(body) if legs else {}
+    off = np.any(list(off_ground.values()), axis=0) if legs else nowhere
+    found_jumps, airborne = jumps(body) if legs else ((), nowhere)
     found_falls, drop_speed = falls(body) if legs else ((), 0.0)
     walker = put_on_ground(body, angle) if legs else body
-    found_steps = steps(walker, airborne) if legs else ()
-    found_postures = postures(body, airborne) if legs else ()
+    found_steps = steps(walker, airborne | off) if legs else ()
+    found_postures = postures(body, airborne, off_ground) if legs else ()
     again = repetitions(body, local, len(found_jumps))
     return Facts(
         duration=body.frames / body.fps,
@@ -129,9 +136,17 @@ def measure(motion: Motion) -> Facts:
         one_leg_time=one_leg_time(body) if legs else None,
         image=image_plane(motion) if flat else None,
         gait=gait(walker, angle, found_steps),
-        stance=stance(body, angle, airborne) if legs else None,
+        stance=stance(body, angle, airborne | off) if legs else None,
         moments=moments(body, angle, local, found_jumps, found_falls, found_postures, again) if legs else None,
         shape=None if flat else path_shape(body),
         check=recording_check(motion, body, local, airborne if legs else None),
         held=None if flat else measure_held(body, local),
+        leg_swings=leg_swings(body, local, off | _falling(found_falls, body)) if legs else None,
+        held_root_speed=ground_speed(body, walker) if walker is not body else None,
     )
+
+
+def _falling(found: tuple[Fall, ...], body: Body) -> NDArray[np.bool_]:
+    """Tell the frames of the falls and the second after each: bool [T]."""
+    times = np.arange(body.frames) / body.fps
+    return np.any([(times >= f.start - 0.5) & (times <= f.end + 1.0) for f in found] or [times < 0], axis=0)

@@ -204,6 +204,10 @@ HIGHER_FOOT: Final = Threshold(0.2, 0.025, "leg lengths between the ankles", "a 
 LIFTED_FEET: Final = Threshold(0.25, 0.25, "leg lengths above the floor", "feet on the floor are not compared")
 ORDERED: Final = Threshold(0.3, 0.3, "s between two events", "people perceive order from a third of a second on")
 KICK_HEIGHT: Final = Threshold(0.5, 0.5, "leg lengths of the ankle over the floor", "a walk lifts it by a quarter")
+KICK_SPEED: Final = Threshold(
+    3.4, 2.3, "leg lengths/s of the ankle against the pelvis", "kicks reach 4 to 6; a leg is lifted aside at 1 to 3"
+)
+FULL_TURN: Final = Threshold(330.0, 330.0, "degrees", "a full turn ends within a step's width of where it began")
 KNEE_BENT: Final = Threshold(
     60.0, 25.0, "degrees of flexion", "a swinging leg in a walk reaches 60, a standing one 10 to 20"
 )

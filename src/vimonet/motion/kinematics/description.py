@@ -41,6 +41,8 @@ _POSTURES = {
     "kneeling": "kneels",
     "on all fours": "is on all fours",
     "lying": "lies",
+    "hanging": "hangs by the hands",
+    "climbing": "climbs",
     "upside down": "is upside down",
     "low": "sits, crouches or kneels",
     "level": "holds the trunk level",
@@ -85,6 +87,9 @@ def _in_view(motion: Motion) -> float:
 
 
 def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
+    if facts.falls:
+        up = facts.moments.landings[-1].up_again if facts.moments else None
+        yield "drops to the ground and stays down" if up is None else "drops to the ground and gets up again"
     if facts.posture:
         spans = [(p.label, p.end - p.start) for p in facts.posture if p.label != "airborne"]
         travels = len(facts.steps or ()) > 1 and c.moves_away(facts) is True
@@ -101,12 +106,13 @@ def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[
     clause = upright.get(main) or _POSTURES.get(main)
     if clause is None:
         return
+    fell = bool(facts.falls) and main == "standing"  # a fall is never hidden behind the standing before and after it
     first, last = spans[0][0], spans[-1][0]
-    if held[main] > c.KEPT_LONG.yes * total:
+    if held[main] > c.KEPT_LONG.yes * total and not fell:
         yield clause
     elif first != last and first and last:
         yield f"goes from {_BETWEEN.get(first, first)} to {_BETWEEN.get(last, last)}"
-    elif held[main] > c.KEPT.yes * total:
+    elif held[main] > c.KEPT.yes * total and not fell:
         yield f"is mostly{clause.removeprefix('is')}" if clause.startswith("is ") else f"mostly {clause}"
 
 
@@ -232,8 +238,6 @@ def _locomotion(facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
         yield f"turns to the {c.side_of(facts.net_turn)}"
     if facts.jumps:
         yield f"leaves the ground {len(facts.jumps)} times" if len(facts.jumps) > 1 else "leaves the ground once"
-    if facts.falls:
-        yield "drops to the ground"
 
 
 def _locomotion_in_image(plane: ImagePlane) -> Iterator[str]:

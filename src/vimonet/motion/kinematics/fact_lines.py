@@ -30,6 +30,8 @@ def fact_lines(facts: Facts) -> list[str]:
         ("steps", _steps(facts)),
         ("jumps", _jumps(facts)),
         ("falls", _falls(facts)),
+        ("kicks", _kicks(facts)),
+        ("lifts a leg", _lifts(facts)),
         ("hands", _hands(facts)),
         ("activity", _activity(facts)),
         ("repeats", _repeats(facts)),
@@ -42,6 +44,11 @@ def fact_lines(facts: Facts) -> list[str]:
     for record in (facts.shape, facts.gait, facts.stance, facts.moments, facts.check):
         lines += record.lines() if record is not None else []
     return lines
+
+
+def times(count: int) -> str:
+    """Write how often: "once", "twice", "3 times"."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _span(start: float, end: float) -> str:
@@ -58,7 +65,13 @@ def _moves(facts: Facts) -> Iterator[str]:
     where = c.displacement_class(facts)
     way = "stays in place" if away is False else where or facts.displacement_direction or ""
     travelled = facts.locomotion_direction
-    if away is False:
+    if (
+        facts.held_root_speed is not None
+        and len(facts.steps or ()) > 2
+        and c.TURNED.decide(abs(facts.net_turn or 0.0)) is False
+    ):
+        yield f"stays in place as on a treadmill of {facts.held_root_speed:.1f} m/s"
+    elif away is False:
         yield way
     elif away and travelled not in (None, "in place", way):
         # Around a corner the body moves forward, and ends to the side of where it faced at first.
@@ -101,7 +114,9 @@ def _turns(facts: Facts) -> Iterator[str]:
     if not facts.turns:
         yield "none" if c.TURNED.decide(abs(facts.net_turn)) is False else "slight"
     for turn in facts.turns[:_SPANS]:
-        yield f"{c.side_of(turn.degrees)} {abs(turn.degrees):.0f} degrees {_span(turn.start, turn.end)}"
+        size = abs(turn.degrees)
+        round_ = f" ({times(round(size / 360))} round)" if c.FULL_TURN.decide(size) else ""
+        yield f"{c.side_of(turn.degrees)} {size:.0f} degrees{round_} {_span(turn.start, turn.end)}"
     if facts.turns:
         yield f"{len(facts.turns)} in all"
     if c.TURNED.decide(abs(facts.net_turn)) is not False:
@@ -160,6 +175,23 @@ def _falls(facts: Facts) -> Iterator[str]:
     yield "" if facts.falls else "none"
     for fall in facts.falls:
         yield f"falls {_span(fall.start, fall.end)}"
+    landings = facts.moments.landings if facts.moments else ()
+    if landings:
+        yield "stays down" if landings[-1].up_again is None else "gets up again"
+
+
+def _kicks(facts: Facts) -> Iterator[str]:
+    found = [swing for swing in facts.leg_swings or () if swing.kick]
+    if len(found) > 1:
+        yield times(len(found))
+    for kick in found[:_SPANS]:
+        yield f"{kick.side} leg at {kick.time:.1f} s, foot {kick.height:.1f} m high, {kick.speed:.0f} m/s"
+
+
+def _lifts(facts: Facts) -> Iterator[str]:
+    found = [swing for swing in facts.leg_swings or () if not swing.kick]
+    for swing in found[:_SPANS]:
+        yield f"{swing.side} leg {_span(swing.start, swing.end)}, foot {swing.height:.1f} m high"
 
 
 def _hands(facts: Facts) -> Iterator[str]:

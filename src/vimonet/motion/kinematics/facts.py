@@ -12,6 +12,7 @@ from vimonet.motion.kinematics.fact_lines import fact_lines
 from vimonet.motion.kinematics.gait import Gait, Stance
 from vimonet.motion.kinematics.held_body import HeldBody
 from vimonet.motion.kinematics.image_plane import ImagePlane
+from vimonet.motion.kinematics.kicks import LegSwing
 from vimonet.motion.kinematics.limbs import Raise, Step
 from vimonet.motion.kinematics.moments import Moments
 from vimonet.motion.kinematics.path_shape import PathShape
@@ -65,6 +66,9 @@ class Facts:
         shape: shape of the path over the ground; None if the pelvis hardly travels.
         check: frames and faults of the recording, sliding feet, stature.
         held: how the body is held: joint angles, arms, legs, hands, trunk; None in 2D.
+        leg_swings: kicks and lifted legs: see `kicks.leg_swings`.
+        held_root_speed: where the recording holds the pelvis in place (treadmill, animation in place), the speed of the
+            ground under the feet, m/s; else None.
     """
 
     duration: float
@@ -104,6 +108,8 @@ class Facts:
     shape: PathShape | None = None
     check: RecordingCheck | None = None
     held: HeldBody | None = None
+    leg_swings: tuple[LegSwing, ...] | None = None
+    held_root_speed: float | None = None
 
     def raised(self) -> str:
         """Name the hands raised at some time: 'left', 'right', 'both' or 'none'."""

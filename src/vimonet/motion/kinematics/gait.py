@@ -140,6 +140,12 @@ def put_on_ground(body: Body, angle: Array) -> Body:
     return replace(body, joints=joints)
 
 
+def ground_speed(body: Body, walker: Body) -> float:
+    """Measure how fast the ground goes by under a body whose pelvis is held in place, m/s, from `put_on_ground`."""
+    way = norm(np.diff(walker.joints[:, PELVIS][:, GROUND] - body.joints[:, PELVIS][:, GROUND], axis=0))
+    return float(way.mean() * body.fps)
+
+
 def gait(body: Body, angle: Array, steps: tuple[Step, ...]) -> Gait | None:
     """Measure the steps, by their strikes; None for fewer than three that alternate.
 

@@ -20,10 +20,15 @@ from vimonet.motion.kinematics.preparation import (
     rank,
     runs,
     smooth,
+    speed,
     unit,
 )
 
-LABELS = ("standing", "bending", "sitting", "crouching", "kneeling", "on all fours", "lying", "upside down", "airborne")
+LABELS = (
+    *("standing", "bending", "sitting", "crouching", "kneeling", "on all fours", "lying", "upside down"),
+    *("airborne", "hanging", "climbing"),
+)
+LONGEST_FLIGHT = 1.1  # s; a longer one would need a rise of 1.5 m
 MIN_TIME = 0.25
 FALL_SPEED = 1.3  # least peak speed of the dropping pelvis, leg lengths/s
 FALL_END = 0.45  # greatest final height of the pelvis, share of its standing height
@@ -81,7 +86,7 @@ class Fall:
 
 
 def posture_scores(body: Body) -> Array:
-    """Score each posture (LABELS without airborne) per frame, 0..1 [T, 8], before smoothing.
+    """Score each posture of the first eight LABELS per frame, 0..1 [T, 8], before smoothing.
 
     Scores use the height of the pelvis above the floor as a share of its standing height (p), the inclination of the
     trunk (t, degrees from upright), knee flexion, the height of knees, wrists and ankles in leg lengths, and the
@@ -91,8 +96,9 @@ def posture_scores(body: Body) -> Array:
     - sitting: t < 55 and either thighs over 44 degrees from hanging, s > .17, p < .9 and knees off the floor, or p <
       .27 (on the floor)
     - crouching: p < .78, knee flexion > 47, s < .17
-    - kneeling: a knee below .25 leg lengths with its shank level, t < 55, p > .25
-    - on all fours: t > 50, .3 < p < .8, wrists below .3        - lying: t > 60, p < .4
+    - kneeling: a knee below .25 leg lengths with its shank level, t < 55 or both wrists over .3, p > .25
+    - on all fours: t > 50, .3 < p < .8 (.16 with the shoulders over .3 while pelvis and hands move), wrists below .3
+    - lying: t > 60, p < .4
     - upside down: t > 110 and ankles above the pelvis
     """
     j, leg = body.joints, body.leg
@@ -129,9 +135,15 @@ def posture_scores(body: Body) -> Array:
             1.0 - kneels,
         ]
     )
-    kneeling = np.minimum.reduce([kneels, upright, ramp(p, 0.2, 0.3), 1.0 - ground])
+    hands_up = np.minimum(ramp(wrists, 0.22, 0.38), ramp(t, 90.0, 70.0))  # a bow on the knees is no crawl
+    kneeling = np.minimum.reduce([kneels, np.maximum(upright, hands_up), ramp(p, 0.2, 0.3), 1.0 - ground])
+    shoulders = np.minimum(height[:, 16], height[:, 17])
+    pace = smooth(speed(j[:, [PELVIS, 20, 21]], body.fps), 0.5, body.fps) / leg
+    crawls = np.minimum(ramp(pace[:, 0], 0.1, 0.25), ramp(pace[:, 1:].mean(axis=1), 0.2, 0.5))
+    low_crawl = np.minimum.reduce([ramp(p, 0.13, 0.2), ramp(shoulders, 0.25, 0.33), crawls])
+    hips_up = np.maximum(ramp(p, 0.25, 0.37), low_crawl)
     fours = np.minimum.reduce(
-        [ramp(t, 42.0, 58.0), ramp(p, 0.25, 0.37), ramp(p, 0.86, 0.74), ramp(wrists, 0.38, 0.22), 1.0 - inverted]
+        [ramp(t, 42.0, 58.0), hips_up, ramp(p, 0.86, 0.74), ramp(wrists, 0.38, 0.22), 1.0 - inverted]
     )
     lying = np.minimum.reduce([ramp(t, 50.0, 70.0), ramp(p, 0.48, 0.33), 1.0 - fours])
     return np.stack([standing, bending, sitting, crouching, kneeling, fours, lying, inverted], axis=1)
@@ -149,12 +161,15 @@ def _off_balance(joints: Array) -> Array:
     return norm(mass - left - along[:, None] * line)
 
 
-def postures(body: Body, airborne: NDArray[np.bool_]) -> tuple[Posture, ...]:
+def postures(
+    body: Body, airborne: NDArray[np.bool_], held: dict[str, NDArray[np.bool_]] | None = None
+) -> tuple[Posture, ...]:
     """Find the postures over time: smooth the scores (sigma 0.15 s), take the best per frame, absorb brief intervals.
 
     Args:
         body: prepared recording.
         airborne: [T] in flight, from :func:`jumps`.
+        held: frames off the ground by name of their posture, from `off_ground.carried`.
     """
     scores = smooth(posture_scores(body), 0.15, body.fps)
     label = np.argmax(scores, axis=1)
@@ -162,11 +177,13 @@ def postures(body: Body, airborne: NDArray[np.bool_]) -> tuple[Posture, ...]:
     lead = top2[:, 1] - top2[:, 0]
     label = _absorb(label, scores, lead, body.fps)
     label = np.where(airborne, LABELS.index("airborne"), label)
+    for name, frames in (held or {}).items():
+        label[frames] = LABELS.index(name)
     out = []
     edges = np.flatnonzero(np.diff(label)) + 1
     for a, b in zip([0, *edges.tolist()], [*edges.tolist(), len(label)], strict=True):
         name = LABELS[label[a]]
-        certainty = 1.0 if name == "airborne" else float(lead[a:b].mean())
+        certainty = 1.0 if name in ("airborne", "hanging", "climbing") else float(lead[a:b].mean())
         out.append(
             Posture(name, a / body.fps, b / body.fps, certainty, _lie(body.joints[a:b]) if name == "lying" else "")
         )
@@ -221,7 +238,7 @@ def one_leg_time(body: Body) -> float:
 def jumps(body: Body) -> tuple[tuple[Jump, ...], NDArray[np.bool_]]:
     """Find the jumps, and their flight frames, bool [T].
 
-    In flight, both feet are more than 0.07 leg lengths above the ground under them for at least 0.1 s, one of them at
+    In flight, both feet are more than 0.07 leg lengths above the ground under them for 0.1 to 1.1 s, one of them at
     least 0.1, while the pelvis rises by 0.05 leg lengths; or the pelvis is more than 0.1 leg lengths above its standing
     height with both feet 0.025 off the ground. A flight is a jump, not a running stride, if the feet leave or land
     together (within 0.1 s), if the foot that left last lands first (a hop), or if the pelvis rises by 0.2 leg lengths.
@@ -242,7 +259,12 @@ def jumps(body: Body) -> tuple[tuple[Jump, ...], NDArray[np.bool_]]:
     found = runs(both > 0.07)
     found += [(a, b) for a, b in runs(high) if not any(c < b and a < d for c, d in found)]
     for a, b in sorted(found):
-        if b - a < 0.1 * fps or a == 0 or b == body.frames or (both[a:b].max() < 0.1 and not high[a:b].any()):
+        if (
+            not 0.1 <= (b - a) / fps <= LONGEST_FLIGHT
+            or a == 0
+            or b == body.frames
+            or (both[a:b].max() < 0.1 and not high[a:b].any())
+        ):
             continue
         rise = float(pelvis[a:b].max() - max(pelvis[max(a - 1, 0)], pelvis[min(b, body.frames - 1)]))
         if rise < 0.05 * leg or (p[a:b].max() < 0.75 and tilt[a:b].max() < 80):
