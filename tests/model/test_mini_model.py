@@ -68,6 +68,9 @@ def test_the_joined_model_is_the_trained_one(parts: dict[str, object], tmp_path:
     assert made.made and not join_mini(shipped).made  # what is whole stays
     joined = vimonet.load(made.folder)
     assert joined.config.context == ["actions", "facts"] and joined.config.confidence_temperature == 1.5
+    narrow = torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+    assert joined.model.language_model.dtype == narrow
+    assert {value.dtype for value in joined.model.vimonet.translators.parameters()} == {torch.float32}
     ids = torch.tensor([base.processor.tokenizer("which way does the person turn")["input_ids"]])
     with torch.no_grad():
         expected = trained.eval()(input_ids=ids).logits

@@ -64,9 +64,10 @@ def quick_imports() -> bool:
 
 
 def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
-    """Load one file of float32 or float16 weights as `vimonet.model.hub.load_model` does, without the meta device.
+    """Load one file of weights held in float32 as `vimonet.model.hub.load_model` does, without the meta device.
 
-    Use ``from_pretrained`` for weights in several files, of other types, or under other names than the modules'.
+    Use ``from_pretrained`` for weights in several files, for models of other types, and for tensors under other names
+    than the modules'.
     """
     import torch
     from safetensors.torch import load_file
@@ -77,10 +78,12 @@ def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
 
     path = folder / hub.WEIGHTS_FILE
     state = load_file(path) if path.is_file() else {}
-    if not state or any(value.dtype not in (torch.float32, torch.float16) for value in state.values()):
+    config = ViMoNetConfig.from_pretrained(folder)
+    held = (torch.float32, torch.float16, *([torch.bfloat16] if config.dtype == torch.float32 else []))
+    if not state or any(value.dtype not in held for value in state.values()):
         return hub.load_by_transformers(folder)
     with no_init_weights():
-        model = ViMoNetForConditionalGeneration(ViMoNetConfig.from_pretrained(folder))
+        model = ViMoNetForConditionalGeneration(config)
     wanted = {name: value.shape for name, value in model.state_dict().items()}
     found = {name: value.shape for name, value in state.items()}
     lacking = wanted.keys() - found.keys() - set(model.all_tied_weights_keys)

@@ -101,6 +101,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
             `ActionRecogniser`; None: the tokens are not aligned.
         context: what the prompt holds as text beside the clips' tokens, out of `CONTEXT_PARTS`; empty for nano.
+        language_dtype: ``bfloat16`` holds the language model so on a processor that multiplies it, which halves memory
+            and time of an answer; None: as the other parts.
         caption_question: question of ``caption``, in the wording of the training data.
         tie_word_embeddings: copied from the language model.
     """
@@ -136,6 +138,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     answer_policy: PolicyName = "calibrated"
     action_phrases: Any = None
     context: Any = ()
+    language_dtype: str | None = None
     caption_question: str = "Describe the movement."
     tie_word_embeddings: bool = False
 

@@ -45,6 +45,8 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         raise
     except Exception as error:
         raise InputError(f"{base}: not a model this version can load ({first_line(error)}).") from None
+    if model.config.language_dtype == "bfloat16" and _multiplies_bfloat16():
+        model.language_model.to(torch.bfloat16)
     if base != folder:
         model = _with_adapter(model, folder)
     place = folder if (folder / "tokenizer.json").is_file() else base
@@ -56,6 +58,11 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         raise InputError(
             f"{place}: the tokenizer or processor_config.json cannot be read ({first_line(error)})."
         ) from None
+
+
+def _multiplies_bfloat16() -> bool:
+    """Tell whether this machine multiplies bfloat16 at least as fast as float32."""
+    return torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
 
 
 def load_by_transformers(folder: Path) -> ViMoNetForConditionalGeneration:
