@@ -87,7 +87,7 @@ def to_motion(
 
     details = dict(recording.details)
     if recording.dimensions == 2:
-        joints, scale_note = _place_2d(joints, confidence, name)
+        joints, scale_note = place_2d(joints, confidence, name)
         details |= {"unit": scale_note, "up": "image (y down)"}
     else:
         joints = _place_3d(joints, confidence, rest, recording, name, up, unit, details, notes)
@@ -168,10 +168,22 @@ def _place_3d(
     return joints
 
 
-def _place_2d(
+def place_2d(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, name: str
 ) -> tuple[NDArray[np.float32], str]:
-    """Scale an image to a body: y up, z = 0, median torso 0.5, first pelvis at x = 0, lowest joints (5 %) at 0."""
+    """Scale an image to a body: y up, z = 0, median torso 0.5, first pelvis at x = 0, lowest joints (5 %) at 0.
+
+    Args:
+        joints: [T, 22, 3] pixels (x, y, 0), y down.
+        confidence: [T, 22], 0 where a joint is not seen.
+        name: name for messages.
+
+    Returns:
+        float32 [T, 22, 3], finite, and the scale in words.
+
+    Raises:
+        InputError: no torso, leg or arm is seen in any frame, or a keypoint lies impossibly far away.
+    """
     assert confidence is not None
     seen = confidence > 0
     joints = joints * np.array([1, -1, 0], dtype=np.float32)
