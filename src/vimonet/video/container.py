@@ -26,7 +26,7 @@ SUFFIXES: Final[tuple[str, ...]] = tuple(
 EXPECTED: Final = "expected a video such as MP4, MOV, MKV, WebM, AVI or GIF"
 
 # FFmpeg also opens playlists, subtitles, scripts and plain text as video, some of which name other files.
-_DEMUXERS: Final = (
+DEMUXERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,flv,live_flv,asf,ogg,"
     "h264,hevc,av1,obu,ivf,m4v,mjpeg,mxf,nut,dv,mp3,wav,flac,aac"
 )
@@ -185,9 +185,9 @@ def opened(source: Source) -> Iterator[tuple[Any, Any]]:
             raise InputError(f"{name}: the file is empty; {EXPECTED}.")
         place = f"file:{path}"  # never read as an address or a pattern
     try:
-        container = av.open(place, options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"})
+        container = av.open(place, options={"format_whitelist": DEMUXERS, "protocol_whitelist": "file"})
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{name}: not a readable video ({_reason(error)}); {EXPECTED}.") from None
+        raise InputError(f"{name}: not a readable video ({reason(error)}); {EXPECTED}.") from None
     with container:
         streams = [stream for stream in container.streams.video if not _is_cover(stream)]
         if not streams:
@@ -207,7 +207,7 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()).rstrip(".")
 

@@ -30,7 +30,7 @@ _FRAME_KEYS: Final = (
     *("frames", "instance_info", "annotations", "keypoints", "landmarks", "poses", "data", "results"),
     *("people",),
 )
-_PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses", "body_list", "bodies")
+PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses", "body_list", "bodies")
 _POINT_KEYS: Final = (
     *("pose_keypoints_3d", "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks"),
     *("keypoints3D", "keypoints_3d", "keypoints3d", "keypoint", "pose_keypoints_2d", "keypoints", "pose_landmarks"),
@@ -71,7 +71,7 @@ register(Reader("keypoints", "keypoint JSON", (".json", ".jsonl"), detect, read)
 def _frames_of_folder(content: Content) -> list[Any]:
     """Parse OpenPose's folder of one ``*_keypoints.json`` per frame, in the order of the numbers in their names."""
     assert content.path is not None
-    files = sorted(content.path.glob(f"*{FRAME_FILE}"), key=lambda path: _natural(path.name))
+    files = sorted(content.path.glob(f"*{FRAME_FILE}"), key=lambda path: natural(path.name))
     if not files:
         raise InputError(
             f"{content.name} is a directory; give a recording, or a folder of OpenPose *{FRAME_FILE} files."
@@ -79,7 +79,7 @@ def _frames_of_folder(content: Content) -> list[Any]:
     return [_parse(path.read_bytes(), path.name) for path in files]
 
 
-def _natural(text: str) -> list[tuple[int, int, str]]:
+def natural(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)]
 
 
@@ -104,7 +104,7 @@ def _parse(data: bytes, name: str) -> Any:
 def _read_value(value: Any, content: Content, fps: float | None, layout: str | None) -> Recording:
     name = content.name
     meta: dict[str, Any] = value if isinstance(value, dict) else {}
-    names = _names_in(meta)
+    names = names_in(meta)
     if names is not None and not all(isinstance(n, str) for n in names):
         raise InputError(f"{name}: the keypoint names are not all text; expected names such as left_shoulder.")
     if fps is None:
@@ -114,7 +114,7 @@ def _read_value(value: Any, content: Content, fps: float | None, layout: str | N
     layout = layout or (meta["format"] if meta.get("format") in LAYOUTS else None)
     if layout is not None:
         names = list(LAYOUTS[layout])
-    frames = _frames(value)
+    frames = frames_in(value)
     if not frames:
         raise InputError(
             f"{name}: the JSON holds no frames of keypoints; expected a list of frames, each with a person's points."
@@ -123,11 +123,11 @@ def _read_value(value: Any, content: Content, fps: float | None, layout: str | N
         frames = [
             json.loads(frame) if isinstance(frame, str) and frame[:1] in ("[", "{") else frame for frame in frames
         ]
-        names = names or _names_of_points(frames)
+        names = names or names_of_points(frames)
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
             people = _by_image(frames, names)
         else:
-            people = [_people(frame, names) for frame in frames]
+            people = [people_in(frame, names) for frame in frames]
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
         raise InputError(
             f"{name}: a frame holds something other than points; expected numbers x, y and confidence."
@@ -146,7 +146,7 @@ def _read_value(value: Any, content: Content, fps: float | None, layout: str | N
         fps=fps,
         names=None if names is None else tuple(names),
         dimensions=dimensions,
-        image_size=_image_size(meta),
+        image_size=image_size_in(meta),
         notes=tuple(notes),
     )
     recording.details["people"] = seen
@@ -162,10 +162,10 @@ def _rate_of_stamps(frames: dict[str, Any]) -> float | None:
     return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
 
 
-def _names_of_points(value: Any, depth: int = 0) -> list[str] | None:
+def names_of_points(value: Any, depth: int = 0) -> list[str] | None:
     """Find the names that points themselves carry: ``part`` of PoseNet, ``name`` of MoveNet."""
     if isinstance(value, dict):
-        value = [value[key] for key in (*_PERSON_KEYS, *_POINT_KEYS) if isinstance(value.get(key), list)]
+        value = [value[key] for key in (*PERSON_KEYS, *_POINT_KEYS) if isinstance(value.get(key), list)]
     if not isinstance(value, list) or depth > 4 or not value or isinstance(value[0], (int, float)):
         return None
     if isinstance(value[0], list) and _looks_like_points(value):
@@ -174,10 +174,10 @@ def _names_of_points(value: Any, depth: int = 0) -> list[str] | None:
     if labels and len(labels) == len(value):
         words = [label for label in labels if isinstance(label, str)]
         return words if len(words) == len(labels) else None
-    return next((found for inner in value[:20] if (found := _names_of_points(inner, depth + 1))), None)
+    return next((found for inner in value[:20] if (found := names_of_points(inner, depth + 1))), None)
 
 
-def _names_in(meta: dict[str, Any]) -> list[Any] | None:
+def names_in(meta: dict[str, Any]) -> list[Any] | None:
     """Find the joint names of a file: its own list, MMPose's ``meta_info``, or a COCO category's ``keypoints``."""
     for key in ("names", "joint_names", "keypoint_names"):
         if isinstance(meta.get(key), list):
@@ -185,7 +185,7 @@ def _names_in(meta: dict[str, Any]) -> list[Any] | None:
     info = meta.get("meta_info")
     listed = info.get("keypoint_id2name") if isinstance(info, dict) else None
     if isinstance(listed, dict) and listed:
-        return [listed[key] for key in sorted(listed, key=_natural)]
+        return [listed[key] for key in sorted(listed, key=natural)]
     numbers = info.get("keypoint_name2id") if isinstance(info, dict) else None
     if isinstance(numbers, dict) and numbers and all(isinstance(number, int) for number in numbers.values()):
         return sorted(numbers, key=lambda joint: numbers[joint])
@@ -196,7 +196,7 @@ def _names_in(meta: dict[str, Any]) -> list[Any] | None:
     return None
 
 
-def _image_size(meta: dict[str, Any]) -> tuple[float, float] | None:
+def image_size_in(meta: dict[str, Any]) -> tuple[float, float] | None:
     size = next((meta[k] for k in ("image_size", "resolution", "size") if isinstance(meta.get(k), list)), None)
     if size is None:
         size = [meta.get("width", meta.get("image_width")), meta.get("height", meta.get("image_height"))]
@@ -205,7 +205,7 @@ def _image_size(meta: dict[str, Any]) -> tuple[float, float] | None:
     return None
 
 
-def _frames(value: Any) -> list[Any]:
+def frames_in(value: Any) -> list[Any]:
     if isinstance(value, dict):
         for key in _FRAME_KEYS:
             inner = value.get(key)
@@ -213,13 +213,13 @@ def _frames(value: Any) -> list[Any]:
                 if inner is not None:
                     return [value]  # one frame
             elif isinstance(inner, dict):
-                return [inner[k] for k in sorted(inner, key=_natural)]
+                return [inner[k] for k in sorted(inner, key=natural)]
             elif isinstance(inner, list):
                 return inner
         if any(key in value for key in _POINT_KEYS):
             return [value]
         if value and all(re.search(r"\d", key) for key in value):  # {"frame_0001": ..., ...}
-            return [value[k] for k in sorted(value, key=_natural)]
+            return [value[k] for k in sorted(value, key=natural)]
         return []
     return value if isinstance(value, list) else []
 
@@ -256,16 +256,16 @@ def _point(value: Any) -> list[float] | None:
     return None
 
 
-def _people(frame: Any, names: list[str] | None) -> list[Person]:
+def people_in(frame: Any, names: list[str] | None) -> list[Person]:
     """List all persons of one frame."""
     if frame is None or frame == [] or frame == {}:
         return []
     if _is_named(frame):
         return [Person(_stack(list(frame.values())))]
     if isinstance(frame, dict):
-        for key in _PERSON_KEYS:
+        for key in PERSON_KEYS:
             if isinstance(frame.get(key), list) and not _looks_like_points(frame[key]):
-                return [p for person in frame[key] for p in _people(person, names)]
+                return [p for person in frame[key] for p in people_in(person, names)]
         for key in _POINT_KEYS:
             inner = frame.get(key)
             if isinstance(inner, dict) and isinstance(inner.get("x"), list):  # Ultralytics: one list per coordinate
@@ -277,7 +277,7 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
                 inner = inner.get("landmark", inner)
             if not inner:
                 continue
-            found = _people(inner, names)
+            found = people_in(inner, names)
             scores = next((frame[k] for k in _SCORE_KEYS if isinstance(frame.get(k), list)), None)
             if len(found) == 1:
                 points = found[0].points
@@ -295,7 +295,7 @@ def _people(frame: Any, names: list[str] | None) -> list[Person]:
             by_name = {point.get("part", point.get("name")): point for point in frame}
             frame = [by_name.get(label, {"x": float("nan"), "y": float("nan")}) for label in names]
         return [Person(_stack(frame))]
-    return [p for person in frame for p in _people(person, names)]  # several persons
+    return [p for person in frame for p in people_in(person, names)]  # several persons
 
 
 def _track(person: dict[str, Any]) -> int | None:
@@ -336,10 +336,10 @@ def _by_image(results: list[Any], names: list[str] | None) -> list[list[Person]]
     """Group COCO results (one per person and image) into frames; frames without a result become gaps."""
     groups: dict[Any, list[tuple[float, Person]]] = {}
     for result in results:
-        people = _people(result, names)
+        people = people_in(result, names)
         if people:
             groups.setdefault(result["image_id"], []).append((float(result.get("score", 0.0) or 0.0), people[0]))
-    keys = sorted(groups, key=lambda key: _natural(str(key)))
+    keys = sorted(groups, key=lambda key: natural(str(key)))
     ordered: list[list[Person]] = []
     previous: int | None = None
     for key in keys:

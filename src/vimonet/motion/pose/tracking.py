@@ -19,6 +19,7 @@ _SHRINKS = 0.5  # least ratio of sizes between two frames
 _FORGET = 0.7  # seconds after which a track is closed; later appearances are joined afterwards
 _SHARED = 0.15  # largest share of the shorter track's frames that two tracks of one person may share
 _JOIN = 3.0  # longest gap over which closed tracks are joined, s
+_POINT = 0.25  # least size of a person to measure distances by
 _FILL = 0.3  # longest gap that is interpolated, s
 
 
@@ -27,7 +28,7 @@ class Person:
     """Hold the keypoints of a person in one frame.
 
     Attributes:
-        points: float [K, 2], pixels from the top left corner.
+        points: float [K, 2], pixels from the top left corner (a watch also follows [K, 3] in metres).
         confidence: float [K] in 0..1; 0 for a joint that is not seen.
     """
 
@@ -36,7 +37,7 @@ class Person:
 
     @property
     def box(self) -> NDArray[np.float64]:
-        """Left, top, right, bottom [4] of the seen joints (of all joints if fewer than two are seen)."""
+        """Left, top, right, bottom [4] of the seen joints (of all joints if fewer than two are seen); in 3D [6]."""
         seen = self.points[self.confidence > 0]
         points = seen if len(seen) >= 2 else self.points
         return np.concatenate([points.min(axis=0), points.max(axis=0)])
@@ -44,8 +45,8 @@ class Person:
     @property
     def size(self) -> float:
         """Diagonal of the box, pixels."""
-        box = self.box
-        return float(np.hypot(box[2] - box[0], box[3] - box[1]))
+        low, high = self.box.reshape(2, -1)
+        return float(np.linalg.norm(high - low))
 
 
 class PoseEstimator(Protocol):
@@ -78,8 +79,8 @@ def apart(a: Person, b: Person) -> float:
     if not both.any():
         return float("inf")
     joints = np.linalg.norm(a.points[both] - b.points[both], axis=1).mean()
-    corners = np.linalg.norm((a.box - b.box).reshape(2, 2), axis=1).mean()
-    return float(min(joints, corners)) / max(a.size, b.size, 1.0)
+    corners = np.linalg.norm((a.box - b.box).reshape(2, -1), axis=1).mean()
+    return float(min(joints, corners)) / max(a.size, b.size, _POINT)
 
 
 def relative_size(a: Person, b: Person) -> float:
@@ -125,25 +126,10 @@ class Tracker:
         self._shown += len(people) > 0
         self._crowded += len(people) > 1
         open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
-        # One person, one track: the joints of a close-up come and go.
-        alone = _ALONE if len(people) == len(open_tracks) == 1 else 0.0
-        pairs = []
-        for number, person in enumerate(people):
-            for track in open_tracks:
-                before = track.people[track.last]
-                # A body of half the size is a misdetected hand, or another person.
-                if 0 < relative_size(person, before) < _SHRINKS or 0 < relative_size(before, person) < _SHRINKS:
-                    continue
-                distance = apart(before, person)
-                if distance <= max(alone, _reach((frame - track.last) / self.fps)):
-                    pairs.append((distance, number, track))
-        taken: set[int] = set()
-        busy: set[int] = set()
-        for _, number, track in sorted(pairs, key=lambda pair: pair[0]):
-            if number not in taken and id(track) not in busy:
-                track.people[frame] = people[number]
-                taken.add(number)
-                busy.add(id(track))
+        before = [(track.people[track.last], (frame - track.last) / self.fps) for track in open_tracks]
+        taken = pair(people, before)
+        for number, index in taken.items():
+            open_tracks[index].people[frame] = people[number]
         self.tracks += [Track({frame: person}) for number, person in enumerate(people) if number not in taken]
 
     def ranked(self, width: int, height: int) -> list[Track]:
@@ -177,6 +163,34 @@ class Tracker:
             if alike and gap <= _JOIN and distance <= max(limit, _reach(gap)) and distance + gap < nearest:
                 best, nearest = other, distance + gap
         return best
+
+
+def pair(people: list[Person], before: list[tuple[Person, float]]) -> dict[int, int]:
+    """Find who of the people seen now is who of those seen before: the nearest first, each once.
+
+    Args:
+        people: in this frame.
+        before: each as last seen, and how many seconds ago.
+
+    Returns:
+        {index into ``people``: index into ``before``}; who is not in it is new.
+    """
+    # One person, one track: the joints of a close-up come and go.
+    alone = _ALONE if len(people) == len(before) == 1 else 0.0
+    pairs = []
+    for number, person in enumerate(people):
+        for index, (earlier, seconds) in enumerate(before):
+            # A body of half the size is a misdetected hand, or another person.
+            if 0 < relative_size(person, earlier) < _SHRINKS or 0 < relative_size(earlier, person) < _SHRINKS:
+                continue
+            distance = apart(earlier, person)
+            if distance <= max(alone, _reach(seconds)):
+                pairs.append((distance, number, index))
+    taken: dict[int, int] = {}
+    for _, number, index in sorted(pairs):
+        if number not in taken and index not in taken.values():
+            taken[number] = index
+    return taken
 
 
 def _reach(seconds: float) -> float:
