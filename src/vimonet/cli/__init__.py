@@ -30,6 +30,7 @@ examples:
   vimonet data build folder --root clips/ -o my-vimos
   vimonet bench run --dataset my-vimos -o runs/bench
   vimonet serve
+  vimonet watch rtsp://camera/stream --rules rules.yaml
 
 Recordings: BVH (.bvh), glTF (.glb), ASF/AMC (.amc), AMASS, HumanML3D, SMPL and joint arrays (.npz, .npy, .pt),
 keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D (.skeleton), video (.mp4, .mov, .mkv
@@ -40,7 +41,8 @@ keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D 
 _COMMANDS = {
     **{name: name for name in ("ask", "chat", "caption", "pose", "inspect")},
     **{"render": "inspect", "index": "search", "search": "search"},
-    **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch", "serve", "demo")},
+    **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch")},
+    **{name: name for name in ("serve", "watch", "demo")},
 }
 """Command -> the file here that adds it, in the order of the help."""
 

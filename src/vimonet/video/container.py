@@ -208,6 +208,7 @@ def _is_cover(stream: Any) -> bool:
 
 
 def reason(error: Exception) -> str:
+    """Name why FFmpeg or the system failed, in a phrase without a full stop."""
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()).rstrip(".")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from vimonet.utils.errors import InputError
 from vimonet.video.container import DEMUXERS, Damage, Geometry, decode, geometry, opened, reason, to_rgb
-from vimonet.watch.sources import Picture, SourceEnded, SourceLost
+from vimonet.watch.readings import Picture, SourceEnded, SourceLost
 
 MAX_SIDE: Final = 1280
 """Longer side of the pictures that are looked at, pixels; larger ones are scaled down."""

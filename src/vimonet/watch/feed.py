@@ -8,7 +8,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from vimonet.utils.errors import InputError
-from vimonet.watch.sources import Picture, PoseReading, Source, SourceEnded, SourceLost
+from vimonet.watch.readings import Picture, PoseReading, Source, SourceEnded, SourceLost
 
 BACKOFF: Final = (0.5, 30.0)
 """Shortest and longest wait before a lost source is opened again, s; each wait is twice the one before."""

@@ -22,8 +22,8 @@ from vimonet.motion.pose.tracking import PoseEstimator
 from vimonet.watch.feed import BACKOFF, Arrival, Change, Feed
 from vimonet.watch.placing import Placer
 from vimonet.watch.presence import Presence
+from vimonet.watch.readings import Picture, PoseReading, SeenPerson, Source, SourceOptions
 from vimonet.watch.source_health import Lasting, RisingClock, SourceHealth
-from vimonet.watch.sources import Picture, PoseReading, SeenPerson, Source, SourceOptions
 from vimonet.watch.stream import Detector, Event, PersonId, PoseFrame
 
 STALL: Final = 3.0

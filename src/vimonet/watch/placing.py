@@ -16,7 +16,7 @@ from vimonet.motion.io.readers import usable
 from vimonet.motion.io.units_and_axes import detect_unit, detect_up, is_mirrored, parse_unit, parse_up, to_y_up
 from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.utils.errors import InputError
-from vimonet.watch.sources import PoseReading
+from vimonet.watch.readings import PoseReading
 from vimonet.watch.stream import PersonId
 
 FIRST: Final = 10

@@ -17,7 +17,7 @@ from typing import Any, Final
 from vimonet.motion.io.keypoint_json import PERSON_KEYS, image_size_in, names_in, names_of_points, people_in
 from vimonet.motion.io.limits import MAX_JOINTS, MAX_PEOPLE
 from vimonet.motion.joint_names import LAYOUTS
-from vimonet.watch.sources import PoseReading, SeenPerson
+from vimonet.watch.readings import PoseReading, SeenPerson
 from vimonet.watch.stream import PersonId
 
 LONGEST: Final = 8 << 20

@@ -17,7 +17,7 @@ from vimonet.motion.io.keypoint_json import frames_in, natural
 from vimonet.motion.io.limits import MAX_MEMBER
 from vimonet.utils.errors import InputError
 from vimonet.watch.pose_messages import LONGEST, BadMessage, parse_message, read_message
-from vimonet.watch.sources import PoseReading, SourceEnded, SourceLost
+from vimonet.watch.readings import PoseReading, SourceEnded, SourceLost
 
 POLL: Final = 0.02
 """Seconds between two looks at a file or folder that may have grown."""

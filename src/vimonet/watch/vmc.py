@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
-from vimonet.watch.sources import PoseReading, SeenPerson
+from vimonet.watch.readings import PoseReading, SeenPerson
 
 PORT: Final = 39539
 """Port at which a VMC receiver ("marionette") listens by default."""

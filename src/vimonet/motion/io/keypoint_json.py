@@ -80,6 +80,7 @@ def _frames_of_folder(content: Content) -> list[Any]:
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
+    """Make a key that sorts numbers within names by value: frame_9 before frame_10."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)]
 
 
@@ -197,6 +198,7 @@ def names_in(meta: dict[str, Any]) -> list[Any] | None:
 
 
 def image_size_in(meta: dict[str, Any]) -> tuple[float, float] | None:
+    """Find the width and height of the picture, pixels, in what a file says beside its frames."""
     size = next((meta[k] for k in ("image_size", "resolution", "size") if isinstance(meta.get(k), list)), None)
     if size is None:
         size = [meta.get("width", meta.get("image_width")), meta.get("height", meta.get("image_height"))]
@@ -206,6 +208,7 @@ def image_size_in(meta: dict[str, Any]) -> tuple[float, float] | None:
 
 
 def frames_in(value: Any) -> list[Any]:
+    """List the frames that a JSON value holds; a value that is one frame is listed alone."""
     if isinstance(value, dict):
         for key in _FRAME_KEYS:
             inner = value.get(key)

@@ -1,0 +1,125 @@
+"""Implement `vimonet watch`: events of a camera or of a stream of poses, as they happen."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vimonet.cli.shared import add_flag, dim, print_json, printable
+from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.watch.loop import Watch
+    from vimonet.watch.stream import Event
+
+_SOURCES = """\
+SOURCE is a camera's number (0, 1 ...), rtsp://, udp://, http:// of a network camera, a film (finished or growing), a
+file of JSON lines, a folder with a keypoint JSON per frame, - for JSON lines on standard input, zmq://HOST:PORT, or
+vmc://:39539 for an avatar by the VMC protocol. docs/watch.md describes the JSON."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    watch = commands.add_parser(
+        "watch",
+        help="watch a camera, a film or a stream of poses, and report events as they happen",
+        description="Watch a camera, a film or a stream of poses, and report what happens: who comes and goes, and a "
+        "camera that is lost, frozen or black. No picture is stored or sent unless --keep-clips says so. Ctrl-C ends "
+        "with a summary.",
+        epilog=_SOURCES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    watch.add_argument("source", metavar="SOURCE", help="what to watch")
+    add_flag(watch, "--json", "an event a line")
+    watch.add_argument("--once", action="store_true", help="end where a growing file or folder ends now")
+    watch.add_argument(
+        "--speed", type=float, metavar="X", help="play a film at X times its speed, dropping frames as a camera would "
+        "(default: every frame, as fast as this machine can)",
+    )  # fmt: skip
+    watch.add_argument("--wait", action="store_true", help="wait for a source that is not there yet")
+    watch.add_argument("--stall", type=float, default=3.0, metavar="S", help="seconds of silence after which a camera "
+                       "or stream counts as lost (default: 3)")  # fmt: skip
+    watch.add_argument("--estimator", metavar="NAME", help="mediapipe, or vitpose:MODEL[,DETECTOR] with folders or "
+                       "hub ids (default: $VIMONET_POSE, else mediapipe)")  # fmt: skip
+    group = watch.add_argument_group("poses", "of a source of poses; found out by default")
+    group.add_argument("--fps", type=float, help="frames per second of a recording whose file does not say")
+    group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
+    group.add_argument("--unit", help="unit of length: m, cm, mm, inch, or metres per unit")
+    group.add_argument("--size", metavar="WxH", help="size of the picture, if coordinates are fractions of it")
+    watch.set_defaults(run=_watch)
+
+
+def _watch(args: argparse.Namespace) -> int:
+    from vimonet.motion.io.units_and_axes import parse_size, parse_unit, parse_up
+    from vimonet.watch.loop import Watch
+    from vimonet.watch.readings import SourceOptions
+    from vimonet.watch.sources import source_of
+
+    for flag, value in (("--speed", args.speed), ("--stall", args.stall), ("--fps", args.fps)):
+        if value is not None and not 0 < value < 1e6:
+            raise InputError(f"{flag} is {value:g}; expected a positive number.")
+    width, height = parse_size(args.size) if args.size else (0, 0)
+    if args.unit is not None:
+        parse_unit(args.unit)
+    if args.up is not None:
+        parse_up(args.up)
+    size = (round(width), round(height)) if args.size else None
+    options = SourceOptions(args.fps, size, args.unit, args.up, args.once)
+    source = source_of(args.source, options)
+    estimator: Any = None
+    if args.estimator:
+        from vimonet.motion.pose import estimator_of
+
+        estimator = lambda: estimator_of(args.estimator)  # noqa: E731
+    watch = Watch(
+        source,
+        options=options,
+        estimator=estimator,
+        speed=args.speed,
+        wait=args.wait,
+        stall=args.stall,
+        say=lambda text: print(dim(text), file=sys.stderr, flush=True),
+    )
+    with _ending_cleanly(watch):
+        for event in watch.events():
+            if args.json:
+                print_json(event.to_dict())
+            else:
+                print(line_of(event, source.live), flush=True)
+    print(dim(f"{source.name}: {watch.summary}"), file=sys.stderr)
+    return 0
+
+
+def line_of(event: Event, live: bool) -> str:
+    """Write an event for a person: when, and what."""
+    import datetime
+
+    at = event.time if event.end is None else event.end
+    when = f"{datetime.datetime.fromtimestamp(at):%H:%M:%S}" if live and at > 1e8 else f"{at:8.2f} s"
+    return f"{when}  {printable(event.text or event.kind)}"
+
+
+@contextmanager
+def _ending_cleanly(watch: Watch) -> Iterator[None]:
+    """End the watch at Ctrl-C or SIGTERM; a second one ends the process."""
+    caught = (signal.SIGINT, signal.SIGTERM)
+
+    def end(number: int, frame: object) -> None:
+        watch.stop()
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+    try:
+        before = {one: signal.signal(one, end) for one in caught}
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
