@@ -25,6 +25,7 @@ examples:
   vimonet caption clips/ --json > captions.jsonl
   vimonet inspect walk.bvh
   vimonet render walk.bvh -o walk.mp4
+  vimonet view walk.bvh --ask "Which way does the person turn?"
   vimonet index clips/ -o clips.index
   vimonet search "someone waves with the left hand" --index clips.index
   vimonet data build folder --root clips/ -o my-vimos
@@ -40,7 +41,7 @@ keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D 
 
 _COMMANDS = {
     **{name: name for name in ("ask", "chat", "caption", "pose", "inspect")},
-    **{"render": "inspect", "index": "search", "search": "search"},
+    **{"render": "inspect", "view": "view", "index": "search", "search": "search"},
     **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch")},
     **{name: name for name in ("serve", "watch", "demo")},
 }

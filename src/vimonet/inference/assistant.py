@@ -33,7 +33,7 @@ from vimonet.inference.conversation import Chat
 from vimonet.inference.generating import generate, is_end
 from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
-from vimonet.model.action_recognition import ActionRecogniser
+from vimonet.model.action_recognition import ActionRecogniser, Recognised
 from vimonet.model.hub import load_pretrained
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
@@ -154,6 +154,16 @@ class Assistant:
     def chat(self, motion: Any = None, video: Any = None, **options: Any) -> Chat:
         """Begin a chat about a recording; arguments as in `ask`."""
         return Chat(self, motion, video, **options)
+
+    def actions(self, motion: Any) -> tuple[Recognised, ...]:
+        """Recognise the actions of a recording over time; empty if the model names none.
+
+        Raises:
+            InputError: the recording cannot be read, or is of a kind that this model does not read.
+        """
+        contexts = PromptContexts(self.processor, self.config, self._recogniser, None, ())
+        builder = InputBuilder(self.processor, self.config, self.name)
+        return contexts.actions_of(builder.recorded(motion).whole)
 
     def answer_with(
         self,

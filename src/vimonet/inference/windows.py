@@ -120,7 +120,7 @@ class PromptContexts:
         """Write the context of a window; several clips are not measured, because the question may mean any."""
         clip = window.clip
         facts = clip.facts if clip is not None and "facts" in self.parts else None
-        actions = self._recognise(clip) if clip is not None and "actions" in self.parts else ()
+        actions = self.actions_of(clip) if clip is not None and "actions" in self.parts else ()
         seen = self._see(window.videos[0]) if len(window.videos) == 1 and "seen" in self.parts else ""
         return write_context(self.parts, facts=facts, actions=actions, seen=seen, clip=bool(window.inputs_read))
 
@@ -131,7 +131,8 @@ class PromptContexts:
             self._seen[id(frames)] = frames, seen_text(frames, self.classifier)
         return self._seen[id(frames)][1]
 
-    def _recognise(self, clip: MeasuredClip) -> tuple[Recognised, ...]:
+    def actions_of(self, clip: MeasuredClip) -> tuple[Recognised, ...]:
+        """Recognise the actions of a motion, once; empty without a recogniser."""
         if self.recogniser is None:
             return ()
         if id(clip) not in self._actions:
@@ -208,7 +209,7 @@ class InputBuilder:
     def _windows(self, question: str, motion: Any, video: Any) -> list[WindowInput]:
         if video is not None and self.config.video_config is None:
             motion, video = self._without_tower(motion, video), None
-        recorded = [self._motion(clip) for clip in several(motion, 3)]
+        recorded = [self.recorded(clip) for clip in several(motion, 3)]
         videos = several(video, 4)
         if len(recorded) != 1 or len(videos) > 1:
             motions, shown = tuple(one.motion for one in recorded), tuple(self._video(clip) for clip in videos)
@@ -226,7 +227,12 @@ class InputBuilder:
             found.append(WindowInput(question, (clip.motion,), shown, start, end, clip, recorded[0].whole))
         return found
 
-    def _motion(self, motion: Any) -> RecordedMotion:
+    def recorded(self, motion: Any) -> RecordedMotion:
+        """Read a motion once.
+
+        Raises:
+            InputError: it cannot be read, or is of a kind that the model does not read.
+        """
         key = motion if isinstance(motion, (str, os.PathLike)) else id(motion)
         if key not in self._motions:
             clip = as_motion(motion, fps=self.fps)
@@ -263,7 +269,7 @@ class InputBuilder:
         reason = "frames hold no joints"
         if all(isinstance(clip, (str, bytes, os.PathLike)) for clip in several(video, 4)):
             try:
-                return [self._motion(clip).motion for clip in several(video, 4)]
+                return [self.recorded(clip).motion for clip in several(video, 4)]
             except InputError as error:
                 reason = str(error).rstrip(".")
         raise InputError(

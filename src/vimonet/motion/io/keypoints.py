@@ -94,9 +94,9 @@ def from_points(
     weights = np.where(empty | ~usable(values).all(axis=2), 0.0, np.clip(weights, 0.0, 1.0))
     if not (weights > 0).any():
         raise InputError(f"{name}: no keypoint is seen in any frame; expected a person in at least one.")
-    fractions = False
+    fractions, picture = False, None
     if dimensions == 2:
-        values, fractions = _image_plane(values, weights, image_size)
+        values, fractions, picture = _image_plane(values, weights, image_size)
     if fps is None:
         remarks.append("frame rate not given: 30 frames/s assumed")
     if not set(map_joints(names)):
@@ -114,6 +114,7 @@ def from_points(
         partial=True,
         fractions=fractions,
         notes=remarks,
+        details={} if picture is None else {"picture": picture},
     )
 
 
@@ -185,15 +186,20 @@ def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
 
 def _image_plane(
     values: NDArray[np.float64], weights: NDArray[np.float64], image_size: tuple[float, float] | None
-) -> tuple[NDArray[np.float64], bool]:
-    """Convert to pixels with z = 0, or to fractions of equal scale in x and y; whether the scale is unknown."""
+) -> tuple[NDArray[np.float64], bool, tuple[float, float] | None]:
+    """Convert to pixels with z = 0, or to fractions of equal scale in x and y.
+
+    Returns:
+        the points, whether their scale is unknown, and the size of the picture in the same unit.
+    """
     plane = np.zeros((*values.shape[:2], 3))
     plane[..., :2] = values[..., :2]
     seen = np.abs(plane[weights > 0][:, :2])
     fractions = bool(np.percentile(seen, 95) <= 2.0)  # of the image, a few beyond its edge
     if fractions and image_size is not None:
-        plane[..., 0] *= image_size[0] / image_size[1]
-    return plane, fractions and image_size is None
+        image_size = (image_size[0] / image_size[1], 1.0)
+        plane[..., 0] *= image_size[0]
+    return plane, fractions and image_size is None, image_size
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:

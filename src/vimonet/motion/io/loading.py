@@ -195,6 +195,7 @@ def recording_info(source: Any, **options: Any) -> dict[str, Any]:
     """
     motion = load(source, **options)
     details = dict(motion.details)
+    details.pop("picture", None)  # where the joints lie in it, for drawing alone
     info: dict[str, Any] = {
         "name": motion.name,
         "format": details.pop("format", motion.source),

@@ -87,8 +87,11 @@ def to_motion(
 
     details = dict(recording.details)
     if recording.dimensions == 2:
-        joints, scale_note = place_2d(joints, confidence, name)
-        details |= {"unit": scale_note, "up": "image (y down)"}
+        joints, (scale, left, top) = place_2d(joints, confidence, name)
+        details |= {"unit": f"{scale:.4g} per pixel (torso = 0.5)", "up": "image (y down)"}
+        if (picture := details.pop("picture", None)) is not None:
+            # Of the picture in the units of the joints, for drawing them over it.
+            details["picture"] = (left, top, picture[0] * scale, picture[1] * scale)
     else:
         joints = _place_3d(joints, confidence, rest, recording, name, up, unit, details, notes)
     rate = check_fps(recording.fps, name)
@@ -170,7 +173,7 @@ def _place_3d(
 
 def place_2d(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, name: str
-) -> tuple[NDArray[np.float32], str]:
+) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
     """Scale an image to a body: y up, z = 0, median torso 0.5, first pelvis at x = 0, lowest joints (5 %) at 0.
 
     Args:
@@ -179,7 +182,7 @@ def place_2d(
         name: name for messages.
 
     Returns:
-        float32 [T, 22, 3], finite, and the scale in words.
+        float32 [T, 22, 3], finite; and units per pixel, with the left and the top edge of the picture in these units.
 
     Raises:
         InputError: no torso, leg or arm is seen in any frame, or a keypoint lies impossibly far away.
@@ -219,4 +222,4 @@ def place_2d(
     far = float(np.abs(joints[seen]).max())
     if far > FARTHEST:
         raise InputError(f"{name}: a keypoint lies {2 * far:.0f} torsos away from its body, which cannot be true.")
-    return fill_unseen(joints.astype(np.float32), seen), f"{scale:.4g} per pixel (torso = 0.5)"
+    return fill_unseen(joints.astype(np.float32), seen), (scale, float(-origin_x), float(-floor))

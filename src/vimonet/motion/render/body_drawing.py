@@ -33,7 +33,7 @@ PAPER: Colour = (255, 255, 255)
 MARK: Colour = (250, 190, 20)
 
 # joint, joint, radius at each (metres), colour. Radii are a plain adult's, so a figure reads as a body, not as wires.
-_LIMBS: tuple[tuple[str, str, float, float, Colour], ...] = (
+LIMBS: tuple[tuple[str, str, float, float, Colour], ...] = (
     ("left_hip", "left_knee", 0.068, 0.050, LEFT),
     ("left_knee", "left_ankle", 0.050, 0.034, LEFT),
     ("left_ankle", "left_foot", 0.036, 0.030, LEFT),
@@ -46,15 +46,15 @@ _LIMBS: tuple[tuple[str, str, float, float, Colour], ...] = (
     ("right_elbow", "right_wrist", 0.036, 0.027, RIGHT),
 )
 # The trunk is drawn as one piece: rims between its bones would look like folds.
-_TRUNK: tuple[tuple[str, str, float, float], ...] = (
+TRUNK: tuple[tuple[str, str, float, float], ...] = (
     ("pelvis", "spine1", 0.095, 0.090),
     ("spine1", "spine2", 0.090, 0.095),
     ("spine2", "spine3", 0.095, 0.095),
     ("spine3", "neck", 0.085, 0.050),
     ("neck", "head", 0.046, 0.046),
 )
-_CHEST = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
-_HEAD_RADIUS, _HAND_RADIUS = 0.105, 0.042
+CHEST = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
+HEAD_RADIUS, HAND_RADIUS = 0.105, 0.042
 
 
 @functools.cache
@@ -132,7 +132,7 @@ def draw_shadow(
     flat = joints.copy()
     flat[:, 1] = floor
     pixels, _, magnification = camera.project(flat, target)
-    for a, b, ra, rb in [limb[:4] for limb in _LIMBS] + list(_TRUNK):
+    for a, b, ra, rb in [limb[:4] for limb in LIMBS] + list(TRUNK):
         i, j = INDEX[a], INDEX[b]
         if seen[i] and seen[j]:
             size = camera.scale * magnification
@@ -175,9 +175,9 @@ def draw_body(
     def stroke(a: int, b: int, ra: float, rb: float) -> Stroke:
         return pixels[a], pixels[b], ra * float(size[a]), rb * float(size[b])
 
-    bones = [(INDEX[a], INDEX[b], ra, rb) for a, b, ra, rb in _TRUNK]
+    bones = [(INDEX[a], INDEX[b], ra, rb) for a, b, ra, rb in TRUNK]
     trunk = [stroke(*bone) for bone in bones if seen[bone[0]] and seen[bone[1]]]
-    chest: list[int] | None = [INDEX[name] for name in _CHEST]
+    chest: list[int] | None = [INDEX[name] for name in CHEST]
     if chest is not None and all(seen[index] for index in chest):
         trunk += [stroke(i, j, 0.055, 0.055) for i, j in zip(chest, [*chest[1:], chest[0]], strict=True)]
     else:
@@ -187,7 +187,7 @@ def draw_body(
         known = [index for index in (0, 3, 6, 9, 16, 17) if seen[index]]
         trunk_depth = float(depth[known].mean()) if known else middle
         parts.append((trunk_depth, 0, trunk, chest, TORSO))
-    for order, (a, b, ra, rb, colour) in enumerate(_LIMBS, start=1):
+    for order, (a, b, ra, rb, colour) in enumerate(LIMBS, start=1):
         i, j = INDEX[a], INDEX[b]
         if seen[i] and seen[j]:
             parts.append((float(depth[[i, j]].mean()), order, [stroke(i, j, ra, rb)], None, colour))
@@ -198,7 +198,7 @@ def draw_body(
         if name == "skull":
             # Never behind its neck; the nose lies before or behind it.
             skull_depth = max(at_depth, trunk_depth + 1e-3)
-            radius = _HEAD_RADIUS * scale
+            radius = HEAD_RADIUS * scale
             parts.append((skull_depth, order, [(pixel, pixel, radius, radius)], None, TORSO))
             bare_depth = at_depth
         elif name == "nose":
@@ -210,7 +210,7 @@ def draw_body(
         else:
             wrist = INDEX[name.replace("hand", "wrist")]
             side = LEFT if name.startswith("left") else RIGHT
-            mitten = (pixels[wrist], pixel, 0.028 * float(size[wrist]), _HAND_RADIUS * scale)
+            mitten = (pixels[wrist], pixel, 0.028 * float(size[wrist]), HAND_RADIUS * scale)
             parts.append((at_depth, order, [mitten], None, side))
 
     for at_depth, _, strokes, polygon, colour in sorted(parts, key=lambda part: part[:2]):

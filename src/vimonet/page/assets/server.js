@@ -1,0 +1,122 @@
+// What the page asks of `vimonet serve`; a page that is one file asks nothing.
+
+const data = document.getElementById("data");
+export const EMBEDDED = data ? JSON.parse(data.textContent) : null;
+
+let token = "";
+
+export class ServerError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export function setToken(value) {
+  token = value;
+}
+
+async function call(path, { signal, ...options } = {}) {
+  const headers = { ...(options.headers ?? {}) };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServerError(0, "The server does not answer; is vimonet serve still running?");
+  }
+  if (response.ok) return response;
+  const body = await response.json().catch(() => null);
+  const message = body?.error?.message ?? (typeof body?.detail === "string" ? body.detail : `The server answers with ${response.status}.`);
+  const wait = response.headers.get("Retry-After");
+  throw new ServerError(response.status, response.status === 429 && wait ? `The server is busy; try again in ${wait} s.` : message);
+}
+
+const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+// What this server has beside answers: samples to pick, an index to search.
+export async function abilities() {
+  return (await call("/v1/page")).json();
+}
+
+export async function sample(name) {
+  const response = await call(`/v1/page/samples/${encodeURIComponent(name)}`);
+  return new File([await response.blob()], response.headers.get("X-File-Name") ?? name);
+}
+
+export async function documentOf(file) {
+  return (await call("/v1/motion/document", json({ motion_url: { url: await dataUrl(file) } }))).json();
+}
+
+export async function find(query, count = 12) {
+  return (await call("/v1/page/search", json({ query, k: count }))).json();
+}
+
+export async function indexed(entry) {
+  return (await call(`/v1/page/recordings/${entry}`)).json();
+}
+
+export async function indexedFile(entry) {
+  const response = await call(`/v1/page/recordings/${entry}/file`);
+  return new File([await response.blob()], decodeURIComponent(response.headers.get("X-File-Name") ?? "recording"));
+}
+
+const kept = new WeakMap();
+
+async function dataUrl(file) {
+  if (!kept.has(file)) {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    let text = "";
+    for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+    kept.set(file, `data:application/octet-stream;name=${encodeURIComponent(file.name)};base64,${btoa(text)}`);
+  }
+  return kept.get(file);
+}
+
+// Ask in a chat; `turns` are [question, answer] so far. Yields { text } pieces, then { answer }.
+export async function* ask(file, turns, question, signal) {
+  const kind = isVideo(file.name) ? "video_url" : "motion_url";
+  const clip = { type: kind, [kind]: { url: await dataUrl(file) } };
+  const messages = [];
+  for (const [asked, answered] of [...turns, [question, null]]) {
+    const content = messages.length ? asked : [clip, { type: "text", text: asked }];
+    messages.push({ role: "user", content });
+    if (answered !== null) messages.push({ role: "assistant", content: answered });
+  }
+  const response = await call("/v1/chat/completions", { ...json({ model: "vimonet", messages, stream: true, evidence: true }), signal });
+  let answer = null;
+  let text = "";
+  for await (const event of events(response)) {
+    if (event.error) throw new ServerError(500, event.error.message ?? "The server could not answer.");
+    const choice = event.choices?.[0];
+    const piece = choice?.delta?.content ?? "";
+    answer = event.vimonet ?? choice?.vimonet ?? choice?.delta?.vimonet ?? answer;
+    if (piece) {
+      text += piece;
+      yield { text: piece };
+    }
+  }
+  yield { answer: { question, ...(answer ?? { text, provenance: "model", confidence: null, evidence: [] }) } };
+}
+
+async function* events(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let waiting = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (waiting + value).split(/\r?\n/);
+    waiting = lines.pop();
+    for (const line of lines) {
+      if (!line.startsWith("data:")) continue;
+      const body = line.slice(5).trim();
+      if (body === "[DONE]") return;
+      yield JSON.parse(body);
+    }
+  }
+}
+
+export function isVideo(name) {
+  return /\.(mp4|mov|m4v|mkv|webm|avi|gif|mpg|mpeg|3gp|ts)$/i.test(name);
+}

@@ -1,0 +1,188 @@
+// The skeleton in space: orbit by drag, zoom by wheel or pinch, path on the floor, ghost poses.
+
+import { drawBody, drawFloor, drawLines, drawPath, drawRings, drawShadow } from "./body.js";
+import { Camera, DISTANCE } from "./camera.js";
+import { make } from "./dom.js";
+
+const GHOST_EVERY = 0.45; // metres of way between ghost poses
+const GHOSTS = 14;
+
+export class SkeletonView {
+  constructor(recording, { small = false } = {}) {
+    this.recording = recording;
+    this.camera = new Camera();
+    this.ghosts = false;
+    this.path = !recording.flat;
+    this.marked = [];
+    this.time = 0;
+    this.canvas = make("canvas", { class: "skeleton", tabindex: small ? undefined : "0", role: "img" });
+    this.canvas.setAttribute("aria-label", `Skeleton of ${recording.name}; drag or arrow keys with Alt turn the view`);
+    if (recording.flat) Object.assign(this.camera, { azimuth: 0, elevation: 0, perspective: false });
+    this.follow = !recording.flat && recording.spread > 3.2;
+    this.smoothPath();
+    if (!small) this.listen();
+    this.watch = new ResizeObserver(() => this.draw());
+    this.watch.observe(this.canvas);
+  }
+
+  // The camera follows a smoothed way, so that it does not shake with every step.
+  smoothPath() {
+    const { recording } = this;
+    const reach = Math.round(recording.fps * 0.6);
+    const sums = [[0, 0]];
+    for (let f = 0; f < recording.frames; f++) {
+      const [x, , z] = recording.pelvis(f);
+      sums.push([sums[f][0] + x, sums[f][1] + z]);
+    }
+    this.way = Array.from({ length: recording.frames }, (_, f) => {
+      const span = Math.min(reach, f, recording.frames - 1 - f);
+      const [a, b] = [sums[f - span], sums[f + span + 1]];
+      return [(b[0] - a[0]) / (2 * span + 1), (b[1] - a[1]) / (2 * span + 1)];
+    });
+  }
+
+  listen() {
+    const { canvas, camera } = this;
+    const pointers = new Map();
+    let pinch = 0;
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      pointers.set(event.pointerId, [event.clientX, event.clientY]);
+      canvas.classList.add("held");
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      const before = pointers.get(event.pointerId);
+      if (!before) return;
+      pointers.set(event.pointerId, [event.clientX, event.clientY]);
+      if (pointers.size === 2) {
+        const [a, b] = [...pointers.values()];
+        const wide = Math.hypot(a[0] - b[0], a[1] - b[1]);
+        if (pinch) camera.zoomBy(wide / pinch);
+        pinch = wide;
+      } else if (!this.recording.flat) camera.turn(event.clientX - before[0], event.clientY - before[1]);
+      this.draw();
+    });
+    const release = (event) => {
+      pointers.delete(event.pointerId);
+      pinch = 0;
+      canvas.classList.remove("held");
+    };
+    canvas.addEventListener("pointerup", release);
+    canvas.addEventListener("pointercancel", release);
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey && !event.metaKey && document.activeElement !== canvas) return; // the page scrolls
+        event.preventDefault();
+        camera.zoomBy(Math.exp(-event.deltaY / 500));
+        this.draw();
+      },
+      { passive: false },
+    );
+    canvas.addEventListener("keydown", (event) => {
+      const turns = { ArrowLeft: [-24, 0], ArrowRight: [24, 0], ArrowUp: [0, 20], ArrowDown: [0, -20] };
+      if (event.altKey && turns[event.key] && !this.recording.flat) camera.turn(...turns[event.key]);
+      else if (event.key === "+" || event.key === "=") camera.zoomBy(1.15);
+      else if (event.key === "-") camera.zoomBy(1 / 1.15);
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.draw();
+    });
+  }
+
+  look(view) {
+    this.camera.look(view);
+    this.draw();
+  }
+
+  zoom(factor) {
+    this.camera.zoomBy(factor);
+    this.draw();
+  }
+
+  mark(joints) {
+    this.marked = joints.map((name) => this.recording.index[name]).filter((k) => k !== undefined);
+    this.draw();
+  }
+
+  show(time) {
+    this.time = time;
+    this.draw();
+  }
+
+  // Size the canvas to its box and place the camera; false while it is not laid out.
+  prepare() {
+    const { canvas, recording } = this;
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width || !height) return null;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    const g = canvas.getContext("2d");
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.clearRect(0, 0, width, height);
+    this.place(width, height, recording);
+    return g;
+  }
+
+  place(width, height, recording) {
+    const { camera } = this;
+    const middle = (recording.high[1] + Math.min(recording.low[1], recording.floor)) / 2;
+    let [x, z] = [recording.middle[0], recording.middle[2]];
+    let scale;
+    if (recording.flat) {
+      const wide = 1.1 * (recording.high[0] - recording.low[0]);
+      scale = Math.min(height / (1.16 * recording.tall), width / Math.max(wide, 0.5));
+    } else {
+      if (this.follow) [x, z] = this.way[recording.frameAt(this.time)];
+      // The whole way has room from every side, the nearest part in perspective too.
+      const radius = this.follow ? 0.5 : Math.min(2, 0.4 * recording.spread + 0.1);
+      const tilt = (Math.max(0, camera.elevation) * Math.PI) / 180;
+      const near = DISTANCE / (DISTANCE - radius * Math.cos(tilt));
+      const half = near * ((recording.tall / 2) * Math.cos(tilt) + radius * Math.sin(tilt));
+      scale = Math.min((0.46 * height) / half, (0.47 * width) / (radius * near * 0.9 + 0.2));
+    }
+    camera.place({ facing: recording.about.facing, target: [x, middle, z], scale, centre: [width / 2, height / 2] });
+    this.reach = Math.max(2.4, this.follow ? 3.4 : 0.62 * recording.spread + 1.6);
+  }
+
+  draw() {
+    const g = this.prepare();
+    if (!g) return;
+    const { recording, camera, time } = this;
+    const joints = recording.at(time);
+    const seen = (joint) => recording.seenAt(time, joint);
+    if (!recording.flat) {
+      drawFloor(g, recording, camera, this.reach);
+      if (this.path && recording.path > 0.4) drawPath(g, recording, camera, time);
+      if (camera.elevation < 60 && camera.elevation > 0) drawShadow(g, recording, joints, camera, seen);
+    }
+    if (this.ghosts) this.drawGhosts(g);
+    const points = drawBody(g, recording, joints, camera, seen);
+    drawRings(g, points, this.marked.filter(seen), camera.scale);
+  }
+
+  // Poses at other times: evenly over the way where the person travels, else over the time.
+  drawGhosts(g) {
+    const { recording, camera } = this;
+    const travels = recording.path > 1.2;
+    const count = Math.max(3, Math.min(GHOSTS, travels ? Math.round(recording.path / GHOST_EVERY) : Math.round(2 * recording.last)));
+    for (let k = 0; k <= count; k++) {
+      const time = (recording.last * k) / count;
+      if (Math.abs(time - this.time) < 0.12) continue;
+      const joints = recording.at(time);
+      const points = [];
+      for (let j = 0; j < joints.length; j += 3) points.push(camera.project(joints[j], joints[j + 1], joints[j + 2]));
+      const near = 1 - Math.min(1, Math.abs(time - this.time) / Math.max(2, recording.last / 2));
+      const width = Math.max(2, 0.03 * camera.scale);
+      drawLines(g, recording, points, (joint) => recording.seenAt(time, joint), { width, alpha: 0.28 + 0.42 * near, plain: true });
+    }
+  }
+
+  remove() {
+    this.watch.disconnect();
+  }
+}
