@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
-pytest.importorskip("fastapi")
-
 from serve_world import chat, data_url, form, live, motion_part, sample, text
 
 from vimonet.inference.assistant import load

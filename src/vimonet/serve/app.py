@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 import vimonet
@@ -72,6 +73,7 @@ def create_app(
         lifespan=lifespan,
         middleware=[
             Middleware(Outside, metrics=metrics),
+            *_cors(limits),
             Middleware(Door, host=host, tokens=tokens, limits=limits),
             Middleware(Places, limits=limits, wait=worker.wait, metrics=metrics),
         ],
@@ -87,6 +89,16 @@ def create_app(
     _add_page(app)
     add_document(app)
     return app
+
+
+def _cors(limits: ServerLimits) -> list[Middleware]:
+    """Let browsers give answers to the pages of other sites that the limits name; to none by default."""
+    if not limits.origins:
+        return []
+    methods, headers = ["GET", "POST", "DELETE"], ["authorization", "content-type"]
+    return [
+        Middleware(CORSMiddleware, allow_origins=list(limits.origins), allow_methods=methods, allow_headers=headers)
+    ]
 
 
 def _add_health(app: FastAPI, worker: ModelWorker, metrics: Metrics) -> None:

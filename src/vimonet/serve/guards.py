@@ -113,7 +113,8 @@ class Door:
             text = "this server does not go by that name; start it with hosts=NAME to allow one."
             return ApiError(403, text, "host_not_allowed")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and origin not in self.limits.origins:
+        own = origin in (f"http://{host}", f"https://{host}")
+        if origin is not None and not own and origin not in self.limits.origins:
             text = "pages of other sites may not call this server; start it with origins=ADDRESS to allow one."
             return ApiError(403, text, "origin_not_allowed")
         if not self.digests or path in _OPEN or path.startswith("/assets/"):
