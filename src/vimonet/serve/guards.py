@@ -78,7 +78,8 @@ class Outside:
         finally:
             seconds = time.perf_counter() - start
             self.metrics.count_request(route_of(scope), status or 499, seconds)
-            LOG.info("%s %s %d %.0f ms", scope["method"], route_of(scope), status or 499, 1000 * seconds)
+            level = logging.DEBUG if scope["path"] in (*_PROBES, "/metrics") else logging.INFO
+            LOG.log(level, "%s %s %d %.0f ms", scope["method"], route_of(scope), status or 499, 1000 * seconds)
 
 
 class Door:
