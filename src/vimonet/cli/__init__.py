@@ -26,6 +26,7 @@ examples:
   vimonet inspect walk.bvh
   vimonet render walk.bvh -o walk.mp4
   vimonet view walk.bvh --ask "Which way does the person turn?"
+  vimonet convert-motion walk.glb walk.bvh
   vimonet index clips/ -o clips.index
   vimonet search "someone waves with the left hand" --index clips.index
   vimonet data build folder --root clips/ -o my-vimos
@@ -41,7 +42,7 @@ keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D 
 
 _COMMANDS = {
     **{name: name for name in ("ask", "chat", "caption", "pose", "inspect")},
-    **{"render": "inspect", "view": "view", "index": "search", "search": "search"},
+    **{"render": "inspect", "view": "view", "convert-motion": "convert_motion", "index": "search", "search": "search"},
     **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch")},
     **{name: name for name in ("serve", "watch", "demo")},
 }

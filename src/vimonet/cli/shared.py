@@ -116,15 +116,15 @@ def loading(args: argparse.Namespace) -> dict[str, Any]:
     return {key: getattr(args, key) for key in ("fps", "up", "unit", "format", "joint_map", "person", "size")}
 
 
-def load_motion(args: argparse.Namespace, recording: str) -> Motion:
-    """Read a recording by the name the user gave, which every error repeats.
+def load_motion(args: argparse.Namespace, recording: str, **options: Any) -> Motion:
+    """Read a recording by the name the user gave, which every error repeats; further options as of `load`.
 
     Raises:
         InputError: the recording cannot be read.
     """
     from vimonet.motion.io.loading import load_recording
 
-    return load_recording(recording, **loading(args))
+    return load_recording(recording, **loading(args), **options)
 
 
 def sees_nothing(args: argparse.Namespace) -> bool:

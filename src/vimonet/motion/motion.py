@@ -128,8 +128,9 @@ def thin_out(
     positions_of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     mapping: dict[str, int],
     notes: list[str],
+    target_fps: float | None = FPS,
 ) -> tuple[NDArray[np.float64], float]:
-    """Drop a T-pose first frame, then keep every n-th frame when the rate is n x 20.
+    """Drop a T-pose first frame, then keep every n-th frame when the rate is n times the target; None keeps all.
 
     Returns:
         the rows left and their rate.
@@ -137,9 +138,9 @@ def thin_out(
     if len(rows) >= 3 and starts_in_t_pose(positions_of(rows[:12]), mapping):
         rows = rows[1:]
         notes.append("first frame dropped: a T-pose that the movement jumps from")
-    step = round(rate / FPS)
-    if step > 1 and abs(rate / FPS - step) < 1e-6 * step:
-        return rows[::step], FPS
+    step = 1 if target_fps is None else round(rate / target_fps)
+    if target_fps is not None and step > 1 and abs(rate / target_fps - step) < 1e-6 * step:
+        return rows[::step], target_fps
     return rows, rate
 
 
@@ -179,7 +180,7 @@ class Motion:
 
     Attributes:
         joints: float32 [T, 22, 3], metres, Y up, right-handed; +X is the body's left when it faces +Z.
-        fps: frames per second; always 20 after loading.
+        fps: frames per second; 20 after loading, unless another rate was asked for.
         name: name of the recording (the file's stem).
         source: format of the source (``bvh``, ``asf/amc``, ``amass``, ``humanml3d``, ``joints``, ``coco17`` ...).
         source_fps: frames per second of the source.

@@ -26,8 +26,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         layout: not used, since the joints have names.
 
     Returns:
-        Recording with the joint positions of all frames, or of the frames at 20 frames/s for whole multiples of that
-        rate, which saves forward kinematics.
+        Recording with the joint positions of all frames, or of those at ``content.target_fps`` for whole multiples of
+        that rate, which saves forward kinematics.
 
     Raises:
         InputError: not a BVH, a broken hierarchy, numbers missing, surplus or not finite, no frames, no human body.
@@ -56,7 +56,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         values = values[:-padding]
         notes.append(f"{padding} frames of padding dropped from the end (all channels zero)")
     source_frames = len(values)
-    rows, rate_kept = thin_out(values, rate, positions_of, mapping, notes)
+    rows, rate_kept = thin_out(values, rate, positions_of, mapping, notes, content.target_fps)
     return Recording(
         positions=positions_of(rows),
         names=names,

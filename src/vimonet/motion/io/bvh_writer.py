@@ -1,8 +1,9 @@
-"""Write a motion as BVH: rotations solved from joints; a motion of constant bone lengths comes back exactly."""
+"""Write a motion as BVH: rotations solved from joint positions, which come back within a millimetre."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ _NAMES = (
     *("LeftForeArm", "RightForeArm", "LeftHand", "RightHand"),
 )
 _CHILDREN = [[j for j in range(22) if PARENTS[j] == i] for i in range(22)]
+_LOOSE = 0.0005  # m
 _ENDS = {10: (0.0, 0.0, 4.0), 11: (0.0, 0.0, 4.0), 15: (0.0, 14.0, 2.0), 20: (8.0, 0.0, 0.0), 21: (-8.0, 0.0, 0.0)}
 
 Array = NDArray[np.float64]
@@ -86,40 +88,97 @@ def euler_zyx(matrix: Array) -> Array:
 
 
 def write_bvh(motion: Motion, path: str | os.PathLike[str]) -> Path:
-    """Write a motion as BVH in centimetres, Y up: 22 joints, six channels on the root, Z-Y-X rotations elsewhere.
+    """Write a motion as BVH in centimetres, Y up, of constant bone lengths: their mean over time.
 
-    Bone lengths are the mean over time; a motion of constant bone lengths is reproduced to a tenth of a millimetre.
+    A motion of constant bone lengths is reproduced to a tenth of a millimetre.
+    """
+    path = Path(path)
+    with whole_file(path) as part:
+        part.write_text(bvh_text(motion, rigid=True)[0], encoding="ascii")
+    return path
+
+
+def bvh_text(
+    motion: Motion, *, turn: Array | None = None, scale: float = 100.0, rigid: bool = False
+) -> tuple[str, list[str]]:
+    """Write a motion as the text of a BVH: 22 joints in a T-pose, six channels on the root, Z-Y-X rotations elsewhere.
+
+    A bone's rotation about its own axis cannot be told from joint positions: each bone takes the smallest rotation from
+    its parent's. Joints that move against their parent's bones by more than `_LOOSE` (bones that change their length,
+    joints that a skeleton of 22 leaves out) have position channels too, which replace their offset, as Blender reads
+    them: every joint then comes back where it was.
+
+    Args:
+        motion: 3D.
+        turn: rotation [3, 3] from Y up to the axes of the file.
+        scale: units of the file per metre.
+        rigid: no position channels below the root: bone lengths are their mean over time.
+
+    Returns:
+        The text, and notes on what the file does not hold.
     """
     joints = motion.joints.astype(np.float64)
     rest = rest_offsets(joints)
     world = rotations(joints, rest)
+    places, loose, off = _places(joints, rest, world, rigid=rigid)
+    ends = {j: np.array(end) * scale / 100.0 for j, end in _ENDS.items()}
+    if turn is not None:  # the rest pose stands along the axis that is up, as the movement does
+        joints, rest, places = joints @ turn.T, rest @ turn.T, places @ turn.T
+        world = turn @ world @ turn.T
+        ends = {j: turn @ end for j, end in ends.items()}
     local = world.copy()
     for j in range(1, 22):
         local[:, j] = np.transpose(world[:, PARENTS[j]], (0, 2, 1)) @ world[:, j]
     angles = euler_zyx(local)
-    order: list[int] = []
+    columns = [scale * joints[:, 0], angles[:, 0]]
     lines = ["HIERARCHY"]
+    digits = max(3, 5 - round(np.log10(scale)))  # of a length: at least a hundredth of a millimetre
+
+    def row(values: Iterable[float]) -> str:
+        return " ".join(f"{value:.{digits + 1}f}" for value in values)
 
     def node(j: int, depth: int) -> None:
         tab = "\t" * depth
-        order.append(j)
-        offset = np.zeros(3) if j == 0 else 100.0 * rest[j]
-        turn = "Zrotation Yrotation Xrotation"
-        channels = f"6 Xposition Yposition Zposition {turn}" if j == 0 else f"3 {turn}"
+        channels = "Zrotation Yrotation Xrotation"
+        if j in (0, *loose):
+            channels = f"Xposition Yposition Zposition {channels}"
         lines.extend([f"{tab}{'ROOT' if j == 0 else 'JOINT'} {_NAMES[j]}", f"{tab}{{"])
-        lines.extend([f"{tab}\tOFFSET {offset[0]:.4f} {offset[1]:.4f} {offset[2]:.4f}", f"{tab}\tCHANNELS {channels}"])
+        lines.append(f"{tab}\tOFFSET {row(np.zeros(3) if j == 0 else scale * rest[j])}")
+        lines.append(f"{tab}\tCHANNELS {len(channels.split())} {channels}")
+        if j:
+            columns.extend([scale * places[:, j]] if j in loose else [])
+            columns.append(angles[:, j])
         for child in _CHILDREN[j]:
             node(child, depth + 1)
-        if j in _ENDS:
-            end = "{:.4f} {:.4f} {:.4f}".format(*_ENDS[j])
-            lines.extend([f"{tab}\tEnd Site", f"{tab}\t{{", f"{tab}\t\tOFFSET {end}", f"{tab}\t}}"])
+        if j in ends:
+            lines.extend([f"{tab}\tEnd Site", f"{tab}\t{{", f"{tab}\t\tOFFSET {row(ends[j])}", f"{tab}\t}}"])
         lines.append(f"{tab}}}")
 
     node(0, 0)
     lines += ["MOTION", f"Frames: {len(joints)}", f"Frame Time: {1.0 / motion.fps:.7f}"]
-    values = np.concatenate([100.0 * joints[:, 0], angles[:, order].reshape(len(joints), -1)], axis=1)
-    lines += [" ".join(f"{v:.3f}" for v in row) for row in values]
-    path = Path(path)
-    with whole_file(path) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="ascii")
-    return path
+    lines += [" ".join(f"{v:.{digits}f}" for v in frame) for frame in np.concatenate(columns, axis=1).tolist()]
+    notes = ["a bone's rotation about its own axis is not in joint positions: the smallest is taken"]
+    if loose:
+        names = ", ".join(_NAMES[j] for j in sorted(loose))
+        notes.append(f"position channels on {names}, which move against their parent by up to {1000 * off:.0f} mm")
+    elif off > _LOOSE:
+        notes.append(f"bone lengths are their mean: joints lie up to {1000 * off:.0f} mm from the recording's")
+    return "\n".join(lines) + "\n", notes
+
+
+def _places(joints: Array, rest: Array, world: Array, *, rigid: bool) -> tuple[Array, set[int], float]:
+    """Find where joints [T, 22, 3] lie in their parent's frame, which need position channels, and by how much, m."""
+    placed, local = joints.copy(), np.zeros_like(joints)
+    loose: set[int] = set()
+    farthest = 0.0
+    for j in range(1, 22):
+        above = world[:, PARENTS[j]]
+        local[:, j] = np.einsum("tji,tj->ti", above, joints[:, j] - placed[:, PARENTS[j]])
+        stiff = placed[:, PARENTS[j]] + np.einsum("tij,j->ti", above, rest[j])
+        off = float(np.sqrt(((stiff - joints[:, j]) ** 2).sum(-1)).max())
+        farthest = max(farthest, off)
+        if rigid or off <= _LOOSE:
+            placed[:, j] = stiff
+        else:
+            loose.add(j)
+    return local, loose, farthest

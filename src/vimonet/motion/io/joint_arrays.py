@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vimonet.motion.io import keypoints
 from vimonet.motion.io.body_score import COMMONEST, choose_layout
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, plain, register, usable
+from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import check_fps
 from vimonet.motion.skeleton import JOINT_NAMES
@@ -22,6 +23,7 @@ _KEYS: Final = (
     *("joints", "joints3d", "joints_3d", "positions", "keypoints3d", "keypoints_3d", "keypoints"),
     *("keypoints2d", "keypoints_2d", "motion", "xyz", "arr_0"),
 )
+_STATED: Final = ("unit", "up")
 _NAME_KEYS: Final = ("names", "joint_names", "keypoint_names")
 _EXPECTED: Final = (
     "expected joints [frames, 22, 3] (also 24 or 52 SMPL joints), HumanML3D features [frames, 263], or keypoints of a "
@@ -52,7 +54,7 @@ def read_archive(archive: Archive, name: str, *, fps: float | None = None, layou
     """Read joints from an npz.
 
     Keys are ``joints`` (or ``positions``, ``keypoints`` ..., or the only array), and optionally ``names``, ``fps``,
-    ``confidence`` [T, J] and ``scale`` (metres per stored unit).
+    ``confidence`` [T, J], ``scale`` (metres per stored unit), ``unit`` ('mm') and ``up`` ('z').
 
     Raises:
         InputError: no such array, and as ``read_array``.
@@ -77,7 +79,11 @@ def read_archive(archive: Archive, name: str, *, fps: float | None = None, layou
     names = next((tuple(str(n) for n in archive[k].reshape(-1)) for k in _NAME_KEYS if k in archive), None)
     confidence = archive.get("confidence")
     rate = fps if fps is not None else archive.number("fps", "frame_rate", "mocap_framerate")
-    return read_array(array, name, fps=rate, names=names, confidence=confidence, layout=layout)
+    recording = read_array(array, name, fps=rate, names=names, confidence=confidence, layout=layout)
+    if recording.dimensions == 3:
+        stated = (str(archive[key].reshape(-1)[0]) if key in archive and archive[key].size else None for key in _STATED)
+        state_unit_and_up(recording, *stated)
+    return recording
 
 
 def read_array(

@@ -20,12 +20,14 @@ from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.limits import MAX_FRAMES, MAX_JOINTS
 from vimonet.motion.io.people import Person, follow
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
+from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
+from vimonet.motion.motion import exact_fps
 from vimonet.utils.errors import InputError
 
 _SCORE: Final = "v|c|s|p|vis|visible|visibility|conf|confidence|score|likelihood|presence|prob|probability"
 _NUMBERED: Final = re.compile(rf"(?i)(?P<axis>x|y|z|{_SCORE})_?(?P<name>\d+)")
-_BEHIND: Final = re.compile(rf"(?i)(?P<name>.+?)[ _.:/-]+(?P<axis>x|y|z|{_SCORE})")
+_BEHIND: Final = re.compile(rf"(?i)(?P<name>.+?)[ _.:/-]+(?P<axis>x|y|z|{_SCORE})(?:_(?P<unit>m|cm|mm))?")
 _BEFORE: Final = re.compile(rf"(?i)(?P<axis>x|y|z|{_SCORE})[ _.:/-]+(?P<name>.+)")
 _CAMEL: Final = re.compile(r"(?P<name>.*[a-z0-9])(?P<axis>[XYZ])")
 _FRAME: Final = (
@@ -54,6 +56,7 @@ class _Cell(NamedTuple):
     point: str
     axis: str
     who: str = ""
+    unit: str | None = None
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -84,16 +87,19 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     axes = sorted({cell.axis for cell in cells.values()})
     has_score = "score" in axes
     flat = values.shape[2] - has_score
+    stated = {cell.unit for cell in cells.values()} - {None}
     recording = from_points(
         values[..., :flat],
         name,
         fps=_rate(times) if fps is None else fps,
         names=LAYOUTS[layout] if layout is not None else _names(points),
         confidence=values[..., -1] if has_score else None,
-        dimensions=2 if flat == 2 else None,
+        dimensions=2 if flat == 2 else 3 if stated else None,
         notes=tuple(notes),
     )
     recording.details["people"] = seen
+    if recording.dimensions == 3 and len(stated) == 1:
+        state_unit_and_up(recording, stated.pop(), None)
     return recording
 
 
@@ -164,7 +170,9 @@ def _cell(text: str) -> _Cell | None:
     """Parse the name of a column of a point, or return None."""
     text = text.strip()
     match = next((m for p in (_NUMBERED, _BEHIND, _BEFORE, _CAMEL) if (m := p.fullmatch(text))), None)
-    return _Cell(match["name"], _axis(match["axis"].lower()) or "score") if match and len(text) < 80 else None
+    if match is None or len(text) >= 80:
+        return None
+    return _Cell(match["name"], _axis(match["axis"].lower()) or "score", unit=match.groupdict().get("unit"))
 
 
 def _axis(word: str) -> str:
@@ -260,7 +268,7 @@ def _rate(times: list[float]) -> float | None:
     """Compute frames/s of times in s, ms or us."""
     steps = np.diff(times) if len(times) > 2 else np.zeros(0)
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    rates = [1.0 / (step * unit) for unit in (1.0, 1e-3, 1e-6)] if step > 0 else []
+    rates = [exact_fps(step * unit) for unit in (1.0, 1e-3, 1e-6)] if step > 0 else []
     return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
 
 

@@ -20,6 +20,7 @@ from vimonet.motion.io.body_score import COMMONEST
 from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.people import Person, follow
 from vimonet.motion.io.readers import Content, Reader, Recording, register
+from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
 
@@ -151,6 +152,8 @@ def _read_value(value: Any, content: Content, fps: float | None, layout: str | N
         notes=tuple(notes),
     )
     recording.details["people"] = seen
+    if recording.dimensions == 3:
+        state_unit_and_up(recording, meta.get("unit"), meta.get("up"))
     return recording
 
 

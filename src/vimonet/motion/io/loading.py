@@ -27,7 +27,7 @@ from vimonet.motion.io.limits import MAX_BYTES
 from vimonet.motion.io.readers import READERS, Content, Recording, read_limited, reader_of, suffixes
 from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.joint_names import LAYOUTS
-from vimonet.motion.motion import Motion
+from vimonet.motion.motion import FPS, Motion
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
 
@@ -127,6 +127,7 @@ def load(
     joint_map: JointMap | str | os.PathLike[str] | None = None,
     person: int | None = None,
     size: str | tuple[float, float] | None = None,
+    target_fps: float | None = FPS,
 ) -> Motion:
     """Load a recording.
 
@@ -143,9 +144,10 @@ def load(
             names are not known.
         person: number of the person to read, of several: the file's track number, or else 1 for the first who appears.
         size: width and height of the picture ('1920x1080'), for coordinates that are fractions of it.
+        target_fps: frames/s of the motion; None for the rate of the source. Models and measurements want 20.
 
     Returns:
-        The motion at 20 frames/s, metres, Y up.
+        The motion at ``target_fps``, metres, Y up.
 
     Raises:
         InputError: the source cannot be read.
@@ -153,26 +155,28 @@ def load(
     if isinstance(source, Motion):
         return source if name is None else source.named(name)
     joints = read_joint_map(joint_map)
+
+    def finished(recording: Recording, title: str, name: str) -> Motion:
+        return to_motion(recording, title, up=up, unit=unit, size=size, target_fps=target_fps).named(name)
+
+    def read(place: Path | bytes, title: str) -> Recording:
+        content = Content(place, title, joint_map=joints, person=person, target_fps=target_fps)
+        return _read(content, fps, format)
+
     if isinstance(source, (str, Path)) and str(source) != "-":
         given = str(source)
         with on_this_machine(given) as path, renamed_errors(given, path), _damage_named(Path(path).name):
-            recording, title = _read(
-                Content(Path(path), Path(path).name or path, joint_map=joints, person=person), fps, format
-            )
-            motion = to_motion(recording, title, up=up, unit=unit, size=size)
-            return motion.named(Path(path).stem if name is None else name)
+            title = Path(path).name or path
+            return finished(read(Path(path), title), title, Path(path).stem if name is None else name)
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
-        stem = "stdin" if isinstance(source, str) else "motion"
-        with _damage_named(name or "standard input"):
-            recording, title = _read(
-                Content(data, name or "standard input", joint_map=joints, person=person), fps, format
-            )
-            motion = to_motion(recording, title, up=up, unit=unit, size=size)
-            return motion.named(stem if name is None else name)
-    recording, title = _read_array(source, name or "array", fps, format)
+        stem, title = "stdin" if isinstance(source, str) else "motion", name or "standard input"
+        with _damage_named(title):
+            return finished(read(data, title), title, stem if name is None else name)
+    title = name or "array"
+    recording = _read_array(source, title, fps, format)
     apply_joint_map(recording, joints, title)
-    return to_motion(recording, title, up=up, unit=unit, size=size).named("motion" if name is None else name)
+    return finished(recording, title, "motion" if name is None else name)
 
 
 @contextmanager
@@ -234,24 +238,24 @@ def _layout(format: str | None) -> str | None:
     return format
 
 
-def _read(content: Content, fps: float | None, format: str | None) -> tuple[Recording, str]:
+def _read(content: Content, fps: float | None, format: str | None) -> Recording:
     layout = _layout(format)
     reader = READERS[format] if format in READERS else reader_of(content)
     recording = reader.read(content, fps=fps, layout=layout)
     if content.person not in (None, 1) and "people" not in recording.details:
         raise InputError(f"{content.name}: it holds one person only; leave --person out.")
     apply_joint_map(recording, content.joint_map, content.name)
-    return recording, content.name
+    return recording
 
 
-def _read_array(source: Any, name: str, fps: float | None, format: str | None) -> tuple[Recording, str]:
+def _read_array(source: Any, name: str, fps: float | None, format: str | None) -> Recording:
     if hasattr(source, "detach"):  # a torch tensor, without importing torch
         source = source.detach().cpu().numpy()
     try:
         array = np.asarray(source)
     except ValueError:
         raise InputError(f"{name}: not a regular array; expected [frames, 22, 3].") from None
-    return joint_arrays.read_array(array, name, fps=fps, layout=_layout(format)), name
+    return joint_arrays.read_array(array, name, fps=fps, layout=_layout(format))
 
 
 def load_recording(name: str, **options: Any) -> Motion:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.limits import LARGEST, MAX_BYTES, MAX_MEMBER, MAX_RATIO, SMALL_MEMBER
 from vimonet.motion.io.unread_formats import advice
+from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
 
 _HEAD: Final = 65536
@@ -36,12 +37,21 @@ class Content:
         name: name for messages.
         joint_map: {joint of the 22: joint name in the file}, where the user says so.
         person: number of the person to read, of several; None for the first.
+        target_fps: frames/s of the motion that is wanted; None for the rate of the recording. A reader may leave out
+            frames that this rate does not need.
     """
 
     def __init__(
-        self, source: Path | bytes, name: str, *, joint_map: Mapping[str, str] | None = None, person: int | None = None
+        self,
+        source: Path | bytes,
+        name: str,
+        *,
+        joint_map: Mapping[str, str] | None = None,
+        person: int | None = None,
+        target_fps: float | None = FPS,
     ) -> None:
         self.source, self.name, self.joint_map, self.person = source, name, joint_map or {}, person
+        self.target_fps = target_fps
         self.path = None if isinstance(source, bytes) else source
 
     @property

@@ -37,6 +37,7 @@ def to_motion(
     up: str | None = None,
     unit: str | float | None = None,
     size: str | tuple[float, float] | None = None,
+    target_fps: float | None = FPS,
 ) -> Motion:
     """Turn a recording into a Motion.
 
@@ -46,6 +47,7 @@ def to_motion(
         up: up axis ('y', 'z', '-y' ...); None detects it.
         unit: unit ('cm', 'inch', metres per unit ...); None detects it.
         size: width and height of the picture ('1920x1080'), for coordinates that are fractions of it.
+        target_fps: frames/s of the motion; None for the rate of the recording.
 
     Raises:
         InputError: missing essential joints, values that are not finite, an impossible size.
@@ -60,10 +62,12 @@ def to_motion(
             mapping = find_joints(recording.names, name)
     if recording.positions.shape[0] == 0:
         raise InputError(f"{name}: the recording has no frames; at least one is needed.")
-    frames = len(recording.positions) * max(1.0, FPS / check_fps(recording.fps, name))
+    rate = check_fps(recording.fps, name)
+    wanted = rate if target_fps is None else check_fps(target_fps, name)
+    frames = len(recording.positions) * max(1.0, wanted / rate)
     if frames > MAX_FRAMES:
         raise InputError(
-            f"{name}: it has {frames:.0f} frames at {FPS:g} frames/s; at most {MAX_FRAMES} are read at once."
+            f"{name}: it has {frames:.0f} frames at {wanted:g} frames/s; at most {MAX_FRAMES} are read at once."
         )
     positions, kept_confidence = drop_padding(recording, mapping, notes)
     if not recording.partial:
@@ -94,10 +98,9 @@ def to_motion(
             details["picture"] = (left, top, picture[0] * scale, picture[1] * scale)
     else:
         joints = _place_3d(joints, confidence, rest, recording, name, up, unit, details, notes)
-    rate = check_fps(recording.fps, name)
     details["health"] = examine(joints, confidence, rate, recording.dimensions, name, notes)
-    if rate != FPS:
-        joints, confidence = resample(joints, rate, FPS, confidence=confidence)
+    if rate != wanted:
+        joints, confidence = resample(joints, rate, wanted, confidence=confidence)
     source_fps = recording.source_fps or rate
     details |= {
         "format": recording.format,
@@ -110,7 +113,7 @@ def to_motion(
     }
     return Motion(
         joints.astype(np.float32),
-        FPS,
+        wanted,
         name,
         recording.format,
         source_fps,

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io.readers import Recording
 from vimonet.motion.skeleton import LEG_LENGTH
 from vimonet.utils.errors import InputError
 
@@ -48,6 +49,14 @@ def parse_unit(unit: str | float) -> float:
     if not (np.isfinite(value) and 0 < value < 1e6):
         raise InputError(f"unit {unit!r} is not known; give m, cm, mm, dm, inch, ft, cmu, or metres per unit.")
     return value
+
+
+def state_unit_and_up(recording: Recording, unit: object, up: object) -> None:
+    """Take the unit ('mm') and the up axis ('z') that a file states, where they are known words; else detect them."""
+    if isinstance(unit, str) and unit.lower() in _UNITS:
+        recording.unit = _UNITS[unit.lower()]
+    if isinstance(up, str) and up.upper() in _UP_ROTATIONS:
+        recording.up = up.upper()
 
 
 def parse_size(size: str | tuple[float, float]) -> tuple[float, float]:
