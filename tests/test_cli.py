@@ -527,7 +527,7 @@ def test_interrupt_is_130_without_a_traceback(
     def stop(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shared, "load_motion", stop)
+    monkeypatch.setattr(shared, "load_people", stop)
     assert main(["inspect", "a.npy"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
@@ -538,7 +538,7 @@ def test_a_full_disk_is_one_line(
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device", "out.png")
 
-    monkeypatch.setattr(shared, "load_motion", full)
+    monkeypatch.setattr(shared, "load_people", full)
     assert main(["inspect", "a.npy"]) == 2
     assert capsys.readouterr().err == "vimonet: out.png: No space left on device.\n"
 

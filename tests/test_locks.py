@@ -168,14 +168,14 @@ def test_poses_are_estimated_once_by_two_processes(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("VIMONET_CACHE", str(tmp_path / "cache"))
     made: list[int] = []
 
-    def slow(*_: object, **__: object) -> pose.Poses:
+    def slow(*_: object, **__: object) -> list[pose.Poses]:
         made.append(1)
         time.sleep(0.5)
         points, confidence = np.ones((4, 17, 2)), np.ones((4, 17))
-        return pose.Poses(points, confidence, 20.0, "coco17", (64, 64), 1, (), "fake", ())
+        return [pose.Poses(points, confidence, 20.0, "coco17", (64, 64), 1, (), "fake", ())]
 
-    monkeypatch.setattr(pose, "estimate", slow)
+    monkeypatch.setattr(pose, "estimate_people", slow)
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: pose.estimate_cached(video), range(2)))
+        found = list(pool.map(lambda _: pose.estimate_people_cached(video), range(2)))
     assert len(made) == 1 and len(found) == 2
     assert [file.suffix for file in (tmp_path / "cache" / "poses").iterdir()] == [".npz"]

@@ -15,7 +15,8 @@ import vimonet.motion.pose as estimation
 from vimonet import Answer
 from vimonet.cli import main
 from vimonet.motion import Motion, load
-from vimonet.motion.io.loading import find_recordings, is_address, list_recordings, load_recording
+from vimonet.motion.io.addresses import is_address
+from vimonet.motion.io.loading import find_recordings, list_recordings, load_recording
 from vimonet.motion.pose import Person
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError

@@ -216,7 +216,7 @@ def test_remembered_by_content(tmp_path: Path, fake_estimator: list[str]) -> Non
         spoilt.write_bytes(kept.read_bytes()[:400])
     load(tmp_path / "clip.mp4")
     assert len(fake_estimator) == 3
-    estimation.estimate_cached(tmp_path / "clip.mp4", remember=False)
+    estimation.estimate_people_cached(tmp_path / "clip.mp4", remember=False)
     assert len(fake_estimator) == 4
 
 

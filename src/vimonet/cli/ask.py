@@ -60,12 +60,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _ask(args: argparse.Namespace) -> int:
     output, attention = _image_outputs(args)
     recordings, questions = _split([args.recording, *args.questions])
+    everyone = args.person == shared.EVERYONE
+    if everyone and (len(recordings) > 1 or attention is not None):
+        raise InputError("--person all answers about everyone in one recording, without --attention.")
     clips = _read(args, recordings)
     if output is not None and len(clips.motions) != 1:
         raise InputError(f"-o draws one movement, and {len(clips.motions)} are given; leave -o out.")
     motion = clips.motions[0] if len(clips.motions) == 1 else clips.motions or None
     video: Any = (clips.videos[0] if len(clips.videos) == 1 else clips.videos) or None
-    asked = [(question, motion, video) for question in questions]
+    shown: list[Any] = list(clips.motions) if everyone else [motion]
+    asked = [(question, one, video) for question in questions for one in shown]
     options: dict[str, Any] = {"evidence": args.evidence, "answer_policy": args.answer_policy}
     if args.leave_out:
         if args.base_url:
@@ -73,17 +77,20 @@ def _ask(args: argparse.Namespace) -> int:
         options["leave_out"] = args.leave_out
     answers = clips.assistant.ask_batch(asked, frames=args.frames, **options)
     named: Any = recordings[0] if len(recordings) == 1 else recordings
-    for question, answer in zip(questions, answers, strict=True):
+    for (question, one, _), answer in zip(asked, answers, strict=True):
         if answer.error:
             raise InputError(answer.error)
+        whose = {"person": one.details.get("person", 1)} if everyone else {}
         if args.json:
-            print_json({"file": named, "question": question, **answer.to_dict()})
-        else:
-            shared.print_answer(answer, all_evidence=args.evidence)
+            print_json({"file": named, "question": question, **whose, **answer.to_dict()})
+            continue
+        if everyone:
+            print(shared.bold(f"person {whose['person']}"), end="  ")
+        shared.print_answer(answer, all_evidence=args.evidence)
     for note in clips.notes:
         print(f"vimonet: {one_line(note)}", file=sys.stderr)
     if args.facts:
-        _print_facts(clips.motions, answers[0], to_stderr=args.json)
+        _print_facts(clips.motions, answers, to_stderr=args.json)
     # An image shows the last of several questions.
     below = f"{answer.text}  ({shared.detail(answer)})"
     if output is not None:
@@ -98,11 +105,12 @@ def _ask(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_facts(motions: list[Motion], answer: Answer, *, to_stderr: bool) -> None:
+def _print_facts(motions: list[Motion], answers: list[Answer], *, to_stderr: bool) -> None:
     from vimonet.motion.kinematics import measure
 
+    known = {id(answer.clip.motion): answer.facts for answer in answers if answer.clip is not None}
     for motion in motions:
-        shared.print_facts(answer.facts or measure(motion), to_stderr=to_stderr)
+        shared.print_facts(known.get(id(motion)) or measure(motion), to_stderr=to_stderr)
     if not motions:
         print("nothing was measured: there is no movement", file=sys.stderr)
 
@@ -171,18 +179,23 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     from vimonet.video import is_video, probe
 
     videos = [name for name in recordings if is_video(Path(path_of(name)))]
-    motions = [shared.load_motion(args, name) for name in recordings if name not in videos]
+    everyone = args.person == shared.EVERYONE
+    motions = [one for name in recordings if name not in videos for one in shared.load_people(args, name)]
     if args.base_url and len(recordings) - len(videos) > 1:
         raise InputError("an endpoint reads one movement; give one recording.")
     # Tracking a person takes as long as loading torch and the model, so both run at once where tracking is certain.
     early = args.own_process and videos and not motions and shared.sees_nothing(args)
     with ProcessPoolExecutor(1, get_context("spawn")) if early else contextlib.nullcontext() as pool:
-        jobs = [] if pool is None else [pool.submit(shared.load_motion, args, name) for name in videos]
+        jobs = [] if pool is None else [pool.submit(shared.load_people, args, name) for name in videos]
         assistant = _asked(args)
-        tracked = [job.result() for job in jobs]
+        tracked = [one for job in jobs for one in job.result()]
     config = assistant.config
     sees = getattr(config, "video_config", None) is not None
-    notes: list[str] = []
+    notes = [f"{one.name}: {note}." for one in motions for note in shared.people_notes(one, everyone=everyone)]
+    if everyone and videos:  # its pictures show all of them at once
+        motions = tracked or shared.load_people(args, videos[0])
+        notes += [f"{videos[0]}: {note}." for one in motions for note in shared.people_notes(one, everyone=True)]
+        return _Clips(assistant, motions, [], notes)
     if sees and (motions or getattr(config, "keypoint_config", None) is None):
         notes += [f"{name}: {note}." for name in videos for note in probe(path_of(name)).notes()]
     if videos and motions and not sees:

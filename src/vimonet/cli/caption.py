@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -82,12 +82,16 @@ def _caption(args: argparse.Namespace) -> int:
                 failed += 1
                 bar.write(f"vimonet: {one_line(str(record))}", file=sys.stderr)
             else:
-                line = {"file": path, **record, "model": fingerprint or name}
+                for note in record["notes"]:
+                    bar.write(f"vimonet: {path}: {one_line(note)}.", file=sys.stderr)
+                lines = [{"file": path, **one, "model": fingerprint or name} for one in record["captions"]]
                 if output is not None:
-                    output.write(line)
-                else:
-                    text = f"{path}\t{record['text']}" if len(recordings) > 1 else record["text"]
-                    bar.write(json.dumps(line, ensure_ascii=False) if args.json else text, file=sys.stdout)
+                    output.write(lines)
+                for one in lines if output is None else ():
+                    whose = [path] if len(recordings) > 1 else []
+                    whose += [f"person {one['person']}"] if "person" in one else []
+                    text = json.dumps(one, ensure_ascii=False) if args.json else "\t".join([*whose, one["text"]])
+                    bar.write(text, file=sys.stdout)
                     sys.stdout.flush()
             bar.update()
     return 2 if failed else 0
@@ -102,14 +106,15 @@ def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict
     """Caption recordings in order; yield the error of an unreadable one. The first recording loads the model."""
     from vimonet.inference.parallel import in_process, on_ray
 
+    reading = shared.loading_people(args)
     if args.ray:
         # Other machines have the shipped model in another place, so workers get a path only for a named model.
         model = args.model or os.environ.get("VIMONET_MODEL")
         model = os.path.abspath(model) if model and os.path.isdir(model) else model
-        make = partial(Captioner.load, model, args.device, shared.loading(args), args.answer_policy)
+        make = partial(Captioner.load, model, args.device, reading, args.answer_policy)
         gpu = (args.device or "cpu").startswith("cuda")
         return on_ray(make, recordings, workers=args.workers, gpu=gpu)
-    return in_process(lambda: Captioner(shared.assistant(args), shared.loading(args), args.answer_policy), recordings)
+    return in_process(lambda: Captioner(shared.assistant(args), reading, args.answer_policy), recordings)
 
 
 class Captioner:
@@ -117,7 +122,7 @@ class Captioner:
 
     Args:
         assistant: the loaded model.
-        loading: options of `vimonet.motion.load`.
+        loading: options of `vimonet.motion.load`; ``person`` may be ``all``.
         answer_policy: ``calibrated`` or ``raw``; None for the model's own.
     """
 
@@ -140,15 +145,19 @@ class Captioner:
         return cls(load(model, device), loading, answer_policy)
 
     def __call__(self, name: str) -> dict[str, Any]:
-        """Caption one recording and return the answer as a JSON-ready mapping.
+        """Caption one recording, JSON-ready: ``captions``, one for each person who is read, and ``notes`` on these.
 
         Raises:
             InputError: the recording cannot be read.
         """
-        from vimonet.motion.io.loading import load_recording
-
-        motion = load_recording(name, **self.loading)
-        return self.assistant.caption(motion, answer_policy=self.answer_policy).to_dict()
+        people = shared.load_people_of(name, self.loading)
+        everyone = self.loading.get("person") == shared.EVERYONE
+        captions = []
+        for motion in people:
+            answer = self.assistant.caption(motion, answer_policy=self.answer_policy).to_dict()
+            whose = {"person": motion.details.get("person", 1), "people": len(people)} if everyone else {}
+            captions.append({**whose, **answer})
+        return {"captions": captions, "notes": shared.people_notes(people[0], everyone=everyone)}
 
 
 def model_fingerprint(model: str | os.PathLike[str]) -> str | None:
@@ -217,6 +226,8 @@ class CaptionFile:
     def _read(self, model: str | None) -> None:
         data = self.path.read_bytes()
         lines = data.splitlines(keepends=True)
+        left = 0
+        begun: tuple[str, int] | None = None  # a recording of which not everyone is captioned yet, and where it begins
         for number, line in enumerate(lines, start=1):
             try:
                 record = json.loads(line)
@@ -226,7 +237,7 @@ class CaptionFile:
                 whole, name = False, None
             if not whole:
                 if number == len(lines) and not line.endswith(b"\n") and b'{"file": '.startswith(line[:9]):
-                    return  # a kill tore this line; `write` truncates it before the next one
+                    break  # a kill tore this line; `write` truncates it before the next one
                 raise InputError(
                     f"{self.path}: line {number} is not a caption; give a file that vimonet wrote, a new name, "
                     "or --no-resume to replace it."
@@ -236,8 +247,16 @@ class CaptionFile:
                     f"{self.path}: holds captions by {record['model']}, not by {model}; give a new name, "
                     "or --no-resume to replace it."
                 )
+            first = begun is None or begun[0] != str(name)
+            begun = (str(name), self._length) if first else begun
+            left = int(record.get("people", 1)) - 1 if first else left - 1
             self.done.add(str(name))
             self._length += len(line)
+            if not left:
+                begun = None
+        if begun is not None:
+            self.done.discard(begun[0])
+            self._length = begun[1]
 
     def __enter__(self) -> CaptionFile:
         return self
@@ -254,13 +273,13 @@ class CaptionFile:
             self._stream.close()
             self._stream = None
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Append one line and hand it to the operating system."""
+    def write(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Append the lines of one recording and hand them to the operating system."""
         if self._stream is None:
             if self._resume and self.path.exists():
                 os.truncate(self.path, self._length)
                 self._stream = self.path.open("ab")
             else:
                 self._stream = self.path.open("wb")
-        self._stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
+        self._stream.write("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records).encode())
         self._stream.flush()

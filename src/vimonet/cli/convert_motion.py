@@ -19,7 +19,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "of joint angles and positions, TRC for OpenSim, JSON, NumPy arrays. What the format does not hold is said.",
     )
     parser.add_argument("recording", metavar="IN", help="file, '-', or sample:NAME")
-    parser.add_argument("target", metavar="OUT", help="file to write; its suffix chooses the format")
+    parser.add_argument(
+        "target",
+        metavar="OUT",
+        help="file to write; its suffix chooses the format; of --person all a file per person",
+    )
     parser.add_argument("--out-fps", type=float, metavar="R", help="frames per second of OUT (default: those of IN)")
     parser.add_argument("--out-up", default="y", choices=("y", "z"), help="axis that points up in OUT (default: y)")
     parser.add_argument("--out-unit", metavar="UNIT", help="unit of OUT (default: cm in .bvh, mm in .trc, else m)")
@@ -36,10 +40,15 @@ def _convert_motion(args: argparse.Namespace) -> int:
     target = check_target(args.target, args.out_up, args.out_unit)
     if args.rigid and target.suffix.lower() != ".bvh":
         raise InputError(f"{target}: --rigid is about the bones of a .bvh; leave it out.")
-    motion = shared.load_motion(args, args.recording, target_fps=args.out_fps)
-    written = write_motion(motion, target, up=args.out_up, unit=args.out_unit, rigid=args.rigid)
-    print(f"{motion.frames} frames, {motion.duration:.2f} s")
-    for note in (*motion.notes, *written.notes):
-        print(f"  {one_line(note)}")
-    print(f"wrote {written.path}", file=sys.stderr)
+    people = shared.load_people(args, args.recording, target_fps=args.out_fps)
+    for motion in people:
+        path, whose = target, ""
+        if args.person == shared.EVERYONE:
+            person = motion.details.get("person", 1)
+            path, whose = target.with_stem(f"{target.stem}-person-{person}"), f"person {person}: "
+        written = write_motion(motion, path, up=args.out_up, unit=args.out_unit, rigid=args.rigid)
+        print(f"{whose}{motion.frames} frames, {motion.duration:.2f} s")
+        for note in (*motion.notes, *written.notes):
+            print(f"  {one_line(note)}")
+        print(f"wrote {written.path}", file=sys.stderr)
     return 0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from vimonet.cli import shared
 from vimonet.cli.shared import bold, complain, plain, print_json
 from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.motion import Motion
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,35 +43,46 @@ def _inspect(args: argparse.Namespace) -> int:
     failed = 0
     for number, recording in enumerate(args.recordings):
         try:
-            motion = shared.load_motion(args, recording)  # read once: standard input cannot be read again
+            people = shared.load_people(args, recording)  # read once: standard input cannot be read again
         except InputError as error:
             if len(args.recordings) == 1:
                 raise
             failed += 1
             complain(str(error))
             continue
-        from vimonet.motion import recording_info
-        from vimonet.motion.kinematics import measure
-
-        described, facts = recording_info(motion), measure(motion)
-        if args.json:
-            print_json({"file": recording, **described, "facts": facts.to_dict()})
-            continue
-        if number:
-            print()
-        print(bold(recording))
-        health = described.pop("health", [])
-        width = max(len(key) for key in described) + 2
-        for key, value in described.items():
-            text = f"{len(value)} of 22" if key == "joints_found" else plain(value)
-            print(f"  {(key.replace('_', ' ') + ':').ljust(width)} {text}")
-        print(bold("health"))
-        for line in health:
-            print(f"  {line}")
-        print(bold("measured"))
-        for line in facts.lines():
-            print(f"  {line}")
+        for k, motion in enumerate(people):
+            if (number or k) and not args.json:
+                print()
+            _describe(args, recording, motion)
     return 2 if failed else 0
+
+
+def _describe(args: argparse.Namespace, recording: str, motion: Motion) -> None:
+    """Print format, skeleton, health and facts of one motion."""
+    from vimonet.motion import recording_info
+    from vimonet.motion.kinematics import measure
+
+    described, facts = recording_info(motion), measure(motion)
+    if args.json:
+        print_json({"file": recording, **described, "facts": facts.to_dict()})
+        return
+    person = described.pop("person", None)
+    print(bold(f"{recording}, person {person}" if args.person == shared.EVERYONE else recording))
+    health, people = described.pop("health", []), described.pop("people", {})
+    width = max(len(key) for key in described) + 2
+    for key, value in described.items():
+        text = f"{len(value)} of 22" if key == "joints_found" else plain(value)
+        print(f"  {(key.replace('_', ' ') + ':').ljust(width)} {text}")
+    if len(people) > 1:
+        print(bold("people"))
+        for line in shared.people_lines(motion):
+            print(f"  {line}")
+    print(bold("health"))
+    for line in health:
+        print(f"  {line}")
+    print(bold("measured"))
+    for line in facts.lines():
+        print(f"  {line}")
 
 
 def _render(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vimonet.cli.shared import add_flag, print_json
+from vimonet.cli.shared import EVERYONE, add_flag, print_json
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import whole_file
 
@@ -15,10 +15,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     pose = commands.add_parser(
         "pose",
-        help="estimate the keypoints of a person in a video",
-        description="Track one person through a video and write the keypoints as JSON, which every command reads as a "
-        "recording. Other commands do the same when they get a video. The user's cache folder keeps estimates for 30 "
-        "days.",
+        help="estimate the keypoints of people in a video",
+        description="Track one person, or everyone, through a video and write the keypoints as JSON, which every "
+        "command reads as a recording. Other commands do the same when they get a video. The user's cache folder keeps "
+        "estimates for 30 days.",
     )
     pose.add_argument("video", metavar="VIDEO", help="MP4, MOV, MKV, WebM, AVI, GIF ...")
     add_flag(pose, "--output", "default: VIDEO's name with .json", metavar="OUT.json")
@@ -37,29 +37,31 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _pose(args: argparse.Namespace) -> int:
-    from vimonet.motion.pose import estimate_cached
+    from vimonet.motion.pose import estimate_people_cached, everyone_json, person_of
 
     output = _output(args)
-    poses = estimate_cached(
+    people = estimate_people_cached(
         args.video,
         args.estimator,
-        person=args.person,
         max_rate=args.max_rate,
         remember=not args.no_cache,
         progress=True,
     )
+    everyone = args.person == EVERYONE
+    chosen = dict(enumerate(people, start=1)) if everyone else {args.person: person_of(people, args.person, args.video)}
     with whole_file(output) as part:
-        part.write_text(poses.to_json(), encoding="utf-8")
-    frames, summary = len(poses.points), poses.summary()
-    if args.json:
-        print_json({"file": args.video, "output": str(output), "frames": frames, **summary})
-        return 0
-    print(
-        f"{frames} frames at {summary['fps']:g} frames/s, person {args.person} of {poses.people} "
-        f"seen in {100 * summary['seen']:.0f} %"
-    )
-    for note in poses.notes:
-        print(f"  {note}")
+        part.write_text(everyone_json(people) if everyone else chosen[args.person].to_json(), encoding="utf-8")
+    for person, poses in chosen.items():
+        frames, summary = len(poses.points), poses.summary()
+        if args.json:
+            print_json({"file": args.video, "output": str(output), "person": person, "frames": frames, **summary})
+            continue
+        print(
+            f"{frames} frames at {summary['fps']:g} frames/s, person {person} of {poses.people} "
+            f"seen in {100 * summary['seen']:.0f} %"
+        )
+        for note in poses.notes:
+            print(f"  {note}")
     print(f"wrote {output}", file=sys.stderr)
     return 0
 

@@ -6,9 +6,11 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vimonet.utils.errors import InputError
 from vimonet.weights import MODELS, model_source
 
 if TYPE_CHECKING:
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from vimonet.motion.kinematics import Facts
 
 PER_RECORDING = "one object per recording"
+
+EVERYONE = "all"
+"""Value of ``--person`` for everyone in a recording."""
+
+
+def _person(text: str) -> int | str:
+    """Parse the number of a person, or ``all``."""
+    return EVERYONE if text.lower() == EVERYONE else int(text)
+
+
+_person.__name__ = "person"  # argparse names it in "invalid person value"
 
 FLAGS: dict[str, dict[str, Any]] = {
     "--answer-policy": {
@@ -48,9 +61,9 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--output": {"help": "write the result here"},
     "--overwrite": {"action": "store_true", "help": "replace a dataset of other settings in --output"},
     "--person": {
-        "type": int,
+        "type": _person,
         "metavar": "N",
-        "help": "person to read, of several: 1, 2 ...; of a video by prominence in view",
+        "help": "person to read, of several: 1, 2 ... (of a video by prominence in view), or all",
     },
     "--retrieval-model": {"metavar": "DIR", "help": "folder of a text-motion encoder (default: the shipped one)"},
     "--seed": {"type": int, "default": 0, "metavar": "N", "help": "seed of every random draw (default: 0)"},
@@ -112,7 +125,18 @@ def add_common(parser: argparse.ArgumentParser, json_detail: str) -> None:
 
 
 def loading(args: argparse.Namespace) -> dict[str, Any]:
-    """Collect the reader options as keyword arguments of `vimonet.motion.load`."""
+    """Collect the reader options as keyword arguments of `vimonet.motion.load`.
+
+    Raises:
+        InputError: ``--person all``, for a command that reads one person.
+    """
+    if args.person == EVERYONE:
+        raise InputError("--person all: this command reads one person; give a number, which `vimonet inspect` lists.")
+    return loading_people(args)
+
+
+def loading_people(args: argparse.Namespace) -> dict[str, Any]:
+    """Collect the reader options for `load_people_of`, whose ``person`` may be ``all``."""
     return {key: getattr(args, key) for key in ("fps", "up", "unit", "format", "joint_map", "person", "size")}
 
 
@@ -125,6 +149,50 @@ def load_motion(args: argparse.Namespace, recording: str, **options: Any) -> Mot
     from vimonet.motion.io.loading import load_recording
 
     return load_recording(recording, **loading(args), **options)
+
+
+def load_people(args: argparse.Namespace, recording: str, **options: Any) -> list[Motion]:
+    """Read everyone in a recording with ``--person all``, else the person of `load_motion`.
+
+    Raises:
+        InputError: the recording cannot be read.
+    """
+    return load_people_of(recording, {**loading_people(args), **options})
+
+
+def load_people_of(recording: str, options: Mapping[str, Any]) -> list[Motion]:
+    """Read everyone in a recording, or one person, with the options of `loading_people`.
+
+    Raises:
+        InputError: the recording cannot be read.
+    """
+    from vimonet.motion.io.everyone import load_recording_people
+    from vimonet.motion.io.loading import load_recording
+
+    if options.get("person") != EVERYONE:
+        return [load_recording(recording, **options)]
+    return load_recording_people(recording, **{key: value for key, value in options.items() if key != "person"})
+
+
+def people_notes(motion: Motion, *, everyone: bool = False) -> list[str]:
+    """Choose the notes that say who of several people was read or left out."""
+    wanted = ("left out",) if everyone else ("is read", "is followed")
+    several = len(motion.details.get("people", ())) > 1
+    return [note for note in motion.notes if several and "person" in note and any(word in note for word in wanted)]
+
+
+def people_lines(motion: Motion) -> list[str]:
+    """List the people of a recording: number, when, share of the time, where in the picture, and who was read."""
+    lines = []
+    people = motion.details.get("people", {})
+    for number, seen in people.items():
+        start, end = (frame / motion.source_fps for frame in (seen["first"], seen["last"] + 1))
+        line = (
+            f"{number.rjust(max(map(len, people)))}  {seen['frames']} frames, {100 * seen['share']:.0f} % of the time"
+        )
+        line += f", {start:.1f}-{end:.1f} s" + (f", {seen['place']}" if seen.get("place") else "")
+        lines.append(line + (" (read)" if number == str(motion.details.get("person")) else ""))
+    return lines
 
 
 def sees_nothing(args: argparse.Namespace) -> bool:

@@ -5,7 +5,7 @@ Knows nothing of models. Importing it loads numpy, not torch.
 
 from __future__ import annotations
 
-from vimonet.motion.io import detect_format, load, recording_info
+from vimonet.motion.io import detect_format, load, load_people, recording_info
 from vimonet.motion.motion import FPS, Motion
 from vimonet.motion.skeleton import JOINT_NAMES, LEFT_RIGHT, MIRROR, PARENTS, retarget
 
@@ -18,6 +18,7 @@ __all__ = [
     "Motion",
     "detect_format",
     "load",
+    "load_people",
     "recording_info",
     "retarget",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
+from vimonet.motion.io.everyone import load_people
 from vimonet.motion.io.loading import detect_format, load, recording_info
 from vimonet.motion.io.readers import READERS, Content, Reader, Recording, register, suffixes
 
@@ -24,6 +25,7 @@ __all__ = [
     "Recording",
     "detect_format",
     "load",
+    "load_people",
     "recording_info",
     "register",
     "suffixes",

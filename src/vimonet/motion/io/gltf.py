@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.joint_finding import find_joints
 from vimonet.motion.io.limits import MAX_BYTES, MAX_FRAMES, MAX_JOINTS
-from vimonet.motion.io.people import choose_person
+from vimonet.motion.io.people import Sighting, choose_person, describe_people
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register, usable
 from vimonet.motion.motion import check_fps
 from vimonet.utils.errors import InputError
@@ -207,13 +207,13 @@ def _read(file: _File, content: Content, fps: float | None) -> Recording:
         rest=still,
         mapping=find_joints(names, name, parents=parents, rest=still, given=content.joint_map, notes=notes),
         notes=notes,
-        details={"people": people} if len(people) > 1 else {},
+        details=people,
     )
 
 
 def _skeleton(
     file: _File, moved: set[int], content: Content, frames: int, notes: list[str]
-) -> tuple[set[int], dict[str, int]]:
+) -> tuple[set[int], dict[str, Any]]:
     """Choose the joints of one body: those of the skins that share a root; without skins, the animated nodes."""
     root: dict[int, int] = {}
     for node in file.order:
@@ -223,13 +223,13 @@ def _skeleton(
         for joint in joints:
             bodies[root[joint]].add(joint)
     whole = [joints for joints in bodies.values() if joints & moved] or list(bodies.values())
-    people = {k + 1: frames for k in range(len(whole))}
-    chosen = choose_person(people, 1, "by armature", file.name, notes, content.person)
+    everyone = {k + 1: Sighting(frames, 0, frames - 1) for k in range(len(whole))}
+    chosen = choose_person({number: frames for number in everyone}, 1, "by armature", file.name, notes, content.person)
     if len(whole[chosen - 1]) > MAX_JOINTS:
         raise InputError(
             f"{file.name}: its skeleton has {len(whole[chosen - 1])} joints; at most {MAX_JOINTS} are read."
         )
-    return whole[chosen - 1], {str(number): count for number, count in people.items()}
+    return whole[chosen - 1], describe_people(everyone, frames, chosen)
 
 
 def _rate(tracks: dict[int, dict[str, tuple[NDArray[Any], NDArray[Any], str]]]) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 
 from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.limits import MAX_FRAMES, MAX_JOINTS
-from vimonet.motion.io.people import Person, follow
+from vimonet.motion.io.people import Person, Tracked, describe_people, track_people
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
 from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
@@ -70,20 +70,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     Raises:
         InputError: no columns of points, words among the numbers, no frames, an unknown layout.
     """
-    name = content.name
-    rows = _rows(content.text, MAX_FRAMES)
-    start, cells, other = _header(rows, name)
-    table = [row for row in rows[start:] if any(cell.strip() for cell in row)]
-    times = [_number(row[other["time"]], name) for row in table if other["time"] < len(row)] if "time" in other else []
-    if "point" in other:
-        frames, points = _long(table, cells, other, name)
-        times = []
-    else:
-        frames, points = _wide(table, cells, other, name)
-    if len(points) > MAX_JOINTS:
-        raise InputError(f"{name}: its columns name {len(points)} points; at most {MAX_JOINTS} are read.")
-    notes: list[str] = []
-    values, seen = follow(frames, name, notes, content.person)
+    name, notes = content.name, list[str]()
+    cells, times, points, tracked = content.once(lambda: _everyone(content))
+    values, chosen = tracked.follow(name, notes, content.person)
     axes = sorted({cell.axis for cell in cells.values()})
     has_score = "score" in axes
     flat = values.shape[2] - has_score
@@ -97,10 +86,27 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         dimensions=2 if flat == 2 else 3 if stated else None,
         notes=tuple(notes),
     )
-    recording.details["people"] = seen
+    recording.details |= describe_people(tracked.everyone, len(values), chosen, picture=recording.dimensions == 2)
     if recording.dimensions == 3 and len(stated) == 1:
         state_unit_and_up(recording, stated.pop(), None)
     return recording
+
+
+def _everyone(content: Content) -> tuple[dict[int, _Cell], list[float], list[str], Tracked]:
+    """Parse the columns, the times, the names of points, and everyone."""
+    name = content.name
+    rows = _rows(content.text, MAX_FRAMES)
+    start, cells, other = _header(rows, name)
+    table = [row for row in rows[start:] if any(cell.strip() for cell in row)]
+    times = [_number(row[other["time"]], name) for row in table if other["time"] < len(row)] if "time" in other else []
+    if "point" in other:
+        frames, points = _long(table, cells, other, name)
+        times = []
+    else:
+        frames, points = _wide(table, cells, other, name)
+    if len(points) > MAX_JOINTS:
+        raise InputError(f"{name}: its columns name {len(points)} points; at most {MAX_JOINTS} are read.")
+    return cells, times, points, track_people(frames, name)
 
 
 def detect(content: Content) -> bool:

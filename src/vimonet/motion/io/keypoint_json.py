@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.body_score import COMMONEST
 from vimonet.motion.io.keypoints import from_points
-from vimonet.motion.io.people import Person, follow
+from vimonet.motion.io.people import Person, Tracked, describe_people, track_people
 from vimonet.motion.io.readers import Content, Reader, Recording, register
 from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
@@ -54,11 +54,32 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     Raises:
         InputError: not JSON, no frames of keypoints, unknown layout.
     """
-    if content.is_folder:
-        return _read_value(_frames_of_folder(content), content, fps, layout)
     if content.is_npy or content.is_npz:
         return joint_arrays.read(content, fps=fps, layout=layout)
-    return _read_value(_parse(content.text, content.name), content, fps, layout)
+    name = content.name
+    meta, names, tracked = content.once(lambda: _everyone(content, layout))
+    if fps is None:
+        rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
+        fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
+        fps = _rate_of_stamps(meta) if fps is None else fps
+    notes: list[str] = []
+    points, chosen = tracked.follow(name, notes, content.person)
+    size = image_size_in(meta)
+    recording = from_points(
+        points,
+        name,
+        fps=fps,
+        names=None if names is None else tuple(names),
+        dimensions=meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None,
+        image_size=size,
+        notes=tuple(notes),
+    )
+    width = None if size is None else size[0]
+    picture = recording.dimensions == 2
+    recording.details |= describe_people(tracked.everyone, len(points), chosen, width=width, picture=picture)
+    if recording.dimensions == 3:
+        state_unit_and_up(recording, meta.get("unit"), meta.get("up"))
+    return recording
 
 
 def detect(content: Content) -> bool:
@@ -103,16 +124,14 @@ def _parse(data: bytes, name: str) -> Any:
         raise InputError(f"{name}: the JSON is damaged or truncated{where}; expected keypoints per frame.") from None
 
 
-def _read_value(value: Any, content: Content, fps: float | None, layout: str | None) -> Recording:
+def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], list[str] | None, Tracked]:
+    """Parse what the file says of the recording, the names of its points, and everyone in it."""
     name = content.name
+    value = _frames_of_folder(content) if content.is_folder else _parse(content.text, name)
     meta: dict[str, Any] = value if isinstance(value, dict) else {}
     names = names_in(meta)
     if names is not None and not all(isinstance(n, str) for n in names):
         raise InputError(f"{name}: the keypoint names are not all text; expected names such as left_shoulder.")
-    if fps is None:
-        rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
-        fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
-        fps = _rate_of_stamps(meta) if fps is None else fps
     layout = layout or (meta["format"] if meta.get("format") in LAYOUTS else None)
     if layout is not None:
         names = list(LAYOUTS[layout])
@@ -139,22 +158,7 @@ def _read_value(value: Any, content: Content, fps: float | None, layout: str | N
     if names is None:
         counts = {len(person.points) for persons in people for person in persons if person.openpose}
         names = next((list(LAYOUTS[COMMONEST[count]]) for count in counts if count in COMMONEST), None)
-    notes: list[str] = []
-    points, seen = follow(people, name, notes, content.person)
-    dimensions = meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None
-    recording = from_points(
-        points,
-        name,
-        fps=fps,
-        names=None if names is None else tuple(names),
-        dimensions=dimensions,
-        image_size=image_size_in(meta),
-        notes=tuple(notes),
-    )
-    recording.details["people"] = seen
-    if recording.dimensions == 3:
-        state_unit_and_up(recording, meta.get("unit"), meta.get("up"))
-    return recording
+    return meta, names, track_people(people, name)
 
 
 def _rate_of_stamps(frames: dict[str, Any]) -> float | None:

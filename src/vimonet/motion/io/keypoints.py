@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vimonet import video
 from vimonet.motion.io.body_score import candidates, choose_layout, fit
+from vimonet.motion.io.people import describe_people, sighting
 from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.motion import check_fps
@@ -17,6 +18,7 @@ from vimonet.utils.errors import InputError
 _COCO_BODY_FIRST: Final = (23, 26, 133, 136)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
 _DEFAULT_FPS: Final = 30.0
 _METRES: Final = 10.0  # larger x and y are pixels
+_PIXELS: Final = 100.0  # x and y that span more are no metres
 _BODY_DEPTH: Final = 0.3  # m: a body spans more along any axis that is up
 
 
@@ -124,7 +126,9 @@ def third_is_confidence(values: NDArray[Any]) -> bool:
     if third.min(initial=0.0) < 0 or not third.any():
         return False
     flags = bool(np.isin(third, (0.0, 1.0, 2.0)).all())
-    if not flags and (third.max(initial=0.0) > 1.0 or float(np.nanmin(values[..., :2])) < -1.0):
+    spread = float(np.nanmax(values[..., :2]) - np.nanmin(values[..., :2]))
+    negative = float(np.nanmin(values[..., :2])) < -1.0 and spread < _PIXELS  # else a point beyond the picture's edge
+    if not flags and (third.max(initial=0.0) > 1.0 or negative):
         return False
     return flags or not _is_depth(np.asarray(values, dtype=np.float64))
 
@@ -203,7 +207,7 @@ def _image_plane(
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
-    """Estimate the keypoints of the person in a video.
+    """Estimate the keypoints of one person in a video, the most prominent or the wanted one.
 
     Args:
         content: the video.
@@ -211,14 +215,16 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         layout: must be None, since the estimator fixes it.
 
     Raises:
-        InputError: not a readable video, nobody in view, no estimator installed, or a layout.
+        InputError: not a readable video, nobody in view, no such person, no estimator installed, or a layout.
     """
     if layout is not None:
         raise InputError(f"{content.name}: it is a video; leave the format out, so that its keypoints are estimated.")
-    from vimonet.motion.pose import estimate_cached  # scipy: only where a video is read
+    from vimonet.motion.pose import estimate_people_cached, person_of  # scipy: only where a video is read
 
-    poses = estimate_cached(content.source, progress=True)
-    return from_points(
+    people = content.once(lambda: estimate_people_cached(content.source, progress=True))
+    chosen = 1 if content.person is None else content.person
+    poses = person_of(people, chosen, content.source)
+    recording = from_points(
         poses.points,
         content.name,
         fps=poses.fps if fps is None else fps,
@@ -228,6 +234,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         image_size=poses.size,
         notes=poses.notes,
     )
+    everyone = {k + 1: sighting(one.points) for k, one in enumerate(people)}
+    recording.details |= describe_people(everyone, len(poses.points), chosen, width=poses.size[0])
+    return recording
 
 
 register(Reader("video", "video", video.SUFFIXES, lambda content: video.is_video(content.source), read))

@@ -11,28 +11,24 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import numpy as np
 
 from vimonet import video
 from vimonet.motion.io import joint_arrays
+from vimonet.motion.io.addresses import connect, copy_recording, is_address, readable
 from vimonet.motion.io.joint_finding import JointMap, apply_joint_map, read_joint_map
 from vimonet.motion.io.keypoint_json import FRAME_FILE
-from vimonet.motion.io.limits import MAX_BYTES
 from vimonet.motion.io.readers import READERS, Content, Recording, read_limited, reader_of, suffixes
 from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import FPS, Motion
 from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileInfo, FileSystem
 
 
 class Listing(NamedTuple):
@@ -129,7 +125,7 @@ def load(
     size: str | tuple[float, float] | None = None,
     target_fps: float | None = FPS,
 ) -> Motion:
-    """Load a recording.
+    """Load a recording, of several people one; `load_people` loads them all.
 
     Args:
         source: a path; ``sample:NAME``; an address such as ``s3://bucket/walk.bvh``; '-' for standard input; bytes; a
@@ -154,25 +150,30 @@ def load(
     """
     if isinstance(source, Motion):
         return source if name is None else source.named(name)
+    if person is not None and (not isinstance(person, int) or person < 0):
+        raise InputError(f"person {person!r} is no number of a person; give 1, 2 ..., or use load_people for all.")
     joints = read_joint_map(joint_map)
 
     def finished(recording: Recording, title: str, name: str) -> Motion:
         return to_motion(recording, title, up=up, unit=unit, size=size, target_fps=target_fps).named(name)
 
-    def read(place: Path | bytes, title: str) -> Recording:
-        content = Content(place, title, joint_map=joints, person=person, target_fps=target_fps)
+    def read(content: Content) -> Recording:
+        content.joint_map, content.person, content.target_fps = joints, person, target_fps
         return _read(content, fps, format)
 
+    if isinstance(source, Content):
+        with _damage_named(source.name):
+            return finished(read(source), source.name, Path(source.name).stem if name is None else name)
     if isinstance(source, (str, Path)) and str(source) != "-":
         given = str(source)
         with on_this_machine(given) as path, renamed_errors(given, path), _damage_named(Path(path).name):
             title = Path(path).name or path
-            return finished(read(Path(path), title), title, Path(path).stem if name is None else name)
+            return finished(read(Content(Path(path), title)), title, Path(path).stem if name is None else name)
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         data = read_limited(sys.stdin.buffer) if isinstance(source, str) else bytes(source)
         stem, title = "stdin" if isinstance(source, str) else "motion", name or "standard input"
         with _damage_named(title):
-            return finished(read(data, title), title, stem if name is None else name)
+            return finished(read(Content(data, title)), title, stem if name is None else name)
     title = name or "array"
     recording = _read_array(source, title, fps, format)
     apply_joint_map(recording, joints, title)
@@ -242,6 +243,8 @@ def _read(content: Content, fps: float | None, format: str | None) -> Recording:
     layout = _layout(format)
     reader = READERS[format] if format in READERS else reader_of(content)
     recording = reader.read(content, fps=fps, layout=layout)
+    content.people, content.source_fps = recording.details.get("people", {}), recording.source_fps or recording.fps
+    content.chosen = recording.details.get("person", 1)
     if content.person not in (None, 1) and "people" not in recording.details:
         raise InputError(f"{content.name}: it holds one person only; leave --person out.")
     apply_joint_map(recording, content.joint_map, content.name)
@@ -281,12 +284,6 @@ def names_a_file(text: str) -> bool:
     return re.fullmatch(rf"\S+({endings})", text, re.IGNORECASE) is not None
 
 
-def is_address(name: str) -> bool:
-    """Test whether a name is an address, such as ``s3://bucket/walk.bvh``, not a path."""
-    scheme, mark, _ = name.partition("://")
-    return bool(mark) and len(scheme) > 1 and scheme.isalnum()
-
-
 @contextmanager
 def on_this_machine(name: str) -> Iterator[str]:
     """Yield the path of a recording or video; for an address, that of a copy that exists within the context.
@@ -297,12 +294,12 @@ def on_this_machine(name: str) -> Iterator[str]:
     if not is_address(name):
         yield path_of(name)
         return
-    system, path = _system(name)
+    system, path = connect(name)
     with TemporaryDirectory(prefix="vimonet-") as folder:
         # A subfolder: copied files cannot collide with others.
         copy = Path(folder, "copy", PurePosixPath(path).name)
-        with _readable(name):
-            _copy(system, path, copy)
+        with readable(name):
+            copy_recording(system, path, copy)
         yield str(copy)
 
 
@@ -328,8 +325,8 @@ def _listed(address: str) -> list[str]:
     """List the addresses of the recordings behind an address."""
     from pyarrow.fs import FileSelector, FileType
 
-    system, root = _system(address)
-    with _readable(address):
+    system, root = connect(address)
+    with readable(address):
         if system.get_file_info(root).type == FileType.File:
             return [address]
         infos = system.get_file_info(FileSelector(root, recursive=True))
@@ -339,66 +336,3 @@ def _listed(address: str) -> list[str]:
         address if file == "." else urlunsplit((scheme, host, f"{path.rstrip('/')}/{quote(file)}", query, ""))
         for file in _listing(files).recordings
     ]
-
-
-def _copy(system: FileSystem, path: str, copy: Path) -> None:
-    """Copy a recording with the frames of its folder or the skeletons beside an AMC."""
-    from pyarrow.fs import FileSelector, FileType, copy_files
-
-    def listed(folder: str, ending: str) -> list[FileInfo]:
-        return [info for info in system.get_file_info(FileSelector(folder)) if info.path.lower().endswith(ending)]
-
-    info = system.get_file_info(path)
-    if info.type == FileType.NotFound:
-        raise FileNotFoundError("there is no such file")
-    files, folder = [info], copy.parent
-    if info.type == FileType.Directory:
-        files, folder = listed(path, FRAME_FILE), copy
-    elif copy.suffix.lower() == ".amc":
-        files += listed(path.rpartition("/")[0], ".asf")
-    folder.mkdir(parents=True)
-    for file in files:
-        if file.size > MAX_BYTES:
-            raise OSError(f"larger than {MAX_BYTES >> 30} GiB")
-        copy_files(file.path, str(folder / file.base_name), source_filesystem=system)
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Turn failures of the file system behind an address into an InputError."""
-    try:
-        yield
-    except OSError as error:  # Arrow's own too
-        raise InputError(f"{name}: it cannot be read ({str(error).rstrip('.')}).") from None
-
-
-def _system(address: str) -> tuple[FileSystem, str]:
-    """Return the file system of an address, and the path in it.
-
-    Raises:
-        InputError: an unknown kind of address, or one with a password.
-    """
-    scheme, host, path, query, fragment = urlsplit(address)
-    if "@" in host and ":" in host.rpartition("@")[0]:
-        # Names are printed beside answers: a password must not be part of them.
-        raise InputError(f"{scheme}://***@{host.rpartition('@')[2]}{path}: keys belong into the environment.")
-    if fragment:
-        raise InputError(f"{address}: '#' in an address is written %23.")
-    with _readable(address):
-        system, root = _connected(urlunsplit((scheme, host, "/", query, "")))
-    return system, f"{root.rstrip('/')}/{unquote(path).strip('/')}".rstrip("/") or root
-
-
-@lru_cache(maxsize=16)
-def _connected(root: str) -> tuple[FileSystem, str]:
-    """Connect to a file system once, since a new connection looks up the bucket's region."""
-    from pyarrow import ArrowInvalid
-    from pyarrow.fs import FileSystem
-
-    try:
-        return FileSystem.from_uri(root)
-    except (ArrowInvalid, ImportError) as error:
-        raise InputError(
-            f"{root}: an address that cannot be read ({str(error).splitlines()[0].rstrip('.')}); "
-            "give a path, or s3://, gs://, abfs://, hdfs:// or file://."
-        ) from None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.joint_finding import find_joints, with_given
-from vimonet.motion.io.people import choose_person
+from vimonet.motion.io.people import Sighting, choose_person, describe_people
 from vimonet.motion.io.readers import Content, Recording, usable
 from vimonet.motion.joint_names import map_joints, missing_essential
 from vimonet.motion.motion import check_fps
@@ -114,13 +114,13 @@ def from_markers(
         up=up,
         partial=True,
         notes=remarks,
-        details={"people": people} if len(people) > 1 else {},
+        details=people,
     )
 
 
 def _subjects(
     labels: Sequence[str], values: NDArray[np.float64], content: Content, notes: list[str]
-) -> tuple[list[int], dict[str, int]]:
+) -> tuple[list[int], dict[str, Any]]:
     """Choose the columns of one subject, by the prefix of the labels; unlabelled points (``*12``) belong to none."""
     columns: dict[str, list[int]] = defaultdict(list)
     for index, label in enumerate(labels):
@@ -129,10 +129,13 @@ def _subjects(
     bodies = [group for group in columns.values() if len(group) >= 12] or list(columns.values())
     if not bodies:
         raise InputError(f"{content.name}: none of its points has a label; name them in the program that wrote it.")
-    unseen: NDArray[np.bool_] = np.asarray(np.isnan(values).any(axis=2))
-    frames = {k + 1: len(values) - int(np.sum(unseen[:, group].all(axis=1))) for k, group in enumerate(bodies)}
+    everyone = {}
+    for k, group in enumerate(bodies):
+        shown = np.flatnonzero(~np.isnan(values[:, group]).any(axis=2).all(axis=1))
+        everyone[k + 1] = Sighting(len(shown), *(int(shown[end]) if len(shown) else 0 for end in (0, -1)))
+    frames = {number: one.frames for number, one in everyone.items()}
     chosen = choose_person(frames, 1, "by the prefix of the labels", content.name, notes, content.person)
-    return bodies[chosen - 1], {str(number): count for number, count in frames.items()}
+    return bodies[chosen - 1], describe_people(everyone, len(values), chosen)
 
 
 def _joint_centres(values: NDArray[np.float64], labels: Sequence[str]) -> dict[str, NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.joint_finding import find_joints
 from vimonet.motion.io.limits import MAX_JOINTS
-from vimonet.motion.io.people import choose_person
+from vimonet.motion.io.people import Sighting, choose_person, describe_people
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register, usable
 from vimonet.motion.motion import check_fps
 from vimonet.utils.errors import InputError
@@ -78,7 +78,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         unit=1.0,
         up="Z",
         notes=notes,
-        details={"people": {str(k): count for k, count in with_frames.items()}} if len(with_frames) > 1 else {},
+        details=describe_people(
+            {k: Sighting(count, 0, count - 1) for k, count in with_frames.items()}, len(frames), chosen
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.limits import MAX_FRAMES, MAX_PEOPLE
-from vimonet.motion.io.people import Person, follow
+from vimonet.motion.io.people import Person, Tracked, describe_people, track_people
 from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import check_fps
@@ -32,6 +32,26 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     Raises:
         InputError: the file is cut off, holds other than numbers, or no body.
     """
+    notes: list[str] = []
+    tracked = content.once(lambda: _everyone(content))
+    points, chosen = tracked.follow(content.name, notes, content.person)
+    return Recording(
+        positions=points,
+        names=LAYOUTS["kinect25"],
+        fps=check_fps(NTU_FPS if fps is None else fps, content.name),
+        format="ntu",
+        confidence=(np.isfinite(points).all(axis=2) & (points != 0).any(axis=2)).astype(np.float32),
+        family="kinect25",
+        unit=1.0,
+        up="Y",
+        partial=True,
+        notes=notes,
+        details=describe_people(tracked.everyone, len(points), chosen, picture=False),
+    )
+
+
+def _everyone(content: Content) -> Tracked:
+    """Parse the bodies of all frames."""
     name = content.name
     lines = content.text.decode("ascii", errors="replace").split("\n")
     position = 0
@@ -65,21 +85,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
             )
             position += _JOINTS
         people.append(persons)
-    notes: list[str] = []
-    points, seen = follow(people, name, notes, content.person)
-    return Recording(
-        positions=points,
-        names=LAYOUTS["kinect25"],
-        fps=check_fps(NTU_FPS if fps is None else fps, name),
-        format="ntu",
-        confidence=(np.isfinite(points).all(axis=2) & (points != 0).any(axis=2)).astype(np.float32),
-        family="kinect25",
-        unit=1.0,
-        up="Y",
-        partial=True,
-        notes=notes,
-        details={"people": seen},
-    )
+    return track_people(people, name)
 
 
 def _points(lines: list[str], position: int, name: str) -> NDArray[np.float64]:

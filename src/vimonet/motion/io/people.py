@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,14 @@ from vimonet.utils.errors import InputError
 
 _REACH: Final = 0.5  # of a body's size: farther from where a person should be is another person
 _REACH_GROWS: Final = 0.1  # of a body's size, per frame unseen
+_FARTHEST_REACH: Final = 2.0  # of a body's size
+_GOES_ON: Final = 20  # frames for which a person who is not seen goes on at the speed so far
 _FORGOTTEN: Final = 300  # frames unseen
 _LISTED: Final = 8  # people named in a note
 _SPEED_KEPT: Final = 0.7  # of the speed so far, against that of the newest frame
+_FRACTIONS: Final = 1.5  # coordinates up to it are shares of the picture
+_AT_ENDS: Final = 5  # sightings that tell where a person begins, and where ends
+_MOST_TRACKED: Final = 0.5  # share of people with a number, from which the numbers count
 
 
 class Person(NamedTuple):
@@ -43,9 +47,9 @@ class _Track:
 
     def distance(self, points: NDArray[np.float64]) -> float:
         """Measure how far off points [K, 2..4] are, in shares of the reach; 1 and more is another person."""
-        off = np.linalg.norm(points[:, :2] - self.last[:, :2] - self.gap * self.speed, axis=1)
+        off = np.linalg.norm(points[:, :2] - self.last[:, :2] - min(self.gap, _GOES_ON) * self.speed, axis=1)
         off = off[np.isfinite(off)]
-        reach = _size(self.last) * (_REACH + _REACH_GROWS * self.gap)
+        reach = _size(self.last) * min(_REACH + _REACH_GROWS * self.gap, _FARTHEST_REACH)
         return float(np.median(off)) / reach if len(off) and reach > 0 else float("inf")
 
     def see(self, points: NDArray[np.float64]) -> None:
@@ -57,43 +61,160 @@ class _Track:
         self.last, self.gap = points, 1
 
 
-def follow(
-    people: list[list[Person]], name: str, notes: list[str], wanted: int | None = None
-) -> tuple[NDArray[np.float64], dict[str, int]]:
-    """Follow one person, the wanted one or the first in the first frame with people.
+@dataclass
+class Sighting:
+    """Hold when and where a person is seen.
+
+    Attributes:
+        frames: number of frames that show the person.
+        first, last: numbers of the first and the last of them, from 0.
+        start, end: horizontal place in the first and in the last few of them, in the unit of the points; None if not
+            known.
+    """
+
+    frames: int
+    first: int
+    last: int
+    start: float | None = None
+    end: float | None = None
+
+
+def describe_people(
+    people: Mapping[int, Sighting], frames: int, chosen: int, *, width: float | None = None, picture: bool = True
+) -> dict[str, Any]:
+    """Describe who is in a recording, for its details: ``person``, the one read, and ``people``, everyone.
+
+    Args:
+        people: everyone, by number.
+        frames: length of the recording.
+        chosen: number of the person who is read.
+        width: width of the picture, in the unit of the sightings; None for the part that people are seen in.
+        picture: whether places are those of a picture.
+
+    Returns:
+        ``people`` has, by number, the ``frames`` of a person, their ``share`` of the recording, the ``first`` and the
+        ``last`` frame, and the ``place``: "left", "middle" or "right" of the picture, or "left to right".
+    """
+    known = [place for one in people.values() for place in (one.start, one.end) if place is not None]
+    fractions = bool(known) and max(known) <= _FRACTIONS
+    left, right = 0.0, 1.0 if fractions else width or 0.0
+    if width is None and not fractions:
+        left, right = (min(known), max(known)) if len(people) > 1 and known else (0.0, 0.0)
+
+    def third(place: float) -> str:
+        return ("left", "middle", "right")[int(np.clip(3 * (place - left) / (right - left), 0, 2))]
+
+    told: dict[str, Any] = {}
+    for number in sorted(people):
+        one = people[number]
+        entry: dict[str, Any] = {"frames": one.frames, "share": round(one.frames / max(frames, 1), 3)}
+        entry |= {"first": one.first, "last": one.last}
+        if picture and right > left and one.start is not None and one.end is not None:
+            places = dict.fromkeys((third(one.start), third(one.end)))
+            entry["place"] = " to ".join(places)
+        told[str(number)] = entry
+    return {"person": chosen, "people": told}
+
+
+class Tracked(NamedTuple):
+    """Hold the people of a recording, told apart.
+
+    Attributes:
+        frames: persons of each frame, all with a number.
+        everyone: when and where each is seen, by number.
+        first: number of the first person of the first frame that shows one.
+        how: how they were told apart, for a note.
+        shape: shape of a person's points.
+    """
+
+    frames: list[list[Person]]
+    everyone: dict[int, Sighting]
+    first: int
+    how: str
+    shape: tuple[int, ...]
+
+    def follow(self, name: str, notes: list[str], wanted: int | None = None) -> tuple[NDArray[np.float64], int]:
+        """Follow one person, the wanted one or the first.
+
+        Args:
+            name: for messages.
+            notes: receives who was followed, of several.
+            wanted: number of the person: the file's track number, or, without these, 1 for the first who appears ...
+
+        Returns:
+            Points [T, K, 2..4], NaN in gaps, and the person's number.
+
+        Raises:
+            InputError: nobody has that number.
+        """
+        seen = {number: one.frames for number, one in self.everyone.items()}
+        chosen = choose_person(seen, self.first, self.how, name, notes, wanted)
+        out = np.full((len(self.frames), *self.shape), np.nan)
+        for index, persons in enumerate(self.frames):
+            own = next((person for person in persons if person.track == chosen), None)
+            if own is not None:
+                out[index] = own.points
+        return out, chosen
+
+
+def track_people(people: list[list[Person]], name: str) -> Tracked:
+    """Tell the people of a recording apart, by the numbers that the file gives them, else by nearness.
 
     Args:
         people: the persons of each frame.
         name: for messages.
-        notes: receives who was followed, of several.
-        wanted: number of the person: the file's track number, or, without these, 1 for the first who appears ...
-
-    Returns:
-        Points [T, K, 2..4], NaN in gaps, and {number of a person: frames with that person}.
 
     Raises:
-        InputError: no frame holds a person, or not the wanted one.
+        InputError: no frame holds a person.
     """
     shapes = [person.points.shape for persons in people for person in persons]
     if not shapes:
         raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")
     shape = max(set(shapes), key=shapes.count)
     alike = [[person for person in persons if person.points.shape == shape] for persons in people]
-    tracked = all(person.track is not None for persons in alike for person in persons)
-    if not tracked and max(len(persons) for persons in alike) > 1:
-        alike = number_people(alike)
-    elif not tracked:
+    numbers = [person.track is not None for persons in alike for person in persons]
+    tracked = sum(numbers) >= _MOST_TRACKED * len(numbers)
+    if not tracked:
+        alike = [[person._replace(track=None) for person in persons] for persons in alike]
+    if not tracked and max(len(persons) for persons in alike) == 1:
         alike = [[person._replace(track=1) for person in persons] for persons in alike]
-    seen = Counter(person.track for persons in alike for person in persons if person.track is not None)
-    first = next(person.track for persons in alike for person in persons)
+    elif not (tracked and all(numbers)):
+        alike = number_people(alike)
     how = "by the file's track numbers" if tracked else "told apart by nearness"
-    chosen = choose_person(seen, first or 0, how, name, notes, wanted)
-    out = np.full((len(people), *shape), np.nan)
-    for index, persons in enumerate(alike):
-        own = next((person for person in persons if person.track == chosen), None)
-        if own is not None:
-            out[index] = own.points
-    return out, {str(number): seen[number] for number in sorted(seen)}
+    if tracked and not all(numbers):
+        how += f" ({numbers.count(False)} sightings without one by nearness)"
+    first = next(person.track for persons in alike for person in persons)
+    return Tracked(alike, _sightings(alike), first or 0, how, shape)
+
+
+def _sightings(people: list[list[Person]]) -> dict[int, Sighting]:
+    """Tell when and where each numbered person is seen."""
+    frames: dict[int, list[tuple[int, NDArray[np.float64]]]] = {}
+    for index, persons in enumerate(people):
+        for person in persons:
+            if person.track is not None:
+                frames.setdefault(person.track, []).append((index, person.points))
+    return {number: _sighting(one) for number, one in frames.items()}
+
+
+def sighting(points: NDArray[np.float64]) -> Sighting:
+    """Tell when and where a person is seen, whose points are [T, K, 2..4], NaN in frames without the person."""
+    seen = np.flatnonzero(np.isfinite(points[..., :2]).all(axis=2).any(axis=1)).tolist()
+    return _sighting([(index, points[index]) for index in seen])
+
+
+def _sighting(seen: list[tuple[int, NDArray[np.float64]]]) -> Sighting:
+    start, end = (
+        [x for _, points in part if (x := _middle(points)) is not None] for part in (seen[:_AT_ENDS], seen[-_AT_ENDS:])
+    )
+    places = [float(np.median(part)) if part else None for part in (start, end)]
+    return Sighting(len(seen), seen[0][0], seen[-1][0], *places)
+
+
+def _middle(points: NDArray[np.float64]) -> float | None:
+    """Return the horizontal middle of a person's seen points [K, 2..4], or None."""
+    seen = points[np.isfinite(points[:, :2]).all(axis=1) & (points[:, :2] != 0).any(axis=1), 0]
+    return float(seen.min() + seen.max()) / 2 if len(seen) else None
 
 
 def choose_person(
@@ -124,30 +245,42 @@ def choose_person(
 
 
 def number_people(people: list[list[Person]]) -> list[list[Person]]:
-    """Give the persons of each frame numbers from 1: each goes on where its speed leads, or is new."""
-    tracks: list[_Track] = []
+    """Give the persons of each frame numbers: those that they have, else where their speed leads, else the next."""
+    tracks: dict[int, _Track] = {}
+    renamed: dict[int, int] = {}
+    following = own = 1 + max((person.track or 0 for persons in people for person in persons), default=0)
     numbered = []
     for persons in people:
+        given: dict[int, int] = {}
+        for p, person in enumerate(persons):
+            if person.track is not None and person.track not in given.values():
+                given[p] = person.track
+                if person.track not in tracks:  # the file may give a number some frames after a person appeared
+                    before = [(one.distance(person.points), t) for t, one in tracks.items() if t >= own]
+                    distance, t = min(before, default=(1.0, 0))
+                    if distance < 1:
+                        tracks[person.track], renamed[t] = tracks.pop(t), person.track
         pairs = [
             (track.distance(person.points), t, p)
-            for t, track in enumerate(tracks)
-            if track.gap <= _FORGOTTEN
+            for t, track in tracks.items()
+            if track.gap <= _FORGOTTEN and t not in given.values()
             for p, person in enumerate(persons)
+            if p not in given
         ]
-        given: dict[int, int] = {}
         for distance, t, p in sorted(pairs):
             if distance < 1 and p not in given and t not in given.values():
                 given[p] = t
-        for t, track in enumerate(tracks):
+        for t, track in tracks.items():
             track.gap += t not in given.values()
         for p, person in enumerate(persons):
-            if p in given:
+            if p not in given:
+                given[p], following = following, following + 1
+            if given[p] in tracks:
                 tracks[given[p]].see(person.points)
             else:
-                given[p] = len(tracks)
-                tracks.append(_Track(person.points))
-        numbered.append([person._replace(track=given[p] + 1) for p, person in enumerate(persons)])
-    return numbered
+                tracks[given[p]] = _Track(person.points)
+        numbered.append([person._replace(track=given[p]) for p, person in enumerate(persons)])
+    return [[one._replace(track=renamed.get(one.track or 0, one.track)) for one in persons] for persons in numbered]
 
 
 def _size(points: NDArray[np.float64]) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from vimonet.motion.io.unread_formats import advice
 from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
 
+_T = TypeVar("_T")
 _HEAD: Final = 65536
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -39,6 +40,9 @@ class Content:
         person: number of the person to read, of several; None for the first.
         target_fps: frames/s of the motion that is wanted; None for the rate of the recording. A reader may leave out
             frames that this rate does not need.
+
+    Attributes:
+        people, chosen, source_fps: who is in it, the number of the person read, and frames/s, once it was read.
     """
 
     def __init__(
@@ -52,7 +56,16 @@ class Content:
     ) -> None:
         self.source, self.name, self.joint_map, self.person = source, name, joint_map or {}, person
         self.target_fps = target_fps
+        self.people: dict[str, Any] = {}
+        self.chosen, self.source_fps = 1, FPS
+        self._kept: Any = None
         self.path = None if isinstance(source, bytes) else source
+
+    def once(self, make: Callable[[], _T]) -> _T:
+        """Return what ``make`` returned the first time: what a reader parses before it chooses a person."""
+        if self._kept is None:
+            self._kept = make()
+        return self._kept
 
     @property
     def is_folder(self) -> bool:

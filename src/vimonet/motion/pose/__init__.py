@@ -15,7 +15,7 @@ import os
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,20 +24,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.joint_names import LAYOUTS
-from vimonet.motion.pose.tracking import Person, PoseEstimator, Tracker, follow, smooth, to_even_times
+from vimonet.motion.pose.tracking import Person, PoseEstimator, Track, Tracker, follow, smooth, to_even_times
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import cache_folder, whole_file
 from vimonet.utils.locks import turn_of
 from vimonet.video import Damage, Source, VideoInfo, frames, probe
 
-__all__ = ["MAX_RATE", "Person", "PoseEstimator", "Poses", "estimate", "estimate_cached", "estimator_of", "unseen"]
+__all__ = [
+    "MAX_RATE",
+    "Person",
+    "PoseEstimator",
+    "Poses",
+    "estimate",
+    "estimate_people",
+    "estimate_people_cached",
+    "estimator_of",
+    "everyone_json",
+    "person_of",
+    "unseen",
+]
 
 MAX_RATE: Final = 30.0
 """Most frames per second that are read; video hardly shows faster movement of a body."""
 
 _MAX_SIDE = 1280
 _SMOOTHING = 0.04  # seconds
-_CACHE_VERSION = 3  # version of estimation and cache format; cached poses of other versions are ignored
+_CACHE_VERSION = 4  # version of estimation and cache format; cached poses of other versions are ignored
 _KEEP_DAYS = 30
 
 
@@ -144,31 +156,29 @@ def estimator_of(name: str | None = None) -> PoseEstimator:
     raise InputError(f"pose estimator {name!r} is not known; give mediapipe, vitpose:MODEL or vitpose:MODEL,DETECTOR.")
 
 
-def estimate(
+def estimate_people(
     source: Source,
     estimator: Callable[[], PoseEstimator] | None = None,
     *,
-    person: int = 1,
     max_rate: float = MAX_RATE,
     progress: bool = False,
-) -> Poses:
-    """Estimate the keypoints of one person in a video.
+) -> list[Poses]:
+    """Estimate the keypoints of everyone in a video, the most prominent person (large, central, long in view) first.
 
     Args:
         source: a path, or the bytes of a file.
         estimator: builds the estimator; None for `estimator_of`.
-        person: 1 for the most prominent person (large, central, long in view), 2 for the next ...
         max_rate: most frames per second to read.
         progress: show a progress bar on a terminal.
 
     Raises:
-        InputError: not a readable video, nobody in view, or no such person.
+        InputError: not a readable video, or nobody in view.
     """
     from tqdm import tqdm
 
     info = probe(source)  # reports a bad file before anything slow is loaded
-    if max_rate <= 0 or person < 1:
-        raise InputError(f"{info.name}: max_rate {max_rate:g} and person {person} must be positive.")
+    if max_rate <= 0:
+        raise InputError(f"{info.name}: max_rate {max_rate:g} must be positive.")
     step = max(1, int(np.ceil(info.fps / max_rate - 1e-3)))
     try:
         found = (estimator or estimator_of)()
@@ -186,49 +196,94 @@ def estimate(
             times.append(shot.time)
     finally:
         found.close()
-    return _one_person(tracker, np.array(times), info, size, found, person, (*info.notes(), *damage.notes()))
+    shortest = min(0.5 * tracker.fps, len(times) / 2)  # a brief false detection is no person
+    tracks = [track for track in tracker.ranked(*size) if len(track.people) >= shortest]
+    if not tracks:
+        raise InputError(f"{info.name}: nobody is seen in its {info.frames} frames; give a video that shows a person.")
+    notes = (*info.notes(), *damage.notes())
+    return [
+        _one_person(track, k + 1, len(tracks), np.array(times), info, tracker.fps, size, found, notes)
+        for k, track in enumerate(tracks)
+    ]
 
 
-def estimate_cached(
+def estimate(
     source: Source,
-    estimator: str | None = None,
+    estimator: Callable[[], PoseEstimator] | None = None,
     *,
     person: int = 1,
     max_rate: float = MAX_RATE,
-    remember: bool = True,
     progress: bool = False,
 ) -> Poses:
-    """Do as `estimate`, with a cache of results by the content of files.
+    """Estimate the keypoints of one person in a video; arguments as `estimate_people`.
+
+    Args:
+        source, estimator, max_rate, progress: as there.
+        person: 1 for the most prominent person, 2 for the next ...
+
+    Raises:
+        InputError: not a readable video, nobody in view, or no such person.
+    """
+    return person_of(estimate_people(source, estimator, max_rate=max_rate, progress=progress), person, source)
+
+
+def person_of(people: Sequence[Poses], person: int, source: Source) -> Poses:
+    """Choose a person by number, from 1.
+
+    Raises:
+        InputError: there is no such person.
+    """
+    if not 1 <= person <= len(people):
+        name = "the video" if isinstance(source, bytes) else Path(source).name
+        raise InputError(f"{name}: there is no person {person}; {len(people)} can be followed in it.")
+    return people[person - 1]
+
+
+def estimate_people_cached(
+    source: Source,
+    estimator: str | None = None,
+    *,
+    max_rate: float = MAX_RATE,
+    remember: bool = True,
+    progress: bool = False,
+) -> list[Poses]:
+    """Do as `estimate_people`, with a cache of results by the content of files.
 
     Args:
         source: a path, or the bytes of a file.
         estimator: name for `estimator_of`.
-        person: 1 for the most prominent person.
         max_rate: most frames per second to read.
         remember: whether to read and write the cache.
         progress: show a progress bar on a terminal.
 
     Raises:
-        InputError: as `estimate`, or the estimator is not installed.
+        InputError: as `estimate_people`, or the estimator is not installed.
     """
     name = estimator or os.environ.get("VIMONET_POSE") or "mediapipe"
-    path = _cache_path(source, name, person, max_rate) if remember else None
+    path = _cache_path(source, name, max_rate) if remember else None
     if path is not None:
         with contextlib.suppress(OSError, ValueError):
-            return Poses.open(path)
+            return _kept(path)
 
-    def made() -> Poses:
-        return estimate(source, lambda: estimator_of(name), person=person, max_rate=max_rate, progress=progress)
+    def made() -> list[Poses]:
+        return estimate_people(source, lambda: estimator_of(name), max_rate=max_rate, progress=progress)
 
     if path is None or not _has_folder(path):
         return made()
     with turn_of(path) as waited:
         if waited:  # for a process that was estimating the same
             with contextlib.suppress(OSError, ValueError):
-                return Poses.open(path)
-        poses = made()
-        _keep(path, poses)
-        return poses
+                return _kept(path)
+        people = made()
+        for k in range(len(people), 0, -1):  # the first last: it says how many there are
+            _keep(_of_person(path, k), people[k - 1])
+        return people
+
+
+def _kept(path: Path) -> list[Poses]:
+    """Open everyone's poses of the cache."""
+    first = Poses.open(_of_person(path, 1))
+    return [first, *(Poses.open(_of_person(path, k)) for k in range(2, first.people + 1))]
 
 
 def _has_folder(path: Path) -> bool:
@@ -238,7 +293,24 @@ def _has_folder(path: Path) -> bool:
     return path.parent.is_dir()
 
 
-def _cache_path(source: Source, estimator: str, person: int, max_rate: float) -> Path | None:
+def _of_person(path: Path, person: int) -> Path:
+    return path.with_name(f"{path.stem}-{person}{path.suffix}")
+
+
+def everyone_json(people: Sequence[Poses]) -> str:
+    """Write keypoint JSON of everyone, numbered from 1, which `vimonet.motion.load_people` reads."""
+    frames: list[dict[str, Any]] = [{"people": []} for _ in people[0].points]
+    for number, poses in enumerate(people, start=1):
+        rows = np.concatenate([poses.points, poses.confidence[..., None]], axis=2)
+        for frame in np.flatnonzero(np.isfinite(rows).all(axis=(1, 2))):
+            frames[frame]["people"].append({"person_id": number, "keypoints": rows[frame].tolist()})
+    layout, summary = people[0].layout, people[0].summary()
+    about = {key: summary[key] for key in ("fps", "width", "height", "estimator")}
+    record = {"format": layout, "dimensions": 2, **about, "names": list(LAYOUTS[layout]), "frames": frames}
+    return json.dumps(record) + "\n"
+
+
+def _cache_path(source: Source, estimator: str, max_rate: float) -> Path | None:
     """Build the path of the cached poses of a video; None without a home folder."""
     if isinstance(source, bytes):
         digest = hashlib.sha256(source)
@@ -252,7 +324,7 @@ def _cache_path(source: Source, estimator: str, person: int, max_rate: float) ->
         if folder and Path(folder).is_dir()
         for file in sorted(Path(folder).iterdir())
     ]
-    digest.update(json.dumps([_CACHE_VERSION, estimator, weights, person, max_rate]).encode())
+    digest.update(json.dumps([_CACHE_VERSION, estimator, weights, max_rate]).encode())
     try:
         return cache_folder() / "poses" / f"{digest.hexdigest()[:40]}.npz"
     except (OSError, RuntimeError):
@@ -277,22 +349,18 @@ _UNSEEN = ("breaks off", "damaged", "not seen at", "people in view")
 
 
 def _one_person(
-    tracker: Tracker,
+    track: Track,
+    person: int,
+    people: int,
     times: NDArray[np.float64],
     info: VideoInfo,
+    fps: float,
     size: tuple[int, int],
     estimator: PoseEstimator,
-    person: int,
     damage: tuple[str, ...],
 ) -> Poses:
-    shortest = min(0.5 * tracker.fps, len(times) / 2)  # a brief false detection is no person
-    tracks = [track for track in tracker.ranked(*size) if len(track.people) >= shortest]
-    if not tracks:
-        raise InputError(f"{info.name}: nobody is seen in its {info.frames} frames; give a video that shows a person.")
-    if person > len(tracks):
-        raise InputError(f"{info.name}: there is no person {person}; {len(tracks)} can be followed in it.")
-    followed = follow(tracks[person - 1], len(times), tracker.fps)
-    points, confidence, fps = followed.points, followed.confidence, tracker.fps
+    followed = follow(track, len(times), fps)
+    points, confidence = followed.points, followed.confidence
     notes = [f"keypoints estimated by {estimator.name.split(',')[0]}"]
     gaps = tuple((float(times[first]), float(times[last - 1]) + 1 / fps) for first, last in followed.gaps)
     if info.variable_rate:
@@ -303,11 +371,11 @@ def _one_person(
         notes.append(f"{followed.filled} frames without detection interpolated")
     if gaps:
         notes.append("person not seen at " + ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in gaps))
-    if len(tracks) > 1:
-        notes.append(f"{len(tracks)} people in view: person {person} by size, place and time in view is followed")
+    if people > 1:
+        notes.append(f"{people} people in view: person {person} by size, place and time in view is followed")
     points, confidence = np.round(points, 1), np.round(confidence, 3)
     lost = ~(np.isfinite(points).all(axis=(1, 2)) & (confidence > 0).any(axis=1))
     points[lost], confidence[lost] = np.nan, 0.0
     return Poses(
-        points, confidence, round(fps, 6), estimator.layout, size, len(tracks), gaps, estimator.name, (*notes, *damage)
+        points, confidence, round(fps, 6), estimator.layout, size, people, gaps, estimator.name, (*notes, *damage)
     )

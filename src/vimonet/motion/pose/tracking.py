@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
@@ -16,6 +17,8 @@ _FURTHEST = 0.7  # ... up to this limit
 _ALONE = 0.5  # as _SAME, if only one person is and was in view
 _TAKEN_UP = 0.25  # as _SAME, to join a track to the only possible continuation
 _SHRINKS = 0.5  # least ratio of sizes between two frames
+_SPEED_KEPT = 0.7  # of the speed so far, against that of the newest frame
+_GOES_ON = 0.4  # seconds for which a person who is not seen goes on at the speed so far
 _FORGET = 0.7  # seconds after which a track is closed; later appearances are joined afterwards
 _SHARED = 0.15  # largest share of the shorter track's frames that two tracks of one person may share
 _JOIN = 3.0  # longest gap over which closed tracks are joined, s
@@ -94,9 +97,10 @@ def relative_size(a: Person, b: Person) -> float:
 
 @dataclass(eq=False)
 class Track:
-    """Hold one person through a video: {frame number: person}."""
+    """Hold one person through a video: {frame number: person}, and the speed so far, pixels a frame [2]."""
 
     people: dict[int, Person] = field(default_factory=dict)
+    speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
 
     @property
     def first(self) -> int:
@@ -107,6 +111,15 @@ class Track:
     def last(self) -> int:
         """Last frame."""
         return max(self.people)
+
+    def see(self, frame: int, person: Person) -> None:
+        """Add a sighting."""
+        before = self.people[self.last]
+        both = (before.confidence > 0) & (person.confidence > 0)
+        if both.any():
+            step = np.median(person.points[both] - before.points[both], axis=0) / (frame - self.last)
+            self.speed = _SPEED_KEPT * self.speed + (1 - _SPEED_KEPT) * step
+        self.people[frame] = person
 
 
 class Tracker:
@@ -122,14 +135,14 @@ class Tracker:
         self._shown = self._crowded = 0  # frames that show anybody, and more than one
 
     def add(self, frame: int, people: list[Person]) -> None:
-        """Add the people of the next frame; each goes on with the nearest track, or begins one."""
+        """Add the people of the next frame; each goes on with the track that leads nearest, or begins one."""
         self._shown += len(people) > 0
         self._crowded += len(people) > 1
         open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
         before = [(track.people[track.last], (frame - track.last) / self.fps) for track in open_tracks]
-        taken = pair(people, before)
+        taken = pair(people, before, [track.speed * self.fps for track in open_tracks])
         for number, index in taken.items():
-            open_tracks[index].people[frame] = people[number]
+            open_tracks[index].see(frame, people[number])
         self.tracks += [Track({frame: person}) for number, person in enumerate(people) if number not in taken]
 
     def ranked(self, width: int, height: int) -> list[Track]:
@@ -165,12 +178,15 @@ class Tracker:
         return best
 
 
-def pair(people: list[Person], before: list[tuple[Person, float]]) -> dict[int, int]:
+def pair(
+    people: list[Person], before: list[tuple[Person, float]], speeds: Sequence[NDArray[np.float64]] = ()
+) -> dict[int, int]:
     """Find who of the people seen now is who of those seen before: the nearest first, each once.
 
     Args:
         people: in this frame.
         before: each as last seen, and how many seconds ago.
+        speeds: pixels a second [2] of each of them; who cross are told apart by where they were going.
 
     Returns:
         {index into ``people``: index into ``before``}; who is not in it is new.
@@ -183,8 +199,11 @@ def pair(people: list[Person], before: list[tuple[Person, float]]) -> dict[int, 
             # A body of half the size is a misdetected hand, or another person.
             if 0 < relative_size(person, earlier) < _SHRINKS or 0 < relative_size(earlier, person) < _SHRINKS:
                 continue
-            distance = apart(earlier, person)
-            if distance <= max(alone, _reach(seconds)):
+            distance = near = apart(earlier, person)
+            if len(speeds):
+                going = earlier.points + speeds[index] * min(seconds, _GOES_ON)
+                distance = apart(Person(going, earlier.confidence), person)
+            if min(near, distance) <= max(alone, _reach(seconds)):
                 pairs.append((distance, number, index))
     taken: dict[int, int] = {}
     for _, number, index in sorted(pairs):
