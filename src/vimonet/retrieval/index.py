@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from vimonet.motion.io import suffixes
 from vimonet.motion.io.loading import list_recordings
 from vimonet.retrieval import storage
-from vimonet.retrieval.storage import Entry, entry_of
+from vimonet.retrieval.storage import Entry
+from vimonet.retrieval.window_features import Reading, read_all
 from vimonet.utils.errors import InputError
 from vimonet.utils.locks import only_writer
 
@@ -26,7 +27,8 @@ FPS = 20.0
 WINDOWS = (3.0, 9.0)
 """Window lengths, s; windows of one length overlap by half. Short windows locate, long windows hold longer actions."""
 
-_BATCH = 64
+_BATCH = 256
+"""Windows that are encoded together, in batches of similar length."""
 _SAVE_EVERY = 30.0  # seconds
 
 
@@ -161,21 +163,20 @@ class Index:
         """Encode new and changed recordings of `found`, save at intervals, and drop unreadable recordings."""
         from tqdm import tqdm
 
-        from vimonet.motion import load
-        from vimonet.retrieval.text_motion_encoder import split
-
         assert self._encoder is not None
+        encoder = self._encoder
         frames = [round(seconds * FPS) for seconds in self.windows]
         entries = {entry.path: entry for entry in self.entries}
-        waiting: list[tuple[Entry, list[Any]]] = []
+        waiting: list[Reading] = []
         saved = time.monotonic()
 
         def embed() -> None:
-            assert self._encoder is not None
-            vectors = self._encoder.clips([clip for _, clips in waiting for clip in clips]).astype(np.float16)
-            for entry, clips in waiting:
-                entries[entry.path] = Entry(entry.path, entry.stamp, entry.digest, entry.bounds, vectors[: len(clips)])
-                vectors = vectors[len(clips) :]
+            features = [(values, reading.dimensions) for reading in waiting for values in reading.features]
+            vectors = encoder.features(features).astype(np.float16)
+            for reading in waiting:
+                read, own = reading.entry, len(reading.features)
+                entries[read.path] = Entry(read.path, read.stamp, read.digest, read.bounds, vectors[:own])
+                vectors = vectors[own:]
             waiting.clear()
 
         def keep(*, complete: bool) -> None:
@@ -183,27 +184,21 @@ class Index:
             self.complete, self._arrays = complete, None
             self.save(out)
 
-        bar = tqdm(found, unit="file", desc="index", disable=not progress)
+        readings = read_all(self.root, found, dict(entries), frames, encoder.extractor)
+        bar = tqdm(readings, total=len(found), unit="file", desc="index", disable=not progress)
         try:
-            for path in bar:
-                try:
-                    entry = entry_of(self.root, path, entries.get(path))
-                    if entry.bounds.size:
-                        entries[path] = entry
-                        continue
-                    motion = load(self.root / path)
-                    bounds = sorted({pair for n in frames for pair in split(motion.frames, n, n // 2)})
-                    clips = [motion.window(*pair) for pair in bounds]
-                    for clip in clips[:1]:
-                        self._encoder.clips([clip])  # raises now for a kind of motion that the encoder does not read
-                except (InputError, OSError) as error:
+            for path, reading in bar:
+                unread = reading.failed or encoder.unread(reading.dimensions)
+                if unread:
                     entries.pop(path, None)
-                    self.failed.append((path, str(error)))
+                    self.failed.append((path, unread))
                     if on_error is not None:
-                        on_error(path, str(error))
-                    continue
-                waiting.append((Entry(path, entry.stamp, entry.digest, _bounds(bounds), entry.vectors), clips))
-                if sum(len(clips) for _, clips in waiting) >= _BATCH:
+                        on_error(path, unread)
+                elif not reading.features:
+                    entries[path] = reading.entry
+                else:
+                    waiting.append(reading)
+                if sum(len(reading.features) for reading in waiting) >= _BATCH:
                     embed()
                 if time.monotonic() - saved > _SAVE_EVERY:
                     embed()
@@ -215,6 +210,7 @@ class Index:
             raise
         finally:
             bar.close()
+            readings.close()
         if not entries:
             path, reason = self.failed[0]
             raise InputError(f"{self.root}: none of {len(found)} recordings could be read (first: {path}: {reason}).")
@@ -323,7 +319,3 @@ def _descending(scores: NDArray[np.float32], first: int) -> Iterable[int]:
     else:
         rest = np.arange(len(scores))
     yield from rest[np.argsort(-scores[rest], kind="stable")].tolist()
-
-
-def _bounds(pairs: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
-    return np.array(pairs, np.int32).reshape(-1, 2)

@@ -141,24 +141,38 @@ class TextMotionEncoder:
         np.add.at(sums, owners, self.clips(clips, batch_size))
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 
-    @torch.inference_mode()
     def clips(self, clips: Sequence[Motion], batch_size: int = 64) -> Vectors:
         """Encode clips of at most `max_frames` as unit vectors float32 [N, E], in batches of similar length.
 
         Raises:
             InputError: a clip is longer, or the encoder was not trained on this kind of motion.
         """
-        vectors = np.zeros((len(clips), self.dim), np.float32)
+        for clip in clips:
+            if unread := self.unread(clip.dimensions):
+                raise InputError(unread)
+        return self.features([(self.extractor.extract(clip), clip.dimensions) for clip in clips], batch_size)
+
+    @torch.inference_mode()
+    def features(self, features: Sequence[tuple[NDArray[np.float32], int]], batch_size: int = 64) -> Vectors:
+        """Encode extracted clips, pairs of features [T', D] and dimensions, as unit vectors float32 [N, E]."""
+        vectors = np.zeros((len(features), self.dim), np.float32)
         for name, dimensions in (("motion", 3), ("keypoint", 2)):
             order = sorted(
-                (i for i, clip in enumerate(clips) if clip.dimensions == dimensions), key=lambda i: clips[i].frames
+                (i for i, (_, kind) in enumerate(features) if kind == dimensions), key=lambda i: len(features[i][0])
             )
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
-                values, mask = self.extractor.pad([self.extractor.extract(clips[i]) for i in chosen])
+                values, mask = self.extractor.pad([features[i][0] for i in chosen])
                 found = self.model.encode_motion(torch.from_numpy(values), torch.from_numpy(mask), name)
                 vectors[chosen] = found.numpy()
         return vectors
+
+    def unread(self, dimensions: int) -> str:
+        """Say why motions of so many dimensions are not read; empty if they are."""
+        if (self.model.motion_tower if dimensions == 3 else self.model.keypoint_tower) is not None:
+            return ""
+        kind = "3D motion" if dimensions == 3 else "2D keypoints"
+        return f"this text-motion encoder was not trained on {kind}; give the other kind, or another encoder."
 
 
 def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:

@@ -1,0 +1,124 @@
+"""Read recordings into the features of their windows, in several processes where there are many."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.retrieval.storage import Entry, entry_of
+from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.model import MotionFeatureExtractor
+
+MANY = 200
+"""New recordings from which on further processes pay for their start, some three seconds."""
+_AT_ONCE = 512
+"""Recordings that are handed out together; a finished batch is yielded before the next one begins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Hold what was read of one recording.
+
+    Attributes:
+        entry: its entry: the old one of an unchanged recording, else one without vectors.
+        features: features of its windows, float32 [T', D] each; empty if it is unchanged.
+        dimensions: 3 or 2.
+        failed: reason why it cannot be read; empty if it was read.
+    """
+
+    entry: Entry
+    features: tuple[NDArray[np.float32], ...] = ()
+    dimensions: int = 3
+    failed: str = ""
+
+
+def read_all(
+    root: Path,
+    paths: Sequence[str],
+    known: Mapping[str, Entry],
+    windows: Sequence[int],
+    extractor: MotionFeatureExtractor,
+    processes: int | None = None,
+) -> Iterator[tuple[str, Reading]]:
+    """Read recordings in order, and yield each path with what was read.
+
+    Args:
+        root: folder of the recordings.
+        paths: paths relative to `root`.
+        known: entries of an index by path; of an unchanged recording nothing is read.
+        windows: lengths of the windows, frames at 20 frames/s.
+        extractor: makes the features of a window.
+        processes: number of processes; None: one per core if `MANY` recordings are new, else this one alone.
+
+    Raises:
+        InputError: a process was killed.
+    """
+    read = partial(read_one, root, windows=tuple(windows), extractor=extractor)
+    new = sum(path not in known for path in paths)
+    processes = (os.cpu_count() or 1) if processes is None and new >= MANY else processes or 1
+    if processes < 2:
+        for path in paths:
+            yield path, read(path, known.get(path))
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, _start, (read,))
+    try:
+        for start in range(0, len(paths), _AT_ONCE):
+            some = paths[start : start + _AT_ONCE]
+            yield from zip(some, pool.map(_read_here, some, map(known.get, some), chunksize=16), strict=True)
+    except BrokenProcessPool:
+        raise InputError(
+            f"{root}: a process was killed while it read recordings, perhaps for lack of memory; what was read is "
+            "kept, give the command again."
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def read_one(
+    root: Path, path: str, old: Entry | None, *, windows: Sequence[int], extractor: MotionFeatureExtractor
+) -> Reading:
+    """Read one recording into the features of its windows; what cannot be read has a reason."""
+    from vimonet.motion import load
+    from vimonet.retrieval.text_motion_encoder import split
+
+    empty = Entry(path, "", "", np.zeros((0, 2), np.int32), np.zeros((0, 0), np.float16))
+    try:
+        entry = entry_of(root, path, old)
+        if entry.bounds.size:
+            return Reading(entry)
+        motion = load(root / path)
+        bounds = sorted({pair for n in windows for pair in split(motion.frames, n, n // 2)})
+        features = tuple(extractor.extract(motion.window(*pair)) for pair in bounds)
+    except (InputError, OSError) as error:
+        return Reading(empty, failed=str(error))
+    spans = np.array(bounds, np.int32).reshape(-1, 2)
+    return Reading(Entry(path, entry.stamp, entry.digest, spans, entry.vectors), features, motion.dimensions)
+
+
+_HERE: Any = None
+
+
+def _start(read: Any) -> None:
+    global _HERE
+    os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    _HERE = read
+
+
+def _read_here(path: str, old: Entry | None) -> Reading:
+    reading: Reading = _HERE(path, old)
+    return reading
