@@ -110,6 +110,7 @@ class StreamCamera:
 
         scheme = self._address.partition("://")[0].lower()
         options = {"protocol_whitelist": _PROTOCOLS.get(scheme, f"{scheme},udp,tcp,rtp"), "fflags": "nobuffer"}
+        options["analyzeduration"] = "1000000"  # us that are looked at before the first picture
         if scheme.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"  # udp loses packets, which shows as smeared pictures
         else:

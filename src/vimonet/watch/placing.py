@@ -70,6 +70,8 @@ class Placer:
     said: str = ""
     unreadable: int = 0
     _about: dict[str, Any] = field(default_factory=dict)
+    _names: tuple[str, ...] | None = None
+    _told: tuple[str, ...] | None = None
     _decision: _Decision | None = None
     _kept: list[PoseReading] = field(default_factory=list)
 
@@ -88,7 +90,8 @@ class Placer:
         Raises:
             InputError: the points are no known layout, or no person.
         """
-        self._about |= reading.about
+        reading = self._in_one_order(reading)
+        self._about |= {key: value for key, value in reading.about.items() if key != "names"}
         if "size" in reading.about:
             self.size = reading.about["size"]
         if self._decision is not None:
@@ -104,11 +107,34 @@ class Placer:
         ready, self._kept = self._kept, []
         return [(one, self._placed(one)) for one in ready]
 
+    def _in_one_order(self, reading: PoseReading) -> PoseReading:
+        """Put points that come under names into one order: senders leave out what is hidden, in any order of keys."""
+        self._told = told = reading.about.get("names", self._told)
+        if told is None or not reading.people:
+            return reading
+        if self._names is None:
+            self._names = told
+        if not set(told) <= set(self._names):
+            self._names = (*self._names, *(name for name in told if name not in self._names))
+        if told == self._names:
+            return reading
+        places = [self._names.index(name) for name in told]
+        people = []
+        for person in reading.people:
+            if len(person.points) == len(told):
+                points = np.full((len(self._names), person.points.shape[1]), np.nan)
+                points[places] = person.points
+                person = person._replace(points=points)
+            people.append(person)
+        return reading._replace(people=tuple(people))
+
     def _decide(self, every: list[NDArray[np.float64]]) -> None:
+        if self._names is not None:  # joints that came later
+            every = [_longer(points, len(self._names)) for points in every]
         shapes = [points.shape for points in every]
         shape = max(set(shapes), key=shapes.count)
         stack = np.stack([points for points in every if points.shape == shape])
-        names, size = self._about.get("names"), self.size
+        names, size = self._names, self.size
         dimensions = self._about.get("dimensions")
         if names is not None and len(names) != shape[0]:
             names = None
@@ -171,7 +197,7 @@ class Placer:
         """Place one person, points [K, 2..4]."""
         decision = self._decision
         assert decision is not None
-        names = self._about.get("names", decision.names)
+        names = self._names or decision.names
         if len(names) != len(points):
             names = decision.names
         if len(names) > len(points):
@@ -208,3 +234,9 @@ class Placer:
             if decision.held:
                 placed = placed - np.array([0, placed[confidence[0] > 0][:, 1].min(initial=np.inf), 0], np.float32)
         return np.ascontiguousarray(placed, dtype=np.float32), confidence[0]
+
+
+def _longer(points: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Add unseen points up to a number."""
+    missing = max(0, count - len(points))
+    return np.concatenate([points, np.full((missing, points.shape[1]), np.nan)])

@@ -69,6 +69,14 @@ class _Messages:
         self.number += 1
         return found._replace(time=at, about=about)
 
+    def check_end(self) -> None:
+        """Refuse, at its end, a source that gave nothing."""
+        if not self.good:
+            raise InputError(
+                f"{self.name}: it holds no frame of keypoints; expected JSON, a frame per line or per file, such as "
+                '{"time": 0.0, "people": [{"id": 1, "keypoints": [[x, y, confidence], ...]}]}.'
+            )
+
 
 class FilePoses:
     """Read JSON lines of a file that may still grow, or a file of keypoint JSON."""
@@ -122,8 +130,7 @@ class FilePoses:
                     found = self._line(line)
                     if found is not None:
                         return found
-                if self.messages.bad and not self.messages.good:
-                    raise InputError(f"{self.name}: it holds no frame of keypoints; expected JSON lines, a frame each.")
+                self.messages.check_end()
                 raise SourceEnded
             if time.monotonic() > until:
                 return None
@@ -244,8 +251,7 @@ class InputPoses:
         if line.strip():
             return self.messages.reading(line)
         if self._ended and not self._rest:
-            if self.messages.bad and not self.messages.good:
-                raise InputError("standard input: it holds no frame of keypoints; expected JSON lines, a frame each.")
+            self.messages.check_end()
             raise SourceEnded
         return None
 
@@ -302,8 +308,7 @@ class FolderPoses:
                 if found is not None:
                     return found
             if self.once and not self._pending:
-                if self.messages.bad and not self.messages.good:
-                    raise InputError(f"{self.name}: none of its files is a frame of keypoints.")
+                self.messages.check_end()
                 raise SourceEnded
             if time.monotonic() > until:
                 return None
