@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import sys
 import threading
 import time
 import zipfile
@@ -14,50 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile_world import BROKEN_READERS, WALK, gif_of
 
 from vimonet.motion import load
 from vimonet.samples import sample_path
 from vimonet.serve.reading_process import ReadingBusyError, ReadingLimits, ReadingProcess
 from vimonet.utils.errors import InputError
 
-WALK = sample_path("walk").read_bytes()
-BROKEN_READERS = """
-import os, signal, sys, time
-from vimonet.motion import load as real
-import vimonet.serve.reading_child as child
-
-def load(data, name, **options):
-    if data == b"hang":
-        time.sleep(600)
-    if data == b"spin":
-        while True:
-            pass
-    if data == b"swell":
-        return bytearray(8 << 30)
-    if data == b"crash":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if data == b"shout":
-        print("not a reply"), sys.stdout.flush()
-        os.write(1, b"nor this")
-    if data == b"write":
-        import tempfile
-        with tempfile.TemporaryFile(buffering=0) as file:
-            file.write(b"x")
-    if data == b"lie":
-        child.array_bytes = lambda array: b"no array at all"
-    return real(%r if data in (b"shout", b"lie") else data, name=name, **options)
-
-child.load = load
-sys.exit(child.main())
-"""
-
 
 @pytest.fixture(scope="module")
 def reading() -> Iterator[ReadingProcess]:
     """Two processes and a spare, whose readers hang, swell or crash when they are told to."""
-    command = (sys.executable, "-P", "-c", BROKEN_READERS % WALK)
     with ReadingProcess(
-        ReadingLimits(reading_seconds=2, recording_seconds=60.0, unpacked_mib=8), command=command
+        ReadingLimits(reading_seconds=2, recording_seconds=60.0, unpacked_mib=8), command=BROKEN_READERS
     ) as found:
         found.read("warm.bvh", WALK)
         yield found
@@ -152,14 +120,10 @@ def test_archives_and_pictures_are_refused_by_what_they_say_of_themselves(readin
     Image.new("L", (6000, 6000)).save(large := io.BytesIO(), "PNG")
     with pytest.raises(InputError, match="6000x6000 pixels; this server reads up to 8"):
         reading.frames("large.png", large.getvalue())
-    Image.new("L", (1, 1)).save(gif := io.BytesIO(), "GIF")
-    whole = bytearray(gif.getvalue())
-    picture = whole.index(b",") + 5
-    whole[6:10] = whole[picture : picture + 4] = (16_000).to_bytes(2, "little") * 2
     begun = time.monotonic()
     for read in (reading.read, reading.frames):
         with pytest.raises(InputError, match="16000x16000 pixels"):
-            read("large.gif", bytes(whole))
+            read("large.gif", gif_of(16_000))
     assert time.monotonic() - begun < 1.5  # nothing is decoded
     Image.new("RGB", (64, 48), (200, 10, 10)).save(small := io.BytesIO(), "PNG")
     frames = reading.frames("small.png", small.getvalue())
@@ -192,8 +156,7 @@ def test_secrets_of_the_server_do_not_reach_the_process(monkeypatch: pytest.Monk
 
 
 def test_more_recordings_than_processes_wait_and_are_then_told_so() -> None:
-    command = (sys.executable, "-P", "-c", BROKEN_READERS % WALK)
-    with ReadingProcess(ReadingLimits(readers=1, reading_seconds=1), command=command) as one:
+    with ReadingProcess(ReadingLimits(readers=1, reading_seconds=1), command=BROKEN_READERS) as one:
         one.read("warm.bvh", WALK)
         one._free.acquire()
         with pytest.raises(ReadingBusyError):

@@ -85,9 +85,9 @@ class ReadingProcess:
         command: starts a process; for tests.
     """
 
-    def __init__(self, limits: ReadingLimits | None = None, *, command: Sequence[str] = _CHILD) -> None:
+    def __init__(self, limits: ReadingLimits | None = None, *, command: Sequence[str] = ()) -> None:
         self.limits = limits or ReadingLimits()
-        self._command = tuple(command)
+        self._command = tuple(command or _CHILD)
         self._free = threading.Semaphore(self.limits.readers)
         self._lock = threading.Lock()
         self._closed = False
