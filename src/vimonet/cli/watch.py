@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vimonet.cli.shared import add_flag, dim, print_json, printable
@@ -45,6 +46,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
                        "or stream counts as lost (default: 3)")  # fmt: skip
     watch.add_argument("--estimator", metavar="NAME", help="mediapipe, or vitpose:MODEL[,DETECTOR] with folders or "
                        "hub ids (default: $VIMONET_POSE, else mediapipe)")  # fmt: skip
+    watch.add_argument("--keep-clips", type=Path, metavar="DIR", help="write a short film of every event that concerns "
+                       "a person into this folder; without it no picture is stored")  # fmt: skip
     group = watch.add_argument_group("poses", "of a source of poses; found out by default")
     group.add_argument("--fps", type=float, help="frames per second of a recording whose file does not say")
     group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
@@ -75,6 +78,13 @@ def _watch(args: argparse.Namespace) -> int:
         from vimonet.motion.pose import estimator_of
 
         estimator = lambda: estimator_of(args.estimator)  # noqa: E731
+    if args.keep_clips and not source.pictures:
+        raise InputError(f"--keep-clips: {source.name} gives poses, no pictures; leave it out.")
+
+    def say(text: str) -> None:
+        print(dim(text), file=sys.stderr, flush=True)
+
+    clips = ClipKeeper(args.keep_clips, say) if args.keep_clips else None
     watch = Watch(
         source,
         options=options,
@@ -82,7 +92,8 @@ def _watch(args: argparse.Namespace) -> int:
         speed=args.speed,
         wait=args.wait,
         stall=args.stall,
-        say=lambda text: print(dim(text), file=sys.stderr, flush=True),
+        on_picture=[clips.picture] if clips else [],
+        say=say,
     )
     with _ending_cleanly(watch):
         for event in watch.events():
@@ -90,6 +101,11 @@ def _watch(args: argparse.Namespace) -> int:
                 print_json(event.to_dict())
             else:
                 print(line_of(event, source.live), flush=True)
+            if clips and event.person is not None:
+                clips.keep(event)
+    if clips:
+        clips.close()
+        say(f"{clips.written} {'clip' if clips.written == 1 else 'clips'} in {args.keep_clips}")
     print(dim(f"{source.name}: {watch.summary}"), file=sys.stderr)
     return 0
 

@@ -129,9 +129,9 @@ def _time(value: dict[str, Any]) -> float | None:
     for key, unit in _TIMES:
         found = value.get(key)
         if isinstance(found, dict):  # ROS
-            parts = found.get("sec", found.get("secs")), found.get("nanosec", found.get("nsecs", found.get("nsec", 0)))
-            if all(isinstance(part, (int, float)) for part in parts):
-                return float(parts[0]) + 1e-9 * float(parts[1])
+            whole, part = found.get("sec", found.get("secs")), found.get("nanosec", found.get("nsecs", 0))
+            if isinstance(whole, (int, float)) and isinstance(part, (int, float)):
+                return float(whole) + 1e-9 * float(part)
         if (
             isinstance(found, (int, float))
             and not isinstance(found, bool)
