@@ -58,6 +58,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _watch(args: argparse.Namespace) -> int:
     from vimonet.motion.io.units_and_axes import parse_size, parse_unit, parse_up
+    from vimonet.watch.clips import ClipKeeper
     from vimonet.watch.loop import Watch
     from vimonet.watch.readings import SourceOptions
     from vimonet.watch.sources import source_of
