@@ -6,10 +6,9 @@ uvicorn.run(app, port=8000)
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -17,7 +16,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 import vimonet
-from vimonet.serve import chat_routes, file_routes, motion_routes
+from vimonet.page import html
+from vimonet.serve import chat_routes, file_routes, motion_routes, page_routes
 from vimonet.serve.api_document import add_document
 from vimonet.serve.guards import Door, Outside, Places
 from vimonet.serve.model_worker import ModelWorker
@@ -83,7 +83,7 @@ def create_app(
         separate_input_output_schemas=False,
     )
     add_error_handlers(app)
-    for routes in (chat_routes, motion_routes, file_routes):
+    for routes in (chat_routes, motion_routes, file_routes, page_routes):
         app.include_router(routes.router)
     _add_health(app, worker, metrics)
     _add_page(app)
@@ -120,20 +120,15 @@ def _add_health(app: FastAPI, worker: ModelWorker, metrics: Metrics) -> None:
 
 def _add_page(app: FastAPI) -> None:
     """Serve the page and its files."""
-    try:
-        html: Any = importlib.import_module("vimonet.page.html")
-    except ImportError:
-        return
-    SERVED_POLICY, asset, served_page = html.SERVED_POLICY, html.asset, html.served_page
-    policy = {"content-security-policy": SERVED_POLICY}
+    policy = {"content-security-policy": html.SERVED_POLICY}
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
-        return Response(served_page(), media_type="text/html; charset=utf-8", headers=policy)
+        return Response(html.served_page(), media_type="text/html; charset=utf-8", headers=policy)
 
     @app.get("/assets/{name}", include_in_schema=False)
     async def page_file(name: str) -> Response:
-        found = asset(name)
+        found = html.asset(name)
         if found is None:
             return PlainJSON({"error": {"message": "there is no such file.", "type": "not_found_error"}}, 404)
         return Response(found[0], media_type=found[1], headers=policy)

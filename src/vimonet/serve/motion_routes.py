@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from fastapi import APIRouter, Request
 
 from vimonet.motion import recording_info
 from vimonet.motion.kinematics import measure
+from vimonet.page.document import write_document
 from vimonet.serve.api_types import SearchRequest
 from vimonet.serve.attachments import Attachment
 from vimonet.serve.model_worker import Question
@@ -51,10 +51,11 @@ async def caption(request: Request, server: Serving) -> PlainJSON:
 @router.post("/v1/motion/document")
 async def document(request: Request, server: Serving) -> PlainJSON:
     """Write a recording as the document that the page shows."""
-    write_document: Any = importlib.import_module("vimonet.page.document").write_document
     attachment = await recording_of(request)
+    assistant = server.worker.assistant
     motion = await read_motion(server, attachment)
-    written = await server.reading.work(lambda: write_document(motion, model=server.worker.name))
+    actions = await asyncio.wrap_future(server.worker.call(lambda: assistant.actions(motion)))
+    written = await server.reading.work(lambda: write_document(motion, actions=actions, model=server.worker.name))
     _answered(server, attachment)
     return PlainJSON(written)
 

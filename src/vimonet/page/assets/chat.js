@@ -76,12 +76,15 @@ export class Chat {
       );
       this.about.value = chosen === "both" ? "both" : String(Math.max(0, panes.indexOf(pane)));
     }
-    this.suggest(pane ? suggestions(pane.recording) : []);
+    this.suggest(pane ? suggestions(pane.recording).slice(0, panes.length > 1 ? 3 : 5) : []);
+    if (pane) this.log.querySelector(".hello")?.remove();
     if (!this.log.childElementCount) this.greet(pane);
   }
 
   greet(pane) {
-    if (EMBEDDED && pane && !pane.recording.about.answers.length) {
+    if (!EMBEDDED && !pane) {
+      this.log.append(make("p", { class: "quiet hello", text: "Open a recording, then ask about it: what happens, when, how often, which side, how fast." }));
+    } else if (EMBEDDED && pane && !pane.recording.about.answers.length) {
       this.log.append(
         make("p", { class: "quiet pad hello" }, "This file holds the recording and what is measured on it. Ask questions with ", make("code", { text: "vimonet serve" }), ", or write answers into the file with ", make("code", { text: "--ask" }), "."),
       );
@@ -146,7 +149,8 @@ export class Chat {
           pane.timeline.band(spans);
           pane.mark([...new Set(spans.flatMap((one) => one.joints))]);
           const next = FOLLOW.filter(([pattern]) => pattern.test(question)).map(([, text]) => text);
-          this.suggest([...next, ...suggestions(pane.recording).filter((one) => one !== question)].slice(0, 4));
+          const asked = new Set(this.turns.get(pane).map(([text]) => text));
+          this.suggest([...next, ...suggestions(pane.recording)].filter((one) => !asked.has(one)).slice(0, 3));
         }
       }
     } catch (error) {

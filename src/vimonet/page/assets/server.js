@@ -4,6 +4,7 @@ const data = document.getElementById("data");
 export const EMBEDDED = data ? JSON.parse(data.textContent) : null;
 
 let token = "";
+let serverModel = "";
 
 export class ServerError extends Error {
   constructor(status, message) {
@@ -37,16 +38,24 @@ const json = (body) => ({ method: "POST", headers: { "Content-Type": "applicatio
 
 // What this server has beside answers: samples to pick, an index to search.
 export async function abilities() {
-  return (await call("/v1/page")).json();
+  const found = await (await call("/v1/page")).json();
+  serverModel = found.model || serverModel;
+  return found;
 }
 
 export async function sample(name) {
   const response = await call(`/v1/page/samples/${encodeURIComponent(name)}`);
-  return new File([await response.blob()], response.headers.get("X-File-Name") ?? name);
+  return fileOf(response, name);
+}
+
+async function fileOf(response, name) {
+  return new File([await response.blob()], decodeURIComponent(response.headers.get("X-File-Name") ?? name));
 }
 
 export async function documentOf(file) {
-  return (await call("/v1/motion/document", json({ motion_url: { url: await dataUrl(file) } }))).json();
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return (await call("/v1/motion/document", { method: "POST", body: form })).json();
 }
 
 export async function find(query, count = 12) {
@@ -58,8 +67,7 @@ export async function indexed(entry) {
 }
 
 export async function indexedFile(entry) {
-  const response = await call(`/v1/page/recordings/${entry}/file`);
-  return new File([await response.blob()], decodeURIComponent(response.headers.get("X-File-Name") ?? "recording"));
+  return fileOf(await call(`/v1/page/recordings/${entry}/file`), "recording");
 }
 
 const kept = new WeakMap();
@@ -76,6 +84,7 @@ async function dataUrl(file) {
 
 // Ask in a chat; `turns` are [question, answer] so far. Yields { text } pieces, then { answer }.
 export async function* ask(file, turns, question, signal) {
+  if (!serverModel) await abilities(); // it was still loading when the page was opened
   const kind = isVideo(file.name) ? "video_url" : "motion_url";
   const clip = { type: kind, [kind]: { url: await dataUrl(file) } };
   const messages = [];
@@ -84,14 +93,14 @@ export async function* ask(file, turns, question, signal) {
     messages.push({ role: "user", content });
     if (answered !== null) messages.push({ role: "assistant", content: answered });
   }
-  const response = await call("/v1/chat/completions", { ...json({ model: "vimonet", messages, stream: true, evidence: true }), signal });
+  const response = await call("/v1/chat/completions", { ...json({ model: serverModel, messages, stream: true }), signal });
   let answer = null;
   let text = "";
   for await (const event of events(response)) {
     if (event.error) throw new ServerError(500, event.error.message ?? "The server could not answer.");
     const choice = event.choices?.[0];
     const piece = choice?.delta?.content ?? "";
-    answer = event.vimonet ?? choice?.vimonet ?? choice?.delta?.vimonet ?? answer;
+    answer = event.vimonet ?? answer;
     if (piece) {
       text += piece;
       yield { text: piece };

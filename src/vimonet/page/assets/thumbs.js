@@ -22,17 +22,21 @@ function paint(canvas) {
   const { thumbnail: recording } = canvas;
   const g = canvas.getContext("2d");
   g.clearRect(0, 0, canvas.width, canvas.height);
+  const box = canvas.width / recording.frames;
   for (let frame = 0; frame < recording.frames; frame++) {
     const camera = new Camera();
-    if (recording.flat) Object.assign(camera, { azimuth: 0, elevation: 0, perspective: false });
+    if (recording.flat) Object.assign(camera, { azimuth: 0, elevation: 0 });
+    camera.perspective = false;
     const time = frame / recording.fps;
     const joints = recording.at(time);
-    camera.place({
-      facing: recording.about.facing,
-      target: [joints[0], (recording.high[1] + Math.min(recording.floor, recording.low[1])) / 2, joints[2]],
-      scale: canvas.height / (1.2 * recording.tall),
-      centre: [((frame + 0.5) * canvas.width) / recording.frames, canvas.height / 2],
-    });
+    const middle = (recording.high[1] + Math.min(recording.floor, recording.low[1])) / 2;
+    const at = { facing: recording.about.facing, target: [joints[0], middle, joints[2]] };
+    camera.place({ ...at, scale: 1, centre: [0, 0] });
+    const xs = [];
+    for (let k = 0; k < joints.length; k += 3) xs.push(camera.project(joints[k], joints[k + 1], joints[k + 2])[0]);
+    const [low, high] = [Math.min(...xs), Math.max(...xs)];
+    const scale = Math.min(canvas.height / (1.32 * recording.tall), box / (high - low + 0.2));
+    camera.place({ ...at, scale, centre: [(frame + 0.5) * box - (scale * (low + high)) / 2, canvas.height * 0.52] });
     drawBody(g, recording, joints, camera, (joint) => recording.seenAt(time, joint));
   }
 }

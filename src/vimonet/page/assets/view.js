@@ -6,6 +6,7 @@ import { make } from "./dom.js";
 
 const GHOST_EVERY = 0.45; // metres of way between ghost poses
 const GHOSTS = 14;
+const TOOLS = 40; // pixels at the top that the buttons of the view cover
 
 export class SkeletonView {
   constructor(recording, { small = false } = {}) {
@@ -135,7 +136,7 @@ export class SkeletonView {
     let scale;
     if (recording.flat) {
       const wide = 1.1 * (recording.high[0] - recording.low[0]);
-      scale = Math.min(height / (1.16 * recording.tall), width / Math.max(wide, 0.5));
+      scale = Math.min((height - TOOLS) / (1.1 * recording.tall), width / Math.max(wide, 0.5));
     } else {
       if (this.follow) [x, z] = this.way[recording.frameAt(this.time)];
       // The whole way has room from every side, the nearest part in perspective too.
@@ -143,9 +144,10 @@ export class SkeletonView {
       const tilt = (Math.max(0, camera.elevation) * Math.PI) / 180;
       const near = DISTANCE / (DISTANCE - radius * Math.cos(tilt));
       const half = near * ((recording.tall / 2) * Math.cos(tilt) + radius * Math.sin(tilt));
-      scale = Math.min((0.46 * height) / half, (0.47 * width) / (radius * near * 0.9 + 0.2));
+      scale = Math.min((0.47 * (height - TOOLS)) / half, (0.47 * width) / (radius * near * 0.9 + 0.2));
     }
-    camera.place({ facing: recording.about.facing, target: [x, middle, z], scale, centre: [width / 2, height / 2] });
+    const centre = [width / 2, (height + TOOLS) / 2 - 6];
+    camera.place({ facing: recording.about.facing, target: [x, middle, z], scale, centre });
     this.reach = Math.max(2.4, this.follow ? 3.4 : 0.62 * recording.spread + 1.6);
   }
 
