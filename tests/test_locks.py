@@ -117,7 +117,7 @@ def test_every_long_job_refuses_an_output_that_is_being_written(
     jobs = {
         "out.jsonl": ["caption", "clips", "-o", "out.jsonl"],
         "clips.index": ["index", "clips", "-o", "clips.index"],
-        "built": ["data", "build", "folder", "--root", "clips", "-o", "built", "--workers", "0"],
+        "built": ["data", "build", "folder", "--root", str(tmp_path / "clips"), "-o", "built", "--workers", "0"],
     }
     for output, command in jobs.items():
         lock = taken(Path(output))
@@ -141,6 +141,7 @@ def test_a_benchmark_refuses_a_folder_that_is_being_written(tmp_path: Path) -> N
     evaluate(Observer(), make_items(), options)
 
 
+@pytest.mark.slow
 def test_a_training_run_refuses_an_output_that_is_being_written(tmp_path: Path) -> None:
     from vimonet.training.config import make_config
     from vimonet.training.run_folder import Run

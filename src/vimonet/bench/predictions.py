@@ -20,6 +20,7 @@ from vimonet.bench.controls import ControlledItem
 from vimonet.bench.items import VideoSpan
 from vimonet.bench.tasks import list_options
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import append, write_text
 
 if TYPE_CHECKING:
     from vimonet.vimos.types import Item
@@ -53,12 +54,12 @@ class PredictionLog:
         self._found: dict[tuple[str, str], Prediction] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._read(run)
-        self._stream: IO[str] | None = None
+        self._stream: IO[bytes] | None = None
         if not path.exists() or path.stat().st_size == 0:
-            path.write_text(json.dumps({"run": run}, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_text(path, json.dumps({"run": run}, ensure_ascii=False))
 
     def __enter__(self) -> PredictionLog:
-        self._stream = self._path.open("a", encoding="utf-8")
+        self._stream = self._path.open("ab", buffering=0)
         return self
 
     def __exit__(
@@ -79,11 +80,10 @@ class PredictionLog:
         """Append predictions and flush them, so that a killed process loses none."""
         if self._stream is None:
             raise ValueError("the log is not open: use it in a with statement")
-        for p in predictions:
-            self._found[p.condition, p.item] = p
-            record = {"condition": p.condition, "item": p.item, "text": p.text, "confidence": p.confidence}
-            self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._stream.flush()
+        records = [vars(p) for p in predictions]
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        append(self._stream, lines.encode("utf-8", errors="replace"))
+        self._found.update({(p.condition, p.item): p for p in predictions})
 
     def _read(self, run: dict[str, Any]) -> None:
         if not self._path.exists():

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import vimonet
 from vimonet.cli.shared import complain
+from vimonet.cli.streams import abandon, prepare_streams
 from vimonet.utils.errors import InputError
 
 _EPILOG = """\
@@ -51,42 +52,50 @@ _COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (0 done, 2 bad input, 130 interrupted)."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser(arguments[0] if arguments else None)
-    try:
-        args, rest = parser.parse_known_args(arguments)
-    except InputError as error:  # of a builder's file, read for its options
-        return complain(str(error))
-    if hasattr(args, "overrides"):
-        # key=value may stand before or after the options, which argparse alone does not allow.
-        args.overrides += [argument for argument in rest if _is_override(argument)]
-        rest = [argument for argument in rest if not _is_override(argument)]
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    args.command_line = shlex.join(["vimonet", *arguments])
-    args.own_process = argv is None  # fast_start may leave imports out, because the process ends with the command
+    if argv is None:
+        prepare_streams()
     _quiet_libraries()
     try:
-        code = int(args.run(args))
-        sys.stdout.flush()
-        return code
+        return _run(list(sys.argv[1:] if argv is None else argv), own_process=argv is None)
     except InputError as error:
         return complain(str(error))
     except BrokenPipeError:
-        # The reader (head, less) closed the pipe. Python would report that again when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout)  # the reader (head, less) closed the pipe
         return 141
     except KeyboardInterrupt:
         print("", file=sys.stderr)
         return 130
     except OSError as error:
+        if error.filename == getattr(sys.stdout, "label", ""):
+            abandon(sys.stdout)
         if error.filename is None and error.strerror is None:
             raise
         name = os.fspath(error.filename) if isinstance(error.filename, str | os.PathLike) else "file system"
         return complain(f"{name}: {error.strerror or error}.")
     finally:
-        if args.own_process:
+        if argv is None:
             gc.freeze()  # the process ends: a last collection over all of torch would take half a second for nothing
+
+
+def _run(arguments: list[str], *, own_process: bool) -> int:
+    """Parse, run the command, and hand over all of its output."""
+    try:
+        parser = build_parser(arguments[0] if arguments else None)
+        args, rest = parser.parse_known_args(arguments)
+        if hasattr(args, "overrides"):
+            # key=value may stand before or after the options, which argparse alone does not allow.
+            args.overrides += [argument for argument in rest if _is_override(argument)]
+            rest = [argument for argument in rest if not _is_override(argument)]
+        if rest:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    except SystemExit:  # of --help and of mistakes
+        sys.stdout.flush()
+        raise
+    args.command_line = shlex.join(["vimonet", *arguments])
+    args.own_process = own_process  # fast_start may leave imports out, because the process ends with the command
+    code = int(args.run(args))
+    sys.stdout.flush()
+    return code
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vimonet.cli import shared
 from vimonet.cli.shared import one_line
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import append
 from vimonet.utils.locks import Lock, in_use
 from vimonet.weights import model_source
 
@@ -83,15 +84,15 @@ def _caption(args: argparse.Namespace) -> int:
                 bar.write(f"vimonet: {one_line(str(record))}", file=sys.stderr)
             else:
                 for note in record["notes"]:
-                    bar.write(f"vimonet: {path}: {one_line(note)}.", file=sys.stderr)
+                    bar.write(one_line(f"vimonet: {path}: {note}."), file=sys.stderr)
                 lines = [{"file": path, **one, "model": fingerprint or name} for one in record["captions"]]
                 if output is not None:
                     output.write(lines)
                 for one in lines if output is None else ():
-                    whose = [path] if len(recordings) > 1 else []
+                    whose = [one_line(path)] if len(recordings) > 1 else []
                     whose += [f"person {one['person']}"] if "person" in one else []
-                    text = json.dumps(one, ensure_ascii=False) if args.json else "\t".join([*whose, one["text"]])
-                    bar.write(text, file=sys.stdout)
+                    text = "\t".join([*whose, shared.printable(one["text"])])
+                    bar.write(shared.json_line(one) if args.json else text, file=sys.stdout)
                     sys.stdout.flush()
             bar.update()
     return 2 if failed else 0
@@ -278,8 +279,8 @@ class CaptionFile:
         if self._stream is None:
             if self._resume and self.path.exists():
                 os.truncate(self.path, self._length)
-                self._stream = self.path.open("ab")
+                self._stream = self.path.open("ab", buffering=0)
             else:
-                self._stream = self.path.open("wb")
-        self._stream.write("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records).encode())
-        self._stream.flush()
+                self._stream = self.path.open("wb", buffering=0)
+        lines = "".join(shared.json_line(dict(one)) + "\n" for one in records)
+        append(self._stream, lines.encode("utf-8", errors="backslashreplace"))

@@ -155,7 +155,7 @@ def _finish(result: Build, builder: Builder, seed: int) -> int:
     leak = leak_report(result.folder, seed=seed)
     card = write_card(result, builder, leak)
     for entry in result.skipped[:5]:
-        print(f"vimonet: skipped {entry.file}: {one_line(entry.reason)}", file=sys.stderr)
+        print(one_line(f"vimonet: skipped {entry.file}: {entry.reason}"), file=sys.stderr)
     if len(result.skipped) > 5:
         print(f"vimonet: and {len(result.skipped) - 5} more skipped; {card} names them", file=sys.stderr)
     for style in leak.flagged if leak else ():

@@ -41,8 +41,7 @@ def _index(args: argparse.Namespace) -> int:
     from vimonet.retrieval import Index
 
     def complain(path: str, reason: str) -> None:
-        text = one_line(reason)
-        tqdm.write(f"vimonet: {text if path in text else f'{path}: {text}'}", file=sys.stderr)
+        tqdm.write(f"vimonet: {one_line(reason if path in reason else f'{path}: {reason}')}", file=sys.stderr)
 
     index = Index.build(
         args.folder,

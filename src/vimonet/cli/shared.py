@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vimonet.cli.streams import abandon, printable
 from vimonet.utils.errors import InputError
 from vimonet.weights import MODELS, model_source
 
@@ -272,23 +273,27 @@ def print_facts(facts: Facts, *, to_stderr: bool) -> None:
 
 def print_json(record: dict[str, Any]) -> None:
     """Print one line of JSON and flush it, because the reader may be a pipe."""
-    print(json.dumps(record, ensure_ascii=False), flush=True)
+    print(json_line(record), flush=True)
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """Write an object as one line of JSON, with control characters escaped, those beyond ASCII too."""
+    text = json.dumps(record, ensure_ascii=False)
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def complain(message: str) -> int:
     """Print an error as exactly one line on standard error; return the exit code of bad input."""
-    print(f"vimonet: {one_line(message)}", file=sys.stderr)
+    try:
+        print(f"vimonet: {one_line(message)}", file=sys.stderr)
+    except OSError:  # nobody can be told
+        abandon(sys.stderr)
     return 2
 
 
 def one_line(message: str) -> str:
     """Join a message into one line."""
     return printable(" ".join(message.split()))
-
-
-def printable(text: str) -> str:
-    """Replace control characters (of file and joint names, of a model's words) by spaces: none reaches a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def plain(value: Any) -> str:

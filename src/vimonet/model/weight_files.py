@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vimonet.utils.errors import InputError, first_line
-from vimonet.utils.files import read_object
+from vimonet.utils.files import named, read_object
 
 _WRAPPERS = ("net", "state_dict", "model", "vq_model", "vae")
 
@@ -128,12 +128,17 @@ def new_folder(out: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f"{target}: exists already and is not empty; give a new folder.")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
-    part.mkdir()
     try:
-        yield part
+        part.mkdir()
+        with named(part):
+            yield part
         if target.exists():
             target.rmdir()
         os.replace(part, target)
+    except OSError as error:
+        if error.filename == os.fspath(part):
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from error
+        raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

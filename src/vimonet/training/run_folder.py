@@ -29,7 +29,7 @@ import vimonet
 from vimonet.model.model_card import RECORD, write_card
 from vimonet.training.config import TrainingConfig
 from vimonet.utils.errors import InputError
-from vimonet.utils.files import write_text
+from vimonet.utils.files import named, write_text
 from vimonet.utils.locks import Lock, in_use
 from vimonet.vimos.reading import sources_of
 
@@ -156,8 +156,9 @@ class Run:
         if self.main and self.checkpoint:
             tqdm.write(f"resuming {self.output} from step {self._step(self.checkpoint)}", file=sys.stderr)
         try:
-            trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
-            trainer.accelerator.wait_for_everyone()
+            with named(self.folder):
+                trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+                trainer.accelerator.wait_for_everyone()
         except BaseException:
             self._lock.free()
             raise
@@ -167,12 +168,20 @@ class Run:
         if not self.main:
             return self.output
         try:
-            return self._finish(save, results or {})
+            with named(self.output):
+                return self._finish(save, results or {})
+        except BaseException:
+            shutil.rmtree(self._saving, ignore_errors=True)  # the checkpoints stay: the same command finishes
+            raise
         finally:
             self._lock.free()
 
+    @property
+    def _saving(self) -> Path:
+        return self.output.with_name(self.output.name + ".saving")
+
     def _finish(self, save: Callable[[Path], None], results: dict[str, Any]) -> Path:
-        saving = self.output.with_name(self.output.name + ".saving")
+        saving = self._saving
         shutil.rmtree(saving, ignore_errors=True)
         saving.mkdir(parents=True)
         save(saving)

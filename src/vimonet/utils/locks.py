@@ -87,6 +87,7 @@ class Lock:
         absolute = Path(os.path.abspath(self.output))
         self.file = absolute.with_name(f".{absolute.name}.lock")
         self._handle: int | None = None
+        self._pid = 0
 
     def take(self) -> Holder | None:
         """Take the lock; return None, or the process that holds it."""
@@ -111,7 +112,7 @@ class Lock:
             if not _is_at(handle, self.file):  # its last holder has deleted it meanwhile
                 os.close(handle)
                 continue
-            self._handle = handle
+            self._handle, self._pid = handle, os.getpid()
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
                 os.ftruncate(handle, 0)
                 os.write(handle, json.dumps(asdict(Holder.this_process())).encode())
@@ -122,8 +123,7 @@ class Lock:
         handle, self._handle = self._handle, None
         if handle is None:
             return
-        holder = _read(handle)
-        if holder is not None and holder.pid == os.getpid() and _is_at(handle, self.file):
+        if self._pid == os.getpid() and _is_at(handle, self.file):
             with contextlib.suppress(OSError):
                 os.unlink(self.file)
         os.close(handle)

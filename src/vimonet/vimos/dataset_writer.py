@@ -197,7 +197,11 @@ def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
         left.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
-        write_text(path, json.dumps(settings, indent=1, sort_keys=True) + "\n")
+        try:
+            write_text(path, json.dumps(settings, indent=1, sort_keys=True) + "\n")
+        except OSError:
+            folder.rmdir()
+            raise
 
 
 def _begun(path: Path) -> bool:
