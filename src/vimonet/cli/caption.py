@@ -45,6 +45,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     caption.add_argument(
         "--no-resume", action="store_true", help="replace the --output file instead of appending to it"
     )
+    timed = caption.add_argument_group("what happens when", "a file for one recording, a folder for several")
+    timed.add_argument("--srt", metavar="OUT", help="also write timed actions as SubRip: FILE.srt or a folder")
+    timed.add_argument("--vtt", metavar="OUT", help="also write timed actions as WebVTT: FILE.vtt or a folder")
     many = caption.add_argument_group("many processes or machines")
     many.add_argument(
         "--ray",
@@ -71,6 +74,7 @@ def _caption(args: argparse.Namespace) -> int:
     name = model_source(args.model)
     fingerprint = model_fingerprint(name)
     output = CaptionFile(args.output, fingerprint, resume=not args.no_resume) if args.output else None
+    subtitles = _subtitle_files(args, recordings)
     waiting = [path for path in recordings if output is None or path not in output.done]
     done, failed = len(recordings) - len(waiting), 0
     with (
@@ -85,6 +89,8 @@ def _caption(args: argparse.Namespace) -> int:
             else:
                 for note in record["notes"]:
                     bar.write(one_line(f"vimonet: {path}: {note}."), file=sys.stderr)
+                for target in subtitles.get(path, ()):
+                    _write_subtitles(record["cues"], target)
                 lines = [{"file": path, **one, "model": fingerprint or name} for one in record["captions"]]
                 if output is not None:
                     output.write(lines)
@@ -95,7 +101,63 @@ def _caption(args: argparse.Namespace) -> int:
                     bar.write(shared.json_line(one) if args.json else text, file=sys.stdout)
                     sys.stdout.flush()
             bar.update()
+    if subtitles and done:
+        print(
+            f"vimonet: {args.output}: it held {done} recordings already, whose subtitles were not written anew; "
+            "--no-resume does.",
+            file=sys.stderr,
+        )
     return 2 if failed else 0
+
+
+def _subtitle_files(args: argparse.Namespace, recordings: list[str]) -> dict[str, list[Path]]:
+    """Name the files of subtitles of each recording; folders keep the tree of the recordings.
+
+    Raises:
+        InputError: a file for several recordings, another suffix, or a folder that cannot be.
+    """
+    from vimonet.inference.subtitles import check_subtitles
+
+    found: dict[str, list[Path]] = {}
+    for suffix, given in ((".srt", args.srt), (".vtt", args.vtt)):
+        if given is None:
+            continue
+        target = Path(given)
+        if target.suffix and not target.is_dir():
+            if target.suffix.lower() != suffix:
+                raise InputError(f"{target}: --{suffix[1:]} writes {suffix}; give a name that ends so, or a folder.")
+            if len(recordings) > 1:
+                raise InputError(
+                    f"{target}: {len(recordings)} recordings are given; name a folder for their subtitles."
+                )
+            found.setdefault(recordings[0], []).append(check_subtitles(target))
+            continue
+        if target.is_file() or not target.parent.is_dir():
+            raise InputError(f"{target}: it cannot be a folder of subtitles; give one in a folder that exists.")
+        for recording, below in _below(args.recordings, recordings).items():
+            found.setdefault(recording, []).append(target / below.with_name(below.name + suffix))
+    return found
+
+
+def _below(given: list[str], recordings: list[str]) -> dict[str, Path]:
+    """Name each recording by its path below the folder that was given, without suffix where no two are alike."""
+    paths = {}
+    for recording in recordings:
+        folder = next((one for one in given if recording != one and recording.startswith(one)), None)
+        rest = (
+            recording.removeprefix(folder).lstrip("/\\") if folder else recording.replace("\\", "/").rpartition("/")[2]
+        )
+        parts = [part for part in Path(rest.removeprefix("sample:")).parts if part not in ("..", os.sep)]
+        paths[recording] = Path(*parts) if parts and rest != "-" else Path("stdin")
+    short = [path.with_suffix("") for path in paths.values()]
+    return {one: path if short.count(path.with_suffix("")) > 1 else path.with_suffix("") for one, path in paths.items()}
+
+
+def _write_subtitles(cues: list[tuple[float, float, str]], target: Path) -> None:
+    from vimonet.inference.subtitles import Cue, write_subtitles
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_subtitles([Cue(*cue) for cue in cues], target)
 
 
 def _same(recording: str, output: str) -> bool:
@@ -107,15 +169,15 @@ def _captions(args: argparse.Namespace, recordings: list[str]) -> Generator[dict
     """Caption recordings in order; yield the error of an unreadable one. The first recording loads the model."""
     from vimonet.inference.parallel import in_process, on_ray
 
-    reading = shared.loading_people(args)
+    reading, timed = shared.loading_people(args), bool(args.srt or args.vtt)
     if args.ray:
         # Other machines have the shipped model in another place, so workers get a path only for a named model.
         model = args.model or os.environ.get("VIMONET_MODEL")
         model = os.path.abspath(model) if model and os.path.isdir(model) else model
-        make = partial(Captioner.load, model, args.device, reading, args.answer_policy)
+        make = partial(Captioner.load, model, args.device, reading, args.answer_policy, timed=timed)
         gpu = (args.device or "cpu").startswith("cuda")
         return on_ray(make, recordings, workers=args.workers, gpu=gpu)
-    return in_process(lambda: Captioner(shared.assistant(args), reading, args.answer_policy), recordings)
+    return in_process(lambda: Captioner(shared.assistant(args), reading, args.answer_policy, timed=timed), recordings)
 
 
 class Captioner:
@@ -125,16 +187,29 @@ class Captioner:
         assistant: the loaded model.
         loading: options of `vimonet.motion.load`; ``person`` may be ``all``.
         answer_policy: ``calibrated`` or ``raw``; None for the model's own.
+        timed: also list what happens when.
     """
 
     def __init__(
-        self, assistant: MotionAssistant, loading: Mapping[str, Any], answer_policy: str | None = None
+        self,
+        assistant: MotionAssistant,
+        loading: Mapping[str, Any],
+        answer_policy: str | None = None,
+        *,
+        timed: bool = False,
     ) -> None:
         self.assistant, self.loading, self.answer_policy = assistant, dict(loading), answer_policy
+        self.timed = timed
 
     @classmethod
     def load(
-        cls, model: str | None, device: str | None, loading: Mapping[str, Any], answer_policy: str | None = None
+        cls,
+        model: str | None,
+        device: str | None,
+        loading: Mapping[str, Any],
+        answer_policy: str | None = None,
+        *,
+        timed: bool = False,
     ) -> Captioner:
         """Load a captioner with its own model; see `vimonet.load` for `model` and `device`.
 
@@ -143,22 +218,28 @@ class Captioner:
         """
         from vimonet.inference.assistant import load
 
-        return cls(load(model, device), loading, answer_policy)
+        return cls(load(model, device), loading, answer_policy, timed=timed)
 
     def __call__(self, name: str) -> dict[str, Any]:
-        """Caption one recording, JSON-ready: ``captions``, one for each person who is read, and ``notes`` on these.
+        """Caption one recording, JSON-ready: ``captions``, one a person, ``notes`` on these, timed ``cues`` on request.
 
         Raises:
             InputError: the recording cannot be read.
         """
+        from vimonet.inference.subtitles import timed_cues
+
         people = shared.load_people_of(name, self.loading)
         everyone = self.loading.get("person") == shared.EVERYONE
-        captions = []
+        captions, cues = [], []
         for motion in people:
-            answer = self.assistant.caption(motion, answer_policy=self.answer_policy).to_dict()
-            whose = {"person": motion.details.get("person", 1), "people": len(people)} if everyone else {}
-            captions.append({**whose, **answer})
-        return {"captions": captions, "notes": shared.people_notes(people[0], everyone=everyone)}
+            answer = self.assistant.caption(motion, answer_policy=self.answer_policy)
+            number = motion.details.get("person", 1)
+            captions.append({**({"person": number, "people": len(people)} if everyone else {}), **answer.to_dict()})
+            if self.timed:
+                whose = f"person {number}: " if len(people) > 1 else ""
+                actions = getattr(self.assistant, "actions", lambda _: ())(motion)
+                cues += [(start, end, f"{whose}{text}") for start, end, text in timed_cues(answer, actions)]
+        return {"captions": captions, "notes": shared.people_notes(people[0], everyone=everyone), "cues": cues}
 
 
 def model_fingerprint(model: str | os.PathLike[str]) -> str | None:

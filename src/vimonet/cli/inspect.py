@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from vimonet.cli import shared
 from vimonet.cli.shared import bold, complain, plain, print_json
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the two commands."""
     inspect = commands.add_parser("inspect", help="print format, skeleton, frames, rate, duration and measured facts")
-    inspect.add_argument("recordings", nargs="+", metavar="RECORDING", help="files, '-', or sample:NAME")
+    inspect.add_argument("recordings", nargs="+", metavar="RECORDING", help="files, folders, '-', or sample:NAME")
     shared.add_loading(inspect)
     shared.add_flag(inspect, "--json", shared.PER_RECORDING)
+    inspect.add_argument("--csv", action="store_true", help="print CSV on standard output, a row per recording")
     inspect.set_defaults(run=_inspect)
 
     render = commands.add_parser("render", help="draw a recording: .png strip of poses, .gif or .mp4")
@@ -40,21 +43,65 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _inspect(args: argparse.Namespace) -> int:
+    from vimonet.motion.io.loading import find_recordings
+
+    if args.csv and args.json:
+        raise InputError("--csv and --json print different things; give one of them.")
     failed = 0
-    for number, recording in enumerate(args.recordings):
+    rows: list[dict[str, Any]] = []
+    recordings = [one for name in args.recordings for one in find_recordings([name])]
+    for number, recording in enumerate(recordings):
         try:
             people = shared.load_people(args, recording)  # read once: standard input cannot be read again
         except InputError as error:
-            if len(args.recordings) == 1:
+            if len(recordings) == 1:
                 raise
             failed += 1
             complain(str(error))
             continue
         for k, motion in enumerate(people):
+            if args.csv:
+                rows.append(_row(recording, motion))
+                continue
             if (number or k) and not args.json:
                 print()
             _describe(args, recording, motion)
+    if rows:
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        table = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
     return 2 if failed else 0
+
+
+def _row(recording: str, motion: Motion) -> dict[str, Any]:
+    """Describe one motion in one row: what was read, then every measured fact."""
+    from vimonet.motion import recording_info
+    from vimonet.motion.kinematics import measure
+
+    described = recording_info(motion)
+    for key in ("people", "joints_found"):
+        described[key] = len(described.get(key, ()) or (1,))
+    described = {
+        key: "; ".join(map(str, value)) if isinstance(value, list) else value for key, value in described.items()
+    }
+    row = {"file": recording, "person": described.pop("person", 1), **described, **measure(motion).to_dict()}
+    return {column: shared.printable(str(value)) for column, value in _cells(row) if value is not None}
+
+
+def _cells(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Name the cells of a nested record: ``knee_flexion.left``, ``path.half_speed.1``; of events their number."""
+    for key, value in record.items():
+        column = f"{above}{key}".replace(" ", "_")
+        if isinstance(value, dict):
+            yield from _cells(value, f"{column}.")
+        elif isinstance(value, list | tuple):
+            if value and all(isinstance(one, float) for one in value):
+                yield from ((f"{column}.{k}", one) for k, one in enumerate(value, start=1))
+            else:
+                yield f"{column}.count", len(value)
+        else:
+            yield column, value
 
 
 def _describe(args: argparse.Namespace, recording: str, motion: Motion) -> None:
