@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import io
+import json
 import os
 import re
 import shlex
@@ -111,6 +112,17 @@ def desk(tmp_path: Path, model: Path, shelf: Path, monkeypatch: pytest.MonkeyPat
     points = walk.joints[:, coco] * [200, -200, 0] + [300, 500, 0.9]  # pixels, y down, confidence
     (tmp_path / "keypoints.json").write_text(repr(points.round(1).tolist()))
     shutil.copy(tmp_path / "keypoints.json", tmp_path / "clip.json")
+    seen = [
+        {
+            "image_id": f"{frame}.jpg",
+            "keypoints": (person + np.array([500.0 * i, 0, 0])).ravel().tolist(),
+            "score": 2.5,
+            "idx": i + 1,
+        }
+        for frame, person in enumerate(points.round(1))
+        for i in range(2)
+    ]
+    (tmp_path / "two.json").write_text(json.dumps(seen))
     _clip(tmp_path / "clip.mp4")
     for folder in ("my_mocap", "mocap"):
         shutil.copytree(tmp_path / "clips", tmp_path / folder)
@@ -189,11 +201,13 @@ def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, caps
             command = shlex.join([*shlex.split(command), *options])
     assert run(command, monkeypatch) == 0, capsys.readouterr().err
     named = (
-        ["vimonet-demo.png"] if command == "vimonet demo" else re.findall(r"(?:-o|--attention|>) (\S+\.\w+)", command)
+        ["vimonet-demo.png"] if command == "vimonet demo" else re.findall(r"(?:-o|--attention|--srt|--vtt|>) (\S+\.\w+)", command)
     )
+    if command.startswith("vimonet convert-motion") and "--person all" in command:
+        named = [f"out-person-{number}.csv" for number in (1, 2)]
     for name in named:
         assert (desk / name).stat().st_size > 0
-    others = {".cache", "data", "runs", "lmms_tasks"}
+    others = {".cache", "data", "runs", "lmms_tasks", "subtitles"}
     assert {path.name for path in desk.iterdir()} - before <= {*named, *others}
     if not named:
         assert capsys.readouterr().out
