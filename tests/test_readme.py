@@ -200,9 +200,9 @@ def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, caps
         if command.startswith(beginning):
             command = shlex.join([*shlex.split(command), *options])
     assert run(command, monkeypatch) == 0, capsys.readouterr().err
-    named = (
-        ["vimonet-demo.png"] if command == "vimonet demo" else re.findall(r"(?:-o|--attention|--srt|--vtt|>) (\S+\.\w+)", command)
-    )
+    named = re.findall(r"(?:-o|--attention|--srt|--vtt|>) (\S+\.\w+)", command)
+    if command == "vimonet demo":
+        named = ["vimonet-demo.png"]
     if command.startswith("vimonet convert-motion") and "--person all" in command:
         named = [f"out-person-{number}.csv" for number in (1, 2)]
     for name in named:
