@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def read_all(
     windows: Sequence[int],
     extractor: MotionFeatureExtractor,
     processes: int | None = None,
-) -> Iterator[tuple[str, Reading]]:
+) -> Generator[tuple[str, Reading], None, None]:
     """Read recordings in order, and yield each path with what was read.
 
     Args:
