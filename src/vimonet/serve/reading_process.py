@@ -40,8 +40,10 @@ _KEPT_BEGINNINGS: Final = ("LC_", "PYTHON", "LD_LIBRARY_PATH", "DYLD_", "OMP_", 
 _OUT_OF_TIME: Final = -getattr(signal, "SIGXCPU", 0) or None
 _START: Final = 60.0
 """Seconds that a process may take to start on a busy machine."""
-_PATIENCE: Final = 0.05
+_LOOK: Final = 0.05
 """Seconds between looks at whether the client has left."""
+_GRACE: Final = 0.5
+"""Seconds of a reading that are not worth a process, though the client has left."""
 _MOST_MESSAGE: Final = 1000
 _REASONS: Final = {
     "late": "reading takes longer than the {seconds} s that this server allows; send a shorter recording.",
@@ -299,10 +301,10 @@ class _Child:
         self._begun = 0.0
         worker.start()
         while worker.is_alive():
-            worker.join(_PATIENCE)
+            worker.join(_LOOK)
             now = time.monotonic()
             late = now - self._begun > self._limits.reading_seconds if self._begun else now - asked > _START
-            if not reason and (late or left()):
+            if not reason and (late or (now - asked > _GRACE and left())):
                 reason = "late" if late else "left"
                 self._process.kill()
         if replies and replies[0] is not None:
