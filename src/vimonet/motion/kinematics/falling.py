@@ -1,0 +1,237 @@
+"""Find falls in 3D joints and in the keypoints of a picture: fast drops of the neck, judged by a small network.
+
+Every fast drop of the neck is a candidate. What is measured of it (how fast and far, the body before and after) is in
+body lengths (trunk and leg), so that it holds for joints in metres and for a picture alike. A network of eight hidden
+units, which each measure can only push one way (a lower body after the drop never speaks against a fall), gives the
+probability. Its weights and what it learned from are in ``falling.json``; ``research/falls`` trains it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.motion.kinematics.preparation import VISIBLE, Array, find_peaks, norm, rank, smooth
+
+BEFORE: Final = 1.2
+"""Seconds that a drop may take before its fastest moment."""
+SETTLED, AFTER = 0.35, 1.2
+"""Seconds after the fastest moment between which the body after the drop is measured."""
+_LEAST_SPEED, _LEAST_DROP, _STILL_SPEED = 0.55, 0.18, 0.15  # of a candidate: body lengths/s, body lengths; of its ends
+_TORSOS = 2.7  # trunk and leg in torsos, where no leg is seen
+_PAST, _ALIKE = 8.0, 0.5  # s and log ratio of sizes within which earlier drops are the same movement repeated
+_PLAUSIBLE_SPEED = 3.3  # body lengths/s: free fall from standing ends at 3.9
+_BELOW = 0.4  # body lengths of the neck under the feet that stood: more is another body, or a camera that moved
+_TRUNK = (1, 2, 16, 17)
+
+FEATURES: Final[dict[str, int]] = {
+    "neck_speed": 1,
+    "pelvis_speed": 1,
+    "neck_drop": 1,
+    "pelvis_drop": 1,
+    "trunk_before": 1,
+    "trunk_after": -1,
+    "height_before": 1,
+    "height_after": -1,
+    "neck_over_floor": -1,
+    "pelvis_over_floor": -1,
+    "shank_after": -1,
+    "duration": 1,
+    "up_before": -1,
+    "up_after": -1,
+    "like_before": -1,
+    "seen_after": 1,
+    "jump": -1,
+    "stretch": -1,
+    "too_fast": -1,
+    "too_low": -1,
+}
+"""What is measured of a drop, and whether more of it speaks for a fall (1) or against it (-1)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drop:
+    """Describe a fast drop of the neck.
+
+    Attributes:
+        frame: the fastest moment.
+        start, end: first and last frame of the drop.
+        height: how far the neck sinks, in the units of the joints.
+        speed: greatest downward speed of the neck, units/s.
+        features: float64 [len(FEATURES)].
+    """
+
+    frame: int
+    start: int
+    end: int
+    height: float
+    speed: float
+    features: Array
+
+    @property
+    def probability(self) -> float:
+        """Probability that it is a fall, 0..1."""
+        net = _network()
+        x = np.clip((self.features * net["sign"] - net["middle"]) / net["spread"], -3.0, 3.0)
+        score = float(np.tanh(x @ net["hidden"] + net["hidden_bias"]) @ net["out"]) + float(net["out_bias"])
+        return float(1.0 / (1.0 + np.exp(-score)))
+
+
+@functools.cache
+def _network() -> dict[str, Array]:
+    found = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+    net = {key: np.array(value) for key, value in found["weights"].items()}
+    return net | {"sign": np.array(list(FEATURES.values())), "threshold": np.array(found["threshold"])}
+
+
+def least_probability() -> float:
+    """Return the probability from which a drop counts as a fall: chosen for one false alarm an hour or fewer."""
+    return float(_network()["threshold"])
+
+
+def falling(joints: Array, confidence: NDArray[np.float32] | None, fps: float, flat: bool) -> list[Drop]:
+    """Find the drops that are falls: see `drops`."""
+    return [drop for drop in drops(joints, confidence, fps, flat) if drop.probability >= least_probability()]
+
+
+def drops(joints: Array, confidence: NDArray[np.float32] | None, fps: float, flat: bool) -> list[Drop]:
+    """Find the fast drops of the neck, and measure them.
+
+    Args:
+        joints: [T, 22, 3], Y up, in any unit.
+        confidence: [T, 22]; None if every joint is seen.
+        fps: frames/s.
+        flat: whether the joints are those of a picture.
+    """
+    seen = np.ones(joints.shape[:2], bool) if confidence is None else np.asarray(confidence) > VISIBLE
+    trunk = (seen[:, 16] | seen[:, 17]) & (seen[:, 1] | seen[:, 2])
+    if trunk.sum() < max(4, 0.3 * fps):
+        return []
+    calm = _moving_median(_filled(np.asarray(joints, np.float64), seen), 5 if flat else 3)
+    sharp = smooth(calm, 0.05, fps)
+    torso = norm(sharp[:, 12] - sharp[:, 0])
+    legs = [k for k in ((1, 4, 7), (2, 5, 8)) if (seen[:, k].all(axis=1) & trunk).mean() > 0.2]
+    scale = _TORSOS * rank(torso[trunk], 0.9)
+    if legs:
+        leg = np.mean([norm(sharp[:, b] - sharp[:, a]) + norm(sharp[:, c] - sharp[:, b]) for a, b, c in legs], axis=0)
+        # A picture foreshortens the body: its length is the greatest that is seen.
+        scale = max(rank((torso + leg)[trunk], 0.9 if flat else 0.5), 0.8 * scale)
+    body = _Body(sharp, calm[:, 12, 1], torso, trunk, max(float(scale), 1e-6), fps, flat, bool(legs))
+    found: list[Drop] = []
+    padded = np.concatenate(([0.0], body.down, [0.0]))
+    peaks, _ = find_peaks(padded, prominence=0.2, height=_LEAST_SPEED, distance=max(1, round(0.3 * fps)))
+    for peak in (peaks - 1).tolist():
+        drop = body.describe(min(max(peak, 0), len(joints) - 1), found)
+        if drop is not None:
+            found.append(drop)
+    return found
+
+
+class _Body:
+    """Hold the signals of one movement in body lengths, from which drops are described."""
+
+    def __init__(
+        self,
+        joints: Array,
+        neck: Array,
+        torso: Array,
+        trunk: NDArray[np.bool_],
+        scale: float,
+        fps: float,
+        flat: bool,
+        legs: bool,
+    ) -> None:
+        self.y, self.neck, self.scale, self.fps, self.trunk, self.legs = (
+            joints[..., 1] / scale,
+            neck / scale,
+            scale,
+            fps,
+            trunk,
+            legs,
+        )
+        self.down = -np.gradient(smooth(self.y[:, 12], 0.05, fps)) * fps
+        self.down_pelvis = -np.gradient(smooth(self.y[:, 0], 0.05, fps)) * fps
+        self.ankle = np.minimum(self.y[:, 7], self.y[:, 8])
+        trunk_height = self.y[:, 12] - self.y[:, 0]
+        self.height = self.y[:, 12] - self.ankle if legs else trunk_height + 0.6
+        self.torso = torso / scale
+        self.upright = trunk_height / max(rank(self.torso, 0.9 if flat else 0.5), 1e-6)
+        self.shank = 0.5 * (self.y[:, 4] + self.y[:, 5]) - self.ankle
+
+    def _typical(self, x: Array, start: float, end: float) -> float:
+        a = int(np.clip(round(start), 0, len(x) - 1))
+        return float(np.median(x[a : int(np.clip(round(end), a + 1, len(x)))]))
+
+    def describe(self, peak: int, earlier: list[Drop]) -> Drop | None:
+        """Measure the drop whose fastest moment is frame `peak`; None if it is small."""
+        frames, fps, down = len(self.y), self.fps, self.down
+        a = b = peak
+        while a > 0 and down[a - 1] > _STILL_SPEED and peak - a < BEFORE * fps:
+            a -= 1
+        while b < frames - 1 and down[b + 1] > _STILL_SPEED and b - peak < 0.9 * fps:
+            b += 1
+        first = max(0.0, a - 0.5 * fps), float(max(a, 1))
+        settled = peak + SETTLED * fps, peak + AFTER * fps
+        sunk = float(self.y[a, 12] - self.y[b, 12])
+        neck_drop = self._typical(self.y[:, 12], *first) - self._typical(self.y[:, 12], *settled)
+        if max(neck_drop, sunk) < _LEAST_DROP:
+            return None
+        floor = self._typical(self.ankle, *first)
+        around = slice(max(0, peak - round(0.5 * fps)), peak + round(0.5 * fps) + 1)
+        before = slice(max(0, a - round(0.7 * fps)), max(a, 1))
+        until = peak + round(AFTER * fps)
+        after = slice(b, min(frames, until) if until > b else b + 1)
+        like = sum(
+            (peak - drop.frame) / fps < _PAST
+            and abs(float(np.log(max(drop.features[2], 1e-3) / max(neck_drop, 1e-3)))) < _ALIKE
+            for drop in earlier
+        )
+        over = self._typical(self.y[:, 12], *settled) - floor if self.legs else self._typical(self.height, *settled)
+        values = {
+            "neck_speed": down[peak],
+            "pelvis_speed": self.down_pelvis[around].max(),
+            "neck_drop": neck_drop,
+            "pelvis_drop": self._typical(self.y[:, 0], *first) - self._typical(self.y[:, 0], *settled),
+            "trunk_before": self._typical(self.upright, *first),
+            "trunk_after": self._typical(self.upright, *settled),
+            "height_before": self._typical(self.height, *first),
+            "height_after": self._typical(self.height, *settled),
+            "neck_over_floor": over,
+            "pelvis_over_floor": self._typical(self.y[:, 0], *settled) - floor if self.legs else 0.3,
+            "shank_after": self._typical(self.shank, *settled) if self.legs else 0.2,
+            "duration": (b - a) / fps,
+            "up_before": max(0.0, float((-down[before]).max())),
+            "up_after": max(0.0, float((-down[after]).max())),
+            "like_before": min(float(like), 4.0),
+            "seen_after": self.trunk[peak:until].mean(),
+            "jump": np.abs(np.diff(self.neck[max(0, a - 1) : b + 2])).max() / max(abs(sunk), 0.1),
+            "stretch": self.torso[a : b + round(0.5 * fps)].max() / max(rank(self.torso[self.trunk], 0.5), 1e-6),
+            "too_fast": max(0.0, float(down[peak]) - _PLAUSIBLE_SPEED),
+            "too_low": max(0.0, -_BELOW - over),
+        }
+        features = np.array([float(values[name]) for name in FEATURES])
+        return Drop(peak, a, b, max(neck_drop, sunk) * self.scale, float(down[peak]) * self.scale, features)
+
+
+def _filled(joints: Array, seen: NDArray[np.bool_]) -> Array:
+    """Interpolate joints over the frames that do not show them; hold the ends."""
+    out, frames = joints.copy(), np.arange(len(joints))
+    for j in np.flatnonzero(seen.any(axis=0) & ~seen.all(axis=0)):
+        for axis in range(3):
+            out[:, j, axis] = np.interp(frames, frames[seen[:, j]], joints[seen[:, j], j, axis])
+    return out
+
+
+def _moving_median(x: Array, width: int) -> Array:
+    """Filter [T, ...] by the moving median of `width` frames, which removes bodies misplaced for a frame or two."""
+    if len(x) <= width:
+        return x
+    half = width // 2
+    padded = np.pad(x, [(half, half)] + [(0, 0)] * (x.ndim - 1), mode="edge")
+    return np.asarray(np.median(np.stack([padded[k : k + len(x)] for k in range(width)]), axis=0))
