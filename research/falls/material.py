@@ -158,7 +158,15 @@ def films(root: Path, poses: Path) -> Iterator[Sample]:
             motion = load(rows, fps=held.fps, format=held.layout, name=row["file"])
         except InputError:
             continue
-        yield Sample(row["file"], row["source"], f"{row['source']}/{row['group']}", row["split"], motion, _film_fall(row), row["label"])
+        yield Sample(
+            row["file"],
+            row["source"],
+            f"{row['source']}/{row['group']}",
+            row["split"],
+            motion,
+            _film_fall(row),
+            row["label"],
+        )
 
 
 def _film_fall(row: dict[str, Any]) -> tuple[float, float] | None:

@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--poses", type=Path, required=True)
-    parser.add_argument("--threshold", type=float, default=0.85)
+    parser.add_argument("--threshold", type=float, default=0.9)
     parser.add_argument("-o", "--output", type=Path, default=Path(falling.__file__).with_suffix(".json"))
     args = parser.parse_args(argv)
     every = itertools.chain(

@@ -282,6 +282,31 @@ NEAR_THIRD: Final = Threshold(
 LONGER_ACTION: Final = Threshold(1.35, 1.35, "ratio of two durations", "a third longer is noticed")
 LONGER_BY: Final = Threshold(0.5, 0.5, "s", "cuts between actions are known to a quarter of a second")
 
+# Watching: what a camera tells about a person over seconds.
+LYING_TRUNK: Final = Threshold(
+    0.5, 0.7, "vertical share of the trunk", "a trunk 60 degrees from upright; sitting back is up to 40"
+)
+LYING_HEIGHT: Final = Threshold(
+    0.5, 0.6, "body lengths of the neck over the ankles", "a bent body standing has .6 and more, a lying one .1"
+)
+UP_AGAIN: Final = Threshold(
+    0.75, 0.7, "vertical share of the trunk", "a trunk within 40 degrees of upright: sitting up, kneeling, standing"
+)
+UP_FOR: Final = Threshold(1.0, 1.0, "s", "a body that is thrown about, or a detector, is upright for less")
+UP_ALONE_FOR: Final = Threshold(
+    10.0, 10.0, "s", "a detector gives who gets up a new number; whoever is up alone for so long has seen to it"
+)
+MOVES: Final = Threshold(
+    0.08, 0.08, "body lengths between median places a second long", "detectors wander by .03, breathing moves .02"
+)
+STILL_FOR: Final = Threshold(3.0, 3.0, "s", "people pause for a second or two in whatever they do")
+IN_BED_FOR: Final = Threshold(5.0, 5.0, "s", "whoever walks past a bed is over it for less")
+OUT_OF_BED_FOR: Final = Threshold(2.0, 2.0, "s", "whoever turns over in bed is beyond its edge for less")
+WAVES: Final = Threshold(
+    4.0, 2.0, "swings in two seconds", "hands wave at 1 to 3 swings a second; a gesture has one or two"
+)
+WAVE_SWING: Final = Threshold(0.15, 0.15, "arm lengths of one swing", "a still hand trembles by less in a detector")
+
 DIRECTIONS: Final = ("forward", "left", "backward", "right")
 """Names of the quarters, counter-clockwise from where the body faces."""
 SEEN: Final = Threshold(0.05, 0.05, "mean probability", "of 1,000 classes; lower, the names of real videos are chance")

@@ -115,14 +115,8 @@ def drops(joints: Array, confidence: NDArray[np.float32] | None, fps: float, fla
         return []
     calm = _moving_median(_filled(np.asarray(joints, np.float64), seen), 5 if flat else 3)
     sharp = smooth(calm, 0.05, fps)
-    torso = norm(sharp[:, 12] - sharp[:, 0])
-    legs = [k for k in ((1, 4, 7), (2, 5, 8)) if (seen[:, k].all(axis=1) & trunk).mean() > 0.2]
-    scale = _TORSOS * rank(torso[trunk], 0.9)
-    if legs:
-        leg = np.mean([norm(sharp[:, b] - sharp[:, a]) + norm(sharp[:, c] - sharp[:, b]) for a, b, c in legs], axis=0)
-        # A picture foreshortens the body: its length is the greatest that is seen.
-        scale = max(rank((torso + leg)[trunk], 0.9 if flat else 0.5), 0.8 * scale)
-    body = _Body(sharp, calm[:, 12, 1], torso, trunk, max(float(scale), 1e-6), fps, flat, bool(legs))
+    scale, legs = body_length(sharp, seen, flat)
+    body = _Body(sharp, calm[:, 12, 1], trunk, scale, fps, flat, legs)
     found: list[Drop] = []
     padded = np.concatenate(([0.0], body.down, [0.0]))
     peaks, _ = find_peaks(padded, prominence=0.2, height=_LEAST_SPEED, distance=max(1, round(0.3 * fps)))
@@ -133,34 +127,45 @@ def drops(joints: Array, confidence: NDArray[np.float32] | None, fps: float, fla
     return found
 
 
+def body_length(joints: Array, seen: NDArray[np.bool_], flat: bool) -> tuple[float, bool]:
+    """Measure the length of trunk and leg, in the units of the joints, and whether a leg is seen.
+
+    A picture foreshortens the body: its length is then the greatest that is seen. Without legs it follows from the
+    trunk.
+
+    Args:
+        joints: [T, 22, 3].
+        seen: [T, 22].
+        flat: whether the joints are those of a picture.
+    """
+    trunk = (seen[:, 16] | seen[:, 17]) & (seen[:, 1] | seen[:, 2])
+    if not trunk.any():
+        return 1e-6, False
+    torso = norm(joints[:, 12] - joints[:, 0])
+    legs = [k for k in ((1, 4, 7), (2, 5, 8)) if (seen[:, k].all(axis=1) & trunk).mean() > 0.2]
+    scale = _TORSOS * rank(torso[trunk], 0.9)
+    if legs:
+        leg = np.mean(
+            [norm(joints[:, b] - joints[:, a]) + norm(joints[:, c] - joints[:, b]) for a, b, c in legs], axis=0
+        )
+        scale = max(rank((torso + leg)[trunk], 0.9 if flat else 0.5), 0.8 * scale)
+    return max(float(scale), 1e-6), bool(legs)
+
+
 class _Body:
     """Hold the signals of one movement in body lengths, from which drops are described."""
 
     def __init__(
-        self,
-        joints: Array,
-        neck: Array,
-        torso: Array,
-        trunk: NDArray[np.bool_],
-        scale: float,
-        fps: float,
-        flat: bool,
-        legs: bool,
+        self, joints: Array, neck: Array, trunk: NDArray[np.bool_], scale: float, fps: float, flat: bool, legs: bool
     ) -> None:
-        self.y, self.neck, self.scale, self.fps, self.trunk, self.legs = (
-            joints[..., 1] / scale,
-            neck / scale,
-            scale,
-            fps,
-            trunk,
-            legs,
-        )
+        self.y, self.neck, self.scale = joints[..., 1] / scale, neck / scale, scale
+        self.fps, self.trunk, self.legs = fps, trunk, legs
         self.down = -np.gradient(smooth(self.y[:, 12], 0.05, fps)) * fps
         self.down_pelvis = -np.gradient(smooth(self.y[:, 0], 0.05, fps)) * fps
         self.ankle = np.minimum(self.y[:, 7], self.y[:, 8])
         trunk_height = self.y[:, 12] - self.y[:, 0]
         self.height = self.y[:, 12] - self.ankle if legs else trunk_height + 0.6
-        self.torso = torso / scale
+        self.torso = norm(joints[:, 12] - joints[:, 0]) / scale
         self.upright = trunk_height / max(rank(self.torso, 0.9 if flat else 0.5), 1e-6)
         self.shank = 0.5 * (self.y[:, 4] + self.y[:, 5]) - self.ankle
 
