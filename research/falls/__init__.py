@@ -1,0 +1,1 @@
+"""Material, training and frame order of the fall detector of `vimonet.motion.kinematics.falling`."""

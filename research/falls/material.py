@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from research.falls.frame_order import falls
-from research.vimos_open.sources import SOURCES_2D, SOURCES_3D, data_folder, load_clips
+from research.vimos_open.sources import SOURCES_2D, SOURCES_3D, load_clips
 from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion, load
 from vimonet.motion.joint_names import LAYOUTS

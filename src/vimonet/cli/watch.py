@@ -28,14 +28,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     watch = commands.add_parser(
         "watch",
         help="watch a camera, a film or a stream of poses, and report events as they happen",
-        description="Watch a camera, a film or a stream of poses, and report what happens: who comes and goes, and a "
-        "camera that is lost, frozen or black. No picture is stored or sent unless --keep-clips says so. Ctrl-C ends "
+        description="Watch a camera, a film or a stream of poses, and report what happens: falls, people who lie "
+        "still, raised and waving hands, who comes and goes, and a camera that is lost, frozen or black. No picture is stored or sent unless --keep-clips says so. Ctrl-C ends "
         "with a summary.",
         epilog=_SOURCES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     watch.add_argument("source", metavar="SOURCE", help="what to watch")
     add_flag(watch, "--json", "an event a line")
+    watch.add_argument("--rules", metavar="FILE.yaml", help="what raises an alarm, and who is told (docs/watch.md)")
     watch.add_argument("--once", action="store_true", help="end where a growing file or folder ends now")
     watch.add_argument(
         "--speed", type=float, metavar="X", help="play a film at X times its speed, dropping frames as a camera would "
@@ -58,9 +59,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _watch(args: argparse.Namespace) -> int:
     from vimonet.motion.io.units_and_axes import parse_size, parse_unit, parse_up
+    from vimonet.watch.alarms import Alarms
     from vimonet.watch.clips import ClipKeeper
+    from vimonet.watch.detectors import detectors_for
     from vimonet.watch.loop import Watch
     from vimonet.watch.readings import SourceOptions
+    from vimonet.watch.rules import read_rules
+    from vimonet.watch.sinks import build_sinks
     from vimonet.watch.sources import source_of
 
     for flag, value in (("--speed", args.speed), ("--stall", args.stall), ("--fps", args.fps)):
@@ -85,9 +90,15 @@ def _watch(args: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(dim(text), file=sys.stderr, flush=True)
 
+    rules = read_rules(args.rules) if args.rules else None
+    detectors = detectors_for(rules)
     clips = ClipKeeper(args.keep_clips, say) if args.keep_clips else None
+    sinks = build_sinks(rules, say=say) if rules else {}
+    alarms = Alarms(rules.rules if rules else (), sinks, live=source.live, say=say)
     watch = Watch(
         source,
+        detectors,
+        on_frame=[alarms.frame],
         options=options,
         estimator=estimator,
         speed=args.speed,
@@ -96,14 +107,18 @@ def _watch(args: argparse.Namespace) -> int:
         on_picture=[clips.picture] if clips else [],
         say=say,
     )
-    with _ending_cleanly(watch):
-        for event in watch.events():
-            if args.json:
-                print_json(event.to_dict())
-            else:
-                print(line_of(event, source.live), flush=True)
-            if clips and event.person is not None:
-                clips.keep(event)
+    try:
+        with _ending_cleanly(watch):
+            for event in watch.events():
+                alarms.event(event)
+                if args.json:
+                    print_json(event.to_dict())
+                else:
+                    print(line_of(event, source.live), flush=True)
+                if clips and event.person is not None:
+                    clips.keep(event)
+    finally:
+        alarms.close()
     if clips:
         clips.close()
         say(f"{clips.written} {'clip' if clips.written == 1 else 'clips'} in {args.keep_clips}")

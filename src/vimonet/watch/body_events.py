@@ -174,7 +174,7 @@ class BodyEvents:
 
     def __init__(
         self,
-        kinds: Sequence[str] = ("fall", "lying_still", "not_moving", "raised_hand", "waving"),
+        kinds: Sequence[str],
         beds: Sequence[tuple[str, tuple[float, float, float, float]]] = (),
     ) -> None:
         self.kinds, self.beds = tuple(kinds), tuple(beds)

@@ -1,0 +1,122 @@
+"""Compare two ways to tell whether a person does what a sentence says: the search embedding, and a model that is asked.
+
+    python -m benchmarks.sentences --root RECORDINGS [--model nano ...] [--clips 12] [--json OUT.json]
+
+For every sentence: clips of the test splits that show it, and twice as many that show something else, 3 s from the
+middle of each, in 3D and in a picture. Scores: the cosine of sentence and movement; the same, standardised by the
+cosines of other sentences (what `vimonet watch` uses); a model's yes with its confidence. The figure is the area
+under the ROC curve per sentence (0.5 is chance), and its mean with the interval over sentences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from research.vimos_open.sources import load_clips
+from vimonet.retrieval import TextMotionEncoder
+from vimonet.utils.statistics import bootstrap_interval
+from vimonet.vimos.types import Clip
+from vimonet.watch.sentence_events import OTHERS, standardised
+
+SENTENCES = {
+    "climb": ("someone climbs", "Is the person climbing?"),
+    "wave": ("someone waves", "Is the person waving?"),
+    "kick": ("someone kicks", "Is the person kicking?"),
+    "throw": ("someone throws something", "Is the person throwing something?"),
+    "clap": ("someone claps", "Is the person clapping?"),
+    "punch": ("someone punches", "Is the person punching?"),
+    "jump": ("someone jumps", "Is the person jumping?"),
+    "pick": ("someone picks something up", "Is the person picking something up?"),
+    "sit": ("someone sits down", "Is the person sitting down?"),
+    "run": ("someone runs", "Is the person running?"),
+    "bow": ("someone bows", "Is the person bowing?"),
+    "squat": ("someone squats", "Is the person squatting?"),
+    "lunge": ("someone does a lunge", "Is the person doing a lunge?"),
+    "push-up": ("someone does push-ups", "Is the person doing push-ups?"),
+}
+"""Word of the action phrase -> the user's sentence, and the question to a model."""
+SOURCES = ("bnr", "kinder_gator", "utd_mhad", "nw_ucla", "jhmdb_2d", "penn_action_2d")
+
+
+def shows(clip: Clip, word: str) -> bool:
+    words = str(clip.action).replace("push-ups", "push-up").split()
+    return any(one.rstrip("s") == word for one in words)
+
+
+def area(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Area under the ROC curve: how often a clip that shows it scores above one that does not."""
+    yes, no = scores[truth], scores[~truth]
+    return float((yes[:, None] > no).mean() + 0.5 * (yes[:, None] == no).mean())
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--model", action="append", default=[], help="model to ask, too; may be given again")
+    parser.add_argument("--clips", type=int, default=12, help="clips that show a sentence (default: 12)")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args(argv)
+
+    every = [clip for clip in load_clips(args.root, SOURCES) if clip.split == "test"]
+    encoder = TextMotionEncoder.load()
+    others = encoder.texts(OTHERS)
+    models = {}
+    for name in args.model:
+        import vimonet
+
+        models[name] = vimonet.load(name)
+    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    margins: list[tuple[float, bool]] = []
+    for word, (sentence, question) in SENTENCES.items():
+        rng = random.Random(word)
+        yes = [clip for clip in every if shows(clip, word)]
+        no = [clip for clip in every if not shows(clip, word)]
+        if len(yes) < 3:
+            continue
+        yes = rng.sample(yes, min(args.clips, len(yes)))
+        clips = yes + rng.sample(no, 2 * len(yes))
+        truth = np.arange(len(clips)) < len(yes)
+        motions = []
+        for clip in clips:
+            middle = clip.motion.frames // 2
+            motions.append(clip.motion.window(middle - 30, middle + 30))
+        vectors = encoder.clips(motions)
+        text = encoder.texts([sentence])
+        z = standardised(vectors, text, others)[:, 0]
+        margins += zip(z.tolist(), truth.tolist(), strict=True)
+        scores["cosine"][word] = area(vectors @ text[0], truth)
+        scores["standardised"][word] = area(z, truth)
+        for name, assistant in models.items():
+            answers = [assistant.ask(motion, question) for motion in motions]
+            said = [a.confidence if a.text.lower().startswith("yes") else 1 - (a.confidence or 0) for a in answers]
+            scores[name][word] = area(np.array(said, dtype=np.float64), truth)
+    out = {}
+    for name, found in scores.items():
+        low, high = bootstrap_interval([100 * v for v in found.values()], list(found))
+        out[name] = {
+            "mean": float(np.mean(list(found.values()))),
+            "low": low / 100,
+            "high": high / 100,
+            "sentences": found,
+        }
+        each = ", ".join(f"{word} {value:.2f}" for word, value in found.items())
+        print(f"{name:14}{out[name]['mean']:.3f}  ({out[name]['low']:.3f}-{out[name]['high']:.3f})  {each}")
+    for least in (1.0, 1.5, 2.0, 2.5, 3.0):
+        yes = np.array([z for z, right in margins if right])
+        no = np.array([z for z, right in margins if not right])
+        print(
+            f"from {least}: {(yes >= least).mean():.2f} of those that show it, {(no >= least).mean():.3f} of the others"
+        )
+    if args.json:
+        args.json.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
