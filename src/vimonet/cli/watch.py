@@ -29,8 +29,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "watch",
         help="watch a camera, a film or a stream of poses, and report events as they happen",
         description="Watch a camera, a film or a stream of poses, and report what happens: falls, people who lie "
-        "still, raised and waving hands, who comes and goes, and a camera that is lost, frozen or black. No picture is stored or sent unless --keep-clips says so. Ctrl-C ends "
-        "with a summary.",
+        "still, raised and waving hands, who comes and goes, and a camera that is lost, frozen or black. No picture is "
+        "stored or sent unless --keep-clips says so. Ctrl-C ends with a summary.",
         epilog=_SOURCES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
