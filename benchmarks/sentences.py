@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from research.vimos_open.sources import load_clips
-from vimonet.retrieval import TextMotionEncoder
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 from vimonet.utils.statistics import bootstrap_interval
 from vimonet.vimos.types import Clip
 from vimonet.watch.sentence_events import OTHERS, standardised

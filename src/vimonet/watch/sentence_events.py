@@ -18,7 +18,7 @@ from vimonet.watch.pose_window import PoseWindow
 from vimonet.watch.stream import Event, PersonId, PoseFrame
 
 if TYPE_CHECKING:
-    from vimonet.retrieval import TextMotionEncoder
+    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
 OTHERS: Final = (
     *("a person stands still", "a person walks forward", "a person runs", "a person walks backward", "a person turns"),
@@ -56,7 +56,7 @@ class Sentences:
 
     def __init__(self, sentences: Sequence[str], encoder: TextMotionEncoder | None = None) -> None:
         if encoder is None:
-            from vimonet.retrieval import TextMotionEncoder
+            from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 
             encoder = TextMotionEncoder.load()
         self.sentences = list(dict.fromkeys(sentences))
