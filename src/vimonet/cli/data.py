@@ -185,7 +185,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from vimonet.vimos.show_page import show
+    from vimonet.page.dataset_page import show
 
     print(f"wrote {show(args.dataset, args.output, id=args.id, split=args.split, rows=args.rows)}", file=sys.stderr)
     return 0

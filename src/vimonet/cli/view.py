@@ -10,7 +10,7 @@ from typing import Any
 from vimonet.cli import shared
 from vimonet.utils.errors import InputError
 
-_MOST = 8
+_MOST = 50
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,7 +21,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Write recordings as one HTML file that needs no server and no network: the skeleton in space, "
         "the film, one time line with what is measured, plots, and the answers to the questions of --ask.",
     )
-    view.add_argument("recordings", nargs="+", metavar="RECORDING", help="files or sample:NAME; several side by side")
+    view.add_argument(
+        "recordings", nargs="+", metavar="RECORDING", help="files or sample:NAME; two side by side, more by choice"
+    )
     shared.add_flag(view, "--output", "default: the recording's name with .html", metavar="OUT.html")
     view.add_argument(
         "--ask", action="append", default=[], metavar="QUESTION", help="question to answer on the page; repeatable"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion import Motion
+from vimonet.motion import FPS, Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.joint_angles import JOINTS
 from vimonet.motion.render import events_of
@@ -115,6 +115,22 @@ def thumbnail(motion: Motion, start: float = 0.0, end: float | None = None, pose
         "actions": [],
         "answers": [],
     }
+
+
+def film_document(name: str, seconds: float) -> dict[str, Any]:
+    """Describe a film without joints, as a document of no frames."""
+    empty = {key: [] for key in ("bars", "plots", "actions", "facts", "notes", "health", "answers")}
+    about = {"source": "video", "source_fps": 0.0, "fps": FPS, "frames": 0, "duration": round(seconds, 3), "film": None}
+    body = {
+        "joint_names": list(JOINT_NAMES),
+        "bones": [],
+        "figure": FIGURE,
+        "root": "",
+        "joints": "",
+        "joint_scale": 1.0,
+    }
+    place = {"dimensions": 2, "seen": None, "floor": 0.0, "facing": [0.0, 0.0, 1.0]}
+    return {"format": FORMAT, "name": name, "model": "", **about, **body, **place, **empty}
 
 
 def _poses(motion: Motion) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // A body on a canvas: tapered limbs from far to near, left and right in two colours, a head with a nose.
 
-import { colour } from "./dom.js";
+import { colour, mixed } from "./dom.js";
 
 function capsule(g, a, b, ra, rb) {
   const dx = b[0] - a[0];
@@ -110,24 +110,15 @@ export function drawBody(g, recording, joints, camera, seen, { alpha = 1 } = {})
   parts.sort((a, b) => a.depth - b.depth);
   const rim = Math.max(0.011 * camera.scale, 0.75); // a darker rim keeps crossing limbs apart
   g.save();
-  g.lineJoin = "round";
+  g.globalAlpha = alpha;
   for (const part of parts) {
-    const trace = () => {
-      g.beginPath();
-      for (const [a, b, ra, rb] of part.strokes) capsule(g, a, b, ra, rb);
-      if (part.polygon) polygon(g, part.polygon.map((k) => points[k]));
-    };
-    g.globalAlpha = alpha;
-    trace();
-    g.strokeStyle = colour(`${part.ink}-rim`);
-    g.lineWidth = 2 * rim;
-    g.stroke();
-    g.fillStyle = colour(part.ink);
-    g.fill();
     const far = Math.max(0, Math.min(0.4, (middle - part.depth) / 0.9)); // what is far off fades a little
-    if (far > 0.02) {
-      g.globalAlpha = alpha * far;
-      g.fillStyle = colour("paper");
+    const step = Math.round(10 * far) / 10;
+    for (const [grow, ink] of [[rim, `${part.ink}-rim`], [0, part.ink]]) {
+      g.beginPath();
+      for (const [a, b, ra, rb] of part.strokes) capsule(g, a, b, ra + grow, rb + grow);
+      if (part.polygon) polygon(g, part.polygon.map((k) => points[k]));
+      g.fillStyle = mixed(ink, "paper", step);
       g.fill();
     }
   }
@@ -191,38 +182,42 @@ export function drawRings(g, points, joints, scale) {
   g.restore();
 }
 
-// A floor of half metres that fades out around the target.
+// A floor of half metres that fades out around the target. Thin lines one by one: the browser draws these fast.
 export function drawFloor(g, recording, camera, reach) {
   const y = recording.floor;
   const [cx, , cz] = camera.target;
-  const middle = camera.project(cx, y, cz);
-  const radius = Math.max(40, reach * middle[3]);
-  const fade = g.createRadialGradient(middle[0], middle[1], 0, middle[0], middle[1], radius);
-  fade.addColorStop(0, colour("grid"));
-  fade.addColorStop(1, colour("grid-end"));
   g.save();
-  g.strokeStyle = fade;
+  g.strokeStyle = colour("grid");
   g.lineWidth = 1;
-  const step = reach > 9 ? 1 : 0.5;
-  const from = (value) => Math.ceil((value - reach) / step) * step;
-  g.beginPath();
+  const step = reach > 5 ? 1 : 0.5;
   for (let axis = 0; axis < 2; axis++) {
     const [across, along] = axis ? [cz, cx] : [cx, cz];
-    for (let line = from(across); line <= across + reach; line += step) {
-      const half = Math.sqrt(Math.max(0, reach * reach - (line - across) ** 2));
-      const ends = [along - half, along + half].map((end) => (axis ? camera.project(end, y, line) : camera.project(line, y, end)));
-      g.moveTo(ends[0][0], ends[0][1]);
-      g.lineTo(ends[1][0], ends[1][1]);
+    for (let line = Math.ceil((across - reach) / step) * step; line <= across + reach; line += step) {
+      const off = Math.abs(line - across);
+      const half = Math.sqrt(reach * reach - off * off);
+      const at = (place) => (axis ? camera.project(place, y, line) : camera.project(line, y, place));
+      let from = at(along - half);
+      for (const share of FADE) {
+        const to = at(along + share * half);
+        const middle = Math.hypot(off, half * (share - 0.17));
+        g.globalAlpha = Math.max(0, 1 - (middle / reach) ** 2);
+        g.beginPath();
+        g.moveTo(from[0], from[1]);
+        g.lineTo(to[0], to[1]);
+        g.stroke();
+        from = to;
+      }
     }
   }
-  g.stroke();
   g.restore();
 }
 
-// The way of the pelvis over the floor: so far in full, what comes in dashes.
+const FADE = [-0.8, -0.5, 0, 0.5, 0.8, 1]; // ends of the pieces of a line, as shares of its half
+
+// The way of the pelvis over the floor: so far in full, what is to come faint.
 export function drawPath(g, recording, camera, time) {
   const now = recording.frameAt(time);
-  const stride = Math.max(1, Math.floor(recording.frames / 600));
+  const stride = Math.max(1, Math.floor(recording.frames / 200));
   const trace = (from, to) => {
     g.beginPath();
     for (let f = from; f <= to; f += stride) {
@@ -236,12 +231,9 @@ export function drawPath(g, recording, camera, time) {
   g.save();
   g.strokeStyle = colour("way");
   g.lineWidth = 2;
-  g.globalAlpha = 0.45;
-  g.setLineDash([3, 5]);
+  g.globalAlpha = 0.3;
   trace(now, recording.frames - 1);
-  g.setLineDash([]);
   g.globalAlpha = 0.9;
-  g.lineWidth = 2.5;
   trace(0, now);
   g.restore();
 }

@@ -2,6 +2,7 @@
 
 import { answerCard, questionBubble } from "./answers.js";
 import { icon, make, say } from "./dom.js";
+import { rowPanel } from "./row.js";
 import { ask, EMBEDDED } from "./server.js";
 
 const ALWAYS = ["What is the person doing?", "How are the arms held?"];
@@ -84,7 +85,7 @@ export class Chat {
   greet(pane) {
     if (!EMBEDDED && !pane) {
       this.log.append(make("p", { class: "quiet hello", text: "Open a recording, then ask about it: what happens, when, how often, which side, how fast." }));
-    } else if (EMBEDDED && pane && !pane.recording.about.answers.length) {
+    } else if (EMBEDDED && pane && !pane.recording.about.answers.length && !pane.recording.about.questions) {
       this.log.append(
         make("p", { class: "quiet pad hello" }, "This file holds the recording and what is measured on it. Ask questions with ", make("code", { text: "vimonet serve" }), ", or write answers into the file with ", make("code", { text: "--ask" }), "."),
       );
@@ -93,6 +94,10 @@ export class Chat {
 
   // Answers that a document brings along.
   showGiven(pane) {
+    if (pane.recording.about.questions) {
+      this.log.replaceChildren(rowPanel(pane));
+      this.log.scrollTop = 0;
+    }
     for (const answer of pane.recording.about.answers) {
       this.log.querySelector(".hello")?.remove();
       this.log.append(questionBubble(answer.question, this.panes().length > 1 ? pane.recording.name : ""), answerCard(answer, pane));

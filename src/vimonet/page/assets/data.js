@@ -14,7 +14,7 @@ export class Recording {
     if (document.format !== FORMAT) throw new Error(`this page reads ${FORMAT}, not ${document.format}`);
     Object.assign(this, { about: document, name: document.name, fps: document.fps, frames: document.frames });
     this.duration = document.duration;
-    this.last = (this.frames - 1) / this.fps;
+    this.last = this.frames ? (this.frames - 1) / this.fps : this.duration; // a film without joints has no frames
     this.flat = document.dimensions === 2;
     this.floor = document.floor;
     this.count = document.joint_names.length;
@@ -68,11 +68,11 @@ export class Recording {
       if (this.joints[i] < low[axis]) low[axis] = this.joints[i];
       if (this.joints[i] > high[axis]) high[axis] = this.joints[i];
     }
-    this.low = low;
-    this.high = high;
-    this.middle = low.map((value, axis) => (value + high[axis]) / 2);
-    this.spread = Math.hypot(high[0] - low[0], high[2] - low[2]);
-    this.tall = Math.max(1.2, high[1] - Math.min(low[1], this.floor));
+    this.low = this.frames ? low : [0, 0, 0];
+    this.high = this.frames ? high : [0, 0, 0];
+    this.middle = this.low.map((value, axis) => (value + this.high[axis]) / 2);
+    this.spread = Math.hypot(this.high[0] - this.low[0], this.high[2] - this.low[2]);
+    this.tall = Math.max(1.2, this.high[1] - Math.min(this.low[1], this.floor));
     let path = 0;
     for (let f = 1; f < this.frames; f++) {
       const [a, , c] = this.pelvis(f - 1);

@@ -66,6 +66,17 @@ export function colour(name) {
   return known.get(name);
 }
 
+// A colour with a share of another, as the body's far parts have.
+export function mixed(name, other, share) {
+  if (!share) return colour(name);
+  const key = `${name} ${other} ${share}`;
+  if (!known.has(key)) {
+    const [a, b] = [colour(name), colour(other)].map((text) => text.match(/[\d.]+/g).map(Number));
+    known.set(key, `rgb(${[0, 1, 2].map((k) => Math.round(a[k] + (b[k] - a[k]) * share)).join(" ")})`);
+  }
+  return known.get(key);
+}
+
 export function forgetColours() {
   known = new Map();
 }

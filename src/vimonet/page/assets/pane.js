@@ -15,7 +15,7 @@ export class Pane {
   constructor(recording, { film = null, onfocus, onclose }) {
     this.recording = recording;
     this.clock = new Clock(recording.last);
-    this.view = new SkeletonView(recording);
+    this.view = recording.frames ? new SkeletonView(recording) : null;
     this.film = film ? new FilmView(recording, film) : null;
     this.timeline = new Timeline(recording, {
       jump: (start, end, joints) => this.jump(start, end, joints),
@@ -25,7 +25,7 @@ export class Pane {
     this.element = make("article", { class: "pane", "aria-label": `Recording ${recording.name}` });
     this.element.append(
       this.title(onclose),
-      make("div", { class: "views" }, this.canvasBox(), this.film?.element),
+      make("div", { class: "views" }, this.view ? this.canvasBox() : null, this.film?.element),
       this.transport(),
       this.timeline.element,
       this.plots.element,
@@ -37,8 +37,10 @@ export class Pane {
 
   title(onclose) {
     const { about } = this.recording;
-    const facts = [about.source.toUpperCase(), seconds(this.recording.duration), `${round(about.source_fps)} frames/s`];
-    if (this.recording.flat) facts.push("2D");
+    const facts = [about.source.toUpperCase(), seconds(this.recording.duration)];
+    if (about.source_fps) facts.push(`${round(about.source_fps)} frames/s`);
+    if (!this.recording.frames) facts.push("no joints");
+    else if (this.recording.flat) facts.push("2D");
     else if (this.recording.path > 0.5) facts.push(`path ${this.recording.path.toFixed(1)} m`);
     this.closer = onclose ? iconButton("close", `Close ${this.recording.name}`, () => onclose(this), { class: "plain icon close" }) : null;
     return make(
@@ -109,11 +111,13 @@ export class Pane {
   }
 
   show(time, clock) {
-    this.view.show(time);
+    this.view?.show(time);
     this.film?.show(time, clock);
-    this.timeline.show(time);
+    this.timeline.show(time, clock);
     this.plots.show(time);
-    this.readout.textContent = `${clockText(time)} / ${clockText(clock.last)}`;
+    const frame = Math.round(time * this.recording.fps);
+    if (!clock.playing || frame !== this.shownFrame) this.readout.textContent = `${clockText(time)} / ${clockText(clock.last)}`;
+    this.shownFrame = frame;
     if (this.shownPlaying !== clock.playing) {
       this.shownPlaying = clock.playing;
       this.button.replaceChildren(icon(clock.playing ? "pause" : "play"));
@@ -128,7 +132,7 @@ export class Pane {
   }
 
   step(frames) {
-    this.seek((this.recording.frameAt(this.clock.time) + frames) / this.recording.fps);
+    this.seek((Math.round(this.clock.time * this.recording.fps) + frames) / this.recording.fps);
   }
 
   // Show a moment: stop there, mark the joints, and shade the span.
@@ -140,18 +144,18 @@ export class Pane {
   }
 
   mark(joints) {
-    this.view.mark(joints);
+    this.view?.mark(joints);
     this.film?.mark(joints);
   }
 
   repaint() {
-    this.view.draw();
+    this.view?.draw();
     this.film?.draw();
   }
 
   remove() {
     this.clock.stop();
-    this.view.remove();
+    this.view?.remove();
     this.film?.remove();
     this.element.remove();
   }

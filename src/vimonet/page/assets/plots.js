@@ -1,6 +1,7 @@
 // Joint angles and speeds over time, switched on one by one; a click jumps to the moment and marks the joint.
 
 import { drawn, make } from "./dom.js";
+import { moveHead } from "./timeline.js";
 
 const FIRST = ["left knee", "right knee"];
 const [WIDE, HIGH] = [1000, 64];
@@ -24,6 +25,7 @@ export class Plots {
       choice.append(set);
     }
     if (!recording.plots.length) {
+      choice.hidden = !recording.frames;
       choice.append(make("p", { class: "quiet", text: "Joints of a picture have no angles in space; plots need a 3D recording." }));
     }
     this.choice = choice;
@@ -93,8 +95,9 @@ export class Plots {
   show(time) {
     this.time = time;
     for (const { head, now, plot, digits } of this.shown.values()) {
-      head.style.left = `${(100 * time) / this.length}%`;
-      now.textContent = `${this.recording.value(plot, time).toFixed(digits)} ${plot.unit}`;
+      moveHead(head, time / this.length);
+      const text = `${this.recording.value(plot, time).toFixed(digits)} ${plot.unit}`;
+      if (now.textContent !== text) now.textContent = text;
     }
   }
 }

@@ -12,7 +12,7 @@ function rowsOf(recording) {
   for (const action of recording.about.actions) {
     const [first, ...others] = action.names;
     const also = others.map((name) => `${name.label} ${percent(name.confidence)}`).join(", ");
-    put("actions", { ...action, label: first.label, joints: [], more: `${percent(first.confidence)}${also ? `; ${also}` : ""}` });
+    put("actions", { ...action, label: first.label, joints: [], more: [first.confidence === null ? "" : percent(first.confidence), also].filter(Boolean).join("; ") });
   }
   for (const bar of recording.about.bars) put(bar.row, bar);
   const place = (row) => (ORDER.includes(row) ? ORDER.indexOf(row) : ORDER.length);
@@ -126,12 +126,18 @@ export class Timeline {
     }
   }
 
-  show(time) {
-    this.head.style.left = this.share(time);
+  show(time, clock) {
+    moveHead(this.head, time / this.length);
     this.slider.value = String(time);
-    this.slider.setAttribute("aria-valuetext", `${time.toFixed(2)} of ${this.length.toFixed(2)} seconds`);
-    this.slider.style.setProperty("--done", String(time / this.length));
+    this.slider.style.setProperty("--done", (time / this.length).toFixed(4));
+    // Assistive software reads the time when it rests, not sixty times a second.
+    if (!clock.playing) this.slider.setAttribute("aria-valuetext", `${time.toFixed(2)} of ${this.length.toFixed(2)} seconds`);
   }
+}
+
+// A head is as wide as its lane, so that moving it needs no layout.
+export function moveHead(head, share) {
+  head.style.transform = `translateX(${(100 * share).toFixed(3)}%)`;
 }
 
 function kind(row, bar) {

@@ -22,8 +22,12 @@ export class SkeletonView {
     this.follow = !recording.flat && recording.spread > 3.2;
     this.smoothPath();
     if (!small) this.listen();
-    this.watch = new ResizeObserver(() => this.draw());
+    this.watch = new ResizeObserver(() => {
+      this.size = [this.canvas.clientWidth, this.canvas.clientHeight]; // asking in every frame would force a layout
+      this.draw();
+    });
     this.watch.observe(this.canvas);
+    this.size = [0, 0];
   }
 
   // The camera follows a smoothed way, so that it does not shake with every step.
@@ -116,7 +120,7 @@ export class SkeletonView {
   prepare() {
     const { canvas, recording } = this;
     const ratio = Math.min(2, window.devicePixelRatio || 1);
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    const [width, height] = this.size;
     if (!width || !height) return null;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);
