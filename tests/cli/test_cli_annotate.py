@@ -123,7 +123,7 @@ def test_what_failed_is_named_and_asked_again_with_the_same_command(
 ) -> None:
     out = tmp_path / "out"
     with FakeEndpoint(writes, [None, status(400, text="filtered")]) as fake:
-        assert main(annotate(dataset, fake, out, "--styles", "sequence", "direction")) == 0
+        assert main(annotate(dataset, fake, out, "--styles", "sequence", "direction")) == 2
         asked, error = len(fake.bodies), capsys.readouterr().err
         skipped = [line for line in error.splitlines() if line.startswith("vimonet: skipped ")]
         assert len(skipped) == 1 and "sequence: " in skipped[0] and "filtered" in skipped[0]

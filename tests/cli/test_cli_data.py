@@ -26,23 +26,23 @@ def build(root, out, *more):
 @pytest.fixture(scope="module")
 def made(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "d"
-    assert build(root, out) == 0
+    assert build(root, out) == 2  # bad.bvh is left out
     return out
 
 
 def test_build_writes_card_and_leak_report_and_is_repeatable(root, made, tmp_path, capsys):
-    assert build(root, tmp_path / "d") == 0
+    assert build(root, tmp_path / "d") == 2
     captured = capsys.readouterr()
     assert "instructions; card" in captured.out and "skipped bad.bvh" in captured.err
     card = (tmp_path / "d" / "README.md").read_text()
     assert "## Leak report" in card and card == (made / "README.md").read_text()
-    assert build(root, tmp_path / "d") == 0  # a finished dataset is left as it is
+    assert build(root, tmp_path / "d") == 2  # a finished dataset is left as it is
 
 
 def test_validate_says_so_and_exits_with_one_on_findings(made, tmp_path, root, capsys):
     assert main(["data", "validate", str(made)]) == 0
     assert "nothing to complain of" in capsys.readouterr().out
-    assert build(root, tmp_path / "d") == 0
+    assert build(root, tmp_path / "d") == 2
     (tmp_path / "d" / "train" / "x.part").write_text("")
     capsys.readouterr()
     assert main(["data", "validate", str(tmp_path / "d"), "--json"]) == 1

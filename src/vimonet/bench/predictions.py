@@ -120,6 +120,7 @@ def ask(
     *,
     batch_size: int,
     progress: bool = True,
+    failed: dict[str, str] | None = None,
 ) -> dict[str, Prediction]:
     """Ask every question that the log lacks, in batches of movements of similar length.
 
@@ -134,6 +135,8 @@ def ask(
         log: open log of the run.
         batch_size: questions per call.
         progress: show a progress bar.
+        failed: gets, by item id, the reason why an item has no answer (its video is damaged, the endpoint refused it);
+            the log does not keep it, so the next run asks again. None: the first such item raises.
 
     Returns:
         Predictions of the condition by item id.
@@ -160,9 +163,13 @@ def ask(
     with tqdm(total=len(groups), desc=condition, unit="question", disable=not progress or not groups) as bar:
         for start in range(0, len(groups), batch_size):
             batch = groups[start : start + batch_size]
-            answers = _answers(assistant, [group[0] for group in batch])
+            answers = _answers_or_reasons(assistant, [group[0] for group in batch], may_fail=failed is not None)
             made: list[Prediction] = []
             for group, answer in zip(batch, answers, strict=True):
+                reason = str(answer) if isinstance(answer, InputError) else getattr(answer, "error", "")
+                if reason and failed is not None:
+                    failed.update({query.item.id: reason for query in group})
+                    continue
                 confidence = None if answer.confidence is None else float(answer.confidence)
                 made += record(group, own_words(answer), confidence)
             log.add(made)
@@ -174,6 +181,18 @@ def ask(
 def own_words(answer: Any) -> str:
     """Return ``model_text``, because a measured answer in its place does not evaluate the model."""
     return str(getattr(answer, "model_text", answer.text))
+
+
+def _answers_or_reasons(assistant: Any, batch: Sequence[ControlledItem], *, may_fail: bool) -> list[Any]:
+    """Answer a batch; where that fails, answer its questions one by one, with the error in place of an answer."""
+    try:
+        return _answers(assistant, batch)
+    except InputError as error:
+        if not may_fail or getattr(error, "fatal", False):
+            raise
+        return (
+            [error] if len(batch) == 1 else [_answers_or_reasons(assistant, [one], may_fail=True)[0] for one in batch]
+        )
 
 
 def _answers(assistant: Any, batch: Sequence[ControlledItem]) -> list[Any]:

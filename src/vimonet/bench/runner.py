@@ -187,7 +187,8 @@ def evaluate(
 
     ``options.out`` gets ``predictions.jsonl`` during the run (a killed run continues there), ``answers.jsonl`` (every
     question with its right answer and the answers of all systems), ``report.json``, ``report.md``, ``scores.png`` and
-    ``reliability.png``.
+    ``reliability.png``. A question that fails under any condition (a damaged video) is left out of all of them and
+    named in ``provenance.failed``; the next run asks it again.
 
     Args:
         assistant: object with ``ask_batch([(question, motion | None), ...])``, which returns objects with ``text`` and
@@ -199,7 +200,8 @@ def evaluate(
         about: further facts for the report, such as the dataset and its hash.
 
     Raises:
-        InputError: the folder holds predictions of other weights, items or another seed, or a control is unknown.
+        InputError: the folder holds predictions of other weights, items or another seed, a control is unknown, or no
+            question can be answered.
         ValueError: there are no items, or two share an id.
     """
     started, asked, learnt, judges = time.monotonic(), list(items), list(train_items), judges or Judges()
@@ -217,12 +219,17 @@ def evaluate(
         "items_sha256": asking.items_sha256(asked),
     }
     predicted: dict[str, dict[str, Prediction]] = {}
+    failed: dict[str, str] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder), PredictionLog(folder / "predictions.jsonl", made_with) as log:
         for name, controlled in put.items():
             predicted[name] = asking.ask(
-                assistant, name, controlled, log, batch_size=options.batch_size, progress=progress
+                assistant, name, controlled, log, batch_size=options.batch_size, progress=progress, failed=failed
             )
+    asked = [item for item in asked if item.id not in failed]
+    if not asked:
+        raise InputError(f"{folder}: no question could be answered (first: {next(iter(failed.values()))})")
+    predicted = {name: {k: p for k, p in rows.items() if k not in failed} for name, rows in predicted.items()}
     simple = baseline_answers(asked, learnt, options.baselines, seed, progress) if learnt else {}
     _write_answers(folder / "answers.jsonl", asked, predicted, simple)
     labels: dict[str, set[str]] = {}
@@ -260,6 +267,7 @@ def evaluate(
         "samples": options.samples,
         "machine": asking.machine(),
         **(about or {}),
+        **({"failed": failed} if failed else {}),
         **({"judge": judges.judge.describe()} if judges.judge is not None else {}),
         **({"evaluator": judges.encoder.fingerprint} if judges.encoder is not None else {}),
         **({"similarity": judges.similarity.describe()} if judges.similarity is not None else {}),

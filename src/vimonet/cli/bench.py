@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from vimonet.cli.shared import add_flag, add_leaving_out
+from vimonet.cli.shared import add_flag, add_leaving_out, list_failed
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -131,7 +131,8 @@ def _run(args: argparse.Namespace) -> int:
     report = run_models(options, models, judge=judge, device=args.device)
     print(report.markdown(forms=False))
     print(f"written to {report.out}")
-    return 0
+    provenance = report.provenance if isinstance(report.provenance, list) else [report.provenance]
+    return list_failed({name: why for one in provenance for name, why in one.get("failed", {}).items()}, "questions")
 
 
 def _report(args: argparse.Namespace) -> int:

@@ -76,7 +76,8 @@ def _caption(args: argparse.Namespace) -> int:
     output = CaptionFile(args.output, fingerprint, resume=not args.no_resume) if args.output else None
     subtitles = _subtitle_files(args, recordings)
     waiting = [path for path in recordings if output is None or path not in output.done]
-    done, failed = len(recordings) - len(waiting), 0
+    done = len(recordings) - len(waiting)
+    failed: dict[str, str] = {}
     with (
         tqdm(total=len(recordings), initial=done, unit="clip", desc="caption", disable=None) as bar,
         contextlib.closing(_captions(args, waiting)) as captions,
@@ -84,7 +85,7 @@ def _caption(args: argparse.Namespace) -> int:
     ):
         for path, record in zip(waiting, captions, strict=True):
             if isinstance(record, InputError):
-                failed += 1
+                failed[path] = str(record)
                 bar.write(f"vimonet: {one_line(str(record))}", file=sys.stderr)
             else:
                 for note in record["notes"]:
@@ -107,7 +108,7 @@ def _caption(args: argparse.Namespace) -> int:
             "--no-resume does.",
             file=sys.stderr,
         )
-    return 2 if failed else 0
+    return shared.list_failed(failed, "recordings") if len(recordings) > 1 else 2 if failed else 0
 
 
 def _subtitle_files(args: argparse.Namespace, recordings: list[str]) -> dict[str, list[Path]]:

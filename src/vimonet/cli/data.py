@@ -148,7 +148,7 @@ def _annotate(args: argparse.Namespace) -> int:
 
 
 def _finish(result: Build, builder: Builder, seed: int) -> int:
-    """Write leak report and card of a build, list skipped files, and print the counts."""
+    """Write leak report and card of a build, list skipped files, and print the counts; return the exit code."""
     from vimonet.vimos.card import write_card
     from vimonet.vimos.leak_report import leak_report
 
@@ -162,7 +162,7 @@ def _finish(result: Build, builder: Builder, seed: int) -> int:
         print(f"vimonet: style '{style.style}' is flagged in the leak report: {style.flag}", file=sys.stderr)
     rows = ", ".join(f"{split} {n:,}" for split, n in sorted(result.rows.items()))
     print(f"{result.folder}: {rows} rows, {sum(result.instructions.values()):,} instructions; card {card}")
-    return 0
+    return 2 if result.skipped else 0
 
 
 def _validate(args: argparse.Namespace) -> int:

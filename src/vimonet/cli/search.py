@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vimonet.cli.shared import add_flag, dim, one_line, print_json, printable
+from vimonet.cli.shared import add_flag, dim, list_failed, one_line, print_json, printable
 from vimonet.utils.errors import InputError
 
 
@@ -54,7 +54,7 @@ def _index(args: argparse.Namespace) -> int:
     )
     failed = f", {len(index.failed)} could not be read" if index.failed else ""
     print(f"wrote {args.output}: {len(index.entries)} recordings, {len(index)} windows{failed}", file=sys.stderr)
-    return 2 if index.failed else 0
+    return list_failed(dict(index.failed), "recordings")
 
 
 def _search(args: argparse.Namespace) -> int:

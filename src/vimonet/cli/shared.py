@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -288,6 +289,24 @@ def complain(message: str) -> int:
         print(f"vimonet: {one_line(message)}", file=sys.stderr)
     except OSError:  # nobody can be told
         abandon(sys.stderr)
+    return 2
+
+
+def list_failed(failed: Mapping[str, str], what: str, most: int = 20) -> int:
+    """List at the end of a batch what failed in it, with the reasons; return the exit code of the command.
+
+    Args:
+        failed: name -> reason in a sentence, which may begin with the name.
+        what: what they are ("recordings").
+        most: names that are listed.
+    """
+    if not failed:
+        return 0
+    print(f"vimonet: {len(failed):,} {what} failed:", file=sys.stderr)
+    for name, why in itertools.islice(failed.items(), most):
+        print(f"  {one_line(why if name in why else f'{name}: {why}')}", file=sys.stderr)
+    if len(failed) > most:
+        print(f"  and {len(failed) - most:,} more", file=sys.stderr)
     return 2
 
 

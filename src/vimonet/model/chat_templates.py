@@ -7,6 +7,7 @@ the assistant mask, and puts the placeholder of a clip on a line of its own befo
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 
@@ -191,6 +192,22 @@ _BEHIND = """\
 {{%- for part in content if part['type'] != 'text' -%}}
 {{{{- ({before} if loop.first else '') + clip(part, '') + ({after} if loop.last else '') -}}}}
 {{%- endfor -%}}"""
+
+
+def is_own_template(template: str) -> bool:
+    """Tell whether a chat template is ViMoNet's own or a family's, with any default system message."""
+    if template == CHAT_TEMPLATE:
+        return True
+    for family in FAMILIES:
+        before, after = family.template(_MARK).split(json.dumps(_MARK))
+        if template.startswith(before) and template.endswith(after):
+            default = template[len(before) : len(template) - len(after)]
+            with contextlib.suppress(ValueError):
+                return isinstance(json.loads(default), str) and len(template) >= len(before) + len(after)
+    return False
+
+
+_MARK = "the default system message"
 
 
 def choose_chat(tokenizer: PreTrainedTokenizerBase, choice: str = "auto", system: str = "") -> tuple[str, str, str]:

@@ -12,7 +12,8 @@ import torch
 from transformers.utils import logging
 
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
-from vimonet.model.weight_files import check_safetensors
+from vimonet.model.template_trial import MAX_TEMPLATE, check_template
+from vimonet.model.weight_files import check_finite, check_safetensors, indexed_files
 from vimonet.utils.errors import InputError, first_line
 from vimonet.utils.files import read_object
 
@@ -20,6 +21,8 @@ WEIGHTS_FILE = "model.safetensors"
 _NEEDED = ("config.json", "tokenizer.json", "processor_config.json")
 _INDEX = "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
+_TEMPLATES = ("chat_template.jinja", "chat_template.json")
+_MOST_LAYERS, _LARGEST = 4096, 1 << 31
 _DAMAGED = "the file is damaged, copy or save the model again"
 
 
@@ -35,7 +38,7 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
     folder = base = _folder(source)
     if (folder / _ADAPTER).is_file():
         named = read_object(folder / _ADAPTER, _DAMAGED).get("base_model_name_or_path")
-        if not named:
+        if not named or not isinstance(named, str):
             raise InputError(f"{folder / _ADAPTER}: names no base model; expected base_model_name_or_path.")
         base = _folder(named)
     _check_files(base)
@@ -49,9 +52,12 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         model.language_model.to(torch.bfloat16)
     if base != folder:
         model = _with_adapter(model, folder)
+    check_finite(model.state_dict(), folder)
     place = folder if (folder / "tokenizer.json").is_file() else base
     try:
-        return model.eval(), ViMoNetProcessor.from_pretrained(place)
+        processor = ViMoNetProcessor.from_pretrained(place)
+        check_template(processor.chat_template, place)
+        return model.eval(), processor
     except InputError:
         raise
     except Exception as error:
@@ -122,6 +128,10 @@ def _check_files(folder: Path) -> None:
                 f"{folder}: {name} is missing; a model folder holds {', '.join(_NEEDED)} and {WEIGHTS_FILE}."
             )
         read_object(folder / name, _DAMAGED)
+    for name in _TEMPLATES:
+        if (folder / name).is_file() and (folder / name).stat().st_size > MAX_TEMPLATE:
+            raise InputError(f"{folder / name}: a chat template has at most {MAX_TEMPLATE:,} bytes; {_DAMAGED}.")
+    _check_sizes(read_object(folder / "config.json", _DAMAGED), folder / "config.json")
     kind = read_object(folder / "config.json", _DAMAGED).get("model_type")
     if kind != "vimonet":
         raise InputError(f"{folder / 'config.json'}: the model type is {kind!r}; expected 'vimonet'.")
@@ -129,12 +139,25 @@ def _check_files(folder: Path) -> None:
     if single.is_file():
         files = [single]
     elif index.is_file():
-        shards = read_object(index, _DAMAGED).get("weight_map", {}).values()
-        files = [folder / name for name in sorted(set(shards))]
+        files = indexed_files(index)
     else:
         raise InputError(f"{folder}: {WEIGHTS_FILE} is missing; the folder holds no weights.")
     for file in files:
         check_safetensors(file)
+
+
+def _check_sizes(config: Any, file: Path, key: str = "") -> None:
+    """Raise InputError for numbers of a config.json that no model has, before anything of that size is made."""
+    if isinstance(config, dict):
+        for name, value in config.items():
+            _check_sizes(value, file, str(name))
+    elif isinstance(config, list):
+        for value in config:
+            _check_sizes(value, file, key)
+    elif isinstance(config, int | float) and not isinstance(config, bool):
+        most = _MOST_LAYERS if any(word in key for word in ("layer", "depth", "head")) else _LARGEST
+        if not abs(config) <= most:
+            raise InputError(f"{file}: {key} is {str(config)[:30]}; a model has at most {most:,}, {_DAMAGED}.")
 
 
 def _with_adapter(model: Any, folder: Path) -> Any:

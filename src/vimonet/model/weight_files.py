@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +57,48 @@ def check_safetensors(path: Path) -> None:
         ) from None
 
 
+def indexed_files(index: Path) -> list[Path]:
+    """List the files of a weight index (``model.safetensors.index.json``), which lie beside it.
+
+    Raises:
+        InputError: it is no such index, or names a file in another folder.
+    """
+    named = read_object(index, "copy or download the model again").get("weight_map")
+    names = sorted(set(named.values())) if isinstance(named, dict) and all(map(_is_text, named.values())) else []
+    if not names:
+        raise InputError(f"{index}: no index of weights; copy or download it again.")
+    for name in names:
+        if name in ("", ".", "..") or any(sign in name for sign in ("/", "\\", "\0", ":")):
+            raise InputError(f"{index}: names {name!r}; the files of an index lie in its own folder.")
+    return [index.parent / name for name in names]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def check_finite(state: Mapping[str, Any], where: str | os.PathLike[str]) -> None:
+    """Check that weights are numbers.
+
+    Args:
+        state: names and tensors.
+        where: file or folder, for the error.
+
+    Raises:
+        InputError: a weight is NaN or infinite.
+    """
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.element_size() == 1:
+            continue
+        # The sum finds out in one pass; where it overflows, each number is looked at.
+        if not torch.isfinite(value.sum(dtype=torch.float32)) and not torch.isfinite(value).all():
+            bad = int((~torch.isfinite(value)).sum())
+            raise InputError(
+                f"{os.fspath(where)}: {bad:,} of the {value.numel():,} weights of {name} are NaN or infinite; "
+                "the training diverged or the file is damaged, use another checkpoint."
+            )
+
+
 def read_state_dict(path: str | Path) -> dict[str, Any]:
     """Read the tensors of a checkpoint file, unwrapped from ``net``, ``state_dict`` ..., without unpickling."""
     import torch
@@ -87,6 +128,7 @@ def read_state_dict(path: str | Path) -> dict[str, Any]:
     if not tensors:
         where = "a T2M-GPT-family checkpoint holds them under 'net' or 'state_dict'"
         raise InputError(f"{file}: holds no tensors; {where}.")
+    check_finite(tensors, file)
     return tensors
 
 
@@ -148,11 +190,7 @@ def _parts(path: Path) -> list[Path]:
         return [path]
     for name in _INDEXES:
         if (path / name).is_file():
-            try:
-                shards = json.loads((path / name).read_text(encoding="utf-8"))["weight_map"].values()
-                return [path / shard for shard in sorted(set(shards))]
-            except (ValueError, KeyError, AttributeError, TypeError):
-                raise InputError(f"{path / name}: no index of weights; copy or download it again.") from None
+            return indexed_files(path / name)
     for name in _SINGLE:
         if (path / name).is_file():
             return [path / name]

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ VERSION = 1
 SETTINGS = ("root", "windows", "fingerprint", "evaluator", "complete")
 """Keys of an index's settings; see the attributes of `vimonet.retrieval.Index`."""
 
+_LARGEST = 8 << 30  # bytes unpacked: ten million windows
 _KEY = b"vimonet_index"
 
 
@@ -80,17 +81,38 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Entry]]:
     try:
         # read_table would import pyarrow.dataset, which takes half a second.
         file = pq.ParquetFile(path)
+        parts = [file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)]
+        if sum(parts) > _LARGEST:
+            raise ValueError
         about = json.loads(file.schema_arrow.metadata[_KEY])
         newer = int(about["version"]) > VERSION
         entries = [] if newer else _entries(file.read())
-        if not newer and not set(SETTINGS) <= set(about):
-            raise KeyError
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
+        if not newer:
+            _check(about, entries)
+    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path}: not a readable search index; make it again with 'vimonet index'.") from None
     if newer:
         version = about["version"]
         raise InputError(f"{path}: index version {version}; this vimonet reads up to {VERSION}, make the index again.")
     return about, entries
+
+
+def _check(about: Mapping[str, Any], entries: Sequence[Entry]) -> None:
+    """Raise ValueError for settings or entries that no index has."""
+    windows = about["windows"]
+    texts = [about[name] for name in ("root", "fingerprint", "evaluator")]
+    if not all(isinstance(text, str) and "\0" not in text for text in texts) or not isinstance(about["complete"], bool):
+        raise ValueError
+    if not isinstance(windows, list) or not all(isinstance(w, int | float) and 0 < w < 1e6 for w in windows):
+        raise ValueError
+    for entry in entries:
+        inside = isinstance(entry.path, str) and not PurePosixPath(entry.path).is_absolute()
+        if not inside or ".." in entry.path.split("/") or "\0" in entry.path or entry.vectors.dtype != np.float16:
+            raise ValueError
+        if (entry.bounds < 0).any() or (entry.bounds[:, 0] >= entry.bounds[:, 1]).any():
+            raise ValueError
+        if not np.isfinite(entry.vectors).all() or entry.vectors.shape[1:] != entries[0].vectors.shape[1:]:
+            raise ValueError
 
 
 def _entries(table: Any) -> list[Entry]:

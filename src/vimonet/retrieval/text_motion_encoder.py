@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers.initialization import no_init_weights
 
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
-from vimonet.model.weight_files import check_safetensors
+from vimonet.model.weight_files import check_finite, check_safetensors
 from vimonet.motion import Motion
 from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel
 from vimonet.utils.errors import InputError, first_line
@@ -77,6 +77,7 @@ class TextMotionEncoder:
             raise InputError(
                 f"{path}: not a text-motion encoder this version can load ({first_line(error)})."
             ) from None
+        check_finite(model.state_dict(), path)
         digest = hashlib.sha256()
         for name in _FILES:
             digest.update((path / name).read_bytes())

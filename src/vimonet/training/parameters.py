@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from vimonet.model import ViMoNetForConditionalGeneration, get_parts, lora_config
-from vimonet.model.weight_files import check_safetensors
+from vimonet.model.weight_files import check_finite, check_safetensors
 from vimonet.training.config import LearningRates, LoraSettings, TrainingConfig
 from vimonet.utils.errors import InputError
 
@@ -87,6 +87,7 @@ def _go_on_from(wrapped: Any, folder: Path) -> None:
         raise InputError(f"lora.start is {folder}, which holds no adapter_model.safetensors: name an adapter's folder.")
     check_safetensors(file)
     weights = load_file(file)
+    check_finite(weights, file)
     own = {name: value.shape for name, value in get_peft_model_state_dict(wrapped).items()}
     if {name: value.shape for name, value in weights.items()} != own:
         raise InputError(

@@ -98,6 +98,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         part.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
 
 
+_LARGEST_JSON = 256 << 20  # bytes; the largest tokenizers have some 40 million
+
+
 def append(stream: IO[bytes], data: bytes) -> None:
     """Append to an unbuffered file, wholly or not at all.
 
@@ -125,8 +128,12 @@ def read_object(path: str | os.PathLike[str], hint: str) -> dict[str, Any]:
         InputError: it is missing or holds something else; ``hint`` tells what belongs there.
     """
     try:
+        if Path(path).stat().st_size > _LARGEST_JSON:
+            raise InputError(f"{path}: {Path(path).stat().st_size:,} bytes, no description is as long; {hint}.")
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         wrong = "not readable as JSON object" if Path(path).exists() else "missing"

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import math
 import textwrap
 import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -59,17 +60,46 @@ def read_mapping(path: Path, what: str = "configuration") -> dict[str, Any]:
         InputError: the file cannot be read, is not YAML, or holds something else.
     """
     try:
+        if path.is_file() and path.stat().st_size > _LARGEST:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes; a {what} has at most {_LARGEST:,}")
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if _count(settings, _MOST_VALUES) < 0:
+            raise InputError(f"{path}: its aliases stand for more than {_MOST_VALUES:,} values; write them out")
+    except InputError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"{path}: the {what} cannot be read ({reason}); a YAML file is expected") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (
+        yaml.YAMLError,
+        RecursionError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:  # of odd dates and tags too
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}{line}: this is not valid YAML; lines of the form 'key: value' are expected") from None
     if not isinstance(settings, dict):
         raise InputError(f"{path}: a {what} is a mapping of keys to values, not a {type(settings).__name__}")
     return settings
+
+
+_LARGEST = 1 << 20
+_MOST_VALUES = 100_000
+
+
+def _count(value: Any, room: int) -> int:
+    """Return how much of `room` a value leaves with all that its aliases repeat; below 0 where it is too large."""
+    room -= 1
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set):
+        for one in value:
+            if room < 0:
+                break
+            room = _count(one, room)
+    return room
 
 
 def parse_override(override: str) -> dict[str, Any]:
@@ -83,7 +113,9 @@ def parse_override(override: str) -> dict[str, Any]:
         raise InputError(f"override {override!r}: write it as key=value, for example trainer.steps=100.")
     try:
         nested: Any = yaml.safe_load(value)
-    except yaml.YAMLError:
+        if _count(nested, _MOST_VALUES) < 0:
+            raise ValueError
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError):
         raise InputError(f"override {override!r}: the value after '=' is not valid YAML.") from None
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
@@ -134,9 +166,9 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     if kind in (int, float):
         try:
             number = None if isinstance(value, bool) else float(value or 0)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = None
-        if number is not None and (kind is float or number == int(number)):
+        if number is not None and math.isfinite(number) and (kind is float or number == int(number)):
             return kind(number)
     elif kind is bool:
         if isinstance(value, bool):

@@ -16,7 +16,7 @@ from vimonet.utils.files import write_text
 from vimonet.vimos.dataset_writer import Build, Builder, Skipped
 from vimonet.vimos.leak_report import LeakReport
 from vimonet.vimos.parquet import VERSION
-from vimonet.vimos.reading import splits_of
+from vimonet.vimos.reading import damage_named, splits_of
 
 _SKIPPED_SHOWN = 20
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -59,15 +59,16 @@ def count(folder: str | Path) -> Counts:
     """Count a dataset with one batch of rows in memory.
 
     Raises:
-        InputError: the folder holds no dataset.
+        InputError: the folder holds no dataset, or a shard is damaged.
     """
     counts = Counts()
     nested = [f"instructions.list.element.{name}" for name in ("style", "form", "generator")]
     columns = ["source", "licence", "fps", "frames", "video", "captions.list.element.generator", *nested]
     for split, paths in splits_of(folder).items():
         for path in paths:
-            for batch in pq.ParquetFile(path).iter_batches(columns=columns, batch_size=1024):
-                _add(counts, split, batch)
+            with damage_named(path):
+                for batch in pq.ParquetFile(path).iter_batches(columns=columns, batch_size=1024):
+                    _add(counts, split, batch)
     return counts
 
 

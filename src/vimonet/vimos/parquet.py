@@ -255,12 +255,14 @@ def motion_of(row: Mapping[str, Any]) -> Motion | None:
 
 def arrays_of(row: Mapping[str, Any]) -> tuple[Any, Any]:
     """Decode joints float32 [T, 22, 3], m, and confidence float32 [T, 22] in 0..1 (or None) of a row."""
-    frames = row["frames"]
+    frames, scale, fps = row["frames"], row["scale"], row["fps"]
+    if not (isinstance(frames, int) and frames > 0 and scale and fps and 0 < scale < 1e3 and 0 < fps < 1e4):
+        raise InputError(f"{row['id']}: {frames} frames of scale {scale} at {fps} frames/s are no movement.")
     joints, confidence = np.asarray(row["joints"], np.float32), row["confidence"]
     if joints.size != frames * 66 or (confidence is not None and len(confidence) != frames * 22):
         raise InputError(f"{row['id']}: {joints.size} coordinates do not fill {frames} frames of 22 joints.")
     seen = None if confidence is None else (np.asarray(confidence, np.float32) / 255).reshape(frames, 22)
-    return joints.reshape(frames, 22, 3) * np.float32(row["scale"]), seen
+    return joints.reshape(frames, 22, 3) * np.float32(scale), seen
 
 
 def to_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:

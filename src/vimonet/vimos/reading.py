@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, first_line
 from vimonet.video.container import opened
 from vimonet.vimos.parquet import VERSION, Record, from_row
 
 if TYPE_CHECKING:
     import datasets
+
+
+_LARGEST = 16 << 30
 
 
 def splits_of(folder: str | Path) -> dict[str, list[Path]]:
@@ -66,7 +71,8 @@ def sources_of(folder: str | Path, split: str) -> list[dict[str, Any]]:
     """
     counts: Counter[tuple[str, str]] = Counter()
     for path in shards_of(folder, split):
-        columns = pq.read_table(path, columns=["source", "licence"]).to_pydict()
+        with damage_named(path):
+            columns = pq.read_table(path, columns=["source", "licence"]).to_pydict()
         counts.update(zip(columns["source"], columns["licence"], strict=True))
     return [{"source": s, "licence": licence, "clips": n} for (s, licence), n in counts.most_common()]
 
@@ -78,14 +84,24 @@ def read_records(folder: str | Path, split: str) -> Iterator[Record]:
         InputError: the dataset or the split does not exist, or a shard is damaged.
     """
     for path in shards_of(folder, split):
-        try:
+        with damage_named(path):
             yield from map(from_row, read_rows(path))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"{path}: this is no readable shard of a VIMOS dataset ({error}); build it again."
-            ) from error
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn whatever reading a damaged shard raises into InputError that names the file."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        raise error if text.startswith(str(path)) else InputError(f"{path}: {text}") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        reason = first_line(error)
+        raise InputError(f"{path}: this is no readable shard of a VIMOS dataset ({reason}); build it again.") from error
+    except pa.ArrowException as error:
+        reason = first_line(error)
+        raise InputError(f"{path}: this is no readable shard of a VIMOS dataset ({reason}); build it again.") from error
 
 
 def read_rows(
@@ -99,9 +115,11 @@ def read_rows(
         row_groups: row groups to read; None for all.
 
     Raises:
-        OSError, pyarrow.ArrowException: the file cannot be read or decoded.
+        InputError: the file cannot be read or decoded.
     """
-    with pq.ParquetFile(path) as file:
+    with damage_named(path), pq.ParquetFile(path) as file:
+        if sum(file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups)) > _LARGEST:
+            raise InputError(f"{path}: holds more than {_LARGEST >> 30} GiB unpacked; no shard is as large.")
         for batch in file.iter_batches(batch_size=64, columns=columns, row_groups=row_groups):
             arrays = [name for name in ("joints", "confidence") if name in batch.schema.names]
             rows = batch.drop_columns(arrays).to_pylist()

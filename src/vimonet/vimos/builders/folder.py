@@ -20,7 +20,7 @@ from typing import Any
 
 from vimonet.motion import load
 from vimonet.motion.io.loading import Listing, list_recordings
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, first_line
 from vimonet.video import SUFFIXES as VIDEO_SUFFIXES
 from vimonet.vimos.annotators.annotate import from_people
 from vimonet.vimos.builders import option, register
@@ -282,7 +282,10 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         numbered = list(_json_rows(path, text))
     else:
         reader = csv.DictReader(text.splitlines())
-        numbered = [(reader.line_num, row) for row in reader]
+        try:
+            numbered = [(reader.line_num, row) for row in reader]
+        except csv.Error as error:
+            raise InputError(f"{path.name} line {reader.line_num + 1}: this is no CSV ({error}).") from None
     for number, row in numbered:
         where = f"{path.name} line {number}"
         named = {str(k).strip().lower(): v for k, v in row.items() if k is not None}
@@ -308,9 +311,9 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if line.strip():
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(
-                    f"{path.name} line {number}: this is no JSON ({error}); expected one object per line."
+                    f"{path.name} line {number}: this is no JSON ({first_line(error)}); expected one object per line."
                 ) from None
             if not isinstance(row, dict):
                 raise InputError(f"{path.name} line {number}: expected a JSON object with file and caption.")
