@@ -14,7 +14,7 @@ from vimonet.page.html import check_page_path, write_page
 from vimonet.utils.errors import InputError
 from vimonet.video import is_video, probe
 from vimonet.vimos.parquet import Instruction, Record, from_row
-from vimonet.vimos.reading import splits_of
+from vimonet.vimos.reading import damage_named, splits_of
 
 
 def show(
@@ -119,7 +119,8 @@ def _film(record: Record, folder: Path) -> Path | None:
 def _find(shards: list[Path], id: str, folder: Path) -> tuple[Path, int]:
     near: list[str] = []
     for shard in shards:
-        ids = pq.read_table(shard, columns=["id"]).column("id").to_pylist()
+        with damage_named(shard):
+            ids = pq.read_table(shard, columns=["id"]).column("id").to_pylist()
         if id in ids:
             return shard, ids.index(id)
         near += [name for name in ids if id in name][: 3 - len(near)]
@@ -144,11 +145,12 @@ def _spread(shards: list[Path], rows: int) -> list[tuple[Path, int]]:
 
 def _row(shard: Path, number: int) -> dict[str, Any]:
     """Read one row of a shard by decoding only its row group."""
-    file = pq.ParquetFile(shard)
-    start = 0
-    for group in range(file.num_row_groups):
-        size = file.metadata.row_group(group).num_rows
-        if number < start + size:
-            return dict(file.read_row_group(group).slice(number - start, 1).to_pylist()[0])
-        start += size
+    with damage_named(shard):
+        file = pq.ParquetFile(shard)
+        start = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if number < start + size:
+                return dict(file.read_row_group(group).slice(number - start, 1).to_pylist()[0])
+            start += size
     raise IndexError(number)
