@@ -15,6 +15,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from rtsp_camera import RtspCamera
 from video_clips import make
 from watch_world import (
     RED,
@@ -415,6 +416,18 @@ def test_a_udp_stream_is_watched():
         until(lambda: len(running.recorder.frames) > 10)
     assert running.recorder.frames[0].size == (320, 180)
     assert running.recorder.frames[0].time > 1.7e9
+
+
+def test_an_rtsp_camera_is_watched_and_opened_again_when_it_breaks_off():
+    with (
+        RtspCamera(lambda number: view((RED, 100, 60), noise=number), SIZE, frames=50) as camera,
+        Running(f"rtsp://me:secret@127.0.0.1:{camera.port}/live", backoff=(0.05, 0.1)) as running,
+    ):
+        until(lambda: "source_lost+" in kinds(running.events), 15)
+    assert camera.asked.count("PLAY") >= 2
+    assert running.source.name == f"rtsp://127.0.0.1:{camera.port}/live"
+    assert running.recorder.frames[0].size == SIZE
+    assert len(running.recorder.frames) > 2
 
 
 def test_an_http_stream_that_breaks_off_is_opened_again(tmp_path):

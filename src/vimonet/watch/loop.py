@@ -130,6 +130,11 @@ class Watch:
         self._stopped = threading.Event()
         self._said = False
 
+    @property
+    def clock(self) -> float | None:
+        """Time of the newest frame, s of the source's clock; None before the first."""
+        return self._clock.latest
+
     def stop(self) -> None:
         """End the watch soon; what lasts is ended first."""
         self._stopped.set()
