@@ -30,7 +30,7 @@ class Windows:
 
 @pytest.mark.slow
 def test_nothing_piles_up_over_hours_of_people_who_come_and_go():
-    hours, fps = 4.0, 1.0
+    hours, fps = 2.0, 1.0
     held = []  # objects, every half hour
 
     def script():
@@ -42,7 +42,7 @@ def test_nothing_piles_up_over_hours_of_people_who_come_and_go():
                 held.append(len(gc.get_objects()))
             if at % 900 < 5:
                 continue  # the camera fails for five seconds every quarter of an hour
-            back = 3000.0 if at > 7200 else 0.0  # its clock is set back once
+            back = 3000.0 if at > 1800 * hours else 0.0  # its clock is set back once
             turn = at % 60
             people = [standing_at(100 + 8 * turn) + rng.normal(0, 0.3, (17, 3))] if turn < 45 else []
             yield seen(at - back, *people)
@@ -52,10 +52,10 @@ def test_nothing_piles_up_over_hours_of_people_who_come_and_go():
     reports = sum(1 for _ in watch.events())
     assert watch.summary.events["clock_jumped"] == 1
     assert watch.summary.events["source_lost"] == pytest.approx(4 * hours, abs=2)
-    assert watch.summary.people >= 220
-    assert reports > 400
+    assert watch.summary.people >= 55 * hours
+    assert reports > 100 * hours
     assert not detector.windows  # everybody is gone at the end
-    assert len(held) == 8
+    assert len(held) == 2 * hours
     assert held[-1] - held[1] < 2000
 
 

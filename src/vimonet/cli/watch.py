@@ -66,6 +66,7 @@ def _watch(args: argparse.Namespace) -> int:
     from vimonet.watch.readings import SourceOptions
     from vimonet.watch.rules import read_rules
     from vimonet.watch.sinks import build_sinks
+    from vimonet.watch.source_health import KINDS as SOURCE_KINDS
     from vimonet.watch.sources import source_of
 
     for flag, value in (("--speed", args.speed), ("--stall", args.stall), ("--fps", args.fps)):
@@ -115,12 +116,13 @@ def _watch(args: argparse.Namespace) -> int:
                     print_json(event.to_dict())
                 else:
                     print(line_of(event, source.live), flush=True)
-                if clips and event.person is not None:
+                if clips and event.kind not in SOURCE_KINDS:
                     clips.keep(event)
     finally:
         alarms.close()
+        if clips:
+            clips.close()
     if clips:
-        clips.close()
         say(f"{clips.written} {'clip' if clips.written == 1 else 'clips'} in {args.keep_clips}")
     print(dim(f"{source.name}: {watch.summary}"), file=sys.stderr)
     return 0
