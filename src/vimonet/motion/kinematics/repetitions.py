@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.limbs import trunk_inclination
 from vimonet.motion.kinematics.preparation import Array, Body, find_peaks, norm, rank, runs, smooth
 
-MIN_REGULARITY = 0.5
+MIN_PERIOD = 0.25  # s: faster ones are shaking, at the limit of 20 frames/s
+ALIKE, ALIKE_TWO, ALIKE_WHOLE = 0.7, 0.82, 0.6  # cosine of neighbours; where there are two only; of the whole body
+SAME_SIZE, SAME_TIME = 0.4, 0.5  # smaller to larger of two neighbours
+BESIDE = {2: 0.3, 3: 0.18}  # least size of so many repetitions as a share of the largest movement
+BESIDE_MANY = 0.1  # of four and more
+FAST_PART = 0.5  # least size of two or three fast swings as a share of the whole movement meanwhile
+EDGE = 0.1  # share of its size at which an excursion begins and ends
+_SHAPE = 16  # points of a resampled repetition
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +28,13 @@ class Repetitions:
 
     Attributes:
         count: number of repetitions.
-        period: mean duration of one, s.
+        period: time from one to the next (median), s.
         limb: 'left arm', 'right arm', 'both arms', 'left leg', 'right leg', 'both legs', 'trunk' or 'whole body'.
         start: s.
         end: s.
-        regularity: autocorrelation at the period, 0..1; near 0.5 the count is uncertain.
+        regularity: how alike neighbouring repetitions are, 0..1; near 0.7 the count is uncertain.
         fast: whether it was counted on the fast part of a limb's movement (waves, claps): exact to within one.
+        times: time of the farthest point of each, s.
     """
 
     count: int
@@ -33,20 +44,38 @@ class Repetitions:
     end: float
     regularity: float
     fast: bool = False
+    times: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Hold successive repetitions of one signal.
+
+    Attributes:
+        peaks: frame of the farthest point of each.
+        spans: first and last frame of each.
+        size: how far the signal goes and comes back (median), m.
+        alike: mean cosine of neighbours, 0..1.
+    """
+
+    peaks: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+    size: float
+    alike: float
 
 
 def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | None:
     """Count the repetitions of the movement with the largest repeated amplitude; None if nothing repeats.
 
-    Each limb has two signals, of its end joint relative to the limb's root in the body's own frame: its position along
-    the axis of greatest variance, and its fast part (position minus the Gaussian mean, sigma 0.4 s) along the axis of
-    greatest velocity, for instance the wave of a hand that was raised once. Further signals are the pelvis height and
-    the trunk inclination. A slow signal counts from its first to its last activity if its autocorrelation peaks at 0.5
-    or more (0.6 for two repetitions) at a lag of at least 0.25 s and its range is at least 0.12 leg lengths (0.06 for
-    the pelvis); repetitions are peaks of at least half the median prominence. A fast signal counts over its longest run
-    of five or more swings of similar size and duration (0.06 leg lengths for arms). The largest product of range and
-    regularity wins; both arms or both legs if the other side repeats as well. `jump_count` replaces the count of the
-    whole body if the recording has jumps.
+    A repetition is an excursion of a signal away from rest and back. Each limb has two signals, of its end joint
+    relative to the limb's root in the body's own frame: its position along the axis of greatest variance, and its fast
+    part (position minus the Gaussian mean, sigma 0.4 s) along the axis of greatest velocity, for instance the wave of a
+    hand that was raised once. Further signals are the pelvis height and the trunk inclination. Excursions are
+    candidates; those count that are alike: the path of the limb in space (of the whole body for pelvis and trunk) over
+    the time of one, resampled, is compared with that of the next. This is the self-similarity of Cutler and Davis
+    (2000) and of RepNet (Dwibedi et al., CVPR 2020), without the network: a throw swings back and forth once each, and
+    the two are nothing alike. The largest repeated movement wins; both arms or both legs if the other side repeats as
+    well. `jump_count` replaces the count of the whole body if the recording has jumps.
 
     Args:
         body: prepared recording.
@@ -55,45 +84,77 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     """
     if body.frames < 16:
         return None
-    fps, leg = body.fps, body.leg
-    root = [1, 2, 16, 17]
-    ends = local[:, [7, 8, 20, 21]] - local[:, root]
-    fast = ends - smooth(ends, 0.4, fps)
-    names = ("left leg", "right leg", "left arm", "right arm")
-    signals: list[tuple[str, Array, float, bool]] = [
-        ("whole body", body.joints[:, 0, 1], 0.06 * leg, False),
-        ("trunk", np.radians(trunk_inclination(body.joints)) * 0.6 * leg, 0.12 * leg, False),
-    ]
-    for i, name in enumerate(names):
-        if body.seen[name]:
-            signals.append((name, _principal(ends[:, i]), 0.12 * leg, False))
-            signals.append((name, _principal(fast[:, i], even=True), (0.12 if "leg" in name else 0.06) * leg, True))
     best: list[tuple[float, Repetitions]] = []
-    for name, values, smallest, is_fast in signals:
-        found = (_count_swings if is_fast else _count)(name, values, smallest, fps)
-        if found is not None:
-            size, result = found
-            if jump_count and ("leg" in name or name == "trunk"):
+    largest = _largest(body, local)
+    for name, values, path, smallest, whole in signals(body, local):
+        fast = whole is not None
+        if jump_count and ("leg" in name or name == "trunk" or (name == "whole body" and jump_count < 2)):
+            continue
+        alike = ALIKE_WHOLE if name == "whole body" else ALIKE
+        chain = find_chain(values, path, smallest, body.fps, free=fast, alike=alike)
+        if chain is None:
+            continue
+        count, size = len(chain.peaks), chain.size
+        weight = 3.0 if name == "whole body" else 1.0  # in a movement of the whole body the pelvis moves least
+        if size * weight < BESIDE.get(count, BESIDE_MANY) * largest:
+            continue
+        if whole is not None and count < 4:
+            # A single slow movement has a fast part that goes to and fro once, too.
+            moved = np.ptp(_principal(whole[chain.spans[0][0] : chain.spans[-1][1] + 1]))
+            if size < FAST_PART * float(moved):
                 continue
-            if name == "whole body" and jump_count:
-                # One jump dips twice, before and after the flight: jumps are counted by their flights.
-                if jump_count < 2:
-                    continue
-                result = replace(result, count=jump_count)
-            # In a movement of the whole body the pelvis moves less than the limbs: weight it up against them.
-            best.append(((3.0 if name == "whole body" else 1.0) * size * result.regularity, result))
+        if name == "whole body" and jump_count:
+            count = jump_count  # one jump dips twice, before and after the flight
+        times = np.array(chain.peaks) / body.fps
+        result = Repetitions(
+            count,
+            float(np.median(np.diff(times))),
+            name,
+            chain.spans[0][0] / body.fps,
+            chain.spans[-1][1] / body.fps,
+            chain.alike,
+            fast,
+            tuple(times.tolist()),
+        )
+        best.append((weight * size * chain.alike * np.sqrt(count), result))
     if not best:
         return None
     best.sort(key=lambda x: -x[0])
     score, top = best[0]
-    partner = {"left arm": "right arm", "right arm": "left arm", "left leg": "right leg", "right leg": "left leg"}.get(
-        top.limb
-    )
+    other_side = {"left": "right", "right": "left"}.get(top.limb.split()[0])
     for value, other in best[1:]:
-        if other.limb == partner and value > 0.4 * score and abs(other.count - top.count) <= 1:
-            both = "both " + top.limb.split()[1] + "s"
-            return replace(top, limb=both, count=max(top.count, other.count))
+        same = other_side is not None and other.limb == f"{other_side} {top.limb.split()[1]}"
+        if same and value > 0.4 * score and abs(other.count - top.count) <= 1:
+            more = max(top, other, key=lambda one: one.count)
+            return replace(more, limb=f"both {top.limb.split()[1]}s")
     return top
+
+
+def signals(body: Body, local: Array) -> Iterator[tuple[str, Array, Array, float, Array | None]]:
+    """Yield where a repetition may show.
+
+    Limb, signal [T], path [T, D], least size in m; for the fast part of a movement the whole of it [T, 3], else None.
+    """
+    leg, fps = body.leg, body.fps
+    limbs = local[:, [4, 5, 7, 8, 15, 20, 21]].reshape(body.frames, -1)
+    whole = np.concatenate([limbs, 3.0 * body.joints[:, 0, 1:2]], axis=1)
+    yield "whole body", body.joints[:, 0, 1], whole, 0.06 * leg, None
+    yield "trunk", np.radians(trunk_inclination(body.joints)) * 0.6 * leg, whole, 0.12 * leg, None
+    ends = local[:, [7, 8, 20, 21]] - local[:, [1, 2, 16, 17]]
+    fast = ends - smooth(ends, 0.4, fps)
+    for i, name in enumerate(("left leg", "right leg", "left arm", "right arm")):
+        if body.seen[name]:
+            yield name, _principal(ends[:, i]), ends[:, i], 0.12 * leg, None
+            least = (0.12 if "leg" in name else 0.06) * leg
+            yield name, _principal(fast[:, i], even=True), fast[:, i], least, ends[:, i]
+
+
+def _largest(body: Body, local: Array) -> float:
+    """Measure the largest movement of any limb against its root, m."""
+    ends = local[:, [7, 8, 20, 21]] - local[:, [1, 2, 16, 17]]
+    seen = [body.seen[name] for name in ("left leg", "right leg", "left arm", "right arm")]
+    sizes = [float(np.ptp(_principal(ends[:, i]))) for i in range(4) if seen[i]]
+    return max(sizes, default=0.0)
 
 
 def _principal(x: Array, even: bool = False) -> Array:
@@ -113,80 +174,93 @@ def _principal(x: Array, even: bool = False) -> Array:
     return x @ (axis * (1.0 if axis[1] >= 0 else -1.0))
 
 
-def _count(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Repetitions] | None:
-    """Measure the range, m, and the repetitions of one signal, or None."""
-    if x.max() - x.min() < smallest:
-        return None
-    active = _active(x, fps)
-    if active is None:
-        return None
-    a, b = active
-    x = x[a:b]
-    n = len(x)
-    low, high = rank(x, 0.05), rank(x, 0.95)
-    if high - low < smallest:
-        return None
-    time = np.arange(n)
-    centred = time - time.mean()
-    y = x - x.mean() - centred * float(centred @ x) / float(centred @ centred)
-    spectrum = np.fft.rfft(y, 2 * n)
-    auto = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:n] / np.arange(n, 0, -1)
-    auto = auto / max(float(auto[0]), 1e-12)
-    inner = auto[1:-1]
-    lags = np.flatnonzero((inner >= auto[:-2]) & (inner > auto[2:])) + 1
-    lags = lags[(lags >= 0.25 * fps) & (lags <= 0.67 * n) & (auto[lags] >= MIN_REGULARITY)]
-    if len(lags) == 0:
-        return None
-    # The first lag nearly as high as the best is the period; later ones are its multiples.
-    lag = int(lags[np.flatnonzero(auto[lags] >= 0.8 * auto[lags].max())[0]])
-    # A movement out of rest and back peaks once per repetition away from rest, and once more at rest.
-    rest_low = abs(x[0] - low) + abs(x[-1] - low) <= abs(x[0] - high) + abs(x[-1] - high)
-    z = x if rest_low else -x
-    padded = np.concatenate(([z.min()], z, [z.min()]))
-    peaks, prominences = find_peaks(padded, prominence=0.25 * (high - low), distance=max(1, round(0.55 * lag)))
-    if len(peaks) == 0:
-        return None
-    count = int((prominences >= 0.5 * rank(prominences, 0.5)).sum())
-    if count < 2 or (count == 2 and auto[lag] < 0.6):
-        return None
-    return high - low, Repetitions(count, lag / fps, name, a / fps, b / fps, float(min(auto[lag], 1.0)))
+def find_chain(
+    x: Array, path: Array, smallest: float, fps: float, *, free: bool = False, alike: float = ALIKE
+) -> Chain | None:
+    """Find the longest chain of excursions of a signal that are alike; None for fewer than two.
 
-
-def _count_swings(name: str, x: Array, smallest: float, fps: float) -> tuple[float, Repetitions] | None:
-    """Do as `_count` for the fast part of a movement: find the longest run of swings of similar size and duration.
-
-    A wave is found without the raise of the hand before it; regularity is 1 minus the coefficient of variation of the
-    swings' durations.
+    Args:
+        x: signal [T], m.
+        path: positions [T, D] whose course over each excursion is compared.
+        smallest: least size of an excursion, m.
+        fps: frames per second.
+        free: whether the signal has no rest, as the fast part of a movement; else fewer than four excursions, and two
+            in any case, must leave the place where the recording begins and ends.
+        alike: least cosine of neighbours.
     """
-    if x.max() - x.min() < smallest:
+    if float(np.ptp(x)) < smallest:
         return None
-    slope = np.sign(np.diff(x))
-    turn = np.flatnonzero(slope[1:] * slope[:-1] < 0) + 1
-    if len(turn) < 6:
-        return None
-    swing, time = np.abs(np.diff(x[turn])), np.diff(turn)
-    large = swing > 0.6 * smallest
-    size = np.log(np.maximum(swing, 1e-6))
-    alike = (np.abs(np.diff(size)) < 0.6) & (np.abs(np.diff(np.log(time))) < 0.9) & large[1:] & large[:-1]
-    a, b = max(runs(alike), key=lambda r: r[1] - r[0], default=(0, 0))
-    swings = b - a + 1
-    if swings < 5:
-        return None
-    typical = rank(swing[a : b + 1], 0.5)
-    regular = 1.0 - float(time[a : b + 1].std() / time[a : b + 1].mean())
-    if typical < smallest or regular < MIN_REGULARITY:
-        return None
-    # Two swings make one repetition; the first and the last swing of the run may be partial.
-    count = swings // 2 if swings > 5 else 3
-    period = 2.0 * float(time[a : b + 1].mean()) / fps
-    return typical, Repetitions(count, period, name, int(turn[a]) / fps, int(turn[b + 1]) / fps, regular, True)
+    low_end, high_end = rank(x, 0.05), rank(x, 0.95)
+    n = max(1, len(x) // 10)
+    low = float(np.median(x[:n])) + float(np.median(x[-n:])) <= low_end + high_end
+    found: list[tuple[float, Chain]] = []
+    for sign in (1.0, -1.0):
+        away = (sign > 0) == low
+        # Small swings on top of large ones break a chain of these, and the other way round: several levels are tried.
+        for share in (0.0, 0.25, 0.5):
+            chain = _chain(sign * x, path, max(0.7 * smallest, share * (high_end - low_end)), fps, alike)
+            if chain is None or chain.size < smallest or not (away or len(chain.peaks) > (2 if free else 3)):
+                continue
+            found.append((chain.size * chain.alike * float(np.sqrt(len(chain.peaks))) * (1.0 if away else 0.9), chain))
+    return max(found, key=lambda one: one[0])[1] if found else None
 
 
-def _active(x: Array, fps: float) -> tuple[int, int] | None:
-    """Find the interval from the first to the last frame in which the signal moves."""
-    pace = smooth(np.abs(np.gradient(x)), 0.2, fps)
-    on = np.flatnonzero(pace > 0.25 * rank(pace, 0.9))
-    if len(on) == 0:
+def excursions(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Find how often a signal [T] rises by at least `level` and comes back.
+
+    Returns:
+        Frames of the tops [P], first and last frame of each excursion [P, 2], and its size [P].
+    """
+    low = float(x.min())
+    distance = max(1, round(MIN_PERIOD * fps))
+    peaks = find_peaks(np.concatenate(([low], x, [low])), prominence=level, distance=distance)[0] - 1
+    peaks = peaks[(peaks > 1) & (peaks < len(x) - 2)]
+    if len(peaks) == 0:
+        return peaks, np.zeros((0, 2), dtype=np.intp), np.zeros(0)
+    gap = round(float(np.median(np.diff(peaks)))) if len(peaks) > 1 else len(x)
+    bounds = [max(0, int(peaks[0]) - gap), *peaks.tolist(), min(len(x) - 1, int(peaks[-1]) + gap)]
+    spans = np.array([_span(x, bounds[i], bounds[i + 1], bounds[i + 2]) for i in range(len(peaks))])
+    return peaks, spans, x[peaks] - x[spans].min(axis=1)
+
+
+def _chain(x: Array, path: Array, level: float, fps: float, least: float) -> Chain | None:
+    peaks, spans, sizes = excursions(x, level, fps)
+    if len(peaks) < 2:
         return None
-    a, b = int(on[0]), int(on[-1]) + 1
-    return (a, b) if b - a >= 16 else None
+    shapes = [_shape(path[a : b + 1]) for a, b in spans]
+    alike = np.array([float(one @ other) for one, other in pairwise(shapes)])
+    good = (alike > least) & (_ratio(sizes) > SAME_SIZE) & (_ratio(spans[:, 1] - spans[:, 0]) > SAME_TIME)
+    a, b = max(runs(good), key=lambda run: run[1] - run[0], default=(0, 0))
+    if b == a or (b - a == 1 and alike[a] < ALIKE_TWO):
+        return None
+    kept = slice(a, b + 1)
+    return Chain(
+        tuple(peaks[kept].tolist()),
+        tuple((int(first), int(last)) for first, last in spans[kept]),
+        float(np.median(sizes[kept])),
+        float(alike[a:b].mean()),
+    )
+
+
+def _span(x: Array, before: int, peak: int, after: int) -> tuple[int, int]:
+    """Find the frames between which an excursion leaves its lowest level and comes back to it, to a tenth of its size.
+
+    Rest before and after does not belong to it.
+    """
+    left, right = x[before : peak + 1], x[peak : after + 1]
+    start = before + int(np.flatnonzero(left <= left.min() + EDGE * (x[peak] - left.min()))[-1])
+    end = peak + int(np.flatnonzero(right <= right.min() + EDGE * (x[peak] - right.min()))[0])
+    return start, end
+
+
+def _ratio(values: Array) -> Array:
+    """Compute the smaller to the larger of each two neighbours, 0..1 [n - 1]."""
+    return np.minimum(values[1:], values[:-1]) / np.maximum(np.maximum(values[1:], values[:-1]), 1e-9)
+
+
+def _shape(path: Array) -> Array:
+    """Resample a path [n, D] to a unit vector without its mean place."""
+    at = np.linspace(0, len(path) - 1, _SHAPE)
+    points = np.stack([np.interp(at, np.arange(len(path)), path[:, d]) for d in range(path.shape[1])], axis=1)
+    points = (points - points.mean(axis=0)).ravel()
+    return points / max(float(norm(points)), 1e-9)
