@@ -1,6 +1,6 @@
 """Log repetitions, postures and falls of a recording as JSON lines with times: the events a fitness or care app needs.
 
-python examples/exercise_log.py [RECORDING]
+python examples/exercise_log.py [RECORDING [EXERCISE]]
 """
 
 import json
@@ -8,16 +8,18 @@ import sys
 
 from vimonet.motion import load
 from vimonet.motion.kinematics import measure
+from vimonet.motion.kinematics.exercises import count_exercise
 
-facts = measure(load(sys.argv[1] if len(sys.argv) > 1 else "sample:squats"))
+motion = load(sys.argv[1] if len(sys.argv) > 1 else "sample:squats")
+facts = measure(motion)
+counted = count_exercise(motion, sys.argv[2] if len(sys.argv) > 2 else "squat", facts)
 events = [
     {"event": "posture", "label": part.label, "start": part.start, "end": part.end} for part in facts.posture or ()
 ]
 events += [{"event": "fall", "start": fall.start, "end": fall.end, "drop_m": fall.drop} for fall in facts.falls or ()]
-if facts.repetitions is not None:
-    again = facts.repetitions
-    events.append(
-        {"event": "repetitions", "count": again.count, "limb": again.limb, "start": again.start, "end": again.end}
-    )
+events += [
+    {"event": counted.exercise, "number": number, "start": one.start, "end": one.end, "depth": one.depth}
+    for number, one in enumerate(counted.repetitions, 1)
+]
 for event in sorted(events, key=lambda each: each["start"]):
     print(json.dumps({key: round(value, 2) if isinstance(value, float) else value for key, value in event.items()}))

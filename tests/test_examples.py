@@ -54,7 +54,8 @@ def test_captioning_names_what_cannot_be_read(tmp_path: Path) -> None:
 
 def test_logging_exercise(tmp_path: Path) -> None:
     events = [json.loads(line) for line in run("exercise_log.py", cwd=tmp_path).splitlines()]
-    assert [event["count"] for event in events if event["event"] == "repetitions"] == [5]
+    squats = [event for event in events if event["event"] == "squat"]
+    assert [event["number"] for event in squats] == [1, 2, 3, 4, 5] and all(event["depth"] > 60 for event in squats)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ examples:
   vimonet ask walk.bvh "Which way does the person turn?" --evidence
   vimonet caption clips/ --json > captions.jsonl
   vimonet inspect walk.bvh
+  vimonet count squats.mp4 --exercise squat
   vimonet render walk.bvh -o walk.mp4
   vimonet view walk.bvh --ask "Which way does the person turn?"
   vimonet convert-motion walk.glb walk.bvh
@@ -42,7 +43,7 @@ keypoints (.json, .jsonl, .csv), markers (.c3d, .trc), Xsens (.mvnx), NTU RGB+D 
 
 
 _COMMANDS = {
-    **{name: name for name in ("ask", "chat", "caption", "pose", "inspect")},
+    **{name: name for name in ("ask", "chat", "caption", "pose", "inspect", "count")},
     **{"render": "inspect", "view": "view", "convert-motion": "convert_motion", "index": "search", "search": "search"},
     **{name: name for name in ("data", "train", "plan", "bench", "compose", "convert", "fetch")},
     **{name: name for name in ("serve", "watch", "demo")},

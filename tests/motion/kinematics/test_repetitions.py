@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from research.vimos_open.synthesis import generate
+from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
 
 
@@ -47,3 +50,27 @@ def test_noise_does_not_change_the_count() -> None:
         noisy = replace(motion, joints=(motion.joints + rng.normal(0, 0.015, motion.joints.shape)).astype(np.float32))
         found = measure(noisy).repetitions
         assert found is not None and found.count == truth["count"]
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "count", "limb"),
+    [
+        ("kinder_gator", "p169_23", 6, "both arms"),  # jumping jacks, counted on the picture
+        ("kinder_gator", "p169_27", 6, "both arms"),  # flies like a bird
+        ("kinder_gator", "p934_17", 6, "both legs"),  # walks in place, per leg
+        ("kinder_gator", "p474_29", 5, "both arms"),  # swims
+        ("utd_mhad", "a17_s1_t1", None, ""),  # one tennis serve
+        ("utd_mhad", "a15_s1_t1", None, ""),  # one swing of a bat
+        ("kinder_gator", "p565_49", None, ""),  # one kick
+    ],
+)
+def test_counts_made_by_hand(shared: Path, source: str, key: str, count: int | None, limb: str) -> None:
+    row = next(
+        r for r in json.loads((shared / "labelled" / "index.json").read_text())[source] if r["id"].startswith(key)
+    )
+    file = np.load(shared / "labelled" / f"{source}.npz")
+    joints = file["joints"][row["start"] : row["start"] + row["frames"]].astype(np.float32)
+    found = measure(Motion(joints * np.float32(file["scale"]))).repetitions
+    assert (found.count if found else None, found.limb if found else "") == (count, limb)
+    if found:
+        assert len(found.times) == count and list(found.times) == sorted(found.times)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,9 +195,16 @@ def find_chain(
     found: list[tuple[float, Chain]] = []
     for sign in (1.0, -1.0):
         away = (sign > 0) == low
+        y = sign * x
+        peaks, drops = _tops(y, 0.7 * smallest, fps)
+        tried = 0
         # Small swings on top of large ones break a chain of these, and the other way round: several levels are tried.
         for share in (0.0, 0.25, 0.5):
-            chain = _chain(sign * x, path, max(0.7 * smallest, share * (high_end - low_end)), fps, alike)
+            tops = peaks[drops >= share * (high_end - low_end)]
+            if len(tops) < 2 or len(tops) == tried:
+                continue
+            tried = len(tops)
+            chain = _chain(y, path, tops, alike)
             if chain is None or chain.size < smallest or not (away or len(chain.peaks) > (2 if free else 3)):
                 continue
             found.append((chain.size * chain.alike * float(np.sqrt(len(chain.peaks))) * (1.0 if away else 0.9), chain))
@@ -211,26 +217,29 @@ def excursions(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], ND
     Returns:
         Frames of the tops [P], first and last frame of each excursion [P, 2], and its size [P].
     """
+    peaks, _ = _tops(x, level, fps)
+    spans = _spans(x, peaks)
+    return peaks, spans, x[peaks] - np.minimum(x[spans[:, 0]], x[spans[:, 1]])
+
+
+def _tops(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], Array]:
+    """Find the peaks of a signal, the recording's ends excepted, and their prominences."""
     low = float(x.min())
     distance = max(1, round(MIN_PERIOD * fps))
-    peaks = find_peaks(np.concatenate(([low], x, [low])), prominence=level, distance=distance)[0] - 1
-    peaks = peaks[(peaks > 1) & (peaks < len(x) - 2)]
-    if len(peaks) == 0:
-        return peaks, np.zeros((0, 2), dtype=np.intp), np.zeros(0)
-    gap = round(float(np.median(np.diff(peaks)))) if len(peaks) > 1 else len(x)
-    bounds = [max(0, int(peaks[0]) - gap), *peaks.tolist(), min(len(x) - 1, int(peaks[-1]) + gap)]
-    spans = np.array([_span(x, bounds[i], bounds[i + 1], bounds[i + 2]) for i in range(len(peaks))])
-    return peaks, spans, x[peaks] - x[spans].min(axis=1)
+    peaks, drops = find_peaks(np.concatenate(([low], x, [low])), prominence=level, distance=distance)
+    inside = (peaks > 2) & (peaks < len(x) - 1)
+    return peaks[inside] - 1, drops[inside]
 
 
-def _chain(x: Array, path: Array, level: float, fps: float, least: float) -> Chain | None:
-    peaks, spans, sizes = excursions(x, level, fps)
-    if len(peaks) < 2:
+def _chain(x: Array, path: Array, peaks: NDArray[np.intp], least: float) -> Chain | None:
+    spans = _spans(x, peaks)
+    sizes = x[peaks] - np.minimum(x[spans[:, 0]], x[spans[:, 1]])
+    good = (_ratio(sizes) > SAME_SIZE) & (_ratio(spans[:, 1] - spans[:, 0]) > SAME_TIME)
+    if not good.any():
         return None
-    shapes = [_shape(path[a : b + 1]) for a, b in spans]
-    alike = np.array([float(one @ other) for one, other in pairwise(shapes)])
-    good = (alike > least) & (_ratio(sizes) > SAME_SIZE) & (_ratio(spans[:, 1] - spans[:, 0]) > SAME_TIME)
-    a, b = max(runs(good), key=lambda run: run[1] - run[0], default=(0, 0))
+    shapes = _shapes(path, spans)
+    alike = np.einsum("pi,pi->p", shapes[1:], shapes[:-1])
+    a, b = max(runs(good & (alike > least)), key=lambda run: run[1] - run[0], default=(0, 0))
     if b == a or (b - a == 1 and alike[a] < ALIKE_TWO):
         return None
     kept = slice(a, b + 1)
@@ -242,15 +251,23 @@ def _chain(x: Array, path: Array, level: float, fps: float, least: float) -> Cha
     )
 
 
-def _span(x: Array, before: int, peak: int, after: int) -> tuple[int, int]:
-    """Find the frames between which an excursion leaves its lowest level and comes back to it, to a tenth of its size.
+def _spans(x: Array, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Find the frames [P, 2] between which each excursion leaves its lowest level and is back, to a tenth of its size.
 
     Rest before and after does not belong to it.
     """
-    left, right = x[before : peak + 1], x[peak : after + 1]
-    start = before + int(np.flatnonzero(left <= left.min() + EDGE * (x[peak] - left.min()))[-1])
-    end = peak + int(np.flatnonzero(right <= right.min() + EDGE * (x[peak] - right.min()))[0])
-    return start, end
+    if len(peaks) == 0:
+        return np.zeros((0, 2), dtype=np.intp)
+    gap = round(float(np.median(np.diff(peaks)))) if len(peaks) > 1 else len(x)
+    tops = peaks.tolist()
+    bounds = [max(0, tops[0] - gap), *tops, min(len(x) - 1, tops[-1] + gap)]
+    out = []
+    for before, peak, after in zip(bounds[:-2], tops, bounds[2:], strict=True):
+        left, right = x[before : peak + 1][::-1], x[peak : after + 1]
+        low, low_after = left.min(), right.min()
+        start = peak - int((left <= low + EDGE * (x[peak] - low)).argmax())
+        out.append((start, peak + int((right <= low_after + EDGE * (x[peak] - low_after)).argmax())))
+    return np.array(out)
 
 
 def _ratio(values: Array) -> Array:
@@ -258,9 +275,11 @@ def _ratio(values: Array) -> Array:
     return np.minimum(values[1:], values[:-1]) / np.maximum(np.maximum(values[1:], values[:-1]), 1e-9)
 
 
-def _shape(path: Array) -> Array:
-    """Resample a path [n, D] to a unit vector without its mean place."""
-    at = np.linspace(0, len(path) - 1, _SHAPE)
-    points = np.stack([np.interp(at, np.arange(len(path)), path[:, d]) for d in range(path.shape[1])], axis=1)
-    points = (points - points.mean(axis=0)).ravel()
-    return points / max(float(norm(points)), 1e-9)
+def _shapes(path: Array, spans: NDArray[np.intp]) -> Array:
+    """Resample the path [T, D] over each span to a unit vector without its mean place: [P, 16 D]."""
+    at = spans[:, :1] + (spans[:, 1:] - spans[:, :1]) * np.linspace(0.0, 1.0, _SHAPE)
+    before = np.minimum(at.astype(np.intp), len(path) - 2)
+    part = (at - before)[..., None]
+    points = path[before] * (1.0 - part) + path[before + 1] * part
+    points = (points - points.mean(axis=1, keepdims=True)).reshape(len(spans), -1)
+    return points / np.maximum(norm(points), 1e-9)[:, None]

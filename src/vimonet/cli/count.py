@@ -1,0 +1,88 @@
+"""Implement `vimonet count`: repetitions of an exercise, with times, depth and tempo, without a model."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from typing import TYPE_CHECKING
+
+from vimonet.cli import shared
+from vimonet.cli.shared import bold, complain, print_json, printable
+from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.motion.kinematics.exercises import Count
+
+_COLUMNS = ("recording", "exercise", "repetition", "start_s", "end_s", "time_s", "depth", "unit")
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    count = commands.add_parser("count", help="count the repetitions of an exercise: times, depth, tempo")
+    count.add_argument("recordings", nargs="+", metavar="RECORDING", help="recordings, videos, '-', or sample:NAME")
+    count.add_argument(
+        "--exercise",
+        metavar="NAME",
+        help="squat, lunge, push-up, sit-up, jumping jack, press, curl, kick, jump, step or any (default: any)",
+    )
+    shared.add_loading(count)
+    how = count.add_mutually_exclusive_group()
+    shared.add_flag(how, "--json", shared.PER_RECORDING)
+    how.add_argument("--csv", action="store_true", help="print one row of a table per repetition")
+    count.set_defaults(run=_count)
+
+
+def _count(args: argparse.Namespace) -> int:
+    from vimonet.motion import recording_info
+    from vimonet.motion.kinematics.exercises import canonical, count_exercise
+
+    canonical(args.exercise)  # a misspelt name is told before a video is read
+    table = csv.writer(sys.stdout, lineterminator="\n") if args.csv else None
+    if table:
+        table.writerow(_COLUMNS)
+    failed = 0
+    for recording in args.recordings:
+        try:
+            for motion in shared.load_people(args, recording):
+                counted = count_exercise(motion, args.exercise)
+                person = recording_info(motion).get("person")
+                name = f"{recording}, person {person}" if args.person == shared.EVERYONE else recording
+                if args.json:
+                    print_json({"file": name, **counted.to_dict()})
+                elif table:
+                    table.writerows(_rows(name, counted))
+                else:
+                    _tell(name, counted)
+        except InputError as error:
+            if len(args.recordings) == 1:
+                raise
+            failed += 1
+            complain(str(error))
+    return 2 if failed else 0
+
+
+def _rows(name: str, counted: Count) -> list[list[str]]:
+    return [
+        [
+            name,
+            counted.exercise,
+            str(number),
+            *(f"{value:.2f}" for value in (one.start, one.end, one.time)),
+            "" if one.depth is None else f"{one.depth:.2f}",
+            counted.unit,
+        ]
+        for number, one in enumerate(counted.repetitions, 1)
+    ]
+
+
+def _tell(name: str, counted: Count) -> None:
+    times = len(counted.repetitions)
+    exercise = "repetition" if counted.exercise == "any" else counted.exercise
+    if times != 1:
+        exercise += "es" if exercise.endswith("s") else "s"
+    tempo = "" if counted.tempo is None else f", {counted.tempo:.0f} a minute"
+    print(f"{bold(printable(name))}: {times} {exercise} ({counted.what}){tempo}")
+    for number, one in enumerate(counted.repetitions, 1):
+        depth = "" if one.depth is None else f", {one.depth:.{2 if one.depth < 10 else 0}f} {counted.unit}"
+        print(f"  {number:3d}  {one.start:.1f}-{one.end:.1f} s{depth}")
