@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from vimonet.evidence.calibration_pose import calibration_answer
 from vimonet.evidence.claims import (
     AGREES,
     ARM,
@@ -133,6 +134,8 @@ def measured_answer(question: str, facts: Facts) -> str | None:
     if facts.displacement is None:
         return None
     asked = normalise_question(question).replace(", yes or no", "").rstrip("?!. ")
+    if (pose := calibration_answer(asked, facts, yes_no=is_yes_no(asked))) is not None:
+        return pose
     if is_yes_no(asked):
         return _yes_or_no(asked, facts)
     return _quantity(asked, facts)

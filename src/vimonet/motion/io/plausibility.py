@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.calibration import HELD, SINKING, pose_frames
 from vimonet.motion.io.readers import Recording
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
@@ -23,8 +24,6 @@ _FALLING: Final = 60.0  # m/s, a sky diver
 _TELEPORT: Final = (0.5, 15.0)  # m in a frame, and m/s: both
 _FASTEST: Final = 12.5  # m/s, the fastest runners
 _AIR: Final = (0.5, 1.2)  # m above the floor, for s: more than any jump
-_STILL: Final = 0.15  # m/s of the fastest limb: holds a pose
-_HELD: Final = 0.4  # s
 _ROOT_HELD: Final = 0.05  # m
 _FROZEN: Final = 0.5  # s
 _PADDING_JUMP: Final = 0.3  # of the body's size, between the last frame and padding
@@ -283,33 +282,9 @@ def _overturned(joints: NDArray[np.float32], notes: list[str]) -> None:
 
 def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]) -> None:
     """Note a T-pose or A-pose that is held before the movement begins, as takes begin."""
-    pose = "T-pose"
-    held = _pose_until(joints, rate, (-0.35, 0.35))
-    if held == 0:
-        pose, held = "A-pose", _pose_until(joints, rate, (0.35, 0.95))
-    if _HELD * rate <= held < len(joints) - 1:
-        notes.append(f"begins with a {pose} held for {held / rate:.1f} s, as for calibration")
-
-
-def _pose_until(joints: NDArray[np.float32], rate: float, sinking: tuple[float, float]) -> int:
-    """Count the first frames of a still pose on straight legs with straight arms that sink by such a sine."""
-    limbs = joints[:, [7, 8, 20, 21]]
-    speed = np.linalg.norm(np.diff(limbs, axis=0, prepend=limbs[:1]), axis=2).max(axis=1) * rate
-    good = speed < _STILL
-    trunk = joints[:, 12] - joints[:, 0]
-    lateral = joints[:, 16] - joints[:, 17]
-    for shoulder, elbow, wrist, sign in ((16, 18, 20, 1.0), (17, 19, 21, -1.0)):
-        arm = joints[:, wrist] - joints[:, shoulder]
-        reach = np.linalg.norm(arm, axis=1)
-        bent = np.linalg.norm(joints[:, elbow] - joints[:, shoulder], axis=1)
-        bent += np.linalg.norm(joints[:, wrist] - joints[:, elbow], axis=1) - reach
-        down = -_cosine(arm, trunk)
-        good &= (bent < 0.05 * reach) & (sinking[0] <= down) & (down < sinking[1])
-        good &= sign * _cosine(arm, lateral) > 0.3
-    for hip, ankle in ((1, 7), (2, 8)):
-        good &= _cosine(joints[:, ankle] - joints[:, hip], -trunk) > 0.9
-    return int(np.argmin(np.append(good, False)))
-
-
-def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-9)
+    for name, sinking in SINKING.items():
+        held = int(np.argmin(np.append(pose_frames(joints, rate, sinking), False)))
+        if held:
+            if HELD * rate <= held < len(joints) - 1:
+                notes.append(f"begins with a {name} held for {held / rate:.1f} s, as for calibration")
+            return

@@ -71,7 +71,9 @@ def describe(motion: Motion, facts: Facts | None = None) -> str | None:
         return None
     joints = prepare(motion).joints
     plane = image_plane(motion) if motion.dimensions == 2 else None
+    pose = facts.calibration_pose()
     clauses = [
+        *([f"stands with the arms out ({pose.name}) for {pose.end:.1f} s at first"] if pose else []),
         *_posture(joints, facts, plane if trunk else None),
         *_hands(motion, joints, facts, plane, trunk),
         *_moving(facts),

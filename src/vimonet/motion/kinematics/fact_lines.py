@@ -41,6 +41,8 @@ def fact_lines(facts: Facts) -> list[str]:
         told = ", ".join(part for part in parts if part)
         if told:
             lines.append(f"{topic}: {told}")
+    if pose := facts.calibration_pose():
+        lines.append(f"begins with: {pose.name} {_span(pose.start, pose.end)}")
     for record in (facts.shape, facts.gait, facts.stance, facts.moments, facts.check):
         lines += record.lines() if record is not None else []
     return lines

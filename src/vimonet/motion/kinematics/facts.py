@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.calibration import HeldPose
 from vimonet.motion.kinematics.fact_lines import fact_lines
 from vimonet.motion.kinematics.gait import Gait, Stance
 from vimonet.motion.kinematics.held_body import HeldBody
@@ -69,6 +70,7 @@ class Facts:
         leg_swings: kicks and lifted legs: see `kicks.leg_swings`.
         held_root_speed: where the recording holds the pelvis in place (treadmill, animation in place), the speed of the
             ground under the feet, m/s; else None.
+        calibration: T-, A- and N-poses that are held: see `calibration.held_poses`.
     """
 
     duration: float
@@ -110,6 +112,14 @@ class Facts:
     held: HeldBody | None = None
     leg_swings: tuple[LegSwing, ...] | None = None
     held_root_speed: float | None = None
+    calibration: tuple[HeldPose, ...] | None = None
+
+    def calibration_pose(self) -> HeldPose | None:
+        """Return the T-pose or A-pose that is held before the movement begins; None if there is none."""
+        for pose in self.calibration or ():
+            if pose.sure and pose.start == 0.0 and pose.name != "N-pose" and pose.end < self.duration:
+                return pose
+        return None
 
     def raised(self) -> str:
         """Name the hands raised at some time: 'left', 'right', 'both' or 'none'."""

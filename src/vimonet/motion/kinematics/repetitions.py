@@ -18,7 +18,7 @@ BESIDE = {2: 0.3, 3: 0.18}  # least size of so many repetitions as a share of th
 BESIDE_MANY = 0.1  # of four and more
 FAST_PART = 0.5  # least size of two or three fast swings as a share of the whole movement meanwhile
 EDGE = 0.1  # share of its size at which an excursion begins and ends
-_SHAPE = 16  # points of a resampled repetition
+_PLACES = np.linspace(0.0, 1.0, 16)  # of the points of a resampled repetition
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +197,16 @@ def find_chain(
         away = (sign > 0) == low
         y = sign * x
         peaks, drops = _tops(y, 0.7 * smallest, fps)
+        least = 2 if away else 3 if free else 4
         tried = 0
         # Small swings on top of large ones break a chain of these, and the other way round: several levels are tried.
         for share in (0.0, 0.25, 0.5):
             tops = peaks[drops >= share * (high_end - low_end)]
-            if len(tops) < 2 or len(tops) == tried:
+            if len(tops) < least or len(tops) == tried:
                 continue
             tried = len(tops)
             chain = _chain(y, path, tops, alike)
-            if chain is None or chain.size < smallest or not (away or len(chain.peaks) > (2 if free else 3)):
+            if chain is None or chain.size < smallest or len(chain.peaks) < least:
                 continue
             found.append((chain.size * chain.alike * float(np.sqrt(len(chain.peaks))) * (1.0 if away else 0.9), chain))
     return max(found, key=lambda one: one[0])[1] if found else None
@@ -277,7 +278,7 @@ def _ratio(values: Array) -> Array:
 
 def _shapes(path: Array, spans: NDArray[np.intp]) -> Array:
     """Resample the path [T, D] over each span to a unit vector without its mean place: [P, 16 D]."""
-    at = spans[:, :1] + (spans[:, 1:] - spans[:, :1]) * np.linspace(0.0, 1.0, _SHAPE)
+    at = spans[:, :1] + (spans[:, 1:] - spans[:, :1]) * _PLACES
     before = np.minimum(at.astype(np.intp), len(path) - 2)
     part = (at - before)[..., None]
     points = path[before] * (1.0 - part) + path[before + 1] * part
