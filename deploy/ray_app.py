@@ -10,7 +10,10 @@ The same application as `vimonet serve`, once per replica. Settings come from th
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +24,35 @@ PLACES = 32
 
 
 def build() -> Any:
-    """Make the application of one replica; the model is loaded before the replica counts as running."""
+    """Make the application of one replica, which counts as running when its model answers."""
     import vimonet
     from vimonet.serve.app import create_app
     from vimonet.serve.server_limits import read_limits
 
-    model = vimonet.load(os.environ.get("VIMONET_MODEL"))
     limits = read_limits(overrides=[f"places={PLACES}", *os.environ.get("VIMONET_LIMITS", "").split()])
     file = os.environ.get("VIMONET_TOKEN_FILE")
     tokens = Path(file).read_text(encoding="utf-8").split() if file else []
-    return create_app(lambda: model, limits=limits, tokens=tokens, host="0.0.0.0")
+    failures: list[Exception] = []
+    app = create_app(
+        lambda: vimonet.load(os.environ.get("VIMONET_MODEL")),
+        limits=limits,
+        tokens=tokens,
+        host="0.0.0.0",
+        on_failure=failures.append,
+    )
+    start = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def until_ready(app: Any) -> AsyncIterator[Any]:
+        async with start(app) as state:
+            while not app.state.server.worker.alive:
+                if failures:
+                    raise failures[0]
+                await asyncio.sleep(0.1)
+            yield state
+
+    app.router.lifespan_context = until_ready
+    return app
 
 
 @serve.deployment(

@@ -27,6 +27,7 @@ RETRIES = 2
 
 
 def body() -> dict[str, Any]:
+    """Write a question about a recording."""
     from vimonet.samples import sample_path
 
     clip = {"data": base64.b64encode(sample_path("raise_left").read_bytes()).decode(), "name": "raise_left.bvh"}
@@ -79,6 +80,7 @@ async def load(address: str, seconds: float, clients: int, kill: Any) -> tuple[C
 
 
 def main() -> int:
+    """Run the trial; 1 if a client was left without its answer."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--clients", type=int, default=4)

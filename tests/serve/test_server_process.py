@@ -64,25 +64,6 @@ def test_two_clients_never_see_each_others_recording(server: tuple[subprocess.Po
         assert all(side in answer and other not in answer for answer in told), told
 
 
-def test_uploads_are_seen_by_their_owner_alone(server: tuple[subprocess.Popen[str], str]) -> None:
-    _, address = server
-    with httpx2.Client(base_url=address, timeout=60) as client:
-        mine, others = ({"authorization": f"Bearer {name}"} for name in ("mine", "another's"))
-        files = {"file": ("left.bvh", LEFT)}
-        found = client.post("/v1/files", files=files, headers=mine).json()["id"]
-        assert client.get(f"/v1/files/{found}", headers=mine).status_code == 200
-        assert [one["id"] for one in client.get("/v1/files", headers=mine).json()["data"]] == [found]
-        assert client.get("/v1/files", headers=others).json()["data"] == []
-        for headers in (others, {}):
-            assert client.get(f"/v1/files/{found}", headers=headers).status_code == 404
-            assert client.get(f"/v1/files/{found}/content", headers=headers).status_code == 404
-            assert client.delete(f"/v1/files/{found}", headers=headers).status_code == 404
-            body = {"motion": {"file_id": found}}
-            assert client.post("/v1/motion/facts", json=body, headers=headers).status_code == 404
-        assert client.post("/v1/motion/facts", json={"motion": {"file_id": found}}, headers=mine).status_code == 200
-        assert client.get(f"/v1/files/{found}", headers=mine).status_code == 404  # answered, so gone
-
-
 def test_clients_that_leave_free_their_places(server: tuple[subprocess.Popen[str], str]) -> None:
     _, address = server
     host, port = address.removeprefix("http://").split(":")

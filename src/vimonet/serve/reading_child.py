@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ _IMAGES: Final = ("PNG", "JPEG", "WEBP", "BMP")
 _OPEN_FILES: Final = 64
 
 
-def write_message(stream: BinaryIO, header: dict[str, Any], parts: Sequence[bytes] = ()) -> None:
+def write_message(stream: IO[bytes], header: dict[str, Any], parts: Sequence[bytes] = ()) -> None:
     """Write a message: the length of its header, the header as JSON, its parts one after the other."""
     text = json.dumps({**header, "sizes": [len(part) for part in parts]}, allow_nan=False).encode()
     stream.write(struct.pack(">Q", len(text)))
@@ -44,7 +44,7 @@ def write_message(stream: BinaryIO, header: dict[str, Any], parts: Sequence[byte
     stream.flush()
 
 
-def read_message(stream: BinaryIO, most: int) -> tuple[dict[str, Any], list[bytes]]:
+def read_message(stream: IO[bytes], most: int) -> tuple[dict[str, Any], list[bytes]]:
     """Read a message whose parts hold at most `most` bytes.
 
     Raises:
@@ -77,7 +77,7 @@ def array_of(data: bytes) -> NDArray[Any]:
     return array
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: IO[bytes], size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError
@@ -217,7 +217,7 @@ def main() -> int:
         except EOFError:
             return 0
         write_message(replies, {"begun": True})
-        _limit_time(header["seconds"])
+        _limit_time(header["cpu_seconds"])
         about, parts = _answer(header, data)
         try:
             text = json.loads(json.dumps(about, default=str), parse_constant=str)

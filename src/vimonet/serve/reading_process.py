@@ -59,8 +59,8 @@ class ReadingLimits:
 
     readers: Count = 2
     """Recordings that are read at one time."""
-    reading_seconds: Count = 20
-    """Time that reading one recording may take, by the clock and of CPU time."""
+    reading_seconds: Count = 40
+    """Time that reading one recording may take; keypoints of a minute of video take some 25 s on two cores."""
     reading_mib: Count = 2048
     """Memory that reading one recording may take, beyond that of an idle process."""
     readings: Count = 200
@@ -167,7 +167,7 @@ class ReadingProcess:
             "wanted": wanted,
             "name": name,
             "options": given,
-            "seconds": limits.reading_seconds,
+            "cpu_seconds": limits.reading_seconds * (os.cpu_count() or 1),  # of all threads, should this process hang
             "unpacked": limits.unpacked_mib << 20,
             "megapixels": limits.megapixels,
             "duration": limits.recording_seconds,
