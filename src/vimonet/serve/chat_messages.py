@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -52,7 +51,7 @@ class Clips:
     """Hold the recordings of a chat as the model reads them.
 
     Attributes:
-        digests: one per recording, of content and reading options.
+        digests: `Attachment.digest` of each recording.
         motions, videos: for the model.
         read: name, format and times of each recording.
         notes: of the reading.
@@ -196,9 +195,7 @@ async def read_clips(attachments: Sequence[Attachment], server: Server) -> Clips
         if sees:
             videos.append(await _frames(one, server, motions))
             notes += [f"{one.name}: {note}" for note in videos[-1].notes]
-    digests = tuple(
-        hashlib.sha256(one.data).hexdigest() + repr((one.kind, sorted(one.options.items()))) for one in attachments
-    )
+    digests = tuple(one.digest for one in attachments)
     return Clips(digests, tuple(motions), tuple(videos), tuple(_described(motions, videos)), tuple(notes))
 
 

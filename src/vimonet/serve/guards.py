@@ -146,7 +146,7 @@ class Places:
     Args:
         app: the application inside, which gets the whole body at once.
         limits: of places, bodies and time.
-        wait: estimates the seconds until a new request would be answered.
+        wait: estimates the seconds until a new question would be begun.
         metrics: counts places.
     """
 

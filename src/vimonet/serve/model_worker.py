@@ -146,8 +146,8 @@ class ModelWorker:
         return self.ready.is_set() and self._thread.is_alive() and not self._closing
 
     def wait(self) -> float:
-        """Estimate the seconds until one more question would be answered."""
-        return self._seconds_each * (len(self._queue) + self._running + 1)
+        """Estimate the seconds until one more question would be begun; 0 where nothing waits, however slow the last."""
+        return self._seconds_each * (len(self._queue) + self._running)
 
     def submit(self, question: Question) -> Future[Answered]:
         """Hand in a question; cancel its future to leave.
@@ -215,16 +215,15 @@ class ModelWorker:
             self._running = 0
 
     def _warm_up(self, assistant: Assistant) -> None:
-        """Answer a first question, which pays for what is built on first use, and time a second one."""
+        """Answer a first question, which pays for what is built on first use and says how long one takes."""
         from vimonet.motion import load
         from vimonet.samples import sample_path
 
         motion = load(sample_path("walk"))
-        for _ in range(2):
-            start = time.perf_counter()
-            with suppress(InputError):  # a model that reads no 3D motion
-                assistant.ask("what is the person doing?", motion)
-            self._seconds_each = time.perf_counter() - start
+        start = time.perf_counter()
+        with suppress(InputError):  # a model that reads no 3D motion
+            assistant.ask("what is the person doing?", motion)
+        self._seconds_each = time.perf_counter() - start
 
     def _next(self) -> list[Question | _Call]:
         """Wait for work; return the oldest job with those that can share its pass, empty at the end."""

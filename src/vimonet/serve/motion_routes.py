@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,7 @@ async def caption(request: Request, server: Serving) -> PlainJSON:
     attachment = await recording_of(request)
     assistant = server.worker.assistant
     motion = await read_motion(server, attachment)
-    clips = (hashlib.sha256(attachment.data).hexdigest() + repr(sorted(attachment.options.items())),)
-    question = Question(assistant.config.caption_question, clips, (motion,), max_new_tokens=64)
+    question = Question(assistant.config.caption_question, (attachment.digest,), (motion,), max_new_tokens=64)
     done = await asyncio.wrap_future(server.worker.submit(question))
     _answered(server, attachment)
     usage = {"prompt_tokens": done.prompt_tokens, "completion_tokens": done.tokens}
