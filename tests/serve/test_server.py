@@ -132,3 +132,38 @@ def test_metrics_hold_no_content(server):
     text = server.get("/metrics").body.decode()
     assert 'vimonet_requests_total{route="/v1/motion/facts",status="200"}' in text and "secret" not in text
     assert "vimonet_model_seconds_bucket" in text and "process_resident_memory_bytes" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"--x\r\n", "multipart/form-data"),
+        (b"", "multipart/form-data; boundary=x"),
+        (b"--x\r\nnonsense", "multipart/form-data; boundary=x"),
+        (b"--x--\r\n", "multipart/form-data; boundary=x"),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nabc\r\n--x--\r\n',
+            "multipart/form-data; boundary=x",
+        ),
+        (b"\x00" * 100, "multipart/form-data; boundary=\xff"),
+    ],
+)
+def test_forms_that_are_none(server, body, kind):
+    for path in ("/v1/files", "/v1/motion/facts"):
+        reply = server.post(path, body, {"Content-Type": kind})
+        assert 400 <= reply.status < 500 and reply.error["message"], (path, reply)
+
+
+def test_options_of_a_form(server):
+    body, headers = form({"fps": "60", "unit": "m"}, sample("squats_coco17"), "a.json")
+    assert server.post("/v1/motion/facts", body, headers).status == 200
+    for field, value in (
+        ("fps", "x"),
+        ("fps", "nan"),
+        ("person", "0"),
+        ("joint_map", "{"),
+        ("joint_map", '{"tail": "x"}'),
+    ):
+        body, headers = form({field: value}, sample("walk"))
+        reply = server.post("/v1/motion/facts", body, headers)
+        assert (reply.status, reply.error["param"]) == (400, field)

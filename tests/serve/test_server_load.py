@@ -261,4 +261,6 @@ def test_sigterm_finishes_what_was_accepted():
 
 def test_the_docs_list_every_limit():
     docs = Path(__file__).parents[2] / "docs" / "serve.md"
-    assert limits_table() in docs.read_text("utf-8"), "write the table of 'vimonet serve --list-limits' into docs/serve.md"
+    assert limits_table() in docs.read_text("utf-8"), (
+        "write the table of 'vimonet serve --list-limits' into docs/serve.md"
+    )

@@ -6,13 +6,12 @@ import re
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from vimonet.serve.attachments import attachment_from_form
 from vimonet.serve.guards import owner_of
 from vimonet.serve.server_errors import PlainJSON, bad_request
-from vimonet.serve.serving import Serving
+from vimonet.serve.serving import Serving, form_of, is_form
 
 router = APIRouter(tags=["files"])
 
@@ -20,14 +19,10 @@ router = APIRouter(tags=["files"])
 @router.post("/v1/files")
 async def upload(request: Request, server: Serving) -> PlainJSON:
     """Take in a recording or video; it is gone once an answer has used it, unless expires_after is given."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    if not is_form(request):
         raise bad_request("send the file as multipart/form-data with a part 'file'.", "file", "invalid_form")
-    async with request.form(max_files=1, max_fields=10) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise bad_request("file: the form has no file.", "file")
-        taken = attachment_from_form(file.filename or "", await file.read(), {})
-        fields = {key: value for key, value in form.items() if isinstance(value, str)}
+    name, data, fields = await form_of(request)
+    taken = attachment_from_form(name, data, {})
     purpose = fields.get("purpose", "user_data")
     if not re.fullmatch(r"[a-z_-]{1,40}", purpose):
         raise bad_request("purpose: give a word such as user_data.", "purpose")

@@ -42,7 +42,7 @@ async def caption(request: Request, server: Serving) -> PlainJSON:
     _answered(server, attachment)
     usage = {"prompt_tokens": done.prompt_tokens, "completion_tokens": done.tokens}
     usage["total_tokens"] = sum(usage.values())
-    about = {"model": assistant.name, **done.record, "notes": list(motion.notes), "usage": usage}
+    about = {"model": server.worker.name, **done.record, "notes": list(motion.notes), "usage": usage}
     return PlainJSON({"object": "motion.caption", **about})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from vimonet.motion import Motion
 from vimonet.serve.api_types import MotionRequest, ReadingOptions
@@ -70,13 +72,9 @@ async def recording_of(request: Request) -> Attachment:
         ApiError: there is none, or it cannot be taken.
         RequestValidationError: a field is wrong.
     """
-    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        async with request.form(max_files=1, max_fields=20) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise bad_request("file: the form has no file; send the recording as 'file'.", "file")
-            fields = {key: value for key, value in form.items() if key != "file"}
-            return attachment_from_form(file.filename or "", await file.read(), _options(fields))
+    if is_form(request):
+        name, data, fields = await form_of(request)
+        return attachment_from_form(name, data, _options(fields))
     try:
         content = json.loads(await request.body())
     except (ValueError, RecursionError):
@@ -87,6 +85,33 @@ async def recording_of(request: Request) -> Attachment:
     found = attachment_of("motion", asked.motion, server_of(request).uploads, owner_of(request.headers), "motion")
     found.options.update({key: value for key, value in options.items() if key not in found.options})
     return found
+
+
+def is_form(request: Request) -> bool:
+    """Test whether a request is a form with a file."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+async def form_of(request: Request) -> tuple[str, bytes, dict[str, str]]:
+    """Take a form apart, in memory alone: name and content of its ``file``, and its other fields.
+
+    Raises:
+        ApiError: it is no form, or has no file.
+    """
+    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=20)
+    parser.spool_max_size = sys.maxsize  # the body is in memory already; nothing of a client is written to disk
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise bad_request(f"the form cannot be read: {error.message.rstrip('.')}.", code="invalid_form") from None
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise bad_request("file: the form has no file; send the recording as 'file'.", "file", "invalid_form")
+        fields = {key: value for key, value in form.items() if isinstance(value, str)}
+        return file.filename or "", await file.read(), fields
+    finally:
+        await form.close()
 
 
 async def read_motion(server: Server, attachment: Attachment) -> Motion:
