@@ -12,7 +12,9 @@ from page_browser import Errors, chromium, serious_faults
 from vimonet.cli import main
 from vimonet.motion.io.loading import load
 from vimonet.page import html
-from vimonet.page.document import write_document
+from vimonet.page.document import film_document, write_document
+from vimonet.page.film import embed_film
+from vimonet.samples import sample_path
 from vimonet.utils.errors import InputError
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
@@ -99,6 +101,50 @@ def test_view_prints_documents_as_json(capsys):
 def test_view_refuses_before_it_works(capsys):
     assert main(["view", "sample:walk", "-o", "page.pdf"]) == 2
     assert "ends in .html" in capsys.readouterr().err
+
+
+def test_a_film_without_a_readable_movement_is_shown_alone(tmp_path, monkeypatch, capsys):
+    def unreadable(*args, **options):
+        raise InputError("nobody is seen")
+
+    monkeypatch.setattr("vimonet.cli.shared.load_motion", unreadable)
+    out = tmp_path / "film.html"
+    assert main(["view", "sample:wave_right.mp4", "-o", str(out)]) == 0
+    data = json.loads(re.search(r'id="data">(.*?)</script>', out.read_text(encoding="utf-8"), re.S).group(1))
+    document = data["documents"][0]
+    assert document["frames"] == 0 and document["duration"] > 1 and document["film"]["type"] == "video/mp4"
+    assert "nobody is seen" in capsys.readouterr().err
+    assert main(["view", "sample:wave_right.mp4", "-o", str(out), "--ask", "what?"]) == 2  # nano sees no frames
+
+
+@pytest.mark.slow
+def test_a_film_follows_the_clock_under_its_skeleton(tmp_path):
+    document = write_document(load("sample:squats_coco17")) | {"picture": [-1.0, 2.0, 2.0, 2.0]}
+    film = embed_film(document, sample_path("wave_right.mp4"), start=0.5)
+    alone = embed_film(film_document("film", 2.0), sample_path("wave_right.mp4"))
+    file = html.write_page(tmp_path / "film.html", [film, alone], "film")
+    inked = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(v => v > 0)"
+    errors = Errors()
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        errors.listen(page)
+        page.goto(file.as_uri())
+        video, over = page.locator("video").first, page.locator("canvas.over").first
+        for _ in range(50):
+            if video.evaluate("video => video.readyState") >= 2:
+                break
+            page.wait_for_timeout(100)
+        page.locator(".scrub").first.focus()
+        for _ in range(100):
+            page.keyboard.press("ArrowRight")  # a hundredth of a second each
+        page.wait_for_timeout(300)
+        assert video.evaluate("video => video.currentTime") == pytest.approx(1.5, abs=0.05)
+        assert over.evaluate(inked)
+        page.get_by_role("button", name="Skeleton").first.click()
+        assert not over.evaluate(inked)
+        assert page.locator(".skeleton").count() == 1  # the film alone has no space to draw in
+        assert serious_faults(page) == []
+    assert errors == []
 
 
 @pytest.mark.slow

@@ -48,15 +48,19 @@ export function answerCard(answer, pane) {
   if (answer.windows?.length > 1) card.append(windows(answer, jump));
   else card.append(make("p", { class: "text" }, ...withTimes(answer.text, last, jump)));
   const line = make("p", { class: "badges" }, make("span", { class: `badge ${answer.provenance}`, text: word, title: why }));
-  if (typeof answer.confidence === "number") line.append(confidence(answer.confidence));
+  const otherwise = answer.provenance !== "model" && answer.model_text && answer.model_text !== answer.text;
+  if (typeof answer.confidence === "number" && !otherwise) line.append(confidence(answer.confidence));
   const spans = evidence.flatMap((item) => item.spans);
   if (spans.length) {
     const first = spans[0];
     line.append(timeButton(span(first.start, first.end), first.start, first.end, () => showSpans(pane, spans)));
   }
   card.append(line);
-  if (answer.provenance !== "model" && answer.model_text && answer.model_text !== answer.text) {
-    card.append(make("p", { class: "quiet own" }, "the model itself: ", make("q", { text: answer.model_text })));
+  if (otherwise) {
+    // The confidence is that of the model's words, which are not the answer here.
+    const own = make("p", { class: "quiet own" }, "the model itself: ", make("q", { text: answer.model_text }));
+    if (typeof answer.confidence === "number") own.append(" ", confidence(answer.confidence));
+    card.append(own);
   }
   if (evidence.length) card.append(facts(evidence, last, jump));
   card.append(saving(answer, pane));

@@ -177,5 +177,6 @@ export class Chat {
 
   scroll() {
     this.log.scrollTop = this.log.scrollHeight;
+    if (getComputedStyle(this.log).overflowY === "visible") this.log.lastElementChild?.scrollIntoView({ block: "nearest" }); // a phone
   }
 }

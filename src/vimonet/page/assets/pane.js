@@ -140,6 +140,8 @@ export class Pane {
     this.seek(start);
     this.mark(joints);
     this.timeline.band(end > start ? [{ start, end }] : []);
+    const box = this.element.getBoundingClientRect();
+    if (box.bottom < 200 || box.top > innerHeight - 200) this.element.scrollIntoView({ block: "start" }); // on a phone
     if (!quiet) say(`${this.recording.name} at ${seconds(start)}`);
   }
 

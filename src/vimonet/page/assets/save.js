@@ -73,7 +73,8 @@ function savePng(answer, pane) {
   };
   put(answer.question ?? pane.recording.name, 30, "soft", 400);
   put(answer.text, 44, "ink", 650);
-  const sure = typeof answer.confidence === "number" ? `, confidence ${answer.confidence.toFixed(2)}` : "";
+  const own = answer.provenance === "model" || answer.model_text === answer.text;
+  const sure = own && typeof answer.confidence === "number" ? `, confidence ${answer.confidence.toFixed(2)}` : "";
   put(`${pane.recording.name}: ${answer.provenance ?? "model"}${sure}`, 24, "soft", 400);
   const head = lines.length;
   for (const item of (answer.evidence ?? []).slice(0, 5)) put(`${item.verdict}: ${item.measured}`, 24, "ink", 400);

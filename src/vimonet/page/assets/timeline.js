@@ -52,7 +52,8 @@ export class Timeline {
     this.element.append(this.bars);
     for (const [row, bars] of rowsOf(recording)) this.bars.append(this.row(row, bars));
     if (!recording.about.bars.length && !recording.about.actions.length) {
-      this.bars.append(make("p", { class: "quiet pad", text: "No event is measured in this recording." }));
+      const none = make("span", { class: "quiet", text: "No event is measured in this recording." });
+      this.bars.append(make("div", { class: "row" }, make("span", { class: "name" }), none));
     }
     this.bars.append(make("div", { class: "over-rows", "aria-hidden": "true" }, this.head));
     for (const name of ["pointerdown", "pointermove"]) {
