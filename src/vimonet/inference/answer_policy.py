@@ -155,13 +155,14 @@ def measured_text(question: str, model_text: str, clip: MeasuredClip) -> str | N
 def _with_events(question: str, decision: Decision, clip: MeasuredClip) -> Decision | None:
     """Add a measured fall to a summary of the movement; None if the summary leaves none out."""
     asked = normalise_question(question)
-    if clip.motion.dimensions != 3 or not asks_action(asked) or asks_part(asked):
+    if not asks_action(asked) or asks_part(asked):
         return None
-    falls = clip.facts.falls
+    falls = clip.facts.fallen()
     if not falls or _TELLS_OF_FALL.search(normalise_question(decision.text)) or decision.text.startswith(CANNOT_TELL):
         return None
-    times = ", ".join(f"{fall.start + clip.offset:.1f}-{fall.end + clip.offset:.1f} s" for fall in falls)
-    return Decision(f"{decision.text}; drops to the ground, {times}", MIXED)
+    times = ", ".join(f"{start + clip.offset:.1f}-{end + clip.offset:.1f} s" for start, end, _ in falls)
+    again = ", and gets up again" if falls[-1][2] else ""
+    return Decision(f"{decision.text}; drops to the ground, {times}{again}", MIXED)
 
 
 def apply_fallback(

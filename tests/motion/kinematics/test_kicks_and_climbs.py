@@ -14,6 +14,7 @@ from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.description import describe
+from vimonet.motion.projection import project
 
 Clip = Callable[[str, str], Facts]
 
@@ -141,3 +142,27 @@ def fallen(shared: Path) -> Callable[[str], Motion]:
         return Motion(joints * np.float32(file["scale"]))
 
     return read
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 60.0, 120.0, 180.0])
+def test_one_camera_sees_a_fall(azimuth: float) -> None:
+    for motion in (load("sample:fall"), generate("fall", seed=1, direction="left")[0]):
+        facts = measure(project(motion, azimuth, 10.0, 4.0))
+        assert facts.falls is None and len(facts.fallen()) == 1, "2D: by the image plane"
+        assert line(facts, "falls").endswith("stays down")
+        assert facts.fallen()[0][0] == pytest.approx((measure(motion).falls or ())[0].start, abs=0.4)
+
+
+@pytest.mark.parametrize("action", ["sit_down", "crouch", "bow", "lie_down", "kneel", "squats", "jumps", "walk"])
+def test_one_camera_sees_no_fall_where_nobody_falls(action: str) -> None:
+    for seed in range(2):
+        for azimuth in (0.0, 90.0):
+            facts = measure(project(generate(action, seed=seed)[0], azimuth, 10.0, 4.0))
+            assert facts.fallen() == () and not line(facts, "falls")
+
+
+def test_a_projected_fall_that_gets_up_again_stays_a_fall(fallen: Callable[[str], Motion]) -> None:
+    for azimuth in (0.0, 90.0):
+        motion = project(fallen("RL_Avatar_Fall_Backward_Motion"), azimuth, 10.0, 4.0)
+        words = describe(motion) or ""
+        assert words.startswith("drops to the ground and gets up again") and "mostly" not in words.split(", ")[1]

@@ -433,9 +433,9 @@ def arms_or_legs(facts: Facts) -> str | None:
 
 
 def falls(facts: Facts) -> bool | None:
-    """Decide whether the body falls; None if the pelvis drops fast without staying down."""
+    """Decide whether the body falls; None if the pelvis drops fast without staying down, and in 2D if none is seen."""
     if facts.falls is None or facts.peak_drop_speed is None:
-        return None
+        return True if facts.fallen() else None
     return True if facts.falls else False if DROPS.decide(facts.peak_drop_speed) is False else None
 
 

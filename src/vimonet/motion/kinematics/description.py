@@ -89,9 +89,9 @@ def _in_view(motion: Motion) -> float:
 
 
 def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[str]:
-    if facts.falls:
-        up = facts.moments.landings[-1].up_again if facts.moments else None
-        yield "drops to the ground and stays down" if up is None else "drops to the ground and gets up again"
+    fallen = facts.fallen()
+    if fallen:
+        yield f"drops to the ground and {'gets up again' if fallen[-1][2] else 'stays down'}"
     if facts.posture:
         spans = [(p.label, p.end - p.start) for p in facts.posture if p.label != "airborne"]
         travels = len(facts.steps or ()) > 1 and c.moves_away(facts) is True
@@ -108,7 +108,7 @@ def _posture(joints: Array, facts: Facts, plane: ImagePlane | None) -> Iterator[
     clause = upright.get(main) or _POSTURES.get(main)
     if clause is None:
         return
-    fell = bool(facts.falls) and main == "standing"  # a fall is never hidden behind the standing before and after it
+    fell = bool(fallen) and main == "standing"  # a fall is never hidden behind the standing before and after it
     first, last = spans[0][0], spans[-1][0]
     if held[main] > c.KEPT_LONG.yes * total and not fell:
         yield clause

@@ -172,14 +172,13 @@ def _jumps(facts: Facts) -> Iterator[str]:
 
 
 def _falls(facts: Facts) -> Iterator[str]:
-    if facts.falls is None:
-        return
-    yield "" if facts.falls else "none"
-    for fall in facts.falls:
-        yield f"falls {_span(fall.start, fall.end)}"
-    landings = facts.moments.landings if facts.moments else ()
-    if landings:
-        yield "stays down" if landings[-1].up_again is None else "gets up again"
+    found = facts.fallen()
+    if facts.falls is not None and not found:
+        yield "none"
+    for start, end, _ in found:
+        yield f"falls {_span(start, end)}"
+    if found:
+        yield "gets up again" if found[-1][2] else "stays down"
 
 
 def _kicks(facts: Facts) -> Iterator[str]:

@@ -114,6 +114,16 @@ class Facts:
     held_root_speed: float | None = None
     calibration: tuple[HeldPose, ...] | None = None
 
+    def fallen(self) -> tuple[tuple[float, float, bool], ...]:
+        """Return start and end of each fall, s, in 3D or in the image plane, and whether the person is up again."""
+        if self.falls and self.moments:
+            return tuple(
+                (fall.start, fall.end, landing.up_again is not None)
+                for fall, landing in zip(self.falls, self.moments.landings, strict=True)
+            )
+        seen = (self.image.falls if self.image else None) or ()
+        return tuple((fall.start, fall.end, fall.up_again) for fall in seen)
+
     def calibration_pose(self) -> HeldPose | None:
         """Return the T-pose or A-pose that is held before the movement begins; None if there is none."""
         for pose in self.calibration or ():

@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vimonet.motion.kinematics.preparation import NECK, PELVIS, Array, norm, prepare, runs, share_seen, smooth
+from vimonet.motion.kinematics.preparation import (
+    ANKLE,
+    NECK,
+    PELVIS,
+    SIDES,
+    Array,
+    Body,
+    norm,
+    prepare,
+    rank,
+    runs,
+    share_seen,
+    smooth,
+)
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
@@ -20,6 +33,17 @@ TRUNK = (1, 2, 16, 17)  # hips and shoulders
 STAYS, TRAVELS = 0.4, 1.0  # torsos between start and end; 0.25 and 0.6 of a standing leg of 1.7 torsos
 SAME_SIZE, OTHER_SIZE = 1.12, 1.35  # ratio of the body's sizes at start and end, either way
 FRONT, HELD = 0.25, 0.6  # torsos that left lies beside right; s
+UPRIGHT, DOWN = (1.7, 1.2), (1.25, 0.75)  # torsos of neck and pelvis over the feet: before a fall, after it
+FALL_DROP, FALL_SPEED = 1.2, 2.2  # torsos that the neck drops; torsos/s at its fastest (sitting down: under 2)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFall:
+    """Describe a fall in the image plane: start and end of the drop, s, and whether the person stands again."""
+
+    start: float
+    end: float
+    up_again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +60,7 @@ class ImagePlane:
         turns: True if the trunk shows its front and its back for 0.6 s each; False if it shows the same side at nearly
             the same width throughout (a turn under some 45 degrees is not seen); None in between.
         shows: 'front', 'back' or 'side' for most of the time, else None.
+        falls: falls, see :func:`seen_falls`; None if no leg is seen.
     """
 
     across: float
@@ -44,6 +69,7 @@ class ImagePlane:
     travels: bool | None
     turns: bool | None
     shows: str | None
+    falls: tuple[SeenFall, ...] | None = None
 
     def displacement_words(self) -> str:
         """Describe the displacement of the trunk in the image in words; empty if it is unclear."""
@@ -65,7 +91,8 @@ def image_plane(motion: Motion) -> ImagePlane | None:
     """
     if share_seen(motion.confidence, TRUNK) < 0.5:
         return None
-    joints, fps = prepare(motion).joints, motion.fps
+    body = prepare(motion)
+    joints, fps = body.joints, motion.fps
     trunk = norm(joints[:, NECK] - joints[:, PELVIS])
     torso = max(float(np.median(trunk)), 1e-6)
     middle = 0.5 * (joints[:, NECK] + joints[:, PELVIS])[:, :2] / torso
@@ -78,7 +105,37 @@ def image_plane(motion: Motion) -> ImagePlane | None:
     travels = (
         True if displacement > TRAVELS or approach else False if displacement < STAYS and change < SAME_SIZE else None
     )
-    return ImagePlane(across, rise, nearer, travels, _turns(widths, fps), _shows(widths))
+    return ImagePlane(across, rise, nearer, travels, _turns(widths, fps), _shows(widths), seen_falls(body))
+
+
+def seen_falls(body: Body) -> tuple[SeenFall, ...] | None:
+    """Find the falls of a 2D body: from standing to the ground within one fast drop; None if no leg is seen.
+
+    The neck drops by 1.2 torsos or more, at over 2.2 torsos/s at its fastest, from 1.7 torsos over the lower ankle, and
+    for 0.4 s after it neck and pelvis stay under 1.25 and 0.75. Sitting down ends higher, a crouch keeps the neck up,
+    and who lies down on purpose takes longer.
+    """
+    legs = [ANKLE[side] for side in SIDES if body.seen[f"{side} leg"]]
+    if not legs:
+        return None
+    joints, fps = body.joints, body.fps
+    torso = max(rank(norm(joints[:, NECK] - joints[:, PELVIS]), 0.8), 1e-6)  # an inclined trunk looks shorter
+    feet = smooth(joints[:, legs, 1].min(axis=1), 0.3, fps)
+    neck = smooth(joints[:, NECK, 1], 0.1, fps) / torso
+    high, hips = neck - feet / torso, (smooth(joints[:, PELVIS, 1], 0.1, fps) - feet) / torso
+    down = -np.gradient(neck) * fps if body.frames > 1 else np.zeros(1)
+    lies = (high < DOWN[0]) & (hips < DOWN[1])
+    stands = (high > UPRIGHT[0]) & (hips > UPRIGHT[1])
+    lasts = max(1, round(0.4 * fps))
+    found = []
+    for a, b in runs(down > 0.4):
+        before = float(high[max(0, a - round(0.3 * fps)) : a + 1].max())
+        if before < UPRIGHT[0] or neck[a] - neck[b - 1] < FALL_DROP or down[a:b].max() < FALL_SPEED:
+            continue
+        if lies[b - 1 : b - 1 + lasts].mean() > 0.8:
+            again = any(d - c >= lasts for c, d in runs(stands[b:]))
+            found.append(SeenFall(a / fps, b / fps, again))
+    return tuple(found)
 
 
 def _start(x: Array) -> Array:

@@ -17,6 +17,7 @@ SAME_SIZE, SAME_TIME = 0.4, 0.5  # smaller to larger of two neighbours
 BESIDE = {2: 0.3, 3: 0.18}  # least size of so many repetitions as a share of the largest movement
 BESIDE_MANY = 0.1  # of four and more
 FAST_PART = 0.5  # least size of two or three fast swings as a share of the whole movement meanwhile
+FAST_DOUBT = 0.95  # by which the fast part of a movement must lead to be counted instead of the movement
 EDGE = 0.1  # share of its size at which an excursion begins and ends
 _PLACES = np.linspace(0.0, 1.0, 16)  # of the points of a resampled repetition
 
@@ -115,7 +116,8 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
             fast,
             tuple(times.tolist()),
         )
-        best.append((weight * size * chain.alike * np.sqrt(count), result))
+        sure = FAST_DOUBT if fast else 1.0
+        best.append((weight * size * chain.alike * np.sqrt(count) * sure, result))
     if not best:
         return None
     best.sort(key=lambda x: -x[0])
