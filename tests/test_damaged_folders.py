@@ -267,13 +267,13 @@ ODD = ["select: 2020-13-45", "a: " + "9" * 5000, "[" * 2000, "? {a: 1}\n: 2", "!
 def test_damaged_tasks_and_configurations(text: str, tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
     for read in (lambda: load_task(path), lambda: load_config(path, [], stage="align")):
         with pytest.raises(InputError, match=r"own\.yaml"):
             read()
     with pytest.raises(InputError):
         parse_override(f"a={text}")["a"] and load_config(path, [f"seed={text}"], stage="align")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("value", [".nan", ".inf", "1e999"])

@@ -235,6 +235,27 @@ def test_a_killed_run_continues_on_the_same_curve(stage: str, tmp_path: Path, al
         assert torch.equal(first[key], second[key]), key
 
 
+def test_a_run_killed_after_its_last_step_takes_no_step_more(tmp_path: Path) -> None:
+    from vimonet.training.run_folder import Run
+
+    def run(output: Path) -> Path:
+        return run_pretrain_lm(tiny(output, "trainer.steps=6", "optim.lr.language_model=1e-2"), TEXTS)
+
+    class Killed(Exception):
+        pass
+
+    def dies(*_: Any) -> Path:
+        raise Killed
+
+    whole = run(tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Run, "finish", dies)
+        run(tmp_path / "cut")
+    cut = run(tmp_path / "cut")
+    assert losses(cut) == losses(whole) and len(losses(cut)) == 6
+    assert (cut / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 def test_an_interrupted_run_with_other_settings_is_refused(tmp_path: Path) -> None:
     partial = tmp_path / "o.partial" / "checkpoint-2"
     partial.mkdir(parents=True)

@@ -139,3 +139,60 @@ def test_row_groups_are_small_enough_to_stream(whole):
         for path in paths:
             file = pq.ParquetFile(path)
             assert all(file.metadata.row_group(i).num_rows <= 64 for i in range(file.num_row_groups))
+
+
+SLOW = """
+import os, time
+from dataclasses import dataclass
+from pathlib import Path
+from vimonet.vimos.builders import option, register
+from vimonet.vimos.dataset_writer import Skipped, chunk
+
+@register("slow", "waits")
+@dataclass(frozen=True)
+class Slow:
+    seed: int = option("seed", 0, "N")
+    name = "slow"
+
+    def settings(self):
+        return {"builder": "slow"}
+
+    def shards(self):
+        return chunk("train", range(40), 1)
+
+    def records(self, shard):
+        Path(f"worker-{os.getpid()}").touch()
+        time.sleep(0.5)
+        yield Skipped("x", "waits")
+
+    def describe(self):
+        return ""
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_that_is_stopped_takes_its_workers_along(how, tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    environment = {**os.environ, "PYTHONPATH": str(Path(vimonet.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "vimonet", "data", "build", "slow.py", "-o", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and len(list(tmp_path.glob("out/train/*.parquet"))) < 2:
+        time.sleep(0.05)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in said
+    workers = [int(path.name.rpartition("-")[2]) for path in tmp_path.glob("worker-*")]
+    assert workers
+    end = time.monotonic() + 20
+    while time.monotonic() < end and any(map(is_running, workers)):
+        time.sleep(0.1)
+    assert not any(map(is_running, workers))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

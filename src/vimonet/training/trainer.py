@@ -264,7 +264,14 @@ class StageTrainer(Trainer):
         return (loss, output) if return_outputs else loss
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
-        """Take the batches of one optimiser step; return them and their count over all processes."""
+        """Take the batches of one optimiser step; return them and their count over all processes.
+
+        None are left when the last step's checkpoint is resumed, a run killed while it wrote its result: transformers
+        looks for the end only after a step, and would take one too many.
+        """
+        if self.state.global_step >= self.args.max_steps:
+            self.control.should_training_stop = True
+            return [], None
         batches = list(itertools.islice(epoch_iterator, num_batches))
         if not batches:
             return batches, None

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -249,7 +250,16 @@ def _start(builder: Builder, folder: Path) -> None:
     global _HERE
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _HERE = (builder, folder)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is killed; else it would wait for shards for ever, beside the next build."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _write_here(shard: Shard) -> Shard:
