@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from vimonet.evidence.calibration_pose import calibration_answer
 from vimonet.evidence.claims import (
     AGREES,
     ARM,
@@ -19,6 +18,7 @@ from vimonet.evidence.claims import (
     counted_action,
     finding,
 )
+from vimonet.evidence.named_events import named_event_answer
 from vimonet.evidence.topics import CHECKS, asks_part, denies, is_open, is_yes_no, of_claims, of_question
 from vimonet.language import mentions, negated, normalise_question, polarity, whole_words
 from vimonet.motion import Motion
@@ -134,8 +134,8 @@ def measured_answer(question: str, facts: Facts) -> str | None:
     if facts.displacement is None:
         return None
     asked = normalise_question(question).replace(", yes or no", "").rstrip("?!. ")
-    if (pose := calibration_answer(asked, facts, yes_no=is_yes_no(asked))) is not None:
-        return pose
+    if (named := named_event_answer(asked, facts, yes_no=is_yes_no(asked))) is not None:
+        return named
     if is_yes_no(asked):
         return _yes_or_no(asked, facts)
     return _quantity(asked, facts)
@@ -189,6 +189,8 @@ def _quantity(asked: str, facts: Facts) -> str | None:
     item = next(iter(examine(asked, "", facts)), None)
     if item is None or item.verdict == NOT_MEASURABLE or not item.truth:
         return None
+    if item.truth == "both equally" and mentions(r"\bkick~", asked):
+        return None  # nobody kicks with both legs alike: these are steps
     if item.topic == "turn" and mentions(r"\b(degrees?|angle|how (far|much))\b", asked):
         if item.truth == "does not turn" or len(facts.turns or ()) > 1:
             return None

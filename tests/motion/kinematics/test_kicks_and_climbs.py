@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from research.vimos_open.synthesis import generate
+from vimonet.evidence import measured_answer
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.description import describe
@@ -166,3 +167,28 @@ def test_a_projected_fall_that_gets_up_again_stays_a_fall(fallen: Callable[[str]
         motion = project(fallen("RL_Avatar_Fall_Backward_Motion"), azimuth, 10.0, 4.0)
         words = describe(motion) or ""
         assert words.startswith("drops to the ground and gets up again") and "mostly" not in words.split(", ")[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "question", "answer"),
+    [
+        ("cmu20", "11_01", "Which leg kicks?", "right leg"),
+        ("kinder_gator", "p577_32", "Which leg does the person kick with?", "left leg"),
+        ("kinder_gator", "p577_32", "Does she kick with the right leg?", "no"),
+        ("cmu20", "11_01", "How many times does the person kick?", "1"),
+        ("precog", "Seq1_12", "How many times does the person kick?", "3"),
+        ("deepmimic", "humanoid3d_kick", "How high is the kick?", "1.1 m"),
+        ("cmu20", "01_09", "Is the person climbing?", "yes, from 3.6 to 9.2 s"),
+        ("cmu20", "05_11", "How many full turns does she make?", "2"),
+        ("cmu20", "05_02", "How often does the dancer spin around?", "1"),
+        ("ase_amp", "RL_Avatar_Fall_Left", "Does the person get up again after the fall?", "yes"),
+        ("ase_amp", "RL_Avatar_Fall_Left", "How many times does the person fall?", "1"),
+        ("cmu20", "06_01", "Which leg kicks?", None),
+    ],
+)
+def test_questions_about_named_events(clip: Clip, source: str, key: str, question: str, answer: str | None) -> None:
+    said = measured_answer(question, clip(source, key))
+    if answer is not None and answer.startswith("yes, from"):
+        assert said is not None and said.startswith("yes, from 3.")
+    else:
+        assert said == answer
