@@ -145,6 +145,12 @@ def test_a_sound_foreign_template_passes(tmp_path: Path) -> None:
     check_template("{% for m in messages %}{{ m['role'] }}: {{ m['content'][0]['type'] }}\n{% endfor %}", tmp_path)
 
 
+def test_a_template_may_refuse_the_system_message(tmp_path: Path) -> None:
+    template = Path(model_source("nano"), "chat_template.jinja").read_text()
+    assert "system" not in template and not is_own_template(template)  # the shipped one is of an earlier version
+    check_template(template, tmp_path)
+
+
 # ------------------------------- indexes
 
 

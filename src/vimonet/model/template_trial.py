@@ -1,7 +1,7 @@
 """Bound a foreign chat template: its size, and the time and memory it takes in a process of its own.
 
 transformers renders templates in a sandbox, which keeps them from files and code; a loop or a text that grows without
-end it does not stop. ViMoNet's own templates need no trial.
+end it does not stop. ViMoNet's own templates, and those of shipped models, need no trial.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from vimonet.model.chat_templates import is_own_template
 from vimonet.utils.errors import InputError, first_line
+from vimonet.weights import WEIGHTS
 
 MAX_TEMPLATE: Final = 1 << 16
 """Bytes of a chat template; the longest of known models have some 20,000."""
@@ -43,7 +44,7 @@ def check_template(template: object, folder: Path) -> None:
         raise InputError(f"{where} is a {type(template).__name__}; a model folder has one Jinja text.")
     if len(template) > MAX_TEMPLATE:
         raise InputError(f"{where} has {len(template):,} letters; at most {MAX_TEMPLATE:,} are read.")
-    if is_own_template(template):
+    if is_own_template(template) or folder.parent == WEIGHTS:
         return
     # A shell of our own: `python -m` would put the working directory's files before the installed package.
     code = "from vimonet.model.template_trial import try_here; try_here()"
@@ -83,13 +84,16 @@ def try_here() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     except (ImportError, OSError, ValueError):
         pass  # the clock of the parent remains
-    try:
-        rendered, _ = render_jinja_template([_TRIAL], chat_template=template, add_generation_prompt=True)
-        reason = "" if len(rendered[0]) <= _LONGEST else f"it makes {len(rendered[0]):,} letters of a short chat"
-    except MemoryError:
-        reason = f"it takes more than {_MEMORY >> 20} MiB for a short chat"
-    except Exception as error:
-        reason = first_line(error)
+    reason = ""
+    for chat in (_TRIAL, _TRIAL[1:]):  # a template may refuse the system message, which only a context needs
+        try:
+            rendered, _ = render_jinja_template([chat], chat_template=template, add_generation_prompt=True)
+            reason = "" if len(rendered[0]) <= _LONGEST else f"it makes {len(rendered[0]):,} letters of a short chat"
+            break
+        except MemoryError:
+            reason = f"it takes more than {_MEMORY >> 20} MiB for a short chat"
+        except Exception as error:
+            reason = first_line(error)
     if reason:
         print(json.dumps({"error": reason}), flush=True)
     os._exit(1 if reason else 0)
