@@ -22,6 +22,7 @@ from vimonet.motion.kinematics.limbs import knee_flexion, trunk_inclination
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     ELBOW,
+    HEAD,
     NECK,
     PELVIS,
     SHOULDER,
@@ -157,11 +158,16 @@ def _busier_hand_up(body: Body) -> Array:
 
 def _chest_down(body: Body) -> Array:
     hands = body.joints[:, [WRIST[side] for side in _sides(body, "arm")], 1].mean(axis=1)
-    return np.asarray(hands - body.joints[:, NECK, 1])
+    # From the side one shoulder is hidden, and with it the neck between the two.
+    chest = body.joints[:, [NECK, HEAD] if body.seen["head"] else [NECK], 1].mean(axis=1)
+    return np.asarray(hands - chest)
 
 
 def _trunk_up(body: Body) -> Array:
-    return 90.0 - trunk_inclination(body.joints)
+    if not body.seen["head"]:
+        return 90.0 - trunk_inclination(body.joints)
+    up = unit(body.joints[:, HEAD] - body.joints[:, PELVIS])[:, 1]
+    return np.asarray(np.degrees(np.arcsin(np.clip(up, -1.0, 1.0))))
 
 
 def _foot_up(body: Body) -> Array:
@@ -235,6 +241,9 @@ def canonical(exercise: str | None) -> str:
 def _count_signal(name: str, known: Exercise, body: Body) -> Count:
     x = known.signal(body)
     least = known.least(body)
+    n, middle = max(1, len(x) // 10), 0.5 * (rank(x, 0.05) + rank(x, 0.95))
+    if min(float(np.median(x[:n])), float(np.median(x[-n:]))) > middle:
+        x = -x  # the recording begins and ends at the far point: at the bottom of a push-up
     peaks, spans, sizes = excursions(x, least, body.fps)
     if len(sizes):
         kept = sizes >= max(least, OF_OTHERS * float(np.median(sizes)))

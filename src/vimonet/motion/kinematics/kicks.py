@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.categories import KICK_SPEED
 from vimonet.motion.kinematics.limbs import trunk_inclination
@@ -36,7 +37,7 @@ class LegSwing:
     kick: bool | None
 
 
-def leg_swings(body: Body, local: Array, held_up: Array) -> tuple[LegSwing, ...]:
+def leg_swings(body: Body, local: Array, held_up: NDArray[np.bool_]) -> tuple[LegSwing, ...]:
     """Find the swings of a leg that is no step, sorted by time.
 
     The ankle is 0.3 leg lengths over the floor and 0.25 above the other one, 0.35 leg lengths from its hip over the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -273,7 +274,7 @@ def _spans(x: Array, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.array(out)
 
 
-def _ratio(values: Array) -> Array:
+def _ratio(values: NDArray[Any]) -> Array:
     """Compute the smaller to the larger of each two neighbours, 0..1 [n - 1]."""
     return np.minimum(values[1:], values[:-1]) / np.maximum(np.maximum(values[1:], values[:-1]), 1e-9)
 
