@@ -143,7 +143,7 @@ def measure(motion: Motion) -> Facts:
         check=recording_check(motion, body, local, airborne if legs else None),
         held=None if flat else measure_held(body, local),
         leg_swings=leg_swings(body, local, off | _falling(found_falls, body)) if legs else None,
-        held_root_speed=ground_speed(body, walker) if walker is not body else None,
+        held_root_speed=ground_speed(body) if walker is not body else None,
         calibration=None if flat or len(hands) < 2 or not legs else held_poses(body.sharp, body.fps),
     )
 

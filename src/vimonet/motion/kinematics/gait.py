@@ -140,10 +140,15 @@ def put_on_ground(body: Body, angle: Array) -> Body:
     return replace(body, joints=joints)
 
 
-def ground_speed(body: Body, walker: Body) -> float:
-    """Measure how fast the ground goes by under a body whose pelvis is held in place, m/s, from `put_on_ground`."""
-    way = norm(np.diff(walker.joints[:, PELVIS][:, GROUND] - body.joints[:, PELVIS][:, GROUND], axis=0))
-    return float(way.mean() * body.fps)
+def ground_speed(body: Body) -> float:
+    """Measure how fast the ground goes by under a body whose pelvis is held in place, m/s.
+
+    It goes with the toes that are down (within 0.03 leg lengths of their lowest); the ankle rolls over them. The 70th
+    percentile of their speed is .96 of the speed of walks whose pelvis is held by force, and .9 of that of runs.
+    """
+    toes = body.joints[:, [10, 11]]
+    down = toes[..., 1] - toes[..., 1].min(axis=0) < 0.03 * body.leg
+    return rank(speed(toes[..., GROUND], body.fps)[down], 0.7)
 
 
 def gait(body: Body, angle: Array, steps: tuple[Step, ...]) -> Gait | None:
