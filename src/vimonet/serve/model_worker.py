@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vimonet.serve.server_errors import ApiError
@@ -303,7 +304,11 @@ class ModelWorker:
             self._metrics.tokens.labels("written").inc(written)
             if not job.future.done():
                 ended = all(one.ended for one in listeners)
-                _settle(job.future, lambda a=answer, r=read, w=written, e=ended: Answered(a, a.to_dict(), r, w, e))
+                _settle(job.future, partial(_counted, answer, read, written, ended))
+
+
+def _counted(answer: Answer, prompt_tokens: int, tokens: int, ended: bool) -> Answered:
+    return Answered(answer, answer.to_dict(), prompt_tokens, tokens, ended)
 
 
 def _settle(future: Future[Any], job: Callable[[], Any]) -> None:
