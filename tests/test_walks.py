@@ -84,7 +84,7 @@ def test_a_straight_walk_of_a_motion_capture_studio(nano: Assistant, shared: Pat
 
 
 def test_the_walks_of_the_page_are_true(walk: str) -> None:
-    page = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Four walks")[1]
+    page = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Five walks")[1]
     named = re.findall(r"`([a-z_/0-9]+\.py)`", page)
     assert (
         len(named) > 30

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from serve_world import chat, data_url, live, motion_part, text, wait_for
+from serve_world import chat, data_url, live, motion_part, sample, text, wait_for
 from tiny import tiny_model
 from tiny_language import byte_level_tokenizer, saved_language_model
 from tiny_video import tiny_clip_config
@@ -49,6 +49,13 @@ def test_a_video_is_seen(server, clip):
     assert about["inputs_read"] == ["video"] and about["recordings"][0]["name"] == "clip.mp4"
     both = ask(server, motion_part("walk"), clip, text("what is in the hand?"))
     assert both.json["vimonet"]["inputs_read"] == ["motion", "video"]
+
+
+def test_a_recording_that_the_model_does_not_read_is_drawn_all_the_same(server):
+    flat = {"motion": {"url": data_url(sample("squats_coco17")), "name": "a.json"}}
+    drawn = server.post("/v1/motion/document", flat)
+    assert (drawn.status, drawn.json["dimensions"]) == (200, 2)
+    assert server.post("/v1/motion/caption", flat).error["code"] == "unusable_input"
 
 
 def test_a_picture_is_seen(server):

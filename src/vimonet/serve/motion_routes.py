@@ -16,6 +16,7 @@ from vimonet.serve.attachments import Attachment
 from vimonet.serve.model_worker import Question
 from vimonet.serve.server_errors import ApiError, PlainJSON
 from vimonet.serve.serving import Server, Serving, read_motion, recording_of
+from vimonet.utils.errors import InputError
 
 router = APIRouter(tags=["movement"])
 
@@ -52,7 +53,10 @@ async def document(request: Request, server: Serving) -> PlainJSON:
     attachment = await recording_of(request)
     assistant = server.worker.assistant
     motion = await read_motion(server, attachment)
-    actions = await asyncio.wrap_future(server.worker.call(lambda: assistant.actions(motion)))
+    try:
+        actions = await asyncio.wrap_future(server.worker.call(lambda: assistant.actions(motion)))
+    except InputError:  # of a kind that this model does not read; it can be drawn all the same
+        actions = ()
     written = await server.reading.work(lambda: write_document(motion, actions=actions, model=server.worker.name))
     _answered(server, attachment)
     return PlainJSON(written)
