@@ -84,6 +84,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--patience", type=float, default=120.0, help="seconds to wait for a new replica")
     args = parser.parse_args()
     os.environ.setdefault("VIMONET_MODEL", "nano")
     os.environ.setdefault("VIMONET_CPUS", "0.5")
@@ -109,6 +110,9 @@ def main() -> int:
         killed = time.monotonic()
         while name in (running := replicas()) or len(running) < 2:
             time.sleep(0.2)
+            if time.monotonic() - killed > args.patience:
+                print(f"one killed; after {args.patience:g} s these run: {len(running)}", flush=True)
+                return
         print(f"one killed; two run again after {time.monotonic() - killed:.1f} s", flush=True)
 
     replies, results = asyncio.run(load(f"http://127.0.0.1:{port}", args.seconds, args.clients, kill))

@@ -81,7 +81,7 @@ def live(load: Any, **options: Any) -> Iterator[Live]:
     try:
         wait_for(lambda: server.started)
         there = Live(server.servers[0].sockets[0].getsockname()[1], app, server)
-        wait_for(lambda: there.get("/readyz").status == 200)
+        wait_for(lambda: there.get("/readyz").status == 200, 180)
         yield there
     finally:
         server.should_exit = True
