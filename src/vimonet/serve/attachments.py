@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from vimonet.serve.uploads import PREFIX, Upload, Uploads
 from vimonet.video import is_video
 
 Kind = Literal["motion", "video", "image"]
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]*)(?P<options>(?:;[\w.-]+=[^;,]{0,300})*);base64,", re.ASCII)
+_DATA_URL = re.compile(r"data:[\w.+/-]{0,127}(?P<options>(?:;[\w.-]{1,40}=[^;,]{0,300}){0,8});base64,", re.ASCII)
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8")
 
 
@@ -82,13 +83,20 @@ def attachment_of(kind: Kind, source: Source, uploads: Uploads, owner: str, wher
         named = re.search(r";(?:file)?name=([^;]*)", inside["options"])
         name = name or (unquote(named[1]) if named else "")
         value = value[inside.end() :]
-    try:
-        data = base64.b64decode(re.sub(r"\s+", "", value) if re.search(r"\s", value) else value, validate=True)
-    except (binascii.Error, ValueError):
-        raise bad_request(f"{where}: it is not base64.", where, "invalid_base64") from None
+    data = _decoded(value)
+    if data is None:
+        raise bad_request(f"{where}: it is not base64.", where, "invalid_base64")
     if not data:
         raise bad_request(f"{where}: the recording is empty.", where)
     return Attachment(kind, _safe_name(name, kind, options), data, options)
+
+
+def _decoded(text: str) -> bytes | None:
+    """Decode base64, with or without line breaks; None if it is none."""
+    for given in (text, "".join(text.split())):
+        with suppress(binascii.Error, ValueError):
+            return base64.b64decode(given, validate=True)
+    return None
 
 
 def attachment_from_form(name: str, data: bytes, options: dict[str, Any]) -> Attachment:
