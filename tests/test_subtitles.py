@@ -7,12 +7,22 @@ import io
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
 
 from vimonet.cli import main
-from vimonet.inference.subtitles import Cue, measured_cues, one_at_a_time, srt_text, vtt_text, write_subtitles
+from vimonet.inference.answer import Answer
+from vimonet.inference.subtitles import (
+    Cue,
+    measured_cues,
+    one_at_a_time,
+    srt_text,
+    timed_cues,
+    vtt_text,
+    write_subtitles,
+)
 from vimonet.motion import load
 from vimonet.motion.kinematics import measure
 from vimonet.samples import sample_path
@@ -109,6 +119,23 @@ def test_a_file_per_recording_in_a_tree(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(output.read_text().splitlines()) == 4 and "cues" not in output.read_text()
     capsys.readouterr()
     assert main(command) == 2 and "held 4 recordings already" in capsys.readouterr().err
+
+
+def test_nothing_is_told_of_the_time_without_the_person():
+    answer = Answer(
+        "walks",
+        start=0.0,
+        end=9.0,
+        windows=(
+            Answer("walks", start=0.0, end=5.0),
+            Answer("cannot tell", start=5.0, end=9.0, provenance="withheld"),
+        ),
+    )
+    assert timed_cues(answer) == [Cue(0.0, 5.0, "walks")]
+    assert timed_cues(answer, seen=(1.0, 4.0)) == [Cue(1.0, 4.0, "walks")]
+    assert timed_cues(answer, seen=(6.0, 8.0)) == []
+    waves = SimpleNamespace(start=2.0, end=6.5, actions=(("wave", 0.8), ("clap", 0.2)))
+    assert timed_cues(answer, [waves], seen=(1.0, 4.0)) == [Cue(2.0, 4.0, "wave")]
 
 
 def test_wrong_targets_are_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

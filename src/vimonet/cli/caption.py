@@ -239,7 +239,11 @@ class Captioner:
             if self.timed:
                 whose = f"person {number}: " if len(people) > 1 else ""
                 actions = getattr(self.assistant, "actions", lambda _: ())(motion)
-                cues += [(start, end, f"{whose}{text}") for start, end, text in timed_cues(answer, actions)]
+                view = motion.details.get("people", {}).get(str(number))
+                seen = (0.0, motion.duration)
+                if view is not None:
+                    seen = (view["first"] / motion.source_fps, (view["last"] + 1) / motion.source_fps)
+                cues += [(start, end, f"{whose}{text}") for start, end, text in timed_cues(answer, actions, seen)]
         return {"captions": captions, "notes": shared.people_notes(people[0], everyone=everyone), "cues": cues}
 
 

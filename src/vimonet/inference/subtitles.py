@@ -33,19 +33,26 @@ class Cue(NamedTuple):
     text: str
 
 
-def timed_cues(answer: Answer, actions: Iterable[Any] = ()) -> list[Cue]:
+def timed_cues(
+    answer: Answer, actions: Iterable[Any] = (), seen: tuple[float, float] = (0.0, float("inf"))
+) -> list[Cue]:
     """List what happens and when, in order of time: actions, and measured events beside them.
 
     Args:
         answer: caption of the recording; its windows are the cues of a model that names no actions.
         actions: spans of `Assistant.actions`.
+        seen: when the person is in view, s; nothing is told of the time before and after.
     """
     cues = [Cue(span.start, span.end, span.actions[0][0]) for span in actions]
     if not cues:
-        cues = [Cue(part.start, part.end, part.text) for part in answer.windows or (answer,)]
+        told = [part for part in answer.windows or (answer,) if part.provenance != "withheld"]
+        cues = [Cue(part.start, part.end, part.text) for part in told]
     if answer.facts is not None:
         cues += measured_cues(answer.facts)
-    return sorted(cues)
+    first, last = seen
+    return sorted(
+        Cue(max(start, first), min(end, last), text) for start, end, text in cues if start < last and end > first
+    )
 
 
 def measured_cues(facts: Facts) -> list[Cue]:

@@ -131,7 +131,8 @@ def _subjects(
         raise InputError(f"{content.name}: none of its points has a label; name them in the program that wrote it.")
     everyone = {}
     for k, group in enumerate(bodies):
-        shown = np.flatnonzero(~np.isnan(values[:, group]).any(axis=2).all(axis=1))
+        hidden: NDArray[np.bool_] = np.asarray(np.isnan(values[:, group]).any(axis=2))
+        shown = np.flatnonzero(~hidden.all(axis=1))
         everyone[k + 1] = Sighting(len(shown), *(int(shown[end]) if len(shown) else 0 for end in (0, -1)))
     frames = {number: one.frames for number, one in everyone.items()}
     chosen = choose_person(frames, 1, "by the prefix of the labels", content.name, notes, content.person)

@@ -177,7 +177,7 @@ def _write_csv(points: _Points, part: Path, *_: Any) -> list[str]:
     ending = f"_{points.unit}" if points.unit else ""
     axes = "xyz"[: points.values.shape[2]]
     header = ["frame", "time_s"]
-    blocks: list[tuple[Array, int]] = []
+    blocks: list[tuple[NDArray[np.floating], int]] = []
     notes = []
     if motion.dimensions == 3:
         from vimonet.motion.kinematics.angle_series import ANGLES, angle_series

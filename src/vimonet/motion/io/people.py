@@ -199,7 +199,8 @@ def _sightings(people: list[list[Person]]) -> dict[int, Sighting]:
 
 def sighting(points: NDArray[np.float64]) -> Sighting:
     """Tell when and where a person is seen, whose points are [T, K, 2..4], NaN in frames without the person."""
-    seen = np.flatnonzero(np.isfinite(points[..., :2]).all(axis=2).any(axis=1)).tolist()
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(points[..., :2]).all(axis=2))
+    seen = np.flatnonzero(finite.any(axis=1)).tolist()
     return _sighting([(index, points[index]) for index in seen])
 
 

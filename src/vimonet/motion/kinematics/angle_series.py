@@ -49,7 +49,7 @@ def angle_series(joints: Array) -> Array:
     Returns:
         Degrees [T, 20].
     """
-    out = dict(zip(ANGLES, np.zeros((len(ANGLES), len(joints))), strict=True))
+    out: dict[str, Array] = {}
     up = unit(joints[:, NECK] - joints[:, PELVIS])
     hips = unit(joints[:, 1] - joints[:, 2])
     ahead = unit(np.cross(hips, up))
