@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vimonet.motion.skeleton import JOINT_NAMES, MIRROR
+from vimonet.motion.skeleton import JOINT_NAMES, MIRROR, norm
 from vimonet.utils.errors import InputError
 
 FPS = 20.0
@@ -166,7 +167,7 @@ def starts_in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) ->
             return False
     limbs = np.stack([at[j] for j in ("left_wrist", "right_wrist", "left_ankle", "right_ankle")], axis=1)
     centre = (at["left_hip"] + at["right_hip"])[:, None] / 2
-    jumps = np.linalg.norm(np.diff(limbs - centre, axis=0), axis=2).max(axis=1)
+    jumps = norm(np.diff(limbs - centre, axis=0)).max(axis=1)
     return bool(jumps[0] > 0.3 * size and jumps[0] > 5 * np.median(jumps[1:]))
 
 
@@ -281,7 +282,9 @@ class Motion:
 
     def named(self, name: str) -> Motion:
         """Return the same movement under another name."""
-        return replace(self, name=name)
+        twin = copy.copy(self)  # not checked again
+        object.__setattr__(twin, "name", name)
+        return twin
 
 
 def fill_unseen(joints: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -335,9 +338,12 @@ def _check_size(joints: NDArray[np.float32], seen: NDArray[np.bool_], name: str)
     whole = seen.sum(axis=1) >= 6
     if not whole.any():
         return
-    values, mask = joints[whole], seen[whole][:, :, None]
-    spread = np.where(mask, values, -np.inf).max(axis=1) - np.where(mask, values, np.inf).min(axis=1)
-    size = float(np.median(np.linalg.norm(spread.astype(np.float64), axis=1)))
+    if seen.all():
+        spread = joints.max(axis=1) - joints.min(axis=1)
+    else:
+        values, mask = joints[whole], seen[whole][:, :, None]
+        spread = np.where(mask, values, -np.inf).max(axis=1) - np.where(mask, values, np.inf).min(axis=1)
+    size = float(np.median(norm(spread.astype(np.float64))))
     if not _PLAUSIBLE_SIZE[0] <= size <= _PLAUSIBLE_SIZE[1]:
         raise InputError(
             f"{name}: the body measures {size:.3g} m across, which no body does; give coordinates in metres, "

@@ -178,6 +178,11 @@ def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
 
 
+def norm(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Compute the length of vectors in the last axis (several times faster than numpy.linalg.norm on axes of three)."""
+    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
+
+
 def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Build rotations by ``angles`` [T] (radians) about axis 0, 1 or 2: [T, 3, 3]."""
     c, s = np.cos(angles), np.sin(angles)
@@ -191,10 +196,14 @@ def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]
 
 def euler_matrices(axes: Sequence[int], angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Build intrinsic rotations R(axes[0]) R(axes[1]) ... of angles [len(axes), T] in radians: [T, 3, 3]."""
-    out = axis_matrices(axes[0], angles[0])
-    for axis, angle in zip(axes[1:], angles[1:], strict=True):
-        out = out @ axis_matrices(axis, angle)
-    return out
+    cosines, sines = np.cos(angles), np.sin(angles)
+    out = np.ascontiguousarray(np.moveaxis(axis_matrices(axes[0], angles[0]), 0, -1))  # time last: long inner loops
+    for axis, c, s in zip(axes[1:], cosines[1:], sines[1:], strict=True):
+        i, j = (axis + 1) % 3, (axis + 2) % 3  # the two columns that a rotation about the axis mixes
+        mixed = c * out[:, i] + s * out[:, j]
+        out[:, j] = c * out[:, j] - s * out[:, i]
+        out[:, i] = mixed
+    return np.moveaxis(out, -1, 0)
 
 
 def rotation_vectors(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -224,12 +233,22 @@ def forward_kinematics(
     Returns:
         [T, J, 3].
     """
-    positions = np.empty_like(local)
+    # With time last, every operation below runs over long contiguous rows.
+    offsets = np.ascontiguousarray(np.moveaxis(local, 0, -1))
+    positions = np.empty_like(offsets)
     turned: list[NDArray[np.float64] | None] = []
     for joint, parent in enumerate(parents):
         above = turned[parent] if parent >= 0 else None
-        moved = local[:, joint] if above is None else np.einsum("tij,tj->ti", above, local[:, joint])
-        positions[:, joint] = moved + (positions[:, parent] if parent >= 0 else 0.0)
+        moved = offsets[joint]
+        if above is not None:
+            moved = above[:, 0] * moved[0] + above[:, 1] * moved[1] + above[:, 2] * moved[2]
+        positions[joint] = moved + positions[parent] if parent >= 0 else moved
         rotation = rotations[joint]
-        turned.append(above if rotation is None else rotation if above is None else above @ rotation)
-    return positions
+        if rotation is None:
+            turned.append(above)
+            continue
+        own = np.ascontiguousarray(np.moveaxis(rotation, 0, -1))
+        if above is not None:
+            own = above[:, 0, None] * own[0] + above[:, 1, None] * own[1] + above[:, 2, None] * own[2]
+        turned.append(own)
+    return np.ascontiguousarray(np.moveaxis(positions, -1, 0))

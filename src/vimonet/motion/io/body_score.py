@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.joint_names import LAYOUTS, map_joints
-from vimonet.motion.skeleton import INDEX, T_POSE
+from vimonet.motion.skeleton import INDEX, T_POSE, norm
 from vimonet.utils.errors import InputError
 
 COMMONEST: Final[dict[int, str]] = {
@@ -184,7 +184,7 @@ def fit(points: NDArray[np.float64], seen: NDArray[np.bool_], layout: str, *, fl
         if parts:
             body[:, index] = points[:, parts].mean(axis=1)
             known[:, index] = seen[:, parts].all(axis=1)
-    steps = np.linalg.norm(body[:, _ENDS[:, 0]] - body[:, _ENDS[:, 1]], axis=2)
+    steps = norm(body[:, _ENDS[:, 0]] - body[:, _ENDS[:, 1]])
     steps[~(known[:, _ENDS[:, 0]] & known[:, _ENDS[:, 1]])] = np.nan
     bones = np.stack([steps[:, measure].sum(axis=1) for measure in _MEASURES], axis=1)
     ordered, count = np.sort(bones, axis=0), np.isfinite(bones).sum(axis=0)  # unseen ones last
@@ -212,6 +212,6 @@ def _folded(body: NDArray[np.float64], known: NDArray[np.bool_]) -> float:
         return 0.5
     up = (body[:, head] - body[:, pelvis])[use]
     down = ((body[:, left] + body[:, right]) / 2 - body[:, pelvis])[use]
-    length = np.linalg.norm(up, axis=1) * np.linalg.norm(down, axis=1)
+    length = norm(up) * norm(down)
     cosine = (up * down).sum(axis=1) / np.maximum(length, 1e-12)
     return float(np.clip(cosine + 0.5, 0, 1).mean())

@@ -99,8 +99,8 @@ def _body_of(
 
 def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute world positions [T, J, 3] of all joints and end sites."""
-    count = len(rows)
-    local = np.broadcast_to(offsets, (count, *offsets.shape)).copy()
+    columns = np.ascontiguousarray(rows.T)
+    local = np.broadcast_to(offsets, (len(rows), *offsets.shape)).copy()
     rotations: list[NDArray[np.float64] | None] = []
     column = 0
     for joint, channels in enumerate(tree.channels):
@@ -110,10 +110,10 @@ def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.f
             if kind == "position":
                 # The value replaces that coordinate of the offset, on the root too: LAFAN1 and Blender repeat the first
                 # place in the root's OFFSET, Bandai-Namco gives every bone's offset anew in each frame.
-                local[:, joint, axis] = rows[:, column]
+                local[:, joint, axis] = columns[column]
             else:
                 axes.append(axis)
-                angles.append(rows[:, column])
+                angles.append(columns[column])
             column += 1
         rotations.append(euler_matrices(axes, np.radians(np.stack(angles))) if axes else None)
     return forward_kinematics(tree.parents, local, rotations)

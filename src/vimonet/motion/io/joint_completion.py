@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.motion import fill_unseen
-from vimonet.motion.skeleton import INDEX, JOINT_NAMES, T_POSE
+from vimonet.motion.skeleton import INDEX, JOINT_NAMES, T_POSE, norm
 
 _COINCIDENT_SHARE = 0.02  # of the trunk; closer joints coincide
 # Share of the canonical pelvis-neck height at which spine1, spine2 and spine3 lie.
@@ -139,12 +139,12 @@ def _complete_spine(
 ) -> set[str]:
     """Place spine1..3 on the source's spine, and return the measured ones."""
     (pelvis, cp), (neck, cn) = body.get("pelvis"), body.get("neck")
-    trunk = float(np.median(np.linalg.norm(neck - pelvis, axis=1))) or 1.0
+    trunk = float(np.median(norm(neck - pelvis))) or 1.0
     chain = [(pelvis, cp)]
     for name in ("spine1", "spine2", "spine3"):
         if name in mapping:
             place, confidence = points[:, mapping[name]], weights[:, mapping[name]]
-            apart = [float(np.median(np.linalg.norm(place - other, axis=1))) for other in (chain[-1][0], neck)]
+            apart = [float(np.median(norm(place - other))) for other in (chain[-1][0], neck)]
             if min(apart) > _COINCIDENT_SHARE * trunk:  # CMU's LowerBack coincides with the hips
                 chain.append((place, confidence))
     inner = sorted(chain[1:], key=lambda entry: float(np.median(((entry[0] - pelvis) * (neck - pelvis)).sum(axis=1))))
@@ -158,8 +158,8 @@ def _complete_spine(
         body.put("spine3", inner[1][0] + _LAST_SPINE_SHARE * (neck - inner[1][0]), np.minimum(inner[1][1], cn))
         return {"spine1", "spine2"}
     if len(inner) == 1:  # along the bent line pelvis - spine - neck
-        knot = float(np.median(np.linalg.norm(inner[0][0] - pelvis, axis=1)))
-        knot /= knot + float(np.median(np.linalg.norm(neck - inner[0][0], axis=1)))
+        knot = float(np.median(norm(inner[0][0] - pelvis)))
+        knot /= knot + float(np.median(norm(neck - inner[0][0])))
     for name, share in zip(("spine1", "spine2", "spine3"), _SPINE_SHARES, strict=True):
         if not inner:
             body.between(name, "pelvis", "neck", share)
@@ -178,8 +178,8 @@ def _coincident(body: _Body, a: str, b: str) -> bool:
     both = (ca > 0) & (cb > 0)
     if not both.any():
         return True
-    trunk = float(np.median(np.linalg.norm(body.get("neck")[0] - body.get("pelvis")[0], axis=1))) or 1.0
-    return float(np.median(np.linalg.norm(pa[both] - pb[both], axis=1))) < _COINCIDENT_SHARE * trunk
+    trunk = float(np.median(norm(body.get("neck")[0] - body.get("pelvis")[0]))) or 1.0
+    return float(np.median(norm(pa[both] - pb[both]))) < _COINCIDENT_SHARE * trunk
 
 
 def _extrapolate_foot(body: _Body, side: str, dimensions: int, partial: bool) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.calibration import HELD, SINKING, pose_frames
 from vimonet.motion.io.readers import Recording
-from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.motion.skeleton import JOINT_NAMES, norm
 from vimonet.utils.errors import InputError
 
 _FARTHEST: Final = 10_000.0  # m from the origin; studios, streets and stadiums are smaller
@@ -50,7 +50,11 @@ def drop_padding(
     used = sorted(set(mapping.values()))
     values = np.asarray(positions[:, used], dtype=np.float64)
     if not recording.partial and len(used) > 1:
-        empty = (values == values[:, :1]).all(axis=(1, 2)) | ~np.isfinite(values).any(axis=(1, 2))
+        # Few frames have two joints in one place, and only these are looked at in full.
+        empty = (values[:, 1] == values[:, 0]).all(axis=1) | ~np.isfinite(values[:, 0]).any(axis=1)
+        if empty.any():
+            few = values[empty]
+            empty[empty] = (few == few[:, :1]).all(axis=(1, 2)) | ~np.isfinite(few).any(axis=(1, 2))
         if empty.any() and not empty.all():
             first, last = np.flatnonzero(~empty)[[0, -1]]
             dropped = int(empty[:first].sum() + empty[last + 1 :].sum())
@@ -79,7 +83,7 @@ def _fill_zeros(positions: NDArray[Any], mapping: dict[str, int], notes: list[st
             continue
         place = _filled(positions[:, index], zero)
         size = float(np.median(np.ptp(positions[~zero], axis=1).max(axis=1)))
-        if float(np.median(np.linalg.norm(place[zero], axis=1))) > _LOST_JUMP * size:
+        if float(np.median(norm(place[zero]))) > _LOST_JUMP * size:
             positions = np.array(positions, dtype=np.float64)
             positions[:, index] = place
             filled.append(f"{joint.replace('_', ' ')} {int(zero.sum())}")
@@ -111,7 +115,7 @@ def padding_rows(rows: NDArray[np.floating], positions_of: Callable[[Any], NDArr
         return 0
     count = int(np.argmin(zero[::-1]))
     last, padded = positions_of(rows[[len(rows) - count - 1, -1]])
-    jump = float(np.linalg.norm(last - padded, axis=1).max())
+    jump = float(norm(last - padded).max())
     return count if jump > _PADDING_JUMP * float(np.ptp(padded, axis=0).max()) else 0
 
 
@@ -175,7 +179,7 @@ def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_]) -> str:
     """Describe how the lengths of arm and leg bones vary over time, and differ between the sides."""
     lengths, spread = [], []
     for a, b in _BONES:
-        length = np.linalg.norm(joints[:, a] - joints[:, b], axis=1)[seen[:, a] & seen[:, b]]
+        length = norm(joints[:, a] - joints[:, b])[seen[:, a] & seen[:, b]]
         lengths.append(float(np.median(length)) if len(length) else np.nan)
         spread.append(float(length.std() / max(length.mean(), 1e-6)) if len(length) else np.nan)
     if not np.isfinite(spread).any():
@@ -195,7 +199,7 @@ def _refuse_impossible(joints: NDArray[np.float32], seen: NDArray[np.bool_], rat
     high = float(np.abs(places[..., 1]).max())
     if high > _HIGHEST:
         raise InputError(f"{name}: a joint is {high:.0f} m above or below the floor, which cannot be true; {advice}.")
-    reach = np.where(seen, np.linalg.norm(joints - joints[:, :1], axis=2), 0.0)
+    reach = np.where(seen, norm(joints - joints[:, :1]), 0.0)
     if float(reach.max()) > _REACH[1]:
         frame, joint = np.unravel_index(int(reach.argmax()), reach.shape)
         raise InputError(
@@ -203,7 +207,7 @@ def _refuse_impossible(joints: NDArray[np.float32], seen: NDArray[np.bool_], rat
             f"{frame + 1}, which cannot be true; {advice}."
         )
     pelvis = joints[seen[:, 0], 0]
-    step = np.linalg.norm(np.diff(pelvis, axis=0), axis=1)
+    step = norm(np.diff(pelvis, axis=0))
     longest = float(step.max(initial=0.0))
     if longest > _LONGEST_STEP and longest * rate > _FALLING:
         raise InputError(f"{name}: the body moves {longest:.0f} m in one frame, which cannot be true; {advice}.")
@@ -211,7 +215,7 @@ def _refuse_impossible(joints: NDArray[np.float32], seen: NDArray[np.bool_], rat
 
 def _jumps(joints: NDArray[np.float32], seen: NDArray[np.bool_], rate: float) -> NDArray[np.intp]:
     """Find the frames after which the pelvis is elsewhere."""
-    step = np.where(seen[1:, 0] & seen[:-1, 0], np.linalg.norm(np.diff(joints[:, 0], axis=0), axis=1), 0.0)
+    step = np.where(seen[1:, 0] & seen[:-1, 0], norm(np.diff(joints[:, 0], axis=0)), 0.0)
     usual = float(np.median(step)) if len(step) else 0.0
     return np.flatnonzero((step > _TELEPORT[0]) & (step * rate > _TELEPORT[1]) & (step > 5 * usual))
 
@@ -219,7 +223,7 @@ def _jumps(joints: NDArray[np.float32], seen: NDArray[np.bool_], rate: float) ->
 def _jump_line(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float, notes: list[str]) -> str:
     if len(jumps) == 0:
         return "jumps: none"
-    step = np.linalg.norm(joints[jumps + 1, 0] - joints[jumps, 0], axis=1)
+    step = norm(joints[jumps + 1, 0] - joints[jumps, 0])
     where = ", ".join(f"{far:.1f} m at {(jump + 1) / rate:.1f} s" for far, jump in zip(step[:5], jumps, strict=False))
     notes.append(f"the body jumps within one frame: {where}{' ...' if len(jumps) > 5 else ''}")
     return f"jumps: {len(jumps)} ({where})"
@@ -233,7 +237,7 @@ def _speed(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float, no
     step[jumps] = 0.0
     path = np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
     window = min(len(step), max(1, round(rate)))
-    fastest = float(np.linalg.norm(path[window:] - path[:-window], axis=1).max()) * rate / window
+    fastest = float(norm(path[window:] - path[:-window]).max()) * rate / window
     if fastest > _FASTEST:
         notes.append(
             f"the body moves at {fastest:.0f} m/s, faster than anyone runs: the rate of {rate:g} frames/s is "
@@ -262,7 +266,7 @@ def _air(joints: NDArray[np.float32], rate: float, notes: list[str]) -> str:
 
 def _reach(joints: NDArray[np.float32], seen: NDArray[np.bool_], notes: list[str]) -> None:
     """Note joints that are farther from the pelvis than a body reaches."""
-    far = seen & (np.linalg.norm(joints - joints[:, :1], axis=2) > _REACH[0])
+    far = seen & (norm(joints - joints[:, :1]) > _REACH[0])
     if far.any():
         torn = ", ".join(JOINT_NAMES[joint].replace("_", " ") for joint in np.flatnonzero(far.any(axis=0)))
         notes.append(f"joints more than {_REACH[0]} m from the pelvis in {int(far.any(axis=1).sum())} frames: {torn}")
@@ -273,7 +277,7 @@ def _overturned(joints: NDArray[np.float32], notes: list[str]) -> None:
     feet = joints[:, [7, 8], 1].min(axis=1)
     if float(np.mean((joints[:, 15, 1] < joints[:, 0, 1]) & (feet > joints[:, 0, 1]))) > 0.9:
         notes.append("upside down throughout, head below pelvis below feet: --up=-y if the recording is overturned")
-    length = np.linalg.norm(joints[:, 15] - (joints[:, 7] + joints[:, 8]) / 2, axis=1)
+    length = norm(joints[:, 15] - (joints[:, 7] + joints[:, 8]) / 2)
     level = np.abs(joints[:, 15, 1] - joints[:, [7, 8], 1].mean(axis=1)) < 0.35 * length
     lowest = float(np.percentile(joints[..., 1].min(axis=1), 5))
     if level.mean() > 0.9 and lowest > _AIR[0] and length.mean() > 1.0:

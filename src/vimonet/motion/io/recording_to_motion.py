@@ -26,7 +26,7 @@ from vimonet.motion.io.units_and_axes import (
 )
 from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.motion.motion import FPS, Motion, check_fps, fill_unseen, resample
-from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.motion.skeleton import JOINT_NAMES, norm
 from vimonet.utils.errors import InputError
 
 
@@ -198,7 +198,7 @@ def place_2d(
         both = seen[:, a] & seen[:, b]
         if not both.any():
             return 0.0
-        return float(np.median(np.linalg.norm(joints[both, a] - joints[both, b], axis=1)))
+        return float(np.median(norm(joints[both, a] - joints[both, b])))
 
     # Without a torso, another part is scaled to its length in an adult, in torsos of 0.5.
     scale = 0.0

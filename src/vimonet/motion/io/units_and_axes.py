@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.readers import Recording
-from vimonet.motion.skeleton import LEG_LENGTH
+from vimonet.motion.skeleton import LEG_LENGTH, norm
 from vimonet.utils.errors import InputError
 
 CMU_UNIT: Final[float] = 0.0254 / 0.45
@@ -131,9 +131,7 @@ def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[
     values = joints[::step].astype(np.float64)
     lengths = []
     for a, b, c in chains:
-        length = np.linalg.norm(values[:, a] - values[:, b], axis=1) + np.linalg.norm(
-            values[:, b] - values[:, c], axis=1
-        )
+        length = norm(values[:, a] - values[:, b]) + norm(values[:, b] - values[:, c])
         if confidence is not None:
             length = length[(confidence[::step][:, [a, b, c]] > 0).all(axis=1)]
         lengths.append(length)
@@ -251,8 +249,8 @@ def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | N
     upright = values[:, 12, 1] - values[:, 0, 1] > 0.2
     if confidence is not None:
         upright &= (confidence[:, [1, 2, 7, 8, 10, 11, 16, 17]] > 0).all(axis=1)
-    length = np.linalg.norm(toes[:, [0, 2]], axis=1) * np.linalg.norm(left[:, [0, 2]], axis=1)
-    use = upright & (np.linalg.norm(toes[:, [0, 2]], axis=1) > 0.1) & (length > 1e-6)
+    length = norm(toes[:, [0, 2]]) * norm(left[:, [0, 2]])
+    use = upright & (norm(toes[:, [0, 2]]) > 0.1) & (length > 1e-6)
     if use.sum() < max(1, 0.1 * len(values)):
         return False
     turned = (toes[use, 2] * left[use, 0] - toes[use, 0] * left[use, 2]) / length[use]

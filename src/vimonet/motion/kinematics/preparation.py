@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
+from vimonet.motion.skeleton import norm as norm
 
 Array = NDArray[np.floating]
 
@@ -183,11 +184,6 @@ def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def hysteresis(x: Array, enter: float, stay: float) -> list[tuple[int, int]]:
     """List the intervals in which x stays above `stay` and rises above `enter` at least once."""
     return [(a, b) for a, b in runs(x > stay) if x[a:b].max() > enter]
-
-
-def norm(v: Array) -> Array:
-    """Compute the length of vectors in the last axis (faster than numpy.linalg.norm on small arrays)."""
-    return np.sqrt(np.einsum("...i,...i->...", v, v))
 
 
 def unit(v: Array) -> Array:
