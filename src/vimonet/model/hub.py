@@ -49,7 +49,8 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
     except Exception as error:
         raise InputError(f"{base}: not a model this version can load ({first_line(error)}).") from None
     if model.config.language_dtype == "bfloat16" and _multiplies_bfloat16():
-        model.language_model.to(torch.bfloat16)
+        language_model: Any = model.language_model
+        language_model.to(torch.bfloat16)
     if base != folder:
         model = _with_adapter(model, folder)
     check_finite(model.state_dict(), folder)
