@@ -13,6 +13,7 @@ from vimonet.model.conversion.convert_t2m_gpt import convert_state_dict, load_re
 from vimonet.model.motion_vqvae.configuration_motion_vqvae import MotionVQVAEConfig
 from vimonet.model.motion_vqvae.modeling_motion_vqvae import MotionVQVAE
 from vimonet.utils.errors import InputError
+from vimonet.weights import WEIGHTS
 
 
 @pytest.fixture
@@ -122,3 +123,12 @@ def _theirs(config: MotionVQVAEConfig) -> dict[str, torch.Tensor]:
     state["vqvae.encoder.model.4.weight"] = torch.zeros(c, w, 3)
     state["vqvae.quantizer.codebook"] = torch.zeros(config.num_codes, c)
     return state
+
+
+def test_a_template_without_a_system_message_is_rendered_without_one(tmp_path: Path) -> None:
+    from vimonet.model.template_trial import check_template
+
+    nanos = (WEIGHTS / "nano" / "chat_template.jinja").read_text()
+    check_template(nanos, tmp_path)  # of another folder, so that it is tried
+    with pytest.raises(InputError, match="cannot be used"):
+        check_template("{{ raise_exception('no') }}", tmp_path)
