@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> None:
         score(sample)
     for sample in ordinary("test", args.root):
         motion = sample.motion
-        found = falling.falling(motion.joints, motion.confidence, motion.fps, motion.dimensions == 2)
+        found = falling.find_falls(motion.joints, motion.confidence, motion.fps, motion.dimensions == 2)
         hours[sample.source] += motion.duration / 3600
         alarms[sample.source] += len(found)
         where += [f"{sample.name} ({sample.label})" for _ in found]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics import categories as c
-from vimonet.motion.kinematics.falling import AFTER, falling
+from vimonet.motion.kinematics.falling import AFTER, find_falls
 from vimonet.motion.kinematics.preparation import SIDES
 from vimonet.motion.motion import FPS
 from vimonet.watch.hand_events import RaisedHand, Waving
@@ -55,7 +55,7 @@ class Falls:
             yield from self.getting_up(look, c.UP_FOR.yes)
             return
         frames = len(look.joints)
-        for drop in falling(look.joints, look.confidence, FPS, look.flat):
+        for drop in find_falls(look.joints, look.confidence, FPS, look.flat):
             time = look.start + drop.start / FPS
             settled = drop.frame + AFTER * FPS <= frames - 1 or (final and drop.frame < frames - 3)
             if settled and time > self._latest + AFTER:

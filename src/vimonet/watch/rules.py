@@ -210,6 +210,8 @@ class _Reader:
             if (values["event"] == kind) != (key in found) and (key in found or kind == "sentence"):
                 place = found[key][1] if key in found else node
                 raise self.error(place, f"'{key}' belongs to the event '{kind}', which needs it")
+        if values["event"] == "sentence" and not values["sentence"].strip():
+            raise self.error(found["sentence"][1], "the sentence is empty; write what somebody does: 'someone climbs'")
         if values["event"] == "out_of_bed" and "zone" not in found:
             raise self.error(node, "the event 'out_of_bed' needs the zone of the bed: 'zone: [0.1, 0.4, 0.6, 0.9]'")
         if values["event"] in SOURCE_KINDS and values["event"] not in ("enters", "leaves") and "zone" in found:

@@ -1,105 +1,130 @@
-"""Find people who do what the user's own sentence says, by the text-motion encoder of the search.
+"""Find people who do what the user's own sentence says, by asking the model about their last seconds.
 
-A sentence fits if its cosine with the last seconds of movement stands out from the cosines of other sentences: cosines
-of one movement go up and down together. ``benchmarks/sentences.py`` compares this with asking a model.
+"someone climbs" becomes "Is the person climbing?". Of the embedded models the asked one tells movements apart better
+than the text-motion encoder of the search: ``benchmarks/sentences.py`` compares them on held-out clips.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vimonet.utils.errors import InputError
+from vimonet.vimos.action_labels import participle
 from vimonet.watch.look import Span
 from vimonet.watch.pose_window import PoseWindow
 from vimonet.watch.stream import Event, PersonId, PoseFrame
 
 if TYPE_CHECKING:
-    from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
+    from vimonet.inference.answer import Answer
+    from vimonet.inference.assistant import Assistant
 
-OTHERS: Final = (
-    *("a person stands still", "a person walks forward", "a person runs", "a person walks backward", "a person turns"),
-    *("a person sits down", "a person stands up", "a person sits", "a person lies on the ground", "a person falls"),
-    *("a person bends over", "a person picks something up", "a person squats", "a person kneels", "a person crawls"),
-    *("a person jumps", "a person does jumping jacks", "a person kicks", "a person punches", "a person throws a ball"),
-    *("a person waves a hand", "a person raises both arms", "a person claps", "a person points", "a person bows"),
-    *("a person climbs", "a person dances", "a person does push-ups", "a person stretches", "a person swings a racket"),
-)
-"""Sentences against which the user's stands out: everyday movement, one of each kind."""
-STANDS_OUT: Final = 2.0
-"""Standard deviations above the other sentences from which the sentence fits."""
+MODEL: Final = "nano"
+"""The model that is asked: a stream leaves no time for a larger one."""
+SURE: Final = 0.7
+"""Least confidence of a yes that counts."""
 _SECONDS, _EVERY, _IN_A_ROW = 3.0, 1.0, 2
+_SUBJECT = re.compile(
+    r"(?:when(?:ever)? |if )?"
+    r"(?:some(?:one|body)|any(?:one|body)|(?:a|the|one) (?:person|man|woman|child)|he|she)\s+(.+)",
+    re.IGNORECASE,
+)
 
 
-def standardised(
-    movements: NDArray[np.float32], sentences: NDArray[np.float32], others: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Measure how far sentences stand out for each movement: unit vectors [N, E], [S, E], [O, E] to [N, S]."""
-    field = movements @ others.T
-    spread = np.maximum(field.std(axis=1, keepdims=True), 1e-6)
-    return np.asarray((movements @ sentences.T - field.mean(axis=1, keepdims=True)) / spread, np.float32)
+def question_of(sentence: str) -> str:
+    """Turn a sentence into a question: "someone climbs a wall" to "Is the person climbing a wall?".
+
+    A question stays as it is.
+
+    Raises:
+        InputError: it is neither a question nor says what somebody does.
+    """
+    text = " ".join(sentence.split()).rstrip(".!")
+    if text.endswith("?"):
+        return text
+    found = _SUBJECT.fullmatch(text)
+    if found is None:
+        raise InputError(
+            f"the sentence {sentence!r} does not say what somebody does; write 'someone climbs', or a question"
+        )
+    verb, _, rest = found[1].partition(" ")
+    if verb.lower() == "is":
+        return f"Is the person {rest}?"
+    return f"Is the person {participle(' '.join(part for part in (_base(verb), rest) if part))}?"
+
+
+def _base(verb: str) -> str:
+    """Undo the third person: climbs, tries, catches, goes."""
+    if re.search(r"[^aeiou]ies$", verb):
+        return verb[:-3] + "y"
+    if re.search(r"(ss|x|z|ch|sh|o)es$", verb):
+        return verb[:-2]
+    return verb[:-1] if verb.endswith("s") and not verb.endswith("ss") else verb
+
+
+def agreement(answer: Answer) -> float:
+    """Measure how sure an answer is that it is so, 0..1."""
+    sure = 0.5 if answer.confidence is None else answer.confidence
+    text = answer.text.lower()
+    return sure if text.startswith("yes") else 1.0 - sure if text.startswith("no") else 0.5
 
 
 class Sentences:
     """Detect what sentences say.
 
     Args:
-        sentences: what somebody does: "someone climbs".
-        encoder: text-motion encoder; the shipped one by default.
+        sentences: what somebody does: "someone climbs"; or questions.
+        assistant: the model; `MODEL` by default.
 
     Raises:
-        InputError: a sentence is empty.
+        InputError: a sentence that does not say what somebody does.
     """
 
-    def __init__(self, sentences: Sequence[str], encoder: TextMotionEncoder | None = None) -> None:
-        if encoder is None:
-            from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
+    def __init__(self, sentences: Sequence[str], assistant: Assistant | None = None) -> None:
+        self.questions = {sentence: question_of(sentence) for sentence in sentences}
+        if assistant is None:
+            from vimonet.inference.assistant import load
 
-            encoder = TextMotionEncoder.load()
-        self.sentences = list(dict.fromkeys(sentences))
-        self.encoder = encoder
-        self._texts, self._others = encoder.texts(self.sentences), encoder.texts(OTHERS)
+            assistant = load(MODEL)
+        self.assistant = assistant
         self._people: dict[PersonId, _Seen] = {}
 
     def push(self, frame: PoseFrame) -> Sequence[Event]:
-        """Take the next frame of one person; look at the last seconds once a second."""
-        person = self._people.setdefault(frame.person, _Seen(len(self.sentences)))
+        """Take the next frame of one person; ask about the last seconds once a second."""
+        person = self._people.setdefault(frame.person, _Seen(self.questions))
         person.window.push(frame)
         if frame.time < person.due or person.window.duration < 0.8 * _SECONDS:
             return ()
         person.due = frame.time + _EVERY
         try:
             motion = person.window.motion()
-            if motion.dimensions not in (2, 3) or self.encoder.unread(motion.dimensions):
-                return ()
-            scores = standardised(self.encoder.clips([motion]), self._texts, self._others)[0]
+            answers = self.assistant.ask_batch([(question, motion) for question in self.questions.values()])
         except InputError:  # too little of the body is seen
             return ()
         events: list[Event] = []
-        for i, sentence in enumerate(self.sentences):
-            fits = bool(scores[i] >= STANDS_OUT)
-            person.fits[i] = person.fits[i] + 1 if fits else 0
-            if person.fits[i] >= _IN_A_ROW:
+        for sentence, answer in zip(self.questions, answers, strict=True):
+            sure, span = agreement(answer), person.spans[sentence]
+            person.fits[sentence] = person.fits[sentence] + 1 if sure >= SURE else 0
+            if person.fits[sentence] >= _IN_A_ROW:
+                value = {"sentence": sentence, "confidence": round(sure, 2)}
                 text = f"person {frame.person}: {sentence}"
-                start = frame.time - _EVERY
-                value = {"sentence": sentence, "stands_out": round(float(scores[i]), 2)}
-                events += person.spans[i].begin(start, frame.person, text, **value)
-            elif not fits:
-                events += person.spans[i].over(frame.time)
+                events += span.begin(frame.time - _EVERY, frame.person, text, **value)
+            elif not person.fits[sentence]:
+                events += span.over(frame.time)
         return events
 
     def gone(self, person: PersonId, time: float) -> Sequence[Event]:
         """End what lasts."""
         seen = self._people.pop(person, None)
-        return [event for span in (seen.spans if seen else ()) for event in span.over(time)]
+        return [event for span in (seen.spans.values() if seen else ()) for event in span.over(time)]
 
 
 class _Seen:
-    def __init__(self, count: int) -> None:
+    def __init__(self, sentences: dict[str, str]) -> None:
         self.window = PoseWindow(_SECONDS)
         self.due = -np.inf
-        self.fits = [0] * count
-        self.spans = [Span("sentence") for _ in range(count)]
+        self.fits = dict.fromkeys(sentences, 0)
+        self.spans = {sentence: Span("sentence") for sentence in sentences}

@@ -95,9 +95,12 @@ def least_probability() -> float:
     return float(_network()["threshold"])
 
 
-def falling(joints: Array, confidence: NDArray[np.float32] | None, fps: float, flat: bool) -> list[Drop]:
-    """Find the drops that are falls: see `drops`."""
-    return [drop for drop in drops(joints, confidence, fps, flat) if drop.probability >= least_probability()]
+def find_falls(
+    joints: Array, confidence: NDArray[np.float32] | None, fps: float, flat: bool, least: float | None = None
+) -> list[Drop]:
+    """Find the drops that are falls with a probability of `least`, by default that of an alarm: see `drops`."""
+    least = least_probability() if least is None else least
+    return [drop for drop in drops(joints, confidence, fps, flat) if drop.probability >= least]
 
 
 def drops(joints: Array, confidence: NDArray[np.float32] | None, fps: float, flat: bool) -> list[Drop]:
