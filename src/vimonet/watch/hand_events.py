@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from vimonet.motion.kinematics.preparation import ELBOW, SHOULDER, WRIST, norm, 
 from vimonet.motion.motion import FPS
 from vimonet.watch.look import Look, Span
 from vimonet.watch.stream import Event
+
+_WAVE_TIME: Final = 2.5
+"""Seconds in which swings are counted: two of a slow wave."""
 
 
 @dataclass
@@ -48,17 +52,17 @@ class Waving:
     span: Span = field(default_factory=lambda: Span("waving"))
 
     def look(self, look: Look) -> Iterator[Event]:
-        """Count the swings of the last two seconds."""
+        """Count the swings of the last seconds."""
         swings = self._swings(look)
         if swings >= c.WAVES.yes:
             text = f"person {look.person} waves the {self.side} hand"
-            start = max(look.start, look.end - 2.0)
+            start = max(look.start, look.end - _WAVE_TIME)
             yield from self.span.begin(start, look.person, text, side=self.side)
         elif swings < c.WAVES.no:
             yield from self.span.over(look.end, f"person {look.person} stops waving the {self.side} hand")
 
     def _swings(self, look: Look) -> int:
-        rows = slice(max(0, len(look.joints) - round(2.0 * FPS)), None)
+        rows = slice(max(0, len(look.joints) - round(_WAVE_TIME * FPS)), None)
         wrist, elbow, shoulder = (k[self.side] for k in (WRIST, ELBOW, SHOULDER))
         if look.seen[rows][:, [wrist, elbow, shoulder]].all(axis=1).mean() < 0.8:
             return 0
@@ -67,7 +71,7 @@ class Waving:
         if len(hand) < FPS or lower or look.lies:
             return 0
         level = smooth(hand[:, [0, 2]], 0.05, FPS)
-        fast = level - smooth(level, 0.4, FPS)
+        fast = level - smooth(level, 0.5, FPS)
         _, axes = np.linalg.eigh(fast.T @ fast)
         x = fast @ axes[:, -1]
         turn = np.flatnonzero(np.diff(np.sign(np.diff(x)))) + 1

@@ -303,9 +303,9 @@ STILL_FOR: Final = Threshold(3.0, 3.0, "s", "people pause for a second or two in
 IN_BED_FOR: Final = Threshold(5.0, 5.0, "s", "whoever walks past a bed is over it for less")
 OUT_OF_BED_FOR: Final = Threshold(2.0, 2.0, "s", "whoever turns over in bed is beyond its edge for less")
 WAVES: Final = Threshold(
-    4.0, 2.0, "swings in two seconds", "hands wave at 1 to 3 swings a second; a gesture has one or two"
+    3.0, 2.0, "swings in 2.5 s", "hands swing to and fro once or twice a second; a gesture has one or two swings"
 )
-WAVE_SWING: Final = Threshold(0.15, 0.15, "arm lengths of one swing", "a still hand trembles by less in a detector")
+WAVE_SWING: Final = Threshold(0.12, 0.12, "arm lengths of one swing", "a still hand trembles by less in a detector")
 
 DIRECTIONS: Final = ("forward", "left", "backward", "right")
 """Names of the quarters, counter-clockwise from where the body faces."""
