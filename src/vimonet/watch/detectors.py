@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vimonet.utils.errors import InputError
 from vimonet.watch.body_events import KINDS, BodyEvents
+from vimonet.watch.exercise_events import Repetitions
 from vimonet.watch.rules import Rules
 from vimonet.watch.stream import Detector
 
@@ -16,8 +16,6 @@ def detectors_for(rules: Rules | None) -> list[Detector]:
     """
     if rules is None:
         return [BodyEvents(("fall", "lying_still", "raised_hand", "waving"))]
-    if counted := [rule for rule in rules.rules if rule.event == "repetition"]:
-        raise InputError(f"{rules.path}, line {counted[0].line}: repetitions are not counted yet; leave the rule out.")
     kinds = [kind for kind in rules.kinds if kind in KINDS and kind != "out_of_bed"]
     beds = [(rule.name, rule.zone) for rule in rules.rules if rule.event == "out_of_bed" and rule.zone is not None]
     found: list[Detector] = [BodyEvents(kinds, beds)] if kinds or beds else []
@@ -25,4 +23,6 @@ def detectors_for(rules: Rules | None) -> list[Detector]:
         from vimonet.watch.sentence_events import Sentences  # torch
 
         found.append(Sentences(sentences))
+    for exercise in dict.fromkeys(rule.exercise for rule in rules.rules if rule.event == "repetition"):
+        found.append(Repetitions(exercise))
     return found
