@@ -75,8 +75,11 @@ class Waving:
         _, axes = np.linalg.eigh(fast.T @ fast)
         x = fast @ axes[:, -1]
         turn = np.flatnonzero(np.diff(np.sign(np.diff(x)))) + 1
-        swings = np.abs(np.diff(x[turn]))
-        return int((swings > c.WAVE_SWING.yes * arm_length(look, self.side)).sum())
+        large = np.abs(np.diff(x[turn])) > c.WAVE_SWING.yes * arm_length(look, self.side)
+        times = np.diff(turn)[large]
+        # A wave swings evenly; hands that work or talk do not.
+        even = len(times) > 0 and times.max() <= c.WAVE_EVEN.yes * times.min()
+        return len(times) if even else 0
 
     def gone(self, time: float) -> Iterator[Event]:
         """End with the person's frames."""

@@ -305,6 +305,9 @@ OUT_OF_BED_FOR: Final = Threshold(2.0, 2.0, "s", "whoever turns over in bed is b
 WAVES: Final = Threshold(
     3.0, 2.0, "swings in 2.5 s", "hands swing to and fro once or twice a second; a gesture has one or two swings"
 )
+WAVE_EVEN: Final = Threshold(
+    2.5, 2.5, "ratio of the longest to the shortest swing", "a wave keeps its time; three frames of 20 a second blur it"
+)
 WAVE_SWING: Final = Threshold(0.12, 0.12, "arm lengths of one swing", "a still hand trembles by less in a detector")
 
 DIRECTIONS: Final = ("forward", "left", "backward", "right")
