@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import difflib
+import functools
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -202,7 +203,7 @@ class _Reader:
             if key == "zone":
                 values[key] = self.zone(item, value)
             else:
-                values[key] = self._checked(item, lambda v=value, k=key: convert(v, hints[k], k))
+                values[key] = self._checked(item, functools.partial(convert, value, hints[key], key))
         if "event" not in found:
             raise self.error(node, "a rule needs an event: 'event: fall'")
         self._one_of(found["event"][1], values["event"], KINDS, "event")
