@@ -114,3 +114,15 @@ def test_a_visit(server, tmp_path):
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert [error for error in errors if "400" not in error] == []  # the console names the refused file
+
+
+def test_a_server_with_a_token_is_asked_with_it():
+    token = "a-token-of-thirty-two-characters"
+    with live(lambda: load("nano"), tokens=[token]) as server, chromium() as browser:
+        page = browser.new_page()
+        page.goto(server.url)
+        page.get_by_label("Token of the server").fill(token)
+        page.get_by_role("button", name="Use it").click()
+        page.locator(".sample", has_text="Walk").first.click()
+        page.locator(".pane").wait_for()
+        assert page.locator("h2").first.text_content().startswith("walk")

@@ -119,7 +119,7 @@ def thumbnail(motion: Motion, start: float = 0.0, end: float | None = None, pose
 
 def film_document(name: str, seconds: float) -> dict[str, Any]:
     """Describe a film without joints, as a document of no frames."""
-    empty = {key: [] for key in ("bars", "plots", "actions", "facts", "notes", "health", "answers")}
+    empty: dict[str, Any] = {key: [] for key in ("bars", "plots", "actions", "facts", "notes", "health", "answers")}
     about = {"source": "video", "source_fps": 0.0, "fps": FPS, "frames": 0, "duration": round(seconds, 3), "film": None}
     body = {
         "joint_names": list(JOINT_NAMES),
