@@ -160,6 +160,18 @@ def test_a_fast_video_is_thinned_and_an_uneven_one_made_even(tmp_path: Path) -> 
     np.testing.assert_allclose(np.diff(inside), 100 / uneven.fps, atol=0.6)
 
 
+def test_a_hole_in_the_time_stamps_is_a_gap_at_its_time(tmp_path: Path) -> None:
+    """A camera that stops for two seconds: what follows stands at its own time, and nothing is made up between."""
+    times = [40 * k + 2000 * (k >= 40) for k in range(80)]
+    poses, _ = run(tmp_path, lambda n: [person(100 + 0.02 * times[n])], frames=80, times=times)
+    assert poses.fps == pytest.approx(25, rel=0.01) and len(poses.points) == pytest.approx(130, abs=1)
+    assert np.isnan(poses.points[41:88]).all() and not (poses.confidence[41:88] > 0).any()
+    places = middle(poses)
+    assert places[20] == pytest.approx(100 + 0.8 * 20, abs=1) and places[110] == pytest.approx(100 + 0.8 * 110, abs=1)
+    assert poses.gaps == ((pytest.approx(1.56, abs=0.03), pytest.approx(3.6, abs=0.03)),)
+    assert "no pictures at 1.6-3.6 s" in poses.notes
+
+
 def test_keypoint_json_becomes_a_motion_at_20_frames(tmp_path: Path) -> None:
     poses, _ = run(tmp_path, lambda n: [] if 20 <= n < 35 else [person(200 + 4 * n)])
     path = tmp_path / "clip.json"

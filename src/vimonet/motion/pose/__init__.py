@@ -51,6 +51,7 @@ _MAX_SIDE = 1280
 _SMOOTHING = 0.04  # seconds
 _CACHE_VERSION = 4  # version of estimation and cache format; cached poses of other versions are ignored
 _KEEP_DAYS = 30
+_HOLE = 0.5  # s between two pictures, from which the time between them is a gap
 
 
 @dataclass(frozen=True)
@@ -345,7 +346,7 @@ def unseen(notes: Iterable[str]) -> list[str]:
     return [note for note in notes if any(mark in note for mark in _UNSEEN)]
 
 
-_UNSEEN = ("breaks off", "damaged", "not seen at", "people in view")
+_UNSEEN = ("breaks off", "damaged", "not seen at", "no pictures at", "people in view")
 
 
 def _one_person(
@@ -362,15 +363,26 @@ def _one_person(
     followed = follow(track, len(times), fps)
     points, confidence = followed.points, followed.confidence
     notes = [f"keypoints estimated by {estimator.name.split(',')[0]}"]
-    gaps = tuple((float(times[first]), float(times[last - 1]) + 1 / fps) for first, last in followed.gaps)
+    unseen_at = tuple((float(times[first]), float(times[last - 1]) + 1 / fps) for first, last in followed.gaps)
+    gaps = unseen_at
     if info.variable_rate:
+        steps = np.diff(times)
+        holes = [(times[k], times[k + 1]) for k in np.flatnonzero(steps > max(_HOLE, 3 * float(np.median(steps))))]
+        fps = 1 / float(np.median(steps)) if holes else fps  # the mean rate counts the time without pictures
         points, confidence = to_even_times(points, confidence, times, fps)
         notes.append(f"variable frame rate: made even at {fps:.4g} frames/s")
+        even = np.arange(len(points)) / fps
+        for start, end in holes:  # nothing is known of a time without pictures: no movement is made up
+            inside = (even > start + 0.5 / fps) & (even < end - 0.5 / fps)
+            points[inside], confidence[inside] = np.nan, 0.0
+        gaps += tuple((float(start), float(end)) for start, end in holes)
+        if holes:
+            notes.append("no pictures at " + ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in holes))
     points = smooth(points, confidence, _SMOOTHING * fps)
     if followed.filled:
         notes.append(f"{followed.filled} frames without detection interpolated")
-    if gaps:
-        notes.append("person not seen at " + ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in gaps))
+    if unseen_at:
+        notes.append("person not seen at " + ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in unseen_at))
     if people > 1:
         notes.append(f"{people} people in view: person {person} by size, place and time in view is followed")
     points, confidence = np.round(points, 1), np.round(confidence, 3)
