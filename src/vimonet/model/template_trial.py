@@ -87,7 +87,7 @@ def try_here() -> None:
     reason = ""
     for chat in (_TRIAL, _TRIAL[1:]):  # a template may refuse the system message, which only a context needs
         try:
-            rendered, _ = render_jinja_template([chat], chat_template=template, add_generation_prompt=True)
+            rendered = render_jinja_template([chat], chat_template=template, add_generation_prompt=True)[0]
             reason = "" if len(rendered[0]) <= _LONGEST else f"it makes {len(rendered[0]):,} letters of a short chat"
             break
         except MemoryError:
