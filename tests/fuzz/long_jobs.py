@@ -56,6 +56,10 @@ def train(stage: str, parts: Path, folder: Path) -> None:
 
     from vimonet.training.stages import find_stage
 
+    if (folder / "run").exists():  # killed between the result and the end of the process: the command would say so
+        shutil.rmtree(folder / "run.partial", ignore_errors=True)
+        (folder / ".run.lock").unlink(missing_ok=True)
+        return
     model = [f"model={parts / 'aligned'}"]
     towers = [f"language.checkpoint={parts / 'language'}", f"motion.checkpoint={parts / 'tokenizer'}"]
     keys, data = {

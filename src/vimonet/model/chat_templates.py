@@ -196,7 +196,7 @@ _BEHIND = """\
 
 def is_own_template(template: str) -> bool:
     """Tell whether a chat template is ViMoNet's own or a family's, with any default system message."""
-    if template == CHAT_TEMPLATE:
+    if template in (CHAT_TEMPLATE, _BEFORE_VIDEO):
         return True
     for family in FAMILIES:
         before, after = family.template(_MARK).split(json.dumps(_MARK))
@@ -207,6 +207,10 @@ def is_own_template(template: str) -> bool:
     return False
 
 
+_BEFORE_VIDEO = CHAT_TEMPLATE.replace("{%- elif part['type'] == 'video' -%}{{- '<|video|>' -}}\n", "").replace(
+    "text or motion or video", "text or motion"
+)
+"""The template of models without a video tower from before 0.2."""
 _MARK = "the default system message"
 
 

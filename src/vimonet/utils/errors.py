@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
+_ENDLESS = re.compile(r"\S{301,}")
+
 
 class InputError(ValueError):
     """Report input that cannot be used.
 
     The message is one sentence that names the file, the mistake and the remedy. The command line prints it and exits
-    with code 2.
+    with code 2. A word of a damaged file that it repeats is cut to 300 letters.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_ENDLESS.sub(lambda word: f"{word[0][:200]}...{word[0][-20:]}", str(message)))
 
 
 def first_line(error: BaseException) -> str:
