@@ -34,6 +34,7 @@ class Attempt:
 
     def __init__(self, name: str, job: Job, parts: Path, folder: Path) -> None:
         self.log = folder.with_name(folder.name + ".log")
+        self.ended: int | None = None
         if job.fresh:
             script = Path(__file__).with_name("long_jobs.py")
             with self.log.open("ab") as stream:
@@ -67,15 +68,17 @@ class Attempt:
     def wait(self, seconds: float) -> int | None:
         """Return the exit code, or None if it is still at work after so many seconds."""
         end = time.monotonic() + seconds
-        while True:
+        while self.ended is None:
             if self.process is not None:
                 code = self.process.poll()
             else:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 code = None if pid == 0 else os.waitstatus_to_exitcode(status)
-            if code is not None or time.monotonic() > end:
-                return code
-            time.sleep(0.005)
+            self.ended = code
+            if time.monotonic() > end:
+                break
+            time.sleep(0.005 if code is None else 0)
+        return self.ended
 
     def kill(self) -> None:
         """Kill the process alone; what it started must not get in the way of the next."""
@@ -91,7 +94,8 @@ def undisturbed(name: str, job: Job, parts: Path, work: Path) -> tuple[dict[str,
     began = time.monotonic()
     attempt = Attempt(name, job, parts, folder)
     if (code := attempt.wait(LONGEST)) != 0:
-        attempt.kill()
+        if code is None:
+            attempt.kill()
         raise SystemExit(f"{name}: undisturbed it ended with {code}:\n{attempt.log.read_text()[-3000:]}")
     return job.outcome(folder), time.monotonic() - began
 
