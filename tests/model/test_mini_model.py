@@ -76,6 +76,11 @@ def test_the_joined_model_is_the_trained_one(parts: dict[str, object], tmp_path:
         expected = trained.eval()(input_ids=ids).logits
         found = joined.model(input_ids=ids).logits.float()
     assert torch.corrcoef(torch.stack([expected.flatten(), found.flatten()]))[0, 1] > 0.999
+    assert joined.config.confidence == "least"
+    joined.config.confidence_temperature = 1.0
+    sure = joined.ask("Which way?", "sample:walk", max_new_tokens=3, answer_policy="raw").confidence
+    joined.config.confidence = "mean"
+    assert sure < joined.ask("Which way?", "sample:walk", max_new_tokens=3, answer_policy="raw").confidence
     answer = joined.ask("Which way?", "sample:walk", max_new_tokens=3, answer_policy="raw")
     assert answer.inputs_read == ("motion",)
 

@@ -72,7 +72,8 @@ def _generate_batch(
         stops = torch.nonzero(ended[row]).flatten()
         length = int(stops[0]) if len(stops) else tokens.shape[1]
         # An empty answer has the probability of its end token.
-        confidence = float(probabilities[row, : max(length, 1)].mean())
+        of_tokens = probabilities[row, : max(length, 1)]
+        confidence = float(of_tokens.min() if assistant.config.confidence == "least" else of_tokens.mean())
         text = assistant.processor.decode(tokens[row, :length], skip_special_tokens=True).strip()
         results.append((without_repeats(text), confidence))
     return results

@@ -93,6 +93,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         video_projector: ``mlp`` (paper), ``linear``, or ``attentive``: a linear layer first, then attentive pooling
             at the language model's width, which costs least (``video_pooling`` becomes ``attentive``).
         video_projector_norm: whether the video projector normalises its input; released projectors do not.
+        confidence: of an answer, ``mean`` of the probabilities of its tokens or the ``least`` of them, which tells
+            right from wrong better where an answer holds reasons that follow by themselves.
         confidence_temperature: divisor of the logits before a confidence is computed; fitted on validation answers.
         abstention_thresholds: confidence below which the calibrated answer policy abstains, fitted on validation
             answers: ``action`` for the name of an action, ``caption`` for a sentence about one, ``keypoints_2d`` for
@@ -139,6 +141,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     action_phrases: Any = None
     context: Any = ()
     language_dtype: str | None = None
+    confidence: str = "mean"
     caption_question: str = "Describe the movement."
     tie_word_embeddings: bool = False
 

@@ -66,7 +66,7 @@ def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
                 name: value.to(torch.bfloat16) if value.is_floating_point() else value
                 for name, value in model.state_dict().items()
             }
-            model.config.language_dtype = "bfloat16"
+            model.config.language_dtype, model.config.confidence = "bfloat16", "least"
             with new_folder(folder) as new:
                 model.save_pretrained(new, state_dict=state)
                 composed.processor.save_pretrained(new)
