@@ -29,7 +29,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     shared.add_loading(count)
     how = count.add_mutually_exclusive_group()
     shared.add_flag(how, "--json", shared.PER_RECORDING)
-    how.add_argument("--csv", action="store_true", help="print one row of a table per repetition")
+    shared.add_flag(how, "--csv", "a row per repetition")
     count.set_defaults(run=_count)
 
 

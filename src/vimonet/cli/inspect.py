@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     inspect.add_argument("recordings", nargs="+", metavar="RECORDING", help="files, folders, '-', or sample:NAME")
     shared.add_loading(inspect)
     shared.add_flag(inspect, "--json", shared.PER_RECORDING)
-    inspect.add_argument("--csv", action="store_true", help="print CSV on standard output, a row per recording")
+    shared.add_flag(inspect, "--csv", "a row per recording")
     inspect.set_defaults(run=_inspect)
 
     render = commands.add_parser("render", help="draw a recording: .png strip of poses, .gif or .mp4")

@@ -42,6 +42,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     },
     "--base-url": {"metavar": "URL", "help": "OpenAI-compatible endpoint of a language model: its address up to /v1"},
     "--config": {"metavar": "FILE.yaml", "help": "config file of the stage, such as those in configs/"},
+    "--csv": {"action": "store_true", "help": "print CSV on standard output"},
     "--dataset": {"metavar": "DIR", "help": "dataset to ask: VIMOS, MVBench, BABEL-QA or HuMMan-QA"},
     "--device": {"help": "device of the model: cpu, cuda, cuda:1 ... (default: cpu)"},
     "--frames": {"type": int, "metavar": "N", "help": "key frames of a video"},
