@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +136,7 @@ def _write(path: Path, pictures: list[tuple[float, bytes]]) -> None:
     begun = pictures[0][0]
     with av.open(str(path), "w", format="mp4") as film:
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-        stream = film.add_stream(codec, rate=Fraction(25, 2))
+        stream: Any = film.add_stream(codec, rate=Fraction(25, 2))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         last = -1
