@@ -111,11 +111,12 @@ def make_parts(folder: Path) -> None:
 
 
 def build_open(folder: Path, workers: int) -> None:
-    from research.vimos_open.builder import OpenBuilder
+    from research.vimos_open import builder as recipe
     from vimonet.vimos.card import write_card
     from vimonet.vimos.dataset_writer import build
 
-    builder = OpenBuilder(count=1000, val=250, sources=("synthetic",), test=False)
+    recipe._ROWS = 6  # of a shard, so that there are several
+    builder = recipe.OpenBuilder(count=24, val=6, sources=("synthetic",), test=False)
     write_card(build(builder, folder / "data", workers=workers, progress=False), builder, None)
 
 
