@@ -40,7 +40,7 @@ def test_two_hundred_frames_take_milliseconds() -> None:
         begin = time.perf_counter()
         measure(motion.window(0, 200))
         best = min(best, time.perf_counter() - begin)
-    assert best < 0.02  # 4 ms here; a loaded machine may take more
+    assert best < 0.05  # 9 ms here; a loaded machine may take more
 
 
 def test_measuring_needs_no_torch() -> None:
