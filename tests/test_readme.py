@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import io
 import json
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from serve_world import live
 
+import vimonet
 from vimonet.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -203,8 +206,10 @@ def test_command(command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, caps
     named = re.findall(r"(?:-o|--attention|--srt|--vtt|>) (\S+\.\w+)", command)
     if command == "vimonet demo":
         named = ["vimonet-demo.png"]
-    if command.startswith("vimonet convert-motion") and "--person all" in command:
-        named = [f"out-person-{number}.csv" for number in (1, 2)]
+    if command.startswith("vimonet convert-motion"):
+        target = shlex.split(command)[3]
+        everyone = [f"out-person-{number}.csv" for number in (1, 2)]
+        named = everyone if "--person all" in command else [target]
     for name in named:
         assert (desk / name).stat().st_size > 0
     others = {".cache", "data", "runs", "lmms_tasks", "subtitles"}
@@ -232,7 +237,11 @@ def test_training_command_is_understood(command: str, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(("page", "code"), blocks("python"))
 def test_python_block(page: str, code: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     skip_without_pose(code)
-    exec(compile(code, page, "exec"), {})
+    with contextlib.ExitStack() as running:
+        if "http://127.0.0.1:8000" in code:
+            server = running.enter_context(live(lambda: vimonet.load("nano")))
+            code = code.replace("http://127.0.0.1:8000", server.url).replace('"mini"', '"nano"')
+        exec(compile(code, page, "exec"), {})
     assert capsys.readouterr().out
 
 
