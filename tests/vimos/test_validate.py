@@ -119,6 +119,9 @@ def test_unfinished_missing_and_newer_datasets_are_bad_input(made, tmp_path):
     with pytest.raises(InputError, match="no VIMOS dataset is here"):
         validate(tmp_path / "nothing")
     facts = json.loads((made / "vimos.json").read_text())
+    (made / "vimos.json").write_text('{"vimos_version": 1e999}')
+    with pytest.raises(InputError, match="does not describe a VIMOS dataset"):
+        validate(made)
     (made / "vimos.json").write_text(json.dumps({**facts, "vimos_version": 99}))
     with pytest.raises(InputError, match="format version 99"):
         validate(made)

@@ -39,7 +39,7 @@ def splits_of(folder: str | Path) -> dict[str, list[Path]]:
             "its build was interrupted, give the command again" if interrupted else "make one with 'vimonet data build'"
         )
         raise InputError(f"{folder}: no VIMOS dataset is here (no vimos.json); {hint}.") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         raise InputError(
             f"{folder / 'vimos.json'}: this file does not describe a VIMOS dataset; build it again."
         ) from None
