@@ -147,9 +147,9 @@ def test_a_sound_foreign_template_passes(tmp_path: Path) -> None:
 
 
 def test_a_template_may_refuse_the_system_message(tmp_path: Path) -> None:
-    template = Path(model_source("nano"), "chat_template.jinja").read_text()
-    assert "system" not in template and not is_own_template(template)  # the shipped one is of an earlier version
-    check_template(template, tmp_path)
+    refuses = "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}x{% endfor %}"
+    check_template(refuses, tmp_path)
+    assert is_own_template(Path(model_source("nano"), "chat_template.jinja").read_text())  # it needs no trial
 
 
 # ------------------------------- indexes

@@ -248,7 +248,11 @@ def table(questions: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -
         torn = sum(contradicts_itself(triple) for triple in whole)
         right = sum(all(is_right(question, text) for question, text in triple) for triple in whole)
         lines += ["", f"Triples: {torn} of {len(whole)} contradict themselves; {right} are right in all three answers."]
-    stated = {row["id"]: row["confidence"] for row in rows if row.get("condition", "motion") == "motion" and "confidence" in row}
+    stated = {
+        row["id"]: row["confidence"]
+        for row in rows
+        if row.get("condition", "motion") == "motion" and "confidence" in row
+    }
     if stated:
         lines.append(_trust([(stated[q["id"]], float(is_right(q, main[q["id"]]))) for q in asked]))
     return "\n".join(lines)
