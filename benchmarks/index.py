@@ -3,7 +3,7 @@
     python benchmarks/index.py FOLDER [--copies 400]
 
 The folder's recordings are copied under new names until there are enough. The loop is what `vimonet index` did up to
-0.2.0: in one process it reads a recording, encodes its first window to see whether it can be, and encodes windows by 64.
+0.2.0: in one process it reads a recording, encodes its first window to see whether it can be, and windows by 64.
 Vectors of both must agree. Prints milliseconds per recording of both, and the ratio.
 """
 
