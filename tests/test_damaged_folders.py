@@ -71,6 +71,14 @@ def test_weights_that_are_no_numbers_are_refused(nano: Path, tmp_path: Path) -> 
         TextMotionEncoder.load(encoder)
 
 
+def test_a_config_that_lost_its_language_model_makes_no_other(nano: Path) -> None:
+    config = json.loads((nano / "config.json").read_text())
+    del config["text_config"]  # the default of the family has seven thousand million weights
+    (nano / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"config\.json: it describes a language model of over 536,870,912 weights"):
+        vimonet.load(nano)
+
+
 def test_large_numbers_and_whole_numbers_are_weights() -> None:
     check_finite({"a": torch.full((8,), 3e38), "b": torch.tensor([1]), "c": torch.full((9,), 6e4).half()}, "here")
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from transformers.utils import logging
@@ -22,6 +22,8 @@ _NEEDED = ("config.json", "tokenizer.json", "processor_config.json")
 _INDEX = "model.safetensors.index.json"
 _ADAPTER = "adapter_config.json"
 _TEMPLATES = ("chat_template.jinja", "chat_template.json")
+_PER_BYTE: Final = 4
+"""Weights per byte that no file holds: packed in 4 bits they are two."""
 _MOST_LAYERS, _LARGEST = 4096, 1 << 31
 _DAMAGED = "the file is damaged, copy or save the model again"
 
@@ -145,6 +147,24 @@ def _check_files(folder: Path) -> None:
         raise InputError(f"{folder}: {WEIGHTS_FILE} is missing; the folder holds no weights.")
     for file in files:
         check_safetensors(file)
+    _check_fits(folder, sum(file.stat().st_size for file in files))
+
+
+def _check_fits(folder: Path, size: int) -> None:
+    """Raise InputError for a language model that weights of `size` bytes cannot hold, before it is made.
+
+    A config that lost its ``text_config`` means the family's default, which may have thousands of times the weights.
+    """
+    try:
+        text: Any = ViMoNetConfig.from_pretrained(folder).text_config
+        wanted = int(text.num_hidden_layers) * int(text.hidden_size) ** 2
+    except Exception:
+        return  # loading says what is wrong
+    if wanted > _PER_BYTE * size:
+        raise InputError(
+            f"{folder / 'config.json'}: it describes a language model of over {wanted:,} weights, and the files hold "
+            f"{size:,} bytes; {_DAMAGED}."
+        )
 
 
 def _check_sizes(config: Any, file: Path, key: str = "") -> None:
