@@ -288,7 +288,7 @@ def test_damaged_tasks_and_configurations(text: str, tmp_path: Path) -> None:
             read()
     with pytest.raises(InputError):
         parse_override(f"a={text}")["a"] and load_config(path, [f"seed={text}"], stage="align")
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 15
 
 
 @pytest.mark.parametrize("value", [".nan", ".inf", "1e999"])

@@ -177,6 +177,7 @@ def test_the_file_lives_in_a_browser(file, tmp_path):
         assert 0.2 < float(page.locator(".readout").text_content()[2:7]) < 2.0
         # Plots are switched on, and a click on one jumps.
         page.locator(".choice summary").click()
+        page.locator(".plot-row").nth(1).wait_for()
         assert page.locator(".plot-row").count() == 2
         box = page.locator(".plot-lane").first.bounding_box()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)

@@ -176,7 +176,10 @@ def test_a_build_that_is_stopped_takes_its_workers_along(how, tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     environment = {**os.environ, "PYTHONPATH": str(Path(vimonet.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "vimonet", "data", "build", "slow.py", "-o", "out"]
+    # A shell that runs the tests in its background has Ctrl-C ignored in every process.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     while process.poll() is None and len(list(tmp_path.glob("out/train/*.parquet"))) < 2:
         time.sleep(0.05)
     process.send_signal(how)
