@@ -24,6 +24,8 @@ _ADAPTER = "adapter_config.json"
 _TEMPLATES = ("chat_template.jinja", "chat_template.json")
 _PER_BYTE: Final = 4
 """Weights per byte that no file holds: packed in 4 bits they are two."""
+_QUICKLY_MADE: Final = 100_000_000
+"""Weights that are made in a moment, whatever the files hold."""
 _MOST_LAYERS, _LARGEST = 4096, 1 << 31
 _DAMAGED = "the file is damaged, copy or save the model again"
 
@@ -160,7 +162,7 @@ def _check_fits(folder: Path, size: int) -> None:
         wanted = int(text.num_hidden_layers) * int(text.hidden_size) ** 2
     except Exception:
         return  # loading says what is wrong
-    if wanted > _PER_BYTE * size:
+    if wanted > max(_PER_BYTE * size, _QUICKLY_MADE):
         raise InputError(
             f"{folder / 'config.json'}: it describes a language model of over {wanted:,} weights, and the files hold "
             f"{size:,} bytes; {_DAMAGED}."
