@@ -127,17 +127,19 @@ def _folder(source: str | os.PathLike[str]) -> Path:
 
 def _check_files(folder: Path) -> None:
     """Raise InputError for missing or truncated files, whose messages in transformers mislead."""
+    read: dict[str, dict[str, Any]] = {}
     for name in _NEEDED:
         if not (folder / name).is_file():
             raise InputError(
                 f"{folder}: {name} is missing; a model folder holds {', '.join(_NEEDED)} and {WEIGHTS_FILE}."
             )
-        read_object(folder / name, _DAMAGED)
+        read[name] = read_object(folder / name, _DAMAGED)
     for name in _TEMPLATES:
         if (folder / name).is_file() and (folder / name).stat().st_size > MAX_TEMPLATE:
             raise InputError(f"{folder / name}: a chat template has at most {MAX_TEMPLATE:,} bytes; {_DAMAGED}.")
-    _check_sizes(read_object(folder / "config.json", _DAMAGED), folder / "config.json")
-    kind = read_object(folder / "config.json", _DAMAGED).get("model_type")
+    config = read["config.json"]
+    _check_sizes(config, folder / "config.json")
+    kind = config.get("model_type")
     if kind != "vimonet":
         raise InputError(f"{folder / 'config.json'}: the model type is {kind!r}; expected 'vimonet'.")
     single, index = folder / WEIGHTS_FILE, folder / _INDEX

@@ -1,7 +1,7 @@
 """Bound a foreign chat template: its size, and the time and memory it takes in a process of its own.
 
 transformers renders templates in a sandbox, which keeps them from files and code; a loop or a text that grows without
-end it does not stop. ViMoNet's own templates, and those of shipped models, need no trial.
+end it does not stop. ViMoNet's own templates need no trial.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Final
 
 from vimonet.model.chat_templates import is_own_template
 from vimonet.utils.errors import InputError, first_line
-from vimonet.weights import WEIGHTS
 
 MAX_TEMPLATE: Final = 1 << 16
 """Bytes of a chat template; the longest of known models have some 20,000."""
@@ -44,7 +43,7 @@ def check_template(template: object, folder: Path) -> None:
         raise InputError(f"{where} is a {type(template).__name__}; a model folder has one Jinja text.")
     if len(template) > MAX_TEMPLATE:
         raise InputError(f"{where} has {len(template):,} letters; at most {MAX_TEMPLATE:,} are read.")
-    if is_own_template(template) or folder.parent == WEIGHTS:
+    if is_own_template(template):
         return
     # A shell of our own: `python -m` would put the working directory's files before the installed package.
     code = "from vimonet.model.template_trial import try_here; try_here()"

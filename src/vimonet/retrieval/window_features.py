@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from vimonet.retrieval.storage import Entry, entry_of
 from vimonet.utils.errors import InputError
+from vimonet.utils.workers import begin_worker
 
 if TYPE_CHECKING:
     from vimonet.model import MotionFeatureExtractor
@@ -114,8 +114,7 @@ _HERE: Any = None
 
 def _start(read: Any) -> None:
     global _HERE
-    os.environ["OMP_NUM_THREADS"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    begin_worker()
     _HERE = read
 
 

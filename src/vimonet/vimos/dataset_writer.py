@@ -10,10 +10,7 @@ import concurrent.futures
 import hashlib
 import json
 import multiprocessing
-import os
 import shutil
-import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +24,7 @@ from tqdm import tqdm
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import whole_file, write_text
 from vimonet.utils.locks import only_writer
+from vimonet.utils.workers import begin_worker
 from vimonet.vimos.parquet import VERSION, Record, distinct, to_row, to_table
 
 ROW_GROUP = 64
@@ -248,18 +246,8 @@ _HERE: tuple[Builder, Path] | None = None
 
 def _start(builder: Builder, folder: Path) -> None:
     global _HERE
-    os.environ["OMP_NUM_THREADS"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     _HERE = (builder, folder)
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent is killed; else it would wait for shards for ever, beside the next build."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _write_here(shard: Shard) -> Shard:
