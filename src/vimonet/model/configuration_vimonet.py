@@ -93,8 +93,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         video_projector: ``mlp`` (paper), ``linear``, or ``attentive``: a linear layer first, then attentive pooling
             at the language model's width, which costs least (``video_pooling`` becomes ``attentive``).
         video_projector_norm: whether the video projector normalises its input; released projectors do not.
-        confidence: of an answer, ``mean`` of the probabilities of its tokens or the ``least`` of them, which tells
-            right from wrong better where an answer holds reasons that follow by themselves.
+        confidence: how the confidence of an answer is computed, ``mean`` or ``least`` of the probabilities of its tokens.
+            ``least`` separates right from wrong better where an answer has tokens that are sure in any case.
         confidence_temperature: divisor of the logits before a confidence is computed; fitted on validation answers.
         abstention_thresholds: confidence below which the calibrated answer policy abstains, fitted on validation
             answers: ``action`` for the name of an action, ``caption`` for a sentence about one, ``keypoints_2d`` for
@@ -103,8 +103,9 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
             `ActionRecogniser`; None: the tokens are not aligned.
         context: what the prompt holds as text beside the clips' tokens, out of `CONTEXT_PARTS`; empty for nano.
-        language_dtype: ``bfloat16`` holds the language model so on a processor that multiplies it, which halves memory
-            and time of an answer; None: as the other parts.
+        language_dtype: ``bfloat16`` keeps the language model in bfloat16 on a machine with a GPU or a CPU that
+            multiplies bfloat16, which halves its memory and the time of an answer; float32 elsewhere. None: as the
+            other parts.
         caption_question: question of ``caption``, in the wording of the training data.
         tie_word_embeddings: copied from the language model.
     """

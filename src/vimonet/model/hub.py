@@ -155,9 +155,10 @@ def _check_files(folder: Path) -> None:
 
 
 def _check_fits(folder: Path, size: int) -> None:
-    """Raise InputError for a language model that weights of `size` bytes cannot hold, before it is made.
+    """Raise InputError if the config describes a larger language model than `size` bytes can fill, before it is made.
 
-    A config that lost its ``text_config`` means the family's default, which may have thousands of times the weights.
+    If a config has lost its ``text_config``, transformers takes the family's default, which may have thousands of times
+    as many weights.
     """
     try:
         text: Any = ViMoNetConfig.from_pretrained(folder).text_config

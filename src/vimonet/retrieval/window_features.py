@@ -58,10 +58,11 @@ def read_all(
     Args:
         root: folder of the recordings.
         paths: paths relative to `root`.
-        known: entries of an index by path; of an unchanged recording nothing is read.
+        known: entries of an index by path; an unchanged recording is not read again, its entry is yielded.
         windows: lengths of the windows, frames at 20 frames/s.
         extractor: makes the features of a window.
-        processes: number of processes; None: one per core if `MANY` recordings are new, else this one alone.
+        processes: number of processes; None: one per core if `MANY` or more recordings are new, else this
+            process only.
 
     Raises:
         InputError: a process was killed.

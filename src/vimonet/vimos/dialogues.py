@@ -122,13 +122,13 @@ def dialogues_of(questions: Sequence[Question], rng: random.Random) -> list[Chat
         chat, told = _answered(turns, refers, by_form, rng)
         if len(chat) > 1:
             ranked.append((rng.random() ** (1.0 / (0.2 + told)), chat))
-    ranked += [(rng.random() ** (1.0 / (0.2 + len(chat))), chat) for chat in _asked_on(by_form, rng)]
+    ranked += [(rng.random() ** (1.0 / (0.2 + len(chat))), chat) for chat in _followed_up(by_form, rng)]
     ranked.sort(key=lambda item: -item[0])
     return [chat for _, chat in ranked]
 
 
-def _asked_on(by_form: Mapping[str, list[Question]], rng: random.Random) -> Iterator[Chat]:
-    """Ask a question, and then the same of the other side, of the other hand, or of another action, in few words."""
+def _followed_up(by_form: Mapping[str, list[Question]], rng: random.Random) -> Iterator[Chat]:
+    """Ask a question, and then ask it briefly about the other side, the other hand or another action."""
     sided = [q for form in _SIDED for q in by_form.get(form, ())]
     pairs = [(a, b) for a in sided for b in sided if a.form == b.form and _across(a) == b.slots != a.slots]
     if pairs:
