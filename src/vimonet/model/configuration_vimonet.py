@@ -93,7 +93,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         video_projector: ``mlp`` (paper), ``linear``, or ``attentive``: a linear layer first, then attentive pooling
             at the language model's width, which costs least (``video_pooling`` becomes ``attentive``).
         video_projector_norm: whether the video projector normalises its input; released projectors do not.
-        confidence: how the confidence of an answer is computed, ``mean`` or ``least`` of the probabilities of its tokens.
+        confidence: how sure an answer is, ``mean`` or ``least`` of the probabilities of its tokens.
             ``least`` separates right from wrong better where an answer has tokens that are sure in any case.
         confidence_temperature: divisor of the logits before a confidence is computed; fitted on validation answers.
         abstention_thresholds: confidence below which the calibrated answer policy abstains, fitted on validation
