@@ -164,14 +164,14 @@ def _replace(
 def _frame(lateral: NDArray[np.float32], up: NDArray[np.float32]) -> NDArray[np.float32]:
     """Build a right-handed frame with columns x (left), y (up), z (forward) from a left-right line and a rough up."""
     left = _unit(lateral, np.array([1, 0, 0], dtype=np.float32))
-    forward = _cross(left, up)
+    forward = cross(left, up)
     # In a glitch the line may lie along the spine; then any perpendicular is used.
-    spare = _cross(left, np.array([0, 1, 0], dtype=np.float32) + 0.01)
+    spare = cross(left, np.array([0, 1, 0], dtype=np.float32) + 0.01)
     forward = _unit(forward, _unit(spare, np.array([0, 0, 1], dtype=np.float32)))
-    return np.stack([left, _cross(forward, left), forward], axis=-1)
+    return np.stack([left, cross(forward, left), forward], axis=-1)
 
 
-def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+def cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     # numpy.cross takes several times longer.
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]

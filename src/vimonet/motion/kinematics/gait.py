@@ -17,6 +17,7 @@ from vimonet.motion.kinematics.preparation import (
     SIDES,
     Array,
     Body,
+    gradient,
     norm,
     rank,
     runs,
@@ -122,7 +123,7 @@ def put_on_ground(body: Body, angle: Array) -> Body:
         return body
     low = np.minimum(body.joints[:, [7, 8], 1], body.joints[:, [10, 11], 1])
     weight = np.exp(-(low - low.min(axis=1, keepdims=True)) / (0.02 * leg))
-    moved = np.gradient(body.joints[:, [7, 8]][..., GROUND], axis=0)
+    moved = gradient(body.joints[:, [7, 8]][..., GROUND])
     slide = np.einsum("tfi,tf->ti", moved, weight / weight.sum(axis=1, keepdims=True))
     sin, cos = np.sin(angle), np.cos(angle)
     own = np.stack([slide[:, 0] * cos - slide[:, 1] * sin, slide[:, 0] * sin + slide[:, 1] * cos], axis=1)
@@ -208,8 +209,9 @@ def _reach(body: Body, angle: Array, last: Step, strike: Step) -> tuple[float, f
 def _landed(body: Body, strike: Step) -> int:
     """Find the frame, within 0.15 s of a strike, in which its ankle is slowest."""
     first = min(round(strike.time * body.fps), body.frames - 1)
-    around = slice(first, min(first + round(0.15 * body.fps) + 1, body.frames))
-    moved = np.gradient(body.joints[:, ANKLE[strike.side]][:, GROUND], axis=0)[around]
+    last = min(first + round(0.15 * body.fps) + 1, body.frames)
+    near = max(first - 1, 0)
+    moved = gradient(body.joints[near : last + 1, ANKLE[strike.side]][:, GROUND])[first - near : last - near]
     return first + int(np.argmin(norm(moved)))
 
 

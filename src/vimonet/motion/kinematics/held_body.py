@@ -22,7 +22,7 @@ from vimonet.motion.kinematics.joint_angles import (
 )
 from vimonet.motion.kinematics.leg_form import DeepBend, LegPose, deep_bend, hands_in_rise, leg_pose
 from vimonet.motion.kinematics.limbs import trunk_inclination
-from vimonet.motion.kinematics.preparation import SIDES, WRIST, Array, Body, norm, runs, speed
+from vimonet.motion.kinematics.preparation import SIDES, WRIST, Array, Body, median, norm, runs, speed
 
 PARTS = {
     **{"head": 15, "neck": 12, "chest": 9, "left shoulder": 16, "right shoulder": 17, "left elbow": 18},
@@ -232,7 +232,7 @@ def measure_held(body: Body, local: Array) -> HeldBody:
         hand_top={side: _top(body, side) for side in arms},
         lean=_lean(forward, sideways),
         spine_bend=float(spine_bend(body.joints).max()),
-        head_pitch=None if head is None else float(np.median(head)),
+        head_pitch=None if head is None else median(head),
         joint_speed={name: float(means[i]) for i, name in enumerate(POINTS) if _seen(body, name)},
         track=Track(
             body.fps,
@@ -298,7 +298,7 @@ def _spans(codes: NDArray[np.int8], elbow: Array, fps: float) -> tuple[ArmSpan, 
     for a, b in pairwise(edges):
         if codes[a] < 0 or (b - a) / fps < min(h.PLACE_LASTS.yes, len(codes) / fps):
             continue
-        bend = float(np.median(elbow[a:b]))
+        bend = median(elbow[a:b])
         if out and out[-1].code == codes[a]:
             out[-1] = ArmSpan(out[-1].code, out[-1].start, b / fps, bend)
         else:

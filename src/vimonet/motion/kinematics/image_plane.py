@@ -18,6 +18,8 @@ from vimonet.motion.kinematics.preparation import (
     SIDES,
     Array,
     Body,
+    gradient,
+    median,
     norm,
     prepare,
     rank,
@@ -94,7 +96,7 @@ def image_plane(motion: Motion) -> ImagePlane | None:
     body = prepare(motion)
     joints, fps = body.joints, motion.fps
     trunk = norm(joints[:, NECK] - joints[:, PELVIS])
-    torso = max(float(np.median(trunk)), 1e-6)
+    torso = max(median(trunk), 1e-6)
     middle = 0.5 * (joints[:, NECK] + joints[:, PELVIS])[:, :2] / torso
     across, rise = (_end(middle) - _start(middle)).tolist()
     nearer = float(_end(trunk) / max(float(_start(trunk)), 1e-6))
@@ -123,7 +125,7 @@ def seen_falls(body: Body) -> tuple[SeenFall, ...] | None:
     feet = smooth(joints[:, legs, 1].min(axis=1), 0.3, fps)
     neck = smooth(joints[:, NECK, 1], 0.1, fps) / torso
     high, hips = neck - feet / torso, (smooth(joints[:, PELVIS, 1], 0.1, fps) - feet) / torso
-    down = -np.gradient(neck) * fps if body.frames > 1 else np.zeros(1)
+    down = -gradient(neck) * fps
     lies = (high < DOWN[0]) & (hips < DOWN[1])
     stands = (high > UPRIGHT[0]) & (hips > UPRIGHT[1])
     lasts = max(1, round(0.4 * fps))
@@ -168,7 +170,7 @@ def _turns(widths: Array, fps: float) -> bool | None:
     held = [any(b - a >= HELD * fps for a, b in runs(sign * widths > FRONT)) for sign in (1, -1)]
     if all(held):
         return True
-    typical = float(np.median(widths))
+    typical = median(widths)
     even = bool((np.abs(widths - typical) < 0.25 * abs(typical)).all())
     return False if abs(typical) > FRONT and even else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.preparation import HEAD, NECK, PELVIS, Array, Body, norm, unit
+from vimonet.motion.kinematics.preparation import HEAD, NECK, PELVIS, Array, Body, cross, norm, unit
 
 JOINTS = (
     *("left knee", "right knee", "left elbow", "right elbow"),
@@ -47,7 +47,7 @@ def joint_angles(joints: Array) -> Array:
     flexion = np.einsum("tji,tji->tj", upper, lower)
     up = unit(joints[:, NECK] - joints[:, PELVIS])
     left = joints[:, 1] - joints[:, 2]
-    ahead = unit(np.cross(left, up))
+    ahead = unit(cross(left, up))
     lifted = -np.einsum("tji,ti->tj", upper[:, 2:], up)
     down, forward = (np.einsum("tji,ti->tj", upper[:, :2], axis) for axis in (-up, ahead))
     out = np.empty((len(joints), len(JOINTS)))

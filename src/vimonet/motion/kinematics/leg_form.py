@@ -9,7 +9,20 @@ import numpy as np
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics import held_categories as h
 from vimonet.motion.kinematics.joint_angles import over_segment
-from vimonet.motion.kinematics.preparation import ANKLE, FOOT, HIP, KNEE, PELVIS, SIDES, WRIST, Array, Body, norm, rank
+from vimonet.motion.kinematics.preparation import (
+    ANKLE,
+    FOOT,
+    HIP,
+    KNEE,
+    PELVIS,
+    SIDES,
+    WRIST,
+    Array,
+    Body,
+    median,
+    norm,
+    rank,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +123,5 @@ def hands_in_rise(body: Body) -> float | None:
             )
             for s in SIDES
         ]
-        gaps.append(float(np.median(np.minimum(*near))) / body.arm)
+        gaps.append(median(np.minimum(*near)) / body.arm)
     return min(gaps, default=None)

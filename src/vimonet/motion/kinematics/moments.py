@@ -15,6 +15,7 @@ from vimonet.motion.kinematics.preparation import (
     Array,
     Body,
     find_peaks,
+    gradient,
     norm,
     runs,
     smooth,
@@ -173,7 +174,7 @@ def _rises(body: Body, postures: tuple[Posture, ...]) -> tuple[tuple[float, floa
     """Find each rise from a low posture to standing: from when the pelvis begins to rise until it has stopped."""
     fps, found = body.fps, []
     height = smooth((body.joints[:, PELVIS, 1] - body.floor) / body.stand, 0.1, fps)
-    pace = np.gradient(height) * fps if body.frames > 1 else np.zeros(1)
+    pace = gradient(height) * fps
     for k in range(1, len(postures)):
         if postures[k].label != "standing" or postures[k].end - postures[k].start < 0.3:
             continue
@@ -231,7 +232,7 @@ def _landing(body: Body, angle: Array, fall: Fall, postures: tuple[Posture, ...]
     way = (body.joints[b - 1, NECK] - body.joints[before, NECK])[[0, 2]]
     head = body.joints[a:b, HEAD, 1] - body.floor
     lowest = int(np.argmax(head < head.min() + 0.08))  # the first time that it is down
-    down = -np.gradient(body.joints[:, HEAD, 1])[max(a + lowest - round(0.3 * fps), 0) : a + lowest + 1] * fps
+    down = -gradient(body.joints[:, HEAD, 1])[max(a + lowest - round(0.3 * fps), 0) : a + lowest + 1] * fps
     up = next(
         (p.start for p in postures if p.label == "standing" and p.start > fall.start and p.end - p.start > 0.4), None
     )

@@ -15,6 +15,8 @@ from vimonet.motion.kinematics.preparation import (
     PELVIS,
     Array,
     Body,
+    cross,
+    gradient,
     norm,
     ramp,
     rank,
@@ -215,7 +217,7 @@ def _lie(joints: Array) -> str:
     """Classify how a body lies by the directions of its chest and its left side."""
     up = unit(joints[:, NECK] - joints[:, PELVIS])
     left = unit(unit(joints[:, 1] - joints[:, 2]) + unit(joints[:, 16] - joints[:, 17]))
-    chest, side = float(np.cross(left, up)[:, 1].mean()), float(left[:, 1].mean())
+    chest, side = float(cross(left, up)[:, 1].mean()), float(left[:, 1].mean())
     if abs(chest) >= abs(side):
         return "face up" if chest > 0 else "face down"
     return "on the right side" if side > 0 else "on the left side"
@@ -298,7 +300,7 @@ def falls(body: Body) -> tuple[tuple[Fall, ...], float]:
     """
     fps = body.fps
     height = smooth(body.joints[:, PELVIS, 1], 0.08, fps)
-    down = -np.gradient(height) * fps if body.frames > 1 else np.zeros(1)
+    down = -gradient(height) * fps
     p = (height - body.floor) / body.stand
     out = []
     tilt = trunk_inclination(body.joints)

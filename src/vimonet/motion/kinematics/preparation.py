@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from vimonet.motion import Motion
+from vimonet.motion.skeleton import cross as cross
 from vimonet.motion.skeleton import norm as norm
 
 Array = NDArray[np.floating]
@@ -152,8 +153,11 @@ def smooth(x: Array, seconds: float, fps: float) -> Array:
     weights = weights / weights.sum()
     held = _hold_ends(x, radius)
     out = held[radius : radius + len(x)] * weights[radius]
-    for k in range(radius):
-        out += (held[k : k + len(x)] + held[2 * radius - k : 2 * radius - k + len(x)]) * weights[k]
+    pair = np.empty_like(out)
+    for k, weight in enumerate(weights[:radius].tolist()):
+        np.add(held[k : k + len(x)], held[2 * radius - k : 2 * radius - k + len(x)], out=pair)
+        pair *= weight
+        out += pair
     return out
 
 
@@ -167,7 +171,9 @@ def lowest_around(x: Array, reach: int) -> Array:
 
 
 def _hold_ends(x: Array, frames: int) -> Array:
-    return np.pad(np.asarray(x, dtype=np.float64), [(frames, frames)] + [(0, 0)] * (x.ndim - 1), mode="edge")
+    out = np.empty((len(x) + 2 * frames, *x.shape[1:]))
+    out[:frames], out[frames : frames + len(x)], out[frames + len(x) :] = x[:1], x, x[-1:]
+    return out
 
 
 def ramp(x: Array, low: float, high: float) -> Array:
@@ -177,8 +183,10 @@ def ramp(x: Array, low: float, high: float) -> Array:
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """List the half-open frame intervals in which `mask` holds."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    framed = np.zeros(len(mask) + 2, dtype=bool)
+    framed[1:-1] = mask
+    edges = (framed[1:] != framed[:-1]).nonzero()[0].tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def hysteresis(x: Array, enter: float, stay: float) -> list[tuple[int, int]]:
@@ -197,11 +205,30 @@ def rank(x: Array, share: float) -> float:
     return float(np.partition(x, k)[k])
 
 
+def median(x: NDArray[Any]) -> float:
+    """Return the median of x [T], of an even number the mean of the middle two, without numpy's overhead."""
+    k = len(x) // 2
+    if len(x) % 2:
+        return float(np.partition(x, k)[k])
+    middle = np.partition(x, (k - 1, k))
+    return float(0.5 * (middle[k - 1] + middle[k]))
+
+
+def gradient(x: Array) -> Array:
+    """Compute the change of x [T, ...] per frame by central differences, ``numpy.gradient`` without its overhead."""
+    out = np.empty_like(x)
+    if len(x) < 2:
+        out[:] = 0.0
+        return out
+    np.subtract(x[2:], x[:-2], out=out[1:-1])
+    out[1:-1] /= 2.0
+    out[0], out[-1] = x[1] - x[0], x[-1] - x[-2]
+    return out
+
+
 def speed(x: Array, fps: float) -> Array:
     """Compute the speed [T, ...], units/s, of positions [T, ..., D] by central differences."""
-    if len(x) < 2:
-        return np.zeros(x.shape[:-1])
-    return norm(np.gradient(x, axis=0)) * fps
+    return norm(gradient(x)) * fps
 
 
 def find_peaks(
@@ -218,24 +245,57 @@ def find_peaks(
     Returns:
         Frames [P] (the middle of a level top) and prominences [P].
     """
-    edges = np.flatnonzero(x[1:] != x[:-1])
+    edges = (x[1:] != x[:-1]).nonzero()[0]
     first, last = np.concatenate(([0], edges + 1)), np.concatenate((edges, [len(x) - 1]))
     level = x[first]
-    tops = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])) + 1
+    rises = level[1:] > level[:-1]
+    tops = (rises[:-1] & ~rises[1:]).nonzero()[0] + 1
     peaks = (first[tops] + last[tops]) // 2
-    peaks = peaks[x[peaks] >= height]
-    keep = np.ones(len(peaks), dtype=bool)
-    for i in np.argsort(x[peaks])[::-1] if distance > 1 else ():
-        if keep[i]:
-            keep &= np.abs(peaks - peaks[i]) >= distance
-            keep[i] = True
-    peaks = peaks[keep]
-    drops = np.empty(len(peaks))
-    for i, peak in enumerate(peaks):
-        over = np.flatnonzero(x > x[peak])
-        place = int(np.searchsorted(over, peak))
-        left = over[place - 1] + 1 if place > 0 else 0
-        right = over[place] if place < len(over) else len(x)
-        drops[i] = x[peak] - max(x[left : peak + 1].min(), x[peak:right].min())
+    drops = _prominences(level, tops)
+    if height > -np.inf:
+        high = x[peaks] >= height
+        peaks, drops = peaks[high], drops[high]
+    if distance > 1 and len(peaks) > 1:
+        apart = _apart(peaks, x[peaks], distance)
+        peaks, drops = peaks[apart], drops[apart]
     clear = drops >= prominence
     return peaks[clear], drops[clear]
+
+
+def _prominences(level: Array, tops: NDArray[np.intp]) -> Array:
+    """Compute the prominence of each top of a signal without level stretches, by one pass from either side."""
+    if len(tops) == 0:
+        return np.zeros(0)
+    highs = level[tops].tolist()
+    valleys = np.minimum.reduceat(
+        level, np.concatenate(([0], tops))
+    ).tolist()  # before the first top ... after the last
+    left = _bases(highs, valleys[:-1])
+    right = _bases(highs[::-1], valleys[:0:-1])[::-1]
+    return np.array([high - max(a, b) for high, a, b in zip(highs, left, right, strict=True)])
+
+
+def _bases(highs: list[float], valleys: list[float]) -> list[float]:
+    """Find the lowest valley between each top and the last higher one before it."""
+    out: list[float] = []
+    higher: list[tuple[float, float]] = []
+    for high, base in zip(highs, valleys, strict=True):
+        while higher and higher[-1][0] <= high:
+            base = min(base, higher.pop()[1])
+        higher.append((high, base))
+        out.append(base)
+    return out
+
+
+def _apart(peaks: NDArray[np.intp], heights: Array, distance: int) -> NDArray[np.bool_]:
+    """Tell the peaks that stay where of two nearer than `distance` the higher one does."""
+    places = peaks.tolist()
+    keep = [True] * len(places)
+    for i in np.argsort(heights)[::-1].tolist():
+        if keep[i]:
+            for step in (-1, 1):
+                k = i + step
+                while 0 <= k < len(places) and abs(places[k] - places[i]) < distance:
+                    keep[k] = False
+                    k += step
+    return np.array(keep)

@@ -20,6 +20,7 @@ from vimonet.motion.kinematics.preparation import (
     VISIBLE,
     Array,
     Body,
+    gradient,
     norm,
     rank,
     speed,
@@ -105,7 +106,7 @@ def recording_check(motion: Motion, body: Body, local: Array, airborne: NDArray[
         else:
             both = seen[:, a] & seen[:, b]
             change = max((_spread(length[both[:, i], i]) for i in range(len(a))), default=0.0)
-    ends = np.gradient(local, axis=0)[[0, -1]] * motion.fps if len(local) > 1 else np.zeros((2, 22, 3))
+    ends = np.stack([local[1 % len(local)] - local[0], local[-1] - local[-2 % len(local)]]) * motion.fps
     return RecordingCheck(
         len(joints),
         float(motion.fps),
@@ -140,7 +141,7 @@ def foot_slide(body: Body, airborne: NDArray[np.bool_]) -> float | None:
         axis=1,
     )
     down = clear < 0.03
-    rise = np.abs(np.gradient(body.joints[:, PELVIS, 1])) * body.fps if body.frames > 1 else np.zeros(1)
+    rise = np.abs(gradient(body.joints[:, PELVIS, 1])) * body.fps
     known = on_feet & ~airborne & down.any(axis=1) & (rise < 0.3 * body.leg)
     if known.sum() < 0.5 * body.fps:
         return None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.limbs import trunk_inclination
-from vimonet.motion.kinematics.preparation import Array, Body, find_peaks, norm, rank, runs, smooth
+from vimonet.motion.kinematics.preparation import LIMBS, Array, Body, find_peaks, median, norm, rank, runs, smooth
 
 MIN_PERIOD = 0.25  # s: faster ones are shaking, at the limit of 20 frames/s
 ALIKE, ALIKE_TWO, ALIKE_WHOLE = 0.7, 0.82, 0.6  # cosine of neighbours; where there are two only; of the whole body
@@ -86,8 +85,9 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     if body.frames < 16:
         return None
     best: list[tuple[float, Repetitions]] = []
-    largest = _largest(body, local)
-    for name, values, path, smallest, whole in signals(body, local):
+    found = signals(body, local)
+    largest = max((float(np.ptp(one.values)) for one in found if one.name in LIMBS and one.whole is None), default=0.0)
+    for name, values, path, smallest, whole in found:
         fast = whole is not None
         if jump_count and ("leg" in name or name == "trunk" or (name == "whole body" and jump_count < 2)):
             continue
@@ -101,7 +101,7 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
             continue
         if whole is not None and count < 4:
             # A single slow movement has a fast part that goes to and fro once, too.
-            moved = np.ptp(_principal(whole[chain.spans[0][0] : chain.spans[-1][1] + 1]))
+            moved = np.ptp(_principal(whole[chain.spans[0][0] : chain.spans[-1][1] + 1, None]))
             if size < FAST_PART * float(moved):
                 continue
         if name == "whole body" and jump_count:
@@ -109,7 +109,7 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
         times = np.array(chain.peaks) / body.fps
         result = Repetitions(
             count,
-            float(np.median(np.diff(times))),
+            median(np.diff(times)),
             name,
             chain.spans[0][0] / body.fps,
             chain.spans[-1][1] / body.fps,
@@ -132,48 +132,61 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     return top
 
 
-def signals(body: Body, local: Array) -> Iterator[tuple[str, Array, Array, float, Array | None]]:
-    """Yield where a repetition may show.
+class Signal(NamedTuple):
+    """Hold where a repetition may show.
 
-    Limb, signal [T], path [T, D], least size in m; for the fast part of a movement the whole of it [T, 3], else None.
+    Attributes:
+        name: limb, 'trunk' or 'whole body'.
+        values: signal [T], m.
+        path: positions [T, D], m, whose course over one repetition is compared with that over the next.
+        smallest: least size of a repetition, m.
+        whole: for the fast part of a movement the whole of it [T, 3], m; else None.
     """
+
+    name: str
+    values: Array
+    path: Array
+    smallest: float
+    whole: Array | None
+
+
+def signals(body: Body, local: Array) -> list[Signal]:
+    """List where a repetition may show: pelvis height, trunk inclination, each seen limb and its fast part."""
     leg, fps = body.leg, body.fps
     limbs = local[:, [4, 5, 7, 8, 15, 20, 21]].reshape(body.frames, -1)
     whole = np.concatenate([limbs, 3.0 * body.joints[:, 0, 1:2]], axis=1)
-    yield "whole body", body.joints[:, 0, 1], whole, 0.06 * leg, None
-    yield "trunk", np.radians(trunk_inclination(body.joints)) * 0.6 * leg, whole, 0.12 * leg, None
+    bend = np.radians(trunk_inclination(body.joints)) * 0.6 * leg
+    out = [
+        Signal("whole body", body.joints[:, 0, 1], whole, 0.06 * leg, None),
+        Signal("trunk", bend, whole, 0.12 * leg, None),
+    ]
     ends = local[:, [7, 8, 20, 21]] - local[:, [1, 2, 16, 17]]
     fast = ends - smooth(ends, 0.4, fps)
+    slow_values, fast_values = _principal(ends), _principal(fast, even=True)
     for i, name in enumerate(("left leg", "right leg", "left arm", "right arm")):
         if body.seen[name]:
-            yield name, _principal(ends[:, i]), ends[:, i], 0.12 * leg, None
+            out.append(Signal(name, slow_values[i], ends[:, i], 0.12 * leg, None))
             least = (0.12 if "leg" in name else 0.06) * leg
-            yield name, _principal(fast[:, i], even=True), fast[:, i], least, ends[:, i]
-
-
-def _largest(body: Body, local: Array) -> float:
-    """Measure the largest movement of any limb against its root, m."""
-    ends = local[:, [7, 8, 20, 21]] - local[:, [1, 2, 16, 17]]
-    seen = [body.seen[name] for name in ("left leg", "right leg", "left arm", "right arm")]
-    sizes = [float(np.ptp(_principal(ends[:, i]))) for i in range(4) if seen[i]]
-    return max(sizes, default=0.0)
+            out.append(Signal(name, fast_values[i], fast[:, i], least, ends[:, i]))
+    return out
 
 
 def _principal(x: Array, even: bool = False) -> Array:
-    """Project positions [T, 3] on their axis of greatest variance, pointing up: [T].
+    """Project positions [T, N, 3] each on its axis of greatest variance, pointing up: [N, T].
 
     With `even` the axis is that of the velocity, capped at its median, so that the single raise of a hand does not hide
     its wave.
     """
+    x = np.ascontiguousarray(x.transpose(1, 0, 2))
     if even:
-        y = x[1:] - x[:-1]
+        y = x[:, 1:] - x[:, :-1]
         size = norm(y)
-        y = y / np.maximum(size, max(rank(size, 0.5), 1e-6))[:, None]
+        usual = np.array([max(rank(one, 0.5), 1e-6) for one in size])
+        y = y / np.maximum(size, usual[:, None])[..., None]
     else:
-        y = x = x - x.mean(axis=0)
-    _, vectors = np.linalg.eigh(y.T @ y)
-    axis = vectors[:, -1]
-    return x @ (axis * (1.0 if axis[1] >= 0 else -1.0))
+        y = x = x - x.mean(axis=1, keepdims=True)
+    axes = np.linalg.eigh(np.stack([one.T @ one for one in y]))[1][..., -1]
+    return np.stack([one @ (axis if axis[1] >= 0 else -axis) for one, axis in zip(x, axes, strict=True)])
 
 
 def find_chain(
@@ -194,7 +207,7 @@ def find_chain(
         return None
     low_end, high_end = rank(x, 0.05), rank(x, 0.95)
     n = max(1, len(x) // 10)
-    low = float(np.median(x[:n])) + float(np.median(x[-n:])) <= low_end + high_end
+    low = median(x[:n]) + median(x[-n:]) <= low_end + high_end
     found: list[tuple[float, Chain]] = []
     for sign in (1.0, -1.0):
         away = (sign > 0) == low
@@ -208,8 +221,8 @@ def find_chain(
             if len(tops) < least or len(tops) == tried:
                 continue
             tried = len(tops)
-            chain = _chain(y, path, tops, alike)
-            if chain is None or chain.size < smallest or len(chain.peaks) < least:
+            chain = _chain(y, path, tops, least, alike)
+            if chain is None or chain.size < smallest:
                 continue
             found.append((chain.size * chain.alike * float(np.sqrt(len(chain.peaks))) * (1.0 if away else 0.9), chain))
     return max(found, key=lambda one: one[0])[1] if found else None
@@ -235,23 +248,26 @@ def _tops(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], Array]:
     return peaks[inside] - 1, drops[inside]
 
 
-def _chain(x: Array, path: Array, peaks: NDArray[np.intp], least: float) -> Chain | None:
+def _chain(x: Array, path: Array, peaks: NDArray[np.intp], least: int, alike: float) -> Chain | None:
+    """Find the longest chain of `least` or more excursions with these peaks of which neighbours are alike."""
     spans = _spans(x, peaks)
     sizes = x[peaks] - np.minimum(x[spans[:, 0]], x[spans[:, 1]])
     good = (_ratio(sizes) > SAME_SIZE) & (_ratio(spans[:, 1] - spans[:, 0]) > SAME_TIME)
-    if not good.any():
+    long = [(a, b) for a, b in runs(good) if b - a >= least - 1]
+    if not long:
         return None
-    shapes = _shapes(path, spans)
-    alike = np.einsum("pi,pi->p", shapes[1:], shapes[:-1])
-    a, b = max(runs(good & (alike > least)), key=lambda run: run[1] - run[0], default=(0, 0))
-    if b == a or (b - a == 1 and alike[a] < ALIKE_TWO):
+    first, last = long[0][0], long[-1][1]
+    shapes = _shapes(path, spans[first : last + 1])
+    cosines = np.einsum("pi,pi->p", shapes[1:], shapes[:-1])
+    a, b = max(runs(good[first:last] & (cosines > alike)), key=lambda run: run[1] - run[0], default=(0, 0))
+    if b - a < least - 1 or (b - a == 1 and cosines[a] < ALIKE_TWO):
         return None
-    kept = slice(a, b + 1)
+    kept = slice(first + a, first + b + 1)
     return Chain(
         tuple(peaks[kept].tolist()),
-        tuple((int(first), int(last)) for first, last in spans[kept]),
-        float(np.median(sizes[kept])),
-        float(alike[a:b].mean()),
+        tuple((start, end) for start, end in spans[kept].tolist()),
+        median(sizes[kept]),
+        float(cosines[a:b].mean()),
     )
 
 
@@ -262,16 +278,19 @@ def _spans(x: Array, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
     """
     if len(peaks) == 0:
         return np.zeros((0, 2), dtype=np.intp)
-    gap = round(float(np.median(np.diff(peaks)))) if len(peaks) > 1 else len(x)
-    tops = peaks.tolist()
-    bounds = [max(0, tops[0] - gap), *tops, min(len(x) - 1, tops[-1] + gap)]
-    out = []
-    for before, peak, after in zip(bounds[:-2], tops, bounds[2:], strict=True):
-        left, right = x[before : peak + 1][::-1], x[peak : after + 1]
-        low, low_after = left.min(), right.min()
-        start = peak - int((left <= low + EDGE * (x[peak] - low)).argmax())
-        out.append((start, peak + int((right <= low_after + EDGE * (x[peak] - low_after)).argmax())))
-    return np.array(out)
+    gap = round(median(np.diff(peaks))) if len(peaks) > 1 else len(x)
+    first, last = max(0, int(peaks[0]) - gap), min(len(x) - 1, int(peaks[-1]) + gap)
+    x = x[first : last + 1]
+    tops = peaks - first
+    starts = np.concatenate(([0], tops))  # of the stretches before the first top, between two, and after the last one
+    low = np.minimum.reduceat(x, starts)
+    back, leave = (low[side] + EDGE * (x[tops] - low[side]) for side in (slice(1, None), slice(-1)))
+    lengths = np.diff(np.concatenate((starts, [len(x)])))
+    frames = np.arange(len(x))
+    left = np.where(x <= np.repeat(np.concatenate((leave, [-np.inf])), lengths), frames, 0)
+    right = np.where(x <= np.repeat(np.concatenate(([-np.inf], back)), lengths), frames, len(x))
+    spans = np.stack([np.maximum.reduceat(left, starts)[:-1], np.minimum.reduceat(right, starts)[1:]], axis=1)
+    return spans + first
 
 
 def _ratio(values: NDArray[Any]) -> Array:

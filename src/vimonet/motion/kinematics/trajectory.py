@@ -7,7 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from vimonet.motion.kinematics.categories import TRAVELS, quarter
-from vimonet.motion.kinematics.preparation import NECK, PELVIS, Array, Body, norm, runs, smooth, speed, unit
+from vimonet.motion.kinematics.preparation import (
+    NECK,
+    PELVIS,
+    Array,
+    Body,
+    cross,
+    gradient,
+    norm,
+    runs,
+    smooth,
+    speed,
+    unit,
+)
 
 TURN_RATE = 15.0  # deg/s: slower is drift
 TURN_MIN = 30.0  # deg: smaller is sway
@@ -44,7 +56,7 @@ def heading(joints: Array, fps: float = 20.0) -> Array:
     up = unit(joints[:, NECK] - joints[:, PELVIS])
     across = unit(joints[:, 1] - joints[:, 2]) + unit(joints[:, 16] - joints[:, 17])
     left = unit(across - np.einsum("ti,ti->t", across, up)[:, None] * up)
-    chest = np.cross(left, up)
+    chest = cross(left, up)
     # Twist of the rotation [left up chest]; its length (1 + cos of the tilt) falls to 0 where the trunk is inverted.
     sin, cos = chest[:, 0] - left[:, 2], left[:, 0] + chest[:, 2]
     known = np.flatnonzero(np.hypot(sin, cos) > 0.45)
@@ -76,7 +88,7 @@ def turns(angle: Array, fps: float) -> tuple[Turn, ...]:
     degrees = np.degrees(smooth(angle, 0.2, fps))
     if len(degrees) < 3:
         return ()
-    rate = np.gradient(degrees) * fps
+    rate = gradient(degrees) * fps
     found: list[list[int]] = []
     for sign in (1, -1):
         parts: list[list[int]] = []
@@ -130,7 +142,7 @@ def locomotion(body: Body, angle: Array) -> Locomotion:
     distance = float(np.hypot(*net))
     net_angle = relative_angle(net, start)
     # Relative to the facing direction at each moment, walking backward around a corner stays backward.
-    step = np.gradient(ground, axis=0) if len(ground) > 1 else np.zeros_like(ground)
+    step = gradient(ground)
     sin, cos = np.sin(angle), np.cos(angle)
     forward = float((step[:, 0] * sin + step[:, 1] * cos).sum())
     sideways = float((step[:, 0] * cos - step[:, 1] * sin).sum())
