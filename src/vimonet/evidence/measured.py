@@ -25,7 +25,7 @@ from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.image_plane import image_plane
-from vimonet.motion.kinematics.limbs import trunk_inclination
+from vimonet.motion.kinematics.preparation import trunk_inclination
 
 _FUNCTION_WORDS = (
     r"a|an|the|this|that|he|she|it|they|person|someone|somebody|anyone|man|woman|figure|actor|subject|here|there|please"

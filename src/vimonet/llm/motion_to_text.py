@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vimonet.motion.kinematics import Facts, heading, measure
-from vimonet.motion.kinematics.limbs import knee_flexion, own_frame, trunk_inclination
+from vimonet.motion.kinematics.limbs import knee_flexion, own_frame
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     ELBOW,
@@ -175,7 +175,7 @@ def _columns_3d(body: Body) -> dict[str, Array]:
         "left": 100 * (way[:, 0] * cos - way[:, 2] * sin),
         "hips": 100 * (body.joints[:, PELVIS, 1] - body.floor),
         "head": np.degrees(angle - angle[0]),
-        "lean": trunk_inclination(body.joints),
+        "lean": body.tilt,
         **_limb_angles(body),
     }
     for side, outward in zip(SIDES, (1.0, -1.0), strict=True):

@@ -27,7 +27,6 @@ from vimonet.motion.kinematics.limbs import (
     own_frame,
     raised_hands,
     steps,
-    trunk_inclination,
 )
 from vimonet.motion.kinematics.moments import moments
 from vimonet.motion.kinematics.off_ground import carried
@@ -42,7 +41,7 @@ from vimonet.motion.kinematics.posture_and_events import (
     one_leg_time,
     postures,
 )
-from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, Body, prepare
+from vimonet.motion.kinematics.preparation import SHOULDER, SIDES, WRIST, Body, prepare, speed
 from vimonet.motion.kinematics.recording_check import recording_check
 from vimonet.motion.kinematics.repetitions import Repetitions, repetitions
 from vimonet.motion.kinematics.trajectory import (
@@ -51,6 +50,7 @@ from vimonet.motion.kinematics.trajectory import (
     ends_mean,
     facing,
     ground_path,
+    ground_track,
     heading,
     locomotion,
     turns,
@@ -86,14 +86,16 @@ def measure(motion: Motion) -> Facts:
     flat = body.dimensions == 2
     angle = np.zeros(body.frames) if flat else heading(body.joints, body.fps)
     local = own_frame(body, angle)
-    activity = {k: v for k, v in limb_activity(local, body.fps).items() if body.seen[k]}
+    own_pace = speed(local, body.fps)
+    ground = ground_track(body)
+    activity = {k: v for k, v in limb_activity(own_pace).items() if body.seen[k]}
     hands = {
         side: float((body.joints[:, WRIST[side], 1] - body.joints[:, SHOULDER[side], 1]).max())
         for side in SIDES
         if body.seen[f"{side} arm"]
     }
     legs = not flat and body.seen["left leg"] and body.seen["right leg"]
-    moved = None if flat else locomotion(body, angle)
+    moved = None if flat else locomotion(body, angle, ground)
     start, end = ends_mean(angle, body.fps)
     nowhere = np.zeros(body.frames, dtype=bool)
     off_ground = carried(body) if legs else {}
@@ -122,7 +124,7 @@ def measure(motion: Motion) -> Facts:
         hand_height=hands,
         foot_height=ankle_over_floor(body) if legs else None,
         knee_flexion={side: float(v.max()) for side, v in knee_flexion(body.sharp).items()} if legs else None,
-        trunk_inclination=None if flat else float(trunk_inclination(body.joints).max()),
+        trunk_inclination=None if flat else float(body.tilt.max()),
         lowest_pelvis=float((body.joints[:, 0, 1].min() - body.floor) / body.stand) if legs else None,
         posture=found_postures if legs else None,
         jumps=found_jumps if legs else None,
@@ -132,17 +134,17 @@ def measure(motion: Motion) -> Facts:
         falls=found_falls if legs else None,
         peak_drop_speed=drop_speed if legs else None,
         seen=body.seen,
-        path=None if flat else ground_path(body, angle),
+        path=None if flat else ground_path(body, angle, ground),
         arm_asymmetry=None if flat or len(hands) < 2 else arm_asymmetry(body, local),
         one_leg_time=one_leg_time(body) if legs else None,
         image=image_plane(motion) if flat else None,
         gait=gait(walker, angle, found_steps),
         stance=stance(body, angle, airborne | off) if legs else None,
-        moments=moments(body, angle, local, found_jumps, found_falls, found_postures, again) if legs else None,
+        moments=moments(body, angle, local, ground, found_jumps, found_falls, found_postures, again) if legs else None,
         shape=None if flat else path_shape(body),
         check=recording_check(motion, body, local, airborne if legs else None),
-        held=None if flat else measure_held(body, local),
-        leg_swings=leg_swings(body, local, off | _falling(found_falls, body)) if legs else None,
+        held=None if flat else measure_held(body, local, own_pace),
+        leg_swings=leg_swings(body, local, own_pace, off | _falling(found_falls, body)) if legs else None,
         held_root_speed=ground_speed(body) if walker is not body else None,
         calibration=None if flat or len(hands) < 2 or not legs else held_poses(body.sharp, body.fps),
     )

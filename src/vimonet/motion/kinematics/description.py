@@ -17,7 +17,7 @@ from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.arm_places import kept_place
 from vimonet.motion.kinematics.image_plane import TRUNK, ImagePlane, image_plane
-from vimonet.motion.kinematics.limbs import own_frame, trunk_inclination
+from vimonet.motion.kinematics.limbs import own_frame
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     NECK,
@@ -30,6 +30,7 @@ from vimonet.motion.kinematics.preparation import (
     norm,
     prepare,
     share_seen,
+    trunk_inclination,
 )
 from vimonet.motion.kinematics.trajectory import heading
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
-from vimonet.motion.kinematics.limbs import knee_flexion, trunk_inclination
+from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     ELBOW,
@@ -165,7 +165,7 @@ def _chest_down(body: Body) -> Array:
 
 def _trunk_up(body: Body) -> Array:
     if not body.seen["head"]:
-        return 90.0 - trunk_inclination(body.joints)
+        return 90.0 - body.tilt
     up = unit(body.joints[:, HEAD] - body.joints[:, PELVIS])[:, 1]
     return np.asarray(np.degrees(np.arcsin(np.clip(up, -1.0, 1.0))))
 

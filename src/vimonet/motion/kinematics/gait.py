@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.gait_categories import RESTS
-from vimonet.motion.kinematics.limbs import Step, trunk_inclination
+from vimonet.motion.kinematics.limbs import Step
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     PELVIS,
@@ -138,7 +138,7 @@ def put_on_ground(body: Body, angle: Array) -> Body:
     slide = moved[np.arange(body.frames), stands]
     joints = body.joints.copy()
     joints[..., GROUND] -= np.cumsum(smooth(slide, 0.1, body.fps), axis=0)[:, None]
-    return replace(body, joints=joints)
+    return replace(body, joints=joints, pace=speed(joints, body.fps))
 
 
 def ground_speed(body: Body) -> float:
@@ -232,7 +232,7 @@ def stance(body: Body, angle: Array, airborne: NDArray[np.bool_]) -> Stance:
     height = ankles[..., 1] - body.floor
     pelvis = joints[:, PELVIS, 1] - body.floor
     low = (height - np.minimum(height.min(axis=0), 0.2 * leg) < 0.06 * leg).all(axis=1)
-    slow = (speed(ankles, fps) < 0.15).all(axis=1)
+    slow = (body.pace[:, [ANKLE["left"], ANKLE["right"]]] < 0.15).all(axis=1)
     stands = low & slow & (pelvis > 0.75 * body.stand) & ~airborne
     found = [(a, b) for a, b in runs(stands) if b - a >= 0.3 * fps]
     width = shoulders = ahead = sway = None
@@ -246,7 +246,7 @@ def stance(body: Body, angle: Array, airborne: NDArray[np.bool_]) -> Stance:
         ahead = rank(apart[:, 0] * np.sin(angle[still]) + apart[:, 1] * np.cos(angle[still]), 0.5)
         a, b = max(found, key=lambda run: run[1] - run[0])
         quiet = (b - a) / fps
-        if quiet >= 2.0 and trunk_inclination(joints[a:b]).max() < 20.0:
+        if quiet >= 2.0 and body.tilt[a:b].max() < 20.0:
             place = joints[a:b, PELVIS][:, GROUND]
             sway = float(norm(place - place.mean(axis=0)).max())
     legs = _one_leg(body, height, pelvis)
@@ -285,8 +285,8 @@ def floor_share(body: Body) -> dict[str, float]:
     A joint rests if it is near the floor (a foot within 0.12 leg lengths of it, a knee 0.17, a wrist 0.17, pelvis 0.27,
     chest 0.3, head 0.3) and slower than 0.3 m/s.
     """
-    joints = body.joints[:, [10, 11, 4, 5, 20, 21, PELVIS, 9, 15]]
+    parts = [10, 11, 4, 5, 20, 21, PELVIS, 9, 15]
     reach = np.array([0.12, 0.12, 0.17, 0.17, 0.17, 0.17, 0.27, 0.3, 0.3]) * body.leg
-    rests = ((joints[..., 1] - body.floor < reach) & (speed(joints, body.fps) < 0.3)).mean(axis=0).tolist()
+    rests = ((body.joints[:, parts, 1] - body.floor < reach) & (body.pace[:, parts] < 0.3)).mean(axis=0).tolist()
     names = ("left foot", "right foot", "left knee", "right knee", "left hand", "right hand", "seat", "back", "head")
     return dict(zip(names, rests, strict=True))

@@ -21,7 +21,6 @@ from vimonet.motion.kinematics.joint_angles import (
     trunk_leans,
 )
 from vimonet.motion.kinematics.leg_form import DeepBend, LegPose, deep_bend, hands_in_rise, leg_pose
-from vimonet.motion.kinematics.limbs import trunk_inclination
 from vimonet.motion.kinematics.preparation import SIDES, WRIST, Array, Body, median, norm, runs, speed
 
 PARTS = {
@@ -210,16 +209,22 @@ def leg_words(held: LegPose) -> str | None:
     return ", ".join(words) or None
 
 
-def measure_held(body: Body, local: Array) -> HeldBody:
-    """Measure how the body is held, from a prepared 3D recording and its joints in the body's own frame."""
+def measure_held(body: Body, local: Array, own_pace: Array) -> HeldBody:
+    """Measure how the body is held.
+
+    Args:
+        body: prepared 3D recording.
+        local: its joints [T, 22, 3], m, in the body's own frame.
+        own_pace: their speed there, m/s [T, 22].
+    """
     angles = joint_angles(body.sharp)
     forward, sideways = trunk_leans(local)
-    places = arm_places(body, local, angles[:, 2:4], trunk_inclination(body.joints))
+    places = arm_places(body, local, angles[:, 2:4], body.tilt)
     legs = body.seen["left leg"] and body.seen["right leg"]
     arms = [side for side in SIDES if body.seen[f"{side} arm"]]
-    ends = speed(local[:, list(POINTS.values())], body.fps)
+    ends = own_pace[:, list(POINTS.values())]
     means = ends.mean(axis=0)
-    planted = h.FEET_PLANTED.decide(float(speed(body.joints[:, 7:9], body.fps).mean()))
+    planted = h.FEET_PLANTED.decide(float(body.pace[:, 7:9].mean()))
     head = head_pitch(local) if body.seen["head"] else None
     return HeldBody(
         angles=extremes(angles, body),

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.categories import KICK_SPEED
-from vimonet.motion.kinematics.limbs import trunk_inclination
-from vimonet.motion.kinematics.preparation import ANKLE, HIP, PELVIS, SIDES, Array, Body, lowest_around, runs, speed
+from vimonet.motion.kinematics.preparation import ANKLE, HIP, PELVIS, SIDES, Array, Body, lowest_around, runs
 
 FOOT_UP, REACH, BEHIND = 0.3, 0.35, -0.15  # leg lengths: over the floor; from the hip, level; ahead of the hip
 OTHER_DOWN = 0.25  # leg lengths of the other ankle below the lifted one
@@ -37,7 +36,7 @@ class LegSwing:
     kick: bool | None
 
 
-def leg_swings(body: Body, local: Array, held_up: NDArray[np.bool_]) -> tuple[LegSwing, ...]:
+def leg_swings(body: Body, local: Array, own_pace: Array, held_up: NDArray[np.bool_]) -> tuple[LegSwing, ...]:
     """Find the swings of a leg that is no step, sorted by time.
 
     The ankle is 0.3 leg lengths over the floor and 0.25 above the other one, 0.35 leg lengths from its hip over the
@@ -47,6 +46,7 @@ def leg_swings(body: Body, local: Array, held_up: NDArray[np.bool_]) -> tuple[Le
     Args:
         body: prepared recording with both legs seen.
         local: joints [T, 22, 3], m, in the body's own frame.
+        own_pace: speed of every joint there, m/s [T, 22].
         held_up: bool [T], frames in which hands carry the body or it falls; their legs kick nobody.
     """
     leg, fps = body.leg, body.fps
@@ -54,11 +54,11 @@ def leg_swings(body: Body, local: Array, held_up: NDArray[np.bool_]) -> tuple[Le
     # Where somebody stands on a step the floor is under the other foot.
     floor = np.minimum(lowest_around(ankles.min(axis=1), round(fps)), ankles.min(axis=1)) - 0.06 * leg
     floor = np.maximum(floor, body.floor)
-    upright = (body.joints[:, PELVIS, 1] - body.floor > 0.5 * body.stand) & (trunk_inclination(body.joints) < 80.0)
+    upright = (body.joints[:, PELVIS, 1] - body.floor > 0.5 * body.stand) & (body.tilt < 80.0)
     found: list[LegSwing] = []
     for i, side in enumerate(SIDES):
         away = local[:, ANKLE[side]] - local[:, HIP[side]]
-        pace = speed(local[:, ANKLE[side]], fps)
+        pace = own_pace[:, ANKLE[side]]
         height = ankles[:, i] - floor
         out = (height > FOOT_UP * leg) & (ankles[:, i] - ankles[:, 1 - i] > OTHER_DOWN * leg)
         out &= (np.hypot(away[:, 0], away[:, 2]) > REACH * leg) & (away[:, 2] > BEHIND * leg) & upright & ~held_up

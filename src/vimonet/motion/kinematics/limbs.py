@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     END_JOINT,
-    FOOT,
     HIP,
     KNEE,
     LIMBS,
-    NECK,
     PELVIS,
     SHOULDER,
     SIDES,
@@ -26,7 +24,6 @@ from vimonet.motion.kinematics.preparation import (
     hysteresis,
     lowest_around,
     norm,
-    speed,
     unit,
 )
 
@@ -69,9 +66,9 @@ def own_frame(body: Body, angle: Array) -> Array:
     )
 
 
-def limb_activity(local: Array, fps: float) -> dict[str, float]:
-    """Measure the mean speed, m/s, of each limb's end joint (wrists, ankles, head) in the body's own frame."""
-    ends = speed(local[:, [END_JOINT[limb] for limb in LIMBS]], fps).mean(axis=0)
+def limb_activity(own_pace: Array) -> dict[str, float]:
+    """Average the speed of each limb's end joint (wrists, ankles, head), given all in the body's own frame, [T, 22]."""
+    ends = own_pace[:, [END_JOINT[limb] for limb in LIMBS]].mean(axis=0)
     return {limb: float(v) for limb, v in zip(LIMBS, ends, strict=True)}
 
 
@@ -82,7 +79,7 @@ def raised_hands(body: Body) -> tuple[Raise, ...]:
     with the trunk within 50 degrees of upright (reaching up when lying is not raising).
     """
     joints, fps = body.joints, body.fps
-    upright = trunk_inclination(joints) < 50.0
+    upright = body.tilt < 50.0
     out = []
     for side in SIDES:
         if not body.seen[f"{side} arm"]:
@@ -106,12 +103,6 @@ def arm_asymmetry(body: Body, local: Array) -> float:
     return float(norm(left - right * np.array([-1.0, 1.0, 1.0])).mean() / body.arm)
 
 
-def trunk_inclination(joints: Array) -> Array:
-    """Measure the angle of pelvis-neck from the vertical, degrees [T]: 0 upright, 90 level, over 90 head down."""
-    up = unit(joints[:, NECK] - joints[:, PELVIS])
-    return np.degrees(np.arccos(np.clip(up[:, 1], -1.0, 1.0)))
-
-
 def knee_flexion(joints: Array) -> dict[str, Array]:
     """Measure the flexion of each knee, degrees [T]: 0 is a straight leg."""
     out = {}
@@ -124,18 +115,6 @@ def knee_flexion(joints: Array) -> dict[str, Array]:
     return out
 
 
-def clearance(body: Body) -> Array:
-    """Measure the height of each foot above the ground under it, m [T, 2] (left, right).
-
-    It is that of the lower of ankle and toe, each above its lowest height within a second, so that stairs and slopes
-    are not taken for flight.
-    """
-    ids = [ANKLE["left"], ANKLE["right"], FOOT["left"], FOOT["right"]]
-    height = body.joints[:, ids, 1]
-    height = height - lowest_around(height, round(body.fps))
-    return np.minimum(height[:, :2], height[:, 2:])
-
-
 def contacts(body: Body) -> NDArray[np.bool_]:
     """Detect foot contact [T, 4]: left ankle, left foot, right ankle, right foot (the order of HumanML3D).
 
@@ -143,9 +122,9 @@ def contacts(body: Body) -> NDArray[np.bool_]:
     m/s (scaled by leg length / 0.85 m).
     """
     ids = [7, 10, 8, 11]
-    points = body.joints[:, ids]
-    height = points[..., 1] - lowest_around(points[..., 1], round(body.fps))
-    slow = speed(points, body.fps) < 0.45 * body.leg / 0.85
+    height = body.joints[:, ids, 1]
+    height = height - lowest_around(height, round(body.fps))
+    slow = body.pace[:, ids] < 0.45 * body.leg / 0.85
     return (height < 0.08 * body.leg) & slow
 
 
@@ -160,15 +139,15 @@ def steps(body: Body, airborne: NDArray[np.bool_]) -> tuple[Step, ...]:
     """
     fps, leg = body.fps, body.leg
     out = []
-    clear = clearance(body) / leg
+    clear = body.clear / leg
     pelvis = (body.joints[:, PELVIS, 1] - body.floor) / body.stand
-    on_feet = (pelvis > 0.5) & (trunk_inclination(body.joints) < 75.0)
+    on_feet = (pelvis > 0.5) & (body.tilt < 75.0)
     landing = np.convolve(airborne, np.ones(round(0.25 * fps) + 1))[: body.frames] > 0
     for i, side in enumerate(SIDES):
         if not body.seen[f"{side} leg"]:
             continue
         ankle = body.joints[:, ANKLE[side]]
-        pace = speed(ankle, fps) * 0.85 / leg
+        pace = body.pace[:, ANKLE[side]] * 0.85 / leg
         lift = (ankle[:, 1] - lowest_around(ankle[:, 1], round(fps))) / leg
         peaks, _ = find_peaks(np.concatenate(([0.0], pace, [0.0])), height=0.4, prominence=0.3)
         swings: list[list[int]] = []

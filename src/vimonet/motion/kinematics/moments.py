@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vimonet.motion.kinematics.limbs import clearance, knee_flexion, trunk_inclination
+from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.motion.kinematics.posture_and_events import Fall, Jump, Posture
 from vimonet.motion.kinematics.preparation import (
     HEAD,
@@ -130,6 +130,7 @@ def moments(
     body: Body,
     angle: Array,
     local: Array,
+    ground: Array,
     jumps: tuple[Jump, ...],
     falls: tuple[Fall, ...],
     postures: tuple[Posture, ...],
@@ -141,11 +142,12 @@ def moments(
         body: prepared recording.
         angle: heading [T], rad.
         local: joints [T, 22, 3], m, in the body's own frame.
+        ground: path of the pelvis, see `trajectory.ground_track`.
         jumps, falls, postures: events found before.
         again: repetitions found before.
     """
     fps = body.fps
-    paces = speed(body.joints[:, list(MOVERS.values())], fps)
+    paces = body.pace[:, list(MOVERS.values())]
     peak = paces.max(axis=1)
     moving = peak > MOVING
     pauses = []
@@ -154,7 +156,7 @@ def moments(
             pauses.append((a / fps, b / fps))
     top, joint = (int(i) for i in np.unravel_index(int(np.argmax(paces)), paces.shape))
     far = np.abs(np.arange(body.frames) - top) > 0.8 * fps
-    flat = speed(smooth(body.joints[:, PELVIS][:, [0, 2]], 0.15, fps), fps)
+    flat = speed(ground, fps)
     return Moments(
         pauses=tuple(pauses),
         longest_calm=max((b - a for a, b in runs(~moving)), default=0) / fps,
@@ -200,7 +202,7 @@ def _rises(body: Body, postures: tuple[Posture, ...]) -> tuple[tuple[float, floa
 def _flights(body: Body, jumps: tuple[Jump, ...]) -> list[Flight]:
     if not jumps:
         return []
-    clear = clearance(body) / body.leg
+    clear = body.clear / body.leg
     knees = knee_flexion(body.joints)
     out = []
     for jump in jumps:
@@ -253,7 +255,7 @@ def _trend(body: Body, local: Array, again: Repetitions | None) -> Trend | None:
     if again.limb == "whole body":
         x = body.joints[a:b, PELVIS, 1]
     elif again.limb == "trunk":
-        x = trunk_inclination(body.joints[a:b])
+        x = body.tilt[a:b]
     else:
         side = "right" if again.limb.startswith("right") else "left"
         end, root = (20 if side == "left" else 21, 16 if side == "left" else 17)

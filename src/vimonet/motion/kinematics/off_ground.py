@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.limbs import trunk_inclination
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     FOOT,
@@ -20,7 +19,6 @@ from vimonet.motion.kinematics.preparation import (
     norm,
     runs,
     smooth,
-    speed,
     unit,
 )
 
@@ -55,17 +53,13 @@ def carried(body: Body) -> dict[str, NDArray[np.bool_]]:
         wrist = joints[:, WRIST[side]]
         grips.append(_stays(wrist, GRIP * leg, round(GRIP_TIME * fps)))
         overhead.append(wrist[:, 1] - joints[:, SHOULDER[side], 1] > OVERHEAD * body.arm)
-    rest = smooth(speed(joints[:, feet], fps).min(axis=1), 0.1, fps) < 0.15 * leg
-    swings = speed(joints[:, feet[:2]], fps).max(axis=1) > 0.4 * leg
-    pulled = (grips[0] | grips[1]) & (speed(joints[:, PELVIS], fps) > 0.35 * leg)
+    rest = smooth(body.pace[:, feet].min(axis=1), 0.1, fps) < 0.15 * leg
+    swings = body.pace[:, feet[:2]].max(axis=1) > 0.4 * leg
+    pulled = (grips[0] | grips[1]) & (body.pace[:, PELVIS] > 0.35 * leg)
     high = (joints[:, PELVIS, 1] - body.floor) > 1.15 * body.stand
     close = round(fps)
     thighs = np.stack([-unit(joints[:, KNEE[s]] - joints[:, HIP[s]])[:, 1] for s in SIDES]).mean(axis=0)
-    sits = (
-        (thighs < 0.64)
-        & (trunk_inclination(joints) < 60.0)
-        & (smooth(speed(joints[:, PELVIS], fps), 0.2, fps) < 0.25 * leg)
-    )
+    sits = (thighs < 0.64) & (body.tilt < 60.0) & (smooth(body.pace[:, PELVIS], 0.2, fps) < 0.25 * leg)
     sits = up & _closed(sits, close)
     hangs = _closed(up & grips[0] & grips[1] & overhead[0] & overhead[1] & ~rest, close) & up & ~sits
     climbs = _closed(up & (grips[0] | grips[1]), close) & up

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.limbs import clearance, knee_flexion, trunk_inclination
+from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     MASS,
@@ -22,7 +22,6 @@ from vimonet.motion.kinematics.preparation import (
     rank,
     runs,
     smooth,
-    speed,
     unit,
 )
 
@@ -105,7 +104,7 @@ def posture_scores(body: Body) -> Array:
     """
     j, leg = body.joints, body.leg
     p = (j[:, PELVIS, 1] - body.floor) / body.stand
-    t = trunk_inclination(j)
+    t = body.tilt
     flexion = knee_flexion(j)
     knee_flexion_mean = 0.5 * (flexion["left"] + flexion["right"])
     height = (j[..., 1] - body.floor) / leg
@@ -140,7 +139,7 @@ def posture_scores(body: Body) -> Array:
     hands_up = np.minimum(ramp(wrists, 0.22, 0.38), ramp(t, 90.0, 70.0))  # a bow on the knees is no crawl
     kneeling = np.minimum.reduce([kneels, np.maximum(upright, hands_up), ramp(p, 0.2, 0.3), 1.0 - ground])
     shoulders = np.minimum(height[:, 16], height[:, 17])
-    pace = smooth(speed(j[:, [PELVIS, 20, 21]], body.fps), 0.5, body.fps) / leg
+    pace = smooth(body.pace[:, [PELVIS, 20, 21]], 0.5, body.fps) / leg
     crawls = np.minimum(ramp(pace[:, 0], 0.1, 0.25), ramp(pace[:, 1:].mean(axis=1), 0.2, 0.5))
     low_crawl = np.minimum.reduce([ramp(p, 0.13, 0.2), ramp(shoulders, 0.25, 0.33), crawls])
     hips_up = np.maximum(ramp(p, 0.25, 0.37), low_crawl)
@@ -246,7 +245,7 @@ def jumps(body: Body) -> tuple[tuple[Jump, ...], NDArray[np.bool_]]:
     together (within 0.1 s), if the foot that left last lands first (a hop), or if the pelvis rises by 0.2 leg lengths.
     """
     fps, leg = body.fps, body.leg
-    clear = clearance(body) / leg
+    clear = body.clear / leg
     both = clear.min(axis=1)
     pelvis = body.joints[:, PELVIS, 1]
     airborne = np.zeros(body.frames, dtype=bool)
@@ -254,7 +253,7 @@ def jumps(body: Body) -> tuple[tuple[Jump, ...], NDArray[np.bool_]]:
     if not (body.seen["left leg"] and body.seen["right leg"]):
         return (), airborne
     p = (pelvis - body.floor) / body.stand
-    tilt = trunk_inclination(body.joints)
+    tilt = body.tilt
     rest = max(rank(pelvis, 0.5), body.floor + 0.97 * body.stand)
     # Depth sensors pull the feet to their fitted floor; a pelvis higher than the legs reach still shows the flight.
     high = (pelvis - rest > 0.1 * leg) & (both > 0.025)
@@ -303,7 +302,7 @@ def falls(body: Body) -> tuple[tuple[Fall, ...], float]:
     down = -gradient(height) * fps
     p = (height - body.floor) / body.stand
     out = []
-    tilt = trunk_inclination(body.joints)
+    tilt = body.tilt
     stay = max(1, round(0.5 * fps))
     for a, b in runs(down > 0.15 * body.leg):
         drop = float(height[a] - height[b - 1])

@@ -60,6 +60,9 @@ class Body:
         stand: height of the pelvis above the floor with straight legs, m.
         seen: limb -> whether the recording shows it.
         dimensions: 3, or 2 for keypoints in the image plane.
+        tilt: inclination of the trunk, degrees [T], see :func:`trunk_inclination`.
+        pace: speed of every joint, m/s [T, 22].
+        clear: height of each foot above the ground under it, m [T, 2], see :func:`clearance`.
     """
 
     joints: Array
@@ -71,6 +74,9 @@ class Body:
     stand: float
     seen: dict[str, bool]
     dimensions: int
+    tilt: Array
+    pace: Array
+    clear: Array
 
     @property
     def frames(self) -> int:
@@ -94,7 +100,26 @@ def prepare(motion: Motion) -> Body:
     hips = rank(norm(joints[:, 0] - 0.5 * (joints[:, 1] + joints[:, 2])), 0.5)
     stand = leg + min(max(ankle, 0.0), 0.2 * leg) + 0.7 * hips
     sizes = max(leg, 1e-3), max(arm, 1e-3), floor, max(stand, 1e-3)
-    return Body(joints, sharp, float(motion.fps), *sizes, seen, motion.dimensions)
+    fps = float(motion.fps)
+    over_time = trunk_inclination(joints), speed(joints, fps), clearance(joints, fps)
+    return Body(joints, sharp, fps, *sizes, seen, motion.dimensions, *over_time)
+
+
+def trunk_inclination(joints: Array) -> Array:
+    """Measure the angle of pelvis-neck from the vertical, degrees [T]: 0 upright, 90 level, over 90 head down."""
+    up = unit(joints[:, NECK] - joints[:, PELVIS])
+    return np.degrees(np.arccos(np.clip(up[:, 1], -1.0, 1.0)))
+
+
+def clearance(joints: Array, fps: float) -> Array:
+    """Measure the height of each foot above the ground under it, m [T, 2] (left, right).
+
+    It is that of the lower of ankle and toe, each above its lowest height within a second, so that stairs and slopes
+    are not taken for flight.
+    """
+    height = joints[:, [7, 8, 10, 11], 1]
+    height = height - lowest_around(height, round(fps))
+    return np.minimum(height[:, :2], height[:, 2:])
 
 
 def share_seen(confidence: NDArray[np.float32] | None, joints: Sequence[int]) -> float:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from vimonet.motion.joint_names import JOINT_NAMES
 from vimonet.motion.kinematics.gait_categories import GROUND_SLIDES
-from vimonet.motion.kinematics.limbs import clearance, trunk_inclination
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
     FOOT,
@@ -131,8 +130,8 @@ def foot_slide(body: Body, airborne: NDArray[np.bool_]) -> float | None:
     Small hops, in which the pelvis rises or sinks by over 0.3 leg lengths/s, do not count. None if the feet carry the
     body for less than half a second.
     """
-    on_feet = (body.joints[:, PELVIS, 1] - body.floor > 0.5 * body.stand) & (trunk_inclination(body.joints) < 75.0)
-    clear = clearance(body) / body.leg
+    on_feet = (body.joints[:, PELVIS, 1] - body.floor > 0.5 * body.stand) & (body.tilt < 75.0)
+    clear = body.clear / body.leg
     pace = np.stack(
         [
             np.minimum(*(speed(body.joints[:, joint][:, [0, 2]], body.fps) for joint in (ANKLE[side], FOOT[side])))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.limbs import trunk_inclination
 from vimonet.motion.kinematics.preparation import LIMBS, Array, Body, find_peaks, median, norm, rank, runs, smooth
 
 MIN_PERIOD = 0.25  # s: faster ones are shaking, at the limit of 20 frames/s
@@ -89,6 +91,9 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     largest = max((float(np.ptp(one.values)) for one in found if one.name in LIMBS and one.whole is None), default=0.0)
     for name, values, path, smallest, whole in found:
         fast = whole is not None
+        weight = 3.0 if name == "whole body" else 1.0  # in a movement of the whole body the pelvis moves least
+        if float(np.ptp(values)) * weight < BESIDE_MANY * largest:
+            continue
         if jump_count and ("leg" in name or name == "trunk" or (name == "whole body" and jump_count < 2)):
             continue
         alike = ALIKE_WHOLE if name == "whole body" else ALIKE
@@ -96,7 +101,6 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
         if chain is None:
             continue
         count, size = len(chain.peaks), chain.size
-        weight = 3.0 if name == "whole body" else 1.0  # in a movement of the whole body the pelvis moves least
         if size * weight < BESIDE.get(count, BESIDE_MANY) * largest:
             continue
         if whole is not None and count < 4:
@@ -155,7 +159,7 @@ def signals(body: Body, local: Array) -> list[Signal]:
     leg, fps = body.leg, body.fps
     limbs = local[:, [4, 5, 7, 8, 15, 20, 21]].reshape(body.frames, -1)
     whole = np.concatenate([limbs, 3.0 * body.joints[:, 0, 1:2]], axis=1)
-    bend = np.radians(trunk_inclination(body.joints)) * 0.6 * leg
+    bend = np.radians(body.tilt) * 0.6 * leg
     out = [
         Signal("whole body", body.joints[:, 0, 1], whole, 0.06 * leg, None),
         Signal("trunk", bend, whole, 0.12 * leg, None),
@@ -206,26 +210,31 @@ def find_chain(
     if float(np.ptp(x)) < smallest:
         return None
     low_end, high_end = rank(x, 0.05), rank(x, 0.95)
+    reach = float(np.ptp(x))
     n = max(1, len(x) // 10)
     low = median(x[:n]) + median(x[-n:]) <= low_end + high_end
-    found: list[tuple[float, Chain]] = []
+    best: tuple[float, Chain | None] = (0.0, None)
     for sign in (1.0, -1.0):
         away = (sign > 0) == low
         y = sign * x
         peaks, drops = _tops(y, 0.7 * smallest, fps)
         least = 2 if away else 3 if free else 4
+        course = y.tolist()
         tried = 0
         # Small swings on top of large ones break a chain of these, and the other way round: several levels are tried.
         for share in (0.0, 0.25, 0.5):
-            tops = peaks[drops >= share * (high_end - low_end)]
-            if len(tops) < least or len(tops) == tried:
+            tops = peaks[drops >= share * (high_end - low_end)].tolist()
+            weight = 1.0 if away else 0.9
+            if len(tops) < least or len(tops) == tried or reach * math.sqrt(len(tops)) * weight <= best[0]:
                 continue
             tried = len(tops)
-            chain = _chain(y, path, tops, least, alike)
+            chain = _chain(course, path, tops, least, alike)
             if chain is None or chain.size < smallest:
                 continue
-            found.append((chain.size * chain.alike * float(np.sqrt(len(chain.peaks))) * (1.0 if away else 0.9), chain))
-    return max(found, key=lambda one: one[0])[1] if found else None
+            score = chain.size * chain.alike * math.sqrt(len(chain.peaks)) * weight
+            if score > best[0]:
+                best = score, chain
+    return best[1]
 
 
 def excursions(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
@@ -235,7 +244,7 @@ def excursions(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], ND
         Frames of the tops [P], first and last frame of each excursion [P, 2], and its size [P].
     """
     peaks, _ = _tops(x, level, fps)
-    spans = _spans(x, peaks)
+    spans = np.array(_spans(x.tolist(), peaks.tolist()), dtype=np.intp).reshape(-1, 2)
     return peaks, spans, x[peaks] - np.minimum(x[spans[:, 0]], x[spans[:, 1]])
 
 
@@ -248,54 +257,51 @@ def _tops(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], Array]:
     return peaks[inside] - 1, drops[inside]
 
 
-def _chain(x: Array, path: Array, peaks: NDArray[np.intp], least: int, alike: float) -> Chain | None:
+def _chain(x: list[float], path: Array, peaks: list[int], least: int, alike: float) -> Chain | None:
     """Find the longest chain of `least` or more excursions with these peaks of which neighbours are alike."""
     spans = _spans(x, peaks)
-    sizes = x[peaks] - np.minimum(x[spans[:, 0]], x[spans[:, 1]])
-    good = (_ratio(sizes) > SAME_SIZE) & (_ratio(spans[:, 1] - spans[:, 0]) > SAME_TIME)
+    sizes = [x[peak] - min(x[start], x[end]) for peak, (start, end) in zip(peaks, spans, strict=True)]
+    times = [end - start for start, end in spans]
+    good = np.array([a > SAME_SIZE and b > SAME_TIME for a, b in zip(_ratios(sizes), _ratios(times), strict=True)])
     long = [(a, b) for a, b in runs(good) if b - a >= least - 1]
     if not long:
         return None
     first, last = long[0][0], long[-1][1]
-    shapes = _shapes(path, spans[first : last + 1])
+    shapes = _shapes(path, np.array(spans[first : last + 1]))
     cosines = np.einsum("pi,pi->p", shapes[1:], shapes[:-1])
     a, b = max(runs(good[first:last] & (cosines > alike)), key=lambda run: run[1] - run[0], default=(0, 0))
     if b - a < least - 1 or (b - a == 1 and cosines[a] < ALIKE_TWO):
         return None
     kept = slice(first + a, first + b + 1)
-    return Chain(
-        tuple(peaks[kept].tolist()),
-        tuple((start, end) for start, end in spans[kept].tolist()),
-        median(sizes[kept]),
-        float(cosines[a:b].mean()),
-    )
+    return Chain(tuple(peaks[kept]), tuple(spans[kept]), median(np.array(sizes[kept])), float(cosines[a:b].mean()))
 
 
-def _spans(x: Array, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Find the frames [P, 2] between which each excursion leaves its lowest level and is back, to a tenth of its size.
+def _spans(x: list[float], peaks: list[int]) -> list[tuple[int, int]]:
+    """Find the frames between which each excursion leaves its lowest level and is back, to a tenth of its size.
 
     Rest before and after does not belong to it.
     """
-    if len(peaks) == 0:
-        return np.zeros((0, 2), dtype=np.intp)
+    if not peaks:
+        return []
     gap = round(median(np.diff(peaks))) if len(peaks) > 1 else len(x)
-    first, last = max(0, int(peaks[0]) - gap), min(len(x) - 1, int(peaks[-1]) + gap)
-    x = x[first : last + 1]
-    tops = peaks - first
-    starts = np.concatenate(([0], tops))  # of the stretches before the first top, between two, and after the last one
-    low = np.minimum.reduceat(x, starts)
-    back, leave = (low[side] + EDGE * (x[tops] - low[side]) for side in (slice(1, None), slice(-1)))
-    lengths = np.diff(np.concatenate((starts, [len(x)])))
-    frames = np.arange(len(x))
-    left = np.where(x <= np.repeat(np.concatenate((leave, [-np.inf])), lengths), frames, 0)
-    right = np.where(x <= np.repeat(np.concatenate(([-np.inf], back)), lengths), frames, len(x))
-    spans = np.stack([np.maximum.reduceat(left, starts)[:-1], np.minimum.reduceat(right, starts)[1:]], axis=1)
-    return spans + first
+    bounds = [max(0, peaks[0] - gap), *peaks, min(len(x) - 1, peaks[-1] + gap)]
+    lows = [min(x[a : b + 1]) for a, b in pairwise(bounds)]
+    out = []
+    for peak, before, after in zip(peaks, lows[:-1], lows[1:], strict=True):
+        start = end = peak
+        level = before + EDGE * (x[peak] - before)
+        while x[start] > level:
+            start -= 1
+        level = after + EDGE * (x[peak] - after)
+        while x[end] > level:
+            end += 1
+        out.append((start, end))
+    return out
 
 
-def _ratio(values: NDArray[Any]) -> Array:
+def _ratios(values: Sequence[float]) -> list[float]:
     """Compute the smaller to the larger of each two neighbours, 0..1 [n - 1]."""
-    return np.minimum(values[1:], values[:-1]) / np.maximum(np.maximum(values[1:], values[:-1]), 1e-9)
+    return [min(a, b) / max(a, b, 1e-9) for a, b in pairwise(values)]
 
 
 def _shapes(path: Array, spans: NDArray[np.intp]) -> Array:

@@ -133,9 +133,13 @@ class Locomotion:
     peak_speed: float
 
 
-def locomotion(body: Body, angle: Array) -> Locomotion:
-    """Measure the movement of the pelvis over the ground, given the heading [T] in radians."""
-    ground = smooth(body.joints[:, PELVIS, [0, 2]], 0.15, body.fps)
+def ground_track(body: Body) -> Array:
+    """Take the path of the pelvis over the ground, m [T, 2], smoothed with sigma 0.15 s."""
+    return smooth(body.joints[:, PELVIS, [0, 2]], 0.15, body.fps)
+
+
+def locomotion(body: Body, angle: Array, ground: Array) -> Locomotion:
+    """Measure the movement of the pelvis, given the heading [T] in radians and its path from :func:`ground_track`."""
     first, last = ends_mean(body.joints[:, PELVIS, [0, 2]], body.fps, 0.1)
     start = float(ends_mean(angle, body.fps)[0])
     net = last - first
@@ -184,9 +188,8 @@ class GroundPath:
     half_speed: tuple[float, float]
 
 
-def ground_path(body: Body, angle: Array) -> GroundPath:
-    """Measure the path of the pelvis (smoothed with sigma 0.15 s), given the heading [T] in radians."""
-    ground = smooth(body.joints[:, PELVIS, [0, 2]], 0.15, body.fps)
+def ground_path(body: Body, angle: Array, ground: Array) -> GroundPath:
+    """Measure the path of the pelvis from :func:`ground_track`, given the heading [T] in radians."""
     pace = speed(ground, body.fps)
     origin = ends_mean(ground, body.fps, 0.1)[0]
     middle = max(1, body.frames // 2)
