@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.skeleton import norm
+
 STILL: Final = 0.15  # m/s of the fastest limb: holds a pose
 HELD: Final = 0.4  # s
 SINKING: Final = {"T-pose": (-0.35, 0.35), "A-pose": (0.35, 0.95)}
@@ -40,56 +42,64 @@ def held_poses(joints: NDArray[np.floating], rate: float) -> tuple[HeldPose, ...
     below the level, those of an A-pose by less than 70.
     """
     found: list[HeldPose] = []
-    moved = np.linalg.norm(np.diff(joints[:, [7, 8, 20, 21]], axis=0), axis=2).max(axis=1)
-    if len(moved) == 0 or float(moved.min()) * rate >= STILL:
+    limbs = _Limbs(joints, rate)
+    if not limbs.still[1:].any():
         return ()  # never still
     for name, sinking in SINKING.items():
-        loose = _runs(pose_frames(joints, rate, (sinking[0] - _LOOSER, sinking[1] + _LOOSER), _BENT_LOOSE), HELD * rate)
-        sure = _runs(pose_frames(joints, rate, sinking), HELD * rate)
+        loose = _runs(limbs.holds((sinking[0] - _LOOSER, sinking[1] + _LOOSER), _BENT_LOOSE), HELD * rate)
+        sure = _runs(limbs.holds(sinking), HELD * rate)
         found += [HeldPose(name, a / rate, b / rate, True) for a, b in sure]
         found += [
             HeldPose(name, a / rate, b / rate, False)
             for a, b in loose
             if not any(first < b and a < last for first, last in sure)
         ]
-    hanging = pose_frames(joints, rate, (0.9, 1.01), aside=-1.0)
+    hanging = limbs.holds((0.9, 1.01), aside=-1.0)
     end = int(np.argmin(np.append(hanging, False)))
     if 2 * HELD * rate <= end < len(joints):
         found.append(HeldPose("N-pose", 0.0, end / rate, True))
     return tuple(sorted(found, key=lambda pose: (pose.start, not pose.sure)))
 
 
-def pose_frames(
-    joints: NDArray[np.floating],
-    rate: float,
-    sinking: tuple[float, float],
-    bent: float = _BENT,
-    aside: float = 0.3,
-) -> NDArray[np.bool_]:
+def pose_frames(joints: NDArray[np.floating], rate: float, sinking: tuple[float, float]) -> NDArray[np.bool_]:
     """Tell the frames [T] of a still pose on straight legs with straight arms that sink by such a sine.
 
     Args:
         joints: [T, 22, 3] m.
         rate: frames per second.
         sinking: least and greatest sine of the arms below the level.
-        bent: greatest detour of the elbow as a share of the way from shoulder to wrist.
-        aside: least cosine between an arm and the line of the shoulders.
     """
-    limbs = joints[:, [7, 8, 20, 21]]
-    good = np.linalg.norm(np.diff(limbs, axis=0, prepend=limbs[:1]), axis=2).max(axis=1) * rate < STILL
-    trunk = joints[:, 12] - joints[:, 0]
-    lateral = joints[:, 16] - joints[:, 17]
-    for shoulder, elbow, wrist, sign in ((16, 18, 20, 1.0), (17, 19, 21, -1.0)):
-        arm = joints[:, wrist] - joints[:, shoulder]
-        reach = np.linalg.norm(arm, axis=1)
-        way = np.linalg.norm(joints[:, elbow] - joints[:, shoulder], axis=1)
-        way = way + np.linalg.norm(joints[:, wrist] - joints[:, elbow], axis=1)
-        down = -_cosine(arm, trunk)
-        good &= (way - reach < bent * reach) & (sinking[0] <= down) & (down < sinking[1])
-        good &= sign * _cosine(arm, lateral) > aside
-    for hip, ankle in ((1, 7), (2, 8)):
-        good &= _cosine(joints[:, ankle] - joints[:, hip], -trunk) > 0.9
-    return np.asarray(good)
+    return _Limbs(joints, rate).holds(sinking)
+
+
+class _Limbs:
+    """Hold what a pose is told by, of joints [T, 22, 3] in m.
+
+    Attributes:
+        still: hands and feet are slower than `STILL`, bool [T].
+        straight: straight legs in line with the trunk, bool [T].
+        detour: path over the elbow beyond the straight way, as a share of it, [T, 2].
+        sinks: sine of the arms below the level, [T, 2].
+        aside: cosine between an arm and the line of the shoulders, [T, 2].
+    """
+
+    def __init__(self, joints: NDArray[np.floating], rate: float) -> None:
+        moved = norm(np.diff(joints[:, [7, 8, 20, 21]], axis=0)).max(axis=1)
+        self.still = np.concatenate(([True], moved * rate < STILL))
+        trunk, lateral = joints[:, 12:13] - joints[:, 0:1], joints[:, 16:17] - joints[:, 17:18]
+        shoulders, elbows, wrists = joints[:, 16:18], joints[:, 18:20], joints[:, 20:22]
+        arms = wrists - shoulders
+        reach = norm(arms)
+        way = norm(elbows - shoulders) + norm(wrists - elbows)
+        self.detour = (way - reach) / np.maximum(reach, 1e-9)
+        self.sinks = -_cosine(arms, trunk)
+        self.aside = _cosine(arms, lateral) * np.array([1.0, -1.0])
+        self.straight = (_cosine(joints[:, 7:9] - joints[:, 1:3], -trunk) > 0.9).all(axis=1)
+
+    def holds(self, sinking: tuple[float, float], bent: float = _BENT, aside: float = 0.3) -> NDArray[np.bool_]:
+        """Tell the frames [T] of a pose by the sine of its arms, their greatest detour and least way aside."""
+        arms = (self.detour < bent) & (sinking[0] <= self.sinks) & (self.sinks < sinking[1]) & (self.aside > aside)
+        return np.asarray(self.still & self.straight & arms.all(axis=1))
 
 
 def _runs(mask: NDArray[np.bool_], least: float) -> list[tuple[int, int]]:
@@ -98,4 +108,4 @@ def _runs(mask: NDArray[np.bool_], least: float) -> list[tuple[int, int]]:
 
 
 def _cosine(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    return (a * b).sum(axis=1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-9)
+    return np.einsum("tji,tji->tj", a, np.broadcast_to(b, a.shape)) / np.maximum(norm(a) * norm(b), 1e-9)
