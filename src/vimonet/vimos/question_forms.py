@@ -135,6 +135,10 @@ def _when_reversed(answer: str, event: str, evidence: Mapping[str, Any]) -> str 
     return _WHEN.get(answer) if event in ("turn", "raise a hand", "jump") else None
 
 
+def _third_reversed(answer: str, event: str, evidence: Mapping[str, Any]) -> str | None:
+    return _WHEN.get(answer)
+
+
 def _fact_reversed(answer: str, event: str, evidence: Mapping[str, Any]) -> str | None:
     if event in ("turn", "jump", "move to another place", "bend over"):
         return SAME
@@ -193,14 +197,15 @@ declare("order_yes_no", "sequence", 5.0, reversed=_order_reversed)
 declare("second_action", "sequence", 1.5)
 declare("third_action", "sequence", 1.5)
 declare("between", "sequence", 1.5)
-declare("last_of_two", "sequence", 1.5)
+declare("last_of_two", "sequence", 2.0)
+declare("first_of_two", "sequence", 3.0)
 declare("longer_action", "sequence")
 declare("posture_change", "sequence")
 # direction
 declare("displacement", "direction", 3.5, needs=("side",), frozen="stays in place")
-declare("distance", "direction", 1.2, needs=("depth", "legs"), reversed=SAME, frozen="stays in place")
+declare("distance", "direction", 2.5, needs=("depth", "legs"), reversed=SAME, frozen="stays in place")
 declare("turn", "direction", 2.5, needs=("side",), reversed=MIRRORED, frozen="does not turn")
-declare("turn_amount", "direction", 0.8, needs=("depth", "side", "legs"), reversed=MIRRORED, frozen="does not turn")
+declare("turn_amount", "direction", 2.0, needs=("depth", "side", "legs"), reversed=MIRRORED, frozen="does not turn")
 declare("sideways_drift", "direction", needs=("depth", "side", "legs"), frozen="neither side")
 declare("returns", "direction", needs=("depth", "legs"))
 declare("path_length", "direction", needs=("depth", "legs"), reversed=SAME)
@@ -245,8 +250,8 @@ declare("at_end", "hallucination", 1.5)
 declare("used_hand", "hallucination", 1.6, needs=("side", "legs"))
 declare("when_or_never", "hallucination", 1.0)
 # count
-declare("count", "count", 5.0)
-declare("steps", "count", 2.5, frozen="0")
+declare("count", "count", 10.0)
+declare("steps", "count", 5.0, frozen="0")
 declare("turn_count", "count", 0.8, needs=("depth", "legs"), reversed=SAME, frozen="0", denies={"0": "turn"})
 declare("raise_count", "count", 1.0, needs=(), reversed=SAME, denies={"0": "raise"})
 declare("jump_count", "count", 1.0, reversed=SAME, frozen="0", denies={"0": "jump"})
@@ -284,8 +289,9 @@ declare("caption", "caption", 1.2)
 # action
 declare("action", "action", 9.0)
 # ---- what people ask: labels in everyday forms, facts by yes or no, and declined forms
-declare("near_yes_no", "reasoning", 3.0)
+declare("near_yes_no", "reasoning", 4.0)
 declare("fact_check", "reasoning", 1.5, needs=("side", "legs"))
+declare("side_check", "reasoning", 1.2, needs=("side", "legs"))
 declare("either_or", "reasoning", 1.5)
 declare("false_premise", "hallucination", 0.8, needs=("side", "legs"))
 declare("why_action", "hallucination", 0.4)
@@ -340,7 +346,7 @@ declare("one_leg_time", "duration", reversed=SAME)
 declare("on_the_spot", "direction", 0.4, needs=("depth", "legs"), frozen="on the spot")
 declare("farthest_from_start", "direction", needs=("depth", "legs"), frozen="stays in place")
 declare("walk_pattern", "direction", 0.4, needs=("depth", "legs"), reversed=SAME, frozen="stays in place")
-declare("speed_number", "speed", 1.0, needs=("depth", "legs"), reversed=SAME, frozen="does not travel")
+declare("speed_number", "speed", 3.0, needs=("depth", "legs"), reversed=SAME, frozen="does not travel")
 declare("pauses", "reasoning", reversed=SAME)
 declare("pause_time", "duration", reversed=SAME)
 declare("fastest_moment", "timing", needs=("depth", "legs"))
@@ -389,31 +395,17 @@ declare("effort", "speed", 0.3, reversed=SAME)
 declare("manner", "speed", 0.4, needs=("depth", "legs"))
 declare("change_at", "sequence", 0.6, needs=("depth", "side", "legs"))
 declare("compare_halves", "sequence", 0.6, needs=("depth", "side", "legs"), frozen="they are alike")
-_PEAK_OF_JUMP: Final = {
-    "seen": [
-        *("when's {who} at the top of the jump?", "When is {who} the highest in the air?", "time of the jump's apex?"),
-        *("At what second is the leap at its peak?", "t at the top of the jump?", "When does the jump peak?"),
-    ],
-    "unseen": ["At which second is the highest point of the jump reached?"],
-}
-_PEAK_OF_HAND: Final = {
-    "seen": [
-        *("At what second is the hand at its highest?", "When is {who}'s arm up the highest?", "t at highest hand?"),
-        *("when is the hand up the furthest", "Timestamp of the highest point of the hand?"),
-    ],
-    "unseen": ["At which second does the hand reach its highest point?"],
-}
-_LOWEST_MOMENT: Final = {
-    "seen": [
-        *(
-            "t at lowest hip?",
-            "At what time does {who} hit the bottom of the squat?",
-            "which second is the deepest point?",
-        ),
-        *("In which second the body is the most low?", "When are the hips lowest?", "when is {who} lowest"),
-    ],
-    "unseen": ["At which second is the body at its lowest?"],
-}
-declare("peak_of_jump", "timing", wordings=_PEAK_OF_JUMP)
-declare("peak_of_hand", "timing", 0.6, needs=(), wordings=_PEAK_OF_HAND)
-declare("lowest_moment", "timing", 0.8, wordings=_LOWEST_MOMENT)
+# Courses: which way hips, trunk and hands go, and when they are at their peak (annotators.kinematic.course_questions)
+declare("peak_third", "timing", 2.0, needs=("side", "legs"), reversed=_third_reversed)
+declare("peak_half", "timing", 1.5, needs=("side", "legs"))
+declare("way_first", "direction", 0.8, needs=("side", "legs"))
+declare("way_course", "direction", 1.2, needs=("side", "legs"))
+declare("way_net", "direction", 1.2, needs=("side", "legs"))
+declare("course_count", "count", 2.5, needs=("side", "legs"), reversed=SAME)
+declare("hand_up_first", "body_part", 0.8, needs=("side",), frozen=SAME)
+declare("hand_up_last", "body_part", 0.8, needs=("side",))
+declare("posture_order", "sequence", 2.0)
+declare("posture_end_of", "timing", 2.0)
+declare("peak_of_jump", "timing")
+declare("peak_of_hand", "timing", 0.6, needs=())
+declare("lowest_moment", "timing", 0.8)

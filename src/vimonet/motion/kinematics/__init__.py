@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.calibration import held_poses
+from vimonet.motion.kinematics.courses import courses
 from vimonet.motion.kinematics.facts import Facts
 from vimonet.motion.kinematics.gait import gait, ground_speed, put_on_ground, stance
 from vimonet.motion.kinematics.held_body import measure_held
@@ -146,6 +147,7 @@ def measure(motion: Motion) -> Facts:
         held=None if flat else measure_held(body, local, own_pace),
         leg_swings=leg_swings(body, local, own_pace, off | _falling(found_falls, body)) if legs else None,
         held_root_speed=ground_speed(body) if walker is not body else None,
+        courses=courses(body, bool(legs)),
         calibration=None if flat or len(hands) < 2 or not legs else held_poses(body.sharp, body.fps),
     )
 

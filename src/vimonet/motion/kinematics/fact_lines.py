@@ -43,6 +43,7 @@ def fact_lines(facts: Facts) -> list[str]:
             lines.append(f"{topic}: {told}")
     if pose := facts.calibration_pose():
         lines.append(f"begins with: {pose.name} {_span(pose.start, pose.end)}")
+    lines += [course.line(facts.duration) for course in facts.courses]
     for record in (facts.shape, facts.gait, facts.stance, facts.moments, facts.check):
         lines += record.lines() if record is not None else []
     return lines

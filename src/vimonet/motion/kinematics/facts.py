@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.calibration import HeldPose
+from vimonet.motion.kinematics.courses import Course
 from vimonet.motion.kinematics.fact_lines import fact_lines
 from vimonet.motion.kinematics.gait import Gait, Stance
 from vimonet.motion.kinematics.held_body import HeldBody
@@ -70,6 +71,7 @@ class Facts:
         leg_swings: kicks and lifted legs: see `kicks.leg_swings`.
         held_root_speed: where the recording holds the pelvis in place (treadmill, animation in place), the speed of the
             ground under the feet, m/s; else None.
+        courses: which way hips, trunk and hands go up and down: see `courses.courses`.
         calibration: T-, A- and N-poses that are held: see `calibration.held_poses`.
     """
 
@@ -112,6 +114,7 @@ class Facts:
     held: HeldBody | None = None
     leg_swings: tuple[LegSwing, ...] | None = None
     held_root_speed: float | None = None
+    courses: tuple[Course, ...] = ()
     calibration: tuple[HeldPose, ...] | None = None
 
     def fallen(self) -> tuple[tuple[float, float, bool], ...]:

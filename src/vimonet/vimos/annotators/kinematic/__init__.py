@@ -19,6 +19,7 @@ from vimonet.vimos.annotators.kinematic.closed_answers import (
     unknowable,
     verb_slots,
 )
+from vimonet.vimos.annotators.kinematic.course_questions import courses
 from vimonet.vimos.annotators.kinematic.event_questions import events
 from vimonet.vimos.annotators.kinematic.gait_questions import gait
 from vimonet.vimos.annotators.kinematic.held_questions import held
@@ -55,6 +56,7 @@ def from_facts(facts: Facts) -> Iterator[Question]:
     yield from moments(facts)
     yield from joints(facts)
     yield from held(facts)
+    yield from courses(facts)
     for form in tuple(FORMS.values()):
         if form.ask is not None:
             yield from form.ask(facts)

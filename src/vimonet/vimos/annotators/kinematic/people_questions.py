@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from vimonet.motion.kinematics import Facts
 from vimonet.vimos.action_labels import third_person
-from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, aside, verb_slots
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, aside, verb_slots, yes_no
 from vimonet.vimos.annotators.kinematic.declined_questions import declined
 from vimonet.vimos.annotators.kinematic.held_questions import held_in_parts
 from vimonet.vimos.annotators.kinematic.label_questions import from_labels
@@ -51,6 +51,18 @@ CHECKS: dict[str, Check] = {
 }
 """Form -> closed answer -> phrase that is true then, and phrases that are false at every time of the clip."""
 
+_LIMB_FORMS = {
+    "raised_hand": (("hand", "goes up", "go up"), ("arm", "is lifted", "get lifted")),
+    "used_hand": (("hand", "does the {a}", "do the {a}"),),
+    "more_active_arm": (("arm", "moves more", "move more"),),
+    "more_active_leg": (("leg", "moves more", "move more"),),
+    "higher_foot": (("foot", "gets higher", "get higher"),),
+    "higher_hand": (("hand", "gets higher", "get higher"),),
+    "first_step": (("foot", "steps first", "step first"),),
+    "standing_leg": (("leg", "carries the body", "carry the body"),),
+}
+"""Form about a side -> limb, and what it does."""
+
 _UNDERWAY = frozenset(("returns", "path_length"))
 """Forms asked of somebody who moves about: an end at the start then denies no direction."""
 
@@ -68,6 +80,7 @@ def asked_by_people(
     """
     own = aside(rng)
     yield from checks(questions, own)
+    yield from sides(questions, facts)
     yield from from_labels(parts, facts, own)
     yield from held_in_parts(parts, facts)
     yield from declined(facts, own)
@@ -88,3 +101,26 @@ def checks(questions: Sequence[Question], rng: random.Random) -> Iterator[Questi
             yield Question("yes_no", "fact_check", "no", verb_slots(rng.choice(wrong)), YES_NO, denied)
             slots = verb_slots(rng.choice(wrong))
             yield Question("premise", "false_premise", f"the person does not {slots['do']}", slots, (), denied)
+
+
+def sides(questions: Sequence[Question], facts: Facts | None) -> Iterator[Question]:
+    """Ask of each side by yes or no where a question has a side as its answer; of the leg that kicks, too."""
+    for question in questions:
+        for limb, does, do in _LIMB_FORMS.get(question.form, ()):
+            which = next((side for side in ("left", "right", "both", "neither") if side in question.answer), None)
+            if which is None or (which == "both" and "more" in does):
+                continue
+            words = {key: text.format(**question.slots) for key, text in (("does", does), ("do", do))}
+            yield from _by_side(limb, words, which, dict(question.evidence))
+    kicks = {swing.side for swing in (facts.leg_swings if facts else None) or () if swing.kick}
+    if len(kicks) == 1:
+        for limb in ("leg", "foot"):
+            yield from _by_side(limb, {"does": "kicks", "do": "kick"}, next(iter(kicks)), {"kicks": sorted(kicks)})
+
+
+def _by_side(limb: str, words: dict[str, str], which: str, evidence: dict[str, object]) -> Iterator[Question]:
+    for side in ("left", "right"):
+        happens = which in (side, "both")
+        detail = {} if happens or which == "neither" else {DETAIL: f"the {which} {limb}"}
+        slots = {"limb": f"{side} {limb}", **words}
+        yield Question("yes_no", "side_check", yes_no(happens), slots, YES_NO, {**evidence, **detail})

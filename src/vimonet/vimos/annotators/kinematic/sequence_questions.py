@@ -184,6 +184,7 @@ def _timed(parts: list[Part], rng: random.Random) -> Iterator[Question]:
     one, two = sorted(rng.sample(range(len(doing)), 2), key=lambda _: rng.random())
     pair, slots = (doing[one], doing[two]), {"a": doing[one], "b": doing[two]}
     yield Question("order", "last_of_two", doing[max(one, two)], slots, pair, evidence)
+    yield Question("order", "first_of_two", doing[min(one, two)], slots, pair, evidence)
     lengths = [parts[i].end - parts[i].start for i in (one, two)]
     longer = LONGER_ACTION.decide(max(lengths) / max(min(lengths), 1e-9))
     if longer and LONGER_BY.decide(abs(lengths[0] - lengths[1])):
