@@ -1,4 +1,4 @@
-"""Measure the vertical course of hips, trunk and hands: which way each goes first, how often, when it is at its peak."""
+"""Measure the vertical course of hips, trunk and hands: which way first, how often, when it is at its peak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask how hips, trunk and hands go up and down: which way first, how often, when the peak is; in which order postures."""
+"""Ask how hips, trunk and hands go up and down: which way first, how often, when at the peak; the order of postures."""
 
 from __future__ import annotations
 
