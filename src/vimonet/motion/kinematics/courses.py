@@ -8,7 +8,6 @@ import numpy as np
 
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.fact_lines import times
-from vimonet.motion.kinematics.limbs import trunk_inclination
 from vimonet.motion.kinematics.preparation import PELVIS, SIDES, WRIST, Array, Body, find_peaks, runs, smooth
 
 _LEAST = {"hips": 0.2, "hand": 0.35}  # leg lengths of range: a bent knee; a forearm
@@ -92,7 +91,7 @@ def courses(body: Body, legs: bool) -> tuple[Course, ...]:
     found = []
     if legs:
         found.append(_course("hips", body.joints[:, PELVIS, 1] - body.floor, _LEAST["hips"] * body.leg, body, -1.0))
-    found.append(_course("trunk", trunk_inclination(body.joints), _BEND, body, 1.0))
+    found.append(_course("trunk", body.tilt, _BEND, body, 1.0))
     for side in SIDES:
         if body.seen[f"{side} arm"]:
             height = body.joints[:, WRIST[side], 1] - body.floor
