@@ -15,6 +15,7 @@ from vimonet.evidence import describe
 from vimonet.inference.answer import join_windows
 from vimonet.inference.assistant import Answer, Assistant, load
 from vimonet.inference.windows import split_windows
+from vimonet.model import ViMoNetForConditionalGeneration
 from vimonet.model.weight_files import check_safetensors
 from vimonet.motion import load as load_motion
 from vimonet.samples import sample_path
@@ -233,12 +234,13 @@ def test_a_kind_the_model_does_not_read(tmp_path):
         Assistant(model, processor).ask("what", tiny_motion(8, dimensions=2))
 
 
-@pytest.mark.parametrize("kind", ["float32", "float16", "tied", "split"])
+@pytest.mark.parametrize("kind", ["float32", "float16", "tied", "split", "bfloat16"])
 def test_both_ways_of_loading_agree(kind, tmp_path, monkeypatch):
     from vimonet.cli.fast_start import load_directly
     from vimonet.model import hub
 
-    model, processor = tiny_model()
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    model, processor = tiny_model(language_dtype="bfloat16" if kind == "bfloat16" else None)
     if kind == "tied":
         model.config.text_config.tie_word_embeddings = model.config.tie_word_embeddings = True
         model = type(model)(model.config).eval()
@@ -253,8 +255,34 @@ def test_both_ways_of_loading_agree(kind, tmp_path, monkeypatch):
     assert set(state) == set(direct.model.state_dict())
     assert all(torch.equal(value, state[name]) for name, value in direct.model.state_dict().items())
     assert usual.model.dtype == direct.model.dtype == torch.float32
+    language_model = direct.model.language_model
+    held = torch.bfloat16 if kind == "bfloat16" else torch.float32
+    assert {value.dtype for value in language_model.parameters()} == {held}
+    assert language_model.model.rotary_emb.inv_freq.dtype == torch.float32, "frequencies would be rounded"
     assert direct.model.generation_config.to_dict() == usual.model.generation_config.to_dict()
     assert direct.ask("what", tiny_motion(30)) == usual.ask("what", tiny_motion(30))
+
+
+def test_counts_of_batch_norms_are_no_reason_to_load_slowly(tmp_path, monkeypatch):
+    from vimonet.cli.fast_start import load_directly
+    from vimonet.model import hub
+
+    model, _processor = tiny_model()
+    model.vimonet.extra = torch.nn.BatchNorm1d(2)
+    state = {
+        name: value.bfloat16() if value.is_floating_point() else value for name, value in model.state_dict().items()
+    }
+    made = ViMoNetForConditionalGeneration.__init__
+
+    def with_norm(self, config):
+        made(self, config)
+        self.vimonet.extra = torch.nn.BatchNorm1d(2)
+
+    monkeypatch.setattr(ViMoNetForConditionalGeneration, "__init__", with_norm)
+    monkeypatch.setattr(hub, "load_by_transformers", lambda folder: pytest.fail("loaded slowly"))
+    model.save_pretrained(tmp_path, state_dict=state)
+    loaded = load_directly(tmp_path)
+    assert loaded.vimonet.extra.num_batches_tracked.dtype == torch.int64 and loaded.dtype == torch.float32
 
 
 def test_tied_and_half_precision_models_load(tmp_path):
@@ -273,7 +301,7 @@ def test_tied_and_half_precision_models_load(tmp_path):
 def test_an_adapter_folder_loads_merged(tmp_path, folder):
     from peft import get_peft_model
 
-    from vimonet.model import ViMoNetForConditionalGeneration, lora_config
+    from vimonet.model import lora_config
 
     base = ViMoNetForConditionalGeneration.from_pretrained(folder)
     wrapped = get_peft_model(base, lora_config(rank=2))

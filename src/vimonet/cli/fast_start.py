@@ -29,6 +29,7 @@ _ABSENT = (
 )
 _OURS = ("vimonet.model", "vimonet.inference")
 _COMPILER = "torch._dynamo"
+_LANGUAGE_MODEL = "vimonet.language_model."
 _MASKS = "torch._dynamo._trace_wrapped_higher_order_op"
 
 
@@ -64,7 +65,9 @@ def quick_imports() -> bool:
 
 
 def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
-    """Load one file of weights held in float32 as `vimonet.model.hub.load_model` does, without the meta device.
+    """Load one file of weights as `vimonet.model.hub.load_model` does, without the meta device, and hold them once.
+
+    Weights become float32, those of the language model at once what `vimonet.model.hub.language_dtype` names.
 
     Use ``from_pretrained`` for weights in several files, for models of other types, and for tensors under other names
     than the modules'.
@@ -80,7 +83,8 @@ def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
     state = load_file(path) if path.is_file() else {}
     config = ViMoNetConfig.from_pretrained(folder)
     held = (torch.float32, torch.float16, *([torch.bfloat16] if config.dtype == torch.float32 else []))
-    if not state or any(value.dtype not in held for value in state.values()):
+    counts = {name for name, value in state.items() if not value.is_floating_point()}  # of batch norms
+    if not state or any(state[name].dtype not in held for name in state.keys() - counts):
         return hub.load_by_transformers(folder)
     with no_init_weights():
         model = ViMoNetForConditionalGeneration(config)
@@ -89,7 +93,10 @@ def load_directly(folder: Path) -> ViMoNetForConditionalGeneration:
     lacking = wanted.keys() - found.keys() - set(model.all_tied_weights_keys)
     if lacking or any(wanted.get(name) != shape for name, shape in found.items()):
         return hub.load_by_transformers(folder)
-    model.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
+    kept = hub.language_dtype(config) or torch.float32
+    for name in found.keys() - counts:  # one by one: what keeps its dtype stays in the mapped file
+        state[name] = state[name].to(kept if name.startswith(_LANGUAGE_MODEL) else torch.float32)
+    model.load_state_dict(state, strict=False, assign=True)
     model.tie_weights()
     if (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder)

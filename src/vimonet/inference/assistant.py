@@ -13,7 +13,7 @@ Notable choices:
   context answers once, from facts and recognised actions of the whole recording;
 - a named policy turns the model's words (``answer.model_text``) into the answer: `vimonet.inference.answer_policy`;
 - ``answer.evidence`` holds the measurements that contradict the answer, with ``evidence=True`` all that bear on it;
-- all windows and questions run as batches through one padded `generate`.
+- all windows and questions run as padded batches through one greedy loop, `vimonet.inference.greedy`.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ class Assistant:
         return found
 
     def prepare_inputs(self, asked: Sequence[WindowInput | Sequence[Any]]) -> dict[str, torch.Tensor]:
-        """Build the model's padded inputs for `generate`.
+        """Build the model's padded inputs for `greedy` and for `generate`.
 
         Args:
             asked: (question, motion) pairs, (question, motion, video) triples or `WindowInput`, each of one window.

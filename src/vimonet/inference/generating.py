@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from vimonet.inference.greedy import greedy
 from vimonet.inference.shared_prefix import with_shared_prefix
-from vimonet.inference.streaming import Listener, RowStop, RowStreamer
+from vimonet.inference.streaming import Listener, RowStreamer
 from vimonet.language import without_repeats
 
 if TYPE_CHECKING:
@@ -47,25 +48,15 @@ def generate(
     return [results[i] for i in range(len(windows))]
 
 
-@torch.inference_mode()
 def _generate_batch(
     assistant: Assistant, inputs: dict[str, torch.Tensor], max_new_tokens: int, listeners: Sequence[Listener] | None
 ) -> list[tuple[str, float]]:
-    followed: dict[str, Any] = {}
-    if listeners is not None:
-        followed["streamer"] = RowStreamer(assistant.processor.tokenizer, listeners, _ends(assistant))
-        followed["stopping_criteria"] = [RowStop(listeners)]
-    output = assistant.model.generate(
-        **inputs,
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_logits=True,
-        **followed,
-    )
-    tokens = output.sequences[:, inputs["input_ids"].shape[1] :]  # [B, S]
-    logits = torch.stack(output.logits, dim=1).float() / assistant.config.confidence_temperature  # [B, S, V]
-    probabilities = logits.softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
+    ends, temperature = _ends(assistant), assistant.config.confidence_temperature
+    streamer = None if listeners is None else RowStreamer(assistant.processor.tokenizer, listeners, ends)
+    follow = None if streamer is None else streamer.put
+    tokens, probabilities = greedy(assistant.model, inputs, max_new_tokens, ends, temperature, follow)
+    if streamer is not None:
+        streamer.end()
     ended = is_end(assistant, tokens)
     results = []
     for row in range(len(tokens)):

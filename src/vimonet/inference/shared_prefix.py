@@ -22,7 +22,7 @@ def with_shared_prefix(model: Any, inputs: Any) -> dict[str, Any]:
         inputs: from `Assistant.prepare_inputs`, padded on the left; every row has the same clips.
 
     Returns:
-        Inputs of ``generate`` with ``past_key_values``; the inputs as they are for one row or a short prefix.
+        Inputs of `greedy` with ``past_key_values``; the inputs as they are for one row or a short prefix.
     """
     inputs = dict(inputs)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]

@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 from transformers import TextStreamer
-from transformers.generation import StoppingCriteria
-from transformers.generation.streamers import BaseStreamer
 
 from vimonet.language import GrowingText
 
@@ -56,7 +54,7 @@ class _Row(TextStreamer):
         self.listener.add(text, last=stream_end)
 
 
-class RowStreamer(BaseStreamer):
+class RowStreamer:
     """Hand the tokens of a batch to the listeners of its rows.
 
     Args:
@@ -68,11 +66,9 @@ class RowStreamer(BaseStreamer):
     def __init__(self, tokenizer: Any, listeners: Sequence[Listener], ends: Sequence[int]) -> None:
         self.rows, self.ends = [_Row(tokenizer, listener) for listener in listeners], set(ends)
 
-    def put(self, value: torch.Tensor) -> None:
-        """Take in the prompts [B, S], then the next token of every row [B]."""
-        if value.dim() > 1:
-            return
-        for row, token in zip(self.rows, value.tolist(), strict=True):
+    def put(self, tokens: Sequence[int]) -> list[bool]:
+        """Take in the next token of every row; tell which rows nobody waits for."""
+        for row, token in zip(self.rows, tokens, strict=True):
             listener = row.listener
             if listener.ended or listener.left():
                 continue
@@ -83,24 +79,13 @@ class RowStreamer(BaseStreamer):
                 listener.tokens += 1
                 if listener.on_text is not None:
                     row.put(torch.tensor([token]))
+        return [row.listener.left() for row in self.rows]
 
     def end(self) -> None:
         """Flush the rows that reached the length limit."""
         for row in self.rows:
             if not row.listener.ended:
                 row.end()
-
-
-class RowStop(StoppingCriteria):
-    """Stop the rows that nobody waits for."""
-
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self.listeners = listeners
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.BoolTensor:
-        """Tell for every row whether it stops, bool [B]."""
-        left = [listener.left() for listener in self.listeners]
-        return torch.tensor(left, dtype=torch.bool, device=input_ids.device)  # type: ignore[return-value]
 
 
 def stream_of(work: Callable[[Callable[[str], None]], str]) -> Iterator[str]:

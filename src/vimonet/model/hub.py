@@ -52,9 +52,10 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         raise
     except Exception as error:
         raise InputError(f"{base}: not a model this version can load ({first_line(error)}).") from None
-    if model.config.language_dtype == "bfloat16" and _multiplies_bfloat16():
-        language_model: Any = model.language_model
-        language_model.to(torch.bfloat16)
+    if (dtype := language_dtype(model.config)) is not None:
+        # Buffers stay: rotary frequencies in bfloat16 are off by a radian at the end of a long prompt.
+        for parameter in model.language_model.parameters():
+            parameter.data = parameter.data.to(dtype)
     if base != folder:
         model = _with_adapter(model, folder)
     check_finite(model.state_dict(), folder)
@@ -71,9 +72,10 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         ) from None
 
 
-def _multiplies_bfloat16() -> bool:
-    """Tell whether this machine multiplies bfloat16 at least as fast as float32."""
-    return torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+def language_dtype(config: ViMoNetConfig) -> torch.dtype | None:
+    """Return the dtype that the weights of the language model take on this machine; None for the file's."""
+    fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()  # at least as fast as float32
+    return torch.bfloat16 if config.language_dtype == "bfloat16" and fast else None
 
 
 def load_by_transformers(folder: Path) -> ViMoNetForConditionalGeneration:
