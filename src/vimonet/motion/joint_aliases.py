@@ -25,7 +25,7 @@ LIMBS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "elbow": (
         *("elbow", "forearm", "forearmbend", "forearmstretch", "lowerarm", "lowerarm01", "armlower", "lowarm", "farm"),
-        *("larm", "ulna", "radius"),
+        *("larm", "loarm", "ulna", "radius"),
     ),
     "wrist": ("wrist", "hand"),
 }

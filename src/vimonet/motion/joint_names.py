@@ -131,9 +131,12 @@ def split_name(name: str) -> tuple[str | None, list[str]]:
     if _VERTEBRA.fullmatch(plain):
         return None, ["vertebra"]
     if not plain.isascii():
-        words = JAPANESE.get(re.sub("[左右._ ]", "", plain))
-        side = "left" if "左" in plain else "right" if "右" in plain else None
-        return side, [words] if words else [re.sub("[左右]", "", plain)]
+        bare = re.sub("[左右]", "", plain)
+        ends = re.fullmatch(r"(.+?)[._ ]([LR])", bare)
+        side = "left" if "左" in plain else "right" if "右" in plain else SIDES[ends[2].lower()] if ends else None
+        bare = re.sub("[._ ]", "", ends[1] if ends else bare)
+        words = JAPANESE.get(bare) or JAPANESE.get(bare.removesuffix("D"))  # 足D, ひざD follow 足, ひざ
+        return side, [words or bare]
     tokens = [token.lower() for token in _TOKEN.findall(plain)]
     side = None
     rest = []

@@ -6,23 +6,25 @@ For skeletons whose names no table knows. The tree also corrects names: a dummy 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.joint_aliases import CONTROLS
 from vimonet.motion.joint_names import split_name
 
 _DUMMY: Final = 1e-3  # of the skeleton's extent: a shorter bone has no length
 _LIKE: Final = 0.2  # relative difference of length between a left and a right limb
+_UNLIKE: Final = 2.0  # lengths by which a pair of unlike limbs, a leg and the spine, comes behind one of like limbs
 _WIDEST: Final = 8  # longest chains of a joint that are compared
 _DEEPEST: Final = 24  # joints of a chain that are looked at
 _FOOT_SHARE: Final = 0.25  # ankle to the tip of the toes, of the leg
 _HAND_SHARE: Final = 0.3  # wrist to finger tip, and spine to shoulder, of the arm
 
-Pair = tuple[float, int, int, int]  # length, joint it hangs on, the two first joints
+Pair = tuple[float, int, int, int]  # length, less where the two differ; joint it hangs on, the two first joints
 
 
 class Tree:
@@ -91,18 +93,60 @@ def true_hips(
     return found | moved
 
 
+def limb_ends(
+    found: dict[str, int], names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]
+) -> dict[str, int]:
+    """Add wrists, ankles and head that end a chain: the end sites of forearms, shins and neck without a joint there."""
+    tree = Tree(names, parents, rest)
+    added = {}
+    for last, before in (*((lower, middle) for _, middle, lower in _limbs()), ("head", "neck")):
+        if last in found or before not in found:
+            continue
+        below = tree.children[found[before]]
+        if below and all(tree.is_tip(joint) for joint in below):
+            added[last] = max(below, key=tree.length.__getitem__)
+    return found | added
+
+
+def named_limbs(
+    found: dict[str, int], names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]
+) -> dict[str, int]:
+    """Pick the limbs whose upper and middle joint are named, one below the other; shape need not tell these.
+
+    Where the last joint has no known name, it is the next along the chain that is no twist bone.
+    """
+    tree = Tree(names, parents, rest)
+    kept = {}
+    for limb in _limbs():
+        known = [joint for joint in limb if joint in found]
+        if known[:2] != list(limb[:2]) or not _hangs([found[joint] for joint in known], parents):
+            continue
+        kept |= {joint: found[joint] for joint in known}
+        below = [one for one in tree.chain(found[limb[1]])[1:] if not CONTROLS & set(split_name(names[one])[1])]
+        if len(known) == 2 and below:
+            kept[limb[2]] = below[0]
+    return kept
+
+
+def _limbs() -> Iterator[tuple[str, str, str]]:
+    for limb in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
+        for side in ("left", "right"):
+            upper, middle, lower = (f"{side}_{joint}" for joint in limb)
+            yield upper, middle, lower
+
+
+def _hangs(joints: Sequence[int], parents: Sequence[int]) -> bool:
+    """Test whether joints hang below each other, the first at the top."""
+    wanted, joint = list(joints[-2::-1]), joints[-1]
+    while wanted and (joint := parents[joint]) >= 0:
+        if joint == wanted[0]:
+            wanted.pop(0)
+    return not wanted
+
+
 def follows_tree(found: dict[str, int], parents: Sequence[int]) -> bool:
     """Test whether knees hang below hips, ankles below knees, elbows below shoulders and wrists below elbows."""
-    for upper, middle, lower in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
-        for side in ("left", "right"):
-            wanted = [found[f"{side}_{joint}"] for joint in (middle, upper)]
-            joint = found[f"{side}_{lower}"]
-            while wanted and (joint := parents[joint]) >= 0:
-                if joint == wanted[0]:
-                    wanted.pop(0)
-            if wanted:
-                return False
-    return True
+    return all(_hangs([found[joint] for joint in limb], parents) for limb in _limbs())
 
 
 def map_tree(names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]) -> dict[str, int]:
@@ -122,8 +166,9 @@ def map_tree(names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]) -
         long = sorted((c for c in children if len(tree.chain(c)) >= 3), key=tree.reach.__getitem__)[-_WIDEST:]
         for a, b in combinations(long, 2):
             shorter, longer = sorted((tree.reach[a], tree.reach[b]))
-            if longer - shorter < _LIKE * longer:
-                pairs.append((shorter, joint, a, b))
+            sides = {_named_side(tree, a), _named_side(tree, b)}
+            if longer - shorter < _LIKE * longer and sides in ({None}, {"left", "right"}):
+                pairs.append((shorter - _UNLIKE * (longer - shorter), joint, a, b))
     limbs: list[Pair] = []
     for pair in sorted(pairs, reverse=True):
         taken = {joint for _, _, a, b in limbs for joint in (a, b)}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vimonet.motion.calibration import HELD
 from vimonet.motion.skeleton import JOINT_NAMES, MIRROR, norm
 from vimonet.utils.errors import InputError
 
@@ -136,27 +137,29 @@ def thin_out(
     Returns:
         the rows left and their rate.
     """
-    if len(rows) >= 3 and starts_in_t_pose(positions_of(rows[:12]), mapping):
-        rows = rows[1:]
-        notes.append("first frame dropped: a T-pose that the movement jumps from")
+    few = int(HELD * rate)  # longer ones are calibration poses, which are kept
+    if len(rows) >= 3 and (posed := leading_t_pose(positions_of(rows[: few + 12]), mapping)) and posed <= max(1, few):
+        rows = rows[posed:]
+        some = "first frame" if posed == 1 else f"first {posed} frames"
+        notes.append(f"{some} dropped: a T-pose that the movement jumps from")
     step = 1 if target_fps is None else round(rate / target_fps)
     if target_fps is not None and step > 1 and abs(rate / target_fps - step) < 1e-6 * step:
         return rows[::step], target_fps
     return rows, rate
 
 
-def starts_in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:
-    """Test whether frame 0 is a T-pose, and its distance from frame 1 exceeds the distances of the next frames.
+def leading_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> int:
+    """Count the frames of a T-pose at the start from which the body jumps farther than in the frames after it.
 
     Args:
-        positions: [T, J, 3] of the first few frames.
+        positions: [T, J, 3] of the first frames.
         mapping: {22-joint name: index}.
     """
     at = {joint: positions[:, index] for joint, index in mapping.items()}
     trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"])[0] / 2
     size = float(np.linalg.norm(trunk))
     if size < 1e-9:
-        return False
+        return 0
     up = trunk / size
     lateral = (at["left_shoulder"] - at["right_shoulder"])[0]
     lateral = lateral / max(float(np.linalg.norm(lateral)), 1e-9)
@@ -164,11 +167,12 @@ def starts_in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) ->
         arm = (at[f"{side}_wrist"] - at[f"{side}_shoulder"])[0]
         leg = (at[f"{side}_ankle"] - at[f"{side}_hip"])[0]
         if sign * float(arm @ lateral) < 0.9 * np.linalg.norm(arm) or float(-leg @ up) < 0.85 * np.linalg.norm(leg):
-            return False
+            return 0
     limbs = np.stack([at[j] for j in ("left_wrist", "right_wrist", "left_ankle", "right_ankle")], axis=1)
-    centre = (at["left_hip"] + at["right_hip"])[:, None] / 2
-    jumps = norm(np.diff(limbs - centre, axis=0)).max(axis=1)
-    return bool(jumps[0] > 0.3 * size and jumps[0] > 5 * np.median(jumps[1:]))
+    limbs = limbs - (at["left_hip"] + at["right_hip"])[:, None] / 2
+    held = int(np.argmin(np.append(norm(limbs - limbs[0]).max(axis=1) < 0.02 * size, False)))
+    jumps = norm(np.diff(limbs, axis=0)).max(axis=1)[held - 1 : held + 10]
+    return held if len(jumps) > 1 and jumps[0] > 0.3 * size and jumps[0] > 5 * np.median(jumps[1:]) else 0
 
 
 # Diagonal of a body's bounding box, m: from a curled-up toddler to a giant with a raised arm.

@@ -170,7 +170,7 @@ class Placer:
         up = parse_up(told_up) if told_up is not None else detect_up(joints, confidence, None)[0]
         joints = to_y_up(joints, up)
         named = _mapping(recording.names)
-        mirrored = {"left_foot", "right_foot"} <= named.keys() and is_mirrored(joints, confidence)
+        mirrored = is_mirrored(joints, confidence, toes={"left_foot", "right_foot"} <= named.keys())
         notes: list[str] = []
         on_the_floor(joints, notes)
         self._decision = _Decision(

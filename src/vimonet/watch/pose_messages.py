@@ -14,7 +14,8 @@ import json
 import math
 from typing import Any, Final
 
-from vimonet.motion.io.keypoint_json import PERSON_KEYS, image_size_in, names_in, names_of_points, people_in
+from vimonet.motion.io.json_metadata import image_size_in, names_in
+from vimonet.motion.io.keypoint_json import PERSON_KEYS, names_of_points, people_in
 from vimonet.motion.io.limits import MAX_JOINTS, MAX_PEOPLE
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.watch.readings import PoseReading, SeenPerson

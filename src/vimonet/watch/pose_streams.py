@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from vimonet.motion.io.keypoint_json import frames_in, natural
+from vimonet.motion.io.json_metadata import natural
+from vimonet.motion.io.keypoint_json import frames_in
 from vimonet.motion.io.limits import MAX_MEMBER
 from vimonet.utils.errors import InputError
 from vimonet.watch.pose_messages import LONGEST, BadMessage, parse_message, read_message

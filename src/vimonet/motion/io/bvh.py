@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.bvh_text import MOTION, Hierarchy, parse_hierarchy, read_motion
+from vimonet.motion.io.bvh_text import HIERARCHY, MOTION, Hierarchy, parse_hierarchy, read_motion
 from vimonet.motion.io.joint_finding import find_joints
 from vimonet.motion.io.plausibility import padding_rows
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
@@ -36,7 +36,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     split = MOTION.search(data)
     if split is None:
         raise InputError(f"{name}: there is no MOTION block; the BVH file is truncated or not a BVH.")
-    trees = parse_hierarchy(data[: split.start()].decode("utf-8", errors="replace"), name)
+    begin = HIERARCHY.match(data)
+    start = 0 if begin is None else begin.end() - len("HIERARCHY")
+    trees = parse_hierarchy(data[start : split.start()].decode("utf-8", errors="replace"), name)
     values, rate, notes = read_motion(data, split.end(), sum(tree.width for tree in trees), name, fps)
     hierarchy, values = _body_of(trees, values, notes)
 
@@ -71,7 +73,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     )
 
 
-register(Reader("bvh", "BVH", (".bvh",), lambda content: content.head[:9].upper() == b"HIERARCHY", read))
+register(Reader("bvh", "BVH", (".bvh",), lambda content: HIERARCHY.match(content.head) is not None, read))
 
 
 def _joints(tree: Hierarchy) -> tuple[str, ...]:

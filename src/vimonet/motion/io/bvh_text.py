@@ -19,6 +19,8 @@ from vimonet.motion.motion import check_fps, exact_fps
 from vimonet.utils.errors import InputError
 
 MOTION: Final = re.compile(rb"(?:\A|(?<=[\r\n}]))[ \t]*MOTION\b", re.IGNORECASE)
+HIERARCHY: Final = re.compile(rb"\s*(?:[#;%/][^\r\n]*[\r\n]+\s*)*HIERARCHY\b", re.IGNORECASE)
+"""The first word of a BVH, behind comments that some exporters put before it."""
 _FRAMES: Final = re.compile(rb"\s*Frames\s*:\s*(\S+)", re.IGNORECASE)
 _FRAME_TIME: Final = re.compile(rb"\s*Frame\s*Time\s*:\s*(\S+)[^\r\n]*", re.IGNORECASE)
 _CHANNEL: Final = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)

@@ -25,6 +25,7 @@ _KEYS: Final = (
 )
 _STATED: Final = ("unit", "up")
 _NAME_KEYS: Final = ("names", "joint_names", "keypoint_names")
+_THIN: Final = 0.02  # of a body's height; no pose is thinner
 _EXPECTED: Final = (
     "expected joints [frames, 22, 3] (also 24 or 52 SMPL joints), HumanML3D features [frames, 263], or keypoints of a "
     "known layout [frames, 17, 2 or 3]"
@@ -134,7 +135,7 @@ def read_array(
         if layout not in LAYOUTS or len(LAYOUTS[layout]) != count:
             raise InputError(f"{name}: layout {layout!r} does not have {count} joints; known: {', '.join(LAYOUTS)}.")
         names = LAYOUTS[layout]
-    if names is None and (count in (22, 24, 52, 55) and width == 3 and confidence is None):
+    if names is None and (count in (22, 24, 52, 55) and width == 3 and confidence is None) and not _in_picture(values):
         layout, note = _by_the_body(values, name)
         chosen = [] if note is None else [note]
         if layout is None or layout in ("humanml3d22", "smpl24", "smplh52"):
@@ -145,6 +146,14 @@ def read_array(
         notes: list[str] = []
         return Recording(values, body, _rate(fps, name, notes), "joints", family=layout, notes=notes)
     return keypoints.from_points(values, name, fps=fps, names=names, confidence=confidence)
+
+
+def _in_picture(values: NDArray[Any]) -> bool:
+    """Test whether SMPL's joints are (x, y, confidence) of a picture: a third column as no body is deep."""
+    if not keypoints.third_is_confidence(values):
+        return False
+    spans = np.median(np.ptp(np.nan_to_num(values), axis=1), axis=0)
+    return bool(spans[2] < _THIN * spans[:2].max())
 
 
 def _by_the_body(values: NDArray[Any], name: str) -> tuple[str | None, str | None]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.readers import Recording, plain
 from vimonet.motion.joint_names import ESSENTIAL, map_joints, missing_essential
-from vimonet.motion.joint_tree import follows_tree, map_tree, true_hips
+from vimonet.motion.joint_tree import follows_tree, limb_ends, map_tree, named_limbs, true_hips
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 
@@ -53,8 +53,12 @@ def find_joints(
     if tree is not None:
         found = true_hips(found, *tree)
     found = with_given(found, names, given or {}, name)
+    if tree is not None and missing_essential(found):
+        found = limb_ends(found, *tree)
     missing = missing_essential(found)
     if tree is not None and (missing or not follows_tree(found, tree[1])) and (shape := map_tree(*tree)):
+        known = named_limbs(found, *tree)
+        shape = {joint: at for joint, at in shape.items() if at not in known.values()} | known
         shape = with_given(shape, names, given or {}, name)
         if not missing_essential(shape):
             told = [joint for joint in ESSENTIAL if shape[joint] != found.get(joint)]

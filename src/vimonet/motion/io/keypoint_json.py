@@ -17,9 +17,20 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.body_score import COMMONEST
+from vimonet.motion.io.json_metadata import (
+    frame_number,
+    image_files,
+    image_size_in,
+    names_in,
+    natural,
+    number_in,
+    of_category,
+    rate_of_stamps,
+    spaced,
+)
 from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.people import Person, Tracked, describe_people, track_people
-from vimonet.motion.io.readers import Content, Reader, Recording, register
+from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
 from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.utils.errors import InputError
@@ -40,7 +51,6 @@ _POINT_KEYS: Final = (
 _SCORE_KEYS: Final = ("keypoint_scores", "keypoint_confidence", "scores", "confidence", "visibility")
 _TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "id")
 _COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23, 136)
-_RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -61,7 +71,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     if fps is None:
         rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
         fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
-        fps = _rate_of_stamps(meta) if fps is None else fps
+        fps = rate_of_stamps(meta) if fps is None else fps
     notes: list[str] = []
     points, chosen = tracked.follow(name, notes, content.person)
     size = image_size_in(meta)
@@ -98,12 +108,8 @@ def _frames_of_folder(content: Content) -> list[Any]:
         raise InputError(
             f"{content.name} is a directory; give a recording, or a folder of OpenPose *{FRAME_FILE} files."
         )
-    return [_parse(path.read_bytes(), path.name) for path in files]
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """Make a key that sorts numbers within names by value: frame_9 before frame_10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)]
+    frames = [_parse(path.read_bytes(), path.name) for path in files]
+    return spaced(frames, [number_in(path.name.removesuffix(FRAME_FILE)) for path in files])
 
 
 def _parse(data: bytes, name: str) -> Any:
@@ -146,13 +152,16 @@ def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], lis
         ]
         names = names or names_of_points(frames)
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
-            people = _by_image(frames, names)
+            people = _by_image(of_category(frames, meta), names, image_files(meta))
         else:
+            frames = spaced(frames, [frame_number(frame) for frame in frames])
             people = [people_in(frame, names) for frame in frames]
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
         raise InputError(
             f"{name}: a frame holds something other than points; expected numbers x, y and confidence."
         ) from None
+    if not any(people):
+        _refuse_unknown_keys(frames, name)
     if names is None:
         names = next((list(f) for f in frames if _is_named(f)), None)
     if names is None:
@@ -161,13 +170,14 @@ def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], lis
     return meta, names, track_people(people, name)
 
 
-def _rate_of_stamps(frames: dict[str, Any]) -> float | None:
-    """Compute frames/s of frames that are keyed by the camera's time in ms, us or ns, as Stereolabs' samples do."""
-    if len(frames) < 3 or not all(key.isascii() and key.isdigit() and len(key) < 20 for key in frames):
-        return None
-    step = float(np.median(np.diff(sorted(int(key) for key in frames))))
-    rates = [1.0 / (step * unit) for unit in (1e-3, 1e-6, 1e-9) if step > 1]
-    return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
+def _refuse_unknown_keys(frames: list[Any], name: str) -> None:
+    """Refuse frames that hold no points under a known key, and name their keys."""
+    filled = [frame for frame in frames if isinstance(frame, dict) and frame]
+    if filled and not any(key in frame for frame in filled for key in (*PERSON_KEYS, *_POINT_KEYS)):
+        keys = ", ".join(plain(key, 20) for key in list(filled[0])[:6])
+        raise InputError(
+            f"{name}: its frames have {keys}, and no points under a known key; expected keypoints, people or instances."
+        )
 
 
 def names_of_points(value: Any, depth: int = 0) -> list[str] | None:
@@ -183,35 +193,6 @@ def names_of_points(value: Any, depth: int = 0) -> list[str] | None:
         words = [label for label in labels if isinstance(label, str)]
         return words if len(words) == len(labels) else None
     return next((found for inner in value[:20] if (found := names_of_points(inner, depth + 1))), None)
-
-
-def names_in(meta: dict[str, Any]) -> list[Any] | None:
-    """Find the joint names of a file: its own list, MMPose's ``meta_info``, or a COCO category's ``keypoints``."""
-    for key in ("names", "joint_names", "keypoint_names"):
-        if isinstance(meta.get(key), list):
-            return list(meta[key])
-    info = meta.get("meta_info")
-    listed = info.get("keypoint_id2name") if isinstance(info, dict) else None
-    if isinstance(listed, dict) and listed:
-        return [listed[key] for key in sorted(listed, key=natural)]
-    numbers = info.get("keypoint_name2id") if isinstance(info, dict) else None
-    if isinstance(numbers, dict) and numbers and all(isinstance(number, int) for number in numbers.values()):
-        return sorted(numbers, key=lambda joint: numbers[joint])
-    categories = meta.get("categories")
-    for category in categories if isinstance(categories, list) else ():
-        if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]:
-            return list(category["keypoints"])
-    return None
-
-
-def image_size_in(meta: dict[str, Any]) -> tuple[float, float] | None:
-    """Find the width and height of the picture, pixels, in what a file says beside its frames."""
-    size = next((meta[k] for k in ("image_size", "resolution", "size") if isinstance(meta.get(k), list)), None)
-    if size is None:
-        size = [meta.get("width", meta.get("image_width")), meta.get("height", meta.get("image_height"))]
-    if len(size) == 2 and all(isinstance(v, (int, float)) and v > 0 for v in size):
-        return float(size[0]), float(size[1])
-    return None
 
 
 def frames_in(value: Any) -> list[Any]:
@@ -342,24 +323,14 @@ def _unflatten(numbers: list[Any], names: list[str] | None) -> NDArray[np.float6
     raise ValueError
 
 
-def _by_image(results: list[Any], names: list[str] | None) -> list[list[Person]]:
+def _by_image(results: list[Any], names: list[str] | None, files: dict[str, str]) -> list[list[Person]]:
     """Group COCO results (one per person and image) into frames; frames without a result become gaps."""
     groups: dict[Any, list[tuple[float, Person]]] = {}
     for result in results:
         people = people_in(result, names)
         if people:
-            groups.setdefault(result["image_id"], []).append((float(result.get("score", 0.0) or 0.0), people[0]))
+            image = files.get(str(result["image_id"]), result["image_id"])
+            groups.setdefault(image, []).append((float(result.get("score", 0.0) or 0.0), people[0]))
     keys = sorted(groups, key=lambda key: natural(str(key)))
-    ordered: list[list[Person]] = []
-    previous: int | None = None
-    for key in keys:
-        number = re.findall(r"\d+", str(key))
-        index = int(number[-1]) if number else None
-        if previous is not None and index is not None and 1 < index - previous <= 50:
-            ordered += [[] for _ in range(index - previous - 1)]
-        previous = index
-        ordered.append([person for _, person in sorted(groups[key], key=lambda entry: -entry[0])])
-    # Ids with a constant step (every 3rd image) are no gaps.
-    filled = [i for i, people in enumerate(ordered) if people]
-    steps = set(np.diff(filled).tolist())
-    return [ordered[i] for i in filled] if len(steps) == 1 else ordered
+    ordered = [[person for _, person in sorted(groups[key], key=lambda entry: -entry[0])] for key in keys]
+    return [persons or [] for persons in spaced(ordered, [number_in(str(key)) for key in keys])]

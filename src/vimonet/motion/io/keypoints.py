@@ -185,7 +185,9 @@ def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
     size = float(np.nanmedian(np.nanmax(values[..., 1], axis=1) - np.nanmin(values[..., 1], axis=1)))
     centred = np.nanmedian(np.abs(middle), axis=0) < 0.05 * size
     fractions = np.nanpercentile(values[..., :2], 2) > -0.5 and np.nanpercentile(values[..., :2], 98) < 1.5
-    return not centred[:2].all() and bool(centred[2] or fractions)
+    down = np.nanmedian(values[:, names.index("nose"), 1] - values[:, names.index("left_ankle"), 1]) < 0
+    near = abs(float(np.nanmedian(depth))) < 1.0  # of the picture's width, from the hips; a camera sees no one so near
+    return not centred[:2].all() and bool(centred[2] or (fractions and down and near))
 
 
 def _image_plane(

@@ -22,6 +22,7 @@ from vimonet.motion.io.units_and_axes import (
     parse_size,
     parse_unit,
     parse_up,
+    picture_up,
     to_y_up,
 )
 from vimonet.motion.joint_names import family_of, map_joints
@@ -91,8 +92,16 @@ def to_motion(
 
     details = dict(recording.details)
     if recording.dimensions == 2:
+        axis, turned = picture_up(joints, confidence, up, name)
+        notes += [turned] if turned else []
+        if axis == "Y":
+            joints = joints * np.array([1, -1, 1], dtype=np.float32)
+            details.pop("picture", None)
         joints, (scale, left, top) = place_2d(joints, confidence, name)
-        details |= {"unit": f"{scale:.4g} per pixel (torso = 0.5)", "up": "image (y down)"}
+        details |= {
+            "unit": f"{scale:.4g} per pixel (torso = 0.5)",
+            "up": f"image (y {'up' if axis == 'Y' else 'down'})",
+        }
         if (picture := details.pop("picture", None)) is not None:
             # Of the picture in the units of the joints, for drawing them over it.
             details["picture"] = (left, top, picture[0] * scale, picture[1] * scale)
@@ -166,7 +175,7 @@ def _place_3d(
         up_text = f"{axis} (detected)"
     joints = to_y_up(joints, axis)
     named = map_joints(recording.names) if recording.mapping is None else recording.mapping
-    if {"left_foot", "right_foot"} <= named.keys() and is_mirrored(joints, confidence):
+    if is_mirrored(joints, confidence, toes={"left_foot", "right_foot"} <= named.keys()):
         joints = joints * np.array([-1, 1, 1], dtype=np.float32)
         notes.append("left-handed coordinates: x negated so that the named left is the anatomical left")
     joints = on_the_floor(joints, notes)

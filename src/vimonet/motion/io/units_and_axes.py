@@ -35,6 +35,10 @@ _UP_ROTATIONS: Final[dict[str, list[list[int]]]] = {  # each a proper rotation t
 _HUMAN_LEG: Final = (0.42, 1.2)  # metres hip to ankle, small child to giant
 _ADULT_LEG: Final = tuple(stature * LEG_LENGTH / 1.7 for stature in (1.3, 2.1))
 _LYING_PELVIS: Final = 0.6  # m above the ground, at most
+_OVERTURNED: Final = 0.75  # of the frames; acrobats are upside down for less of a clip
+_STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
+_KNEES_BENT: Final = 0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
+_MIRRORED_SHARE: Final = 0.1  # of the frames that tell the front
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
 
 
@@ -155,10 +159,7 @@ def detect_up(
     moving = _axis(mean)
     standing = None if rest is None else _standing_axis(rest.astype(np.float64))
     if standing is not None and standing != moving:
-        on_ground = abs(_lowest(values, moving)) < _FLOOR[1]
-        if abs(mean[axis]) > 0.9 and on_ground and not (moving.startswith("-") and _stands_on(values, standing)):
-            return moving, f"the root is turned: the body stands along {moving}, its rest pose along {standing}"
-        return standing, None
+        return _turned_root(values, moving, standing, abs(float(mean[axis])))
     if standing is not None:
         return standing, None
     if axis == 1 or abs(mean[axis]) < 0.5:
@@ -172,6 +173,73 @@ def detect_up(
         if float(lowest.std()) > max(0.1, 2 * float(values[..., 1].min(axis=1).std())):
             return "Y", None
     return moving, None
+
+
+def picture_up(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, up: str | None, name: str
+) -> tuple[str, str | None]:
+    """Tell whether y points down, as in pictures ("-Y"), or up, as in plots and game engines ("Y").
+
+    Args:
+        joints: [T, 22, 3], x and y of a picture.
+        confidence: [T, 22], 0 where a joint is not seen.
+        up: axis that the user gives.
+        name: for messages.
+
+    Returns:
+        The axis that is up, and a note where it is not "-Y" or not certain.
+
+    Raises:
+        InputError: an axis that a picture does not have.
+    """
+    if up is not None:
+        axis = parse_up(up)
+        if axis not in ("Y", "-Y"):
+            raise InputError(f"{name}: points of a picture have x and y; --up is y or -y (down, as in pictures).")
+        return axis, None
+    y = joints[..., 1].astype(np.float64)
+    seen = np.ones(y.shape, dtype=bool) if confidence is None else confidence > 0
+    use = seen[:, [0, 7, 8, 15]].all(axis=1)
+    if use.sum() < max(1, 0.1 * len(y)):
+        return "-Y", None
+    over = (y[:, 15] > y[:, 0]) & (y[:, 0] > (y[:, 7] + y[:, 8]) / 2)  # head below pelvis below feet, y down
+    if float(over[use].mean()) <= _OVERTURNED:
+        return "-Y", None
+    hands = seen[:, [20, 21]].all(axis=1) & use
+    held = hands.any() and float(np.mean(np.minimum(y[hands, 20], y[hands, 21]) >= y[hands, 15])) > 0.5
+    if held:  # on the hands
+        return "-Y", "upside down throughout, on the hands: --up y if y points up in the file"
+    return "Y", "y points up in the file, else the person were upside down throughout; --up=-y if it is so"
+
+
+def _turned_root(values: NDArray[np.float64], moving: str, standing: str, clear: float) -> tuple[str, str | None]:
+    """Tell a root that was turned against its rest pose from a body that lies, hangs or stands on its hands.
+
+    Args:
+        values: [T, 22, 3], metres.
+        moving: axis along which heads are above feet.
+        standing: axis along which the rest pose stands.
+        clear: share of the way from feet to head along ``moving``.
+    """
+    if clear <= 0.9 or abs(_lowest(values, moving)) >= _FLOOR[1]:
+        return standing, None
+    turned = f"the root is turned: the body stands along {moving}, its rest pose along {standing}"
+    if not _stands_on(values, standing):
+        return moving, turned
+    if moving[-1] == standing[-1]:
+        return standing, None  # on the hands
+    if _unsteady(values, standing) > max(_STEADY, 2 * _unsteady(values, moving)):
+        return moving, turned  # what would be a floor is walked away from
+    if _unsteady(values, moving) > max(_STEADY, 2 * _unsteady(values, standing)):
+        return standing, None  # crawls or rolls
+    return standing, f"the body lies throughout, or its root is turned: --up {moving.lower()} if it stands"
+
+
+def _unsteady(values: NDArray[np.float64], axis: str) -> float:
+    """Measure how much the lowest joint changes along an axis, m: 10th to 90th percentile over time."""
+    sign = -1.0 if axis.startswith("-") else 1.0
+    low, high = np.percentile((sign * values[..., "XYZ".index(axis[-1])]).min(axis=1), (10, 90))
+    return float(high - low)
 
 
 def correct_up(joints: NDArray[np.floating], up: str) -> tuple[str, str | None]:
@@ -236,22 +304,36 @@ def _standing_axis(rest: NDArray[np.float64]) -> str | None:
     return _axis(trunk)
 
 
-def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None) -> bool:
-    """Detect left-handed coordinates: toes that point forward then have the named left on the right.
+def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, *, toes: bool) -> bool:
+    """Detect left-handed coordinates: toes point, and knees bend, to the back of what names call left and right.
 
     Args:
-        joints: [T, 22, 3], Y up, metres, with measured toes.
+        joints: [T, 22, 3], Y up, metres.
         confidence: [T, 22] in 0..1, or None.
+        toes: whether toes are measured; else knees tell, where they bend.
     """
     values = joints.astype(np.float64)
-    toes = (values[:, 10] - values[:, 7]) + (values[:, 11] - values[:, 8])
-    left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
+    seen = np.ones(values.shape[:2], dtype=bool) if confidence is None else confidence > 0
     upright = values[:, 12, 1] - values[:, 0, 1] > 0.2
-    if confidence is not None:
-        upright &= (confidence[:, [1, 2, 7, 8, 10, 11, 16, 17]] > 0).all(axis=1)
-    length = norm(toes[:, [0, 2]]) * norm(left[:, [0, 2]])
-    use = upright & (norm(toes[:, [0, 2]]) > 0.1) & (length > 1e-6)
-    if use.sum() < max(1, 0.1 * len(values)):
+    left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
+    if toes:
+        upright &= seen[:, [1, 2, 7, 8, 10, 11, 16, 17]].all(axis=1)
+        front = (values[:, 10] - values[:, 7]) + (values[:, 11] - values[:, 8])
+        clear = norm(front[:, [0, 2]]) > 0.1
+    else:
+        upright &= seen[:, [1, 2, 4, 5, 7, 8, 16, 17]].all(axis=1)
+        front = _bend(values[:, 1], values[:, 4], values[:, 7]) + _bend(values[:, 2], values[:, 5], values[:, 8])
+        clear = norm(front[:, [0, 2]]) > _KNEES_BENT
+    length = norm(front[:, [0, 2]]) * norm(left[:, [0, 2]])
+    use = upright & clear & (length > 1e-6)
+    if use.sum() < max(1, _MIRRORED_SHARE * len(values)):
         return False
-    turned = (toes[use, 2] * left[use, 0] - toes[use, 0] * left[use, 2]) / length[use]
+    turned = (front[use, 2] * left[use, 0] - front[use, 0] * left[use, 2]) / length[use]
     return float(turned.mean()) < -0.5
+
+
+def _bend(hip: NDArray[np.float64], knee: NDArray[np.float64], ankle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Measure how far a knee is from the line between hip and ankle, [T, 3], m."""
+    line = ankle - hip
+    share = ((knee - hip) * line).sum(axis=1) / np.maximum((line**2).sum(axis=1), 1e-9)
+    return np.asarray(knee - hip - share[:, None] * line)

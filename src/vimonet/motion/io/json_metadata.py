@@ -1,0 +1,118 @@
+"""Read what a JSON of keypoints says beside its points: names, category, picture, rate, numbers of frames."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+_NUMBER_KEYS: Final = ("frame_id", "frame_idx", "frame_index", "frame_number", "frame")
+_MOST_MISSING: Final = 50  # frames in a row; more are no gap but another numbering
+_RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Make a key that sorts numbers within names by value: frame_9 before frame_10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)]
+
+
+def rate_of_stamps(frames: dict[str, Any]) -> float | None:
+    """Compute frames/s of frames that are keyed by the camera's time in ms, us or ns, as Stereolabs' samples do."""
+    if len(frames) < 3 or not all(key.isascii() and key.isdigit() and len(key) < 20 for key in frames):
+        return None
+    step = float(np.median(np.diff(sorted(int(key) for key in frames))))
+    rates = [1.0 / (step * unit) for unit in (1e-3, 1e-6, 1e-9) if step > 1]
+    return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
+
+
+def names_in(meta: dict[str, Any]) -> list[Any] | None:
+    """Find the joint names of a file: its own list, MMPose's ``meta_info``, or a COCO category's ``keypoints``."""
+    for key in ("names", "joint_names", "keypoint_names"):
+        if isinstance(meta.get(key), list):
+            return list(meta[key])
+    info = meta.get("meta_info")
+    listed = info.get("keypoint_id2name") if isinstance(info, dict) else None
+    described = info.get("keypoint_info") if isinstance(info, dict) else None
+    if isinstance(described, dict) and described and all(isinstance(one, dict) for one in described.values()):
+        listed = {key: one.get("name") for key, one in described.items()}
+    if isinstance(listed, dict) and listed:
+        return [listed[key] for key in sorted(listed, key=natural)]
+    if isinstance(listed, list) and listed:
+        return list(listed)
+    numbers = info.get("keypoint_name2id") if isinstance(info, dict) else None
+    if isinstance(numbers, dict) and numbers and all(isinstance(number, int) for number in numbers.values()):
+        return sorted(numbers, key=lambda joint: numbers[joint])
+    category = category_in(meta)
+    return None if category is None else list(category["keypoints"])
+
+
+def category_in(meta: dict[str, Any]) -> dict[str, Any] | None:
+    """Find the category of a COCO file whose points are read: the one with keypoints that most annotations have."""
+    categories, annotations = meta.get("categories"), meta.get("annotations")
+    used = Counter(
+        str(one.get("category_id"))
+        for one in (annotations if isinstance(annotations, list) else ())
+        if isinstance(one, dict)
+    )
+    with_points = [
+        category
+        for category in (categories if isinstance(categories, list) else ())
+        if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]
+    ]
+    return max(with_points, key=lambda category: used[str(category.get("id"))], default=None)
+
+
+def image_size_in(meta: dict[str, Any]) -> tuple[float, float] | None:
+    """Find the width and height of the picture, pixels, in what a file says beside its frames."""
+    size = next((meta[k] for k in ("image_size", "resolution", "size") if isinstance(meta.get(k), list)), None)
+    if size is None:
+        size = [meta.get("width", meta.get("image_width")), meta.get("height", meta.get("image_height"))]
+    if len(size) == 2 and all(isinstance(v, (int, float)) and v > 0 for v in size):
+        return float(size[0]), float(size[1])
+    return None
+
+
+def of_category(annotations: list[Any], meta: dict[str, Any]) -> list[Any]:
+    """Keep the annotations of the category that is read, in a COCO file of several."""
+    category = category_in(meta)
+    if category is None or len(meta["categories"]) == 1:
+        return annotations
+    own = [one for one in annotations if one.get("category_id", category.get("id")) == category.get("id")]
+    return own or annotations
+
+
+def image_files(meta: dict[str, Any]) -> dict[str, str]:
+    """Map the ids of a COCO file's images to their numbered names, which tell the order of frames better."""
+    images = meta.get("images")
+    images = [one for one in (images if isinstance(images, list) else ()) if isinstance(one, dict)]
+    files = {str(one.get("id")): str(one.get("file_name", "")) for one in images}
+    return files if all(re.search(r"\d", file) for file in files.values()) else {}
+
+
+def spaced(frames: list[Any], numbers: Sequence[int | None]) -> list[Any]:
+    """Put empty frames where numbers of frames are missing; numbers with a constant step (every 3rd) miss none."""
+    known = [number for number in numbers if number is not None]
+    steps = np.diff(known)
+    if len(known) < len(frames) or len(frames) < 3 or (steps <= 0).any() or len(set(steps.tolist())) == 1:
+        return frames
+    step = int(np.median(steps))
+    out = [frames[0]]
+    for frame, gap in zip(frames[1:], steps.tolist(), strict=True):
+        out += [None] * (gap // step - 1 if gap % step == 0 and gap // step <= _MOST_MISSING else 0)
+        out.append(frame)
+    return out
+
+
+def number_in(text: str) -> int | None:
+    """Return the last number in a name: that of a frame."""
+    numbers = re.findall(r"\d{1,15}", text)
+    return int(numbers[-1]) if numbers else None
+
+
+def frame_number(frame: Any) -> int | None:
+    """Return the number that a frame carries."""
+    number = next((frame[key] for key in _NUMBER_KEYS if key in frame), None) if isinstance(frame, dict) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None

@@ -1,0 +1,271 @@
+"""Kinds of recordings that people have, made from a known clip: read as it was, or what is doubtful is said."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mocap_files import dump
+from test_body_score import arranged
+
+from vimonet.motion import JOINT_NAMES, Motion, load
+from vimonet.motion.io.bvh_writer import bvh_text
+from vimonet.motion.joint_names import LAYOUTS, map_joints
+from vimonet.utils.errors import InputError
+
+J = {name: index for index, name in enumerate(JOINT_NAMES)}
+LIMBS = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "shoulder", "elbow")]
+WRISTS = [J["left_wrist"], J["right_wrist"]]
+
+
+@pytest.fixture(scope="module")
+def clip() -> np.ndarray:
+    """A turn to the left while walking, [T, 22, 3]: left, right, front and rate can all be told from it."""
+    return load("sample:turn_left").joints.astype(float)
+
+
+def written(joints: np.ndarray, fps: float = 20.0, **options: Any) -> str:
+    return bvh_text(Motion(joints.astype(np.float32), fps, "clip"), rigid=True, **options)[0]
+
+
+def same(motion: Motion, joints: np.ndarray, which: list[int] | None = None, *, within: float = 0.03) -> None:
+    """The motion is the clip, but for its place on the ground."""
+    which = which or LIMBS + WRISTS
+    assert motion.dimensions == 3 and abs(motion.frames - len(joints)) <= 1
+    frames = min(motion.frames, len(joints))
+    off = motion.joints[:frames, which] - joints[:frames, which]
+    off -= off.mean(axis=(0, 1)) * [1, 0, 1]
+    assert np.abs(off).max() < within
+
+
+def noted(motion: Motion, words: str) -> bool:
+    return any(words in note for note in motion.notes)
+
+
+def edited(text: str, names: dict[str, str]) -> bytes:
+    return re.sub(r"(?<=JOINT |.ROOT )\w+", lambda name: names.get(name[0], name[0]), text).encode()
+
+
+# Left and right
+
+
+@pytest.mark.parametrize("layout", ["coco17", "h36m17", "penn13"])
+def test_left_handed_points_without_toes_are_told_by_the_knees(clip: np.ndarray, layout: str) -> None:
+    points = arranged(clip, layout)
+    right = load(points, fps=20)
+    left = load(points * [-1, 1, 1], fps=20)
+    assert noted(left, "left-handed coordinates") and not noted(right, "left-handed")
+    same(left, right.joints, LIMBS)
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("layout", ["coco17", "body25", "mediapipe33"])
+def test_pictures_with_y_upwards_are_turned_over(clip: np.ndarray, layout: str) -> None:
+    pixels = arranged(clip, layout)[..., :2] * [250, -250] + [960, 900]
+    down = load(pixels, fps=20)
+    up = load(pixels * [1, -1] + [0, 1080], fps=20)
+    np.testing.assert_allclose(up.joints, down.joints, atol=1e-3)
+    assert noted(up, "y points up") and not noted(down, "y points up")
+    stated = load(pixels * [1, -1] + [0, 1080], fps=20, up="y")
+    np.testing.assert_allclose(stated.joints, down.joints, atol=1e-3)
+    over = load(pixels * [1, -1] + [0, 1080], fps=20, up="-y")
+    assert over.joints[0, J["head"], 1] < over.joints[0, J["pelvis"], 1] and not over.notes[0].startswith("y points")
+    with pytest.raises(InputError, match="--up is y or -y"):
+        load(pixels, fps=20, up="z")
+
+
+def test_a_handstand_in_a_picture_stays_one(clip: np.ndarray) -> None:
+    body = arranged(clip, "coco17")[..., :2]
+    names = list(LAYOUTS["coco17"])
+    for side in ("left", "right"):  # arms stretched out above the head
+        shoulder = body[:, names.index(f"{side}_shoulder")]
+        body[:, names.index(f"{side}_elbow")] = shoulder + np.array([0, 0.28])
+        body[:, names.index(f"{side}_wrist")] = shoulder + np.array([0, 0.52])
+    motion = load(body * 250 + [960, 100], fps=20)  # y down: on the hands
+    assert motion.joints[0, J["left_ankle"], 1] > motion.joints[0, J["head"], 1]
+    assert noted(motion, "upside down throughout, on the hands")
+
+
+@pytest.mark.parametrize("layout", ["humanml3d22", "smpl24", "lafan22"])
+def test_pixels_and_confidence_of_a_bodys_joints_are_a_picture(clip: np.ndarray, layout: str) -> None:
+    pixels = arranged(clip, layout)[..., :2] * [250, -250] + [960, 900]
+    score = np.random.default_rng(0).uniform(0.6, 1.0, (*pixels.shape[:2], 1))
+    motion = load(np.concatenate([pixels, score], axis=2), fps=20)
+    assert motion.dimensions == 2 and motion.source == layout
+    np.testing.assert_allclose(motion.joints, load(pixels, fps=20).joints, atol=1e-4)
+
+
+def test_metres_of_33_points_are_no_picture(clip: np.ndarray) -> None:
+    """Landmarks of MediaPipe's picture have y down and z from the hips; y up, or a person's height, are metres."""
+    joints = clip * 0.8
+    same(load(arranged(joints, "mediapipe33"), fps=20), joints, LIMBS)
+
+
+# BVH
+
+
+def test_hands_and_feet_that_are_end_sites_are_found(clip: np.ndarray) -> None:
+    text = written(clip)
+    for name in ("LeftHand", "RightHand", "LeftToe", "RightToe", "Head"):
+        # the joint becomes the end site of the one above it, as exporters write the last joint of a chain
+        body = re.search(rf"(\t*)JOINT {name}\n\t*{{\n(\t*OFFSET [^\n]*)\n(?:.*\n)*?\1}}\n", text)
+        assert body
+        text = text.replace(body[0], f"{body[1]}End Site\n{body[1]}{{\n{body[2]}\n{body[1]}}}\n")
+    head, rows = text.split("MOTION")
+    kept, column = [], 0
+    for joint in re.findall(r"(?:JOINT|ROOT) (\w+)", written(clip)):
+        width = 6 if joint == "Hips" else 3
+        kept += range(column, column + width) if f"JOINT {joint}\n" in head or joint == "Hips" else ()
+        column += width
+    lines = rows.strip().split("\n")
+    values = [" ".join(np.array(line.split())[kept]) for line in lines[2:]]
+    motion = load("\n".join([head + "MOTION", *lines[:2], *values]).encode())
+    same(motion, clip)
+    assert not noted(motion, "told by the shape")
+
+
+def test_limbs_that_are_named_are_not_told_by_their_shape(clip: np.ndarray) -> None:
+    names = {"LeftHand": "bone_a", "RightHand": "bone_b", "Hips": "bone_c", "Head": "bone_d", "Neck": "bone_e"}
+    same(load(edited(written(clip), names)), clip)
+
+
+@pytest.mark.parametrize(
+    "sides", [("左{}", "右{}"), ("{}.L", "{}.R"), ("{}_L", "{}_R")], ids=["left right", "dot", "underscore"]
+)
+@pytest.mark.parametrize("deform", ["", "D"])
+def test_bones_of_mikumikudance(sides: tuple[str, str], deform: str) -> None:
+    words = {"hip": "足" + deform, "knee": "ひざ" + deform, "ankle": "足首" + deform, "foot": "つま先"}
+    words |= {"shoulder": "腕", "elbow": "ひじ", "wrist": "手首"}
+    names = ["センター", "下半身", "上半身", "首", "頭"]
+    names += [form.format(word) for form in sides for word in words.values()]
+    found = map_joints(names)
+    for side, form in zip(("left", "right"), sides, strict=True):
+        for joint, word in words.items():
+            assert names[found[f"{side}_{joint}"]] == form.format(word)
+
+
+@pytest.mark.parametrize("comment", ["# exported by a tool\n", "; v2\r\n\r\n", "// a\n// b\n"])
+def test_comments_before_the_hierarchy_are_skipped(clip: np.ndarray, comment: str) -> None:
+    same(load((comment + written(clip)).encode()), clip)
+
+
+def test_a_short_t_pose_at_the_start_is_dropped_and_a_long_one_kept(clip: np.ndarray) -> None:
+    text = written(clip)
+    head, rows = text.split("MOTION")
+    lines = rows.strip().split("\n")
+    first = lines[2].split()
+    pose = " ".join([*first[:3], *["0"] * (len(first) - 3)])  # the rest pose
+    for frames, words in ((1, "first frame dropped: a T-pose"), (5, "first 5 frames dropped: a T-pose")):
+        motion = load("\n".join([head + "MOTION", *lines[:2], *[pose] * frames, *lines[2:]]).encode())
+        assert noted(motion, words)
+        same(motion, clip)
+    held = load("\n".join([head + "MOTION", *lines[:2], *[pose] * 20, *lines[2:]]).encode())
+    assert noted(held, "begins with a T-pose held for 1.0 s") and held.frames == len(clip) + 20
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("degrees", [90, -90, 180])
+def test_a_root_that_was_turned_is_turned_back(clip: np.ndarray, axis: int, degrees: int) -> None:
+    joints = clip - clip[0, 0] * [1, 0, 1]
+    motion = load(turned_root(joints, axis, degrees))
+    assert noted(motion, "the root is turned")
+    off = motion.joints[:, LIMBS, 1] - joints[: motion.frames, LIMBS, 1]
+    assert np.abs(off).max() < 0.03  # feet below, head above
+    way = [np.linalg.norm((body[-1, 0] - body[0, 0])[[0, 2]]) for body in (motion.joints, joints)]
+    assert abs(way[0] - way[1]) < 0.03
+
+
+def turned_root(joints: np.ndarray, axis: int, degrees: int) -> bytes:
+    """A BVH whose movement is turned, but not its rest pose: one more joint above, as careless converters have it."""
+    head, rows = written(joints).split("MOTION")
+    head = head.replace(
+        "HIERARCHY\nROOT Hips", "HIERARCHY\nROOT world\n{\nOFFSET 0 0 0\nCHANNELS 3 " + ORDER + "\nJOINT Hips"
+    )
+    turn = ["0", "0", "0"]
+    turn["ZYX".index("XYZ"[axis])] = str(degrees)
+    lines = rows.strip().split("\n")
+    return "\n".join([head + "}\nMOTION", *lines[:2], *(" ".join([*turn, line]) for line in lines[2:])]).encode()
+
+
+ORDER = "Zrotation Yrotation Xrotation"
+
+
+# Rate
+
+
+def test_a_rate_at_which_nobody_moves_is_said(clip: np.ndarray) -> None:
+    walk = load("sample:walk").joints.astype(float)
+    for joints in (clip, walk):
+        assert not noted(load(joints, fps=20), "probably wrong")
+        assert noted(load(joints, fps=100), "the rate of 100 frames/s is probably wrong; --fps corrects it")
+
+
+# JSON
+
+
+def annotations(pixels: np.ndarray, images: list[int], category: int = 1) -> list[dict[str, Any]]:
+    return [
+        {"id": k, "image_id": image, "category_id": category, "keypoints": [*np.append(q, np.full((17, 1), 2), 1).flat]}
+        for k, (image, q) in enumerate(zip(images, pixels, strict=True))
+    ]
+
+
+def test_a_coco_file_says_which_points_which_animal_and_which_frame(clip: np.ndarray) -> None:
+    order = np.random.default_rng(1).permutation(17)
+    names = [LAYOUTS["h36m17"][k] for k in order]
+    pixels = arranged(clip, "h36m17")[:, order, :2] * [250, -250] + [960, 900]
+    truth = load(dump({"fps": 20, "names": names, "frames": pixels.tolist()}))
+    ids = np.random.default_rng(2).permutation(len(clip)) + 100
+    value = {
+        "images": [{"id": int(one), "file_name": f"v/{t:04}.jpg"} for t, one in enumerate(ids)],
+        "categories": [{"id": 7, "name": "dog", "keypoints": ["nose", "tail"]}, {"id": 1, "keypoints": names}],
+        "annotations": [
+            *annotations(pixels, ids.tolist()),
+            {"id": 0, "image_id": int(ids[0]), "category_id": 7, "keypoints": [1, 1, 2, 3, 3, 2]},
+        ],
+    }
+    motion = load(dump(value), fps=20)
+    np.testing.assert_allclose(motion.joints, truth.joints, atol=1e-3)
+
+
+@pytest.mark.parametrize("key", ["keypoint_id2name", "keypoint_info"])
+def test_names_of_mmpose_in_every_form(clip: np.ndarray, key: str) -> None:
+    names = list(LAYOUTS["h36m17"][::-1])
+    pixels = arranged(clip, "h36m17")[:, ::-1, :2] * [250, -250] + [960, 900]
+    told: Any = names if key == "keypoint_id2name" else {str(k): {"name": one} for k, one in enumerate(names)}
+    frames = [
+        {"frame_id": t, "instances": [{"keypoints": q.tolist(), "keypoint_scores": [0.9] * 17}]}
+        for t, q in enumerate(pixels)
+    ]
+    motion = load(dump({"meta_info": {key: told}, "instance_info": frames}), fps=20)
+    np.testing.assert_allclose(motion.joints, load(pixels[:, ::-1], fps=20, format="h36m17").joints, atol=1e-3)
+
+
+def test_frames_that_are_missing_are_gaps_in_time(clip: np.ndarray, tmp_path: Path) -> None:
+    pixels = arranged(clip, "coco17")[..., :2] * [250, -250] + [960, 900]
+    frames = [
+        {"frame_id": t + 5, "instances": [{"keypoints": q.tolist(), "keypoint_scores": [0.9] * 17}]}
+        for t, q in enumerate(pixels)
+        if not 20 <= t < 26
+    ]
+    assert load(dump({"instance_info": frames}), fps=20).frames == len(clip)
+    for t, q in enumerate(pixels):
+        points = np.append(np.zeros((25, 2)), np.full((25, 1), 0.9), 1)
+        points[:17, :2] = q
+        if not 20 <= t < 26:
+            text = json.dumps({"people": [{"pose_keypoints_2d": [*points.flat]}]})
+            (tmp_path / f"v_{t + 5:012}_keypoints.json").write_text(text)
+    assert load(tmp_path, fps=20).frames == len(clip)
+    third = [frame | {"frame_id": 3 * frame["frame_id"]} for frame in frames[:20]]
+    assert load(dump({"instance_info": third}), fps=20).frames == 20  # every third frame was looked at
+
+
+def test_frames_without_known_keys_are_refused_by_what_they_have() -> None:
+    with pytest.raises(InputError, match="its frames have output_0, and no points under a known key"):
+        load(dump([{"output_0": [[[0.5, 0.5, 0.9]] * 17]}] * 3), fps=20)
