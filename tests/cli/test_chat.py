@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 from vimonet.cli import main
+from vimonet.samples import sample_path
 
 
 def chat(monkeypatch: pytest.MonkeyPatch, lines: str, *arguments: str) -> int:
@@ -34,3 +36,21 @@ def test_a_bad_question_does_not_end_the_chat(
 def test_the_recording_must_be_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert chat(monkeypatch, "", "-") == 2
     assert "standard input holds the questions" in capsys.readouterr().err
+
+
+def test_a_chat_reads_as_ask_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    film = tmp_path / "people.json"
+    film.write_bytes(sample_path("squats_coco17").read_bytes())
+    question = "What is the person doing?"
+    assert main(["ask", str(film), question, "-m", "nano"]) == 0
+    asked = capsys.readouterr()
+    assert chat(monkeypatch, f"{question}\n", str(film)) == 0
+    chatted = capsys.readouterr()
+    assert (chatted.out, chatted.err) == (asked.out, asked.err)
+
+
+def test_a_chat_is_about_one_person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert chat(monkeypatch, "", "sample:walk", "--person", "all") == 2
+    assert "--person" in capsys.readouterr().err

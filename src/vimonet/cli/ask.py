@@ -63,7 +63,7 @@ def _ask(args: argparse.Namespace) -> int:
     everyone = args.person == shared.EVERYONE
     if everyone and (len(recordings) > 1 or attention is not None):
         raise InputError("--person all answers about everyone in one recording, without --attention.")
-    clips = _read(args, recordings)
+    clips = read_clips(args, recordings)
     if output is not None and len(clips.motions) != 1:
         raise InputError(f"-o draws one movement, and {len(clips.motions)} are given; leave -o out.")
     motion = clips.motions[0] if len(clips.motions) == 1 else clips.motions or None
@@ -129,7 +129,7 @@ def _draw(output: Path, motion: Motion, question: str, below: str, answer: Answe
         render(motion, output, title=question, subtitle=below, window=window, events=events, progress=True)
 
 
-class _Clips(NamedTuple):
+class Clips(NamedTuple):
     """Hold the assistant, its inputs, and notes on inputs that could not be read."""
 
     assistant: MotionAssistant
@@ -169,8 +169,12 @@ def _split(given: list[str]) -> tuple[list[str], list[str]]:
     return recordings, questions
 
 
-def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
+def read_clips(args: argparse.Namespace, recordings: list[str]) -> Clips:
     """Read recordings for the model: videos as frames where it has a video tower, else as tracked movement.
+
+    Args:
+        args: flags of the command; ``base_url`` and ``llm_model`` are None for the model on this machine.
+        recordings: names as given.
 
     Raises:
         InputError: a recording cannot be read.
@@ -195,7 +199,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
     if everyone and videos:  # its pictures show all of them at once
         motions = tracked or shared.load_people(args, videos[0])
         notes += [f"{videos[0]}: {note}." for one in motions for note in shared.people_notes(one, everyone=True)]
-        return _Clips(assistant, motions, [], notes)
+        return Clips(assistant, motions, [], notes)
     if sees and (motions or getattr(config, "keypoint_config", None) is None):
         notes += [f"{name}: {note}." for name in videos for note in probe(path_of(name)).notes()]
     if videos and motions and not sees:
@@ -211,7 +215,7 @@ def _read(args: argparse.Namespace, recordings: list[str]) -> _Clips:
                     notes += _unseen([name], motions[-1:])
                 except InputError as error:
                     notes.append(f"{str(error).rstrip('.')}; answered from its frames alone.")
-    return _Clips(assistant, motions, [path_of(name) for name in videos] if sees else [], notes)
+    return Clips(assistant, motions, [path_of(name) for name in videos] if sees else [], notes)
 
 
 def _unseen(videos: list[str], motions: list[Motion]) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from vimonet.cli import shared
+from vimonet.cli.ask import read_clips
 from vimonet.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from vimonet.inference.assistant import Assistant
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,29 +26,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     shared.add_flag(chat, "--frames", "default: the number in the model's config")
     shared.add_flag(chat, "--answer-policy")
     shared.add_common(chat, "one object per turn")
-    chat.set_defaults(run=_chat)
+    chat.set_defaults(run=_chat, base_url=None, llm_model=None)
 
 
 def _chat(args: argparse.Namespace) -> int:
-    from vimonet.motion.io.loading import path_of
-    from vimonet.video import is_video
-
     if args.recording == "-":
         raise InputError("standard input holds the questions; give the recording as a file or sample:NAME.")
-    assistant = shared.assistant(args)
-    video: Any = None
-    motion: Any = None
-    film = is_video(Path(path_of(args.recording)))
-    if film and assistant.config.video_config is not None:
-        video = path_of(args.recording)
-    if not film or assistant.config.keypoint_config is not None:
-        try:
-            motion = shared.load_motion(args, args.recording)
-        except InputError as error:
-            if video is None:
-                raise
-            print(f"vimonet: {shared.one_line(str(error))}; answered from its frames alone.", file=sys.stderr)
-    chat = assistant.chat(motion, video, frames=args.frames, answer_policy=args.answer_policy)
+    shared.loading(args)  # refuses --person all
+    assistant, motions, videos, notes = read_clips(args, [args.recording])
+    for note in notes:
+        print(f"vimonet: {shared.one_line(note)}", file=sys.stderr)
+    motion, video = next(iter(motions), None), next(iter(videos), None)
+    chat = cast("Assistant", assistant).chat(motion, video, frames=args.frames, answer_policy=args.answer_policy)
     asking = sys.stdin.isatty()
     while True:
         if asking:
