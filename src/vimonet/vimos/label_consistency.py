@@ -37,6 +37,8 @@ def may_happen(action: str, facts: Facts) -> bool:
     if verb in ("raise", "reach", "wave", "lift", "signal"):
         sides = {r.side for r in facts.raised_hands}
         return bool(sides) if "both" in words or not {"left", "right"} & set(words) else bool(sides & set(words))
+    if verb == "kick":
+        return any(swing.kick for swing in facts.leg_swings or ())
     if verb in ("walk", "run", "sprint", "sneak"):
         return bool(MAY_WALK.decide(relative)) or len(facts.steps or ()) > 3
     if verb in ("bow", "pick", "touch", "bend"):

@@ -251,6 +251,7 @@ declare("used_hand", "hallucination", 1.6, needs=("side", "legs"))
 declare("when_or_never", "hallucination", 1.0)
 # count
 declare("count", "count", 10.0)
+declare("count_named", "count", 4.0)
 declare("steps", "count", 5.0, frozen="0")
 declare("turn_count", "count", 0.8, needs=("depth", "legs"), reversed=SAME, frozen="0", denies={"0": "turn"})
 declare("raise_count", "count", 1.0, needs=(), reversed=SAME, denies={"0": "raise"})
@@ -288,6 +289,7 @@ declare("part_end", "timing", 0.5)
 declare("caption", "caption", 1.2)
 # action
 declare("action", "action", 9.0)
+declare("action_of_kind", "action", 3.0)
 # ---- what people ask: labels in everyday forms, facts by yes or no, and declined forms
 declare("near_yes_no", "reasoning", 4.0)
 declare("fact_check", "reasoning", 1.5, needs=("side", "legs"))
@@ -313,7 +315,6 @@ for _form in (
 ):
     declare(_form, "hallucination", 0.3, needs=(), reversed=SAME, frozen=SAME)
 declare("camera_direction", "hallucination", 0.4, needs=("depth",), reversed=SAME, frozen=SAME)
-# ---- end of what people ask
 
 # gait, path, moments, falls, the recording (annotators.kinematic.gait_questions and moment_questions)
 declare("cadence", "count", 0.5, reversed=SAME, frozen="there are no steps", denies={"there are no steps": "walk"})

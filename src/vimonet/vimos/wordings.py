@@ -59,6 +59,9 @@ _AS_IT_IS = ("typo", "foreign")
 _ALSO = {"near_yes_no": "yes_no", "fact_check": "fact_yes_no"}
 """Form -> form whose wordings it shares."""
 
+_NAMING = {"count_named": "count"}
+"""Form -> form whose wordings it shares as far as they name the action."""
+
 _TOO = {"false_premise": "why_action"}
 """Form -> form whose `people` wordings can ask it too."""
 
@@ -116,17 +119,23 @@ def _lists() -> tuple[dict[str, dict[str, list[str]]], dict[str, str]]:
         lists[form]["people"] = [*lists[form]["people"], *lists[other]["people"]]
     for form, other in _ALSO.items():
         lists[form] = lists[other]
+    for form, other in _NAMING.items():
+        lists[form] = {key: [text for text in texts if "{do" in text] for key, texts in lists[other].items()}
     return lists, {row["text"]: row["register"] for row in rows}
 
 
 def compared(form: str) -> bool:
     """Tell whether a form has its wordings in wordings.yaml: its scores are compared with those of earlier versions."""
-    return form in WORDINGS and form not in _ALSO and not set(WORDINGS[form]["seen"]) & set(WORDINGS[form]["people"])
+    return (
+        form in WORDINGS
+        and form not in {**_ALSO, **_NAMING}
+        and not set(WORDINGS[form]["seen"]) & set(WORDINGS[form]["people"])
+    )
 
 
 def asked_as(form: str) -> str:
     """Name the form whose wordings a form is asked in, mostly the form itself."""
-    return _ALSO.get(form, form)
+    return _ALSO.get(form) or _NAMING.get(form, form)
 
 
 def ask(

@@ -198,7 +198,8 @@ def _counted(
         found = {**evidence, "period_s": again.period, "limb": again.limb}
         yield Question("count", "count", str(again.count), verb_slots(action), (), found)
     if absent and rng.random() < 0.25:
-        yield Question("count", "count", "0", verb_slots(rng.choice(absent)), (), _detailed(evidence, told(parts)))
+        none = _detailed(evidence, told(parts))
+        yield Question("count", "count_named", "0", verb_slots(rng.choice(absent)), (), none)
 
 
 def _second(time: float) -> str:

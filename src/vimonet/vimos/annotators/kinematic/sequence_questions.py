@@ -27,6 +27,15 @@ KINDS = {
 }  # fmt: skip
 """Kind of activity -> how its action phrases begin; a phrase under none of them is not asked about."""
 
+_NOUNS = {
+    "locomotion": ("way of moving", "gait"),
+    "exercise": ("exercise", "drill", "workout move"),
+    "sport": ("sports move", "sporting action", "technique"),
+    "gesture": ("gesture", "hand movement", "sign"),
+    "change of posture": ("change of posture", "transfer"),
+}
+"""Kind of activity -> what people call it."""
+
 HAND_ACTIONS = {"wave": "waving", "raise": "raising a hand"}
 USED_HAND = ("left hand", "right hand", "both hands", NEVER)
 
@@ -66,6 +75,8 @@ def from_chance(facts: Facts | None, parts: list[Part], rng: random.Random, othe
         kind = kind_of(parts[0].action)
         if kind:
             yield Question("activity", "activity", kind, {}, tuple(KINDS), evidence)
+            for noun in _NOUNS[kind]:
+                yield Question("action", "action_of_kind", doing[0], {"noun": noun}, (), evidence)
     elif len(set(doing)) == len(doing):
         yield from _ends(parts, absent, rng)
     yield from _hand(parts, absent, facts, rng)
