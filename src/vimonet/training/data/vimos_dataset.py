@@ -160,7 +160,7 @@ class VimosDataset:
         said = spoken(answer, {DETAIL: detail})
         if isinstance(words, str):
             return words, self._steps[at].get((words, answer), said)
-        return ask(form, rng, people=rng.random() < 0.5, **words), said
+        return ask(form, rng, people=rng.random() < 0.65, **words), said
 
 
 def _chat(asked: list[Choice], rng: random.Random) -> tuple[str, ...] | None:
