@@ -7,7 +7,7 @@ from serve_world import live
 
 from vimonet.cli import main
 from vimonet.inference.assistant import load
-from vimonet.serve.guards import is_loopback
+from vimonet.serve.listening import is_loopback
 from vimonet.serve.server_limits import read_limits
 
 TOKEN, OTHER = "correct-horse-battery", "staple-staple-staple"

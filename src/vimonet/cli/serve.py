@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import socket
 import sys
 import webbrowser
-from pathlib import Path
 from typing import Any
 
 from vimonet.cli.shared import add_flag, one_line
@@ -39,26 +37,25 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    from vimonet.serve.listening import address_of, check_reach, listen, read_tokens
     from vimonet.serve.server_limits import limits_table, read_limits
 
     if args.list_limits:
         print(limits_table())
         return 0
     limits = read_limits(args.limits, args.overrides)
-    tokens = _tokens(args.token_file)
+    tokens = read_tokens(args.token_file)
     try:
         import uvicorn
 
         from vimonet.serve.app import create_app
-        from vimonet.serve.guards import is_loopback
     except ImportError as error:
         raise InputError(
             f"vimonet serve needs the package {error.name}; install it with: pip install 'vimonet[serve]'."
         ) from None
     from vimonet.weights import MINI, mini_folder, model_source
 
-    if not is_loopback(args.host) and not tokens:
-        raise InputError(f"--host {args.host} is reached from other machines; give --token-file with a token for them.")
+    check_reach(args.host, tokens)
     source = model_source(args.model)  # a name that is not there is told before anything starts
     failures: list[Exception] = []
     server: Any = None
@@ -76,7 +73,7 @@ def _serve(args: argparse.Namespace) -> int:
         index=_index(args),
         on_failure=failed,
     )
-    listening = _listen(args.host, args.port)
+    listening = listen(args.host, args.port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -88,7 +85,7 @@ def _serve(args: argparse.Namespace) -> int:
             timeout_graceful_shutdown=limits.drain_seconds,
         )
     )
-    address = _address(args.host, listening.getsockname()[1])
+    address = address_of(args.host, listening.getsockname()[1])
     print(f"ViMoNet listens on {address} (page and API; Ctrl-C ends it)", file=sys.stderr, flush=True)
     if args.open:
         webbrowser.open(address)
@@ -112,40 +109,3 @@ def _index(args: argparse.Namespace) -> Any:
     index = Index.open(args.index)
     index.encoder(args.retrieval_model)
     return index
-
-
-def _tokens(file: str | None) -> list[str]:
-    """Read the tokens of a file, one a line.
-
-    Raises:
-        InputError: it cannot be read, or holds no token or a short one.
-    """
-    if file is None:
-        return []
-    try:
-        lines = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: the tokens cannot be read ({getattr(error, 'strerror', 'not UTF-8')}).") from None
-    tokens = [line for line in lines if line and not line.startswith("#")]
-    if not tokens or any(len(token) < 16 or not token.isascii() or " " in token for token in tokens):
-        raise InputError(f"{file}: give one token a line, of 16 or more ASCII characters without spaces.")
-    return tokens
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Listen on an address.
-
-    Raises:
-        InputError: the address is not this machine's, or the port is taken.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=512)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{host}:{port}: the server cannot listen there ({reason}); give --port or --host.") from None
-
-
-def _address(host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}/"

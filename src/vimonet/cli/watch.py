@@ -49,6 +49,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
                        "hub ids (default: $VIMONET_POSE, else mediapipe)")  # fmt: skip
     watch.add_argument("--keep-clips", type=Path, metavar="DIR", help="write a short film of every event that concerns "
                        "a person into this folder; without it no picture is stored")  # fmt: skip
+    watch.add_argument("--page", type=int, nargs="?", const=8010, metavar="PORT", help="show live skeletons, the "
+                       "source's health and events on a page of this machine, where alarms are acknowledged "
+                       "(port: 8010; 0 for a free one)")  # fmt: skip
     group = watch.add_argument_group("poses", "of a source of poses; found out by default")
     group.add_argument("--fps", type=float, help="frames per second of a recording whose file does not say")
     group.add_argument("--up", metavar="AXIS", help="axis that points up: y, z, x, or --up=-y ...")
@@ -63,6 +66,7 @@ def _watch(args: argparse.Namespace) -> int:
     from vimonet.watch.clips import ClipKeeper
     from vimonet.watch.detectors import detectors_for
     from vimonet.watch.loop import Watch
+    from vimonet.watch.page_sink import page_of, with_page
     from vimonet.watch.readings import SourceOptions
     from vimonet.watch.rules import read_rules
     from vimonet.watch.sinks import build_sinks
@@ -93,12 +97,15 @@ def _watch(args: argparse.Namespace) -> int:
 
     rules = read_rules(args.rules) if args.rules else None
     detectors = detectors_for(rules)
+    if args.page is not None:
+        rules = with_page(rules, args.page)
     clips = ClipKeeper(args.keep_clips, say) if args.keep_clips else None
     sinks = build_sinks(rules, say=say) if rules else {}
+    page = page_of(sinks)
     alarms = Alarms(rules.rules if rules else (), sinks, live=source.live, say=say)
     watch = Watch(
         source,
-        detectors,
+        [*detectors, page] if page else detectors,
         on_frame=[alarms.frame],
         options=options,
         estimator=estimator,
@@ -106,11 +113,16 @@ def _watch(args: argparse.Namespace) -> int:
         wait=args.wait,
         stall=args.stall,
         on_picture=[clips.picture] if clips else [],
+        stay=page is not None,
         say=say,
     )
+    if page:
+        say(f"the page of this watch is at {page.start(watch)}")
     try:
         with _ending_cleanly(watch):
             for event in watch.events():
+                if page:
+                    page.event(event)
                 alarms.event(event)
                 if args.json:
                     print_json(event.to_dict())

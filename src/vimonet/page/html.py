@@ -35,9 +35,9 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) )", re.
 _EXPORTED = re.compile(r"^export (?:async )?(?:function\*?|class|const) (\w+)", re.MULTILINE)
 
 
-def served_page() -> str:
-    """Return the page that loads its assets from ``/assets/``."""
-    return _read("index.html")
+def served_page(name: str = "index.html") -> str:
+    """Return the page that loads its assets from ``/assets/``: ``index.html``, or ``watch.html`` of a watch."""
+    return _read(name)
 
 
 def asset_names() -> list[str]:

@@ -16,11 +16,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 import vimonet
-from vimonet.page import html
 from vimonet.serve import chat_routes, file_routes, motion_routes, page_routes
 from vimonet.serve.api_document import add_document
 from vimonet.serve.guards import Door, Outside, Places
 from vimonet.serve.model_worker import ModelWorker
+from vimonet.serve.page_files import add_page
 from vimonet.serve.reading_pool import ReadingPool
 from vimonet.serve.server_errors import PlainJSON, add_error_handlers
 from vimonet.serve.server_limits import ServerLimits
@@ -86,7 +86,7 @@ def create_app(
     for routes in (chat_routes, motion_routes, file_routes, page_routes):
         app.include_router(routes.router)
     _add_health(app, worker, metrics)
-    _add_page(app)
+    add_page(app)
     add_document(app)
     return app
 
@@ -116,19 +116,3 @@ def _add_health(app: FastAPI, worker: ModelWorker, metrics: Metrics) -> None:
     async def measured() -> Response:
         """Give the metrics in Prometheus's text format."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _add_page(app: FastAPI) -> None:
-    """Serve the page and its files."""
-    policy = {"content-security-policy": html.SERVED_POLICY}
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return Response(html.served_page(), media_type="text/html; charset=utf-8", headers=policy)
-
-    @app.get("/assets/{name}", include_in_schema=False)
-    async def page_file(name: str) -> Response:
-        found = html.asset(name)
-        if found is None:
-            return PlainJSON({"error": {"message": "there is no such file.", "type": "not_found_error"}}, 404)
-        return Response(found[0], media_type=found[1], headers=policy)

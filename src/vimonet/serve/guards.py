@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vimonet.serve.listening import is_loopback
 from vimonet.serve.server_errors import ApiError, deadline_passed, error_response, our_mistake, too_busy
 from vimonet.serve.server_limits import ServerLimits
 from vimonet.serve.server_metrics import Metrics
@@ -287,14 +288,6 @@ def owner_of(headers: Mapping[str, str]) -> str:
     """Name the owner of uploads: a digest of the key that a client sends; empty for a client without one."""
     key = headers.get("authorization", "")
     return _digest(key).hex() if key else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Test whether an address is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def route_of(scope: Scope) -> str:

@@ -18,6 +18,8 @@ _WALL_CLOCK: Final = 1e8
 """Times of a source above this are seconds since 1970; those below count from the start of a film."""
 _WAITING: Final = 10_000
 """Alarms that wait for slow sinks; beyond it the oldest are dropped, and that is said."""
+ACKNOWLEDGED: Final = "acknowledged"
+"""Event that somebody has seen an alarm: value holds its ``of`` (id), ``event`` and ``rules`` (names)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Alarm:
     event: Event
     message: str
     over: bool = False
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether it only tells that somebody has seen an earlier alarm."""
+        return self.event.kind == ACKNOWLEDGED
 
     def to_dict(self) -> dict[str, Any]:
         """Make a JSON-ready dict."""
@@ -134,7 +141,9 @@ class Alarms:
         with self._lock:
             alarms = self.tick(event.time if event.end is None else event.end)
             for index, rule in enumerate(self.rules):
-                if self._concerns(rule, event):
+                if event.kind == ACKNOWLEDGED and rule.name in event.value["rules"]:
+                    alarms.append(self._send(rule, event, over=False))
+                elif self._concerns(rule, event):
                     alarms += self._apply(index, rule, event)
             if event.kind == "leaves" and event.person is not None:
                 self._frames.pop(event.person, None)
@@ -225,8 +234,9 @@ class Alarms:
         when = self._clock_of(event).strftime("%H:%M:%S") if event.time > _WALL_CLOCK else f"{event.time:.1f} s"
         person = "" if event.person is None else str(event.person)
         fields = {"text": event.text, "person": person, "time": when, "rule": rule.name, "event": event.kind}
-        template = rule.message or "{rule}: {text} ({time})"
-        alarm = Alarm(rule, event, fill_message("{rule}: over, {text}" if over else template, fields), over)
+        own = rule.message if event.kind != ACKNOWLEDGED else ""
+        template = "{rule}: over, {text}" if over else own or "{rule}: {text} ({time})"
+        alarm = Alarm(rule, event, fill_message(template, fields), over)
         for name, delivery in self._deliveries.items():
             if not rule.sinks or name in rule.sinks:
                 delivery.put(alarm)

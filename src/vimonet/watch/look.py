@@ -89,6 +89,21 @@ class Look:
         level = self.trunk is not None and c.LYING_TRUNK.decide(self.trunk) is True
         return level and (self.height is None or c.LYING_HEIGHT.decide(self.height) is True)
 
+    @property
+    def posture(self) -> str:
+        """Name how the person is held now, from the trunk and the height of the hips; empty where it is not clear."""
+        if self.lies:
+            return "lying"
+        hips, feet = self.place(0), [p for p in (self.place(7), self.place(8)) if p is not None]
+        high = None
+        if hips is not None and feet and (neck := self.place(12)) is not None:
+            torso = max(float(norm(neck - hips)), rank(norm(self.joints[:, 12] - self.joints[:, 0]), 0.9), 1e-6)
+            high = c.STANDING_HEIGHT.decide(float(hips[1] - min(p[1] for p in feet)) / torso)
+        upright = c.UP_AGAIN.decide(self.trunk)
+        if high:
+            return "standing" if upright else "bending" if upright is False else ""
+        return "sitting or kneeling" if upright and high is False else ""
+
 
 class Check(Protocol):
     """Find one kind of event of one person."""

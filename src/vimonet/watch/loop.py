@@ -95,6 +95,7 @@ class Watch:
         backoff: shortest and longest wait before a lost source is opened again, s.
         on_frame: get every frame of every person (live skeletons).
         on_picture: get (time, picture) of every picture that shows something new.
+        stay: whether to wait for `stop` after the source's end, for events that are told from outside.
         say: gets remarks for the user, one sentence each.
     """
 
@@ -111,12 +112,15 @@ class Watch:
         backoff: tuple[float, float] = BACKOFF,
         on_frame: Sequence[Callable[[PoseFrame], None]] = (),
         on_picture: Sequence[Callable[[float, NDArray[np.uint8]], None]] = (),
+        stay: bool = False,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         options = options or SourceOptions()
         self.source, self.detectors, self.summary = source, detectors, Summary()
         self.on_frame, self.on_picture, self.say = on_frame, on_picture, say
-        self.presence = Presence()
+        self.presence, self.ended = Presence(), False
+        self._stay = stay
+        self._told: deque[Event] = deque()
         self._build = estimator
         self._estimator: PoseEstimator | None = None
         self._feed = Feed(source, speed=speed, wait=wait, backoff=backoff)
@@ -134,6 +138,20 @@ class Watch:
     def clock(self) -> float | None:
         """Time of the newest frame, s of the source's clock; None before the first."""
         return self._clock.latest
+
+    @property
+    def now(self) -> float:
+        """Time of the source's clock at this moment, s; that of the newest frame where the clock does not run on."""
+        return self._clock.now(time.monotonic())
+
+    def so_far(self) -> Summary:
+        """Sum up what has been done until now; any thread may ask."""
+        self._sum_up()
+        return self.summary
+
+    def tell(self, event: Event) -> None:
+        """Take an event from outside, which `events` yields soon; any thread may tell."""
+        self._told.append(event)
 
     def stop(self) -> None:
         """End the watch soon; what lasts is ended first."""
@@ -156,13 +174,22 @@ class Watch:
                     break
                 for event in self._turn(item):
                     yield self._counted(event)
+                yield from self._outside()
             for event in self._finish():
                 yield self._counted(event)
+            self.ended = True
+            while self._stay and not self._stopped.wait(_TURN):
+                yield from self._outside()
+            yield from self._outside()
         finally:
             self._feed.stop()
             if self._estimator is not None:
                 self._estimator.close()
             self._sum_up()
+
+    def _outside(self) -> Iterator[Event]:
+        while self._told:
+            yield self._counted(self._told.popleft())
 
     def _turn(self, item: Arrival | Change | None) -> list[Event]:
         if isinstance(item, Change):

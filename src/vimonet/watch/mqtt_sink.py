@@ -92,6 +92,8 @@ class MqttSink:
         rule = alarm.rule.slug
         on = self._on[rule]
         self._publish(f"{rule}/alarm", json.dumps(alarm.to_dict()), retain=False)
+        if alarm.acknowledges:
+            return  # the person may still lie there
         if alarm.over:
             on.discard(alarm.event.id)
         else:

@@ -1,4 +1,4 @@
-"""Build the sinks that a file of rules names: JSON lines, a command, a sound, a webhook, MQTT."""
+"""Build the sinks that a file of rules names: JSON lines, a command, a sound, a webhook, MQTT, the page."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from vimonet.utils.errors import InputError
 from vimonet.utils.settings import convert
 from vimonet.watch.alarms import Alarm, Sink
 from vimonet.watch.mqtt_sink import MqttSettings, MqttSink
+from vimonet.watch.page_sink import PageSettings, PageSink
 from vimonet.watch.rules import Rule, Rules, fill_message
 from vimonet.watch.webhook_sink import WebhookSettings, WebhookSink
 
@@ -39,7 +40,7 @@ class CommandSettings:
     arguments: tuple[str, ...] = ()
     """Program and arguments; {message}, {text}, {person}, {time}, {rule} and {event} are filled in."""
     when_over: bool = False
-    """Whether it is run again when the alarm is over."""
+    """Whether it is run again when the alarm is acknowledged and when it is over."""
     timeout: float = 30.0
     """Seconds after which it is ended."""
 
@@ -58,6 +59,7 @@ SETTINGS: Final[dict[str, type]] = {
     "mqtt": MqttSettings,
     "command": CommandSettings,
     "sound": SoundSettings,
+    "page": PageSettings,
 }
 """Kind of a sink -> the keys it takes."""
 
@@ -86,7 +88,7 @@ class CommandSink:
 
     def send(self, alarm: Alarm) -> None:
         """Run it and wait for its end."""
-        if alarm.over and not self.settings.when_over:
+        if (alarm.over or alarm.acknowledges) and not self.settings.when_over:
             return
         event = alarm.event
         fields = {
@@ -121,8 +123,8 @@ class SoundSink:
         self._player = next((p for p in _PLAYERS if shutil.which(p[0])), None) if settings.file else None
 
     def send(self, alarm: Alarm) -> None:
-        """Play it once; not when an alarm is over."""
-        if alarm.over:
+        """Play it once; not when an alarm is acknowledged or over."""
+        if alarm.over or alarm.acknowledges:
             return
         if self._player is None:
             sys.stderr.write("\a")
@@ -145,11 +147,15 @@ def build_sinks(rules: Rules, spool: Path | None = None, say: Any = lambda text:
     Raises:
         InputError: an unknown kind or key, a value of another kind, a file that cannot be written; with the line.
     """
+    pages = [name for name, keys in rules.sinks.items() if keys["kind"] == "page"]
+    if len(pages) > 1:
+        raise InputError(f"{rules.path}, line {rules.lines[pages[1]]}: '{pages[0]}' is a page already; one is enough.")
     return {name: _build(rules, name, keys, spool, say) for name, keys in rules.sinks.items()}
 
 
 def _build(rules: Rules, name: str, keys: Mapping[str, Any], spool: Path | None, say: Any) -> Sink:
-    where = f"{rules.path}, line {rules.lines[name]}: sink '{name}'"
+    line = rules.lines.get(name)
+    where = f"{rules.path}, line {line}: sink '{name}'" if line else name
     kind = str(keys["kind"])
     if kind not in SETTINGS:
         close = difflib.get_close_matches(kind, SETTINGS, n=1)
@@ -180,6 +186,8 @@ def _build(rules: Rules, name: str, keys: Mapping[str, Any], spool: Path | None,
             raise InputError(f"{where}: there is no file {settings.file}.")
         return SoundSink(settings)
     try:
+        if kind == "page":
+            return PageSink(settings, rules.rules)
         if kind == "webhook":
             return WebhookSink(settings, name, spool, say)
         return MqttSink(settings, _rules_of(rules, name), say)

@@ -4,13 +4,15 @@ import { withTimes } from "./answers.js";
 import { Chat } from "./chat.js";
 import { SPEEDS } from "./clock.js";
 import { Recording } from "./data.js";
-import { forgetColours, icon, iconButton, make, say } from "./dom.js";
+import { icon, iconButton, make, say } from "./dom.js";
 import { Pane } from "./pane.js";
 import { Search } from "./search.js";
-import { EMBEDDED, abilities, documentOf, indexed, indexedFile, isVideo, sample, setToken } from "./server.js";
+import { EMBEDDED, abilities, documentOf, indexed, indexedFile, isVideo, sample } from "./server.js";
 import { repaintThumbnails } from "./thumbs.js";
 import { startPage } from "./start.js";
 import { chooseTab, tabs } from "./tabs.js";
+import { themeSwitch } from "./theme.js";
+import { askForToken } from "./token.js";
 
 const stage = document.getElementById("stage");
 const tools = document.getElementById("tools");
@@ -110,19 +112,6 @@ function toast(text) {
   stage.append(note);
 }
 
-function askForToken(again) {
-  const input = make("input", { type: "password", "aria-label": "Token of the server", autocomplete: "off" });
-  const form = make("form", { method: "dialog", class: "ask-token" }, make("p", { text: "This server asks for its token." }), input, make("button", { class: "primary", text: "Use it" }));
-  const dialog = make("dialog", {}, form);
-  dialog.addEventListener("close", () => {
-    setToken(input.value);
-    dialog.remove();
-    if (input.value) again();
-  });
-  document.body.append(dialog);
-  dialog.showModal();
-}
-
 function showFacts() {
   const panel = document.getElementById("facts");
   panel.replaceChildren();
@@ -210,25 +199,10 @@ if (!EMBEDDED) {
 
 // ---- light and dark
 
-const themeButton = document.getElementById("theme");
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function themeNow() {
-  return document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
-}
-
-function repaint() {
-  forgetColours();
-  themeButton.replaceChildren(icon(themeNow() === "dark" ? "sun" : "moon"));
+const repaint = themeSwitch(document.getElementById("theme"), () => {
   panes.forEach((pane) => pane.repaint());
   repaintThumbnails();
-}
-
-themeButton.addEventListener("click", () => {
-  document.documentElement.dataset.theme = themeNow() === "dark" ? "light" : "dark";
-  repaint();
 });
-dark.addEventListener("change", repaint);
 
 // ---- keyboard
 
@@ -296,7 +270,7 @@ const help = make(
     ].flatMap(([key, what]) => [make("dt", { text: key }), make("dd", { text: what })]),
   ),
 );
-themeButton.before(help);
+document.getElementById("theme").before(help);
 
 // ---- start
 

@@ -66,8 +66,8 @@ function allPoints(joints, camera) {
   return points;
 }
 
-// `seen(joint)` tells whether the recording shows a joint; `alpha` fades ghosts.
-export function drawBody(g, recording, joints, camera, seen, { alpha = 1 } = {}) {
+// `seen(joint)` tells whether the recording shows a joint; `fade` lets a body recede, 0 to 1.
+export function drawBody(g, recording, joints, camera, seen, { fade = 0 } = {}) {
   const { figure } = recording.about;
   const { index } = recording;
   const known = (name) => seen(index[name]);
@@ -109,11 +109,9 @@ export function drawBody(g, recording, joints, camera, seen, { alpha = 1 } = {})
   }
   parts.sort((a, b) => a.depth - b.depth);
   const rim = Math.max(0.011 * camera.scale, 0.75); // a darker rim keeps crossing limbs apart
-  g.save();
-  g.globalAlpha = alpha;
   for (const part of parts) {
     const far = Math.max(0, Math.min(0.4, (middle - part.depth) / 0.9)); // what is far off fades a little
-    const step = Math.round(10 * far) / 10;
+    const step = Math.max(fade, Math.round(10 * far) / 10);
     for (const [grow, ink] of [[rim, `${part.ink}-rim`], [0, part.ink]]) {
       g.beginPath();
       for (const [a, b, ra, rb] of part.strokes) capsule(g, a, b, ra + grow, rb + grow);
@@ -122,7 +120,6 @@ export function drawBody(g, recording, joints, camera, seen, { alpha = 1 } = {})
       g.fill();
     }
   }
-  g.restore();
   return points;
 }
 

@@ -1,7 +1,7 @@
 // A camera that orbits a target; the same projection as vimonet.motion.render.
 
 export const VIEWS = { front: [0, 6], side: [90, 6], "three-quarter": [42, 12], top: [0, 89.9] };
-export const DISTANCE = 6.5;
+const DISTANCE = 6.5;
 
 export class Camera {
   constructor() {
@@ -12,7 +12,7 @@ export class Camera {
   }
 
   // Axes of the screen for a person who faces `facing`, and the pixels of a metre.
-  place({ facing, target, scale, centre }) {
+  place({ facing, target, scale, centre, distance = DISTANCE }) {
     const a = (this.azimuth * Math.PI) / 180;
     const e = (this.elevation * Math.PI) / 180;
     const rightwards = [-facing[2], 0, facing[0]];
@@ -25,7 +25,15 @@ export class Camera {
     this.target = target;
     this.scale = scale * this.zoom;
     this.centre = centre;
-    this.distance = DISTANCE;
+    this.distance = distance;
+  }
+
+  // Pixels of a metre at which a room has space in a box from every side, its nearest part in perspective too.
+  scaleFor(width, height, tall, radius, distance = DISTANCE) {
+    const tilt = (Math.max(0, this.elevation) * Math.PI) / 180;
+    const near = distance / (distance - radius * Math.cos(tilt));
+    const half = near * ((tall / 2) * Math.cos(tilt) + radius * Math.sin(tilt));
+    return Math.min((0.47 * height) / half, (0.47 * width) / (radius * near * 0.9 + 0.2));
   }
 
   // [x, y, depth, pixels per metre] of a point.

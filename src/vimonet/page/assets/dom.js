@@ -36,6 +36,9 @@ const PATHS = {
   close: "M6 6l12 12M18 6 6 18",
   zoomin: "M12 5v14M5 12h14",
   zoomout: "M5 12h14",
+  check: "M5 12.5 10 17.5 19 7",
+  bell: "M6 16.5h12l-1.5-2.5V10a4.5 4.5 0 0 0-9 0v4zM10 19.5a2 2 0 0 0 4 0M12 3.5v2",
+  mute: "M6 16.5h12l-1.5-2.5V10a4.5 4.5 0 0 0-9 0v4zM10 19.5a2 2 0 0 0 4 0M4 4l16 16",
   search: "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M15.5 15.5 20 20",
 };
 const FILLED = new Set(["play", "pause", "moon", "send"]);

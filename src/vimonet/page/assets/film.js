@@ -1,6 +1,7 @@
 // The film with the skeleton drawn over it, on the clock of the recording.
 
 import { drawLines, drawRings } from "./body.js";
+import { sized } from "./canvas.js";
 import { make } from "./dom.js";
 
 const DRIFT = 0.12; // seconds between film and clock before the film is moved
@@ -62,13 +63,8 @@ export class FilmView {
   draw() {
     const { canvas, video, recording } = this;
     const [width, height] = [this.element.clientWidth, this.element.clientHeight];
-    if (!width || !height) return;
-    const ratio = Math.min(2, window.devicePixelRatio || 1);
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const g = canvas.getContext("2d");
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (!this.overlay || !video.videoWidth) return;
+    const g = sized(canvas, width, height);
+    if (!g || !this.overlay || !video.videoWidth) return;
     // The film stands in the middle of its box; the picture's edges are known in the units of the joints.
     const scale = Math.min(width / video.videoWidth, height / video.videoHeight);
     const [wide, high] = [video.videoWidth * scale, video.videoHeight * scale];

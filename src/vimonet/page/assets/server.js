@@ -17,7 +17,8 @@ export function setToken(value) {
   token = value;
 }
 
-async function call(path, { signal, ...options } = {}) {
+// Fetch from the server, with its token; a refusal is a ServerError with the server's own words.
+export async function call(path, { signal, ...options } = {}) {
   const headers = { ...(options.headers ?? {}) };
   if (token) headers.Authorization = `Bearer ${token}`;
   let response;
@@ -25,7 +26,7 @@ async function call(path, { signal, ...options } = {}) {
     response = await fetch(path, { ...options, headers, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServerError(0, "The server does not answer; is vimonet serve still running?");
+    throw new ServerError(0, "The server does not answer; is it still running?");
   }
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
@@ -96,7 +97,7 @@ export async function* ask(file, turns, question, signal) {
   const response = await call("/v1/chat/completions", { ...json({ model: serverModel, messages, stream: true }), signal });
   let answer = null;
   let text = "";
-  for await (const event of events(response)) {
+  for await (const event of serverEvents(response)) {
     if (event.error) throw new ServerError(500, event.error.message ?? "The server could not answer.");
     const choice = event.choices?.[0];
     const piece = choice?.delta?.content ?? "";
@@ -109,7 +110,8 @@ export async function* ask(file, turns, question, signal) {
   yield { answer: { question, ...(answer ?? { text, provenance: "model", confidence: null, evidence: [] }) } };
 }
 
-async function* events(response) {
+// The JSON of server-sent events.
+export async function* serverEvents(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {

@@ -1,7 +1,8 @@
 // The skeleton in space: orbit by drag, zoom by wheel or pinch, path on the floor, ghost poses.
 
 import { drawBody, drawFloor, drawLines, drawPath, drawRings, drawShadow } from "./body.js";
-import { Camera, DISTANCE } from "./camera.js";
+import { Camera } from "./camera.js";
+import { sized, turnByHand } from "./canvas.js";
 import { make } from "./dom.js";
 
 const GHOST_EVERY = 0.45; // metres of way between ghost poses
@@ -21,7 +22,7 @@ export class SkeletonView {
     if (recording.flat) Object.assign(this.camera, { azimuth: 0, elevation: 0, perspective: false });
     this.follow = !recording.flat && recording.spread > 3.2;
     this.smoothPath();
-    if (!small) this.listen();
+    if (!small) turnByHand(this.canvas, this.camera, { flat: () => recording.flat, changed: () => this.draw() });
     this.watch = new ResizeObserver(() => {
       this.size = [this.canvas.clientWidth, this.canvas.clientHeight]; // asking in every frame would force a layout
       this.draw();
@@ -46,56 +47,6 @@ export class SkeletonView {
     });
   }
 
-  listen() {
-    const { canvas, camera } = this;
-    const pointers = new Map();
-    let pinch = 0;
-    canvas.addEventListener("pointerdown", (event) => {
-      canvas.setPointerCapture(event.pointerId);
-      pointers.set(event.pointerId, [event.clientX, event.clientY]);
-      canvas.classList.add("held");
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const before = pointers.get(event.pointerId);
-      if (!before) return;
-      pointers.set(event.pointerId, [event.clientX, event.clientY]);
-      if (pointers.size === 2) {
-        const [a, b] = [...pointers.values()];
-        const wide = Math.hypot(a[0] - b[0], a[1] - b[1]);
-        if (pinch) camera.zoomBy(wide / pinch);
-        pinch = wide;
-      } else if (!this.recording.flat) camera.turn(event.clientX - before[0], event.clientY - before[1]);
-      this.draw();
-    });
-    const release = (event) => {
-      pointers.delete(event.pointerId);
-      pinch = 0;
-      canvas.classList.remove("held");
-    };
-    canvas.addEventListener("pointerup", release);
-    canvas.addEventListener("pointercancel", release);
-    canvas.addEventListener(
-      "wheel",
-      (event) => {
-        if (!event.ctrlKey && !event.metaKey && document.activeElement !== canvas) return; // the page scrolls
-        event.preventDefault();
-        camera.zoomBy(Math.exp(-event.deltaY / 500));
-        this.draw();
-      },
-      { passive: false },
-    );
-    canvas.addEventListener("keydown", (event) => {
-      const turns = { ArrowLeft: [-24, 0], ArrowRight: [24, 0], ArrowUp: [0, 20], ArrowDown: [0, -20] };
-      if (event.altKey && turns[event.key] && !this.recording.flat) camera.turn(...turns[event.key]);
-      else if (event.key === "+" || event.key === "=") camera.zoomBy(1.15);
-      else if (event.key === "-") camera.zoomBy(1 / 1.15);
-      else return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.draw();
-    });
-  }
-
   look(view) {
     this.camera.look(view);
     this.draw();
@@ -116,20 +67,11 @@ export class SkeletonView {
     this.draw();
   }
 
-  // Size the canvas to its box and place the camera; false while it is not laid out.
+  // Size the canvas to its box and place the camera; null while it is not laid out.
   prepare() {
-    const { canvas, recording } = this;
-    const ratio = Math.min(2, window.devicePixelRatio || 1);
     const [width, height] = this.size;
-    if (!width || !height) return null;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    const g = canvas.getContext("2d");
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, width, height);
-    this.place(width, height, recording);
+    const g = sized(this.canvas, width, height);
+    if (g) this.place(width, height, this.recording);
     return g;
   }
 
@@ -143,12 +85,8 @@ export class SkeletonView {
       scale = Math.min((height - TOOLS) / (1.1 * recording.tall), width / Math.max(wide, 0.5));
     } else {
       if (this.follow) [x, z] = this.way[recording.frameAt(this.time)];
-      // The whole way has room from every side, the nearest part in perspective too.
       const radius = this.follow ? 0.5 : Math.min(2, 0.4 * recording.spread + 0.1);
-      const tilt = (Math.max(0, camera.elevation) * Math.PI) / 180;
-      const near = DISTANCE / (DISTANCE - radius * Math.cos(tilt));
-      const half = near * ((recording.tall / 2) * Math.cos(tilt) + radius * Math.sin(tilt));
-      scale = Math.min((0.47 * (height - TOOLS)) / half, (0.47 * width) / (radius * near * 0.9 + 0.2));
+      scale = camera.scaleFor(width, height - TOOLS, recording.tall, radius);
     }
     const centre = [width / 2, (height + TOOLS) / 2 - 6];
     camera.place({ facing: recording.about.facing, target: [x, middle, z], scale, centre });
