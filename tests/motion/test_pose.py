@@ -274,7 +274,8 @@ def test_pieces_of_a_track_are_joined() -> None:
     tracker = Tracker(10.0)
     for frame in range(60):
         others = [person(560, height=120)]
-        tracker.add(frame, others if 15 <= frame < 25 or 40 <= frame < 50 else [person(300 + frame), *others])
+        unseen = 15 <= frame < 25 or 40 <= frame < 50
+        tracker.add(others if unseen else [person(300 + frame), *others], frame / 10)
     first, second = tracker.ranked(*SIZE)
     assert sorted(first.people) == [f for f in range(60) if not (15 <= f < 25 or 40 <= f < 50)]
     assert len(second.people) == 60
@@ -287,18 +288,52 @@ def test_a_close_up_whose_joints_come_and_go_is_one_person() -> None:
         whole = person(300)
         seen = np.where(rng.random(17) < 0.4, 0.9, 0.0)
         seen[:3] = 0.9
-        tracker.add(frame, [Person(whole.points + rng.normal(0, 15, (17, 2)), seen)])
+        tracker.add([Person(whole.points + rng.normal(0, 15, (17, 2)), seen)], frame / 25)
     assert len(tracker.tracks) == 1
 
 
 def test_tracker_ranks_and_follow_reports() -> None:
     tracker = Tracker(10.0)
     for frame in range(20):
-        tracker.add(frame, [person(320), person(40, height=80)] if frame < 12 else [person(40, height=80)])
+        tracker.add([person(320), person(40, height=80)] if frame < 12 else [person(40, height=80)], frame / 10)
     first, second = tracker.ranked(*SIZE)
     assert first.last == 11 and second.last == 19
-    assert follow(first, 20, 10.0).gaps == ((12, 20),)
+    assert follow(first, tracker.times).gaps == ((12, 20),)
     assert apart(person(100), person(100)) == 0 and apart(person(100), person(100, confidence=0)) == float("inf")
+
+
+def test_spans_of_a_video_of_uneven_rate_are_measured_in_time() -> None:
+    """Someone leaves; pictures come at 30 a second, then once a second: seconds count, not frames."""
+    quick, slow = np.arange(30) / 30, 1.0 + np.arange(4)
+    tracker = Tracker(10.0)  # the mean rate
+    for time in quick:
+        tracker.add([person(100), person(500)], float(time))
+    for time in slow:  # 4 pictures without the first person: 4 s, not .4
+        tracker.add([person(500)], float(time))
+    tracker.add([person(100), person(500)], 5.0)
+    assert len(tracker.tracks) == 3, "who is away for more than 0.7 s begins anew"
+    left = next(track for track in tracker.ranked(*SIZE) if track.last < 30)
+    assert len(left.people) == 30, "pieces 4 s apart are not joined"
+    assert tracker.seconds(left) == pytest.approx(1.0)
+    assert follow(left, tracker.times).gaps == ((30, 35),)
+
+    again = Tracker(10.0)  # 7 pictures at 30 a second are .23 s: a short gap is filled, evenly in time
+    times = [*np.arange(10) / 30, *0.3 + np.arange(1, 8) ** 2 / 200, *0.56 + np.arange(10) / 30]
+    for k, time in enumerate(times):
+        again.add([person(500)] if 10 <= k < 17 else [person(300 + 60 * time), person(500)], time)
+    walker = next(track for track in again.ranked(*SIZE) if len(track.people) == 20)
+    followed = follow(walker, times)
+    assert not followed.gaps and followed.filled == 7
+    truth = np.array([person(300 + 60 * time).points[:, 0] for time in times])
+    np.testing.assert_allclose(followed.points[..., 0], truth, atol=0.01)
+
+
+def test_a_hole_without_pictures_is_time_unseen() -> None:
+    """A camera that stalls for 2 s: who stands where they stood is the same person, who is elsewhere another."""
+    tracker = Tracker(5.0)
+    for time in (*np.arange(20) / 20, *(3.0 + np.arange(20) / 20)):
+        tracker.add([person(100 if time < 2 else 110), person(300 if time < 2 else 600)], float(time))
+    assert sorted(len(track.people) for track in tracker.ranked(*SIZE)) == [20, 20, 40]
 
 
 # Real estimators.

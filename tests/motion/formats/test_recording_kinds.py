@@ -13,7 +13,7 @@ from mocap_files import dump
 from test_body_score import arranged
 
 from vimonet.motion import JOINT_NAMES, Motion, load
-from vimonet.motion.io.bvh_writer import bvh_text
+from vimonet.motion.io.bvh_writer import bvh_text, rest_offsets
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.utils.errors import InputError
 
@@ -269,3 +269,17 @@ def test_frames_that_are_missing_are_gaps_in_time(clip: np.ndarray, tmp_path: Pa
 def test_frames_without_known_keys_are_refused_by_what_they_have() -> None:
     with pytest.raises(InputError, match="its frames have output_0, and no points under a known key"):
         load(dump([{"output_0": [[[0.5, 0.5, 0.9]] * 17]}] * 3), fps=20)
+
+
+# Written
+
+
+def test_the_rest_pose_is_upright_where_a_source_lacks_half_a_chest(clip: np.ndarray) -> None:
+    """Collars level with the shoulders, the neck low between them: the T-pose still has head over neck over chest."""
+    joints = clip.copy()
+    for joint in ("neck", "head", "left_collar", "right_collar", "left_shoulder", "right_shoulder"):
+        joints[:, J[joint]] -= 0.12 * (clip[:, J["neck"]] - clip[:, J["pelvis"]]) / 0.5
+    rest = rest_offsets(joints)
+    for joint in ("spine1", "spine2", "spine3", "neck", "head"):
+        assert rest[J[joint], 1] > 0.8 * np.linalg.norm(rest[J[joint]])
+    same(load(written(joints).encode()), joints)

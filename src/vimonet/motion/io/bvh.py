@@ -132,6 +132,8 @@ def _rest(tree: Hierarchy, offsets: NDArray[np.float64]) -> NDArray[Any]:
 def _restore_thorax(tree: Hierarchy, offsets: NDArray[np.float64], mapping: dict[str, int], notes: list[str]) -> None:
     """Put back CMU's thorax bone, to which cgspeed's conversion gives no length: as long as the one below it."""
     parts = [mapping[joint] for joint in ("neck", "left_collar", "right_collar") if joint in mapping]
+    if parts and offsets[parts[0]].any():  # "lowerneck" of other conversions: the joint below the neck is the thorax
+        parts[0] = tree.parents[parts[0]]
     on = {tree.parents[part] for part in parts}
     if len(parts) != 3 or len(on) != 1 or min(on) < 1 or np.abs(offsets[parts]).max() > 1e-6:
         return

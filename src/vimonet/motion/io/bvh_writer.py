@@ -19,6 +19,8 @@ _NAMES = (
     *("LeftForeArm", "RightForeArm", "LeftHand", "RightHand"),
 )
 _CHILDREN = [[j for j in range(22) if PARENTS[j] == i] for i in range(22)]
+_LEADS = (3, 12)  # lower spine and neck: these point up in a T-pose, however a source places hips and collars
+_LEAD = 3.0
 _LOOSE = 0.0005  # m
 _ENDS = {10: (0.0, 0.0, 4.0), 11: (0.0, 0.0, 4.0), 15: (0.0, 14.0, 2.0), 20: (8.0, 0.0, 0.0), 21: (-8.0, 0.0, 0.0)}
 
@@ -40,7 +42,8 @@ def rest_offsets(joints: Array) -> Array:
             continue
         turned = np.zeros((len(children), 3))
         shape = joints[:, children] - joints[:, [PARENTS[children[0]]]]
-        turn = _align(rest[children], shape)
+        lead = np.where(np.isin(children, _LEADS), _LEAD, 1.0)[:, None]
+        turn = _align(_unit(rest[children]) * lead, _unit(shape) * lead)
         turned = np.einsum("tji,tkj->ki", turn, shape) / len(joints)
         rest[children] = turned * (lengths[np.array(children) - 1] / np.sqrt((turned**2).sum(-1)))[:, None]
     return rest
@@ -63,12 +66,16 @@ def rotations(joints: Array, rest: Array) -> Array:
 
 def _swing(a: Array, b: Array) -> Array:
     """Find the smallest rotation [T, 3, 3] that takes the direction of a to that of b."""
-    a, b = (v / np.maximum(np.sqrt((v**2).sum(-1, keepdims=True)), 1e-9) for v in (a, b))
+    a, b = _unit(a), _unit(b)
     v, c = np.cross(a, b), (a * b).sum(-1)
     k = np.zeros((len(a), 3, 3))
     k[:, 0, 1], k[:, 0, 2], k[:, 1, 2] = -v[:, 2], v[:, 1], -v[:, 0]
     k -= np.transpose(k, (0, 2, 1))
     return np.eye(3) + k + k @ k / np.maximum(1.0 + c, 1e-6)[:, None, None]
+
+
+def _unit(vectors: Array) -> Array:
+    return np.asarray(vectors / np.maximum(np.sqrt((vectors**2).sum(-1, keepdims=True)), 1e-9))
 
 
 def _align(rest: Array, shape: Array) -> Array:

@@ -17,8 +17,8 @@ _UNREAD: Final = (
     _Unread(
         (b"Kaydara FBX", b"; FBX"),
         (".fbx",),
-        "it is an FBX, which is not read; in Blender, File > Import > FBX, then File > Export > Motion Capture (.bvh) "
-        "with the armature selected, or glTF 2.0 (.glb)",
+        "it is an FBX, which is not read; in Blender, File > Import > FBX, then File > Export > glTF 2.0 (.glb), or, "
+        "with the armature selected, Motion Capture (.bvh) from Start to End of the movement (1 to 250 is offered)",
     ),
     _Unread(
         (b"Coordinates", b"nRows"),

@@ -49,8 +49,9 @@ MAX_RATE: Final = 30.0
 
 _MAX_SIDE = 1280
 _SMOOTHING = 0.04  # seconds
-_CACHE_VERSION = 4  # version of estimation and cache format; cached poses of other versions are ignored
+_CACHE_VERSION = 5  # version of estimation and cache format; cached poses of other versions are ignored
 _KEEP_DAYS = 30
+_BRIEFEST = 0.5  # s in view; a briefer detection is no person
 _HOLE = 0.5  # s between two pictures, from which the time between them is a gap
 
 
@@ -186,24 +187,22 @@ def estimate_people(
     except InputError as error:
         raise InputError(f"{info.name}: {error}") from error
     tracker, damage, size = Tracker(info.fps / step), Damage(), (info.width, info.height)
-    times: list[float] = []
     try:
         shots = frames(source, step=step, max_side=_MAX_SIDE, damage=damage)
         total = -(-info.frames // step)
         quiet = None if progress else True  # None: a bar on a terminal only
         for shot in tqdm(shots, total=total, unit="frame", desc=f"pose {info.name}", disable=quiet):
             size = (shot.image.shape[1], shot.image.shape[0])
-            tracker.add(len(times), found.people(shot.image))
-            times.append(shot.time)
+            tracker.add(found.people(shot.image), shot.time)
     finally:
         found.close()
-    shortest = min(0.5 * tracker.fps, len(times) / 2)  # a brief false detection is no person
-    tracks = [track for track in tracker.ranked(*size) if len(track.people) >= shortest]
+    shortest = min(_BRIEFEST, float(tracker.shown().sum()) / 2)
+    tracks = [track for track in tracker.ranked(*size) if tracker.seconds(track) >= shortest - 1e-6]
     if not tracks:
         raise InputError(f"{info.name}: nobody is seen in its {info.frames} frames; give a video that shows a person.")
     notes = (*info.notes(), *damage.notes())
     return [
-        _one_person(track, k + 1, len(tracks), np.array(times), info, tracker.fps, size, found, notes)
+        _one_person(track, k + 1, len(tracks), np.array(tracker.times), info, info.fps / step, size, found, notes)
         for k, track in enumerate(tracks)
     ]
 
@@ -360,7 +359,7 @@ def _one_person(
     estimator: PoseEstimator,
     damage: tuple[str, ...],
 ) -> Poses:
-    followed = follow(track, len(times), fps)
+    followed = follow(track, times)
     points, confidence = followed.points, followed.confidence
     notes = [f"keypoints estimated by {estimator.name.split(',')[0]}"]
     unseen_at = tuple((float(times[first]), float(times[last - 1]) + 1 / fps) for first, last in followed.gaps)

@@ -97,7 +97,7 @@ def relative_size(a: Person, b: Person) -> float:
 
 @dataclass(eq=False)
 class Track:
-    """Hold one person through a video: {frame number: person}, and the speed so far, pixels a frame [2]."""
+    """Hold one person through a video: {frame number: person}, and the speed so far, pixels a second [2]."""
 
     people: dict[int, Person] = field(default_factory=dict)
     speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
@@ -112,42 +112,56 @@ class Track:
         """Last frame."""
         return max(self.people)
 
-    def see(self, frame: int, person: Person) -> None:
-        """Add a sighting."""
+    def see(self, frame: int, person: Person, seconds: float) -> None:
+        """Add a sighting, so many seconds after the last one."""
         before = self.people[self.last]
         both = (before.confidence > 0) & (person.confidence > 0)
         if both.any():
-            step = np.median(person.points[both] - before.points[both], axis=0) / (frame - self.last)
+            step = np.median(person.points[both] - before.points[both], axis=0) / max(seconds, 1e-6)
             self.speed = _SPEED_KEPT * self.speed + (1 - _SPEED_KEPT) * step
         self.people[frame] = person
 
 
 class Tracker:
-    """Build tracks from people given frame by frame.
+    """Build tracks from people given frame by frame; all spans are measured in time, since frames may come unevenly.
 
     Args:
-        fps: frames/s.
+        fps: usual frames/s.
     """
 
     def __init__(self, fps: float) -> None:
-        self.fps = fps
+        self.usual = 1.0 / fps
+        self.times: list[float] = []
         self.tracks: list[Track] = []
         self._shown = self._crowded = 0  # frames that show anybody, and more than one
 
-    def add(self, frame: int, people: list[Person]) -> None:
-        """Add the people of the next frame; each goes on with the track that leads nearest, or begins one."""
+    def add(self, people: list[Person], time: float) -> None:
+        """Add the people of the next frame; each goes on with the track that leads nearest, or begins one.
+
+        Args:
+            people: in any order.
+            time: of the frame, s.
+        """
+        frame = len(self.times)
+        self.times.append(time)
         self._shown += len(people) > 0
         self._crowded += len(people) > 1
-        open_tracks = [track for track in self.tracks if frame - track.last <= max(1.0, _FORGET * self.fps)]
-        before = [(track.people[track.last], (frame - track.last) / self.fps) for track in open_tracks]
-        taken = pair(people, before, [track.speed * self.fps for track in open_tracks])
+        open_tracks = [track for track in self.tracks if self._is_open(track, frame)]
+        before = [(track.people[track.last], time - self.times[track.last]) for track in open_tracks]
+        taken = pair(people, before, [track.speed for track in open_tracks])
         for number, index in taken.items():
-            open_tracks[index].see(frame, people[number])
+            open_tracks[index].see(frame, people[number], before[index][1])
         self.tracks += [Track({frame: person}) for number, person in enumerate(people) if number not in taken]
+
+    def _is_open(self, track: Track, frame: int) -> bool:
+        """Test whether a track may go on: not unseen for long, or seen in the last picture, if that is not long ago."""
+        away = self.times[frame] - self.times[track.last]
+        return away <= _FORGET + 1e-6 or (track.last == frame - 1 and away <= _JOIN)
 
     def ranked(self, width: int, height: int) -> list[Track]:
         """Join tracks of the same person over gaps, and sort them by prominence (large, central, long in view)."""
-        tracks = sorted(self.tracks, key=lambda track: -prominence(track, width, height))
+        shown = self.shown()
+        tracks = sorted(self.tracks, key=lambda track: -prominence(track, width, height, shown))
         joined: list[Track] = []
         while tracks:
             track = tracks.pop(0)
@@ -155,7 +169,18 @@ class Tracker:
                 tracks.remove(other)
                 track = Track({**other.people, **track.people})
             joined.append(track)
-        return sorted(joined, key=lambda track: -prominence(track, width, height))
+        return sorted(joined, key=lambda track: -prominence(track, width, height, shown))
+
+    def shown(self) -> NDArray[np.float64]:
+        """Compute for how long each frame is shown, s [T]; a hole in time shows nothing."""
+        if len(self.times) < 2:
+            return np.full(len(self.times), self.usual)
+        steps = np.diff(self.times)
+        return np.minimum(np.append(steps, np.median(steps)), max(self.usual, _FILL))
+
+    def seconds(self, track: Track) -> float:
+        """Compute for how long a track is in view, s."""
+        return float(self.shown()[list(track.people)].sum())
 
     def _continuation(self, track: Track, others: list[Track]) -> Track | None:
         """Find the nearest track that could be the same person before, after, or within gaps of this one."""
@@ -169,7 +194,7 @@ class Tracker:
                 continue
             early, late = sorted((track, other), key=lambda one: one.first)
             before = max((frame for frame in early.people if frame < late.first), default=early.first)
-            gap = (late.first - before) / self.fps
+            gap = self.times[late.first] - self.times[before]
             a, b = early.people[before], late.people[late.first]
             distance = apart(a, b)
             alike = least <= relative_size(a, b) <= 1 / least
@@ -216,14 +241,15 @@ def _reach(seconds: float) -> float:
     return min(_SAME + _PER_SECOND * seconds, _FURTHEST)
 
 
-def prominence(track: Track, width: int, height: int) -> float:
-    """Sum size x nearness to the middle x confidence over the frames."""
+def prominence(track: Track, width: int, height: int, shown: NDArray[np.float64]) -> float:
+    """Sum size x nearness to the middle x confidence over the time in view; ``shown`` is each frame's, s."""
     total = 0.0
-    for person in track.people.values():
+    for frame, person in track.people.items():
         box = person.box
         middle = (box[:2] + box[2:]) / 2
         off = np.linalg.norm((middle - (width / 2, height / 2)) / (width, height))  # 0 middle .. 0.71 corner
-        total += person.size / np.hypot(width, height) * max(0.1, 1 - float(off)) * float(person.confidence.mean())
+        size = person.size / np.hypot(width, height)
+        total += size * max(0.1, 1 - float(off)) * float(person.confidence.mean()) * float(shown[frame])
     return total
 
 
@@ -244,8 +270,15 @@ class Followed:
     filled: int
 
 
-def follow(track: Track, frames: int, fps: float) -> Followed:
-    """Turn a track into arrays; interpolate short gaps at half the confidence beside them, list longer ones."""
+def follow(track: Track, times: Sequence[float] | NDArray[np.float64]) -> Followed:
+    """Turn a track into arrays; interpolate short gaps at half the confidence beside them, list longer ones.
+
+    Args:
+        track: one person.
+        times: of all frames, s.
+    """
+    frames = len(times)
+    longest = _FILL + (1.001 * float(np.median(np.diff(times))) if frames > 1 else 0.0)
     shape = next(iter(track.people.values())).points.shape
     points, confidence = np.full((frames, *shape), np.nan), np.zeros((frames, shape[0]))
     for frame, person in track.people.items():
@@ -258,10 +291,11 @@ def follow(track: Track, frames: int, fps: float) -> Followed:
         missing = after - before - 1
         if not missing:
             continue
-        if before < 0 or after == frames or missing > _FILL * fps:
+        if before < 0 or after == frames or times[after] - times[before] > longest:
             gaps.append((before + 1, after))
             continue
-        share = np.arange(1, missing + 1)[:, None, None] / (missing + 1)
+        inside = np.asarray(times[before + 1 : after]) - times[before]
+        share = inside[:, None, None] / max(times[after] - times[before], 1e-9)
         points[before + 1 : after] = (1 - share) * points[before] + share * points[after]
         confidence[before + 1 : after] = 0.5 * np.minimum(confidence[before], confidence[after])
         filled += missing
