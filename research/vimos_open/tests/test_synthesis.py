@@ -193,9 +193,7 @@ def test_sample_measures_as_its_truth_says(name: str) -> None:
     if "raised" in truth:
         assert facts.raised() == truth["raised"]
     if "count" in truth:
-        # The first swing of a wave may be told from the raise of the hand, or not.
-        assert facts.repetitions is not None
-        assert truth["count"] - (name == "wave_right") <= facts.repetitions.count <= truth["count"]
+        assert facts.repetitions is not None and facts.repetitions.count == truth["count"]
     if "end_posture" in truth:
         assert facts.posture is not None and facts.posture[-1].label == truth["end_posture"]
     assert bool(facts.falls) == bool(truth.get("fall"))

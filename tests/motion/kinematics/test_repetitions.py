@@ -12,6 +12,7 @@ import pytest
 from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
+from vimonet.motion.kinematics.repetitions import find_chain
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 8])
@@ -38,6 +39,24 @@ def test_fast_repetitions_are_within_one_most_times() -> None:
     assert np.mean(np.array(errors) <= 1) >= 0.8
 
 
+def test_the_first_swing_of_a_wave_is_told_from_the_raise_of_the_hand() -> None:
+    errors = []
+    for seed in range(40, 52):
+        for count in (4, 6, 9):
+            found = measure(generate("wave", seed=seed, count=count)[0]).repetitions
+            errors.append(99 if found is None else abs(found.count - count))
+            assert found is None or len(found.times) == found.count
+    assert np.mean(np.array(errors) == 0) >= 0.6 and np.mean(np.array(errors) <= 1) >= 0.95
+
+
+@pytest.mark.parametrize(("missing", "count"), [(0, 2), (3, 2), (8, None)])
+def test_two_repetitions_come_back(missing: int, count: int | None) -> None:
+    x = np.concatenate([np.zeros(10), np.tile(0.2 - 0.2 * np.cos(np.arange(24) / 12 * np.pi), 2)])
+    x = x[: len(x) - missing]  # without its last 8 frames the second one comes back by a quarter
+    chain = find_chain(x, x[:, None] * np.array([0.3, 1.0, 0.2]), 0.1, 20.0)
+    assert (None if chain is None else len(chain.peaks)) == count
+
+
 @pytest.mark.parametrize("action", ["stand", "bow", "kick", "raise_hand", "sit_down", "crouch", "fall", "lie_down"])
 def test_nothing_repeats(action: str) -> None:
     assert sum(measure(generate(action, seed=seed)[0]).repetitions is not None for seed in range(6)) <= 1
@@ -62,6 +81,7 @@ def test_noise_does_not_change_the_count() -> None:
         ("utd_mhad", "a17_s1_t1", None, ""),  # one tennis serve
         ("utd_mhad", "a15_s1_t1", None, ""),  # one swing of a bat
         ("kinder_gator", "p565_49", None, ""),  # one kick
+        ("kinder_gator", "p337_05", None, ""),  # one bow, in which the arms swing and are cut off
     ],
 )
 def test_counts_made_by_hand(shared: Path, source: str, key: str, count: int | None, limb: str) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.preparation import LIMBS, Array, Body, find_peaks, median, norm, rank, runs, smooth
+from vimonet.motion.kinematics.preparation import Array, Body, find_peaks, median, norm, rank, runs, smooth
 
 MIN_PERIOD = 0.25  # s: faster ones are shaking, at the limit of 20 frames/s
 ALIKE, ALIKE_TWO, ALIKE_WHOLE = 0.7, 0.82, 0.6  # cosine of neighbours; where there are two only; of the whole body
@@ -20,6 +20,9 @@ BESIDE = {2: 0.3, 3: 0.18}  # least size of so many repetitions as a share of th
 BESIDE_MANY = 0.1  # of four and more
 FAST_PART = 0.5  # least size of two or three fast swings as a share of the whole movement meanwhile
 FAST_DOUBT = 0.95  # by which the fast part of a movement must lead to be counted instead of the movement
+END_SIZE = 0.65  # the same, of half a swing at either end of a chain to those within it
+COMES_BACK = 0.5  # least part of its size by which each of two repetitions comes back
+PELVIS_WEIGHT = 3.0  # in a movement of the whole body the pelvis moves least
 EDGE = 0.1  # share of its size at which an excursion begins and ends
 _PLACES = np.linspace(0.0, 1.0, 16)  # of the points of a resampled repetition
 
@@ -58,12 +61,14 @@ class Chain:
         spans: first and last frame of each.
         size: how far the signal goes and comes back (median), m.
         alike: mean cosine of neighbours, 0..1.
+        turns: whether, of a fast part, the whole movement is seen to turn back for three repetitions or more.
     """
 
     peaks: tuple[int, ...]
     spans: tuple[tuple[int, int], ...]
     size: float
     alike: float
+    turns: bool = False
 
 
 def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | None:
@@ -76,8 +81,11 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     candidates; those count that are alike: the path of the limb in space (of the whole body for pelvis and trunk) over
     the time of one, resampled, is compared with that of the next. This is the self-similarity of Cutler and Davis
     (2000) and of RepNet (Dwibedi et al., CVPR 2020), without the network: a throw swings back and forth once each, and
-    the two are nothing alike. The largest repeated movement wins; both arms or both legs if the other side repeats as
-    well. `jump_count` replaces the count of the whole body if the recording has jumps.
+    the two are nothing alike. Two must come back by half of their size each, and few small ones beside a large movement
+    of a limb, the trunk or the pelvis go with it. The raise of a hand hides the first swing of its wave in the fast
+    part: swings at either end are looked for in the whole movement. The largest repeated movement wins; both arms or
+    both legs if the other side repeats as well. `jump_count` replaces the count of the whole body if the recording has
+    jumps.
 
     Args:
         body: prepared recording.
@@ -88,24 +96,26 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
         return None
     best: list[tuple[float, Repetitions]] = []
     found = signals(body, local)
-    largest = max((float(np.ptp(one.values)) for one in found if one.name in LIMBS and one.whole is None), default=0.0)
-    for name, values, path, smallest, whole in found:
+    once = PELVIS_WEIGHT * float(np.ptp(smooth(body.joints[:, 0, 1], 0.15, body.fps)))
+    largest = max(once, *(float(np.ptp(one.values)) for one in found if one.whole is None and one.name != "whole body"))
+    for name, values, path, smallest, whole, course in found:
         fast = whole is not None
-        weight = 3.0 if name == "whole body" else 1.0  # in a movement of the whole body the pelvis moves least
+        weight = PELVIS_WEIGHT if name == "whole body" else 1.0
         if float(np.ptp(values)) * weight < BESIDE_MANY * largest:
             continue
         if jump_count and ("leg" in name or name == "trunk" or (name == "whole body" and jump_count < 2)):
             continue
         alike = ALIKE_WHOLE if name == "whole body" else ALIKE
-        chain = find_chain(values, path, smallest, body.fps, free=fast, alike=alike)
+        chain = find_chain(values, path, smallest, body.fps, course=course, alike=alike)
         if chain is None:
             continue
         count, size = len(chain.peaks), chain.size
         if size * weight < BESIDE.get(count, BESIDE_MANY) * largest:
             continue
-        if whole is not None and count < 4:
+        if whole is not None and count < 4 and not chain.turns:
             # A single slow movement has a fast part that goes to and fro once, too.
-            moved = np.ptp(_principal(whole[chain.spans[0][0] : chain.spans[-1][1] + 1, None]))
+            moved = whole[chain.spans[0][0] : chain.spans[-1][1] + 1]
+            moved = np.ptp(moved @ _axes(moved[:, None])[0])
             if size < FAST_PART * float(moved):
                 continue
         if name == "whole body" and jump_count:
@@ -130,8 +140,10 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     other_side = {"left": "right", "right": "left"}.get(top.limb.split()[0])
     for value, other in best[1:]:
         same = other_side is not None and other.limb == f"{other_side} {top.limb.split()[1]}"
-        if same and value > 0.4 * score and abs(other.count - top.count) <= 1:
-            more = max(top, other, key=lambda one: one.count)
+        own = [one for v, one in best if one.limb == top.limb and v > 0.4 * score]
+        agree = [one for one in own if abs(other.count - one.count) <= 1]
+        if same and value > 0.4 * score and agree:
+            more = max(top if top in agree else agree[0], other, key=lambda one: one.count)
             return replace(more, limb=f"both {top.limb.split()[1]}s")
     return top
 
@@ -145,13 +157,15 @@ class Signal(NamedTuple):
         path: positions [T, D], m, whose course over one repetition is compared with that over the next.
         smallest: least size of a repetition, m.
         whole: for the fast part of a movement the whole of it [T, 3], m; else None.
+        course: the same along the axis of `values`, [T].
     """
 
     name: str
     values: Array
     path: Array
     smallest: float
-    whole: Array | None
+    whole: Array | None = None
+    course: Array | None = None
 
 
 def signals(body: Body, local: Array) -> list[Signal]:
@@ -161,40 +175,41 @@ def signals(body: Body, local: Array) -> list[Signal]:
     whole = np.concatenate([limbs, 3.0 * body.joints[:, 0, 1:2]], axis=1)
     bend = np.radians(body.tilt) * 0.6 * leg
     out = [
-        Signal("whole body", body.joints[:, 0, 1], whole, 0.06 * leg, None),
-        Signal("trunk", bend, whole, 0.12 * leg, None),
+        Signal("whole body", body.joints[:, 0, 1], whole, 0.06 * leg),
+        Signal("trunk", bend, whole, 0.12 * leg),
     ]
     ends = local[:, [7, 8, 20, 21]] - local[:, [1, 2, 16, 17]]
     fast = ends - smooth(ends, 0.4, fps)
-    slow_values, fast_values = _principal(ends), _principal(fast, even=True)
+    axes, even = _axes(ends), _axes(fast, even=True)
     for i, name in enumerate(("left leg", "right leg", "left arm", "right arm")):
         if body.seen[name]:
-            out.append(Signal(name, slow_values[i], ends[:, i], 0.12 * leg, None))
+            own, quick = np.ascontiguousarray(ends[:, i]), np.ascontiguousarray(fast[:, i])
+            out.append(Signal(name, (own - own.mean(axis=0)) @ axes[i], own, 0.12 * leg))
             least = (0.12 if "leg" in name else 0.06) * leg
-            out.append(Signal(name, fast_values[i], fast[:, i], least, ends[:, i]))
+            out.append(Signal(name, quick @ even[i], quick, least, own, own @ even[i]))
     return out
 
 
-def _principal(x: Array, even: bool = False) -> Array:
-    """Project positions [T, N, 3] each on its axis of greatest variance, pointing up: [N, T].
+def _axes(x: Array, even: bool = False) -> Array:
+    """Find the axis of greatest variance of each position [T, N, 3], pointing up: unit vectors [N, 3].
 
     With `even` the axis is that of the velocity, capped at its median, so that the single raise of a hand does not hide
     its wave.
     """
     x = np.ascontiguousarray(x.transpose(1, 0, 2))
     if even:
-        y = x[:, 1:] - x[:, :-1]
-        size = norm(y)
+        x = x[:, 1:] - x[:, :-1]
+        size = norm(x)
         usual = np.array([max(rank(one, 0.5), 1e-6) for one in size])
-        y = y / np.maximum(size, usual[:, None])[..., None]
+        x = x / np.maximum(size, usual[:, None])[..., None]
     else:
-        y = x = x - x.mean(axis=1, keepdims=True)
-    axes = np.linalg.eigh(np.stack([one.T @ one for one in y]))[1][..., -1]
-    return np.stack([one @ (axis if axis[1] >= 0 else -axis) for one, axis in zip(x, axes, strict=True)])
+        x = x - x.mean(axis=1, keepdims=True)
+    axes = np.linalg.eigh(np.stack([one.T @ one for one in x]))[1][..., -1]
+    return np.where(axes[:, 1:2] >= 0, axes, -axes)
 
 
 def find_chain(
-    x: Array, path: Array, smallest: float, fps: float, *, free: bool = False, alike: float = ALIKE
+    x: Array, path: Array, smallest: float, fps: float, *, course: Array | None = None, alike: float = ALIKE
 ) -> Chain | None:
     """Find the longest chain of excursions of a signal that are alike; None for fewer than two.
 
@@ -203,8 +218,9 @@ def find_chain(
         path: positions [T, D] whose course over each excursion is compared.
         smallest: least size of an excursion, m.
         fps: frames per second.
-        free: whether the signal has no rest, as the fast part of a movement; else fewer than four excursions, and two
-            in any case, must leave the place where the recording begins and ends.
+        course: the whole of the movement along the same axis [T], m, if the signal is its fast part, which has no rest;
+            else fewer than four excursions, and two in any case, must leave the place where the recording begins and
+            ends.
         alike: least cosine of neighbours.
     """
     if float(np.ptp(x)) < smallest:
@@ -218,18 +234,21 @@ def find_chain(
         away = (sign > 0) == low
         y = sign * x
         peaks, drops = _tops(y, 0.7 * smallest, fps)
-        least = 2 if away else 3 if free else 4
-        course = y.tolist()
+        least = 2 if away else 4 if course is None else 3
+        clean = least if course is None else 2
+        line = y.tolist()
         tried = 0
         # Small swings on top of large ones break a chain of these, and the other way round: several levels are tried.
         for share in (0.0, 0.25, 0.5):
             tops = peaks[drops >= share * (high_end - low_end)].tolist()
             weight = 1.0 if away else 0.9
-            if len(tops) < least or len(tops) == tried or reach * math.sqrt(len(tops)) * weight <= best[0]:
+            if len(tops) < clean or len(tops) == tried or reach * math.sqrt(len(tops) + 1) * weight <= best[0]:
                 continue
             tried = len(tops)
-            chain = _chain(course, path, tops, least, alike)
-            if chain is None or chain.size < smallest:
+            chain = _chain(line, path, tops, clean, alike)
+            if chain is not None and course is not None:
+                chain = _with_ends(chain, course.tolist())
+            if chain is None or chain.size < smallest or len(chain.peaks) < least:
                 continue
             score = chain.size * chain.alike * math.sqrt(len(chain.peaks)) * weight
             if score > best[0]:
@@ -270,10 +289,61 @@ def _chain(x: list[float], path: Array, peaks: list[int], least: int, alike: flo
     shapes = _shapes(path, np.array(spans[first : last + 1]))
     cosines = np.einsum("pi,pi->p", shapes[1:], shapes[:-1])
     a, b = max(runs(good[first:last] & (cosines > alike)), key=lambda run: run[1] - run[0], default=(0, 0))
-    if b - a < least - 1 or (b - a == 1 and cosines[a] < ALIKE_TWO):
-        return None
     kept = slice(first + a, first + b + 1)
+    if b - a < least - 1 or (b - a == 1 and (cosines[a] < ALIKE_TWO or not _come_back(x, peaks[kept], spans[kept]))):
+        return None
     return Chain(tuple(peaks[kept]), tuple(spans[kept]), median(np.array(sizes[kept])), float(cosines[a:b].mean()))
+
+
+def _come_back(x: list[float], peaks: list[int], spans: list[tuple[int, int]]) -> bool:
+    """Tell whether each excursion rises and comes back by half of its size: one cut off may be another movement."""
+    sides = [(x[peak] - x[start], x[peak] - x[end]) for peak, (start, end) in zip(peaks, spans, strict=True)]
+    return all(min(side) >= COMES_BACK * max(side) for side in sides)
+
+
+def _with_ends(chain: Chain, x: list[float]) -> Chain:
+    """Add the swings at either end of a chain that the raise or the return of the limb hides in its fast part.
+
+    In the whole movement x [T] along the same axis tops and dips alternate; half a swing more on either side, as large
+    and as long as those within the chain, belongs to it.
+    """
+    turns = _reversals(x, SAME_SIZE * chain.size)
+    inside = [k for k, turn in enumerate(turns) if chain.peaks[0] - 2 <= turn <= chain.peaks[-1] + 2]
+    if len(inside) < 2:
+        return chain
+    depths, times = [abs(x[b] - x[a]) for a, b in pairwise(turns)], [b - a for a, b in pairwise(turns)]
+    first, last = inside[0], inside[-1]
+    depth, time = (median(np.array(one[first:last])) for one in (depths, times))
+    like = [_ratio(a, depth) > END_SIZE and _ratio(b, time) > SAME_TIME for a, b in zip(depths, times, strict=True)]
+    while first > 0 and like[first - 1]:
+        first -= 1
+    while last < len(like) and like[last]:
+        last += 1
+    count = (last - first + 1) // 2
+    if count <= len(chain.peaks):
+        return chain
+    nearest = min(range(first, last + 1), key=lambda k: abs(turns[k] - chain.peaks[0]))
+    tops = turns[first + (nearest - first) % 2 : last + 1 : 2][:count]
+    half = round(time)
+    spans = tuple((max(0, top - half), min(len(x) - 1, top + half)) for top in tops)
+    return Chain(tuple(tops), spans, chain.size, chain.alike, count >= 3)
+
+
+def _reversals(x: list[float], least: float) -> list[int]:
+    """Find the frames at which a signal turns back by at least `least`, tops and dips in turn, its start excepted."""
+    out, sense, high, low = [], 0, 0, 0
+    for i, value in enumerate(x):
+        if value > x[high]:
+            high = i
+        if value < x[low]:
+            low = i
+        if sense >= 0 and x[high] - value >= least:
+            out.append(high)
+            sense, low = -1, i
+        elif sense <= 0 and value - x[low] >= least:
+            out.append(low)
+            sense, high = 1, i
+    return out[1:] if out and out[0] == 0 else out
 
 
 def _spans(x: list[float], peaks: list[int]) -> list[tuple[int, int]]:
@@ -301,7 +371,11 @@ def _spans(x: list[float], peaks: list[int]) -> list[tuple[int, int]]:
 
 def _ratios(values: Sequence[float]) -> list[float]:
     """Compute the smaller to the larger of each two neighbours, 0..1 [n - 1]."""
-    return [min(a, b) / max(a, b, 1e-9) for a, b in pairwise(values)]
+    return [_ratio(a, b) for a, b in pairwise(values)]
+
+
+def _ratio(a: float, b: float) -> float:
+    return min(a, b) / max(a, b, 1e-9)
 
 
 def _shapes(path: Array, spans: NDArray[np.intp]) -> Array:
