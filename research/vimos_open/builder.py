@@ -17,6 +17,7 @@ from typing import Any
 from research.vimos_open import sources as real
 from research.vimos_open.augment import Pool, Sample, Variants, make_sample
 from research.vimos_open.eval_questions import RECOGNITION, evaluation_items
+from research.vimos_open.eyes import with_eyes
 from research.vimos_open.film_poses import looked_at
 from research.vimos_open.films import FILMS, film_clips, film_records, poses_folder, read_films
 from vimonet.utils.errors import InputError
@@ -29,7 +30,7 @@ from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Item, Part
 from vimonet.vimos.wordings import ask
 
-RECIPE = 11
+RECIPE = 12
 """Raised whenever samples come out differently, so that a build begun with another recipe is not continued."""
 
 _ROWS = 250
@@ -127,7 +128,9 @@ class OpenBuilder:
                 # The key "vimos/..." is shared by both splits: their pools differ.
                 sample = make_sample(pool, random.Random(f"vimos/{self.seed}/{index}"), variants=self.variants)
                 if sample is not None and sample.questions:
-                    yield _drawn(sample, f"{shard.split}/{index:06d}", shard.split, licences, self.seed)
+                    shown, words = with_eyes(sample, random.Random(f"eyes/{self.seed}/{shard.split}/{index}"))
+                    name = f"{shard.split}/{index:06d}"
+                    yield _drawn(shown, name, shard.split, licences, self.seed, words)
             return
         for source in shard.keys:
             licence = {c.source: c.licence for c in real.clips_of(shard.split, (source,), self.root)}
@@ -147,7 +150,7 @@ def _pool(split: str, names: tuple[str, ...], root: str | None, folder: Path | N
     return Pool(clips), {clip.recording: clip.licence for clip in clips}
 
 
-def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed: int) -> Record:
+def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed: int, words: dict[str, Any]) -> Record:
     rng = random.Random(f"words/{seed}/{name}")
     told: list[Caption] = []
     instructions: list[Instruction] = []
@@ -168,7 +171,7 @@ def _drawn(sample: Sample, name: str, split: str, licences: dict[str, str], seed
         actions=tuple(sample.parts),
         captions=tuple(dict.fromkeys(told)),
         instructions=tuple(instructions),
-        provenance={"recordings": list(sample.recordings), "mode": sample.mode, "sensed": sample.sensed},
+        provenance={"recordings": list(sample.recordings), "mode": sample.mode, "sensed": sample.sensed, **words},
     )
 
 

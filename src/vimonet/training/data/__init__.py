@@ -62,6 +62,7 @@ class Sample(TypedDict, total=False):
     source: str
     spans: Sequence[tuple[str, float, float]]
     video: Video | None
+    seen: str
     dropped: Sequence[str]
 
 

@@ -55,7 +55,9 @@ class ContextWriter:
             facts = measure(Motion(joints, confidence=sample.get("confidence"), dimensions=dimensions))
         if features is not None and "actions" in held and self.recogniser is not None:
             actions = self.recogniser(torch.from_numpy(features), dimensions)
-        seen = ""
+        seen = str(sample.get("seen") or "")
+        if seen and joints is None and "seen" in self.parts:
+            held = [*held, "seen"]  # nothing else is shown
         if "seen" in held and video is not None and frames is not None and self.seen_text is not None:
             if video not in self._seen:
                 self._seen[video] = self.seen_text(frames)

@@ -89,6 +89,7 @@ class VimosDataset:
             for actions in rows.data.column("actions").to_pylist()
         ]
         self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
+        self._seen = [_seen(text) for text in rows.data.column("provenance").to_pylist()]
         self._weights = _balance(self._questions)
         self._row = np.repeat(np.arange(len(rows)), times)
         self.lengths, self.modality_groups = self.lengths[self._row], self.modality_groups[self._row]
@@ -106,7 +107,8 @@ class VimosDataset:
         row, video, asked = motion_row(self._rows, at), self._videos[at], self._questions[at]
         joints = confidence = None
         dimensions, spans, questions = row["dimensions"], self._spans[at], list(range(len(asked)))
-        if row["joints"] is not None:
+        seen, alone = self._seen[at]
+        if row["joints"] is not None and not alone:
             joints, confidence = arrays_of(row)
             if self.random_views and dimensions == 3:
                 upper_body = [i for i in questions if _without_legs(asked[i])]
@@ -147,6 +149,7 @@ class VimosDataset:
             "spans": spans,
             "source": row["source"],
             "video": video,
+            "seen": seen,
         }
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
@@ -209,6 +212,14 @@ def _other_end(form: str, answer: str, closed: bool, asked: list[Choice]) -> lis
     return [(form, "no", other, closed, "") for other in happens.values() if absent_from(other["do"], {there["do"]})][
         :1
     ]
+
+
+def _seen(provenance: str | None) -> tuple[str, bool]:
+    """Read what a classifier would see beside a row without video, and whether the movement is kept out of sight."""
+    if not provenance or '"seen_text"' not in provenance:
+        return "", False
+    found = json.loads(provenance)
+    return str(found["seen_text"]), bool(found.get("alone"))
 
 
 def _videos(rows: Any, folder: Path) -> list[tuple[str, float | None, float | None] | None]:
