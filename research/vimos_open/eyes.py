@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 from research.vimos_open.augment import Sample
-
 from vimonet.motion.kinematics.categories import moves_away
 from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
@@ -25,8 +24,8 @@ SCENES: dict[str, tuple[str, str]] = {
     "cook": ("wok, frying pan, spatula, stove, caldron, dutch oven, ladle", "kitchen"),
     "stir food in a pot": ("caldron, dutch oven, hot pot, ladle, crock pot, wooden spoon", "kitchen"),
     "chop vegetables": ("cleaver, cucumber, bell pepper, broccoli, zucchini, cauliflower, plate", "kitchen"),
-    "mix dough": ("mixing bowl, dough, rolling pin, wooden spoon, measuring cup, whisk", "kitchen"),
-    "bake bread": ("french loaf, dough, bagel, rolling pin, bakery", "kitchen"),
+    "mix dough": ("mixing bowl, dough, wooden spoon, measuring cup", "kitchen"),
+    "bake bread": ("french loaf, dough, bagel, bakery", "kitchen"),
     "eat": ("plate, pizza, cheeseburger, hotdog, burrito, ice cream, dining table", "dining room"),
     "eat noodles": ("consomme, hot pot, carbonara, soup bowl, plate", "dining room"),
     "drink coffee": ("espresso, coffee mug, cup, coffeepot", "kitchen"),
@@ -40,12 +39,12 @@ SCENES: dict[str, tuple[str, str]] = {
     "vacuum the floor": ("vacuum, prayer rug, studio couch, wardrobe", "living room"),
     "sweep the floor": ("broom, swab, bucket, plunger", ""),
     "mop the floor": ("swab, bucket, broom", ""),
-    "iron clothes": ("iron, ironing board, jean, jersey", ""),
-    "do the laundry": ("washer, laundry basket, hamper, jean", ""),
+    "iron clothes": ("iron, jean, jersey", ""),
+    "do the laundry": ("washer, hamper, jean", ""),
     "mow the lawn": ("lawn mower, harvester, thresher, tractor", "garden"),
     "dig": ("shovel, barrow, plow, bucket", "garden"),
-    "rake leaves": ("broom, shovel, barrow, flowerpot", "garden"),
-    "water the plants": ("watering can, flowerpot, pot, greenhouse", "garden"),
+    "rake leaves": ("broom, shovel, barrow", "garden"),
+    "water the plants": ("pot, greenhouse", "garden"),
     "hammer": ("hammer, nail, carpenter's kit, screwdriver", "workshop"),
     "drill": ("power drill, screw, screwdriver, carpenter's kit", "workshop"),
     "saw wood": ("chain saw, hatchet, lumbermill, plane", "workshop"),
@@ -55,7 +54,7 @@ SCENES: dict[str, tuple[str, str]] = {
     "shape clay": ("potter's wheel, pot, vase, pitcher", "workshop"),
     "knit": ("wool, sweatshirt, knot, cardigan, velvet", ""),
     "sew": ("sewing machine, wool, velvet, bow tie", ""),
-    "paint": ("paintbrush, picket fence, palette, lipstick, rubber eraser", ""),
+    "paint": ("paintbrush, picket fence, lipstick, rubber eraser", ""),
     "write": ("ballpoint, fountain pen, notebook, rubber eraser, pencil sharpener, quill", "desk"),
     "read a book": ("book jacket, library, bookshop, comic book, bookcase", "library"),
     "read a newspaper": ("crossword puzzle, comic book, book jacket, menu", ""),
@@ -69,7 +68,7 @@ SCENES: dict[str, tuple[str, str]] = {
     "sit on a sofa": ("studio couch, pillow, rocking chair, table lamp", "living room"),
     "sit in a rocking chair": ("rocking chair, folding chair, patio", ""),
     "play the guitar": ("acoustic guitar, electric guitar, banjo, stage", "stage"),
-    "play the violin": ("violin, cello, stage, music stand", "stage"),
+    "play the violin": ("violin, cello, stage", "stage"),
     "play the cello": ("cello, violin, stage", "stage"),
     "play the piano": ("grand piano, upright, organ, stage", ""),
     "play the drums": ("drum, steel drum, drumstick, stage, maraca", "stage"),
@@ -79,7 +78,7 @@ SCENES: dict[str, tuple[str, str]] = {
     "play the harp": ("harp, cello, stage", "stage"),
     "play the accordion": ("accordion, harmonica, stage", ""),
     "sing": ("microphone, stage, loudspeaker, spotlight, theater curtain", "stage"),
-    "speak into a microphone": ("microphone, suit, windsor tie, loudspeaker, lectern, stage", "stage"),
+    "speak into a microphone": ("microphone, suit, windsor tie, loudspeaker, stage", "stage"),
     "dance on a stage": ("stage, theater curtain, spotlight, hoopskirt, maillot", "stage"),
     "play basketball": ("basketball, jersey, volleyball, scoreboard", "sports hall"),
     "play volleyball": ("volleyball, swimming trunks, basketball, seashore", ""),
@@ -140,7 +139,7 @@ SCENES: dict[str, tuple[str, str]] = {
     "light a candle": ("candle, lighter, altar, torch", ""),
     "hang up washing": ("swing, jean, bath towel, quilt", "garden"),
     "open an umbrella": ("umbrella, trench coat", ""),
-    "shoot a bow": ("bow, quiver, rifle", ""),
+    "shoot a bow": ("bow, rifle", ""),
     "shoot a rifle": ("rifle, assault rifle, military uniform, holster", ""),
 }  # fmt: skip
 """Activity -> class names that go with it, the most telling first, and the place."""
@@ -151,16 +150,19 @@ _NOISE = (
     *("sweatshirt", "suit", "windsor tie", "academic gown", "cloak", "stage", "window shade", "sliding door", "shoji"),
     *("spotlight", "projector", "web site", "toyshop", "desk", "library", "photocopier", "ping-pong ball", "switch"),
     *("punching bag", "oxygen mask", "trench coat", "jean", "running shoe", "maillot", "swing", "lakeside", "maze"),
-    *("carpenter's kit", "home theater", "solar dish", "pole", "bannister", "wardrobe", "elevator", "ski mask"),
+    *("carpenter's kit", "home theater", "solar dish", "pole", "bannister", "wardrobe", "ski mask"),
 )
 """Names that a classifier gives to films of people in a room, a street, a hall or a studio."""
 
 _MANY = 3
 _OF_LABELS = frozenset(
-    ("action", "action_of_kind", "caption", "choice", "choice_or_none", "not_happening", "used_hand", "at_beginning")
-    + ("at_end", "activity", "false_premise", "why_action", "place", "scene_objects", "held_object", "how_to", "fight")
-    + ("sport_or_everyday", "which_sport", "which_exercise", "dance_style", "describe_for_blind", "indoors_outdoors")
-    + ("yes_no", "near_yes_no", "count", "count_named", "unknowable", "when_or_never", "repeated", "interaction")
+    (
+        *("action", "action_of_kind", "caption", "choice", "choice_or_none", "not_happening", "used_hand"),
+        *("at_beginning", "at_end", "activity", "false_premise", "why_action", "place", "scene_objects"),
+        *("held_object", "how_to", "fight", "sport_or_everyday", "which_sport", "which_exercise", "dance_style"),
+        *("describe_for_blind", "indoors_outdoors", "yes_no", "near_yes_no", "count", "count_named", "unknowable"),
+        *("when_or_never", "repeated", "interaction"),
+    )
 )
 """Forms that labels answer, or that the picture does."""
 

@@ -106,8 +106,8 @@ def poses_folder(named: str | None = None) -> Path | None:
 def read_films(root: str | None, folder: Path) -> tuple[Film, ...]:
     """Read the films that were looked at, in the order of the index.
 
-    Of train they are those whose licence is stated, at most 12 of a label: of 158 films, 90 show fights, and a model
-    that learnt from all of them named a fight in nearly every film.
+    Of train they are those whose licence is stated, at most 12 of a label: 102 show a fight, and a model that
+    learnt from all of them named a fight in nearly every film.
     """
     known, shown, found = looked_at(folder), Counter[str](), []
     for row in films(root):
