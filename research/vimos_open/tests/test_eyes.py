@@ -80,6 +80,6 @@ def test_rows_show_the_words_to_training(tmp_path: Path) -> None:
     build(OpenBuilder(count=40, val=0, sources=("synthetic",), test=False), tmp_path / "set")
     data = training_samples(str(tmp_path / "set"), "train")
     shown = [data[i] for i in range(len(data))]
-    assert any(one["seen"] and one["joints"] is not None for one in shown)
+    assert any("seen" in one and one["joints"] is not None for one in shown)
     alone = [one for one in shown if one["joints"] is None]
     assert alone and all(one["seen"].startswith("seen: ") for one in alone)

@@ -149,7 +149,7 @@ class VimosDataset:
             "spans": spans,
             "source": row["source"],
             "video": video,
-            "seen": seen,
+            **({"seen": seen} if seen else {}),
         }
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
