@@ -12,6 +12,7 @@ import pytest
 from research.vimos_open.builder import OpenBuilder
 from vimonet.motion import Motion
 from vimonet.motion.skeleton import CANONICAL_OFFSETS, INDEX
+from vimonet.training.data import ModalityGroup
 from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.stages.pretrain_lm import text_corpus
 from vimonet.utils.errors import InputError
@@ -35,9 +36,13 @@ def test_samples_hold_what_the_dataset_holds(dataset: str) -> None:
     assert len(samples) == len(records) == len(samples.lengths) == len(samples.modality_groups)
     for index, record in enumerate(records):
         sample, motion = samples[index], record.motion
-        assert motion is not None
-        np.testing.assert_array_equal(sample["joints"], motion.joints)
-        assert samples.lengths[index] == motion.frames and samples.modality_groups[index] == int(motion.dimensions == 2)
+        assert motion is not None and sample.get("seen") == record.provenance.get("seen_text")
+        if record.provenance.get("alone"):
+            assert sample["joints"] is None and samples.modality_groups[index] == int(ModalityGroup.TEXT)
+        else:
+            np.testing.assert_array_equal(sample["joints"], motion.joints)
+            assert samples.lengths[index] == motion.frames
+            assert samples.modality_groups[index] == int(motion.dimensions == 2)
         assert [tuple(span) for span in sample["spans"]] == [(p.action, p.start, p.end) for p in record.actions]
         known = {spoken(i.answer, i.evidence) for i in record.instructions} | {c.text for c in record.captions}
         known |= {"before", "after", "yes", "no"}  # of twins

@@ -70,6 +70,9 @@ class VimosDataset:
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
         self.videos = [clip for clip in self._videos if clip is not None]
         self.lengths, dimensions = (rows.data.column(name).fill_null(0).to_numpy() for name in ("frames", "dimensions"))
+        self._seen = [_seen(text) for text in rows.data.column("provenance").to_pylist()]
+        alone = np.array([alone for _, alone in self._seen], dtype=bool)
+        self.lengths, dimensions = np.where(alone, 0, self.lengths), np.where(alone, 0, dimensions)
         if streams == "video":
             dimensions = np.where([clip is not None for clip in self._videos], 0, dimensions)
         self.modality_groups = np.array(
@@ -89,7 +92,6 @@ class VimosDataset:
             for actions in rows.data.column("actions").to_pylist()
         ]
         self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
-        self._seen = [_seen(text) for text in rows.data.column("provenance").to_pylist()]
         self._weights = _balance(self._questions)
         self._row = np.repeat(np.arange(len(rows)), times)
         self.lengths, self.modality_groups = self.lengths[self._row], self.modality_groups[self._row]
