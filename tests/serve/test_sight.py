@@ -51,6 +51,23 @@ def test_a_video_is_seen(server, clip):
     assert both.json["vimonet"]["inputs_read"] == ["motion", "video"]
 
 
+def test_a_video_without_a_readable_movement_is_seen_drawn_and_captioned(clip):
+    """The film shows nobody: it is answered from its pictures, and the notes say why."""
+    model, processor = tiny_model(video_config=tiny_clip_config(), video_tokens=32)
+    assert model.config.keypoint_config is not None  # a movement would have been read
+    with live(lambda: Assistant(model, processor, "sees")) as server:
+        about = ask(server, clip, text("what is in the hand?")).json["vimonet"]
+        assert about["inputs_read"] == ["video"] and "answered from its frames alone" in about["notes"][0]
+        film = {"motion": {"url": clip["video_url"]["url"], "name": "clip.mp4"}}
+        said = server.post("/v1/motion/caption", film).json
+        assert said["inputs_read"] == ["video"] and "answered from its frames alone" in said["notes"][0]
+        drawn = server.post("/v1/motion/document", film)
+        assert drawn.status == 200 and drawn.json["frames"] == 0 and drawn.json["duration"] > 0.5
+        assert drawn.json["notes"][0].endswith("the page shows the film alone") and "clip.mp4" in drawn.json["notes"][0]
+        broken = {"motion": {"url": data_url(b"\0\0\0\x20ftypisom" + 64 * b"\0"), "name": "broken.mp4"}}
+        assert server.post("/v1/motion/document", broken).status == 400
+
+
 def test_a_recording_that_the_model_does_not_read_is_drawn_all_the_same(server):
     flat = {"motion": {"url": data_url(sample("squats_coco17")), "name": "a.json"}}
     drawn = server.post("/v1/motion/document", flat)

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Request
 
 from vimonet.motion import recording_info
 from vimonet.motion.kinematics import measure
-from vimonet.page.document import write_document
+from vimonet.page.document import film_document, write_document
 from vimonet.serve.api_types import SearchRequest
 from vimonet.serve.attachments import Attachment
+from vimonet.serve.chat_messages import read_clips
 from vimonet.serve.model_worker import Question
 from vimonet.serve.server_errors import ApiError, PlainJSON
 from vimonet.serve.serving import Server, Serving, read_motion, recording_of
@@ -36,14 +37,14 @@ async def facts(request: Request, server: Serving) -> PlainJSON:
 async def caption(request: Request, server: Serving) -> PlainJSON:
     """Describe a recording in a sentence, with confidence and times."""
     attachment = await recording_of(request)
-    assistant = server.worker.assistant
-    motion = await read_motion(server, attachment)
-    question = Question(assistant.config.caption_question, (attachment.digest,), (motion,), max_new_tokens=64)
+    clips = await read_clips([attachment], server)
+    asked = server.worker.assistant.config.caption_question
+    question = Question(asked, clips.digests, clips.motions, clips.videos, max_new_tokens=64)
     done = await asyncio.wrap_future(server.worker.submit(question))
     _answered(server, attachment)
     usage = {"prompt_tokens": done.prompt_tokens, "completion_tokens": done.tokens}
     usage["total_tokens"] = sum(usage.values())
-    about = {"model": server.worker.name, **done.record, "notes": list(motion.notes), "usage": usage}
+    about = {"model": server.worker.name, **done.record, "notes": list(clips.notes), "usage": usage}
     return PlainJSON({"object": "motion.caption", **about})
 
 
@@ -52,7 +53,14 @@ async def document(request: Request, server: Serving) -> PlainJSON:
     """Write a recording as the document that the page shows."""
     attachment = await recording_of(request)
     assistant = server.worker.assistant
-    motion = await read_motion(server, attachment)
+    try:
+        motion = await read_motion(server, attachment)
+    except InputError as error:
+        if not attachment.is_video:
+            raise
+        written = await _film_alone(server, attachment, error)
+        _answered(server, attachment)
+        return PlainJSON(written)
     try:
         actions = await asyncio.wrap_future(server.worker.call(lambda: assistant.actions(motion)))
     except InputError:  # of a kind that this model does not read; it can be drawn all the same
@@ -60,6 +68,13 @@ async def document(request: Request, server: Serving) -> PlainJSON:
     written = await server.reading.work(lambda: write_document(motion, actions=actions, model=server.worker.name))
     _answered(server, attachment)
     return PlainJSON(written)
+
+
+async def _film_alone(server: Server, attachment: Attachment, error: InputError) -> dict[str, Any]:
+    """Write the document of a video in which no movement can be read, with the reason among its notes."""
+    seconds = (await server.reading.frames(attachment.name, attachment.data, count=1)).duration
+    note = f"{str(error).rstrip('.')}; the page shows the film alone"
+    return film_document(Path(attachment.name).stem, seconds) | {"notes": [note], "model": server.worker.name}
 
 
 @router.post("/v1/pose")

@@ -7,7 +7,7 @@ import { Recording } from "./data.js";
 import { icon, iconButton, make, say } from "./dom.js";
 import { Pane } from "./pane.js";
 import { Search } from "./search.js";
-import { EMBEDDED, abilities, documentOf, indexed, indexedFile, isVideo, sample } from "./server.js";
+import { EMBEDDED, abilities, documentOf, forget, indexed, indexedFile, isVideo, sample } from "./server.js";
 import { repaintThumbnails } from "./thumbs.js";
 import { startPage } from "./start.js";
 import { chooseTab, tabs } from "./tabs.js";
@@ -35,6 +35,7 @@ function closePane(pane) {
   panes.splice(panes.indexOf(pane), 1);
   pane.remove();
   if (pane.url) URL.revokeObjectURL(pane.url);
+  forget(pane.file);
   current = null;
   if (panes.length) focusPane(panes[0]);
   arrange();

@@ -7,9 +7,9 @@ let token = "";
 let serverModel = "";
 
 export class ServerError extends Error {
-  constructor(status, message) {
+  constructor(status, message, code = "") {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, code });
   }
 }
 
@@ -32,7 +32,7 @@ export async function call(path, { signal, ...options } = {}) {
   const body = await response.json().catch(() => null);
   const message = body?.error?.message ?? (typeof body?.detail === "string" ? body.detail : `The server answers with ${response.status}.`);
   const wait = response.headers.get("Retry-After");
-  throw new ServerError(response.status, response.status === 429 && wait ? `The server is busy; try again in ${wait} s.` : message);
+  throw new ServerError(response.status, response.status === 429 && wait ? `The server is busy; try again in ${wait} s.` : message, body?.error?.code);
 }
 
 const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
@@ -71,30 +71,65 @@ export async function indexedFile(entry) {
   return fileOf(await call(`/v1/page/recordings/${entry}/file`), "recording");
 }
 
-const kept = new WeakMap();
+// ---- recordings of a chat: sent once, kept by the server while they are open here
+
+const STAY = 1800; // s after which the server forgets one by itself; it is then sent again
+const uploads = new Map(); // File -> { sent: promise of the id, id }
+
+function upload(file) {
+  if (!uploads.has(file)) {
+    const form = new FormData();
+    form.append("expires_after[anchor]", "created_at");
+    form.append("expires_after[seconds]", String(STAY));
+    form.append("file", file, file.name);
+    const held = { id: null };
+    held.sent = call("/v1/files", { method: "POST", body: form }).then(async (response) => (held.id = (await response.json()).id));
+    uploads.set(file, held);
+  }
+  return uploads.get(file).sent;
+}
+
+// Let the server forget a recording that is closed.
+export function forget(file) {
+  const held = uploads.get(file);
+  uploads.delete(file);
+  if (held?.id) call(`/v1/files/${held.id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+}
+
+addEventListener("pagehide", () => [...uploads.keys()].forEach(forget));
 
 async function dataUrl(file) {
-  if (!kept.has(file)) {
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    let text = "";
-    for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-    kept.set(file, `data:application/octet-stream;name=${encodeURIComponent(file.name)};base64,${btoa(text)}`);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return `data:application/octet-stream;name=${encodeURIComponent(file.name)};base64,${btoa(text)}`;
+}
+
+// Call `ask` with the address of a recording: its upload, once more if the server has forgotten it, and with the
+// recording itself where uploads are full, or lie on another server behind the same address.
+async function withAddress(file, ask) {
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      return await ask(await upload(file));
+    } catch (error) {
+      uploads.delete(file);
+      if (error.code === "storage_full") break;
+      if (error.code !== "file_not_found") throw error;
+    }
   }
-  return kept.get(file);
+  return ask(await dataUrl(file));
 }
 
 // Ask in a chat; `turns` are [question, answer] so far. Yields { text } pieces, then { answer }.
 export async function* ask(file, turns, question, signal) {
   if (!serverModel) await abilities(); // it was still loading when the page was opened
   const kind = isVideo(file.name) ? "video_url" : "motion_url";
-  const clip = { type: kind, [kind]: { url: await dataUrl(file) } };
-  const messages = [];
-  for (const [asked, answered] of [...turns, [question, null]]) {
-    const content = messages.length ? asked : [clip, { type: "text", text: asked }];
-    messages.push({ role: "user", content });
-    if (answered !== null) messages.push({ role: "assistant", content: answered });
-  }
-  const response = await call("/v1/chat/completions", { ...json({ model: serverModel, messages, stream: true }), signal });
+  const messages = (url) =>
+    [...turns, [question, null]].flatMap(([asked, answered], turn) => [
+      { role: "user", content: turn ? asked : [{ type: kind, [kind]: { url } }, { type: "text", text: asked }] },
+      ...(answered === null ? [] : [{ role: "assistant", content: answered }]),
+    ]);
+  const response = await withAddress(file, (url) => call("/v1/chat/completions", { ...json({ model: serverModel, messages: messages(url), stream: true }), signal }));
   let answer = null;
   let text = "";
   for await (const event of serverEvents(response)) {
