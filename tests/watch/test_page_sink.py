@@ -185,6 +185,17 @@ def test_odd_numbers_and_names_are_sent_as_json():
     state.gone(people[0]["id"], 2.0)
 
 
+def test_the_oldest_alarm_goes_where_all_are_open():
+    state = LiveState()
+    for number in range(KEPT + 3):
+        fall = Event("fall", float(number), None, number, {}, f"person {number} falls")
+        state.event(fall)
+        state.alarm(Alarm(PAGE_RULES[0], fall, "Fall"))
+    found = state.entries()
+    assert len(found) == KEPT and [one["time"] for one in (found[0], found[-1])] == [3.0, KEPT + 2.0]
+    assert all(one["rules"] for one in found)
+
+
 def falls(entries: list[dict]) -> list[dict]:
     return [entry for entry in entries if entry["event"] == "fall"]
 

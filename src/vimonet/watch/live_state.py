@@ -201,7 +201,8 @@ class LiveState:
             self._number += 1
             entry = self._entries[event.id] = Entry(event, event.text, self._number)
             if len(self._entries) > KEPT:
-                del self._entries[next((id for id, one in self._entries.items() if not one.open), event.id)]
+                older = list(self._entries)[:-1]
+                del self._entries[next((id for id in older if not self._entries[id].open), older[0])]
         self._touch(entry)
         return entry
 
@@ -273,7 +274,7 @@ class LiveState:
             for event in lasting
             if event.kind in TROUBLES
         ]
-        found: dict[str, Any] = {"troubles": troubles, "nobody": any(event.kind == "nobody" for event in lasting)}
+        found: dict[str, Any] = {"troubles": troubles}
         watch = self._watch
         if watch is not None:
             done, now = watch.so_far(), time.monotonic()
@@ -288,8 +289,6 @@ class LiveState:
                 "looked": round((done.looked_at - looked) / seconds, 1) if seconds > 0.5 else None,
                 "dropped": round((done.dropped - dropped) / max(1, done.given - given), 3),
                 "clock": None if watch.clock is None else _round(watch.now),
-                "frames": done.given,
-                "people": done.people,
             }
         text = compact_json(found)
         self._source = (time.monotonic(), text)
