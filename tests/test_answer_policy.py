@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -167,7 +168,6 @@ def test_what_the_limbs_in_view_do_not_show_is_not_taken() -> None:
         ("Which leg moves more?", LEGS, True),
         ("Which hand is raised?", LEGS, False),
         ("How many steps does the person take?", LEGS, True),
-        ("Does the person use the arms or the legs more?", LEGS, True),
     ],
 )
 def test_questions_about_limbs_need_them_in_view(question: str, joints: tuple[int, ...], withheld: bool) -> None:
@@ -176,7 +176,7 @@ def test_questions_about_limbs_need_them_in_view(question: str, joints: tuple[in
     assert found == ((CANNOT_TELL, WITHHELD) if withheld else None)
 
 
-SLOTS = dict.fromkeys(("do", "does", "doing", "a", "b", "c", "limb", "hand", "posture"), "walking")
+SLOTS = defaultdict(lambda: "walking", who="he")
 
 
 def test_questions_of_the_dataset_are_told_apart() -> None:
@@ -185,7 +185,7 @@ def test_questions_of_the_dataset_are_told_apart() -> None:
     for form, told in WORDINGS.items():
         if set(told["seen"]) & set(told["people"]):
             continue  # an intent in what people type, of which several ask for the action in part
-        asked = [normalise_question(ask.format_map({**SLOTS, "who": "he"})) for ask in told["seen"] + told["unseen"]]
+        asked = [normalise_question(ask.format_map(SLOTS)) for ask in told["seen"] + told["unseen"]]
         share[form] = float(np.mean([asks_action(question) and not asks_part(question) for question in asked]))
     assert share.pop("action") > 0.85 and share.pop("caption") > 0.95
     share.pop("activity")  # asks for the kind of what is done
@@ -270,7 +270,9 @@ NANOS = yaml.safe_load(resources.files("vimonet.vimos").joinpath("wordings.yaml"
 
 def test_counts_of_the_dataset_are_of_movement() -> None:
     counted = {
-        form: [t for kind in ("seen", "unseen") for t in WORDINGS[form][kind] if "how many" in t.lower()]
+        form: [
+            t.format_map(SLOTS) for kind in ("seen", "unseen") for t in WORDINGS[form][kind] if "how many" in t.lower()
+        ]
         for form in NANOS
     }
     assert sum(map(len, counted.values())) > 100

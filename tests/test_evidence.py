@@ -16,10 +16,10 @@ import yaml
 from research.vimos_open.synthesis import generate
 from vimonet.evidence import (
     AGREES,
-    CHECKS,
     CONTRADICTS,
     NOT_CLAIMED,
     NOT_MEASURABLE,
+    TOPICS,
     Evidence,
     contradiction,
     examine,
@@ -63,35 +63,18 @@ CASES = [
     ("raise_left", "Which hand is raised?", "left hand", "the right one", "raised hand", "left hand"),
     ("walk", "Which hand is raised?", "neither hand", "both hands", "raised hand", "neither hand"),
     ("wave_right", "Is the right hand raised?", "yes", "no", "raised hand", "right hand"),
-    ("raise_left", "Which arm is more active?", "left arm", "right arm", "more active arm", "left arm"),
-    ("squats", "Which leg moves more?", "both equally", "left leg", "more active leg", "both equally"),
-    ("wave_right", "Do the arms or the legs move more?", "arms", "legs", "arms or legs", "arms"),
-    ("wave_right", "Which limb moves the most?", "right arm", "left leg", "arms or legs", "right arm"),
+    ("raise_left", "Which arm is more active?", "left arm", "right arm", "arms", "left arm"),
+    ("squats", "Which leg moves more?", "both equally", "left leg", "legs", "both equally"),
     ("raise_left", "Does the right arm move?", "no", "yes", "limb", "no"),
     ("sit", "What is the posture at the end?", "sitting", "lying", "posture", "sitting"),
     ("walk", "Does the person sit?", "no", "yes", "posture", "no"),
     ("squats", "Does he crouch at any time?", "yes", "no", "posture", "yes"),
-    ("walk", "Does he bend over?", "no", "yes", "bend", "no"),
-    ("squats", "Does he bend the knees?", "yes", "no", "bend", "yes"),
     ("jumps", "Does the person jump?", "yes", "no", "jump", "yes"),
     ("jumps", "How high does the person jump?", "20 cm", "1.5 m", "jump", "0.22 m"),
     ("fall", "Does the person fall?", "Yes, she does", "no", "fall", "yes"),
     ("squats", "How often is the movement repeated?", "5 times", "twelve times", "count", "5"),
     ("jumps", "How many times does he jump?", "three times", "4", "count", "3"),
     ("jumps", "Does the person jump more than once?", "yes", "no", "count", "3"),
-    (
-        "walk_turn_wave",
-        "Which is first, turning or raising the left hand?",
-        "turning",
-        "raising the left hand",
-        "order",
-        "turning",
-    ),
-    ("walk", "How long is the clip?", "6 seconds", "20 seconds", "duration", "5.7 s"),
-    ("raise_left", "For how long is the left hand raised?", "2.5 s", "10 s", "duration", "2.5 s"),
-    ("fall", "When does the person fall?", "at 1.1 s", "2.9 s", "when", ""),
-    ("walk_turn_wave", "When does the person raise the left hand?", "at the end", "at the beginning", "when", ""),
-    ("walk", "When does he jump, if at all?", "that does not happen", "in the middle", "when", "that does not happen"),
     ("walk", "What is the person doing?", "walking forward", "walking backward", "direction", ""),
     ("turn_left", "Describe the movement.", "walking and turning left", "turning right", "turn", ""),
     ("wave_right", "What is happening?", "waving the right hand", "waving the left hand", "limb", ""),
@@ -113,13 +96,12 @@ def test_agrees_and_contradicts(name: str, question: str, right: str, wrong: str
 
 
 def test_every_topic_is_among_the_cases() -> None:
-    names = {"arms": "more active arm", "legs": "more active leg"}
-    assert {names.get(topic, topic) for topic in CHECKS} == {case[4] for case in CASES}
+    assert set(TOPICS) == {case[4] for case in CASES}
 
 
 def test_evidence_names_time_joint_and_amount() -> None:
     (found,) = examine("Which hand is raised?", "right hand", sample("raise_left"))
-    assert "left wrist over the head, 0.8-3.3 s, 0.40 m above the shoulder" in found.measured
+    assert "left raised above the head 0.8-3.3 s, right not raised" in found.measured
     (span,) = found.spans
     assert span.joints == ("left_wrist",) and (round(span.start, 1), round(span.end, 1)) == (0.8, 3.3)
     assert found.values["left_wrist_over_shoulder_m"] == pytest.approx(0.40, abs=0.01)
@@ -138,10 +120,7 @@ def test_times_are_those_of_the_recording() -> None:
     whole = sample("walk_turn_wave")
     half = whole.window(120, whole.frames)
     (found,) = examine("Which hand is raised?", "left hand", half, offset=6.0)
-    assert "7.5-11.2 s" in found.measured and found.spans[0].start == pytest.approx(7.5, abs=0.1)
-    # What the model was shown began at 6 s: its "2 seconds" are the recording's eighth.
-    (found,) = examine("When does the person raise the left hand?", "at 2 seconds", half, offset=6.0)
-    assert found.verdict == AGREES
+    assert "7.6-11.2 s" in found.measured and found.spans[0].start == pytest.approx(7.5, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +164,7 @@ def test_near_a_threshold_nothing_is_called_wrong() -> None:
 def test_a_walk_around_a_bend_may_be_called_forward() -> None:
     # It ends to the left of where it began, but the person walks forward all the time: both can be meant.
     (found,) = examine("Which way does the person go?", "forward", sample("turn_left"))
-    assert found.verdict == NOT_MEASURABLE and "underway it goes forward" in found.measured
+    assert found.verdict == NOT_MEASURABLE and "travels forward, ends 2.7 m left" in found.measured
     assert contradiction("Which way does the person go?", "right", facts("turn_left")) is True
 
 
@@ -222,9 +201,7 @@ def test_a_picture_tells_of_way_and_turn(
 
 def test_what_a_picture_tells_is_said_as_of_the_picture() -> None:
     (found,) = examine("Which way does she move?", "forward", project(sample("walk"), 90.0, 0.0, 8.0))
-    assert found.measured.startswith("in the image the trunk ends") and found.truth == (
-        "moves across the picture to the left"
-    )
+    assert "across the picture" in found.measured and found.truth == ("moves across the picture to the left")
 
 
 def test_limbs_that_are_not_seen() -> None:
@@ -233,7 +210,7 @@ def test_limbs_that_are_not_seen() -> None:
     seen[:, [INDEX["left_elbow"], INDEX["left_wrist"]]] = 0.0
     half = Motion(joints=motion.joints, fps=motion.fps, name="half", confidence=seen)
     found = examine("Which hand is raised?", "left hand", half)
-    assert found[0].verdict == NOT_MEASURABLE and "left arm not seen" in found[0].measured
+    assert found[0].verdict == NOT_MEASURABLE and "not seen: left arm" in found[0].measured
     assert contradiction("Which arm moves more?", "left arm", half) is None
 
 
@@ -279,7 +256,6 @@ def test_the_annotator_agrees() -> None:
         "raised_hand",
         "posture_end",
         "steps",
-        "duration",
         "fact_yes_no",
         "jump_count",
     ):
@@ -300,13 +276,16 @@ def test_what_a_movement_is_is_never_denied() -> None:
 def test_picture_marks_the_moment(tmp_path: Path, suffix: str) -> None:
     from PIL import Image
 
-    from vimonet.evidence.drawing import draw
+    from vimonet.cli.ask import _draw
+    from vimonet.inference.answer import Answer, MeasuredClip
     from vimonet.motion.render.body_drawing import MARK
 
     motion = sample("jumps").window(10, 40)
     question = "When does the person jump?"
-    marked = draw(motion, tmp_path / f"a{suffix}", question, "at 0.7 s", examine(question, "at 0.7 s", motion))
-    plain = draw(motion, tmp_path / f"b{suffix}", question, "at 0.7 s", ())
+    answer = Answer("at 0.7 s", question=question, clip=MeasuredClip(motion), all_evidence=True)
+    marked, plain = (tmp_path / f"{name}{suffix}" for name in ("marked", "plain"))
+    for path, evidence in ((marked, True), (plain, False)):
+        _draw(path, motion, question, answer.text, answer, all_evidence=evidence)
 
     def near_mark(path: Path) -> int:
         with Image.open(path) as image:

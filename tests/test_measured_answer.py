@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from research.vimos_open.synthesis import generate
-from vimonet.evidence import NOT_MEASURABLE, contradiction, examine, measured_answer
+from vimonet.evidence import contradiction, measured_answer
 from vimonet.evidence.topics import counts_things, of_question
 from vimonet.language import mentions, normalise_question
 from vimonet.motion import load
@@ -38,9 +38,6 @@ ASKED = [
     ("Did grandpa just fall over?", ["fall"]),
     ("Is this a fall?", ["fall"]),
     ("Has he collapsed?", ["fall"]),
-    ("When exactly did he fall?", ["when"]),
-    ("At what second does she jump?", ["when"]),
-    ("When does he raise his right hand?", ["when"]),
     ("Does he jump?", ["jump"]),
     ("Has she leapt into the air?", ["jump"]),
     ("Is anyone hopping?", ["jump"]),
@@ -66,9 +63,6 @@ ASKED = [
     ("How fast is he?", ["speed"]),
     ("At what speed does she go?", ["speed"]),
     ("How quickly does the woman move?", ["speed"]),
-    ("How long is this clip?", ["duration"]),
-    ("How long does the recording last?", ["duration"]),
-    ("How many seconds does it take?", ["duration"]),
     ("Which way does he go?", ["direction"]),
     ("Where is she heading?", ["direction"]),
     ("Does the person move forward?", ["direction"]),
@@ -84,21 +78,12 @@ ASKED = [
     ("Is his right arm above his head?", ["raised hand"]),
     ("Which arm moves more?", ["arms"]),
     ("Which leg is more active?", ["legs"]),
-    ("Do the arms or the legs work harder?", ["arms or legs"]),
     ("Does the left leg move?", ["limb"]),
     ("Is he sitting?", ["posture"]),
     ("Does she kneel?", ["posture"]),
     ("Did the person crouch?", ["posture"]),
     ("Does he lie on the ground?", ["posture"]),
     ("Is she standing or sitting at the end?", ["posture"]),
-    ("Does the person bend the knees?", ["bend"]),
-    ("Are the knees bent?", ["bend"]),
-    ("Has he bent his knees?", ["bend"]),
-    ("Does she lean forward?", ["bend"]),
-    ("Is he bowing?", ["bend"]),
-    ("What comes first, crouching or jumping?", ["order"]),
-    ("Is the person crouching or jumping first?", ["order"]),
-    ("Which is first: turning or waving?", ["order"]),
 ]
 UNMEASURED = [
     *("How many dogs are there?", "How many people are there?", "How many dolls does she hold?"),
@@ -145,7 +130,6 @@ def test_things_are_counted_in_every_wording(question: str) -> None:
         ("walk", "How many steps does he take?", "8"),
         ("fall", "Has the person fallen down?", "yes"),
         ("walk", "Did she fall?", "no"),
-        ("squats", "Does the person bend the knees?", "yes"),
         ("walk", "Does the person move forward?", "yes"),
         ("walk", "Is the person walking backwards?", "no"),
         ("walk", "Does the person walk in place?", "no"),
@@ -197,11 +181,6 @@ def test_a_run_is_not_called_a_walk() -> None:
     run = measure(generate("run", seed=1)[0])
     assert measured_answer("Does the person walk forward?", run) is None
     assert measured_answer("Does the person move forward?", run) == "yes"
-
-
-def test_order_agrees_only_where_it_was_measured() -> None:
-    (found,) = examine("Is the person crouching or jumping first?", "jumping", facts("walk"))
-    assert found.topic == "order" and found.verdict == NOT_MEASURABLE
 
 
 def test_a_word_is_matched_whole_in_every_inflection() -> None:

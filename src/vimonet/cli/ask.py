@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from vimonet.inference.assistant import Assistant
     from vimonet.motion import Motion
 
+_NOTES = 4
+"""Lines of evidence in a drawing."""
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -116,17 +119,32 @@ def _print_facts(motions: list[Motion], answers: list[Answer], *, to_stderr: boo
 
 
 def _draw(output: Path, motion: Motion, question: str, below: str, answer: Answer, *, all_evidence: bool) -> None:
-    """Draw the movement with question and answer, and mark the spans of all evidence on request."""
-    if all_evidence:
-        from vimonet.evidence.drawing import draw
+    """Draw the movement with question and answer, and on request all evidence: a line each, contradictions first.
 
-        draw(motion, output, question, below, answer.evidence, facts=answer.facts, progress=True)
-    else:
-        from vimonet.motion.render import events_of, render
+    The spans of evidence are marked: a band in a strip, rings at the joints, bars in a row of their own.
+    """
+    from vimonet.evidence import AGREES, CONTRADICTS
+    from vimonet.motion.render import Event, Mark, events_of, render
+    from vimonet.motion.render.body_drawing import MARK, MUTED
 
-        window = (answer.start, answer.end)
-        events = events_of(motion, answer.facts)
-        render(motion, output, title=question, subtitle=below, window=window, events=events, progress=True)
+    evidence = sorted(answer.evidence, key=lambda item: item.verdict != CONTRADICTS) if all_evidence else []
+    spans = [span for item in evidence for span in item.spans]
+    bars = [Event("evidence", span.label, span.start, span.end, MARK) for span in spans if span.label]
+    inks = {AGREES: (30, 120, 80), CONTRADICTS: (190, 40, 50)}
+    notes = [(f"{item.verdict}: {item.measured}", inks.get(item.verdict, MUTED)) for item in evidence[:_NOTES]]
+    if len(evidence) > _NOTES:
+        notes.append((f"and {len(evidence) - _NOTES} more", MUTED))
+    render(
+        motion,
+        output,
+        title=question,
+        subtitle=below,
+        window=None if all_evidence else (answer.start, answer.end),
+        events=[*bars, *events_of(motion, answer.facts)],
+        marks=[Mark(span.start, span.end, span.joints) for span in spans],
+        notes=notes,
+        progress=True,
+    )
 
 
 class Clips(NamedTuple):

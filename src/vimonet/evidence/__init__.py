@@ -10,30 +10,26 @@ outside the dead zones, in which observers could disagree.
 
 from __future__ import annotations
 
+from vimonet.evidence.checks import TOPICS
 from vimonet.evidence.claims import (
     AGREES,
     CONTRADICTS,
     NOT_CLAIMED,
     NOT_MEASURABLE,
-    VERDICTS,
     Evidence,
     Span,
-    contradicted,
 )
 from vimonet.evidence.measured import contradiction, examine, measured_answer
-from vimonet.evidence.topics import CHECKS
 from vimonet.motion.kinematics.description import describe
 
 __all__ = [
     "AGREES",
-    "CHECKS",
     "CONTRADICTS",
     "NOT_CLAIMED",
     "NOT_MEASURABLE",
-    "VERDICTS",
+    "TOPICS",
     "Evidence",
     "Span",
-    "contradicted",
     "contradiction",
     "describe",
     "examine",

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from vimonet.language import declines, mentions, negated, normalise_question, polarity, whole_words
+from vimonet.language import declines, mentions, negated, normalise_question, number, polarity, whole_words
 from vimonet.motion.kinematics import Facts
-from vimonet.motion.kinematics.image_plane import ImagePlane
+from vimonet.motion.kinematics.tolerances import EXACT, Tolerance
 
 AGREES = "agrees"
 CONTRADICTS = "contradicts"
 NOT_MEASURABLE = "not measurable"
 NOT_CLAIMED = "not claimed"
-VERDICTS = (AGREES, CONTRADICTS, NOT_MEASURABLE, NOT_CLAIMED)
 ARM = r"(?:hands?|arms?|wrists?|fists?)"
 LEG = r"(?:legs?|foot|feet|ankles?)"
 TURN = whole_words(r"\b(?:turn~|rotate~|rotations?\b|spin~|pivot~|twirl~)")
@@ -23,14 +23,9 @@ SUBJECT = r"(?:(?:a|the) (?:person|man|woman)|someone|he|she) "
 """Pattern of the subject of a sentence about a movement."""
 JUMP = whole_words(r"\b(jump~|hop~|leap~)")
 FALL = whole_words(r"\b(fall~|tumble~|collapse~)")
-RAISE = whole_words(r"\b(raise~|lift~|put up\b|hold up\b|held up\b|reach~)")
 AWAY = r"\b(another place|somewhere else|away|from (its|the|his|her) place)\b"
-MADE_BY = {
-    "arm": r"wave~|punch~|clap~|curl~|swing~|throw~|knock~",
-    "leg": r"kick~",
-    "knees": r"squat~",
-}
-"""Body part -> actions that are counted by its rhythm."""
+BY_LIMBS = r"\b(wave~|punch~|clap~|curl~|swing~|throw~|knock~|kick~)"
+"""Actions that the repetitions of a limb do not tell apart."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Evidence:
     """Hold one measurement that bears on a question, with its verdict on the answer.
 
     Attributes:
-        topic: a key of `vimonet.evidence.CHECKS`, or ``movement``.
+        topic: a key of `vimonet.evidence.TOPICS`, or ``movement``.
         measured: the measurement in words, with units, times and joints.
         verdict: ``agrees``, ``contradicts``, ``not measurable`` (the value lies in a dead zone, or the recording does
             not show the limb) or ``not claimed`` (the answer makes no claim about it).
@@ -90,58 +85,27 @@ def compare(truth: object | None, claim: object | None) -> str:
     return AGREES if truth == claim else CONTRADICTS
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """Compare a stated quantity with the measured one: near it agrees, far from it contradicts, between neither.
+class Measure(NamedTuple):
+    """Hold what is measured on one topic; its words are the lines of `Facts.lines`.
 
     Attributes:
-        near, far: least distances, in `unit`.
-        near_share, far_share: distances as a share of the measured value; the larger of the two counts.
-        unit: unit of `near` and `far`.
-        why: the reason for the numbers.
+        truth: the claim that is right; None in a dead zone.
+        held: answer to the yes-no question that was asked; None in a dead zone, or if this does not answer it.
+        spans, values: as of `Evidence`.
+        words: the truth in words, where they differ from the claim.
+        stated: least and greatest number that an answer may state; None if none answers.
+        tolerance: how near that number must be.
+        unclear: claims that are neither right nor wrong.
     """
 
-    near: float
-    far: float
-    near_share: float
-    far_share: float
-    unit: str
-    why: str
-
-    def bounds(self, value: float) -> tuple[float, float]:
-        """Compute the distances within which a statement agrees and beyond which it contradicts."""
-        return max(self.near, self.near_share * value), max(self.far, self.far_share * value)
-
-
-# Quantities that an answer states.
-DISTANCE_TOLERANCE: Final = Tolerance(
-    0.35, 0.6, 0.15, 0.25, "m", "people round to half a metre, long distances to metres"
-)
-SPEED_TOLERANCE: Final = Tolerance(0.2, 0.2, 0.25, 0.25, "m/s", "mean and peak speed are both called the speed")
-ANGLE_TOLERANCE: Final = Tolerance(25.0, 40.0, 0.0, 0.0, "degrees", "people name eighths of a turn")
-FLEXION_TOLERANCE: Final = Tolerance(15.0, 30.0, 0.0, 0.0, "degrees", "markers and cameras differ by 5 to 10")
-STEPS_TOLERANCE: Final = Tolerance(1.0, 1.0, 0.15, 0.15, "steps", "the first and the last step are counted or not")
-JUMP_TOLERANCE: Final = Tolerance(0.12, 0.24, 0.3, 0.6, "m", "pelvis, head and feet rise by different heights")
-EVENT_TOLERANCE: Final = Tolerance(0.6, 1.2, 0.2, 0.4, "s", "both ends of an event are known to a quarter of a second")
-DURATION_TOLERANCE: Final = Tolerance(0.6, 1.1, 0.1, 0.1, "s", "people round to seconds")
-MOMENT_TOLERANCE: Final = Tolerance(0.5, 1.2, 0.0, 0.0, "s from the event", "people round to half a second")
-RAISE_TOLERANCE: Final = Tolerance(0.5, 2.5, 0.0, 0.0, "s from the raise", "a hand goes up before and down after it")
-
-
-def compare_numbers(truth: float | None, claim: float | None, near: float, far: float) -> str:
-    """Give the verdict on a number: it agrees within ``near`` of the truth and contradicts it beyond ``far``."""
-    if truth is None:
-        return NOT_MEASURABLE
-    if claim is None:
-        return NOT_CLAIMED
-    off = abs(truth - claim)
-    return AGREES if off <= near else CONTRADICTS if off > far else NOT_MEASURABLE
-
-
-def contradicted(evidence: Sequence[Evidence]) -> bool | None:
-    """Test whether any evidence contradicts the answer; None if none gives a verdict."""
-    verdicts = {item.verdict for item in evidence}
-    return True if CONTRADICTS in verdicts else False if AGREES in verdicts else None
+    truth: str | bool | None
+    held: bool | None = None
+    spans: Sequence[Span] = ()
+    values: Mapping[str, float | None] = MappingProxyType({})
+    words: str = ""
+    stated: tuple[float, float] | None = None
+    tolerance: Tolerance = EXACT
+    unclear: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,8 +118,6 @@ class Query:
         yes: the answer to a yes-no question; None for any other.
         offset: start of the segment in the recording, s.
         claim: whether the question is a claim of an open answer, which was not asked for.
-        inclined_at: time of the greatest trunk inclination in the segment, s; None if unknown.
-        plane: measurements of a 2D movement in the image plane; None for 3D, or if the trunk is not seen.
     """
 
     facts: Facts
@@ -163,35 +125,33 @@ class Query:
     answer: str
     yes: bool | None
     offset: float = 0.0
-    inclined_at: float | None = None
     claim: bool = False
-    plane: ImagePlane | None = None
 
     @classmethod
-    def read(
-        cls,
-        question: str,
-        answer: str,
-        facts: Facts,
-        offset: float = 0.0,
-        inclined_at: float | None = None,
-        plane: ImagePlane | None = None,
-    ) -> Query:
+    def read(cls, question: str, answer: str, facts: Facts, offset: float = 0.0) -> Query:
         """Normalise a question and an answer; arguments as the attributes."""
         question, answer = normalise_question(question).replace(", yes or no", ""), normalise_question(answer)
         if declines(answer) or answer.startswith("none of"):
             answer = ""
         # "Left or right?" is not answered by yes.
         yes = None if re.search(r"\bor\b", question) else polarity(answer)
-        return cls(facts, question, answer, yes, offset, inclined_at, plane=plane)
+        return cls(facts, question, answer, yes, offset)
 
-    def claims(self, pattern: str) -> bool | None:
-        """Test whether the answer claims an event named by ``pattern``; None if it claims nothing about it."""
-        if self.yes is not None:
-            return self.yes
-        if polarity(self.answer) is not None or not mentions(pattern, self.answer):
-            return None
-        return not negated(self.answer)
+    def named(self, pattern: str) -> bool | None:
+        """Test whether an open answer names an event; None if it says nothing about it."""
+        return None if not mentions(pattern, self.answer) else not negated(self.answer)
+
+    def stated(self, units: Mapping[str, float]) -> float | None:
+        """Read the number that the answer states, in the first of the units (pattern -> factor) that it holds.
+
+        An empty pattern reads a number without a unit.
+        """
+        text = self.answer.replace("half a ", "0.5 ")
+        for unit, factor in units.items():
+            if not unit or re.search(rf"(?:\b|\d)(?:{unit})(?![\w/])", text):
+                value = number(text, unit)
+                return None if value is None else value * factor
+        return None
 
     def asks(self, pattern: str) -> bool:
         """Test whether ``pattern`` occurs in the question."""
@@ -200,24 +160,6 @@ class Query:
     def span(self, start: float, end: float, *joints: str, label: str = "") -> Span:
         """Build a span of this segment in the recording's time."""
         return Span(start + self.offset, end + self.offset, joints, label)
-
-    def when(self, start: float, end: float) -> str:
-        """Write an interval of this segment in the recording's time."""
-        return f"{start + self.offset:.1f}-{end + self.offset:.1f} s"
-
-
-def finding(
-    topic: str,
-    measured: str,
-    verdict: str,
-    truth: str | bool | None = "",
-    spans: Sequence[Span] = (),
-    values: Mapping[str, float | None] | None = None,
-) -> Evidence:
-    """Build evidence: a truth of True, False or None becomes "yes", "no" or "", values of None are left out."""
-    words = truth if isinstance(truth, str) else {True: "yes", False: "no", None: ""}[truth]
-    known = {name: value for name, value in (values or {}).items() if value is not None}
-    return Evidence(topic, measured, verdict, words, tuple(spans), known)
 
 
 def side(text: str) -> str | None:
@@ -260,24 +202,7 @@ def direction_of(text: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def counted_action(question: str) -> str:
-    """Name the body part that counts an action ("how many squats": knees), ``flight`` for jumps, or empty."""
-    parts = {"flight": "jump~|hop~|leap~", **MADE_BY}
+def counts_action(question: str) -> bool:
+    """Test whether a question counts an action by its name ("how many squats")."""
     asked = r"\b(how many|number of|count) ((full|complete|of|the|his|her|their) )*"
-    return next((part for part, actions in parts.items() if mentions(rf"{asked}({actions})", question)), "")
-
-
-def alternatives(question: str) -> tuple[str, str] | None:
-    """Read the two actions of a question about their order; None for any other question."""
-    if not mentions(r"\b(first|earlier|before the other|last|later|second)\b", question):
-        return None
-    found = re.search(
-        r"(?:^|[,:] |\b(?:does|do|did|is|was|he|she|it|they|person|first|last|which) )"
-        r"(\w+ing\b[^,?]*?) or (\w+ing\b[^,?]*)",
-        question,
-    )
-    found = found or re.search(
-        r"\b(?:he|she|it|they|person|man|woman) (?:first |last )?(\w+)\b[^,?]*? or (\w+)\b[^,?]*\b(?:first|last)\b",
-        question,
-    )
-    return (found[1], re.sub(r" (first|last|earlier|later)\W*$", "", found[2])) if found else None
+    return mentions(rf"{asked}(jump~|hop~|leap~|squat~)|{asked}{BY_LIMBS}", question)

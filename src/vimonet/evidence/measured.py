@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from vimonet.evidence.checks import check, lines_of
 from vimonet.evidence.claims import (
     AGREES,
     ARM,
@@ -14,18 +15,13 @@ from vimonet.evidence.claims import (
     NOT_MEASURABLE,
     Evidence,
     Query,
-    contradicted,
-    counted_action,
-    finding,
 )
 from vimonet.evidence.named_events import named_event_answer
-from vimonet.evidence.topics import CHECKS, asks_part, denies, is_open, is_yes_no, of_claims, of_question
+from vimonet.evidence.topics import asks_action, asks_part, is_yes_no, of_claims, of_question
 from vimonet.language import mentions, negated, normalise_question, polarity, whole_words
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics import categories as c
-from vimonet.motion.kinematics.image_plane import image_plane
-from vimonet.motion.kinematics.preparation import trunk_inclination
 
 _FUNCTION_WORDS = (
     r"a|an|the|this|that|he|she|it|they|person|someone|somebody|anyone|man|woman|figure|actor|subject|here|there|please"
@@ -51,6 +47,7 @@ _PLAIN_QUANTITY = whole_words(rf"^((?:{_FUNCTION_WORDS}|{_MEASURED_WORDS}|{_ASKI
 """The same for quantities: "what colour is the shirt of the person who raises a hand" asks for no measurement."""
 _SUBORDINATE = r"\w+ .*\b(who|whose|that|which|while|because|if)\b"
 """A subordinate clause, whose words identify a person or thing and are not asked about."""
+_MOVEMENT = ("moves", "turns", "posture", "trunk", "steps", "jumps", "falls", "kicks", "hands", "repeats")
 _GAIT = r"\b(walk~|run~|jog~|step~)"
 _RUN = r"\b(run~|jog~)"
 _IN_PLACE = r"\b(in (its |his |her |the )?place|on the spot)\b"
@@ -71,27 +68,23 @@ def examine(
     Returns:
         Evidence, most relevant first; empty if no measurement bears on the question.
     """
-    facts = motion if isinstance(motion, Facts) else facts or measure(motion)
-    inclined_at = None if isinstance(motion, Facts) else _inclined_most_at(motion, facts)
-    plane = image_plane(motion) if isinstance(motion, Motion) and motion.dimensions == 2 else None
-    query = Query.read(question, answer, facts, offset, inclined_at, plane)
+    known = motion if isinstance(motion, Facts) else facts or measure(motion)
+    query = Query.read(question, answer, known, offset)
     topics = of_question(query.question)
-    names_action = bool(re.match(r"(\w+(?<!th)ing)\b", query.answer)) and topics not in (
-        ["posture"],
-        ["speed"],
-        ["order"],
-    )
-    found = [] if names_action else [CHECKS[topic](query) for topic in topics]
-    if not found and query.yes is None and not denies(query.question) and (is_open(query.question) or names_action):
-        # An open question: check each claim of the answer, as a question answered with "yes".
-        if query.answer and not negated(query.answer + query.question) and polarity(query.answer) is None:
-            claims = replace(Query.read(query.answer, "yes", facts, offset, inclined_at, plane), claim=True)
-            found = [CHECKS[topic](claims) for topic in of_claims(claims.question)]
-        found = [item for item in found if item is not None] or [_movement(query)]
-    if query.yes is False and len(found) > 1:
+    names_action = re.match(r"(\w+(?<!th)ing)\b", query.answer) and topics not in (["posture"], ["speed"])
+    if topics and not names_action:
+        found = [check(topic, query) for topic in topics]
         # "No" to a conjunction denies the conjunction, not each part.
-        found = [replace(item, verdict=NOT_CLAIMED) if item and item.truth == "yes" else item for item in found]
-    return tuple(item for item in found if item is not None)
+        joint = query.yes is False and len(found) > 1
+        return tuple(replace(one, verdict=NOT_CLAIMED) if joint and one.truth == "yes" else one for one in found)
+    if query.yes is not None or not (asks_action(query.question) or names_action):
+        return ()
+    found = []
+    if query.answer and not negated(query.answer + query.question) and polarity(query.answer) is None:
+        # An open question: check each claim of the answer, as a question answered with "yes".
+        claims = replace(Query.read(query.answer, "yes", known, offset), claim=True)
+        found = [check(topic, claims) for topic in of_claims(claims.question)]
+    return tuple(found) or (Evidence("movement", lines_of(query, _MOVEMENT), NOT_CLAIMED),)
 
 
 def contradiction(question: str, answer: str, motion: Motion | Facts) -> bool | None:
@@ -100,23 +93,8 @@ def contradiction(question: str, answer: str, motion: Motion | Facts) -> bool | 
     There is no verdict if no measurement bears on the question, the value lies in a dead zone, the limb is not seen, or
     the answer makes no claim that is measured.
     """
-    return contradicted(examine(question, answer, motion))
-
-
-def _inclined_most_at(motion: Motion, facts: Facts) -> float | None:
-    """Find the time of the greatest trunk inclination, s."""
-    if facts.trunk_inclination is None:
-        return None
-    return int(trunk_inclination(motion.joints).argmax()) / motion.fps
-
-
-def _movement(query: Query) -> Evidence:
-    """Summarise the movement for an answer without measured claims."""
-    lines = [line for line in query.facts.lines() if not line.startswith(("duration", "activity", "not seen"))]
-    if query.offset:
-        lines = [line for line in lines if "-" not in line]  # their times are those of the segment
-    measured = "; ".join(lines) or "nothing beyond how much each limb moves"
-    return finding("movement", measured, NOT_CLAIMED, "", (), query.facts.limb_activity)
+    verdicts = {item.verdict for item in examine(question, answer, motion)}
+    return True if CONTRADICTS in verdicts else False if AGREES in verdicts else None
 
 
 def measured_answer(question: str, facts: Facts) -> str | None:
@@ -152,15 +130,11 @@ def _yes_or_no(asked: str, facts: Facts) -> str | None:
     found = [item for item in found if item.topic != "gait"]
     # In place, no speed shows that steps are a walk: `_affirms` counts them.
     found += gait if mentions(_RUN, asked) else [item for item in gait if item.verdict != NOT_MEASURABLE]
-    if any(_denies(item, asked) for item in found):
+    vague = mentions(r"\b(bend~|stand~)", asked)  # bending and standing have several readings
+    if any(item.verdict == CONTRADICTS and not (vague and item.topic == "posture") for item in found):
         return "no"
     plain = mentions(_PLAIN, asked) and found and all(item.verdict == AGREES for item in found)
     return "yes" if plain and _affirms(found, asked, facts) else None
-
-
-def _denies(item: Evidence, asked: str) -> bool:
-    """Test whether a measurement contradicts every reading of a question; bending and standing have several."""
-    return item.verdict == CONTRADICTS and not (item.topic == "posture" and mentions(r"\b(bend~|stand~)", asked))
 
 
 def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
@@ -181,16 +155,14 @@ def _affirms(found: list[Evidence], asked: str, facts: Facts) -> bool:
 
 
 def _quantity(asked: str, facts: Facts) -> str | None:
-    if not mentions(_PLAIN_QUANTITY, asked):
-        return None
     topics = of_question(asked)
-    if len(topics) != 1 or (asks_part(asked) and topics[0] not in ("posture", "turn", "order", "when", "raised hand")):
+    if not mentions(_PLAIN_QUANTITY, asked) or len(topics) != 1:
         return None
-    item = next(iter(examine(asked, "", facts)), None)
-    if item is None or item.verdict == NOT_MEASURABLE or not item.truth:
+    if asks_part(asked) and topics[0] not in ("posture", "turn", "raised hand"):
         return None
-    if item.truth == "both equally" and mentions(r"\bkick~", asked):
-        return None  # nobody kicks with both legs alike: these are steps
+    (item,) = examine(asked, "", facts) or (None,)
+    if item is None or item.verdict == NOT_MEASURABLE or item.truth in ("", "yes", "no"):
+        return None
     if item.topic == "turn" and mentions(r"\b(degrees?|angle|how (far|much))\b", asked):
         if item.truth == "does not turn" or len(facts.turns or ()) > 1:
             return None
@@ -198,12 +170,4 @@ def _quantity(asked: str, facts: Facts) -> str | None:
     if item.topic == "speed" and mentions(r"\b(m/s|met(er|re)s? (a|per) second|speed|velocity)\b", asked):
         peak = mentions(r"\b(top|peak|highest|greatest|fastest|maximum|maximal)\b", asked)
         return f"{item.values['peak_m_s' if peak else 'mean_m_s']:.1f} m/s"
-    if item.topic == "when" and mentions(r"\b(seconds?|time)\b", asked):
-        return f"at {item.spans[0].start:.1f} s" if len(item.spans) == 1 else None
-    if (
-        item.topic == "count"
-        and not counted_action(asked)
-        and not mentions(r"\b(times|often|reps?|repetitions?|turns?)\b", asked)
-    ):
-        return None
-    return None if item.truth in ("yes", "no") else item.truth
+    return item.truth

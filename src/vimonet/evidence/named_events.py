@@ -13,7 +13,7 @@ _POSE = re.compile(r"\b([tan])[ -]?poses?\b")
 _ANY_POSE = r"\b(calibration|bind|reference) pose\b"
 _AT_START = r"\b(begin~|start~|first|open|opens|initial~|before)\b"
 _HOW_OFTEN = r"\b(how (many|often)|count|number of)\b"
-_WHICH = r"\b(which|what) (leg|foot|side)\b"
+_WHICH = r"\b(which|what) (leg|foot|side)\b|^(the )?kicking (leg|foot)$"
 _ONLY_KICK = (
     r"^(does|do|did|is|are) [\w ]{0,30}\bkick(s|ed|ing)?"
     r"( (with|by|using) (the|his|her|their) (left|right)( (leg|foot))?)?$"

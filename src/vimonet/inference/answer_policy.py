@@ -37,8 +37,6 @@ _OF_TRUNK = {"turn", "direction", "distance", "speed", "raised hand", "limb", "a
 """Topics visible on the trunk, or whose questions name their limbs."""
 _SHOWN_IN_2D = {"raised hand", "arms", "direction", "turn"}
 """Topics of questions that 2D keypoints decide: one camera shows them clearly or not at all."""
-_MEASURED_IN_2D = {"raised hand", "more active arm", "direction", "turn"}
-"""The same topics, as named in evidence."""
 _WHICH = re.compile(rf"\b(which|what) {ARM}\b")
 _NEITHER = re.compile(r"\b(both|neither|none|not|equal\w*|same|alike|all|in place|keeps|stays)\b")
 """Answers that fit any choice between alternatives."""
@@ -236,7 +234,7 @@ def _in_image_plane(question: str, answer: str, clip: MeasuredClip) -> list[Evid
     """
     if clip.motion.dimensions != 2 or not set(of_question(normalise_question(question))) & _SHOWN_IN_2D:
         return []
-    return [item for item in clip.examine(question, answer) if item.topic in _MEASURED_IN_2D]
+    return [item for item in clip.examine(question, answer) if item.topic in _SHOWN_IN_2D]
 
 
 def _limb_shown(found: list[Evidence]) -> str:
@@ -270,8 +268,6 @@ def _limbs_asked(asked: str) -> list[str]:
     """List the limbs that must be visible to answer a (normalised) question about limbs."""
     topic = next(iter(of_question(asked)), "")
     limb, pattern = ("arm", ARM) if topic in ("raised hand", "arms") else ("leg", LEG)
-    if topic == "arms or legs":
-        return [f"{side} {limb}" for limb in ("arm", "leg") for side in SIDES]
     if topic == "limb" and side_of_limb(asked, ARM) in SIDES:
         limb, pattern = "arm", ARM
     if topic not in ("raised hand", "arms", "legs", "steps", "limb"):

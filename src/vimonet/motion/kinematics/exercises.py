@@ -233,8 +233,7 @@ def canonical(exercise: str | None) -> str:
     plain = "".join(letter for letter in exercise.lower() if letter.isalpha())
     for name in (*EXERCISES, ANY):
         bare = "".join(letter for letter in name if letter.isalpha())
-        of_part = plain.removeprefix("shoulder").removeprefix("bicep").removeprefix("s")
-        if {plain, of_part} & {bare, bare + "s", bare + "es"}:
+        if plain in (bare, bare + "s", bare + "es", "biceps" + bare, "biceps" + bare + "s", "shoulder" + bare):
             return name
     raise InputError(f"{exercise}: unknown exercise; choose one of {', '.join((*EXERCISES, ANY))}.")
 
