@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mocap_files import bvh_text, standing_bvh, walk_like
 
-from vimonet.motion import Motion, load
+from vimonet.motion import Motion, load, load_people
 from vimonet.utils.errors import InputError
 
 PROP = "ROOT Prop1\n{\n OFFSET 0 0 0\n CHANNELS 3 Xposition Yposition Zposition\n End Site\n {\n  OFFSET 0 5 0\n }\n}\n"
@@ -90,6 +90,13 @@ def test_the_first_of_two_bodies_is_read_and_said() -> None:
     motion = load(two_roots(second, rows))
     np.testing.assert_allclose(motion.joints, load(standing_bvh(8).encode()).joints, atol=1e-6)
     assert "2 roots in the file: Hips is read, skipped: Guest (another body)" in motion.notes
+    assert any(note.startswith("2 people by root, 1 (8 frames), 2 (8 frames): person 1") for note in motion.notes)
+    guest = load(two_roots(second, rows), person=2)
+    assert guest.details["person"] == 2 and len(guest.details["people"]) == 2
+    assert np.ptp(guest.joints, axis=0).max() < 1e-6, "the second holds still"
+    assert [one.details["person"] for one in load_people(two_roots(second, rows))] == [1, 2]
+    with pytest.raises(InputError, match="there is no person 3"):
+        load(two_roots(second, rows), person=3)
 
 
 def test_a_dummy_joint_in_the_pelvis_is_never_the_hip() -> None:

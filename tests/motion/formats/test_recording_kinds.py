@@ -206,6 +206,14 @@ def test_a_rate_at_which_nobody_moves_is_said(clip: np.ndarray) -> None:
         assert noted(load(joints, fps=100), "the rate of 100 frames/s is probably wrong; --fps corrects it")
 
 
+@pytest.mark.parametrize("part", ["first", "last"])
+def test_a_frozen_beginning_or_end_is_said(clip: np.ndarray, part: str) -> None:
+    still = np.repeat(clip[:1] if part == "first" else clip[-1:], 20, axis=0)
+    whole = [still, clip] if part == "first" else [clip, still]
+    assert noted(load(np.concatenate(whole), fps=20), f"the {part} 1.1 s repeat one frame")
+    assert not noted(load(clip, fps=20), "repeat one frame")
+
+
 # JSON
 
 

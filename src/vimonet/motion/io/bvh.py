@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.bvh_text import HIERARCHY, MOTION, Hierarchy, parse_hierarchy, read_motion
 from vimonet.motion.io.joint_finding import find_joints
+from vimonet.motion.io.people import Sighting, choose_person, describe_people
 from vimonet.motion.io.plausibility import padding_rows
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
 from vimonet.motion.joint_names import family_of, map_joints, missing_essential
@@ -40,7 +41,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     start = 0 if begin is None else begin.end() - len("HIERARCHY")
     trees = parse_hierarchy(data[start : split.start()].decode("utf-8", errors="replace"), name)
     values, rate, notes = read_motion(data, split.end(), sum(tree.width for tree in trees), name, fps)
-    hierarchy, values = _body_of(trees, values, notes)
+    hierarchy, values, people = _body_of(trees, values, name, notes, content.person)
 
     offsets = np.array(hierarchy.offsets, dtype=np.float64)
     names = tuple(hierarchy.names)
@@ -70,6 +71,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         family=family,
         mapping=mapping,
         notes=notes,
+        details=people,
     )
 
 
@@ -82,13 +84,23 @@ def _joints(tree: Hierarchy) -> tuple[str, ...]:
 
 
 def _body_of(
-    trees: list[Hierarchy], values: NDArray[np.float64], notes: list[str]
-) -> tuple[Hierarchy, NDArray[np.float64]]:
-    """Choose the first root that carries a whole body (else the largest one), and cut out its channels."""
+    trees: list[Hierarchy], values: NDArray[np.float64], name: str, notes: list[str], wanted: int | None
+) -> tuple[Hierarchy, NDArray[np.float64], dict[str, Any]]:
+    """Choose the wanted root of those that carry a whole body, or the first (else the largest), with its channels.
+
+    Returns:
+        The body, its channels, and for the details of the recording who else is in the file.
+    """
     if len(trees) == 1:
-        return trees[0], values
+        return trees[0], values, {}
     whole = [tree for tree in trees if not missing_essential(map_joints(_joints(tree)))]
     body = whole[0] if whole else max(trees, key=lambda tree: len(tree.names))
+    people: dict[str, Any] = {}
+    if len(whole) > 1:
+        everyone = {k + 1: Sighting(len(values), 0, len(values) - 1) for k in range(len(whole))}
+        frames = dict.fromkeys(everyone, len(values))
+        chosen = choose_person(frames, 1, "by root", name, notes, wanted)
+        body, people = whole[chosen - 1], describe_people(everyone, len(values), chosen, picture=False)
     others = ", ".join(
         f"{plain(tree.names[0])} ({'another body' if tree in whole else 'no body'})"
         for tree in trees
@@ -96,7 +108,7 @@ def _body_of(
     )
     notes.append(f"{len(trees)} roots in the file: {plain(body.names[0])} is read, skipped: {others}")
     first = sum(tree.width for tree in trees[: trees.index(body)])
-    return body, values[:, first : first + body.width]
+    return body, values[:, first : first + body.width], people
 
 
 def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:

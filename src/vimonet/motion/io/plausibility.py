@@ -71,10 +71,11 @@ def drop_padding(
                 values = positions[:, used]
                 notes.append(f"{int(empty.sum())} frames without a body interpolated (all joints in one place)")
         positions = _fill_zeros(positions, mapping, notes)
-    with np.errstate(invalid="ignore"):
-        frozen = int(np.argmin(np.append((values[::-1] == values[-1]).all(axis=(1, 2)), False)))
-    if frozen < len(values) and frozen > max(3, _FROZEN * recording.fps):
-        notes.append(f"the last {frozen / recording.fps:.1f} s repeat one frame: padding, or a frozen recording")
+    for part, way in (("last", values[::-1]), ("first", values)):
+        with np.errstate(invalid="ignore"):
+            frozen = int(np.argmin(np.append((way == way[0]).all(axis=(1, 2)), False)))
+        if max(3, _FROZEN * recording.fps) < frozen < len(values):
+            notes.append(f"the {part} {frozen / recording.fps:.1f} s repeat one frame: padding, or a frozen recording")
     return positions, confidence
 
 
