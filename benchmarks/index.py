@@ -1,67 +1,100 @@
-"""Measure how fast a folder is indexed: `Index.build` against a loop that reads and encodes one recording at a time.
+"""Measure how fast a folder is indexed against the commit before, c04983f, in the same run.
 
-    python benchmarks/index.py FOLDER [--copies 400]
+    python -m benchmarks.index FOLDER [--copies 300] [--seconds 0 20]
 
-The folder's recordings are copied under new names until there are enough. The loop is what `vimonet index` did up to
-0.2.0: in one process it reads a recording, encodes its first window to see whether it can be, and windows by 64.
-Vectors of both must agree. Prints milliseconds per recording of both, and the ratio.
+The folder's recordings are copied under new names until there are enough, of their own length (0) and repeated to 20
+seconds. Either commit makes an index by its own `Index.build`, in a process of its own that has loaded the encoder
+before. Vectors of both must agree for recordings whose reading has not changed. Prints milliseconds per recording of
+both, their ratio, and where the time of one process goes: digest, reading, features of windows, model, writing.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
+from benchmarks.earlier import BEFORE, ROOT, make_library, run_script, source_of
+from vimonet.motion.io.loading import list_recordings
 
+OLD = """
+import json, sys, time
+from vimonet.model.evaluator import Evaluator
+from vimonet.search import Index
+model = Evaluator.load(None)
+for folder, out in ((sys.argv[1], sys.argv[3]), (sys.argv[2], sys.argv[4])):
+    start = time.perf_counter()
+    index = Index.build(folder, out, evaluator=model)
+    took = time.perf_counter() - start
+print(json.dumps({"seconds": took, "windows": len(index)}))
+"""
+NEW = """
+import json, sys, time
+from vimonet.retrieval import Index
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
+model = TextMotionEncoder.load(None)
+for folder, out in ((sys.argv[1], sys.argv[3]), (sys.argv[2], sys.argv[4])):
+    start = time.perf_counter()
+    index = Index.build(folder, out, encoder=model)
+    took = time.perf_counter() - start
+print(json.dumps({"seconds": took, "windows": len(index)}))
+"""
+PROFILE = """
+import json, sys, time
+from collections import Counter
+from pathlib import Path
 from vimonet.motion import load
 from vimonet.motion.io.loading import list_recordings
-from vimonet.retrieval import WINDOWS, Index
+from vimonet.retrieval import WINDOWS, storage
 from vimonet.retrieval.index import FPS
-from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, split
-
-
-def one_by_one(folder: Path, encoder: TextMotionEncoder) -> dict[str, np.ndarray]:
-    """Encode the windows of every recording as up to 0.2.0."""
-    frames = [round(seconds * FPS) for seconds in WINDOWS]
-    clips, owners = [], []
-    for path in list_recordings(folder).recordings:
-        motion = load(folder / path)
-        bounds = sorted({pair for n in frames for pair in split(motion.frames, n, n // 2)})
-        encoder.clips([motion.window(*bounds[0])])
-        clips += [motion.window(*pair) for pair in bounds]
-        owners += [path] * len(bounds)
-    vectors = np.concatenate([encoder.clips(clips[i : i + 64]) for i in range(0, len(clips), 64)])
-    return {path: vectors[[owner == path for owner in owners]] for path in dict.fromkeys(owners)}
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
+from vimonet.retrieval.window_features import windows_of
+root, clock, spent, rows = Path(sys.argv[1]), time.process_time, Counter(), []
+model = TextMotionEncoder.load(None)
+def timed(name, work):
+    start = clock()
+    out = work()
+    spent[name] += clock() - start
+    return out
+paths = list_recordings(root).recordings
+for path in paths:
+    entry = timed("digest", lambda: storage.entry_of(root, path, None))
+    motion = timed("reading", lambda: load(root / path))
+    bounds = windows_of(motion.frames, [round(s * FPS) for s in WINDOWS])
+    found = timed("features", lambda: model.extractor.extract_windows(motion, bounds))
+    rows += [(one, motion.dimensions) for one in found]
+for start in range(0, len(rows), 256):
+    timed("model", lambda: model.features(rows[start:start + 256]))
+print(json.dumps({name: 1000 * seconds / len(paths) for name, seconds in spent.items()}))
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--copies", type=int, default=400, help="recordings to index")
+    parser.add_argument("--copies", type=int, default=300, help="recordings to index")
+    parser.add_argument(
+        "--seconds", type=float, nargs="+", default=[0.0, 20.0], help="length of the recordings; 0: own"
+    )
     args = parser.parse_args()
     found = [args.folder / path for path in list_recordings(args.folder).recordings]
-    with tempfile.TemporaryDirectory() as made:
-        library = Path(made) / "library"
-        library.mkdir()
-        for i in range(args.copies):
-            source = found[i % len(found)]
-            shutil.copy(source, library / f"{i:05d}{source.suffix}")
-        encoder = TextMotionEncoder.load(None)
-        one_by_one(args.folder, encoder)  # imports, and pages of the weights
-        start = time.perf_counter()
-        reference = one_by_one(library, encoder)
-        middle = time.perf_counter()
-        index = Index.build(library, Path(made) / "new.index", encoder=encoder)
-        end = time.perf_counter()
-    for entry in index.entries:
-        assert np.abs(entry.vectors.astype(np.float32) - reference[entry.path]).max() < 5e-3, entry.path
-    old, new = (1000 * seconds / args.copies for seconds in (middle - start, end - middle))
-    print(f"{args.copies} recordings, {len(index)} windows: one by one {old:.1f} ms, Index.build {new:.1f} ms each")
-    print(f"ratio {old / new:.2f}; 20,000 such recordings take {new * 20_000 / 60_000:.1f} minutes")
+    with source_of(BEFORE) as before:
+        for seconds in args.seconds:
+            with tempfile.TemporaryDirectory() as made:
+                few, library = Path(made) / "few", Path(made) / "library"
+                make_library(found, few, len(found), seconds)
+                make_library(found, library, args.copies, seconds)
+                outs = [str(Path(made) / name) for name in ("few.index", "library.index")]
+                places = str(few), str(library)
+                old = run_script(OLD, before, *places, *(f"{out}.old" for out in outs))
+                new = run_script(NEW, ROOT / "src", *places, *outs)
+                parts = run_script(PROFILE, ROOT / "src", str(few))
+            length = f"of {seconds:g} s" if seconds else "of their own length"
+            was, now = (1000 * one["seconds"] / args.copies for one in (old, new))
+            print(f"{args.copies} recordings {length}, {new['windows']:.0f} windows")
+            print(f"  {was:.1f} ms each before, {now:.1f} ms now")
+            print(f"  ratio {was / now:.2f}; 20,000 take {now * 20_000 / 60_000:.1f} minutes")
+            print(f"  processor time, one process: {', '.join(f'{name} {ms:.1f} ms' for name, ms in parts.items())}")
 
 
 if __name__ == "__main__":

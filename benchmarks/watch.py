@@ -1,23 +1,26 @@
 """Watch a 720p film as a camera would show it: frames/s, drops, delay from a frame to its events; and a whole day.
 
-    python benchmarks/watch.py [--film FILE] [--seconds 60]     # needs the extra pose
-    python benchmarks/watch.py --day [--hours 24] [--fps 10]    # needs no extra: poses, memory every hour
+    python -m benchmarks.watch [--film FILE] [--seconds 60]     # needs the extra pose
+    python -m benchmarks.watch --day [--hours 24] [--fps 5]     # needs no extra: poses, memory every hour
 
 The film (default: the embedded sample) is repeated and scaled to 1280 x 720 at 25 frames/s. First every frame is
 looked at as fast as the machine can: the ratio is frames/s of the watch to the 25 of the camera, beside pose estimation
 alone on the same pictures. Then it is shown at its speed, where drops count. A day is replayed as fast as the machine
-can, with people who come and go, a camera that fails every 20 minutes and a clock that is set back every 6 hours.
+can through the detectors, rules and a log: every 150 s somebody comes for 30 s, walks, falls, waves, squats, lies down
+..., the camera fails every 20 minutes, and its clock is set back every 6 hours.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,13 +28,19 @@ from typing import Any
 import av
 import numpy as np
 
+from vimonet.motion import Motion
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose import estimator_of
+from vimonet.motion.projection import project
+from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.samples import SAMPLES
 from vimonet.video import frames
+from vimonet.watch.alarms import Alarms
 from vimonet.watch.detectors import detectors_for
 from vimonet.watch.loop import Watch
 from vimonet.watch.readings import PoseReading, SeenPerson, SourceEnded, SourceOptions
+from vimonet.watch.rules import parse_rules
+from vimonet.watch.sinks import build_sinks
 from vimonet.watch.sources import source_of
 
 WIDTH, HEIGHT, RATE = 1280, 720, 25
@@ -92,8 +101,29 @@ def run(path: Path, speed: float | None) -> dict[str, Any]:
     return found
 
 
+ACTS = ("walk", "fall get_up", "wave", "raise_hand", "squats", "sit_down", "lie_down", "bow bow", "crouch", "walk walk")
+"""What the visitors of a day do, one after the other; some are seen through another virtual camera each time."""
+VISIT, EVERY = 30.0, 150.0  # s that a visitor stays, s from one to the next
+
+
+def keypoints(acts: str, seed: int) -> tuple[np.ndarray, float]:
+    """Generate what a visitor does, as COCO keypoints [T, 17, 3] in a picture of 1280 x 720, and frames/s."""
+    from research.vimos_open.synthesis import generate
+
+    parts: list[np.ndarray] = []
+    for action in acts.split():
+        joints = generate(action, seed=seed)[0].joints
+        if parts:
+            joints = joints + (parts[-1][-1, 0] - joints[0, 0]) * np.array([1, 0, 1], np.float32)
+        parts.append(joints)
+    flat = project(Motion(np.concatenate(parts), fps=20.0), float(37 * seed % 360), 10.0, 5.0)
+    names = [name if name in JOINT_NAMES else "head" for name in LAYOUTS["coco17"]]
+    points = flat.joints[:, [JOINT_NAMES.index(name) for name in names], :2] * (200.0, -200.0) + (640.0, 500.0)
+    return np.concatenate([points, np.full((*points.shape[:2], 1), 0.9)], axis=2), flat.fps
+
+
 class Day:
-    """Give the poses of a day: people come, move, sit and go; the stream stops and its clock goes back at times."""
+    """Give the poses of a day: visitors come, act and go; the stream stops and its clock goes back at times."""
 
     live = pictures = endless = False
     name = "a day"
@@ -101,6 +131,7 @@ class Day:
     def __init__(self, hours: float, fps: float) -> None:
         self.hours, self.fps = hours, fps
         self._readings: Iterator[PoseReading] = iter(())
+        self._clips = [keypoints(acts, seed) for seed in (1, 2) for acts in ACTS]
 
     def open(self) -> None:
         """Begin the day."""
@@ -118,13 +149,6 @@ class Day:
 
     def _day(self) -> Iterator[PoseReading]:
         rng = np.random.default_rng(0)
-        body = np.array(
-            [
-                *((0.5, 0.05), (0.55, 0.0), (0.45, 0.0), (0.6, 0.05), (0.4, 0.05), (0.8, 0.2), (0.2, 0.2), (0.95, 0.4)),
-                *((0.05, 0.4), (1.0, 0.55), (0.0, 0.55), (0.7, 0.55), (0.3, 0.55), (0.7, 0.78), (0.3, 0.78)),
-                *((0.7, 1.0), (0.3, 1.0)),
-            ]
-        )
         set_back = 0.0
         for number in range(int(self.hours * 3600 * self.fps)):
             at = number / self.fps
@@ -133,48 +157,86 @@ class Day:
             if at % 1200 < 8 and at > 8:  # the camera fails
                 continue
             people = []
-            for person in range(2):
-                turn = (at + 150 * person) % 300  # 5 minutes: comes, stays, goes
-                if turn < 200:
-                    left = 1280 * turn / 20 if turn < 10 else 640 - 640 * (turn - 190) / 10 if turn > 190 else 640
-                    high = 200 if 60 < turn < 120 else 360
-                    points = body * (120, high) + (left - 60 + 20 * np.sin(at), 640 - high)
-                    people.append(SeenPerson(np.column_stack([points + rng.normal(0, 1, (17, 2)), np.full(17, 0.9)])))
+            visit, since = divmod(at, EVERY)
+            for second in range(1 + (int(visit) % 4 == 0)):  # every fourth visitor has company
+                if since < VISIT:
+                    points, rate = self._clips[(int(visit) + 7 * second) % len(self._clips)]
+                    now = points[int(since * rate) % len(points)] + (300.0 * second, 0.0, 0.0)
+                    people.append(SeenPerson(now + rng.normal(0, 1, (17, 3)) * (1.0, 1.0, 0.0)))
             yield PoseReading(at - set_back, tuple(people), {"names": LAYOUTS["coco17"], "size": (1280, 720)})
 
 
-def day(hours: float, fps: float, detecting: bool) -> dict[str, Any]:
-    """Replay a day and measure memory, threads and open files every hour."""
-    watch = Watch(Day(hours, fps), detectors() if detecting else [])
-    begun, rows, events = time.perf_counter(), [], 0
-    stop = threading.Event()
+RULES = """
+rules:
+  - {event: fall}
+  - {event: lying_still}
+  - {event: not_moving, duration: 5}
+  - {event: out_of_bed, zone: [0.3, 0.3, 0.6, 1.0]}
+  - {event: raised_hand}
+  - {event: waving}
+  - {event: repetition, exercise: squat, cool_down: 0}
+sinks:
+  log: {kind: jsonl, path: PATH}
+"""
 
-    def look() -> None:
-        following = 0.0
-        while not stop.wait(0.2):
-            clock = watch.clock
-            if clock is not None and clock >= following:
-                rows.append((clock / 3600, _memory(), threading.active_count(), _open_files()))
-                hour, memory, threads, files = rows[-1]
-                print(f"hour {hour:5.1f}: {memory:7.1f} MB, {threads} threads, {files} files", flush=True)
-                following += 3600
 
-    looker = threading.Thread(target=look, daemon=True)
-    looker.start()
-    for _ in watch.events():
-        events += 1
-    stop.set()
-    looker.join()
+@dataclass
+class Hour:
+    """Hold what a process holds at an hour of the source's clock."""
+
+    hour: float
+    memory_mb: float
+    threads: int
+    files: int
+    objects: int
+    people: int  # whose windows the detectors keep
+    open_events: int
+
+
+def day(hours: float, fps: float, detecting: bool, every: float = 3600.0) -> dict[str, Any]:
+    """Replay a day and measure memory, threads, open files, objects and kept people every hour."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "alarms.jsonl"
+        rules = parse_rules(RULES.replace("PATH", str(log)))
+        working = detectors_for(rules) if detecting else []
+        alarms = Alarms(rules.rules, build_sinks(rules), live=False)
+        watch = Watch(Day(hours, fps), working, on_frame=[alarms.frame])
+        begun, rows, reports, following = time.perf_counter(), [], 0, every / 2
+        latest = 0.0
+
+        def look(at: float) -> None:
+            gc.collect()
+            kept = sum(len(getattr(detector, "_people", ())) for detector in working)
+            row = Hour(at / 3600, _memory(), threading.active_count(), _open_files(), len(gc.get_objects()), kept, 0)
+            row.open_events = len(alarms._open)
+            rows.append(row)
+            print(" ".join(f"{key} {round(value, 2)}" for key, value in asdict(row).items()), flush=True)
+
+        for event in watch.events():
+            alarms.event(event)
+            reports += 1
+            latest = max(latest, watch.clock or 0.0)
+            if latest >= following:
+                look(latest)
+                following += every
+        alarms.close()
+        raised = len(log.read_text().splitlines()) if log.exists() else 0
     seconds = time.perf_counter() - begun
-    assert watch.summary.events["source_lost"] and (hours <= 6 or watch.summary.events["clock_jumped"])
-    settled = [memory for hour, memory, *_ in rows if hour >= min(1.0, hours / 4)]
+    assert hours < 0.5 or (watch.summary.events["source_lost"] and watch.summary.events["fall"])
+    assert hours <= 6 or watch.summary.events["clock_jumped"]
     return {
         "hours": hours,
         "replayed_in_s": round(seconds, 1),
         "times_faster_than_life": round(3600 * hours / seconds, 1),
-        "memory_mb": [round(memory, 1) for _, memory, *_ in rows],
-        "growth_after_first_hour_mb": round(settled[-1] - settled[0], 1) if settled else None,
-        "reports": events,
+        "every_hour": [asdict(row) for row in rows],
+        "growth_after_first_hour": {
+            key: round(getattr(rows[-1], key) - getattr(rows[min(1, len(rows) - 1)], key), 1)
+            for key in ("memory_mb", "threads", "files", "objects", "people", "open_events")
+        }
+        if rows
+        else None,
+        "reports": reports,
+        "lines_of_the_log": raised,
         **watch.summary.to_dict(),
     }
 
@@ -198,7 +260,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the repeated film (default: 60)")
     parser.add_argument("--day", action="store_true", help="replay a day of poses instead")
     parser.add_argument("--hours", type=float, default=24.0, help="length of the day (default: 24)")
-    parser.add_argument("--fps", type=float, default=10.0, help="frames per second of the day (default: 10)")
+    parser.add_argument("--fps", type=float, default=5.0, help="frames per second of the day (default: 5)")
     parser.add_argument("--no-detectors", action="store_true", help="a day of the source, people and health alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()

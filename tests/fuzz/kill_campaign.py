@@ -87,28 +87,46 @@ class Attempt:
         self.wait(60)
 
 
-def undisturbed(name: str, job: Job, parts: Path, work: Path) -> tuple[dict[str, str], float]:
-    """Run a job once; return what it leaves and its seconds."""
+def undisturbed(name: str, job: Job, parts: Path, work: Path) -> tuple[dict[str, str], float, float]:
+    """Run a job once; return what it leaves, its seconds, and those of its work after it has begun."""
     folder = work / "whole"
     folder.mkdir(parents=True)
     began = time.monotonic()
     attempt = Attempt(name, job, parts, folder)
+    start = _until_begun(attempt, job, folder)
     if (code := attempt.wait(LONGEST)) != 0:
         if code is None:
             attempt.kill()
         raise SystemExit(f"{name}: undisturbed it ended with {code}:\n{attempt.log.read_text()[-3000:]}")
-    return job.outcome(folder), time.monotonic() - began
+    return job.outcome(folder), time.monotonic() - began, time.monotonic() - start
+
+
+def _until_begun(attempt: Attempt, job: Job, folder: Path) -> float:
+    """Wait until the work of an attempt has begun, or the attempt has ended; return when that was."""
+    end = time.monotonic() + LONGEST
+    while attempt.wait(0.0) is None and not job.begun(folder) and time.monotonic() < end:
+        time.sleep(0.02)
+    return time.monotonic()
 
 
 def disturbed(
-    name: str, job: Job, parts: Path, folder: Path, most: int, seconds: float, rng: random.Random
+    name: str, job: Job, parts: Path, folder: Path, most: int, spans: tuple[float, float], rng: random.Random
 ) -> tuple[int, int, str]:
-    """Kill a job up to `most` times and let it finish; return kills, kills inside its work, and what went wrong."""
+    """Kill a job up to `most` times and let it finish; return kills, kills inside its work, and what went wrong.
+
+    `spans` are the seconds of an undisturbed run, and of its work alone. A job of its own process, which takes long to
+    start, is killed once its work has begun, or is begun anew by the first kill.
+    """
     folder.mkdir(parents=True)
     kills = inside = 0
     while True:
+        before = job.begun(folder)
         attempt = Attempt(name, job, parts, folder)
-        code = attempt.wait(rng.uniform(0.2, 0.9) * seconds if kills < most else LONGEST)
+        if job.fresh and kills < most and not before:
+            _until_begun(attempt, job, folder)
+            code = attempt.wait(rng.uniform(0.0, 0.7) * spans[1])
+        else:
+            code = attempt.wait(rng.uniform(0.2, 0.9) * spans[0] if kills < most else LONGEST)
         if code is None and kills >= most:
             attempt.kill()
             return kills, inside, f"hangs for more than {LONGEST:g} s"
@@ -134,18 +152,18 @@ def campaign(count: int, seed: int, names: list[str], work: Path) -> int:
     chosen = {name: job for name, job in jobs(parts).items() if name in names}
     kills, inside, rounds, faults = Counter[str](), Counter[str](), Counter[str](), 0
     began = time.monotonic()
-    whole: dict[str, tuple[dict[str, str], float]] = {}
+    whole: dict[str, tuple[dict[str, str], float, float]] = {}
     while sum(kills.values()) < count:
         name = min(chosen, key=lambda one: (kills[one], rounds[one]))
         job, place = chosen[name], work / name.replace(" ", "-").replace(",", "")
         if name not in whole:
             whole[name] = undisturbed(name, job, parts, place)
-        expected, seconds = whole[name]
+        expected, *spans = whole[name]
         rounds[name] += 1
         most = min(KILLS_A_ROUND, count - sum(kills.values()))
         folder = place / f"round-{rounds[name]}"
         rng = random.Random(f"{seed}/{name}/{rounds[name]}")
-        done, within, wrong = disturbed(name, job, parts, folder, most, seconds, rng)
+        done, within, wrong = disturbed(name, job, parts, folder, most, (spans[0], spans[1]), rng)
         kills[name], inside[name] = kills[name] + done, inside[name] + within
         if not wrong:
             try:

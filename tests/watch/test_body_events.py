@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -126,6 +127,36 @@ def push_ups() -> Motion:
 def test_push_ups_are_no_fall(flat: bool) -> None:
     motion = push_ups()
     assert run(frames(seen_by_a_camera(motion, 90.0) if flat else motion)) == []
+
+
+def yoga(seconds: float = 1.5) -> Motion:
+    """A sun salutation: stand, bend down, plank, lie face down, plank, bend, stand; each held for a second."""
+    stands, plank = generate("stand", seed=1)[0].joints[0], push_ups().joints[0]
+    bows = generate("bow", seed=1)[0].joints
+    bends = bows[int(np.argmin(bows[:, 12, 1]))]
+    lies = plank - np.array([0, 0.3, 0], np.float32)
+    poses = [stands, bends, plank, lies, plank, bends, stands]
+    parts: list[np.ndarray] = []
+    for one, following in itertools.pairwise(poses):
+        u = (1 - np.cos(np.linspace(0, np.pi, round(20 * seconds))))[:, None, None] / 2
+        parts += [np.repeat(one[None], 20, axis=0), one + u * (following - one)]
+    return Motion(np.concatenate([*parts, np.repeat(stands[None], 20, axis=0)]).astype(np.float32))
+
+
+@VIEWS
+@pytest.mark.parametrize("azimuth", [30.0, 90.0])
+def test_yoga_is_no_fall(flat: bool, azimuth: float) -> None:
+    assert run(frames(seen_by_a_camera(yoga(), azimuth) if flat else yoga())) == []
+
+
+@VIEWS
+def test_a_fall_from_which_the_person_gets_up_at_once_is_a_fall(flat: bool) -> None:
+    fall = generate("fall", seed=5, direction="forward")[0].joints
+    landed = int(np.argmax(fall[:, 12, 1] < fall[:, 12, 1].min() + 0.05)) + 24
+    up = acted("get_up", "stand", seed=5).joints[10:]
+    up = up + (fall[landed, 0] - up[0, 0]) * np.array([1, 0, 1], np.float32)
+    events = run(frames(viewed(Motion(np.concatenate([fall[:landed], up])), flat)), gone=False)
+    assert [event.end is None for event in events] == [True, False]
 
 
 def test_leaving_at_the_edge_of_the_picture_is_no_fall() -> None:

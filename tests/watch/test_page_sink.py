@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ pytest.importorskip("prometheus_client")
 
 from live_world import Stream, falling, live_watch, standing
 from serve_world import wait_for
+from watch_world import message, standing_at
 
 from vimonet.cli import main
 from vimonet.utils.errors import InputError
@@ -168,6 +170,7 @@ def test_the_list_is_bounded_and_keeps_what_is_not_acknowledged():
     assert found["end"] == 9.0 and found["text"] == "person 1 falls" and found["over"] == "person 1 is up again"
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_odd_numbers_and_names_are_sent_as_json():
     state, told = LiveState(), Told()
     odd = frame(1.0)
@@ -180,6 +183,71 @@ def test_odd_numbers_and_names_are_sent_as_json():
     assert news["entries"].isascii() and json.loads(news["entries"])[0]["time"] == 0.0
     assert state.news(told) == {}  # nothing is new
     state.gone(people[0]["id"], 2.0)
+
+
+def test_the_oldest_alarm_goes_where_all_are_open():
+    state = LiveState()
+    for number in range(KEPT + 3):
+        fall = Event("fall", float(number), None, number, {}, f"person {number} falls")
+        state.event(fall)
+        state.alarm(Alarm(PAGE_RULES[0], fall, "Fall"))
+    found = state.entries()
+    assert len(found) == KEPT and [one["time"] for one in (found[0], found[-1])] == [3.0, KEPT + 2.0]
+    assert all(one["rules"] for one in found)
+
+
+def falls(entries: list[dict]) -> list[dict]:
+    return [entry for entry in entries if entry["event"] == "fall"]
+
+
+def test_events_are_kept_over_a_restart(tmp_path):
+    file = tmp_path / "events.json"
+    with live_watch(keep=str(file)) as world:
+        for person in (3, 4):
+            world.fall(person)
+        wait_for(lambda: [e["rules"] for e in falls(world.page.state.entries())] == [["Fall"], ["Fall"]], 5)
+        seen = falls(world.page.state.entries())[0]["id"]
+        world.acknowledge(seen)
+        wait_for(lambda: file.exists() and falls(json.loads(file.read_text())["events"])[0]["acknowledged"], 5)
+    with live_watch(keep=str(file)) as world:
+        stream = Stream(world.port)
+        first, second = stream.until(lambda news: falls(news.get("entries", [])))
+        assert first["id"] == seen and first["acknowledged"] and second["acknowledged"] is None
+        assert second["rules"] == ["Fall"] and second["text"] == "person 4 falls" and second["person"] == "4"
+        assert second["end"] is not None and second["over"] == "the watch was started again"
+        assert world.acknowledge(second["id"])[0] == 200
+        stream.close()
+    assert all(one["acknowledged"] for one in falls(json.loads(file.read_text())["events"]))
+    file.write_text('{"format": "vimonet-watch-events/1", "events": [{"time": "x"}]}')
+    with pytest.raises(InputError, match=r"events\.json: it holds no events of a page"):
+        PageSink(PageSettings(port=0, keep=str(file)))
+    with pytest.raises(InputError, match="its folder does not exist"):
+        PageSink(PageSettings(port=0, keep=str(tmp_path / "nowhere" / "events.json")))
+
+
+def test_the_page_of_a_film_stays_until_the_end(tmp_path, monkeypatch, capsys):
+    lines = [message(number / 20, standing_at(300 + number)) for number in range(60)]
+    (tmp_path / "poses.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    pages: list[PageSink] = []
+    start = PageSink.start
+    monkeypatch.setattr(PageSink, "start", lambda page, watch: pages.append(page) or start(page, watch))
+
+    def visit() -> None:
+        wait_for(lambda: pages and pages[0].state._watch.ended, 60)
+        wait_for(lambda: pages[0].state.entries(), 5)
+        pages[0].state.acknowledge(pages[0].state.entries()[0]["id"])
+        wait_for(lambda: not pages[0].state._watch._told, 5)
+        signal.raise_signal(signal.SIGINT)
+
+    visitor = threading.Thread(target=visit, daemon=True)
+    visitor.start()
+    assert main(["watch", str(tmp_path / "poses.jsonl"), "--once", "--json", "--page", "0"]) == 0
+    out, err = capsys.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events] == ["enters", "acknowledged"]
+    assert events[1]["value"] == {"of": events[0]["id"], "event": "enters", "rules": []}
+    assert "the page of this watch is at http://127.0.0.1:" in err and "acknowledged 1" in err
+    assert not pages[0]._thread.is_alive()
 
 
 def test_rules_may_name_the_page(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from watch_world import GREEN, RED, BoxEstimator, Recorder, Scripted, kinds, seen, standing_at, view
 
 from vimonet.utils.errors import InputError
-from vimonet.watch.loop import Watch
+from vimonet.watch.loop import POSE_EVERY, Watch
 from vimonet.watch.readings import Picture, SourceLost
 from vimonet.watch.source_health import RisingClock
 
@@ -154,6 +154,21 @@ def test_a_lost_camera_is_told_and_comes_back_by_itself():
     assert lost[1].id == lost[0].id and lost[1].end > lost[0].time
     assert len(recorder.left) == 2 and len(recorder.frames) > 10
     assert recorder.frames[0].time > 1.7e9  # since 1970
+
+
+@pytest.mark.parametrize(("fps", "poses"), [(10, 30), (20, 60), (25, 38), (30, 45), (60, 60)])
+def test_people_are_looked_for_in_as_many_pictures_as_events_need(fps: int, poses: int):
+    """All frames of a camera are looked at, and 12 to 20 poses a second estimated; those of a film in all frames."""
+
+    def watched(pose_every: float | None) -> Watch:
+        script = [Picture(number / fps, view((RED, 140, 60), noise=number)) for number in range(3 * fps)]
+        watch = Watch(Scripted(lambda: script), [], estimator=BoxEstimator, pose_every=pose_every)
+        list(watch.events())
+        return watch
+
+    assert watched(None).summary.estimated == 3 * fps
+    camera = watched(POSE_EVERY).summary
+    assert camera.looked_at == 3 * fps and camera.estimated == poses
 
 
 def test_a_silent_camera_is_lost_after_the_stall():

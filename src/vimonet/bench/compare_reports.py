@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.bench.report import Report
-from vimonet.bench.scoring.score_table import ALL, show, table
+from vimonet.bench.scoring.score_table import ALL, show
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
+from vimonet.utils.markdown import table
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.bench.scoring import accuracy, behaviour, caption_scores
-from vimonet.bench.scoring.score_table import Row, RunAnswers, Section, show, table, value
+from vimonet.bench.scoring.score_table import Row, RunAnswers, Section, show, value
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import write_text
+from vimonet.utils.markdown import plain_text, table
 
 SECTIONS: tuple[Section, ...] = (
     accuracy.SCORES,
@@ -161,7 +162,7 @@ class CombinedReport(_Scores):
         return [
             f"# Evaluation over {len(self.provenance)} seeds",
             "Every figure: mean ± sample standard deviation over the seeds.",
-            "\n".join(f"- {_title(one)}, code {one.get('version')}" for one in self.provenance),
+            "\n".join(f"- {plain_text(_title(one))}, code {one.get('version')}" for one in self.provenance),
         ]
 
     def save(self, out: str | Path) -> Path:
@@ -278,7 +279,7 @@ def _facts(provenance: Row) -> str:
     for key in _FACTS:
         if (shown := provenance.get(key)) is not None:
             shown = ", ".join(map(str, shown)) if isinstance(shown, (list, tuple)) else shown
-            lines.append(f"- {key.replace('_', ' ')}: {shown}")
+            lines.append(f"- {key.replace('_', ' ')}: {plain_text(shown)}")
     return "\n".join(lines)
 
 

@@ -202,8 +202,9 @@ def _ray() -> Iterator[Any]:
                     ray.init("local", object_store_memory=_OBJECT_STORE, _temp_dir=folder, **quiet)
                 else:
                     ray.init(address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise InputError(f"Ray cannot be started or reached ({str(error).splitlines()[0].rstrip('.')}).") from None
+        except Exception as error:  # of no class of its own if Ray does not start in time on a busy machine
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise InputError(f"Ray cannot be started or reached ({reason}).") from None
         try:
             yield ray
         finally:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from vimonet.utils.files import read_object
+from vimonet.utils.markdown import code_block, plain_text, table
 
 CARD = "README.md"
 RECORD = "training.json"
@@ -58,7 +59,7 @@ def write_card(folder: str | Path, record: Mapping[str, Any] | None = None, *, n
     base = _base_of(folder)
     parts = {**record.get("parts", {}), **({"base model of the adapter": base} if base else {})}
     sections = [
-        f"# {name or folder.name}",
+        f"# {plain_text(name or folder.name)}",
         _WHAT.get(stage, "A model made with ViMoNet."),
         _section("Parts", _table(("Part", "Comes from"), list(parts.items())) if parts else ""),
         _section("Size", _size(record.get("parameters"))),
@@ -108,7 +109,9 @@ def _made(record: Mapping[str, Any]) -> str:
     rows += [(key, str(machine[key])) for key in ("gpu", "processor", "threads") if machine.get(key)]
     rows += [(f"{key} version", str(value)) for key, value in record.get("versions", {}).items()]
     command = record.get("command")
-    return "\n\n".join(text for text in (f"```bash\n{command}\n```" if command else "", _table(("", ""), rows)) if text)
+    return "\n\n".join(
+        text for text in (code_block(str(command), "bash") if command else "", _table(("", ""), rows)) if text
+    )
 
 
 def _data(record: Mapping[str, Any], stage: str) -> str:
@@ -155,8 +158,7 @@ def _section(title: str, text: str) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return table(head, rows)
 
 
 def _number(value: Any) -> str:

@@ -116,7 +116,7 @@ def named_limbs(
     Where the last joint has no known name, it is the next along the chain that is no twist bone.
     """
     tree = Tree(names, parents, rest)
-    kept = {}
+    kept: dict[str, int] = {}
     for limb in _limbs():
         known = [joint for joint in limb if joint in found]
         if known[:2] != list(limb[:2]) or not _hangs([found[joint] for joint in known], parents):

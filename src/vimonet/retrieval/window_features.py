@@ -94,7 +94,6 @@ def read_one(
 ) -> Reading:
     """Read one recording into the features of its windows; what cannot be read has a reason."""
     from vimonet.motion import load
-    from vimonet.retrieval.text_motion_encoder import split
 
     empty = Entry(path, "", "", np.zeros((0, 2), np.int32), np.zeros((0, 0), np.float16))
     try:
@@ -102,12 +101,19 @@ def read_one(
         if entry.bounds.size:
             return Reading(entry)
         motion = load(root / path)
-        bounds = sorted({pair for n in windows for pair in split(motion.frames, n, n // 2)})
-        features = tuple(extractor.extract(motion.window(*pair)) for pair in bounds)
+        bounds = windows_of(motion.frames, windows)
+        features = tuple(extractor.extract_windows(motion, bounds))
     except (InputError, OSError) as error:
         return Reading(empty, failed=str(error))
     spans = np.array(bounds, np.int32).reshape(-1, 2)
     return Reading(Entry(path, entry.stamp, entry.digest, spans, entry.vectors), features, motion.dimensions)
+
+
+def windows_of(frames: int, lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """List the windows (start, end) of a recording; those of one length, in frames, overlap by half."""
+    from vimonet.retrieval.text_motion_encoder import split
+
+    return sorted({pair for n in lengths for pair in split(frames, n, n // 2)})
 
 
 _HERE: Any = None

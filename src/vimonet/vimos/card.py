@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from vimonet.utils.files import write_text
+from vimonet.utils.markdown import code_block, code_span, plain_text, table
 from vimonet.vimos.dataset_writer import Build, Builder, Skipped
 from vimonet.vimos.leak_report import LeakReport
 from vimonet.vimos.parquet import VERSION
@@ -141,7 +142,7 @@ def _body(build: Build, builder: Builder, counts: Counts, leak: LeakReport | Non
     licences = {source: sorted({lic or "unstated" for s, lic in counts.licences if s == source}) for source in sources}
     settings = json.loads((build.folder / "build.json").read_text("utf-8"))
     parts = [
-        f"# {builder.name}",
+        f"# {plain_text(builder.name)}",
         builder.describe(),
         "## Content",
         _table(["split", "rows", "hours of movement", "rows with video", "captions", "instructions"], total),
@@ -164,7 +165,7 @@ def _body(build: Build, builder: Builder, counts: Counts, leak: LeakReport | Non
         _LOADING,
         "## Build",
         f"Format version {VERSION}, SHA-256 over the shards `{build.digest}`, settings:\n\n"
-        f"```json\n{json.dumps(settings, indent=1, sort_keys=True)}\n```",
+        + code_block(json.dumps(settings, indent=1, sort_keys=True), "json"),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -174,16 +175,14 @@ def _table(head: list[str], rows: list[list[Any]]) -> str:
     if not rows:
         return "None."
     numeric = [all(isinstance(row[i], int) for row in rows) for i in range(len(head))]
-    lines = [head, ["---:" if right else "---" for right in numeric]]
-    lines += [[f"{v:,}" if isinstance(v, int) else str(v).replace("|", "\\|") for v in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(head, [[f"{v:,}" if isinstance(v, int) else v for v in row] for row in rows], numeric)
 
 
 def _skipped(skipped: list[Skipped]) -> str:
     if not skipped:
         return "None."
     lines = [f"{len(skipped):,} could not be used:", ""]
-    lines += [f"- `{entry.file}`: {entry.reason}" for entry in skipped[:_SKIPPED_SHOWN]]
+    lines += [f"- {code_span(entry.file)}: {plain_text(entry.reason)}" for entry in skipped[:_SKIPPED_SHOWN]]
     if len(skipped) > _SKIPPED_SHOWN:
         lines.append(f"- and {len(skipped) - _SKIPPED_SHOWN:,} more, all named in `vimos.json`")
     return "\n".join(lines)

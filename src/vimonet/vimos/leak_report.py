@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vimonet.utils.files import write_text
+from vimonet.utils.markdown import code_span, plain_text
 from vimonet.vimos.question_only_baseline import QuestionOnly
 from vimonet.vimos.reading import splits_of
 
@@ -92,11 +93,15 @@ class LeakReport:
             "|---|---:|---:|---:|---|",
         ]
         for s in (*self.styles, self.overall):
-            lines.append(f"| {s.style} | {s.n:,} | {s.blind:.1f} | {s.majority:.1f} | {s.flag} |")
+            lines.append(f"| {plain_text(s.style)} | {s.n:,} | {s.blind:.1f} | {s.majority:.1f} | {s.flag} |")
         lines.append("")
         for s in self.flagged:
-            worst = "; ".join(f"`{form}` {blind:.1f} against {most:.1f} (n {n:,})" for form, n, blind, most in s.worst)
-            lines.append(f"**{s.style}** is flagged: {s.flag}. Highest above their majority: {worst or 'none'}.")
+            worst = "; ".join(
+                f"{code_span(form)} {blind:.1f} against {most:.1f} (n {n:,})" for form, n, blind, most in s.worst
+            )
+            lines.append(
+                f"**{plain_text(s.style)}** is flagged: {s.flag}. Highest above their majority: {worst or 'none'}."
+            )
         if not self.flagged:
             lines.append(f"No style is flagged (within {MARGIN:g} of the ceiling, or {MARGIN:g} above the majority).")
         return "\n".join(lines)

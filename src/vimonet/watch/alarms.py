@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from vimonet.motion.kinematics.exercises import ANY
 from vimonet.watch.look import within
 from vimonet.watch.rules import Rule, fill_message
 from vimonet.watch.stream import Event, PersonId, PoseFrame
@@ -20,6 +21,8 @@ _WAITING: Final = 10_000
 """Alarms that wait for slow sinks; beyond it the oldest are dropped, and that is said."""
 ACKNOWLEDGED: Final = "acknowledged"
 """Event that somebody has seen an alarm: value holds its ``of`` (id), ``event`` and ``rules`` (names)."""
+_PEOPLE: Final = 256
+"""People whose newest place is kept; somebody who is lost with the source is not said to leave."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,10 @@ class Alarms:
     def frame(self, frame: PoseFrame) -> None:
         """Take note of where a person is, and of the time."""
         with self._lock:
+            self._frames.pop(frame.person, None)  # the newest is last
             self._frames[frame.person] = frame
+            if len(self._frames) > _PEOPLE:
+                del self._frames[next(iter(self._frames))]
             self.tick(frame.time)
 
     def event(self, event: Event) -> list[Alarm]:
@@ -186,7 +192,8 @@ class Alarms:
             return bool(value.get("bed") == rule.name)
         if rule.sentence and value.get("sentence") != rule.sentence:
             return False
-        return not rule.exercise or value.get("exercise") == rule.exercise
+        # A rule without an exercise has its own count, of whatever repeats.
+        return rule.event != "repetition" or value.get("exercise") == (rule.exercise or ANY)
 
     def _apply(self, index: int, rule: Rule, event: Event) -> list[Alarm]:
         key = (index, event.id)

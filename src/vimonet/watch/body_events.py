@@ -35,6 +35,7 @@ _EVERY: Final = 0.2
 """Seconds of the source's clock between two looks."""
 _LENGTH: Final = 10.0
 """Seconds that are kept: a drop is compared with those of the 8 s before it."""
+_LOST_FALLS: Final = 16  # of people out of view that are kept open
 _MOVING: Final = (0, 7, 8, 12, 15, 20, 21)  # joints whose displacement counts as movement
 
 
@@ -211,6 +212,8 @@ class BodyEvents:
                     events += check.look(Look.of(watched.window), final=True)
                 if check.span.event is not None:
                     self._lost_falls.append(check)
+                    if len(self._lost_falls) > _LOST_FALLS:
+                        events += self._lost_falls.pop(0).span.over(time, "nobody has been seen getting up")
             events += check.gone(time)
         return events
 

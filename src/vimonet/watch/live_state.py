@@ -116,6 +116,24 @@ class LiveState:
         """Show this watch."""
         self._watch = watch
 
+    @property
+    def change(self) -> int:
+        """Number of the latest change of an event."""
+        return self._change
+
+    def entries(self) -> list[dict[str, Any]]:
+        """List every event, JSON-ready, in the order of their coming."""
+        with self._lock:
+            return [entry.to_dict() for entry in self._entries.values()]
+
+    def restore(self, entries: Sequence[Entry]) -> None:
+        """Take the events of an earlier watch."""
+        with self._lock:
+            for entry in entries:
+                self._number += 1
+                self._entries[entry.event.id], entry.number = entry, self._number
+                self._touch(entry)
+
     def push(self, frame: PoseFrame) -> Sequence[Event]:
         """Take the next frame of one person."""
         with self._lock:
@@ -167,7 +185,8 @@ class LiveState:
     def news(self, told: Told) -> dict[str, str]:
         """Write what a page has not been sent yet: {key: JSON}; empty if there is nothing new."""
         with self._lock:
-            fresh = [entry.to_dict() for entry in self._entries.values() if entry.change > told.change]
+            entries = self._entries.values() if self._change > told.change else ()
+            fresh = [entry.to_dict() for entry in entries if entry.change > told.change]
             told.change = self._change
         found = {"entries": compact_json(fresh)} if fresh else {}
         for key, text in (("source", self._source_now()), ("frame", self._frame_now())):
@@ -182,7 +201,8 @@ class LiveState:
             self._number += 1
             entry = self._entries[event.id] = Entry(event, event.text, self._number)
             if len(self._entries) > KEPT:
-                del self._entries[next((id for id, one in self._entries.items() if not one.open), event.id)]
+                older = list(self._entries)[:-1]
+                del self._entries[next((id for id in older if not self._entries[id].open), older[0])]
         self._touch(entry)
         return entry
 
@@ -254,7 +274,7 @@ class LiveState:
             for event in lasting
             if event.kind in TROUBLES
         ]
-        found: dict[str, Any] = {"troubles": troubles, "nobody": any(event.kind == "nobody" for event in lasting)}
+        found: dict[str, Any] = {"troubles": troubles}
         watch = self._watch
         if watch is not None:
             done, now = watch.so_far(), time.monotonic()
@@ -269,8 +289,6 @@ class LiveState:
                 "looked": round((done.looked_at - looked) / seconds, 1) if seconds > 0.5 else None,
                 "dropped": round((done.dropped - dropped) / max(1, done.given - given), 3),
                 "clock": None if watch.clock is None else _round(watch.now),
-                "frames": done.given,
-                "people": done.people,
             }
         text = compact_json(found)
         self._source = (time.monotonic(), text)

@@ -10,8 +10,9 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from vimonet.motion.skeleton import JOINT_NAMES
@@ -19,6 +20,7 @@ from vimonet.page.document import FIGURE
 from vimonet.utils.errors import InputError
 from vimonet.utils.settings import Bounds, Count
 from vimonet.watch.alarms import Alarm
+from vimonet.watch.kept_events import KeptEvents
 from vimonet.watch.live_state import LiveState, Told, compact_json
 from vimonet.watch.rules import Rule, Rules
 from vimonet.watch.stream import Event, PersonId, PoseFrame
@@ -33,8 +35,8 @@ PORT: Final = 8010
 RATE: Final = 20.0
 """Times a second at which the newest state is sent."""
 PAGE_RULES: Final = (
-    Rule("Fall", "fall"),
-    Rule("Lies still", "lying_still", duration=10.0),
+    Rule("Fall", "fall", cool_down=0.0),  # of another person, perhaps
+    Rule("Lies still", "lying_still", duration=10.0, cool_down=0.0),
     Rule("Source lost", "source_lost", duration=5.0),
     Rule("Picture black", "picture_black", duration=5.0),
     Rule("Picture frozen", "picture_frozen", duration=5.0),
@@ -64,6 +66,8 @@ class PageSettings:
     """Names under which browsers may call it, beside its address."""
     clients: Count = 8
     """Pages that may be open at one time."""
+    keep: str = ""
+    """File in which the events are kept, so that they outlive the watch; without it they do not."""
 
 
 class PageSink:
@@ -74,12 +78,16 @@ class PageSink:
     Args:
         settings: where it listens, and who may open it.
         rules: whose zones it draws.
+        say: gets remarks for the user.
 
     Raises:
-        InputError: the port is taken, the host is open without a token, or the extra ``serve`` is missing.
+        InputError: the port is taken, the host is open without a token, the file of events is another's, or the extra
+            ``serve`` is missing.
     """
 
-    def __init__(self, settings: PageSettings, rules: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self, settings: PageSettings, rules: Sequence[Rule] = (), say: Callable[[str], None] = lambda text: None
+    ) -> None:
         from vimonet.serve.listening import address_of, check_reach, listen, read_tokens
 
         tokens = read_tokens(settings.token_file or None)
@@ -95,6 +103,7 @@ class PageSink:
             raise InputError(
                 f"the page needs the package {error.name}; install it with: pip install 'vimonet[serve]'."
             ) from None
+        self._kept = KeptEvents(Path(settings.keep), self.state, say) if settings.keep else None
         self._socket = listen(settings.host, settings.port)
         self.address = address_of(settings.host, self._socket.getsockname()[1])
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)  # of every connection
@@ -115,6 +124,8 @@ class PageSink:
         self.state.attach(watch)
         self._about |= {"source": watch.source.name, "live": watch.source.live, "pictures": watch.source.pictures}
         self._thread.start()
+        if self._kept is not None:
+            self._kept.start()
         return self.address
 
     def push(self, frame: PoseFrame) -> Sequence[Event]:
@@ -141,6 +152,8 @@ class PageSink:
             self._server.should_exit = True
             self._thread.join(3.0)
         self._socket.close()
+        if self._kept is not None:
+            self._kept.close()
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])

@@ -45,7 +45,7 @@ class Rule:
     """Say when an event becomes an alarm, and whom it reaches. Every field is a key of the file."""
 
     name: str = ""
-    """Name of the alarm; the event by default."""
+    """Name of the alarm; by default the sentence, or the event with its side or exercise."""
     event: str = ""
     """What has to happen: one of the events of docs/watch.md."""
     sentence: str = ""
@@ -213,6 +213,10 @@ class _Reader:
                 raise self.error(place, f"'{key}' belongs to the event '{kind}', which needs it")
         if values["event"] == "sentence" and not values["sentence"].strip():
             raise self.error(found["sentence"][1], "the sentence is empty; write what somebody does: 'someone climbs'")
+        if values.get("exercise"):
+            from vimonet.motion.kinematics.exercises import canonical
+
+            self._checked(found["exercise"][1], lambda: canonical(values["exercise"]))
         if values["event"] == "out_of_bed" and "zone" not in found:
             raise self.error(node, "the event 'out_of_bed' needs the zone of the bed: 'zone: [0.1, 0.4, 0.6, 0.9]'")
         if values["event"] in SOURCE_KINDS and values["event"] not in ("enters", "leaves") and "zone" in found:
@@ -227,7 +231,7 @@ class _Reader:
         if "message" in found:
             fields = dict.fromkeys(("text", "person", "time", "rule", "event"), "")
             self._checked(found["message"][1], lambda: _fill(values["message"], fields))
-        values["name"] = values.get("name") or values.get("sentence") or values["event"]
+        values["name"] = values.get("name") or values.get("sentence") or _plain_name(values)
         return Rule(**values)
 
     def zone(self, node: yaml.Node, value: Any) -> Zone:
@@ -251,6 +255,11 @@ class _Reader:
             return read()
         except InputError as error:
             raise self.error(node, str(error).rstrip(".")) from None
+
+
+def _plain_name(values: Mapping[str, Any]) -> str:
+    """Name a rule by what it watches for: "raised_hand left", "repetition squat"."""
+    return " ".join(word for word in (values["event"], values.get("side"), values.get("exercise")) if word)
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:

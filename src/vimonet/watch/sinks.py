@@ -187,7 +187,7 @@ def _build(rules: Rules, name: str, keys: Mapping[str, Any], spool: Path | None,
         return SoundSink(settings)
     try:
         if kind == "page":
-            return PageSink(settings, rules.rules)
+            return PageSink(settings, rules.rules, say)
         if kind == "webhook":
             return WebhookSink(settings, name, spool, say)
         return MqttSink(settings, _rules_of(rules, name), say)

@@ -20,13 +20,13 @@ from vimonet.bench.scoring.score_table import (
     larger_blind,
     recordings_of,
     show,
-    table,
     value,
 )
 from vimonet.bench.scoring.text_metrics import canonical
 from vimonet.bench.tasks import EXACT, item_score, rule_of, topic_of
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
+from vimonet.utils.markdown import table
 
 if TYPE_CHECKING:
     from vimonet.vimos.types import Item

@@ -20,13 +20,13 @@ from vimonet.bench.scoring.score_table import (
     known,
     recordings_of,
     show,
-    table,
     value,
 )
 from vimonet.bench.scoring.text_metrics import canonical, exact_match, is_abstention
 from vimonet.bench.tasks import item_score, plain_question, rule_of, topic_of
 from vimonet.language import has_side, mirror_text, normalise_answer
 from vimonet.utils import statistics
+from vimonet.utils.markdown import table
 
 if TYPE_CHECKING:
     from vimonet.bench.predictions import Prediction

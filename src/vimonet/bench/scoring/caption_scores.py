@@ -27,11 +27,11 @@ from vimonet.bench.scoring.score_table import (
     is_caption,
     recordings_of,
     show,
-    table,
 )
 from vimonet.retrieval.r_precision import POOL, TOP, Figure, Retrieval, retrieval_of_vectors
 from vimonet.utils import statistics
 from vimonet.utils.errors import InputError
+from vimonet.utils.markdown import table
 
 if TYPE_CHECKING:
     from vimonet.retrieval.text_motion_encoder import TextMotionEncoder

@@ -213,19 +213,9 @@ def value(score: Row | None, digits: int = 2) -> str:
     return "–" if number is None else _written(number, digits)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table with escaped bars and line breaks."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(map(_escaped, row)) + " |" for row in rows)])
-
-
 def _written(number: float, digits: int) -> str:
     text = f"{number:.{digits}f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
-
-
-def _escaped(text: str) -> str:
-    return str(text).replace("|", "\\|").replace("\n", " ")
 
 
 def _number_of(score: Row) -> float:

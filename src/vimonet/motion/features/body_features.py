@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics import heading
+from vimonet.motion.kinematics.trajectory import headings
 from vimonet.motion.skeleton import JOINT_NAMES, retarget
 
 FPS = 20.0
@@ -39,20 +39,23 @@ KEYPOINT_DIM = KEYPOINT_ROOT_DIM + 2 * _J + 2 * _J + (_J + 1)
 def body_features(
     joints: NDArray[np.float32], confidence: NDArray[np.float32] | None = None, dimensions: int = 3
 ) -> NDArray[np.float32]:
-    """Compute the body features of one clip.
+    """Compute the body features of one clip, or of clips of one length together.
 
     Args:
-        joints: [T, 22, 3] metres, Y up, 20 frames/s, any position and heading.
-        confidence: [T, 22] in 0..1, 0 for a joint that was not seen; None when all were.
+        joints: [T, 22, 3] or [N, T, 22, 3] metres, Y up, 20 frames/s, any position and heading.
+        confidence: [T, 22] or [N, T, 22] in 0..1, 0 for a joint that was not seen; None when all were.
         dimensions: 3, or 2 for 2D keypoints (z ignored).
 
     Returns:
-        [T, BODY_DIM] float32, or [T, KEYPOINT_DIM] for 2D. In 3D, per frame: pelvis height (m), its velocity up,
-        forward and to the left (m/s), turning rate (rad/s), path since the first frame forward and to the left (m, in
-        the first frame's facing), heading since the first frame (sin, cos, rad / pi), time (s / 10); 14 joints
-        relative to the pelvis in the current facing (m); their velocities (m/s); seen flags of pelvis and joints.
+        [T, BODY_DIM] float32, or [T, KEYPOINT_DIM] for 2D; with N before them for several clips. In 3D, per frame:
+        pelvis height (m), its velocity up, forward and to the left (m/s), turning rate (rad/s), path since the first
+        frame forward and to the left (m, in the first frame's facing), heading since the first frame (sin, cos, rad /
+        pi), time (s / 10); 14 joints relative to the pelvis in the current facing (m); their velocities (m/s); seen
+        flags of pelvis and joints.
     """
-    seen = np.ones(joints.shape[:2], np.float32) if confidence is None else (confidence > 0.2).astype(np.float32)
+    if joints.ndim == 3:
+        return body_features(joints[None], None if confidence is None else confidence[None], dimensions)[0]
+    seen = np.ones(joints.shape[:3], np.float32) if confidence is None else (confidence > 0.2).astype(np.float32)
     features = _keypoint(joints, seen) if dimensions == 2 else _body(joints, seen)
     return np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0).clip(-20, 20)
 
@@ -73,77 +76,81 @@ def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _velocity(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the backward difference per second along the first axis; the first frame repeats the second."""
-    step = np.diff(x, axis=0, prepend=x[:1]) * FPS
-    if len(x) > 1:
-        step[0] = step[1]
+    """Compute the backward difference per second along time [N, T, ...]; the first frame repeats the second."""
+    step = np.diff(x, axis=1, prepend=x[:, :1]) * FPS
+    if x.shape[1] > 1:
+        step[:, 0] = step[:, 1]
     return step
 
 
 def _body(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
     joints = retarget(joints).astype(np.float32)
-    frames = len(joints)
-    angle = heading(joints, FPS).astype(np.float32)
-    root = joints[:, _PELVIS]
+    angle = headings(joints, FPS).astype(np.float32)
+    root = joints[:, :, _PELVIS]
     sin, cos = np.sin(angle), np.cos(angle)
 
-    first_sin, first_cos = sin[0], cos[0]
-    path = root - root[0]
-    path_forward = first_sin * path[:, 0] + first_cos * path[:, 2]
-    path_left = first_cos * path[:, 0] - first_sin * path[:, 2]
+    first_sin, first_cos = sin[:, :1], cos[:, :1]
+    path = root - root[:, :1]
+    path_forward = first_sin * path[..., 0] + first_cos * path[..., 2]
+    path_left = first_cos * path[..., 0] - first_sin * path[..., 2]
     step = _velocity(root)
-    turned = angle - angle[0]
+    turned = angle - angle[:, :1]
     root_part = np.stack(
         [
-            root[:, 1],
-            step[:, 1],
-            sin * step[:, 0] + cos * step[:, 2],
-            cos * step[:, 0] - sin * step[:, 2],
+            root[..., 1],
+            step[..., 1],
+            sin * step[..., 0] + cos * step[..., 2],
+            cos * step[..., 0] - sin * step[..., 2],
             _velocity(angle),
             path_forward,
             path_left,
             np.sin(turned),
             np.cos(turned),
             turned / np.pi,
-            np.arange(frames) / (10 * FPS),
+            _time(joints),
         ],
         axis=-1,
     )
 
-    offset = joints[:, BODY_JOINTS] - root[:, None]
+    offset = joints[:, :, BODY_JOINTS] - root[:, :, None]
     local = np.stack(
         [
-            cos[:, None] * offset[..., 0] - sin[:, None] * offset[..., 2],
+            cos[..., None] * offset[..., 0] - sin[..., None] * offset[..., 2],
             offset[..., 1],
-            sin[:, None] * offset[..., 0] + cos[:, None] * offset[..., 2],
+            sin[..., None] * offset[..., 0] + cos[..., None] * offset[..., 2],
         ],
         axis=-1,
     )
     return _assemble(root_part, local, seen)
 
 
+def _time(joints: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the time of each frame of clips [N, T, ...], in units of 10 s: [N, T]."""
+    return np.broadcast_to(np.arange(joints.shape[1]) / (10 * FPS), joints.shape[:2])
+
+
 def _keypoint(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
-    frames = len(joints)
     flat = joints[..., :2].astype(np.float32)
-    root = flat[:, _PELVIS].copy()
-    clear = seen[:, _PELVIS] > 0
-    if clear.any():
-        index = np.arange(frames)
-        root = np.stack([np.interp(index, index[clear], root[clear, k]) for k in range(2)], axis=-1).astype(np.float32)
-    path = root - root[0]
-    step = _velocity(root)
-    root_part = np.concatenate([step, path, (np.arange(frames) / (10 * FPS))[:, None]], axis=-1)
-    return _assemble(root_part, flat[:, BODY_JOINTS] - root[:, None], seen)
+    root = flat[:, :, _PELVIS].copy()
+    index = np.arange(joints.shape[1])
+    for one, clear in zip(root, seen[:, :, _PELVIS] > 0, strict=True):
+        if clear.any() and not clear.all():
+            one[:] = np.stack([np.interp(index, index[clear], one[clear, k]) for k in range(2)], axis=-1)
+    path = root - root[:, :1]
+    root_part = np.concatenate([_velocity(root), path, _time(joints)[..., None]], axis=-1)
+    return _assemble(root_part, flat[:, :, BODY_JOINTS] - root[:, :, None], seen)
 
 
 def _assemble(root: NDArray[np.float32], local: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Join root part [T, R], local positions [T, 14, d] and seen [T, 22] to [T, R + 28 d + 15]; zero unseen joints."""
-    frames = len(local)
-    mask = seen[:, BODY_JOINTS]
+    """Join root part [N, T, R], local positions [N, T, 14, d], seen [N, T, 22] to [N, T, R + 28 d + 15].
+
+    Unseen joints are zero.
+    """
+    mask = seen[:, :, BODY_JOINTS]
     # A velocity needs both of its frames to be seen.
-    moving = mask * np.concatenate([mask[:1], mask[:-1]])
+    moving = mask * np.concatenate([mask[:, :1], mask[:, :-1]], axis=1)
     velocity = _velocity(local) * moving[..., None]
     local = local * mask[..., None]
-    flags = np.concatenate([seen[:, :1], mask], axis=1)
-    parts = [root, local.reshape(frames, -1), velocity.reshape(frames, -1), flags]
+    flags = np.concatenate([seen[:, :, :1], mask], axis=2)
+    parts = [root, local.reshape(*local.shape[:2], -1), velocity.reshape(*local.shape[:2], -1), flags]
     return np.concatenate(parts, axis=-1).astype(np.float32)

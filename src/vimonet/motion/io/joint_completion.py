@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.motion import fill_unseen
-from vimonet.motion.skeleton import INDEX, JOINT_NAMES, T_POSE, norm
+from vimonet.motion.skeleton import INDEX, JOINT_NAMES, T_POSE, median, norm
 
 _COINCIDENT_SHARE = 0.02  # of the trunk; closer joints coincide
 # Share of the canonical pelvis-neck height at which spine1, spine2 and spine3 lie.
@@ -76,17 +76,18 @@ def complete(
     measured = set(body.have)
     _complete_trunk_ends(body, mapping, points, weights)
     measured |= _complete_spine(body, mapping, points, weights)
+    near = _COINCIDENT_SHARE * (median(norm(body.get("neck")[0] - body.get("pelvis")[0])) or 1.0)
     for side in ("left", "right"):
         # A collar that coincides with spine, neck or shoulder is no measurement.
         collar, others = f"{side}_collar", ("spine3", "neck", f"{side}_shoulder")
-        if collar not in body.have or any(_coincident(body, collar, other) for other in others):
+        if collar not in body.have or any(_coincident(body, collar, other, near) for other in others):
             body.between(collar, "spine3", f"{side}_shoulder", _COLLAR_SHARE)
             measured.discard(collar)
     if not body.confidence[:, INDEX["head"]].any() and "head" not in body.have:
         (neck, cn), (pelvis, cp) = body.get("neck"), body.get("pelvis")
         body.put("head", neck + 0.2 * (neck - pelvis), np.zeros(frames) if partial else np.minimum(cn, cp))
     for side in ("left", "right"):
-        if f"{side}_foot" not in body.have or _coincident(body, f"{side}_foot", f"{side}_ankle"):
+        if f"{side}_foot" not in body.have or _coincident(body, f"{side}_foot", f"{side}_ankle", near):
             measured.discard(f"{side}_foot")
             _extrapolate_foot(body, side, dimensions, partial)
     invented = [joint for joint in JOINT_NAMES if joint not in measured]
@@ -139,15 +140,15 @@ def _complete_spine(
 ) -> set[str]:
     """Place spine1..3 on the source's spine, and return the measured ones."""
     (pelvis, cp), (neck, cn) = body.get("pelvis"), body.get("neck")
-    trunk = float(np.median(norm(neck - pelvis))) or 1.0
+    trunk = median(norm(neck - pelvis)) or 1.0
     chain = [(pelvis, cp)]
     for name in ("spine1", "spine2", "spine3"):
         if name in mapping:
             place, confidence = points[:, mapping[name]], weights[:, mapping[name]]
-            apart = [float(np.median(norm(place - other))) for other in (chain[-1][0], neck)]
+            apart = [median(norm(place - other)) for other in (chain[-1][0], neck)]
             if min(apart) > _COINCIDENT_SHARE * trunk:  # CMU's LowerBack coincides with the hips
                 chain.append((place, confidence))
-    inner = sorted(chain[1:], key=lambda entry: float(np.median(((entry[0] - pelvis) * (neck - pelvis)).sum(axis=1))))
+    inner = sorted(chain[1:], key=lambda entry: median(((entry[0] - pelvis) * (neck - pelvis)).sum(axis=1)))
     if len(inner) == 3:
         for name, (place, confidence) in zip(("spine1", "spine2", "spine3"), inner, strict=True):
             body.put(name, place, confidence)
@@ -158,8 +159,8 @@ def _complete_spine(
         body.put("spine3", inner[1][0] + _LAST_SPINE_SHARE * (neck - inner[1][0]), np.minimum(inner[1][1], cn))
         return {"spine1", "spine2"}
     if len(inner) == 1:  # along the bent line pelvis - spine - neck
-        knot = float(np.median(norm(inner[0][0] - pelvis)))
-        knot /= knot + float(np.median(norm(neck - inner[0][0])))
+        knot = median(norm(inner[0][0] - pelvis))
+        knot /= knot + median(norm(neck - inner[0][0]))
     for name, share in zip(("spine1", "spine2", "spine3"), _SPINE_SHARES, strict=True):
         if not inner:
             body.between(name, "pelvis", "neck", share)
@@ -173,13 +174,13 @@ def _complete_spine(
     return set()
 
 
-def _coincident(body: _Body, a: str, b: str) -> bool:
+def _coincident(body: _Body, a: str, b: str, near: float) -> bool:
+    """Test whether two joints lie in one place where both are seen, to `near` in the source's unit."""
     (pa, ca), (pb, cb) = body.get(a), body.get(b)
     both = (ca > 0) & (cb > 0)
     if not both.any():
         return True
-    trunk = float(np.median(norm(body.get("neck")[0] - body.get("pelvis")[0]))) or 1.0
-    return float(np.median(norm(pa[both] - pb[both]))) < _COINCIDENT_SHARE * trunk
+    return median(norm(pa[both] - pb[both])) < near
 
 
 def _extrapolate_foot(body: _Body, side: str, dimensions: int, partial: bool) -> None:

@@ -255,10 +255,10 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
         return [Person(_stack(list(frame.values())))]
     if isinstance(frame, dict):
         for key in PERSON_KEYS:
-            if isinstance(frame.get(key), list) and not _looks_like_points(frame[key]):
+            if key in frame and isinstance(frame[key], list) and not _looks_like_points(frame[key]):
                 return [p for person in frame[key] for p in people_in(person, names)]
-        for key in _POINT_KEYS:
-            inner = frame.get(key)
+        for key in [key for key in _POINT_KEYS if key in frame]:
+            inner = frame[key]
             if isinstance(inner, dict) and isinstance(inner.get("x"), list):  # Ultralytics: one list per coordinate
                 inner = [
                     list(point)
@@ -292,7 +292,9 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
 def _track(person: dict[str, Any]) -> int | None:
     """Return the number by which a file tracks a person; OpenPose writes -1 for none."""
     for key in _TRACK_KEYS:
-        value = person.get(key) if key != "id" or "image_id" not in person else None  # COCO's id is the annotation's
+        if key not in person or (key == "id" and "image_id" in person):  # COCO's id is the annotation's
+            continue
+        value = person[key]
         value = value[0] if isinstance(value, list) and value else value
         if isinstance(value, (int, float)) and np.isfinite(value) and value >= 0:
             return int(value)
@@ -315,7 +317,7 @@ def _stack(points: list[Any]) -> NDArray[np.float64]:
 
 
 def _unflatten(numbers: list[Any], names: list[str] | None) -> NDArray[np.float64]:
-    values = np.array([float(v) for v in numbers])
+    values = np.array(list(map(float, numbers)))
     for count in [len(names)] if names else _COUNTS:
         for width in (3, 2, 4):
             if len(values) == count * width:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.calibration import HELD, SINKING, pose_frames
 from vimonet.motion.io.readers import Recording
-from vimonet.motion.skeleton import JOINT_NAMES, norm
+from vimonet.motion.skeleton import JOINT_NAMES, median, norm
 from vimonet.utils.errors import InputError
 
 _FARTHEST: Final = 10_000.0  # m from the origin; studios, streets and stadiums are smaller
@@ -187,7 +187,7 @@ def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_]) -> str:
     lengths, spread = [], []
     for a, b in _BONES:
         length = norm(joints[:, a] - joints[:, b])[seen[:, a] & seen[:, b]]
-        lengths.append(float(np.median(length)) if len(length) else np.nan)
+        lengths.append(median(length) if len(length) else np.nan)
         spread.append(float(length.std() / max(length.mean(), 1e-6)) if len(length) else np.nan)
     if not np.isfinite(spread).any():
         return "bone lengths: no bone of an arm or leg is seen"
@@ -223,7 +223,7 @@ def _refuse_impossible(joints: NDArray[np.float32], seen: NDArray[np.bool_], rat
 def _jumps(joints: NDArray[np.float32], seen: NDArray[np.bool_], rate: float) -> NDArray[np.intp]:
     """Find the frames after which the pelvis is elsewhere."""
     step = np.where(seen[1:, 0] & seen[:-1, 0], norm(np.diff(joints[:, 0], axis=0)), 0.0)
-    usual = float(np.median(step)) if len(step) else 0.0
+    usual = median(step) if len(step) else 0.0
     return np.flatnonzero((step > _TELEPORT[0]) & (step * rate > _TELEPORT[1]) & (step > 5 * usual))
 
 
@@ -319,6 +319,8 @@ def _overturned(joints: NDArray[np.float32], notes: list[str]) -> None:
 def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]) -> None:
     """Note a T-pose or A-pose that is held before the movement begins, as takes begin."""
     for name, sinking in SINKING.items():
+        if not pose_frames(joints[:1], rate, sinking)[0]:
+            continue
         held = int(np.argmin(np.append(pose_frames(joints, rate, sinking), False)))
         if held:
             if HELD * rate <= held < len(joints) - 1:

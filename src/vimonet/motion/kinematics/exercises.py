@@ -233,7 +233,8 @@ def canonical(exercise: str | None) -> str:
     plain = "".join(letter for letter in exercise.lower() if letter.isalpha())
     for name in (*EXERCISES, ANY):
         bare = "".join(letter for letter in name if letter.isalpha())
-        if plain in (bare, bare + "s", bare + "es", "biceps" + bare, "biceps" + bare + "s", "shoulder" + bare):
+        of_part = plain.removeprefix("shoulder").removeprefix("bicep").removeprefix("s")
+        if {plain, of_part} & {bare, bare + "s", bare + "es"}:
             return name
     raise InputError(f"{exercise}: unknown exercise; choose one of {', '.join((*EXERCISES, ANY))}.")
 

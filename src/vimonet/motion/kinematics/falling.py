@@ -9,6 +9,7 @@ probability. Its weights and what it learned from are in ``falling.json``; ``res
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,14 @@ BEFORE: Final = 1.2
 SETTLED, AFTER = 0.35, 1.2
 """Seconds after the fastest moment between which the body after the drop is measured."""
 _LEAST_SPEED, _LEAST_DROP, _STILL_SPEED = 0.55, 0.18, 0.15  # of a candidate: body lengths/s, body lengths; of its ends
+_LEAST_SEEN = 0.15  # s after the fastest moment in which the trunk is seen: less is a body that leaves the picture
 _TORSOS = 2.7  # trunk and leg in torsos, where no leg is seen
+_LEAST_TORSO = 0.1  # body lengths of the longest trunk: less is a body without one, whose lengths mean nothing
 _PAST, _ALIKE = 8.0, 0.5  # s and log ratio of sizes within which earlier drops are the same movement repeated
 _PLAUSIBLE_SPEED = 3.3  # body lengths/s: free fall from standing ends at 3.9
 _BELOW = 0.4  # body lengths of the neck under the feet that stood: more is another body, or a camera that moved
-_TRUNK = (1, 2, 16, 17)
+_LEGS = ((1, 4, 7), (2, 5, 8))
+_SHAPE = (1, 2, 4, 5, 7, 8, 16, 17)  # hips, knees, ankles, shoulders
 
 FEATURES: Final[dict[str, int]] = {
     "neck_speed": 1,
@@ -51,8 +55,19 @@ FEATURES: Final[dict[str, int]] = {
     "stretch": -1,
     "too_fast": -1,
     "too_low": -1,
+    "rebound": -1,
+    "moves_after": -1,
+    "width_before": -1,
+    "width_after": 1,
+    "feet_drop": -1,
 }
 """What is measured of a drop, and whether more of it speaks for a fall (1) or against it (-1)."""
+_LENGTHS: Final = frozenset(
+    (
+        *("neck_speed", "pelvis_speed", "neck_drop", "pelvis_drop", "height_before", "height_after", "neck_over_floor"),
+        *("pelvis_over_floor", "shank_after", "up_before", "up_after", "too_fast", "moves_after", "feet_drop"),
+    )
+)  # in body lengths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +135,8 @@ def drops(joints: Array, confidence: NDArray[np.float32] | None, fps: float, fla
     sharp = smooth(calm, 0.05, fps)
     scale, legs = body_length(sharp, seen, flat)
     body = _Body(sharp, calm[:, 12, 1], trunk, scale, fps, flat, legs)
+    if body.longest < _LEAST_TORSO:
+        return []
     found: list[Drop] = []
     padded = np.concatenate(([0.0], body.down, [0.0]))
     peaks, _ = find_peaks(padded, prominence=0.2, height=_LEAST_SPEED, distance=max(1, round(0.3 * fps)))
@@ -145,7 +162,7 @@ def body_length(joints: Array, seen: NDArray[np.bool_], flat: bool) -> tuple[flo
     if not trunk.any():
         return 1e-6, False
     torso = norm(joints[:, 12] - joints[:, 0])
-    legs = [k for k in ((1, 4, 7), (2, 5, 8)) if (seen[:, k].all(axis=1) & trunk).mean() > 0.2]
+    legs = [k for k in _LEGS if (seen[:, k].all(axis=1) & trunk).mean() > 0.2]
     scale = _TORSOS * rank(torso[trunk], 0.9)
     if legs:
         leg = np.mean(
@@ -169,12 +186,22 @@ class _Body:
         trunk_height = self.y[:, 12] - self.y[:, 0]
         self.height = self.y[:, 12] - self.ankle if legs else trunk_height + 0.6
         self.torso = norm(joints[:, 12] - joints[:, 0]) / scale
-        self.upright = trunk_height / max(rank(self.torso, 0.9 if flat else 0.5), 1e-6)
+        self.rise, self.longest = trunk_height, max(rank(self.torso, 0.9 if flat else 0.5), 1e-6)
+        legs_length = [norm(joints[:, b] - joints[:, a]) for k in _LEGS for a, b in itertools.pairwise(k)]
+        self.long = self.torso + 0.5 * np.sum(legs_length, axis=0) / scale if legs else self.torso / self.longest
         self.shank = 0.5 * (self.y[:, 4] + self.y[:, 5]) - self.ankle
+        # Width over height, as an angle: 0 a vertical line, 90 a level one.
+        body = joints[:, _SHAPE]
+        wide = norm(body[:, :, [0, 2]].max(axis=1) - body[:, :, [0, 2]].min(axis=1))
+        self.width = np.degrees(np.arctan2(wide, np.ptp(body[:, :, 1], axis=1)))
+        self.moves = norm(np.gradient(smooth(joints[:, _SHAPE], 0.1, fps), axis=0)).mean(axis=1) * fps / scale
 
     def _typical(self, x: Array, start: float, end: float) -> float:
+        """Compute the median from one frame to another, over the frames that show the trunk if any does."""
         a = int(np.clip(round(start), 0, len(x) - 1))
-        return float(np.median(x[a : int(np.clip(round(end), a + 1, len(x)))]))
+        rows = slice(a, int(np.clip(round(end), a + 1, len(x))))
+        shown = self.trunk[rows]
+        return float(np.median(x[rows][shown] if shown.any() else x[rows]))
 
     def describe(self, peak: int, earlier: list[Drop]) -> Drop | None:
         """Measure the drop whose fastest moment is frame `peak`; None if it is small."""
@@ -188,26 +215,31 @@ class _Body:
         settled = peak + SETTLED * fps, peak + AFTER * fps
         sunk = float(self.y[a, 12] - self.y[b, 12])
         neck_drop = self._typical(self.y[:, 12], *first) - self._typical(self.y[:, 12], *settled)
-        if max(neck_drop, sunk) < _LEAST_DROP:
+        until = peak + round(AFTER * fps)
+        if max(neck_drop, sunk) < _LEAST_DROP or self.trunk[peak + 1 : until].sum() < _LEAST_SEEN * fps:
             return None
         floor = self._typical(self.ankle, *first)
         around = slice(max(0, peak - round(0.5 * fps)), peak + round(0.5 * fps) + 1)
         before = slice(max(0, a - round(0.7 * fps)), max(a, 1))
-        until = peak + round(AFTER * fps)
         after = slice(b, min(frames, until) if until > b else b + 1)
         like = sum(
             (peak - drop.frame) / fps < _PAST
             and abs(float(np.log(max(drop.features[2], 1e-3) / max(neck_drop, 1e-3)))) < _ALIKE
             for drop in earlier
         )
+        # Where a picture shows the body upright for a moment alone, the length over all frames is too small.
+        stood = max(0.5 * self.longest, self._typical(self.torso, a - 0.5 * fps, a + 0.2 * fps))
+        longest = max(self.longest, stood)
+        tall = max(1.0, self._typical(self.long, a - 0.5 * fps, a + 0.2 * fps))
+        low = self._typical(self.y[:, 12], *settled)
         over = self._typical(self.y[:, 12], *settled) - floor if self.legs else self._typical(self.height, *settled)
         values = {
             "neck_speed": down[peak],
             "pelvis_speed": self.down_pelvis[around].max(),
             "neck_drop": neck_drop,
             "pelvis_drop": self._typical(self.y[:, 0], *first) - self._typical(self.y[:, 0], *settled),
-            "trunk_before": self._typical(self.upright, *first),
-            "trunk_after": self._typical(self.upright, *settled),
+            "trunk_before": self._typical(self.rise, *first) / longest,
+            "trunk_after": self._typical(self.rise, *settled) / longest,
             "height_before": self._typical(self.height, *first),
             "height_after": self._typical(self.height, *settled),
             "neck_over_floor": over,
@@ -217,13 +249,18 @@ class _Body:
             "up_before": max(0.0, float((-down[before]).max())),
             "up_after": max(0.0, float((-down[after]).max())),
             "like_before": min(float(like), 4.0),
-            "seen_after": self.trunk[peak:until].mean(),
+            "seen_after": self.trunk[peak:until].sum() / max(1, until - peak),
             "jump": np.abs(np.diff(self.neck[max(0, a - 1) : b + 2])).max() / max(abs(sunk), 0.1),
-            "stretch": self.torso[a : b + round(0.5 * fps)].max() / max(rank(self.torso[self.trunk], 0.5), 1e-6),
+            "stretch": self.torso[a : b + round(0.5 * fps)].max() / stood,
             "too_fast": max(0.0, float(down[peak]) - _PLAUSIBLE_SPEED),
             "too_low": max(0.0, -_BELOW - over),
+            "rebound": max(0.0, self._typical(self.y[:, 12], until - 0.35 * fps, until) - low) / max(neck_drop, 0.1),
+            "moves_after": self._typical(self.moves, *settled),
+            "width_before": self._typical(self.width, *first),
+            "width_after": self._typical(self.width, *settled),
+            "feet_drop": max(0.0, floor - self._typical(self.ankle, *settled)) if self.legs else 0.0,
         }
-        features = np.array([float(values[name]) for name in FEATURES])
+        features = np.array([float(values[name]) / (tall if name in _LENGTHS else 1.0) for name in FEATURES])
         return Drop(peak, a, b, max(neck_drop, sunk) * self.scale, float(down[peak]) * self.scale, features)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from vimonet.motion import Motion
 from vimonet.motion.skeleton import cross as cross
+from vimonet.motion.skeleton import median as median
 from vimonet.motion.skeleton import norm as norm
 
 Array = NDArray[np.floating]
@@ -228,15 +229,6 @@ def rank(x: Array, share: float) -> float:
     """Return the nearest-rank percentile of x [T] at `share` (0..1), without numpy's overhead."""
     k = min(int(share * len(x)), len(x) - 1)
     return float(np.partition(x, k)[k])
-
-
-def median(x: NDArray[Any]) -> float:
-    """Return the median of x [T], of an even number the mean of the middle two, without numpy's overhead."""
-    k = len(x) // 2
-    if len(x) % 2:
-        return float(np.partition(x, k)[k])
-    middle = np.partition(x, (k - 1, k))
-    return float(0.5 * (middle[k - 1] + middle[k]))
 
 
 def gradient(x: Array) -> Array:

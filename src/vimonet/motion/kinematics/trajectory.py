@@ -52,18 +52,24 @@ def heading(joints: Array, fps: float = 20.0) -> Array:
         joints: [T, 22, 3] m, Y up.
         fps: frames per second.
     """
+    return headings(np.asarray(joints)[None], fps)[0]
+
+
+def headings(joints: Array, fps: float = 20.0) -> Array:
+    """Measure the :func:`heading` of clips of one length: joints [N, T, 22, 3] to radians [N, T]."""
     joints = np.asarray(joints, dtype=np.float64)
-    up = unit(joints[:, NECK] - joints[:, PELVIS])
-    across = unit(joints[:, 1] - joints[:, 2]) + unit(joints[:, 16] - joints[:, 17])
-    left = unit(across - np.einsum("ti,ti->t", across, up)[:, None] * up)
+    up = unit(joints[:, :, NECK] - joints[:, :, PELVIS])
+    across = unit(joints[:, :, 1] - joints[:, :, 2]) + unit(joints[:, :, 16] - joints[:, :, 17])
+    left = unit(across - np.einsum("nti,nti->nt", across, up)[..., None] * up)
     chest = cross(left, up)
     # Twist of the rotation [left up chest]; its length (1 + cos of the tilt) falls to 0 where the trunk is inverted.
-    sin, cos = chest[:, 0] - left[:, 2], left[:, 0] + chest[:, 2]
-    known = np.flatnonzero(np.hypot(sin, cos) > 0.45)
-    if len(known) == 0:
-        return np.zeros(len(joints))
-    angle = np.interp(np.arange(len(joints)), known, np.unwrap(np.arctan2(sin[known], cos[known])))
-    return smooth(angle, 0.12, fps)
+    sin, cos = chest[..., 0] - left[..., 2], left[..., 0] + chest[..., 2]
+    known = np.hypot(sin, cos) > 0.45
+    angle = np.arctan2(sin, cos)
+    frames = np.arange(joints.shape[1])
+    for one, clear in zip(angle, known, strict=True):
+        one[:] = np.interp(frames, frames[clear], np.unwrap(one[clear])) if clear.any() else 0.0
+    return smooth(angle.T, 0.12, fps).T
 
 
 def facing(joints: Array, fps: float = 20.0) -> Array:

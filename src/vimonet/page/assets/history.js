@@ -20,8 +20,8 @@ export function lengthText(seconds) {
   return whole < 3600 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-export const isAlarm = (entry) => entry.rules.length > 0;
-export const isOpen = (entry) => isAlarm(entry) && entry.acknowledged === null;
+const isAlarm = (entry) => entry.rules.length > 0;
+const isOpen = (entry) => isAlarm(entry) && entry.acknowledged === null;
 
 const kindText = (kind) => (kind.charAt(0).toUpperCase() + kind.slice(1)).replaceAll("_", " ");
 export const titleOf = (entry) => (isAlarm(entry) ? entry.rules.join(", ") : kindText(entry.event));
@@ -97,12 +97,13 @@ export class History {
     let mark = make("button", { ...settings, class: "plain icon" }, icon("check"));
     if (acknowledged !== null) mark = make("span", { class: "done", title: "Acknowledged" }, icon("check"), make("span", { class: "sr", text: "acknowledged at " }), timeText(acknowledged));
     else if (isAlarm(entry)) mark = make("button", { ...settings, class: "primary alarming", text: "Acknowledge" });
+    const long = this.lengthOf(entry);
     const iso = entry.time < 1e8 ? null : new Date(1000 * entry.time).toISOString();
     return make(
       "li",
       { class: `${kind}${entry.end === null ? " lasting" : ""}`, "data-event": entry.event },
       make("time", { class: "when", datetime: iso, text: timeText(entry.time) }),
-      make("div", { class: "what" }, make("b", { text: titleOf(entry) }), make("span", { class: "quiet" }, words, make("span", { class: words ? "long joined" : "long", text: this.lengthOf(entry) }))),
+      make("div", { class: "what" }, make("b", { text: titleOf(entry) }), make("span", { class: "quiet" }, words, words && long ? " · " : "", make("span", { class: "long", text: long }))),
       mark,
     );
   }

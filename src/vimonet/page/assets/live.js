@@ -6,6 +6,7 @@ import { sized, turnByHand } from "./canvas.js";
 import { colour, make } from "./dom.js";
 
 const EDGE = 12; // pixels around the picture
+const FOOT = 20; // pixels below it for the legend
 const TALL = 1.9; // metres that must have room in space
 const UNSEEN = 0.65; // share of the background in a body that is not seen now
 const STATES = {
@@ -78,9 +79,9 @@ export class LiveView {
   drawPicture(g) {
     const [width, height] = this.size;
     const [x0, y0, wide, high] = this.picture();
-    const scale = this.camera.zoom * Math.min((width - 2 * EDGE) / wide, (height - 2 * EDGE) / high);
+    const scale = this.camera.zoom * Math.min((width - 2 * EDGE) / wide, (height - FOOT - 2 * EDGE) / high);
     const left = (width - scale * wide) / 2 - scale * x0;
-    const top = (height - scale * high) / 2 - scale * y0;
+    const top = (height - FOOT - scale * high) / 2 - scale * y0;
     const box = [left + scale * x0, top + scale * y0, scale * wide, scale * high];
     g.beginPath();
     g.roundRect(...box, 8);
@@ -88,7 +89,7 @@ export class LiveView {
     g.fill();
     g.strokeStyle = colour("line");
     g.stroke();
-    for (const { name, zone } of this.zones) this.drawZone(g, name, [box[0] + zone[0] * box[2], box[1] + zone[1] * box[3], (zone[2] - zone[0]) * box[2], (zone[3] - zone[1]) * box[3]]);
+    this.drawZones(g, (x, y) => [box[0] + x * box[2], box[1] + y * box[3]]);
     return [...this.frame.people].sort((a, b) => low(a) - low(b)).map((person) => {
       const metre = person.metre || guessed(person);
       const joints = person.joints.reduce((out, value, k) => (k % 2 ? [...out, -value / metre, 0] : [...out, value / metre]), []);
@@ -131,6 +132,7 @@ export class LiveView {
     const target = [room.middle[0], body.floor + TALL / 2, room.middle[1]];
     camera.place({ facing: [0, 0, 1], target, scale, centre: [width / 2, height / 2 + 10], distance });
     drawFloor(g, body, camera, room.radius + 2.2);
+    this.drawZones(g, (x, z) => camera.project(x, body.floor, z));
     const shown = this.frame.people.map((person) => ({ person, depth: camera.project(...person.joints.slice(0, 3))[2] }));
     return shown.sort((a, b) => a.depth - b.depth).map(({ person }) => {
       const seen = seenOf(person);
@@ -140,16 +142,21 @@ export class LiveView {
     });
   }
 
-  drawZone(g, name, box) {
-    g.save();
-    g.setLineDash([6, 5]);
-    g.strokeStyle = colour("soft");
-    g.strokeRect(...box);
-    g.restore();
+  // Zones of the rules; `at` places a corner: shares of a picture, or metres of the floor.
+  drawZones(g, at) {
     g.font = "12px system-ui, sans-serif";
     g.textAlign = "left";
-    g.fillStyle = colour("soft");
-    g.fillText(name, box[0] + 7, box[1] + box[3] - 8, Math.max(0, box[2] - 14));
+    for (const { name, zone: [left, top, right, bottom] } of this.zones) {
+      const corners = [[left, bottom], [left, top], [right, top], [right, bottom]].map((corner) => at(...corner));
+      g.beginPath();
+      corners.forEach(([x, y], k) => (k ? g.lineTo(x, y) : g.moveTo(x, y)));
+      g.closePath();
+      g.setLineDash([6, 5]);
+      g.strokeStyle = g.fillStyle = colour("soft");
+      g.stroke();
+      g.setLineDash([]);
+      g.fillText(name, corners[0][0] + 7, corners[0][1] - 8, Math.max(0, Math.hypot(corners[3][0] - corners[0][0], corners[3][1] - corners[0][1]) - 14));
+    }
   }
 
   // A label over each head; one that would cover another moves up.

@@ -1,7 +1,7 @@
 // The page of a watch: who is in view and how, whether the source is well, what happened, what is to be acknowledged.
 
 import { icon, make, say } from "./dom.js";
-import { History, isAlarm, isOpen, lengthText, timeText, titleOf } from "./history.js";
+import { History, lengthText, timeText, titleOf } from "./history.js";
 import { LiveView, stateOf } from "./live.js";
 import { Ring } from "./ring.js";
 import { call, serverEvents } from "./server.js";
@@ -55,7 +55,7 @@ function showAlarms() {
   const title = first ? `(${open.length}) ${titleOf(first)}` : state.connected || state.over ? "" : "No connection";
   document.title = [title, "ViMoNet watch"].filter(Boolean).join(" · ");
   if (view) {
-    view.alarmed = new Set(open.map((entry) => entry.person));
+    view.alarmed = new Set(open.filter((entry) => entry.end === null).map((entry) => entry.person));
     view.draw();
   }
   const key = first ? `${first.id} ${open.length} ${first.end}` : "";
