@@ -178,7 +178,7 @@ def action_items(items: Sequence[Item], limit: int = 200, seed: int = 0) -> list
         seed: seed of the draws.
     """
     rng = random.Random(seed)
-    named = [item for item in items if item.form == "action" and item.answer != text_metrics.ABSTENTION]
+    named = [item for item in items if item.form == "action" and item.evidence.get("parts")]
     named = rng.sample(named, min(limit, len(named)))
     solid = [item for item in named if item.motion.dimensions == 3]
     clips = [

@@ -190,7 +190,7 @@ def scene_questions(action: str, rng: random.Random) -> Iterator[Question]:
     doing = participle(action)
     what = f"the person {third_person(action)}"
     yield Question("action", "action", doing, {}, (), evidence)
-    yield Question("caption", "caption", f"a person {third_person(action)}.", {}, (), evidence)
+    yield Question("caption", "describe_for_blind", f"A person {third_person(action)}.", {}, (), evidence)
     yield Question("yes_no", "near_yes_no", "yes", verb_slots(action), YES_NO, evidence)
     words = set(action.split()) - {"the", "a", "on", "in", "with", "of", "at"}
     others = [other for other in SCENES if not words & set(other.split())]

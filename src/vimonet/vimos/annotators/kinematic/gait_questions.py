@@ -50,7 +50,7 @@ def _steps(facts: Facts) -> Iterator[Question]:
             yield Question("yes_no", "tempo_steady", yes_no(steady), {}, YES_NO, {**span, **detail})
     elif c.steps_countable(facts) is False:
         for form in ("cadence", "step_length", "step_width"):
-            yield Question("gait", form, NO_STEPS, {}, (), {"steps": 0})
+            yield Question("gait", form, NO_STEPS, {}, (), {"steps_counted": 0})
 
 
 def _lengths(walk: Gait) -> Iterator[Question]:
