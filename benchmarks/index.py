@@ -5,7 +5,7 @@
 The folder's recordings are copied under new names until there are enough, of their own length (0) and repeated to 20
 seconds. Either commit makes an index by its own `Index.build`, in a process of its own that has loaded the encoder
 before. Vectors of both must agree for recordings whose reading has not changed. Prints milliseconds per recording of
-both, their ratio, and where the time of one process goes: digest, reading, features of windows, model, writing.
+both, their ratio, what both take of the processor, and where it goes: digest, reading, features of windows, model.
 """
 
 from __future__ import annotations
@@ -17,27 +17,31 @@ from pathlib import Path
 from benchmarks.earlier import BEFORE, ROOT, make_library, run_script, source_of
 from vimonet.motion.io.loading import list_recordings
 
+PROCESSOR = """
+import json, resource, sys, time
+def processor():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+"""
 OLD = """
-import json, sys, time
 from vimonet.model.evaluator import Evaluator
 from vimonet.search import Index
 model = Evaluator.load(None)
 for folder, out in ((sys.argv[1], sys.argv[3]), (sys.argv[2], sys.argv[4])):
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), processor()
     index = Index.build(folder, out, evaluator=model)
-    took = time.perf_counter() - start
-print(json.dumps({"seconds": took, "windows": len(index)}))
+    took, spent = time.perf_counter() - start, processor() - spent
+print(json.dumps({"seconds": took, "processor": spent, "windows": len(index)}))
 """
 NEW = """
-import json, sys, time
 from vimonet.retrieval import Index
 from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 model = TextMotionEncoder.load(None)
 for folder, out in ((sys.argv[1], sys.argv[3]), (sys.argv[2], sys.argv[4])):
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), processor()
     index = Index.build(folder, out, encoder=model)
-    took = time.perf_counter() - start
-print(json.dumps({"seconds": took, "windows": len(index)}))
+    took, spent = time.perf_counter() - start, processor() - spent
+print(json.dumps({"seconds": took, "processor": spent, "windows": len(index)}))
 """
 PROFILE = """
 import json, sys, time
@@ -86,14 +90,16 @@ def main() -> None:
                 make_library(found, library, args.copies, seconds)
                 outs = [str(Path(made) / name) for name in ("few.index", "library.index")]
                 places = str(few), str(library)
-                old = run_script(OLD, before, *places, *(f"{out}.old" for out in outs))
-                new = run_script(NEW, ROOT / "src", *places, *outs)
+                old = run_script(PROCESSOR + OLD, before, *places, *(f"{out}.old" for out in outs))
+                new = run_script(PROCESSOR + NEW, ROOT / "src", *places, *outs)
                 parts = run_script(PROFILE, ROOT / "src", str(few))
             length = f"of {seconds:g} s" if seconds else "of their own length"
             was, now = (1000 * one["seconds"] / args.copies for one in (old, new))
             print(f"{args.copies} recordings {length}, {new['windows']:.0f} windows")
-            print(f"  {was:.1f} ms each before, {now:.1f} ms now")
-            print(f"  ratio {was / now:.2f}; 20,000 take {now * 20_000 / 60_000:.1f} minutes")
+            used = [1000 * one["processor"] / args.copies for one in (old, new)]
+            print(f"  {was:.1f} ms each before, {now:.1f} ms now: ratio {was / now:.2f}")
+            print(f"  of processor time, all processes: {used[0]:.1f} and {used[1]:.1f} ms")
+            print(f"  20,000 take {now * 20_000 / 60_000:.1f} minutes")
             print(f"  processor time, one process: {', '.join(f'{name} {ms:.1f} ms' for name, ms in parts.items())}")
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from vimonet.motion.joint_aliases import CONTROLS, FAMILIES, JAPANESE, LIMBS, MIDDLE, NOISE, SIDES, SPINE
@@ -171,8 +172,12 @@ def _sided(side: str | None, base: str) -> tuple[str | None, str]:
     return side, base
 
 
-def _words(names: Sequence[str]) -> tuple[list[tuple[str | None, str]], list[tuple[str | None, str]]]:
-    """Give every joint its word without noise, and a loose one: the known word that its tokens end in, or ''."""
+@lru_cache(maxsize=32)
+def _words(names: tuple[str, ...]) -> tuple[tuple[tuple[str | None, str], ...], tuple[tuple[str | None, str], ...]]:
+    """Give every joint its word without noise, and a loose one: the known word that its tokens end in, or ''.
+
+    The recordings of a library share a few skeletons, whose words are kept.
+    """
     words, loose = [], []
     for side, rest in _split(names):
         kept = [token for token in rest if token not in NOISE] or rest
@@ -185,7 +190,7 @@ def _words(names: Sequence[str]) -> tuple[list[tuple[str | None, str]], list[tup
         known = _MIDDLE_WORDS if side is None else _SIDED_WORDS
         tails = ["".join(kept[i:]) for i in range(len(kept))] + [base.rstrip("0123456789")]
         loose.append((side, "" if CONTROLS & set(kept) else next((tail for tail in tails if tail in known), "")))
-    return words, loose
+    return tuple(words), tuple(loose)
 
 
 def map_joints(names: Sequence[str]) -> dict[str, int]:
@@ -198,12 +203,12 @@ def map_joints(names: Sequence[str]) -> dict[str, int]:
     """
     if set(JOINT_NAMES) <= set(names):
         return {name: list(names).index(name) for name in JOINT_NAMES}
-    words, loose = _words(names)
+    words, loose = _words(tuple(names))
     found = _map_words(words, words)
     return _map_words(words, [*words, *loose]) if missing_essential(found) else found
 
 
-def _map_words(words: list[tuple[str | None, str]], ranked: list[tuple[str | None, str]]) -> dict[str, int]:
+def _map_words(words: Sequence[tuple[str | None, str]], ranked: Sequence[tuple[str | None, str]]) -> dict[str, int]:
     """Find the joints among words of the names; ``ranked`` may repeat the names with other words, best first."""
     where: dict[tuple[str | None, str], int] = {}
     for index, word in enumerate(ranked):

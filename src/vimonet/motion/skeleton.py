@@ -206,13 +206,13 @@ def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]
 def euler_matrices(axes: Sequence[int], angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Build intrinsic rotations R(axes[0]) R(axes[1]) ... of angles [len(axes), T] in radians: [T, 3, 3]."""
     cosines, sines = np.cos(angles), np.sin(angles)
-    out = np.ascontiguousarray(np.moveaxis(axis_matrices(axes[0], angles[0]), 0, -1))  # time last: long inner loops
+    out = np.ascontiguousarray(axis_matrices(axes[0], angles[0]).transpose(1, 2, 0))  # time last: long inner loops
     for axis, c, s in zip(axes[1:], cosines[1:], sines[1:], strict=True):
         i, j = (axis + 1) % 3, (axis + 2) % 3  # the two columns that a rotation about the axis mixes
         mixed = c * out[:, i] + s * out[:, j]
         out[:, j] = c * out[:, j] - s * out[:, i]
         out[:, i] = mixed
-    return np.moveaxis(out, -1, 0)
+    return out.transpose(2, 0, 1)
 
 
 def rotation_vectors(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -243,7 +243,7 @@ def forward_kinematics(
         [T, J, 3].
     """
     # With time last, every operation below runs over long contiguous rows.
-    offsets = np.ascontiguousarray(np.moveaxis(local, 0, -1))
+    offsets = np.ascontiguousarray(local.transpose(1, 2, 0))
     positions = np.empty_like(offsets)
     turned: list[NDArray[np.float64] | None] = []
     for joint, parent in enumerate(parents):
@@ -256,8 +256,8 @@ def forward_kinematics(
         if rotation is None:
             turned.append(above)
             continue
-        own = np.ascontiguousarray(np.moveaxis(rotation, 0, -1))
+        own = np.ascontiguousarray(rotation.transpose(1, 2, 0))
         if above is not None:
             own = above[:, 0, None] * own[0] + above[:, 1, None] * own[1] + above[:, 2, None] * own[2]
         turned.append(own)
-    return np.ascontiguousarray(np.moveaxis(positions, -1, 0))
+    return np.ascontiguousarray(positions.transpose(2, 0, 1))
