@@ -18,6 +18,7 @@ import numpy as np
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics.excursions import excursions
 from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.motion.kinematics.preparation import (
     ANKLE,
@@ -35,7 +36,6 @@ from vimonet.motion.kinematics.preparation import (
     smooth,
     unit,
 )
-from vimonet.motion.kinematics.repetitions import excursions
 from vimonet.utils.errors import InputError
 
 ANY: Final = "any"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.kinematics.preparation import Array, Body, find_peaks, median, norm, rank, runs, smooth
+from vimonet.motion.kinematics.excursions import find_tops, ratio, ratios, reversals, spans_of
+from vimonet.motion.kinematics.preparation import Array, Body, median, norm, rank, runs, smooth
 
-MIN_PERIOD = 0.25  # s: faster ones are shaking, at the limit of 20 frames/s
 ALIKE, ALIKE_TWO, ALIKE_WHOLE = 0.7, 0.82, 0.6  # cosine of neighbours; where there are two only; of the whole body
 SAME_SIZE, SAME_TIME = 0.4, 0.5  # smaller to larger of two neighbours
 BESIDE = {2: 0.3, 3: 0.18}  # least size of so many repetitions as a share of the largest movement
@@ -21,9 +20,9 @@ BESIDE_MANY = 0.1  # of four and more
 FAST_PART = 0.5  # least size of two or three fast swings as a share of the whole movement meanwhile
 FAST_DOUBT = 0.95  # by which the fast part of a movement must lead to be counted instead of the movement
 END_SIZE = 0.65  # the same, of half a swing at either end of a chain to those within it
+OTHER_SIDE = 0.4  # least score of the other arm or leg as a share of the first one's: both repeat
 COMES_BACK = 0.5  # least part of its size by which each of two repetitions comes back
 PELVIS_WEIGHT = 3.0  # in a movement of the whole body the pelvis moves least
-EDGE = 0.1  # share of its size at which an excursion begins and ends
 _PLACES = np.linspace(0.0, 1.0, 16)  # of the points of a resampled repetition
 
 
@@ -98,15 +97,28 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     found = signals(body, local)
     once = PELVIS_WEIGHT * float(np.ptp(smooth(body.joints[:, 0, 1], 0.15, body.fps)))
     largest = max(once, *(float(np.ptp(one.values)) for one in found if one.whole is None and one.name != "whole body"))
-    for name, values, path, smallest, whole, course in found:
+    reach = {id(one): (PELVIS_WEIGHT if one.name == "whole body" else 1.0) * float(np.ptp(one.values)) for one in found}
+    found.sort(key=lambda one: -reach[id(one)])
+    matters = 0.0  # score above which a chain may win or be the other side of the winner
+    for one in found:
+        name, values, path, smallest, whole, course = one
         fast = whole is not None
         weight = PELVIS_WEIGHT if name == "whole body" else 1.0
-        if float(np.ptp(values)) * weight < BESIDE_MANY * largest:
+        if reach[id(one)] < BESIDE_MANY * largest:
             continue
         if jump_count and ("leg" in name or name == "trunk" or (name == "whole body" and jump_count < 2)):
             continue
+        replaced = name == "whole body" and jump_count > 0
         alike = ALIKE_WHOLE if name == "whole body" else ALIKE
-        chain = find_chain(values, path, smallest, body.fps, course=course, alike=alike)
+        chain = find_chain(
+            values,
+            path,
+            smallest,
+            body.fps,
+            course=course,
+            alike=alike,
+            least_score=0.0 if replaced else matters / weight,
+        )
         if chain is None:
             continue
         count, size = len(chain.peaks), chain.size
@@ -118,7 +130,7 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
             moved = np.ptp(moved @ _axes(moved[:, None])[0])
             if size < FAST_PART * float(moved):
                 continue
-        if name == "whole body" and jump_count:
+        if replaced:
             count = jump_count  # one jump dips twice, before and after the flight
         times = np.array(chain.peaks) / body.fps
         result = Repetitions(
@@ -132,7 +144,8 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
             tuple(times.tolist()),
         )
         sure = FAST_DOUBT if fast else 1.0
-        best.append((weight * size * chain.alike * np.sqrt(count) * sure, result))
+        best.append((weight * size * chain.alike * math.sqrt(count) * sure, result))
+        matters = max(matters, OTHER_SIDE * best[-1][0])
     if not best:
         return None
     best.sort(key=lambda x: -x[0])
@@ -140,9 +153,9 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
     other_side = {"left": "right", "right": "left"}.get(top.limb.split()[0])
     for value, other in best[1:]:
         same = other_side is not None and other.limb == f"{other_side} {top.limb.split()[1]}"
-        own = [one for v, one in best if one.limb == top.limb and v > 0.4 * score]
+        own = [one for v, one in best if one.limb == top.limb and v > OTHER_SIDE * score]
         agree = [one for one in own if abs(other.count - one.count) <= 1]
-        if same and value > 0.4 * score and agree:
+        if same and value > OTHER_SIDE * score and agree:
             more = max(top if top in agree else agree[0], other, key=lambda one: one.count)
             return replace(more, limb=f"both {top.limb.split()[1]}s")
     return top
@@ -209,7 +222,14 @@ def _axes(x: Array, even: bool = False) -> Array:
 
 
 def find_chain(
-    x: Array, path: Array, smallest: float, fps: float, *, course: Array | None = None, alike: float = ALIKE
+    x: Array,
+    path: Array,
+    smallest: float,
+    fps: float,
+    *,
+    course: Array | None = None,
+    alike: float = ALIKE,
+    least_score: float = 0.0,
 ) -> Chain | None:
     """Find the longest chain of excursions of a signal that are alike; None for fewer than two.
 
@@ -222,6 +242,7 @@ def find_chain(
             else fewer than four excursions, and two in any case, must leave the place where the recording begins and
             ends.
         alike: least cosine of neighbours.
+        least_score: chains whose size times cosine times root of their number cannot exceed it are not looked for.
     """
     if float(np.ptp(x)) < smallest:
         return None
@@ -229,11 +250,11 @@ def find_chain(
     reach = float(np.ptp(x))
     n = max(1, len(x) // 10)
     low = median(x[:n]) + median(x[-n:]) <= low_end + high_end
-    best: tuple[float, Chain | None] = (0.0, None)
+    best: tuple[float, Chain | None] = (least_score, None)
     for sign in (1.0, -1.0):
         away = (sign > 0) == low
         y = sign * x
-        peaks, drops = _tops(y, 0.7 * smallest, fps)
+        peaks, drops = find_tops(y, 0.7 * smallest, fps)
         least = 2 if away else 4 if course is None else 3
         clean = least if course is None else 2
         line = y.tolist()
@@ -256,32 +277,12 @@ def find_chain(
     return best[1]
 
 
-def excursions(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
-    """Find how often a signal [T] rises by at least `level` and comes back.
-
-    Returns:
-        Frames of the tops [P], first and last frame of each excursion [P, 2], and its size [P].
-    """
-    peaks, _ = _tops(x, level, fps)
-    spans = np.array(_spans(x.tolist(), peaks.tolist()), dtype=np.intp).reshape(-1, 2)
-    return peaks, spans, x[peaks] - np.minimum(x[spans[:, 0]], x[spans[:, 1]])
-
-
-def _tops(x: Array, level: float, fps: float) -> tuple[NDArray[np.intp], Array]:
-    """Find the peaks of a signal, the recording's ends excepted, and their prominences."""
-    low = float(x.min())
-    distance = max(1, round(MIN_PERIOD * fps))
-    peaks, drops = find_peaks(np.concatenate(([low], x, [low])), prominence=level, distance=distance)
-    inside = (peaks > 2) & (peaks < len(x) - 1)
-    return peaks[inside] - 1, drops[inside]
-
-
 def _chain(x: list[float], path: Array, peaks: list[int], least: int, alike: float) -> Chain | None:
     """Find the longest chain of `least` or more excursions with these peaks of which neighbours are alike."""
-    spans = _spans(x, peaks)
+    spans = spans_of(x, peaks)
     sizes = [x[peak] - min(x[start], x[end]) for peak, (start, end) in zip(peaks, spans, strict=True)]
     times = [end - start for start, end in spans]
-    good = np.array([a > SAME_SIZE and b > SAME_TIME for a, b in zip(_ratios(sizes), _ratios(times), strict=True)])
+    good = np.array([a > SAME_SIZE and b > SAME_TIME for a, b in zip(ratios(sizes), ratios(times), strict=True)])
     long = [(a, b) for a, b in runs(good) if b - a >= least - 1]
     if not long:
         return None
@@ -307,14 +308,14 @@ def _with_ends(chain: Chain, x: list[float]) -> Chain:
     In the whole movement x [T] along the same axis tops and dips alternate; half a swing more on either side, as large
     and as long as those within the chain, belongs to it.
     """
-    turns = _reversals(x, SAME_SIZE * chain.size)
+    turns = reversals(x, SAME_SIZE * chain.size)
     inside = [k for k, turn in enumerate(turns) if chain.peaks[0] - 2 <= turn <= chain.peaks[-1] + 2]
     if len(inside) < 2:
         return chain
     depths, times = [abs(x[b] - x[a]) for a, b in pairwise(turns)], [b - a for a, b in pairwise(turns)]
     first, last = inside[0], inside[-1]
     depth, time = (median(np.array(one[first:last])) for one in (depths, times))
-    like = [_ratio(a, depth) > END_SIZE and _ratio(b, time) > SAME_TIME for a, b in zip(depths, times, strict=True)]
+    like = [ratio(a, depth) > END_SIZE and ratio(b, time) > SAME_TIME for a, b in zip(depths, times, strict=True)]
     while first > 0 and like[first - 1]:
         first -= 1
     while last < len(like) and like[last]:
@@ -327,55 +328,6 @@ def _with_ends(chain: Chain, x: list[float]) -> Chain:
     half = round(time)
     spans = tuple((max(0, top - half), min(len(x) - 1, top + half)) for top in tops)
     return Chain(tuple(tops), spans, chain.size, chain.alike, count >= 3)
-
-
-def _reversals(x: list[float], least: float) -> list[int]:
-    """Find the frames at which a signal turns back by at least `least`, tops and dips in turn, its start excepted."""
-    out, sense, high, low = [], 0, 0, 0
-    for i, value in enumerate(x):
-        if value > x[high]:
-            high = i
-        if value < x[low]:
-            low = i
-        if sense >= 0 and x[high] - value >= least:
-            out.append(high)
-            sense, low = -1, i
-        elif sense <= 0 and value - x[low] >= least:
-            out.append(low)
-            sense, high = 1, i
-    return out[1:] if out and out[0] == 0 else out
-
-
-def _spans(x: list[float], peaks: list[int]) -> list[tuple[int, int]]:
-    """Find the frames between which each excursion leaves its lowest level and is back, to a tenth of its size.
-
-    Rest before and after does not belong to it.
-    """
-    if not peaks:
-        return []
-    gap = round(median(np.diff(peaks))) if len(peaks) > 1 else len(x)
-    bounds = [max(0, peaks[0] - gap), *peaks, min(len(x) - 1, peaks[-1] + gap)]
-    lows = [min(x[a : b + 1]) for a, b in pairwise(bounds)]
-    out = []
-    for peak, before, after in zip(peaks, lows[:-1], lows[1:], strict=True):
-        start = end = peak
-        level = before + EDGE * (x[peak] - before)
-        while x[start] > level:
-            start -= 1
-        level = after + EDGE * (x[peak] - after)
-        while x[end] > level:
-            end += 1
-        out.append((start, end))
-    return out
-
-
-def _ratios(values: Sequence[float]) -> list[float]:
-    """Compute the smaller to the larger of each two neighbours, 0..1 [n - 1]."""
-    return [_ratio(a, b) for a, b in pairwise(values)]
-
-
-def _ratio(a: float, b: float) -> float:
-    return min(a, b) / max(a, b, 1e-9)
 
 
 def _shapes(path: Array, spans: NDArray[np.intp]) -> Array:
