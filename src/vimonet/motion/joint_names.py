@@ -277,7 +277,7 @@ def family_of(names: Sequence[str]) -> str:
         if tuple(names) == layout:
             return family
     flat = {re.sub(r"[^\w]|_", "", name.lower()) for name in clean_names(names)}
-    words = {(side or "")[:1] + base for side, base in _words(names)[0]}
+    words = {(side or "")[:1] + base for side, base in _words(tuple(names))[0]}
     if any(name.lower().startswith("mixamorig") for name in names):
         return "mixamo"
     matches = (family for known in (flat, words) for family, signature in FAMILIES if known.issuperset(signature))
