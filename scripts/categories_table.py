@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from vimonet.motion.kinematics import categories, gait_categories, held_categories, tolerances
+from vimonet.motion.kinematics import categories, gait_categories, held_categories
 
 PAGE = Path(__file__).parents[1] / "docs" / "kinematics.md"
 START, END = "<!-- categories -->\n", "<!-- /categories -->"
@@ -29,8 +29,8 @@ def table() -> str:
                 for label, (low, high) in value.classes.items()
             ]
     rows += ["", "| stated quantity | agrees within | contradicts beyond | unit | why |", "|---|--:|--:|---|---|"]
-    for name, value in vars(tolerances).items():
-        if isinstance(value, tolerances.Tolerance):
+    for name, value in vars(categories).items():
+        if isinstance(value, categories.Tolerance):
             near, far = _distance(value.near, value.near_share), _distance(value.far, value.far_share)
             rows.append(f"| `{name}` | {near} | {far} | {value.unit} | {value.why} |")
     return "\n".join(rows) + "\n"

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from vimonet.evidence import event_checks as events
-from vimonet.evidence import limb_checks as limbs
+from vimonet.evidence import body_checks as body
 from vimonet.evidence import locomotion_checks as locomotion
 from vimonet.evidence.claims import (
     AGREES,
@@ -69,7 +68,7 @@ TOPICS: dict[str, Topic] = {
     "steps": Topic(("steps",), locomotion.steps, units={r"steps?": 1.0, "": 1.0}),
     "count": Topic(
         ("turns", "jumps", "repeats"),
-        events.count,
+        body.count,
         units={r"times?|repetitions?|reps|cycles|rounds|jumps?|turns?": 1.0, "": 1.0},
     ),
     "turn": Topic(("turns",), locomotion.turn, _turned, _DEGREES),
@@ -89,13 +88,13 @@ TOPICS: dict[str, Topic] = {
     ),
     "direction": Topic(("moves",), locomotion.direction, lambda q: direction_of(q.answer)),
     "gait": Topic(("steps", "speed"), locomotion.gait),
-    "raised hand": Topic(("hands", "not seen"), limbs.raised_hand, lambda q: side(q.answer)),
-    "arms": Topic(("activity", "not seen"), partial(limbs.more_active, limb="arm"), lambda q: side(q.answer)),
-    "legs": Topic(("activity", "not seen"), partial(limbs.more_active, limb="leg"), lambda q: side(q.answer)),
-    "limb": Topic(("activity", "not seen"), limbs.limb),
-    "posture": Topic(("posture",), limbs.posture, _one_of(limbs.POSTURES)),
-    "jump": Topic(("jumps",), events.jump, lambda q: q.named(JUMP), _METRES),
-    "fall": Topic(("falls",), events.fall, lambda q: q.named(FALL)),
+    "raised hand": Topic(("hands", "not seen"), body.raised_hand, lambda q: side(q.answer)),
+    "arms": Topic(("activity", "not seen"), partial(body.more_active, limb="arm"), lambda q: side(q.answer)),
+    "legs": Topic(("activity", "not seen"), partial(body.more_active, limb="leg"), lambda q: side(q.answer)),
+    "limb": Topic(("activity", "not seen"), body.limb),
+    "posture": Topic(("posture",), body.posture, _one_of(body.POSTURES)),
+    "jump": Topic(("jumps",), body.jump, lambda q: q.named(JUMP), _METRES),
+    "fall": Topic(("falls",), body.fall, lambda q: q.named(FALL)),
 }
 """Topic -> its measure, its claims, its units."""
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from vimonet.language import declines, mentions, negated, normalise_question, number, polarity, whole_words
 from vimonet.motion.kinematics import Facts
-from vimonet.motion.kinematics.tolerances import EXACT, Tolerance
+from vimonet.motion.kinematics import categories as c
 
 AGREES = "agrees"
 CONTRADICTS = "contradicts"
@@ -104,7 +104,7 @@ class Measure(NamedTuple):
     values: Mapping[str, float | None] = MappingProxyType({})
     words: str = ""
     stated: tuple[float, float] | None = None
-    tolerance: Tolerance = EXACT
+    tolerance: c.Tolerance = c.EXACT
     unclear: tuple[str, ...] = ()
 
 

@@ -8,12 +8,6 @@ from __future__ import annotations
 
 from vimonet.evidence.claims import AWAY, Measure, Query, Span, direction_of, side_of_turn
 from vimonet.motion.kinematics import categories as c
-from vimonet.motion.kinematics.tolerances import (
-    ANGLE_TOLERANCE,
-    DISTANCE_TOLERANCE,
-    SPEED_TOLERANCE,
-    STEPS_TOLERANCE,
-)
 
 _SPEEDS = {
     "still": "does not travel",
@@ -63,7 +57,7 @@ def distance(q: Query) -> Measure | None:
     values = {"displacement_m": metres, "path_m": q.facts.path_length}
     truth = "stays" if c.moves_away(q.facts) is False else "moves"
     words, bounds = f"{path if whole else metres:.1f} m", (min(metres, path), max(metres, path))
-    return Measure(truth, values=values, words=words, stated=bounds, tolerance=DISTANCE_TOLERANCE)
+    return Measure(truth, values=values, words=words, stated=bounds, tolerance=c.DISTANCE_TOLERANCE)
 
 
 def speed(q: Query) -> Measure | None:
@@ -75,7 +69,7 @@ def speed(q: Query) -> Measure | None:
     top = q.asks(r"\b(top|peak|highest|greatest|fastest|most|maximum)\b")
     bounds = (peak if top else mean, peak)
     values = {"mean_m_s": mean, "peak_m_s": peak}
-    return Measure(truth, values=values, stated=bounds, tolerance=SPEED_TOLERANCE)
+    return Measure(truth, values=values, stated=bounds, tolerance=c.SPEED_TOLERANCE)
 
 
 def gait(q: Query) -> Measure | None:
@@ -116,7 +110,7 @@ def turn(q: Query) -> Measure | None:
     if len(sides) == 2:
         held = None if asked else c.CLEAR_TURN.decide(max(abs(t.degrees) for t in turns)) or None
     size = (abs(net), abs(net)) if len(sides) < 2 else None
-    return Measure(truth, held, turn_spans(q), {"net_turn_deg": net}, "", size, ANGLE_TOLERANCE)
+    return Measure(truth, held, turn_spans(q), {"net_turn_deg": net}, "", size, c.ANGLE_TOLERANCE)
 
 
 def turn_spans(q: Query) -> list[Span]:
@@ -138,4 +132,4 @@ def steps(q: Query) -> Measure | None:
         q.span(step.time - 0.1, step.time + 0.1, f"{step.side}_ankle", label=f"{number}")
         for number, step in enumerate(taken, start=1)
     ]
-    return Measure(truth, None, spans, {"steps": len(taken)}, "", bounds, STEPS_TOLERANCE)
+    return Measure(truth, None, spans, {"steps": len(taken)}, "", bounds, c.STEPS_TOLERANCE)
