@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from watch_world import Scripted, kinds, seen, standing_at
 
+from benchmarks.watch import day
 from vimonet.watch import Event, PoseFrame
 from vimonet.watch.loop import Watch
 from vimonet.watch.pose_window import PoseWindow
@@ -57,6 +58,18 @@ def test_nothing_piles_up_over_hours_of_people_who_come_and_go():
     assert not detector.windows  # everybody is gone at the end
     assert len(held) == 2 * hours
     assert held[-1] - held[1] < 2000
+
+
+@pytest.mark.slow
+def test_nothing_piles_up_in_the_detectors_rules_and_sinks():
+    """Visitors walk, fall, wave, squat and lie down for 24 minutes, as benchmarks.watch --day replays for a day."""
+    found = day(0.4, 2.5, True, every=300.0)
+    assert found["events"]["fall"] and found["events"]["source_lost"] and found["lines_of_the_log"] > 5
+    first, last = found["every_hour"][1], found["every_hour"][-1]
+    assert last["hour"] > first["hour"] + 0.1
+    assert (last["threads"], last["files"]) == (first["threads"], first["files"])
+    assert last["people"] <= 4 and last["open_events"] <= first["open_events"] + 16
+    assert last["objects"] - first["objects"] < 3000
 
 
 def test_thousands_of_ids_do_not_pile_up():
