@@ -1,9 +1,14 @@
-"""Serve a page and its files."""
+"""Serve a page, its files, and a stream to browsers that come and go."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
 from fastapi import FastAPI
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from vimonet.page import html
 from vimonet.serve.server_errors import PlainJSON
@@ -28,3 +33,33 @@ def add_page(app: FastAPI, name: str = "index.html") -> None:
         if found is None:
             return PlainJSON({"error": {"message": "there is no such file.", "type": "not_found_error"}}, 404)
         return Response(found[0], media_type=found[1], headers=policy)
+
+
+class LiveStream(StreamingResponse):
+    """Send server-sent events for as long as the browser takes them.
+
+    Args:
+        messages: the events; the next one is asked for when the one before is on its way, so none piles up.
+        patience: seconds in which the browser must take one.
+        left: called once, when the stream has ended.
+    """
+
+    def __init__(self, messages: AsyncIterator[str], patience: float, left: Callable[[], None]) -> None:
+        super().__init__(messages, media_type="text/event-stream")
+        self._patience, self._left = patience, left
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until the browser has gone, takes nothing, or there is no more."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._left()
+
+    async def stream_response(self, send: Send) -> None:
+        """Send each event in time."""
+
+        async def timely(message: Message) -> None:
+            await asyncio.wait_for(send(message), self._patience)
+
+        with suppress(TimeoutError):
+            await super().stream_response(timely)

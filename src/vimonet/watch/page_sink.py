@@ -164,11 +164,10 @@ class PageSink:
         from starlette.responses import Response
 
         from vimonet.serve.guards import Door, Outside
-        from vimonet.serve.page_files import add_page
+        from vimonet.serve.page_files import LiveStream, add_page
         from vimonet.serve.server_errors import ApiError, PlainJSON, add_error_handlers
         from vimonet.serve.server_limits import ServerLimits
         from vimonet.serve.server_metrics import Metrics
-        from vimonet.watch.live_stream import LiveStream
 
         settings = self.settings
         door = Middleware(Door, host=settings.host, tokens=tokens, limits=ServerLimits(hosts=settings.hosts))
