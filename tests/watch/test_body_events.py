@@ -159,6 +159,17 @@ def test_a_fall_from_which_the_person_gets_up_at_once_is_a_fall(flat: bool) -> N
     assert [event.end is None for event in events] == [True, False]
 
 
+@pytest.mark.parametrize(("action", "kind"), [("raise_hand", "raised_hand"), ("wave", "waving"), ("fall", "fall")])
+def test_the_poses_of_a_camera_tell_what_every_frame_tells(action: str, kind: str) -> None:
+    """12.5 poses a second, as the watch estimates them in 25 frames/s."""
+    for seed in (4, 5, 6):
+        every = frames(project(generate(action, seed=seed)[0], 30.0 if kind == "fall" else 0.0, 10.0, 5.0))
+        spaced = [every[i] for i in np.arange(0, len(every), 1.6).astype(int)]
+        told, hardly = run(every, kinds=(kind,)), run(spaced, kinds=(kind,))
+        assert len(told) == len(hardly) > 0
+        assert all(abs(a.time - b.time) < 0.25 for a, b in zip(told, hardly, strict=True))
+
+
 def test_leaving_at_the_edge_of_the_picture_is_no_fall() -> None:
     walk = project(generate("walk", seed=2)[0], 90.0, 0.0, 5.0)
     stream = []
