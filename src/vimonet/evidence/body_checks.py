@@ -84,7 +84,8 @@ def limb(q: Query) -> Measure | None:
 
 def posture(q: Query) -> Measure | None:
     """Measure the posture at the start, at the end, for most of the time, or at any time."""
-    spells, share = q.facts.posture, {}
+    spells = q.facts.posture
+    share: dict[str, float] = {}
     asked = [label for label, pattern in POSTURES.items() if q.asks(pattern)]
     if not spells or (q.yes is not None and len(asked) != 1):
         return None
