@@ -14,6 +14,7 @@ from test_body_score import arranged
 
 from vimonet.motion import JOINT_NAMES, Motion, load
 from vimonet.motion.io.bvh_writer import bvh_text, rest_offsets
+from vimonet.motion.io.units_and_axes import _UP_ROTATIONS, correct_up
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.utils.errors import InputError
 
@@ -191,6 +192,13 @@ def turned_root(joints: np.ndarray, axis: int, degrees: int) -> bytes:
     turn["ZYX".index("XYZ"[axis])] = str(degrees)
     lines = rows.strip().split("\n")
     return "\n".join([head + "}\nMOTION", *lines[:2], *(" ".join([*turn, line]) for line in lines[2:])]).encode()
+
+
+@pytest.mark.parametrize("axis", ["Y", "-Y", "X", "Z"])
+def test_the_axis_of_smpl_parameters_is_that_of_the_body(clip: np.ndarray, axis: str) -> None:
+    turned = clip @ np.array(_UP_ROTATIONS[axis])
+    found, note = correct_up(turned, "Z")
+    assert found == axis and (note is None) == (axis == "Z")
 
 
 ORDER = "Zrotation Yrotation Xrotation"

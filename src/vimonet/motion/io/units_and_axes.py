@@ -247,21 +247,21 @@ def correct_up(joints: NDArray[np.floating], up: str) -> tuple[str, str | None]:
 
     Args:
         joints: [T, 22, 3], metres.
-        up: the axis of the format, "Z"; kept unless the body clearly stands along Y.
+        up: the axis of the format, "Z"; kept unless the body clearly stands along Y (or X).
 
     Returns:
         The axis, and a note where it is not ``up`` or uncertain.
     """
     values = np.asarray(joints[:: max(1, len(joints) // 500)], dtype=np.float64)
     mean = _upright(values, None)
-    if mean[2] >= 0.5 or abs(mean[1]) < 0.7:
+    other = _axis(mean)
+    if mean[2] >= 0.5 or other[-1] == "Z" or float(np.abs(mean).max()) < 0.7:
         return up, None
-    other = "Y" if mean[1] > 0 else "-Y"
     # A body that lies on the ground of the Z axis is no body that stands along Y, unless it has a ground there, too.
     lies = _stands_on(values, up) and float(np.median(values[:, 0, 2])) < _LYING_PELVIS
-    if not lies:
+    if not lies and (other[-1] == "Y" or _stands_on(values, other)):
         return other, f"the body stands along {other}, not along {up} as in AMASS: {other} is up"
-    if _stands_on(values, other) and float(np.ptp(values[..., 1].min(axis=1))) < _FLOOR[1]:
+    if other[-1] == "Y" and _stands_on(values, other) and float(np.ptp(values[..., 1].min(axis=1))) < _FLOOR[1]:
         return other, f"the body stands on the ground along {other}: {other} is up; --up {up.lower()} if it lies"
     return up, f"the body lies, or {other} is up: --up {other.lower()} decides"
 
