@@ -31,7 +31,7 @@ def run(name: str, *arguments: str, cwd: Path, code: int = 0) -> str:
 def test_asking(tmp_path: Path) -> None:
     said = run("ask_a_recording.py", cwd=tmp_path)
     assert "s: left; " in said and "confidence 0." in said  # two windows, and the turn is in the first
-    assert "turns 9" in said or "turns 8" in said  # the sample turns by 90 degrees
+    assert "turns: left 9" in said or "turns: left 8" in said  # the sample turns by 90 degrees
 
 
 def test_measuring_needs_no_torch(tmp_path: Path) -> None:
