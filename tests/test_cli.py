@@ -316,7 +316,9 @@ class Says:
         ]
 
 
-@pytest.mark.parametrize(("said", "verdict"), [("left", "agrees: turns: left 89"), ("right", "CONTRADICTS: turns: left 89")])
+@pytest.mark.parametrize(
+    ("said", "verdict"), [("left", "agrees: turns: left 89"), ("right", "CONTRADICTS: turns: left 89")]
+)
 def test_ask_with_evidence(
     clips: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str, verdict: str
 ) -> None:
@@ -337,7 +339,11 @@ def test_ask_with_evidence(
     assert second["evidence"] == []
     assert main(command) == 0
     out = capsys.readouterr().out
-    assert out.count("CONTRADICTS: turns: left 89") == (said == "right") and "agrees" not in out and "no measure" not in out
+    assert (
+        out.count("CONTRADICTS: turns: left 89") == (said == "right")
+        and "agrees" not in out
+        and "no measure" not in out
+    )
 
 
 def test_ask_draws_its_evidence(

@@ -2,7 +2,7 @@
 
     from vimonet.evidence import examine
     for item in examine("Which way does the person turn?", "right", motion):
-        print(item.verdict, "-", item.measured)      # contradicts - turns 89 degrees to the left, 1.4-2.5 s; ...
+        print(item.verdict, "-", item.measured)      # contradicts - turns: left 89 degrees 1.4-2.5 s; ...
 
 The words of a question select the measurements that bear on it. An answer gets a verdict only on its clear claims and
 outside the dead zones, in which observers could disagree.
