@@ -23,25 +23,23 @@ def processor():
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 """
-OLD = """
-from vimonet.model.evaluator import Evaluator
-from vimonet.search import Index
-model = Evaluator.load(None)
+INDEX = """
+model = Encoder.load(None)
 for folder, out in ((sys.argv[1], sys.argv[3]), (sys.argv[2], sys.argv[4])):
     start, spent = time.perf_counter(), processor()
-    index = Index.build(folder, out, evaluator=model)
+    index = Index.build(folder, out, **{name: model})
     took, spent = time.perf_counter() - start, processor() - spent
 print(json.dumps({"seconds": took, "processor": spent, "windows": len(index)}))
 """
+OLD = """
+from vimonet.model.evaluator import Evaluator as Encoder
+from vimonet.search import Index
+name = "evaluator"
+"""
 NEW = """
 from vimonet.retrieval import Index
-from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
-model = TextMotionEncoder.load(None)
-for folder, out in ((sys.argv[1], sys.argv[3]), (sys.argv[2], sys.argv[4])):
-    start, spent = time.perf_counter(), processor()
-    index = Index.build(folder, out, encoder=model)
-    took, spent = time.perf_counter() - start, processor() - spent
-print(json.dumps({"seconds": took, "processor": spent, "windows": len(index)}))
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder as Encoder
+name = "encoder"
 """
 PROFILE = """
 import json, sys, time
@@ -90,8 +88,8 @@ def main() -> None:
                 make_library(found, library, args.copies, seconds)
                 outs = [str(Path(made) / name) for name in ("few.index", "library.index")]
                 places = str(few), str(library)
-                old = run_script(PROCESSOR + OLD, before, *places, *(f"{out}.old" for out in outs))
-                new = run_script(PROCESSOR + NEW, ROOT / "src", *places, *outs)
+                old = run_script(PROCESSOR + OLD + INDEX, before, *places, *(f"{out}.old" for out in outs))
+                new = run_script(PROCESSOR + NEW + INDEX, ROOT / "src", *places, *outs)
                 parts = run_script(PROFILE, ROOT / "src", str(few))
             length = f"of {seconds:g} s" if seconds else "of their own length"
             was, now = (1000 * one["seconds"] / args.copies for one in (old, new))

@@ -30,6 +30,7 @@ from typing import Any
 import av
 import numpy as np
 
+from benchmarks.generated_poses import GeneratedPoses
 from vimonet.motion import Motion
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose import estimator_of
@@ -40,7 +41,7 @@ from vimonet.video import frames
 from vimonet.watch.alarms import Alarms
 from vimonet.watch.detectors import detectors_for
 from vimonet.watch.loop import POSE_EVERY, Watch
-from vimonet.watch.readings import PoseReading, SeenPerson, SourceEnded, SourceOptions
+from vimonet.watch.readings import PoseReading, SeenPerson, SourceOptions
 from vimonet.watch.rules import parse_rules
 from vimonet.watch.sinks import build_sinks
 from vimonet.watch.sources import source_of
@@ -125,32 +126,19 @@ def keypoints(acts: str, seed: int) -> tuple[np.ndarray, float]:
     return np.concatenate([points, np.full((*points.shape[:2], 1), 0.9)], axis=2), flat.fps
 
 
-class Day:
+class Day(GeneratedPoses):
     """Give the poses of a day: visitors come, act and go; the stream stops and its clock goes back at times."""
 
-    live = pictures = endless = False
+    live = False
     name = "a day"
 
     def __init__(self, hours: float, fps: float) -> None:
+        super().__init__()
         self.hours, self.fps = hours, fps
-        self._readings: Iterator[PoseReading] = iter(())
         self._clips = [keypoints(acts, seed) for seed in (1, 2) for acts in ACTS]
 
-    def open(self) -> None:
-        """Begin the day."""
-        self._readings = self._day()
-
-    def read(self) -> PoseReading:
-        """Give the next moment."""
-        found = next(self._readings, None)
-        if found is None:
-            raise SourceEnded
-        return found
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def _day(self) -> Iterator[PoseReading]:
+    def readings(self) -> Iterator[PoseReading]:
+        """Give the visits of the day."""
         rng = np.random.default_rng(0)
         set_back = 0.0
         for number in range(int(self.hours * 3600 * self.fps)):

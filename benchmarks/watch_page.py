@@ -1,6 +1,6 @@
 """Measure what the page costs a watch: delay and drops of a camera's frames, with no page, no browser, and eight.
 
-    python benchmarks/watch_page.py [--seconds 15]     # needs the extra serve
+    python -m benchmarks.watch_page [--seconds 15]     # needs the extra serve
 
 Two people walk about at 25 frames/s, with the detectors that `vimonet watch` runs. Browsers are clients in another
 process; those that are stuck open the stream and never read. The reference is the watch without a page in the same
@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.generated_poses import GeneratedPoses
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.watch.detectors import detectors_for
 from vimonet.watch.loop import Watch
 from vimonet.watch.page_sink import PageSettings, PageSink
-from vimonet.watch.readings import PoseReading, SeenPerson, SourceEnded
+from vimonet.watch.readings import PoseReading, SeenPerson
 
 RATE, BROWSERS = 25.0, 8
 CLIENT = """
@@ -53,31 +54,17 @@ print(min(got), flush=True)
 """
 
 
-class Walkers:
+class Walkers(GeneratedPoses):
     """Give the keypoints of two people who walk about, at a camera's pace or as fast as they are taken."""
 
-    pictures = endless = False
     name = "two people"
 
     def __init__(self, seconds: float, live: bool) -> None:
+        super().__init__()
         self.seconds, self.live = seconds, live
-        self._readings: Iterator[PoseReading] = iter(())
 
-    def open(self) -> None:
-        """Begin."""
-        self._readings = self._walk()
-
-    def read(self) -> PoseReading:
-        """Give the next moment."""
-        found = next(self._readings, None)
-        if found is None:
-            raise SourceEnded
-        return found
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def _walk(self) -> Iterator[PoseReading]:
+    def readings(self) -> Iterator[PoseReading]:
+        """Walk two people about."""
         rng, begun = np.random.default_rng(0), time.time()
         body = np.linspace(0, 1, 17)[:, None] * (40, 300) + rng.uniform(0, 60, (17, 2))
         for number in range(int(self.seconds * RATE)):

@@ -1,9 +1,10 @@
-"""Make rows in which an image classifier's words lie beside a movement: what they say of an activity, and what not.
+"""Attach an image classifier's class names to 2D movements, so that a model learns when they tell the activity.
 
-Few films are free to teach from, and most of those show fights. What the class names of ImageNet tell about an activity
-is written down here instead: `SCENES` names activities that one would guess from a few of them. In half of the rows the
-words decide (a wok and a frying pan: cooking), whatever the movement is likened to; in the other half they are noise,
-as a classifier gives on most films of people, and the movement decides. The movements are real, seen by a camera.
+Few films are licensed for training, and most of those show fights. What ImageNet's class names tell of an activity is
+written down here instead: `SCENES` lists activities that a person can infer from a few class names. In half of the rows
+the names determine the answers (a wok and a frying pan: cooking), whatever action the motion resembles; in the other
+half the names are unrelated, as a classifier's mostly are on films of people, and the motion determines the answers.
+The movements are 2D: keypoints of real film, or motion capture projected by a virtual camera.
 """
 
 from __future__ import annotations
@@ -216,10 +217,11 @@ def object_question(line: str) -> Question | None:
 
 
 def with_eyes(sample: Sample, rng: random.Random) -> tuple[Sample, dict[str, Any]]:
-    """Put a classifier's words beside a 2D sample; return it with its provenance: ``seen_text``, and ``alone``.
+    """Attach class names to a 2D sample; return the sample and the entries for the row's provenance.
 
-    Names that tell an activity take the place of the label: what is asked of labels is then asked of the activity. With
-    ``alone`` the movement is not shown, and nothing is asked about it: nobody who walks off is cooking.
+    ``seen_text`` is the classifier's line in the prompt. If its names tell an activity, the questions about the
+    movement's label are replaced by questions about that activity. ``alone`` is set at random, and always if the person
+    walks away, which would contradict the activity: training then hides the movement and asks nothing about it.
     """
     if sample.motion.dimensions != 2 or sample.mode in ("short", "chimera") or rng.random() < 0.3:
         return sample, {}

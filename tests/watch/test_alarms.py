@@ -16,22 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from live_world import Kept
 
 from vimonet.watch.alarms import Alarm, Alarms
 from vimonet.watch.rules import parse_rules
 from vimonet.watch.sinks import build_sinks
 from vimonet.watch.stream import Event, PoseFrame
-
-
-class Kept:
-    def __init__(self) -> None:
-        self.alarms: list[Alarm] = []
-
-    def send(self, alarm: Alarm) -> None:
-        self.alarms.append(alarm)
-
-    def close(self) -> None:
-        pass
 
 
 def alarms_of(rule: str, **settings) -> tuple[Alarms, Kept]:

@@ -35,10 +35,10 @@ def greedy(
         max_new_tokens: length limit of a row.
         ends: ids of the tokens that end a row.
         temperature: by which logits are divided before they become probabilities.
-        follow: called with the token of every row at every step; tells which rows nobody waits for.
+        follow: called at each step with every row's new token; returns for each row True to stop it.
 
     Returns:
-        Tokens, int64 [B, S], and their probabilities, float32 [B, S]; after its end a row has no meaning.
+        Tokens, int64 [rows B, steps S], and the probability of each, float32 [B, S]; ignore what follows a row's end.
     """
     inputs = dict(inputs)
     mask, cache = inputs.pop("attention_mask"), inputs.pop("past_key_values", None)

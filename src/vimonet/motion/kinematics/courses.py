@@ -1,4 +1,4 @@
-"""Measure the vertical course of hips, trunk and hands: which way first, how often, when it is at its peak."""
+"""Measure how the heights of hips and hands and the inclination of the trunk change: direction, repetitions, peak."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _EDGE = 0.2  # s at both ends whose mean is the height there
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Describe how the height of a part of the body (or the bend of the trunk) runs over a recording.
+    """Describe how the height of hips or a hand, or the inclination of the trunk, changes over a recording.
 
     Attributes:
         part: 'hips', 'trunk', 'left hand' or 'right hand'.
         low, high: least and greatest height over the floor, m; of the trunk its inclination from upright, degrees.
-        first: 'up' or 'down', the way that is gone first; None where that is not clear.
-        net: 'up', 'down' or 'back', the end against the start; None where that is not clear.
-        times: how often the peak is reached.
-        start, end: stretch of the highest peak, s.
-        start_share, end_share: height at both ends, 0 (lowest) to 1 (highest).
+        first: direction of the first movement, 'up' or 'down' (of the trunk 'up': more inclined); None if the part does
+            not leave a third of its range.
+        net: level at the end against the start: 'up', 'down', 'back' (within a quarter of the range), or None between.
+        times: number of peaks; a peak is a lowest point of the hips, a greatest inclination, a highest point of a hand.
+        peak_start, peak_end: time span around the highest peak, within 15 % of the range of it, s.
     """
 
     part: str
@@ -37,15 +37,13 @@ class Course:
     first: str | None
     net: str | None
     times: int
-    start: float
-    end: float
-    start_share: float
-    end_share: float
+    peak_start: float
+    peak_end: float
 
     @property
     def peak(self) -> float:
-        """Middle of the stretch at the peak, s."""
-        return (self.start + self.end) / 2.0
+        """Middle of the time span of the highest peak, s."""
+        return (self.peak_start + self.peak_end) / 2.0
 
     @property
     def at_peak(self) -> str:
@@ -66,7 +64,8 @@ class Course:
         """Write the course as one readable line, with the class of its time in a recording of `duration` s."""
         told = [times(self.times)] if self.part == "trunk" else [self.way().replace(",", "")]
         if self.times == 1:
-            third, half = c.third_of(self.start, self.end, duration), half_of(self.start, self.end, duration)
+            span = self.peak_start, self.peak_end, duration
+            third, half = c.third_of(*span), half_of(*span)
             told.append(f"{self.at_peak} at {self.peak:.1f} s")
             told.append({None: "", "middle": "in the middle"}.get(third, f"at the {third}"))
             told.append(f"{half} half" if half else "")
@@ -82,11 +81,14 @@ def half_of(start: float, end: float, duration: float) -> str | None:
 
 
 def courses(body: Body, legs: bool) -> tuple[Course, ...]:
-    """Measure the courses of the parts that move up and down, of 2D movements too.
+    """Measure how the heights of hips and hands and the inclination of the trunk change.
 
     Args:
-        body: prepared recording.
-        legs: whether both legs are seen, so that hips have a height over the floor.
+        body: recording as `preparation.prepare` returns it; in 2D, heights are those in the picture.
+        legs: True for 3D with both legs tracked; else the hips are left out, as their height over the floor is unknown.
+
+    Returns:
+        One course for each part whose range is large enough (module constants).
     """
     found = []
     if legs:
@@ -124,6 +126,4 @@ def _course(part: str, x: Array, least: float, body: Body, sign: float) -> Cours
         len(peaks),
         a / body.fps,
         b / body.fps,
-        start,
-        end,
     )

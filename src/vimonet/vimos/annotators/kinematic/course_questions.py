@@ -40,9 +40,10 @@ def _names(course: Course) -> tuple[str, ...]:
 def _peaks(course: Course, duration: float) -> Iterator[Question]:
     if course.times != 1:
         return
-    span = {"start": course.start, "end": course.end}
+    span = {"start": course.peak_start, "end": course.peak_end}
     named = _PEAKS.get(course.part, ((f"the highest point of the {course.part}", "highest"),))
-    when, half = third(course.start, course.end, duration), half_of(course.start, course.end, duration)
+    when = third(course.peak_start, course.peak_end, duration)
+    half = half_of(course.peak_start, course.peak_end, duration)
     for name, (peak, at_peak) in zip(_names(course), named, strict=False):
         slots = {"peak": peak, "part": name, "at_peak": at_peak}
         if when:
