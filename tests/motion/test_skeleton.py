@@ -16,9 +16,11 @@ from vimonet.motion.skeleton import (
     MIRROR,
     PARENTS,
     T_POSE,
+    extent,
     floor_height,
     leg_length,
     retarget,
+    whole,
 )
 
 
@@ -97,3 +99,12 @@ def test_retarget_of_kinect_removes_high_hips(shared: Path) -> None:
         bone_lengths(result)[:, 1:3], np.broadcast_to(CANONICAL_LENGTHS[1:3], (len(joints), 2)), atol=1e-5
     )
     assert abs(np.median(result[:, 0, 1]) - 0.95) < 0.12, "a standing person's pelvis"
+
+
+def test_fast_reductions_equal_those_of_numpy() -> None:
+    joints = moving()
+    np.testing.assert_array_equal(extent(joints), np.ptp(joints, axis=1))
+    assert extent(joints[:1, :1]).tolist() == [[0.0, 0.0, 0.0]]
+    finite = np.random.default_rng(1).random((5, 22, 4)) > 0.3
+    for width in (1, 2, 3, 4):
+        np.testing.assert_array_equal(whole(finite[..., :width]), finite[..., :width].all(axis=2))

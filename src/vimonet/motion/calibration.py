@@ -42,7 +42,7 @@ def held_poses(joints: NDArray[np.floating], rate: float) -> tuple[HeldPose, ...
     below the level, those of an A-pose by less than 70.
     """
     found: list[HeldPose] = []
-    limbs = _Limbs(joints, rate)
+    limbs = Limbs(joints, rate)
     if not limbs.still[1:].any():
         return ()  # never still
     for name, sinking in SINKING.items():
@@ -61,19 +61,8 @@ def held_poses(joints: NDArray[np.floating], rate: float) -> tuple[HeldPose, ...
     return tuple(sorted(found, key=lambda pose: (pose.start, not pose.sure)))
 
 
-def pose_frames(joints: NDArray[np.floating], rate: float, sinking: tuple[float, float]) -> NDArray[np.bool_]:
-    """Tell the frames [T] of a still pose on straight legs with straight arms that sink by such a sine.
-
-    Args:
-        joints: [T, 22, 3] m.
-        rate: frames per second.
-        sinking: least and greatest sine of the arms below the level.
-    """
-    return _Limbs(joints, rate).holds(sinking)
-
-
-class _Limbs:
-    """Hold what a pose is told by, of joints [T, 22, 3] in m.
+class Limbs:
+    """Hold what a pose is told by, of joints [T, 22, 3] in m at ``rate`` frames/s.
 
     Attributes:
         still: hands and feet are slower than `STILL`, bool [T].
@@ -97,7 +86,13 @@ class _Limbs:
         self.straight = (_cosine(joints[:, 7:9] - joints[:, 1:3], -trunk) > 0.9).all(axis=1)
 
     def holds(self, sinking: tuple[float, float], bent: float = _BENT, aside: float = 0.3) -> NDArray[np.bool_]:
-        """Tell the frames [T] of a pose by the sine of its arms, their greatest detour and least way aside."""
+        """Tell the frames [T] of a still pose on straight legs.
+
+        Args:
+            sinking: least and greatest sine of the arms below the level.
+            bent: greatest detour of the arms.
+            aside: their least cosine to the line of the shoulders.
+        """
         arms = (self.detour < bent) & (sinking[0] <= self.sinks) & (self.sinks < sinking[1]) & (self.aside > aside)
         return np.asarray(self.still & self.straight & arms.all(axis=1))
 

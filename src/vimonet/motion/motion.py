@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vimonet.motion.calibration import HELD
-from vimonet.motion.skeleton import JOINT_NAMES, MIRROR, norm
+from vimonet.motion.skeleton import JOINT_NAMES, MIRROR, extent, median, norm, whole
 from vimonet.utils.errors import InputError
 
 FPS = 20.0
@@ -229,10 +229,10 @@ class Motion:
                     "one value per frame and joint."
                 )
             confidence = np.clip(np.nan_to_num(confidence, nan=0.0), 0.0, 1.0)
-        finite: NDArray[np.bool_] = np.asarray(np.isfinite(joints).all(axis=2))
-        seen = np.ones_like(finite) if confidence is None else confidence > 0
-        if not finite[seen].all():
-            frame, joint = np.argwhere(seen & ~finite)[0]
+        finite = whole(np.isfinite(joints))
+        seen = None if confidence is None or (confidence > 0).all() else confidence > 0
+        if not (finite if seen is None else finite[seen]).all():
+            frame, joint = np.argwhere(~finite if seen is None else seen & ~finite)[0]
             raise InputError(
                 f"{self.name}: the {JOINT_NAMES[joint].replace('_', ' ')} is not a finite number in frame {frame + 1} "
                 f"of {joints.shape[0]}; every seen joint needs three finite coordinates."
@@ -337,17 +337,17 @@ def _as_float32(array: ArrayLike, name: str, what: str) -> NDArray[np.float32]:
         raise InputError(f"{name}: {what} are not an array of numbers; expected a regular numeric array.") from None
 
 
-def _check_size(joints: NDArray[np.float32], seen: NDArray[np.bool_], name: str) -> None:
+def _check_size(joints: NDArray[np.float32], seen: NDArray[np.bool_] | None, name: str) -> None:
     """Refuse coordinates that cannot be metres, which a wrong unit would cause silently."""
-    whole = seen.sum(axis=1) >= 6
-    if not whole.any():
-        return
-    if seen.all():
-        spread = joints.max(axis=1) - joints.min(axis=1)
+    if seen is None:
+        spread = extent(joints)
     else:
-        values, mask = joints[whole], seen[whole][:, :, None]
-        spread = np.where(mask, values, -np.inf).max(axis=1) - np.where(mask, values, np.inf).min(axis=1)
-    size = float(np.median(norm(spread.astype(np.float64))))
+        most = seen.sum(axis=1) >= 6
+        if not most.any():
+            return
+        values, mask = np.ascontiguousarray(joints[most].transpose(2, 1, 0)), np.ascontiguousarray(seen[most].T)
+        spread = (np.where(mask, values, -np.inf).max(axis=1) - np.where(mask, values, np.inf).min(axis=1)).T
+    size = median(norm(spread.astype(np.float64)))
     if not _PLAUSIBLE_SIZE[0] <= size <= _PLAUSIBLE_SIZE[1]:
         raise InputError(
             f"{name}: the body measures {size:.3g} m across, which no body does; give coordinates in metres, "

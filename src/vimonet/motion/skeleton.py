@@ -183,6 +183,20 @@ def norm(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
 
 
+def extent(points: NDArray[Any]) -> NDArray[Any]:
+    """Measure the extent of points along each axis, [T, J, 3] -> [T, 3] (several times faster than numpy.ptp)."""
+    columns = np.ascontiguousarray(points.transpose(2, 1, 0))  # time last: long inner loops
+    return np.asarray((columns.max(axis=1) - columns.min(axis=1)).T)
+
+
+def whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which points hold in all their coordinates: [..., C] -> [...] (several times faster than numpy.all)."""
+    held = mask[..., 0]
+    for axis in range(1, mask.shape[-1]):
+        held = held & mask[..., axis]
+    return held
+
+
 def median(x: NDArray[Any]) -> float:
     """Return the median of finite x [T], of an even number the mean of the middle two, without numpy's overhead."""
     k = len(x) // 2

@@ -81,6 +81,9 @@ def test_coco_results_with_a_second_person_and_a_gap() -> None:
     named = [{**entry, "image_id": f"{entry['image_id']}.jpg"} for entry in results]
     np.testing.assert_array_equal(load(dump(named)).joints, motion.joints)
     np.testing.assert_array_equal(load(dump({"annotations": results})).joints, motion.joints)
+    twisted = sorted(results, key=lambda entry: entry["image_id"] * 37 % 61)
+    assert twisted != results
+    np.testing.assert_array_equal(load(dump(twisted)).joints, motion.joints)
 
 
 def test_openpose_list_and_folder(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from mocap_files import dump, person_2d, standing_bvh
 
 from vimonet.motion import JOINT_NAMES, Motion, detect_format, load, recording_info
+from vimonet.motion.io.readers import Archive, read_npy
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.skeleton import T_POSE
 from vimonet.utils.errors import InputError
@@ -39,6 +40,23 @@ def npz(**arrays: object) -> bytes:
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "array", [body(), body()[..., ::-1], np.asfortranarray(body()), body().astype(">f8"), body().astype("<f2")]
+)
+def test_every_order_of_an_npy_is_read_as_numpy_reads_it(array: np.ndarray) -> None:
+    found = read_npy(npy(array), "a.npy")
+    np.testing.assert_array_equal(found, array)
+    assert found.dtype == array.dtype
+    assert found.flags.writeable
+
+
+def test_asking_what_an_archive_holds_unpacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = Archive(npz(joints=body()), "a.npz")
+    monkeypatch.setattr(Archive, "__getitem__", lambda self, key: pytest.fail(f"{key} was unpacked"))
+    assert "joints" in archive
+    assert "poses" not in archive
 
 
 def test_motion_and_arrays_pass() -> None:
@@ -143,6 +161,10 @@ def _huge_npy() -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"\0" * 64
 
 
+def _npy_of(header: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(528)
+
+
 def _zip_of(name: str, data: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -171,6 +193,9 @@ BAD = {
     "huge.npy": (_huge_npy(), "truncated"),
     "header.npy": (b"\x93NUMPY\x01\x00\xff\xff{", "damaged"),
     "evil_header.npy": (b"\x93NUMPY\x01\x00\x1e\x00__import__('os').system('ls')\n", "damaged"),
+    "shape_no_tuple.npy": (_npy_of("{'descr': '<f8', 'fortran_order': False, 'shape': 66}"), "header is damaged"),
+    "shape_missing.npy": (_npy_of("{'descr': '<f8', 'fortran_order': False}"), "header is damaged"),
+    "shape_huge.npy": (_npy_of(f"{{'descr': '<f8', 'fortran_order': False, 'shape': (0, {10**30})}}"), "is damaged"),
     "short.npz": (npz(joints=body())[:200], "damaged"),
     "nothing.npz": (npz(a=body(), b=body()), "expected an array called joints"),
     "member.npz": (_zip_of("joints.npy", b"hello"), "not a numpy array"),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.joint_names import LAYOUTS, map_joints
-from vimonet.motion.skeleton import INDEX, T_POSE, norm
+from vimonet.motion.skeleton import INDEX, T_POSE, extent, norm
 from vimonet.utils.errors import InputError
 
 COMMONEST: Final[dict[int, str]] = {
@@ -60,6 +60,7 @@ _MEASURES: Final = (
     *((index,) for index in range(18, 22)),
 )
 """Bones whose lengths are added: of a point between two others the way by it, since its share of it varies."""
+_BY_WAY: Final = [index for index, measure in enumerate(_MEASURES) if len(measure) == 2]
 _PAIRS: Final = ((0, 1), (2, 3), (4, 5), (6, 7))
 _POINTS: Final = tuple(dict.fromkeys(point for bone in _BONES for point in bone))
 _ENDS: Final = np.array([[_POINTS.index(a), _POINTS.index(b)] for a, b in _BONES])
@@ -100,8 +101,8 @@ class Fit(NamedTuple):
 
 
 @lru_cache
-def _columns(layout: str) -> tuple[tuple[int, ...], ...]:
-    """List for each of the body's points the columns of the layout whose mean it is; none if the layout has none."""
+def _columns(layout: str) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """List the two columns of a layout (or one twice) whose mean is each of the body's points, and what is missing."""
     found = map_joints(LAYOUTS[layout])
     instead = {
         "pelvis": ("left_hip", "right_hip"),
@@ -111,8 +112,9 @@ def _columns(layout: str) -> tuple[tuple[int, ...], ...]:
     columns = []
     for point in _POINTS:
         parts = (point,) if point in found else instead.get(point, ())
-        columns.append(tuple(found[part] for part in parts if part in found))
-    return tuple(columns)
+        columns.append([found[part] for part in parts if part in found])
+    first, second = (np.array([parts[end] if parts else 0 for parts in columns]) for end in (0, -1))
+    return first, second, np.array([not parts for parts in columns])
 
 
 def candidates(count: int) -> tuple[str, ...]:
@@ -121,13 +123,18 @@ def candidates(count: int) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda layout: layout != COMMONEST.get(count)))
 
 
+def looked_at(frames: int) -> slice:
+    """Choose the frames of a recording that tell its layout, evenly over it."""
+    return slice(None, None, max(1, -(-frames // _FRAMES)))
+
+
 def choose_layout(
     points: NDArray[np.float64], seen: NDArray[np.bool_], name: str, *, flat: bool = False
 ) -> tuple[str, str | None]:
     """Choose the layout of points without names.
 
     Args:
-        points: [T, J, 3]; J is the length of at least one layout.
+        points: [T, J, 3]; J is the length of at least one layout. Only `looked_at` frames are read.
         seen: [T, J].
         name: for messages.
         flat: points of a picture.
@@ -142,10 +149,10 @@ def choose_layout(
     commonest = some[0]
     if len(some) == 1 and points.shape[1] in COMMONEST:
         return commonest, None
-    chosen = slice(None, None, max(1, -(-len(points) // _FRAMES)))
+    chosen = looked_at(len(points))
     values, known = points[chosen], seen[chosen]
     values = np.where(known[..., None], values, 0.0)
-    known = known & (np.ptp(values, axis=1).max(axis=1) > 0)[:, None]  # all in one place: no body
+    known = known & (extent(values).max(axis=1) > 0)[:, None]  # all in one place: no body
     fits = sorted((one for one in (fit(values, known, layout, flat=flat) for layout in some) if one), key=_cost)
     if len(fits) < len(some):
         return commonest, None
@@ -179,14 +186,14 @@ def fit(points: NDArray[np.float64], seen: NDArray[np.bool_], layout: str, *, fl
         layout: key of ``LAYOUTS``.
         flat: points of a picture, whose bones shorten as they turn.
     """
-    body, known = np.zeros((len(points), len(_POINTS), 3)), np.zeros((len(points), len(_POINTS)), dtype=bool)
-    for index, parts in enumerate(_columns(layout)):
-        if parts:
-            body[:, index] = points[:, parts].mean(axis=1)
-            known[:, index] = seen[:, parts].all(axis=1)
+    first, second, missing = _columns(layout)
+    body = (points[:, first].astype(np.float64) + points[:, second]) / 2
+    known = seen[:, first] & seen[:, second]
+    body[:, missing], known[:, missing] = 0.0, False
     steps = norm(body[:, _ENDS[:, 0]] - body[:, _ENDS[:, 1]])
     steps[~(known[:, _ENDS[:, 0]] & known[:, _ENDS[:, 1]])] = np.nan
-    bones = np.stack([steps[:, measure].sum(axis=1) for measure in _MEASURES], axis=1)
+    bones = steps[:, [measure[0] for measure in _MEASURES]]
+    bones[:, _BY_WAY] += steps[:, [_MEASURES[index][1] for index in _BY_WAY]]
     ordered, count = np.sort(bones, axis=0), np.isfinite(bones).sum(axis=0)  # unseen ones last
     enough = count >= max(1, 0.05 * len(bones))
     if enough.sum() < _SEEN_MEASURES:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import keypoints
-from vimonet.motion.io.body_score import COMMONEST, choose_layout
+from vimonet.motion.io.body_score import COMMONEST, choose_layout, looked_at
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import check_fps
-from vimonet.motion.skeleton import JOINT_NAMES
+from vimonet.motion.skeleton import JOINT_NAMES, extent, whole
 from vimonet.utils.errors import InputError
 
 _KEYS: Final = (
@@ -152,7 +152,7 @@ def _in_picture(values: NDArray[Any]) -> bool:
     """Test whether SMPL's joints are (x, y, confidence) of a picture: a third column as no body is deep."""
     if not keypoints.third_is_confidence(values):
         return False
-    spans = np.median(np.ptp(np.nan_to_num(values), axis=1), axis=0)
+    spans = np.median(extent(np.nan_to_num(values)), axis=0)
     return bool(spans[2] < _THIN * spans[:2].max())
 
 
@@ -160,8 +160,8 @@ def _by_the_body(values: NDArray[Any], name: str) -> tuple[str | None, str | Non
     """Choose between SMPL's order of joints and others of the same number; a note on the choice."""
     if values.shape[1] not in COMMONEST:
         return None, None
-    good = np.asarray(usable(values).all(axis=2))
-    return choose_layout(np.where(good[..., None], values, 0.0), good, name)
+    some = values[looked_at(len(values))]
+    return choose_layout(some, whole(usable(some)), name)
 
 
 def _rate(fps: float | None, name: str, notes: list[str]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.motion import fill_unseen
-from vimonet.motion.skeleton import INDEX, JOINT_NAMES, T_POSE, median, norm
+from vimonet.motion.skeleton import INDEX, JOINT_NAMES, T_POSE, median, norm, whole
 
 _COINCIDENT_SHARE = 0.02  # of the trunk; closer joints coincide
 # Share of the canonical pelvis-neck height at which spine1, spine2 and spine3 lie.
@@ -68,7 +68,7 @@ def complete(
     points = np.asarray(positions, dtype=np.float64)
     weights = np.ones(points.shape[:2]) if confidence is None else np.asarray(confidence, dtype=np.float64)
     if partial:
-        weights = np.where(np.isfinite(points).all(axis=2), weights, 0.0)
+        weights = np.where(whole(np.isfinite(points)), weights, 0.0)
         points = np.nan_to_num(points, nan=0.0, posinf=0.0, neginf=0.0)
     for joint, index in mapping.items():
         if joint in INDEX and not joint.startswith("spine"):
@@ -178,9 +178,9 @@ def _coincident(body: _Body, a: str, b: str, near: float) -> bool:
     """Test whether two joints lie in one place where both are seen, to `near` in the source's unit."""
     (pa, ca), (pb, cb) = body.get(a), body.get(b)
     both = (ca > 0) & (cb > 0)
-    if not both.any():
-        return True
-    return median(norm(pa[both] - pb[both])) < near
+    if both.all():
+        return median(norm(pa - pb)) < near
+    return not both.any() or median(norm(pa[both] - pb[both])) < near
 
 
 def _extrapolate_foot(body: _Body, side: str, dimensions: int, partial: bool) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 _NUMBER_KEYS: Final = ("frame_id", "frame_idx", "frame_index", "frame_number", "frame")
 _MOST_MISSING: Final = 50  # frames in a row; more are no gap but another numbering
+_PLAIN: Final = 10**15 - 1  # no longer number of a frame is read
 _RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
 
 
@@ -52,17 +53,19 @@ def names_in(meta: dict[str, Any]) -> list[Any] | None:
 def category_in(meta: dict[str, Any]) -> dict[str, Any] | None:
     """Find the category of a COCO file whose points are read: the one with keypoints that most annotations have."""
     categories, annotations = meta.get("categories"), meta.get("annotations")
-    used = Counter(
-        str(one.get("category_id"))
-        for one in (annotations if isinstance(annotations, list) else ())
-        if isinstance(one, dict)
-    )
     with_points = [
         category
         for category in (categories if isinstance(categories, list) else ())
         if isinstance(category, dict) and isinstance(category.get("keypoints"), list) and category["keypoints"]
     ]
-    return max(with_points, key=lambda category: used[str(category.get("id"))], default=None)
+    if len(with_points) < 2:
+        return next(iter(with_points), None)
+    used = Counter(
+        str(one.get("category_id"))
+        for one in (annotations if isinstance(annotations, list) else ())
+        if isinstance(one, dict)
+    )
+    return max(with_points, key=lambda category: used[str(category.get("id"))])
 
 
 def image_size_in(meta: dict[str, Any]) -> tuple[float, float] | None:
@@ -110,6 +113,16 @@ def number_in(text: str) -> int | None:
     """Return the last number in a name: that of a frame."""
     numbers = re.findall(r"\d{1,15}", text)
     return int(numbers[-1]) if numbers else None
+
+
+def in_order(keys: Iterable[Any]) -> tuple[list[Any], list[int | None]]:
+    """Sort keys of frames, numbers or names with numbers, as `natural` does, and tell the number of each."""
+    listed = list(keys)
+    if all(type(key) is int and 0 <= key <= _PLAIN for key in listed):  # most files
+        listed.sort()
+        return listed, listed
+    listed.sort(key=lambda key: natural(str(key)))
+    return listed, [number_in(str(key)) for key in listed]
 
 
 def frame_number(frame: Any) -> int | None:

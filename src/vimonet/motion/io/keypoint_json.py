@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from vimonet.motion.io.json_metadata import (
     frame_number,
     image_files,
     image_size_in,
+    in_order,
     names_in,
     natural,
     number_in,
@@ -48,6 +50,8 @@ _POINT_KEYS: Final = (
     *("keypoints3D", "keypoints_3d", "keypoints3d", "keypoint", "pose_keypoints_2d", "keypoints", "pose_landmarks"),
     *("poseLandmarks", "landmarks", "landmark", "points", "joints"),
 )
+_OF_PEOPLE: Final = frozenset(PERSON_KEYS)
+_OF_POINTS: Final = frozenset(_POINT_KEYS)
 _SCORE_KEYS: Final = ("keypoint_scores", "keypoint_confidence", "scores", "confidence", "visibility")
 _TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "id")
 _COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23, 136)
@@ -254,10 +258,11 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
     if _is_named(frame):
         return [Person(_stack(list(frame.values())))]
     if isinstance(frame, dict):
-        for key in PERSON_KEYS:
+        for key in PERSON_KEYS if not _OF_PEOPLE.isdisjoint(frame) else ():
             if key in frame and isinstance(frame[key], list) and not _looks_like_points(frame[key]):
                 return [p for person in frame[key] for p in people_in(person, names)]
-        for key in [key for key in _POINT_KEYS if key in frame]:
+        held = _OF_POINTS.intersection(frame)
+        for key in held if len(held) < 2 else [key for key in _POINT_KEYS if key in held]:
             inner = frame[key]
             if isinstance(inner, dict) and isinstance(inner.get("x"), list):  # Ultralytics: one list per coordinate
                 inner = [
@@ -269,9 +274,9 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
             if not inner:
                 continue
             found = people_in(inner, names)
-            scores = next((frame[k] for k in _SCORE_KEYS if isinstance(frame.get(k), list)), None)
             if len(found) == 1:
                 points = found[0].points
+                scores = next((frame[k] for k in _SCORE_KEYS if k in frame and isinstance(frame[k], list)), None)
                 if scores is not None and len(scores) == len(points):
                     points = np.column_stack([points, np.asarray(scores, dtype=np.float64).reshape(-1)])
                 found = [Person(points, _track(frame), key.startswith("pose_keypoints"))]
@@ -317,7 +322,7 @@ def _stack(points: list[Any]) -> NDArray[np.float64]:
 
 
 def _unflatten(numbers: list[Any], names: list[str] | None) -> NDArray[np.float64]:
-    values = np.array(list(map(float, numbers)))
+    values = np.array(array("d", numbers))  # numbers alone, else TypeError
     for count in [len(names)] if names else _COUNTS:
         for width in (3, 2, 4):
             if len(values) == count * width:
@@ -331,8 +336,12 @@ def _by_image(results: list[Any], names: list[str] | None, files: dict[str, str]
     for result in results:
         people = people_in(result, names)
         if people:
-            image = files.get(str(result["image_id"]), result["image_id"])
+            image = result["image_id"]
+            image = files.get(str(image), image) if files else image
             groups.setdefault(image, []).append((float(result.get("score", 0.0) or 0.0), people[0]))
-    keys = sorted(groups, key=lambda key: natural(str(key)))
-    ordered = [[person for _, person in sorted(groups[key], key=lambda entry: -entry[0])] for key in keys]
-    return [persons or [] for persons in spaced(ordered, [number_in(str(key)) for key in keys])]
+    keys, numbers = in_order(groups)
+    for found in groups.values():
+        if len(found) > 1:
+            found.sort(key=lambda entry: -entry[0])
+    ordered = [[person for _, person in groups[key]] for key in keys]
+    return [persons or [] for persons in spaced(ordered, numbers)]

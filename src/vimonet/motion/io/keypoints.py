@@ -13,6 +13,7 @@ from vimonet.motion.io.people import describe_people, sighting
 from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.motion import check_fps
+from vimonet.motion.skeleton import whole
 from vimonet.utils.errors import InputError
 
 _COCO_BODY_FIRST: Final = (23, 26, 133, 136)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
@@ -90,10 +91,10 @@ def from_points(
     if weights.max(initial=0.0) > 1.0:
         weights = weights / (2.0 if weights.max() <= 2 else weights.max())
     # Pose estimators write (0, 0) for a missing joint; in space the origin may be the pelvis, of every frame.
-    empty = (values[..., :2] == 0).all(axis=2) & (values.shape[2] == 2 or dimensions == 2 or (values == 0).all(axis=2))
+    empty = whole(values[..., :2] == 0) & (values.shape[2] == 2 or dimensions == 2 or whole(values == 0))
     if dimensions == 3:
         empty &= ~(empty.mean(axis=0) > 0.9) | (np.arange(len(names)) != map_joints(names).get("pelvis"))
-    weights = np.where(empty | ~usable(values).all(axis=2), 0.0, np.clip(weights, 0.0, 1.0))
+    weights = np.where(empty | ~whole(usable(values)), 0.0, np.clip(weights, 0.0, 1.0))
     if not (weights > 0).any():
         raise InputError(f"{name}: no keypoint is seen in any frame; expected a person in at least one.")
     fractions, picture = False, None

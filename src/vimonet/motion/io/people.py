@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.skeleton import whole
 from vimonet.utils.errors import InputError
 
 _REACH: Final = 0.5  # of a body's size: farther from where a person should be is another person
@@ -149,11 +151,14 @@ class Tracked(NamedTuple):
         """
         seen = {number: one.frames for number, one in self.everyone.items()}
         chosen = choose_person(seen, self.first, self.how, name, notes, wanted)
+        own = {
+            index: person.points
+            for index, persons in enumerate(self.frames)
+            for person in reversed(persons)  # of two with one number, the first
+            if person.track == chosen
+        }
         out = np.full((len(self.frames), *self.shape), np.nan)
-        for index, persons in enumerate(self.frames):
-            own = next((person for person in persons if person.track == chosen), None)
-            if own is not None:
-                out[index] = own.points
+        out[list(own)] = np.concatenate(list(own.values())).reshape(-1, *self.shape)
         return out, chosen
 
 
@@ -167,18 +172,20 @@ def track_people(people: list[list[Person]], name: str) -> Tracked:
     Raises:
         InputError: no frame holds a person.
     """
-    shapes = [person.points.shape for persons in people for person in persons]
+    shapes = Counter(person.points.shape for persons in people for person in persons)
     if not shapes:
         raise InputError(f"{name}: no frame holds a person; expected keypoints in at least one.")
-    shape = max(set(shapes), key=shapes.count)
-    alike = [[person for person in persons if person.points.shape == shape] for persons in people]
+    shape = max(shapes, key=lambda one: shapes[one])
+    alike = people
+    if len(shapes) > 1:
+        alike = [[person for person in persons if person.points.shape == shape] for persons in people]
     numbers = [person.track is not None for persons in alike for person in persons]
     tracked = sum(numbers) >= _MOST_TRACKED * len(numbers)
+    alone = not tracked and max(len(persons) for persons in alike) == 1
     if not tracked:
-        alike = [[person._replace(track=None) for person in persons] for persons in alike]
-    if not tracked and max(len(persons) for persons in alike) == 1:
-        alike = [[person._replace(track=1) for person in persons] for persons in alike]
-    elif not (tracked and all(numbers)):
+        track = 1 if alone else None
+        alike = [[Person(person.points, track, person.openpose) for person in persons] for persons in alike]
+    if not alone and not (tracked and all(numbers)):
         alike = number_people(alike)
     how = "by the file's track numbers" if tracked else "told apart by nearness"
     if tracked and not all(numbers):
@@ -199,8 +206,7 @@ def _sightings(people: list[list[Person]]) -> dict[int, Sighting]:
 
 def sighting(points: NDArray[np.float64]) -> Sighting:
     """Tell when and where a person is seen, whose points are [T, K, 2..4], NaN in frames without the person."""
-    finite: NDArray[np.bool_] = np.asarray(np.isfinite(points[..., :2]).all(axis=2))
-    seen = np.flatnonzero(finite.any(axis=1)).tolist()
+    seen = np.flatnonzero(whole(np.isfinite(points[..., :2])).any(axis=1)).tolist()
     return _sighting([(index, points[index]) for index in seen])
 
 

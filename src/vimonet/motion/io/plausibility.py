@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.calibration import HELD, SINKING, pose_frames
+from vimonet.motion.calibration import HELD, SINKING, Limbs
 from vimonet.motion.io.readers import Recording
-from vimonet.motion.skeleton import JOINT_NAMES, median, norm
+from vimonet.motion.skeleton import JOINT_NAMES, extent, median, norm
 from vimonet.utils.errors import InputError
 
 _FARTHEST: Final = 10_000.0  # m from the origin; studios, streets and stadiums are smaller
@@ -52,29 +52,30 @@ def drop_padding(
     """
     positions, confidence = recording.positions, recording.confidence
     used = sorted(set(mapping.values()))
-    values = np.asarray(positions[:, used], dtype=np.float64)
     if not recording.partial and len(used) > 1:
-        # Few frames have two joints in one place, and only these are looked at in full.
-        empty = (values[:, 1] == values[:, 0]).all(axis=1) | ~np.isfinite(values[:, 0]).any(axis=1)
+        # Few frames have two joints in one place, or the first nowhere, and only these are looked at in full.
+        one, other = (positions[:, joint, 0] for joint in used[:2])
+        empty = (one == other) | ~np.isfinite(one)
         if empty.any():
-            few = values[empty]
+            few = positions[empty][:, used]
             empty[empty] = (few == few[:, :1]).all(axis=(1, 2)) | ~np.isfinite(few).any(axis=(1, 2))
         if empty.any() and not empty.all():
             first, last = np.flatnonzero(~empty)[[0, -1]]
             dropped = int(empty[:first].sum() + empty[last + 1 :].sum())
             if dropped:
                 notes.append(f"{dropped} frames of padding dropped (all joints in one place, or no number)")
-            positions, values, empty = positions[first : last + 1], values[first : last + 1], empty[first : last + 1]
+            positions, empty = positions[first : last + 1], empty[first : last + 1]
             confidence = None if confidence is None else confidence[first : last + 1]
             if empty.any():
                 positions = _filled(positions, empty)
-                values = positions[:, used]
                 notes.append(f"{int(empty.sum())} frames without a body interpolated (all joints in one place)")
         positions = _fill_zeros(positions, mapping, notes)
-    for part, way in (("last", values[::-1]), ("first", values)):
-        with np.errstate(invalid="ignore"):
-            frozen = int(np.argmin(np.append((way == way[0]).all(axis=(1, 2)), False)))
-        if max(3, _FROZEN * recording.fps) < frozen < len(values):
+    least = max(3, _FROZEN * recording.fps)
+    for part, way in (("last", positions[::-1]), ("first", positions)):
+        if not (way[1 : int(least) + 1, used] == way[0, used]).all():
+            continue
+        frozen = int(np.argmin(np.append((way[:, used] == way[0, used]).all(axis=(1, 2)), False)))
+        if least < frozen < len(positions):
             notes.append(f"the {part} {frozen / recording.fps:.1f} s repeat one frame: padding, or a frozen recording")
     return positions, confidence
 
@@ -82,12 +83,15 @@ def drop_padding(
 def _fill_zeros(positions: NDArray[Any], mapping: dict[str, int], notes: list[str]) -> NDArray[Any]:
     """Interpolate single joints over frames in which they lie at 0, 0, 0, as lost markers do, but for the pelvis."""
     filled = []
+    some = (positions[..., 0] == 0).any(axis=0)  # few joints have a coordinate of exactly 0
     for joint, index in mapping.items():
+        if joint == "pelvis" or not some[index]:
+            continue
         zero = np.asarray(~positions[:, index].any(axis=1))
-        if joint == "pelvis" or not 0 < zero.mean() < 0.5:
+        if not 0 < zero.mean() < 0.5:
             continue
         place = _filled(positions[:, index], zero)
-        size = float(np.median(np.ptp(positions[~zero], axis=1).max(axis=1)))
+        size = float(np.median(extent(positions[~zero]).max(axis=1)))
         if float(np.median(norm(place[zero]))) > _LOST_JUMP * size:
             positions = np.array(positions, dtype=np.float64)
             positions[:, index] = place
@@ -164,29 +168,36 @@ def examine(
     Raises:
         InputError: a place or a movement that cannot be true.
     """
-    seen = np.ones(joints.shape[:2], dtype=bool) if confidence is None else confidence > 0
+    seen = None if confidence is None or (confidence > 0).all() else confidence > 0
     health = [] if dimensions == 2 else [_bones(joints, seen)]
     if dimensions == 3:
-        _refuse_impossible(joints, seen, rate, name)
+        reach = norm(joints - joints[:, :1])
+        if seen is not None:
+            reach[~seen] = 0.0
+        lowest = np.asarray(joints[..., 1].min(axis=1))
+        _refuse_impossible(joints, seen, reach, rate, name)
         jumps = _jumps(joints, seen, rate)
         health += [_jump_line(joints, jumps, rate, notes), _speed(joints, jumps, rate, notes)]
-        health.append(_air(joints, rate, notes))
+        health.append(_air(lowest, rate, notes))
         if confidence is None:
             _too_fast(joints, rate, notes)
-        _reach(joints, seen, notes)
-        _overturned(joints, notes)
+        _note_reach(reach, notes)
+        _overturned(joints, lowest, notes)
         _calibration_pose(joints, rate, notes)
     if confidence is not None:
+        seen = confidence > 0
         unseen = [JOINT_NAMES[joint].replace("_", " ") for joint in np.flatnonzero(~seen.any(axis=0))]
         health.append(f"joints seen in {100 * seen.mean():.0f} % of frames; never: {', '.join(unseen) or 'none'}")
     return health
 
 
-def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_]) -> str:
+def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_] | None) -> str:
     """Describe how the lengths of arm and leg bones vary over time, and differ between the sides."""
     lengths, spread = [], []
-    for a, b in _BONES:
-        length = norm(joints[:, a] - joints[:, b])[seen[:, a] & seen[:, b]]
+    ends = np.array(_BONES).T
+    every = np.ascontiguousarray(norm(joints[:, ends[0]] - joints[:, ends[1]]).T)
+    for (a, b), bone in zip(_BONES, every, strict=True):
+        length = bone if seen is None else bone[seen[:, a] & seen[:, b]]
         lengths.append(median(length) if len(length) else np.nan)
         spread.append(float(length.std() / max(length.mean(), 1e-6)) if len(length) else np.nan)
     if not np.isfinite(spread).any():
@@ -197,32 +208,35 @@ def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_]) -> str:
     return f"bone lengths vary by {100 * np.nanmedian(spread):.1f} %{sides}"
 
 
-def _refuse_impossible(joints: NDArray[np.float32], seen: NDArray[np.bool_], rate: float, name: str) -> None:
+def _refuse_impossible(
+    joints: NDArray[np.float32], seen: NDArray[np.bool_] | None, reach: NDArray[np.floating], rate: float, name: str
+) -> None:
     advice = "the file is damaged, or give its unit or rate"
-    places = np.where(seen[..., None], joints, 0.0)
-    far = float(np.abs(places[..., [0, 2]]).max())
+    places = joints if seen is None else joints[seen]
+    across, high, along = (float(np.abs(places[..., axis]).max(initial=0.0)) for axis in range(3))
+    far = max(across, along)
     if far > _FARTHEST:
         raise InputError(f"{name}: the body is {far / 1000:.0f} km from the origin, which cannot be true; {advice}.")
-    high = float(np.abs(places[..., 1]).max())
     if high > _HIGHEST:
         raise InputError(f"{name}: a joint is {high:.0f} m above or below the floor, which cannot be true; {advice}.")
-    reach = np.where(seen, norm(joints - joints[:, :1]), 0.0)
     if float(reach.max()) > _REACH[1]:
         frame, joint = np.unravel_index(int(reach.argmax()), reach.shape)
         raise InputError(
             f"{name}: the {JOINT_NAMES[joint].replace('_', ' ')} is {reach.max():.0f} m from the pelvis in frame "
             f"{frame + 1}, which cannot be true; {advice}."
         )
-    pelvis = joints[seen[:, 0], 0]
+    pelvis = joints[:, 0] if seen is None else joints[seen[:, 0], 0]
     step = norm(np.diff(pelvis, axis=0))
     longest = float(step.max(initial=0.0))
     if longest > _LONGEST_STEP and longest * rate > _FALLING:
         raise InputError(f"{name}: the body moves {longest:.0f} m in one frame, which cannot be true; {advice}.")
 
 
-def _jumps(joints: NDArray[np.float32], seen: NDArray[np.bool_], rate: float) -> NDArray[np.intp]:
+def _jumps(joints: NDArray[np.float32], seen: NDArray[np.bool_] | None, rate: float) -> NDArray[np.intp]:
     """Find the frames after which the pelvis is elsewhere."""
-    step = np.where(seen[1:, 0] & seen[:-1, 0], norm(np.diff(joints[:, 0], axis=0)), 0.0)
+    step = norm(np.diff(joints[:, 0], axis=0))
+    if seen is not None:
+        step[~(seen[1:, 0] & seen[:-1, 0])] = 0.0
     usual = median(step) if len(step) else 0.0
     return np.flatnonzero((step > _TELEPORT[0]) & (step * rate > _TELEPORT[1]) & (step > 5 * usual))
 
@@ -278,15 +292,14 @@ def _too_fast(joints: NDArray[np.float32], rate: float, notes: list[str]) -> Non
         notes.append(f"{found}: the rate of {rate:g} frames/s is probably wrong; --fps corrects it")
 
 
-def _air(joints: NDArray[np.float32], rate: float, notes: list[str]) -> str:
-    """Describe the floor, and when the whole body is above it for longer than a jump."""
-    lowest = joints[..., 1].min(axis=1)
+def _air(lowest: NDArray[np.floating], rate: float, notes: list[str]) -> str:
+    """Describe the floor, and when the whole body, whose lowest joints are given, is above it longer than a jump."""
     floor = float(np.percentile(lowest, 5))
-    length, longest, end = 0, 0, 0
-    for frame, above in enumerate(lowest > floor + _AIR[0]):
-        length = length + 1 if above else 0
-        if length > longest:
-            longest, end = length, frame + 1
+    edges = np.flatnonzero(np.diff(lowest > floor + _AIR[0], prepend=False, append=False))
+    lengths = edges[1::2] - edges[::2]
+    longest, end = 0, 0
+    if len(lengths):
+        longest, end = int(lengths.max()), int(edges[2 * int(lengths.argmax()) + 1])
     if longest > _AIR[1] * rate:
         height = float(np.median(lowest[end - longest : end])) - floor
         notes.append(
@@ -296,32 +309,35 @@ def _air(joints: NDArray[np.float32], rate: float, notes: list[str]) -> str:
     return f"floor: lowest joint {floor:+.2f} m, at most {float(lowest.max()) - floor:.2f} m above that"
 
 
-def _reach(joints: NDArray[np.float32], seen: NDArray[np.bool_], notes: list[str]) -> None:
-    """Note joints that are farther from the pelvis than a body reaches."""
-    far = seen & (norm(joints - joints[:, :1]) > _REACH[0])
+def _note_reach(reach: NDArray[np.floating], notes: list[str]) -> None:
+    """Note joints that are farther from the pelvis, by [T, 22] m, than a body reaches."""
+    far = reach > _REACH[0]
     if far.any():
         torn = ", ".join(JOINT_NAMES[joint].replace("_", " ") for joint in np.flatnonzero(far.any(axis=0)))
         notes.append(f"joints more than {_REACH[0]} m from the pelvis in {int(far.any(axis=1).sum())} frames: {torn}")
 
 
-def _overturned(joints: NDArray[np.float32], notes: list[str]) -> None:
+def _overturned(joints: NDArray[np.float32], lowest: NDArray[np.floating], notes: list[str]) -> None:
     """Note a body that is upside down, or lies in the air, in nearly every frame: a root that was turned."""
     feet = joints[:, [7, 8], 1].min(axis=1)
     if float(np.mean((joints[:, 15, 1] < joints[:, 0, 1]) & (feet > joints[:, 0, 1]))) > 0.9:
         notes.append("upside down throughout, head below pelvis below feet: --up=-y if the recording is overturned")
     length = norm(joints[:, 15] - (joints[:, 7] + joints[:, 8]) / 2)
     level = np.abs(joints[:, 15, 1] - joints[:, [7, 8], 1].mean(axis=1)) < 0.35 * length
-    lowest = float(np.percentile(joints[..., 1].min(axis=1), 5))
-    if level.mean() > 0.9 and lowest > _AIR[0] and length.mean() > 1.0:
-        notes.append(f"lies throughout, {lowest:.1f} m above the floor: --up tells the axis if the recording is tipped")
+    if level.mean() <= 0.9 or length.mean() <= 1.0:
+        return
+    floor = float(np.percentile(lowest, 5))
+    if floor > _AIR[0]:
+        notes.append(f"lies throughout, {floor:.1f} m above the floor: --up tells the axis if the recording is tipped")
 
 
 def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]) -> None:
     """Note a T-pose or A-pose that is held before the movement begins, as takes begin."""
+    at_first = Limbs(joints[:1], rate)
     for name, sinking in SINKING.items():
-        if not pose_frames(joints[:1], rate, sinking)[0]:
+        if not at_first.holds(sinking)[0]:
             continue
-        held = int(np.argmin(np.append(pose_frames(joints, rate, sinking), False)))
+        held = int(np.argmin(np.append(Limbs(joints, rate).holds(sinking), False)))
         if held:
             if HELD * rate <= held < len(joints) - 1:
                 notes.append(f"begins with a {name} held for {held / rate:.1f} s, as for calibration")

@@ -295,7 +295,9 @@ def read_npy(data: bytes, name: str) -> NDArray[Any]:
         if size > 65536:
             raise ValueError("header too long")
         header = ast.literal_eval(data[begin : begin + size].decode("latin1"))
-        dtype, shape = np.dtype(header["descr"]), header["shape"]
+        dtype, shape, by_columns = np.dtype(header["descr"]), header["shape"], header["fortran_order"]
+        if major not in (1, 2, 3) or len(header) != 3 or not isinstance(shape, tuple):
+            raise ValueError("unknown header")
     except (IndexError, struct.error, ValueError, SyntaxError, KeyError, TypeError, RecursionError, MemoryError):
         raise InputError(f"{name}: the .npy header is damaged; expected an array saved with numpy.save.") from None
     if dtype.hasobject:
@@ -316,8 +318,9 @@ def read_npy(data: bytes, name: str) -> NDArray[Any]:
             "is truncated."
         )
     try:
-        return np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError):
+        values = np.frombuffer(data, dtype, count, begin + size) if count * dtype.itemsize else np.zeros(0, dtype)
+        return values.reshape(shape, order="F" if by_columns else "C").copy()
+    except (ValueError, MemoryError):
         raise InputError(f"{name}: the .npy file is damaged; expected an array saved with numpy.save.") from None
 
 
@@ -333,6 +336,9 @@ class Archive(Mapping[str, NDArray[Any]]):
             raise InputError(
                 f"{name}: the .npz archive is damaged or truncated; expected one saved with numpy.savez."
             ) from None
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._members  # a Mapping would unpack the array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)

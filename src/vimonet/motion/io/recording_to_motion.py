@@ -27,7 +27,7 @@ from vimonet.motion.io.units_and_axes import (
 )
 from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.motion.motion import FPS, Motion, check_fps, fill_unseen, resample
-from vimonet.motion.skeleton import JOINT_NAMES, norm
+from vimonet.motion.skeleton import JOINT_NAMES, norm, whole
 from vimonet.utils.errors import InputError
 
 
@@ -135,9 +135,9 @@ def to_motion(
 
 def _check_finite(positions: NDArray[Any], names: tuple[str, ...], mapping: dict[str, int], name: str) -> None:
     used = sorted(set(mapping.values()))
-    good = usable(positions[:, used]).all(axis=2)
+    good = usable(positions[:, used])
     if not good.all():
-        frame, joint = np.argwhere(~good)[0]
+        frame, joint = np.argwhere(~good)[0, :2]
         raise InputError(
             f"{name}: joint {plain(names[used[joint]])} is not a finite number in frame {frame + 1} of "
             f"{len(positions)}; every "
@@ -230,7 +230,7 @@ def place_2d(
     lowest = np.where(seen, joints[..., 1], np.inf).min(axis=1)
     floor = np.percentile(lowest[np.isfinite(lowest)], 5)
     joints = joints - np.array([origin_x, floor, 0], dtype=np.float32)
-    joints[~np.isfinite(joints).all(axis=2)] = 0.0
+    joints[~whole(np.isfinite(joints))] = 0.0
     far = float(np.abs(joints[seen]).max())
     if far > FARTHEST:
         raise InputError(f"{name}: a keypoint lies {2 * far:.0f} torsos away from its body, which cannot be true.")
