@@ -1,7 +1,6 @@
 """Look for what no body does (padding, jumps, flights, a wrong rate): repair the certain, refuse the impossible.
 
-Bounds are those of people: the fastest ran 12.4 m/s (Bolt, Berlin 2009, 12.3 m/s over 20 m), and a second in the air is
-a jump of 1.2 m.
+Bounds are those of people: a second in the air is a jump of 1.2 m.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.calibration import HELD, SINKING, Limbs
+from vimonet.motion.io.rate_check import check_rate
 from vimonet.motion.io.readers import Recording
 from vimonet.motion.skeleton import JOINT_NAMES, extent, median, norm
 from vimonet.utils.errors import InputError
@@ -22,11 +22,6 @@ _HIGHEST: Final = 30.0  # m above or below the origin; the highest dive is from 
 _LONGEST_STEP: Final = 20.0  # m in one frame, where that is faster than _FALLING
 _FALLING: Final = 60.0  # m/s, a sky diver
 _TELEPORT: Final = (0.5, 15.0)  # m in a frame, and m/s: both
-_FASTEST: Final = 12.5  # m/s, the fastest runners
-_FORCES: Final = (12.5, 22.0)  # m/s2 of the pelvis, half and a tenth of the time; of 3036 clips the most are 10.5, 18.4
-_FORCES_WITHIN: Final = 0.1  # s
-_STEPS_A_SECOND: Final = 6.0  # sprinters take 5
-_STRIDE: Final = 0.15  # m between the ankles, to either side of the middle
 _AIR: Final = (0.5, 1.2)  # m above the floor, for s: more than any jump
 _ROOT_HELD: Final = 0.05  # m
 _FROZEN: Final = 0.5  # s
@@ -151,6 +146,8 @@ def examine(
     dimensions: int,
     name: str,
     notes: list[str],
+    *,
+    stated: float | None = None,
 ) -> list[str]:
     """Examine a placed recording.
 
@@ -161,6 +158,7 @@ def examine(
         dimensions: 3 or 2.
         name: for messages.
         notes: receives what a user should know.
+        stated: frames/s of the file, if frames were left out.
 
     Returns:
         Lines of the health section of `vimonet inspect`.
@@ -177,10 +175,9 @@ def examine(
         lowest = np.asarray(joints[..., 1].min(axis=1))
         _refuse_impossible(joints, seen, reach, rate, name)
         jumps = _jumps(joints, seen, rate)
-        health += [_jump_line(joints, jumps, rate, notes), _speed(joints, jumps, rate, notes)]
+        health.append(_jump_line(joints, jumps, rate, notes))
+        health += check_rate(joints, jumps, rate, notes, stated=stated, measured=confidence is None)
         health.append(_air(lowest, rate, notes))
-        if confidence is None:
-            _too_fast(joints, rate, notes)
         _note_reach(reach, notes)
         _overturned(joints, lowest, notes)
         _calibration_pose(joints, rate, notes)
@@ -248,48 +245,6 @@ def _jump_line(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float
     where = ", ".join(f"{far:.1f} m at {(jump + 1) / rate:.1f} s" for far, jump in zip(step[:5], jumps, strict=False))
     notes.append(f"the body jumps within one frame: {where}{' ...' if len(jumps) > 5 else ''}")
     return f"jumps: {len(jumps)} ({where})"
-
-
-def _speed(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float, notes: list[str]) -> str:
-    """Describe the fastest second (or the whole of a shorter recording) along the ground, without jumps."""
-    step = np.diff(joints[:, 0, [0, 2]].astype(np.float64), axis=0)
-    if len(step) == 0:
-        return "fastest second: one frame only"
-    step[jumps] = 0.0
-    path = np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
-    window = min(len(step), max(1, round(rate)))
-    fastest = float(norm(path[window:] - path[:-window]).max()) * rate / window
-    if fastest > _FASTEST:
-        notes.append(
-            f"the body moves at {fastest:.0f} m/s, faster than anyone runs: the rate of {rate:g} frames/s is "
-            "probably wrong; --fps corrects it"
-        )
-    return f"fastest second: {fastest:.1f} m/s"
-
-
-def _too_fast(joints: NDArray[np.float32], rate: float, notes: list[str]) -> None:
-    """Note forces and steps that no body has: a rate that is too high."""
-    if any("probably wrong" in note for note in notes):
-        return
-    apart = max(1, round(_FORCES_WITHIN * rate))
-    pelvis = joints[:, 0].astype(np.float64)
-    found = None
-    if len(pelvis) >= 3 * apart:
-        change = pelvis[2 * apart :] - 2 * pelvis[apart:-apart] + pelvis[: -2 * apart]
-        half, tenth = np.percentile(norm(change), (50, 90)) * (rate / apart) ** 2
-        if half > _FORCES[0] or tenth > _FORCES[1]:
-            found = (
-                f"the body is accelerated by {half:.0f} m/s2 half of the time, {tenth:.0f} a tenth of it, as nobody is"
-            )
-    across = joints[:, 7].astype(np.float64) - joints[:, 8]
-    level = across[:, [0, 2]] - across[:, [0, 2]].mean(axis=0)
-    along = level @ np.linalg.svd(level, full_matrices=False)[2][0]
-    sides = np.sign(along[np.abs(along) > _STRIDE])
-    steps = int((np.diff(sides) != 0).sum())
-    if found is None and steps >= 4 and steps * rate / len(joints) > _STEPS_A_SECOND:
-        found = f"the feet take {steps * rate / len(joints):.0f} steps a second, more than a sprinter's"
-    if found is not None:
-        notes.append(f"{found}: the rate of {rate:g} frames/s is probably wrong; --fps corrects it")
 
 
 def _air(lowest: NDArray[np.floating], rate: float, notes: list[str]) -> str:

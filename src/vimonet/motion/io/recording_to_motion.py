@@ -107,10 +107,10 @@ def to_motion(
             details["picture"] = (left, top, picture[0] * scale, picture[1] * scale)
     else:
         joints = _place_3d(joints, confidence, rest, recording, name, up, unit, details, notes)
-    details["health"] = examine(joints, confidence, rate, recording.dimensions, name, notes)
+    source_fps = recording.source_fps or rate
+    details["health"] = examine(joints, confidence, rate, recording.dimensions, name, notes, stated=source_fps)
     if rate != wanted:
         joints, confidence = resample(joints, rate, wanted, confidence=confidence)
-    source_fps = recording.source_fps or rate
     details |= {
         "format": recording.format,
         "skeleton": family,
