@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from vimonet.motion import Motion, load
+from vimonet.motion.io.loading import list_recordings
+from vimonet.utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 BEFORE = "c04983f"
@@ -46,14 +48,29 @@ def run_script(script: str, source: Path, *arguments: str) -> dict[str, float]:
     return found
 
 
+def readable(folder: Path) -> list[Path]:
+    """List the recordings of a folder that can be read, and name the others."""
+    return [folder / path for path in list_recordings(folder).recordings if _is_read(folder / path, path)]
+
+
+def _is_read(source: Path | bytes, name: str) -> bool:
+    try:
+        load(source, name=name)
+    except InputError as error:
+        print(f"left out: {error}")
+        return False
+    return True
+
+
 def make_library(sources: list[Path], folder: Path, count: int, seconds: float) -> None:
     """Copy recordings under new names until there are `count`, each repeated to about `seconds`; 0 leaves their length.
 
     A BVH file keeps its skeleton, channels and rate. What else can be read is written as an `.npz` of joints or, in 2D,
-    as a JSON file of COCO keypoints.
+    as a JSON file of COCO keypoints. What jumps too far where it begins again is left out.
     """
     folder.mkdir()
     made = [_lengthened(path, seconds) for path in sources]
+    made = [one for one, path in zip(made, sources, strict=True) if not seconds or _is_read(one[1], path.name)]
     for number, (suffix, data) in enumerate(itertools.islice(itertools.cycle(made), count)):
         (folder / f"{number:05d}{suffix}").write_bytes(data)
 

@@ -14,8 +14,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.earlier import BEFORE, ROOT, make_library, run_script, source_of
-from vimonet.motion.io.loading import list_recordings
+from benchmarks.earlier import BEFORE, ROOT, make_library, readable, run_script, source_of
 
 PROCESSOR = """
 import json, resource, sys, time
@@ -49,7 +48,7 @@ from vimonet.motion import load
 from vimonet.motion.io.loading import list_recordings
 from vimonet.retrieval import WINDOWS, storage
 from vimonet.retrieval.index import FPS
-from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, has_bfloat16
 from vimonet.retrieval.window_features import windows_of
 root, clock, spent, rows = Path(sys.argv[1]), time.process_time, Counter(), []
 model = TextMotionEncoder.load(None)
@@ -66,7 +65,7 @@ for path in paths:
     found = timed("features", lambda: model.extractor.extract_windows(motion, bounds))
     rows += [(one, motion.dimensions) for one in found]
 for start in range(0, len(rows), 256):
-    timed("model", lambda: model.features(rows[start:start + 256]))
+    timed("model", lambda: model.features(rows[start:start + 256], bfloat16=has_bfloat16()))
 print(json.dumps({name: 1000 * seconds / len(paths) for name, seconds in spent.items()}))
 """
 
@@ -79,7 +78,8 @@ def main() -> None:
         "--seconds", type=float, nargs="+", default=[0.0, 20.0], help="length of the recordings; 0: own"
     )
     args = parser.parse_args()
-    found = [args.folder / path for path in list_recordings(args.folder).recordings]
+    found = readable(args.folder)
+    found = found[:: max(1, len(found) // args.copies)][: args.copies]
     with source_of(BEFORE) as before:
         for seconds in args.seconds:
             with tempfile.TemporaryDirectory() as made:

@@ -13,8 +13,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.earlier import BEFORE, ROOT, make_library, run_script, source_of
-from vimonet.motion.io.loading import list_recordings
+from benchmarks.earlier import BEFORE, ROOT, make_library, readable, run_script, source_of
 
 READ = """
 import json, sys, time
@@ -63,7 +62,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the recordings")
     parser.add_argument("--files", type=int, default=6, help="files of each format")
     args = parser.parse_args()
-    found = [args.folder / path for path in list_recordings(args.folder).recordings]
+    found = readable(args.folder)
     few = [[path for path in found if path.suffix == end][: args.files] for end in (".bvh", ".json", ".npz", ".npy")]
     with source_of(BEFORE) as before, tempfile.TemporaryDirectory() as made:
         library = Path(made) / "library"

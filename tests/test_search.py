@@ -21,7 +21,7 @@ from vimonet.cli import search as command
 from vimonet.motion import retarget
 from vimonet.retrieval import Index
 from vimonet.retrieval.index import Entry
-from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, _alike, shipped_encoder
 from vimonet.utils.errors import InputError
 
 WINDOWS = (1.0, 3.0)
@@ -57,9 +57,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     calls: list[int] = []
     original = TextMotionEncoder.features
 
-    def features(self: TextMotionEncoder, found: Any, batch_size: int = 64) -> Any:
+    def features(self: TextMotionEncoder, found: Any, *args: Any, **kwargs: Any) -> Any:
         calls.append(len(found))
-        return original(self, found, batch_size)
+        return original(self, found, *args, **kwargs)
 
     monkeypatch.setattr(TextMotionEncoder, "features", features)
     yield calls
@@ -83,12 +83,17 @@ def test_an_index_comes_back_as_it_was(library: Path, evaluator: TextMotionEncod
     assert not list(tmp_path.glob("*.part"))
 
 
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of unit vectors [..., E], which may be encoded in bfloat16 and are stored as float16."""
+    return (a.astype(np.float32) * b.astype(np.float32)).sum(axis=-1)
+
+
 def test_vectors_are_those_of_the_windows(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
     index = Index.build(library, tmp_path / "x.index", encoder=evaluator, windows=WINDOWS)
     motion = tiny_motion(70, seed=1)
     entry = index.entries[1]
     for bounds, vector in zip(entry.bounds.tolist(), entry.vectors, strict=True):
-        assert vector.astype(np.float32) == pytest.approx(evaluator.motions([motion.window(*bounds)])[0], abs=2e-3)
+        assert cosines(vector, evaluator.motions([motion.window(*bounds)])[0]) > 0.999
 
 
 def test_only_what_is_new_or_changed_is_read(
@@ -110,7 +115,7 @@ def test_only_what_is_new_or_changed_is_read(
     assert sum(counted) == 2 * 3  # b and f: three windows each
     fresh = Index.build(library, tmp_path / "y.index", encoder=evaluator, windows=WINDOWS)
     for path, vectors in vectors_of(fresh).items():
-        assert vectors_of(third)[path].astype(np.float32) == pytest.approx(vectors.astype(np.float32), abs=2e-3)
+        assert cosines(vectors_of(third)[path], vectors).min() > 0.999
 
 
 def test_an_interrupted_build_goes_on(
@@ -138,7 +143,7 @@ def test_an_interrupted_build_goes_on(
     done = Index.build(library, out, encoder=evaluator)
     assert done.complete
     for path, vectors in vectors_of(whole).items():
-        assert vectors_of(done)[path].astype(np.float32) == pytest.approx(vectors.astype(np.float32), abs=2e-3)
+        assert cosines(vectors_of(done)[path], vectors).min() > 0.999
 
 
 def test_several_processes_give_the_same_index(
@@ -150,7 +155,7 @@ def test_several_processes_give_the_same_index(
     one = Index.build(library, tmp_path / "x.index", encoder=evaluator, windows=WINDOWS)
     monkeypatch.setattr(module, "MANY", 1)
     monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(module, "_AT_ONCE", 4)
+    monkeypatch.setattr(module, "_AHEAD", 16)
     two = Index.build(library, tmp_path / "y.index", encoder=evaluator, windows=WINDOWS)
     assert one.failed == two.failed and len(one.failed) == 1
     assert vectors_of(one).keys() == vectors_of(two).keys()
@@ -353,3 +358,29 @@ def test_the_shipped_evaluator_finds_a_movement_in_a_folder(tmp_path: Path) -> N
         ("someone raises the left hand", ("raise_left", "walk_turn_wave")),
     ):
         assert Path(index.search(text, 1)[0].path).stem in names, text
+
+
+def test_bfloat16_and_batches_of_like_length_find_the_same(evaluator: TextMotionEncoder) -> None:
+    clips = [tiny_motion(frames, seed=seed) for seed, frames in enumerate((40, 8, 39, 41, 60, 8, 61, 20))]
+    features = [(evaluator.extractor.extract(clip), clip.dimensions) for clip in clips]
+    alone = np.concatenate([evaluator.features([one]) for one in features])
+    assert np.abs(evaluator.features(features) - alone).max() < 1e-5
+    assert cosines(evaluator.features(features, bfloat16=True), alone).min() > 0.999
+
+
+def test_batches_are_of_like_length() -> None:
+    lengths = dict(enumerate([60, 180, 61, 60, 70, 180, 76, 180, 12]))
+    batches = [[lengths[index] for index in batch] for batch in _alike(lengths, 3)]
+    assert batches == [[12], [60, 60, 61], [70, 76], [180, 180, 180]]
+    assert sorted(index for batch in _alike(lengths, 3) for index in batch) == list(lengths)
+
+
+def test_a_process_that_reads_imports_no_torch() -> None:
+    """Processes that took seconds to start made an index of short recordings slower than one process."""
+    code = (
+        "import pickle, sys; from vimonet.motion.features import NormalisedFeatures, body_features; "
+        "import vimonet.retrieval.window_features; pickle.dumps(NormalisedFeatures()); "
+        "print({'torch', 'transformers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -13,7 +13,8 @@ from tiny_evaluator import tiny_evaluator
 
 from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel, info_nce
 from vimonet.retrieval.r_precision import caption_overlap, may_describe
-from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder, split
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
+from vimonet.retrieval.window_features import split
 from vimonet.utils.errors import InputError
 
 

@@ -163,8 +163,10 @@ class Index:
         """Encode new and changed recordings of `found`, save at intervals, and drop unreadable recordings."""
         from tqdm import tqdm
 
+        from vimonet.retrieval.text_motion_encoder import has_bfloat16
+
         assert self._encoder is not None
-        encoder = self._encoder
+        encoder, bfloat16 = self._encoder, has_bfloat16()
         frames = [round(seconds * FPS) for seconds in self.windows]
         entries = {entry.path: entry for entry in self.entries}
         waiting: list[Reading] = []
@@ -172,7 +174,7 @@ class Index:
 
         def embed() -> None:
             features = [(values, reading.dimensions) for reading in waiting for values in reading.features]
-            vectors = encoder.features(features).astype(np.float16)
+            vectors = encoder.features(features, bfloat16=bfloat16).astype(np.float16)
             for reading in waiting:
                 read, own = reading.entry, len(reading.features)
                 entries[read.path] = Entry(read.path, read.stamp, read.digest, read.bounds, vectors[:own])

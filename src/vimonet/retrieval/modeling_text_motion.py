@@ -95,11 +95,15 @@ class SequenceHead(nn.Module):
         self.score = nn.Linear(width, 1)
         self.output = nn.Linear(width, config.embedding_dim)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Pool ``tokens`` [N, L, input_dim], ``mask`` bool [N, L] with a True in every row -> [N, E] of length 1."""
+    def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool ``tokens`` [N, L, input_dim] -> [N, E] of length 1.
+
+        ``mask``: bool [N, L] with a True in every row; None where nothing is padding.
+        """
         x = self.input(tokens)
-        x = self.encoder(x + _positions(x), src_key_padding_mask=~mask)
-        weight = self.score(x).float().masked_fill(~mask[..., None], -torch.inf).softmax(1)
+        x = self.encoder(x + _positions(x), src_key_padding_mask=None if mask is None else ~mask)
+        score = self.score(x).float()
+        weight = (score if mask is None else score.masked_fill(~mask[..., None], -torch.inf)).softmax(1)
         return F.normalize(self.output((weight.to(x) * x).sum(1)).float(), dim=-1)
 
 
@@ -137,12 +141,12 @@ class MotionTextModel(PreTrainedModel):
         limit = self.config.max_text_tokens
         return self.text_head(self.word_embeddings(input_ids[:, :limit]), attention_mask[:, :limit].bool())
 
-    def encode_motion(self, values: Tensor, mask: Tensor, name: str = "motion") -> Tensor:
+    def encode_motion(self, values: Tensor, mask: Tensor | None, name: str = "motion") -> Tensor:
         """Encode clips to vectors.
 
         Args:
             values: [N, T, D] normalised features (`MotionFeatureExtractor`).
-            mask: bool [N, T], False on padding.
+            mask: bool [N, T], False on padding; None where nothing is.
             name: ``motion`` (3D) or ``keypoint`` (2D).
 
         Returns:
@@ -157,7 +161,8 @@ class MotionTextModel(PreTrainedModel):
             raise InputError(
                 f"this text-motion encoder was not trained on {kind}; give the other kind, or another encoder."
             )
-        return self.motion_head(tower(values.to(tower.input.weight.dtype), mask), tower.token_mask(mask))
+        tokens = None if mask is None else tower.token_mask(mask)
+        return self.motion_head(tower(values.to(tower.input.weight.dtype), mask), tokens)
 
     def forward(
         self,

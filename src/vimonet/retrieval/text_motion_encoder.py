@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor
 from vimonet.model.weight_files import check_finite, check_safetensors
 from vimonet.motion import Motion
 from vimonet.retrieval.modeling_text_motion import MotionTextConfig, MotionTextModel
+from vimonet.retrieval.window_features import split
 from vimonet.utils.errors import InputError, first_line
 from vimonet.weights import WEIGHTS
 
 Vectors = NDArray[np.float32]
 
+_PADDED = 1.25  # of the shortest clip of a batch
 _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
 
 
@@ -154,18 +156,24 @@ class TextMotionEncoder:
         return self.features([(self.extractor.extract(clip), clip.dimensions) for clip in clips], batch_size)
 
     @torch.inference_mode()
-    def features(self, features: Sequence[tuple[NDArray[np.float32], int]], batch_size: int = 64) -> Vectors:
-        """Encode extracted clips, pairs of features [T', D] and dimensions, as unit vectors float32 [N, E]."""
+    def features(
+        self, features: Sequence[tuple[NDArray[np.float32], int]], batch_size: int = 64, *, bfloat16: bool = False
+    ) -> Vectors:
+        """Encode extracted clips as unit vectors float32 [N, E], in batches of like length.
+
+        Args:
+            features: pairs of features [T', D] and dimensions.
+            batch_size: clips that are encoded together.
+            bfloat16: multiply in bfloat16, which changes a cosine by some 1e-5.
+        """
         vectors = np.zeros((len(features), self.dim), np.float32)
         for name, dimensions in (("motion", 3), ("keypoint", 2)):
-            order = sorted(
-                (i for i, (_, kind) in enumerate(features) if kind == dimensions), key=lambda i: len(features[i][0])
-            )
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
+            lengths = {i: len(values) for i, (values, kind) in enumerate(features) if kind == dimensions}
+            for chosen in _alike(lengths, batch_size):
                 values, mask = self.extractor.pad([features[i][0] for i in chosen])
-                found = self.model.encode_motion(torch.from_numpy(values), torch.from_numpy(mask), name)
-                vectors[chosen] = found.numpy()
+                seen = None if mask.all() else torch.from_numpy(mask)
+                with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                    vectors[chosen] = self.model.encode_motion(torch.from_numpy(values), seen, name).numpy()
         return vectors
 
     def unread(self, dimensions: int) -> str:
@@ -176,12 +184,22 @@ class TextMotionEncoder:
         return f"this text-motion encoder was not trained on {kind}; give the other kind, or another encoder."
 
 
-def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """Cut a recording into windows (start, end) of `window` frames every `stride`; the last window ends with it."""
-    if frames <= window:
-        return [(0, frames)]
-    starts = list(range(0, frames - window, stride))
-    return [(start, start + window) for start in [*starts, frames - window]]
+def has_bfloat16() -> bool:
+    """Tell whether this processor multiplies bfloat16 by instructions of its own; without, float32 is faster."""
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def _alike(lengths: Mapping[int, int], batch_size: int) -> Iterator[list[int]]:
+    """Put clips, {index: length}, into batches in which none is padded by more than a quarter."""
+    batch: list[int] = []
+    for index in sorted(lengths, key=lambda one: lengths[one]):
+        if len(batch) == batch_size or (batch and lengths[index] > _PADDED * lengths[batch[0]]):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 def _stack(found: list[Vectors], dim: int) -> Vectors:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.features import NormalisedFeatures
 from vimonet.retrieval.storage import Entry, entry_of
 from vimonet.utils.errors import InputError
 from vimonet.utils.workers import begin_worker
 
-if TYPE_CHECKING:
-    from vimonet.model import MotionFeatureExtractor
-
-MANY = 200
-"""New recordings from which on further processes pay for their start, some three seconds."""
-_AT_ONCE = 512
-"""Recordings that are handed out together; a finished batch is yielded before the next one begins."""
+MANY = 40
+"""New recordings from which on further processes pay for their start, less than a second without torch."""
+_AHEAD = 512
+"""Recordings that may be read before the first of them is yielded."""
+_TOGETHER = 8
+"""Recordings that are handed to a process at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ def read_all(
     paths: Sequence[str],
     known: Mapping[str, Entry],
     windows: Sequence[int],
-    extractor: MotionFeatureExtractor,
+    extractor: NormalisedFeatures,
     processes: int | None = None,
 ) -> Generator[tuple[str, Reading], None, None]:
     """Read recordings in order, and yield each path with what was read.
@@ -67,7 +68,7 @@ def read_all(
     Raises:
         InputError: a process was killed.
     """
-    read = partial(read_one, root, windows=tuple(windows), extractor=extractor)
+    read = partial(read_one, root, windows=tuple(windows), extractor=extractor.alone())
     new = sum(path not in known for path in paths)
     processes = (os.cpu_count() or 1) if processes is None and new >= MANY else processes or 1
     if processes < 2:
@@ -76,10 +77,14 @@ def read_all(
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, _start, (read,))
+    waiting: deque[tuple[Sequence[str], Future[list[Reading]]]] = deque()
     try:
-        for start in range(0, len(paths), _AT_ONCE):
-            some = paths[start : start + _AT_ONCE]
-            yield from zip(some, pool.map(_read_here, some, map(known.get, some), chunksize=16), strict=True)
+        for start in range(0, len(paths), _TOGETHER):
+            some = paths[start : start + _TOGETHER]
+            waiting.append((some, pool.submit(_read_here, some, [known.get(path) for path in some])))
+            while len(waiting) * _TOGETHER >= _AHEAD or (waiting and start + _TOGETHER >= len(paths)):
+                done, readings = waiting.popleft()
+                yield from zip(done, readings.result(), strict=True)
     except BrokenProcessPool:
         raise InputError(
             f"{root}: a process was killed while it read recordings, perhaps for lack of memory; what was read is "
@@ -90,7 +95,7 @@ def read_all(
 
 
 def read_one(
-    root: Path, path: str, old: Entry | None, *, windows: Sequence[int], extractor: MotionFeatureExtractor
+    root: Path, path: str, old: Entry | None, *, windows: Sequence[int], extractor: NormalisedFeatures
 ) -> Reading:
     """Read one recording into the features of its windows; what cannot be read has a reason."""
     from vimonet.motion import load
@@ -111,9 +116,15 @@ def read_one(
 
 def windows_of(frames: int, lengths: Sequence[int]) -> list[tuple[int, int]]:
     """List the windows (start, end) of a recording; those of one length, in frames, overlap by half."""
-    from vimonet.retrieval.text_motion_encoder import split
-
     return sorted({pair for n in lengths for pair in split(frames, n, n // 2)})
+
+
+def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
+    """Cut a recording into windows (start, end) of `window` frames every `stride`; the last window ends with it."""
+    if frames <= window:
+        return [(0, frames)]
+    starts = list(range(0, frames - window, stride))
+    return [(start, start + window) for start in [*starts, frames - window]]
 
 
 _HERE: Any = None
@@ -125,6 +136,5 @@ def _start(read: Any) -> None:
     _HERE = read
 
 
-def _read_here(path: str, old: Entry | None) -> Reading:
-    reading: Reading = _HERE(path, old)
-    return reading
+def _read_here(paths: Sequence[str], old: Sequence[Entry | None]) -> list[Reading]:
+    return [_HERE(path, entry) for path, entry in zip(paths, old, strict=True)]
