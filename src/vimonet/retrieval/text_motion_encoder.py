@@ -186,7 +186,7 @@ class TextMotionEncoder:
 
 def has_bfloat16() -> bool:
     """Tell whether this processor multiplies bfloat16 by instructions of its own; without, float32 is faster."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
