@@ -34,6 +34,9 @@ STREAMS = ("all", "motion", "video", "unpaired")
 _BY_SUBJECT = frozenset(("yes_no", "near_yes_no", "fact_check", "fact_yes_no", "when", "when_or_never", "limb_moves"))
 """Forms whose answers are balanced per action or limb; otherwise the words of the question would reveal the answer."""
 
+_ONE_ANSWER = "one answer"
+"""Stands for all the actions and limbs of a form that are only affirmed or only denied."""
+
 
 class VimosDataset:
     """Yield clips with question-answer pairs (protocol of `vimonet.training.data`); see `training_samples`.
@@ -296,15 +299,26 @@ def _without_legs(question: Choice) -> bool:
     return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
 
 
+def _subject(question: Choice) -> tuple[str, str]:
+    """Name what a question is balanced with: its form, and in some forms the action or limb."""
+    form, _, words, _, _ = question
+    subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
+    return asked_as(form), subject if form in _BY_SUBJECT else ""
+
+
 def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     """Weight every question so that the answers of each form are as balanced as the data allows."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     closed: dict[tuple[str, str], bool] = {}
+    answers: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        for question in row:
+            answers.setdefault(_subject(question), set()).add(question[1])
 
     def key_of(question: Choice) -> tuple[str, str]:
-        form, _, words, _, _ = question
-        subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
-        return asked_as(form), subject if form in _BY_SUBJECT else ""
+        """Pool the subjects that have one answer: one alone would teach its word, not the movement."""
+        key = _subject(question)
+        return (key[0], _ONE_ANSWER) if answers[key] in ({"yes"}, {"no"}) else key
 
     for row in rows:
         for question in row:
@@ -321,13 +335,13 @@ def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
             # A rare answer limits the weight of the other: repeating its few clips would overfit them.
             limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
             if len(counter) == 1 and counter.keys() <= {"yes", "no"}:
-                limit = 0.0  # a subject with a single answer would teach the word, not the movement
+                limit = 0.0  # the pool has one answer, too
             for answer, n in counter.items():
                 factor[key, answer] = min(mass[answer], limit) / n
         else:
             typical = total / len(counter)
             for answer, n in counter.items():
-                factor[key, answer] = min(6.0, (typical / n) ** 0.6)
+                factor[key, answer] = min(6.0, (typical / n) ** (1.0 if answer.isdecimal() else 0.6))
     weights = []
     for row in rows:
         per_form = Counter(question[0] for question in row)

@@ -82,6 +82,22 @@ _ONCE = (
     *("pitch", "serve", "shoot", "slap", "lie down", "kneel", "crouch", "jump", "bend", "swing a", "turn", "curtsy"),
 )
 """Beginnings of actions that are over when they are done; a short recording without repetition holds one."""
+_UNCOUNTED = (
+    "walk",
+    "run",
+    "sprint",
+    "sneak",
+    "dance",
+    "crawl",
+    "swim",
+    "climb",
+    "stand",
+    "sit",
+    "fight",
+    "roll",
+    "spin",
+)
+"""Beginnings of actions that go on: what repeats in them, a step or a stroke, is not one of them more."""
 
 
 def told(parts: Sequence[Part]) -> str:
@@ -194,7 +210,7 @@ def _counted(
     if again is None:
         if action.startswith(_ONCE) and c.ONE_EVENT.decide(facts.duration) is False:
             yield Question("count", "count", "1", verb_slots(action), (), evidence)
-    elif c.REPEATS.decide(again.regularity) and again.count > 1:
+    elif c.REPEATS.decide(again.regularity) and again.count > 1 and not action.startswith(_UNCOUNTED):
         found = {**evidence, "period_s": again.period, "limb": again.limb}
         yield Question("count", "count", str(again.count), verb_slots(action), (), found)
     if absent and rng.random() < 0.25:
