@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
 
 from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.vimos.action_labels import participle
+from vimonet.vimos.action_names import renamed
+from vimonet.vimos.annotators.kinematic.closed_answers import verb_slots
 from vimonet.vimos.annotators.kinematic.declined_questions import DECLINED, constant
 from vimonet.vimos.annotators.kinematic.label_questions import from_labels
 from vimonet.vimos.annotators.kinematic.people_questions import asked_by_people, checks
 from vimonet.vimos.contrasts import contained, denied
 from vimonet.vimos.types import Part, Question, bare_answer, spoken
-from vimonet.vimos.wordings import WORDINGS, ask
+from vimonet.vimos.wordings import WORDINGS, ask, read_people
 
 DATA = Path(os.environ.get("VIMONET_DATA", "/nowhere"))
 
@@ -70,8 +74,33 @@ def test_a_walk_is_no_run_and_a_run_no_walk() -> None:
 
 
 def test_what_an_action_contains() -> None:
-    assert contained("sprint") == ["run"] and "walk" in contained("limp") and "limp" not in contained("walk")
-    assert "lift the left leg" not in contained("kick")
+    assert "run" in contained("sprint") and "walk" in contained("limp") and "limp" not in contained("walk")
+    assert "lift the left leg" not in contained("kick") and "lift a leg" in contained("kick")
+    assert "bend forward" in contained("touch the toes") and "lie on the back" in contained("bench press")
+    # What one action contains and the other excludes is not denied where both happen.
+    assert "lie on the back" not in denied([Part("bench press", 0, 3), Part("walk", 3, 6)], None)
+
+
+def test_an_action_goes_by_other_names() -> None:
+    rng = random.Random(0)
+    drawn = [renamed(verb_slots("clap"), "yes", rng) for _ in range(60)]
+    phrases = {slots["do"] for slots, _ in drawn}
+    assert {"clap", "applaud"} <= phrases and all(answer == "yes" and "noun" in slots for slots, answer in drawn)
+    assert all(slots["doing"] == participle(slots["do"]) for slots, _ in drawn)
+    slots = {"a": "clapping", "b": "bowing"}
+    for named, answer in (renamed(slots, "clapping", rng) for _ in range(30)):
+        assert (answer == named["a"] and named["b"] != "bowing") or named == slots
+    for named, answer in (renamed(verb_slots("bow"), "the person does not bow", rng) for _ in range(30)):
+        assert answer == f"the person does not {named['do']}"
+    assert renamed({"limb": "left arm"}, "yes", rng) == ({"limb": "left arm"}, "yes")
+
+
+def test_names_of_actions_are_no_other_label() -> None:
+    rows = {row["action"]: row["names"] + row["nouns"] for row in read_people("names")}
+    names = [name for row in rows.values() for name in row]
+    assert len(names) == len(set(names)) and not set(names) & rows.keys()
+    side = re.compile(r"\b(left|right)\b")
+    assert not [n for a, row in rows.items() for n in row if set(side.findall(n)) - set(side.findall(a))]
     slow = facts("walk", speed=0.5)
     assert "stroll" in contained("walk", slow) and "stroll" not in contained("walk", facts("run"))
 

@@ -150,11 +150,12 @@ def ask(
         plain: leave out lead-ins and typing errors, as evaluations do.
         people: draw from what people type, where the form has such wordings.
         slots: values of `do`, `does`, `doing`, `a`, `b`, `c`, `limb`, `hand`, `posture`, `part`, `joint`, `t` that the
-            form needs.
+            form needs; without `noun` ("a wave"), no wording is drawn that has it.
     """
     declared = FORMS[form].wordings if form in FORMS else None
     lists = declared or WORDINGS[form]
-    wording = rng.choice((people and lists.get("people")) or lists["unseen" if unseen else "seen"])
+    choice = (people and lists.get("people")) or lists["unseen" if unseen else "seen"]
+    wording = rng.choice(choice if "noun" in slots else [text for text in choice if "{noun}" not in text])
     who = "the person" if plain else rng.choice(WHO)
     text = wording.format(who=who, **slots)
     register = _lists()[1].get(wording)

@@ -15,6 +15,7 @@ from vimonet.language import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
 from vimonet.utils.errors import InputError
+from vimonet.vimos.action_names import renamed
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
 from vimonet.vimos.dialogues import dialogues_of
 from vimonet.vimos.label_consistency import absent_from
@@ -33,6 +34,9 @@ STREAMS = ("all", "motion", "video", "unpaired")
 
 _BY_SUBJECT = frozenset(("yes_no", "near_yes_no", "fact_check", "fact_yes_no", "when", "when_or_never", "limb_moves"))
 """Forms whose answers are balanced per action or limb; otherwise the words of the question would reveal the answer."""
+
+_PEOPLE = 0.65
+"""Share of the questions in the words of people."""
 
 _ONE_ANSWER = "one answer"
 """Stands for all the actions and limbs of a form that are only affirmed or only denied."""
@@ -165,10 +169,12 @@ class VimosDataset:
     def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
         """Word a question of row `at`, and return it with the answer to learn."""
         form, answer, words, _, detail = question
-        said = spoken(answer, {DETAIL: detail})
         if isinstance(words, str):
-            return words, self._steps[at].get((words, answer), said)
-        return ask(form, rng, people=rng.random() < 0.65, **words), said
+            return words, self._steps[at].get((words, answer), spoken(answer, {DETAIL: detail}))
+        people = rng.random() < _PEOPLE
+        if people:
+            words, answer = renamed(words, answer, rng)
+        return ask(form, rng, people=people, **words), spoken(answer, {DETAIL: detail})
 
 
 def _chat(asked: list[Choice], rng: random.Random) -> tuple[str, ...] | None:

@@ -10,6 +10,7 @@ from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.pose_at import held_at
 from vimonet.vimos.action_labels import participle, third_person
+from vimonet.vimos.action_names import has_names
 from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, YES_NO, about, halves, verb_slots
 from vimonet.vimos.contrasts import contained, denied
 from vimonet.vimos.types import DETAIL, Part, Question
@@ -141,7 +142,12 @@ def _near(
     for action in yes:
         yield Question("yes_no", "near_yes_no", "yes", verb_slots(action), YES_NO, evidence)
     no = _detailed(evidence, told(parts))
-    for action in rng.sample(absent, min(len(absent), len(yes) + 1)):
+    rng.shuffle(absent := list(absent))
+    # Labels are the nearer misses, and each is affirmed of other clips; half of what is denied at least.
+    absent.sort(key=lambda action: not has_names(action))
+    labels, asked = sum(map(has_names, absent)), len(yes) + 1
+    of_labels = min(labels, max(asked - (len(absent) - labels), (asked + 1) // 2))
+    for action in absent[:of_labels] + absent[labels:][: asked - of_labels]:
         yield Question("yes_no", "near_yes_no", "no", verb_slots(action), YES_NO, no)
 
 

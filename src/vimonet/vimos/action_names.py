@@ -1,0 +1,61 @@
+"""Name actions as people do: each label has other verb phrases and nouns (`questions/names.jsonl`)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from functools import cache
+
+from vimonet.vimos.action_labels import participle, third_person
+from vimonet.vimos.wordings import read_people
+
+_RENAMED = 0.5
+"""Share of the questions that name an action in other words than its label's."""
+
+_PARTICIPLES = ("a", "b", "c")
+"""Slots of a wording that hold a participle."""
+
+
+@cache
+def _names() -> dict[str, tuple[list[str], list[str]]]:
+    return {row["action"]: (row["names"], row["nouns"]) for row in read_people("names")}
+
+
+@cache
+def _of_participle() -> dict[str, str]:
+    return {participle(action): action for action in _names()}
+
+
+def has_names(action: str) -> bool:
+    """Test whether an action is a label with other names."""
+    return action in _names()
+
+
+def renamed(slots: Mapping[str, str], answer: str, rng: random.Random) -> tuple[dict[str, str], str]:
+    """Name the actions of a question in other words, in half of the questions; its answer keeps to the asker's words.
+
+    Args:
+        slots: of the question's wording; `do`, `does`, `doing` of one action, or `a`, `b`, `c`.
+        answer: right answer; where it repeats an action of the question, it takes the new name.
+        rng: random generator.
+
+    Returns:
+        The slots, with `noun` beside `do` where the action has one, and the answer.
+    """
+    found = dict(slots)
+    names, nouns = _names().get(slots.get("do", ""), ([], []))
+    if nouns:
+        found["noun"] = rng.choice(nouns)
+    if rng.random() >= _RENAMED:
+        return found, answer
+    if names:
+        do = rng.choice(names)
+        found |= {"do": do, "does": third_person(do), "doing": participle(do)}
+        if answer.endswith(f" not {slots['do']}"):
+            answer = answer.removesuffix(slots["do"]) + do
+    for slot in _PARTICIPLES:
+        action = _of_participle().get(slots.get(slot, ""))
+        if action is not None:
+            found[slot] = participle(rng.choice(_names()[action][0]))
+            answer = found[slot] if answer == slots[slot] else answer
+    return found, answer
