@@ -242,6 +242,7 @@ def _repeats(facts: Facts) -> Iterator[str]:
     limb = again.limb if again.limb.startswith("both") else f"the {again.limb}"
     yield f"{again.count} times with {limb}"
     yield f"every {again.period:.1f} s"
+    yield _span(again.start, again.end)
 
 
 def _feet(facts: Facts) -> Iterator[str]:

@@ -78,6 +78,9 @@ _HELD = {
 }
 _BLOWS = ("punch", "kick", "box", "strike", "slash", "fight", "do a spinning kick", "slap", "stab", "swing a sword")
 _MOST_PAIRS = 3
+_COUNTED_ONCE = 0.25
+"""Share of the clips of one event that are asked how often it happens."""
+
 _ONCE = (
     *("bow", "kick", "throw", "raise", "sit down", "stand up", "get up", "fall", "pick", "put", "catch", "squat"),
     *("pitch", "serve", "shoot", "slap", "lie down", "kneel", "crouch", "jump", "bend", "swing a", "turn", "curtsy"),
@@ -214,7 +217,8 @@ def _counted(
         return
     again, action = facts.repetitions, parts[0].action
     if again is None:
-        if action.startswith(_ONCE) and c.ONE_EVENT.decide(facts.duration) is False:
+        # Most clips hold one of it: asked of each, "1" would be what a count is.
+        if action.startswith(_ONCE) and c.ONE_EVENT.decide(facts.duration) is False and rng.random() < _COUNTED_ONCE:
             yield Question("count", "count", "1", verb_slots(action), (), evidence)
     elif c.REPEATS.decide(again.regularity) and again.count > 1 and not action.startswith(_UNCOUNTED):
         found = {**evidence, "period_s": again.period, "limb": again.limb}
