@@ -389,34 +389,9 @@ declare("effort", "speed", 0.4, reversed=SAME)
 declare("manner", "speed", 0.4, needs=("depth", "legs"))
 declare("change_at", "sequence", 0.6, needs=("depth", "side", "legs"))
 declare("compare_halves", "sequence", 0.6, needs=("depth", "side", "legs"), frozen="they are alike")
-_PEAK_OF_JUMP: Final = {
-    "seen": [
-        *("when's {who} at the top of the jump?", "When is {who} the highest in the air?", "time of the jump's apex?"),
-        *("At what second is the leap at its peak?", "t at the top of the jump?", "When does the jump peak?"),
-    ],
-    "unseen": ["At which second is the highest point of the jump reached?"],
-}
-_PEAK_OF_HAND: Final = {
-    "seen": [
-        *("At what second is the hand at its highest?", "When is {who}'s arm up the highest?", "t at highest hand?"),
-        *("when is the hand up the furthest", "Timestamp of the highest point of the hand?"),
-    ],
-    "unseen": ["At which second does the hand reach its highest point?"],
-}
-_LOWEST_MOMENT: Final = {
-    "seen": [
-        *(
-            "t at lowest hip?",
-            "At what time does {who} hit the bottom of the squat?",
-            "which second is the deepest point?",
-        ),
-        *("In which second the body is the most low?", "When are the hips lowest?", "when is {who} lowest"),
-    ],
-    "unseen": ["At which second is the body at its lowest?"],
-}
-declare("peak_of_jump", "timing", wordings=_PEAK_OF_JUMP)
-declare("peak_of_hand", "timing", 0.6, needs=(), wordings=_PEAK_OF_HAND)
-declare("lowest_moment", "timing", 0.8, wordings=_LOWEST_MOMENT)
+declare("peak_of_jump", "timing")
+declare("peak_of_hand", "timing", 0.6, needs=())
+declare("lowest_moment", "timing", 0.8)
 # Courses: which way hips, trunk and hands go, and when they are at their peak (annotators.kinematic.course_questions)
 declare("peak_third", "timing", 2.0, needs=("side", "legs"), reversed=_third_reversed)
 declare("peak_half", "timing", 1.5, needs=("side", "legs"))
