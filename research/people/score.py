@@ -1,8 +1,8 @@
 """Score a model on questions as people type them (questions.jsonl; the README says what a line holds).
 
-    python -m research.people.score [-m MODEL] [--frozen] [--blind] [--limit N] [--answer-policy raw|calibrated]
-                                    [-o predictions.jsonl]
-    python -m research.people.score predictions.jsonl
+    python -m research.people.score [-m MODEL] [--questions second.jsonl] [--frozen] [--blind] [--limit N]
+                                    [--answer-policy raw|calibrated] [-o predictions.jsonl]
+    python -m research.people.score [--questions second.jsonl] predictions.jsonl
 
 Each question is asked alone, about one recording. ``--frozen`` asks again about a recording that holds its first pose,
 ``--blind`` asks again without a recording: what a model then still gets right, it does not take from the movement.
@@ -301,6 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Ask a model or read its predictions, and print the table of scores."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("predictions", nargs="?", type=Path, help="score this file of predictions and ask nothing")
+    parser.add_argument("--questions", type=Path, default=QUESTIONS, help="file of questions; default: questions.jsonl")
     parser.add_argument("-m", "--model", help="model folder, hub id or shipped model")
     parser.add_argument("--frozen", action="store_true", help="ask again about the first pose, held")
     parser.add_argument("--blind", action="store_true", help="ask again without motion")
@@ -315,8 +316,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, help="write the predictions here, one JSON object per line")
     args = parser.parse_args(argv)
-    questions = load_questions()
     try:
+        path = args.questions if args.questions.exists() else QUESTIONS.with_name(args.questions.name)
+        if not path.exists():
+            raise InputError(f"{args.questions}: no such file of questions, here or in research/people.")
+        questions = load_questions(path)
         if args.predictions:
             lines = args.predictions.read_text(encoding="utf-8").splitlines()
             rows = [json.loads(line) for line in lines if line.strip()]

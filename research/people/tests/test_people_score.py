@@ -101,13 +101,18 @@ def test_counts_of_windows_add_up() -> None:
     assert score.is_right(steps, "22 steps") and not score.is_right(steps, "0.0-5.3 s: 22; 5.3-10.8 s: 12")
 
 
-def test_a_file_of_predictions_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("name", "count", "triples"), [("questions.jsonl", 475, 25), ("second.jsonl", 260, 15)])
+def test_a_file_of_predictions_is_scored(
+    name: str, count: int, triples: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "predictions.jsonl"
-    rows = [{"id": question["id"], "text": question["answer"]} for question in QUESTIONS]
+    rows = [{"id": q["id"], "text": q["answer"]} for q in score.load_questions(score.QUESTIONS.with_name(name))]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    assert score.main([str(path)]) == 0
+    assert score.main(["--questions", name, str(path)]) == 0
     told = capsys.readouterr().out
-    assert "| all | 475 | 1.00" in told and "0 of 25 contradict themselves; 25 are right" in told
+    assert f"| all | {count} | 1.00" in told
+    assert f"0 of {triples} contradict themselves; {triples} are right" in told
+    assert score.main(["--questions", "third.jsonl", str(path)]) == 1
 
 
 def test_confidence_is_held_against_what_is_right() -> None:
