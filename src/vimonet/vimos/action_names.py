@@ -1,4 +1,8 @@
-"""Name actions as people do: each label has other verb phrases and nouns (`questions/names.jsonl`)."""
+"""Name actions as people do: labels have other verb phrases, nouns, and questions that paraphrase them.
+
+Other names are data in `questions/names.jsonl`; whole questions, each answered by yes where its label holds, in
+`questions/asks.jsonl`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,20 @@ def _names() -> dict[str, tuple[list[str], list[str]]]:
 @cache
 def _of_participle() -> dict[str, str]:
     return {participle(action): action for action in _names()}
+
+
+@cache
+def _asks() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in read_people("asks"):
+        found.setdefault(row["action"], []).append(row["text"])
+    return found
+
+
+def paraphrased(action: str, rng: random.Random) -> str | None:
+    """Draw a question that asks in words of its own whether an action happens; None where nobody wrote one."""
+    texts = _asks().get(action)
+    return rng.choice(texts) if texts else None
 
 
 def has_names(action: str) -> bool:

@@ -169,6 +169,11 @@ def ask(
     return _as_people_type(text, register, rng, closed)
 
 
+def as_written(text: str, rng: random.Random) -> str:
+    """Perturb a yes/no question that somebody wrote whole, as people type it."""
+    return _as_people_type(text, "casual", rng, closed=True)
+
+
 def _as_typed(text: str, rng: random.Random) -> str:
     """Perturb a question as people type it: a lead-in, no question mark, other case, a typing error."""
     if rng.random() < 0.15:

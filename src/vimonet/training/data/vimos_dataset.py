@@ -15,7 +15,7 @@ from vimonet.language import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
 from vimonet.utils.errors import InputError
-from vimonet.vimos.action_names import renamed
+from vimonet.vimos.action_names import paraphrased, renamed
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
 from vimonet.vimos.dialogues import dialogues_of
 from vimonet.vimos.label_consistency import absent_from
@@ -23,7 +23,7 @@ from vimonet.vimos.parquet import arrays_of
 from vimonet.vimos.question_forms import FORMS, needs, needs_no_legs
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.types import DETAIL, Question, spoken, with_steps
-from vimonet.vimos.wordings import ask, asked_as
+from vimonet.vimos.wordings import as_written, ask, asked_as
 
 Choice = tuple[str, str, Any, bool, str]
 """Question form, answer, slots of its wordings (or the question as written), whether the set of answers is closed, and
@@ -37,6 +37,9 @@ _BY_SUBJECT = frozenset(("yes_no", "near_yes_no", "fact_check", "fact_yes_no", "
 
 _PEOPLE = 0.65
 """Share of the questions in the words of people."""
+
+_PARAPHRASED = 0.4
+"""Share of those about an action by yes or no that are whole questions of the asker's, where there are any."""
 
 _ONE_ANSWER = "one answer"
 """Stands for all the actions and limbs of a form that are only affirmed or only denied."""
@@ -173,6 +176,8 @@ class VimosDataset:
             return words, self._steps[at].get((words, answer), spoken(answer, {DETAIL: detail}))
         people = rng.random() < _PEOPLE
         if people:
+            if asked_as(form) == "yes_no" and rng.random() < _PARAPHRASED and (text := paraphrased(words["do"], rng)):
+                return as_written(text, rng), spoken(answer, {DETAIL: detail})
             words, answer = renamed(words, answer, rng)
         return ask(form, rng, people=people, **words), spoken(answer, {DETAIL: detail})
 
