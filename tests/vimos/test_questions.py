@@ -106,7 +106,7 @@ def test_wordings_are_many_and_the_unseen_ones_apart() -> None:
 
 def test_what_people_type_is_drawn_for_training_alone() -> None:
     turn = WORDINGS["turn"]
-    assert len(turn["people"]) == 73 and not set(turn["people"]) & set(turn["seen"] + turn["unseen"])
+    assert len(turn["people"]) > 70 and not set(turn["people"]) & set(turn["seen"] + turn["unseen"])
     asked = [ask("turn", random.Random(n), people=True) for n in range(300)]
     own = {ask("turn", random.Random(n), plain=True, unseen=unseen) for n in range(300) for unseen in (False, True)}
     assert len(set(asked)) > 40 and not set(asked) & own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,25 @@ from numpy.typing import NDArray
 from vimonet.language import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
+from vimonet.training.data.answer_balance import BY_SUBJECT, Choice, balance
 from vimonet.utils.errors import InputError
 from vimonet.vimos.action_names import paraphrased, renamed
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
+from vimonet.vimos.annotators.kinematic import YES_NO
 from vimonet.vimos.dialogues import dialogues_of
 from vimonet.vimos.label_consistency import absent_from
 from vimonet.vimos.parquet import arrays_of
-from vimonet.vimos.question_forms import FORMS, needs, needs_no_legs
+from vimonet.vimos.question_forms import needs, needs_no_legs
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.types import DETAIL, Question, spoken, with_steps
 from vimonet.vimos.wordings import as_written, ask, asked_as
 
-Choice = tuple[str, str, Any, bool, str]
-"""Question form, answer, slots of its wordings (or the question as written), whether the set of answers is closed, and
-the detail of the spoken answer."""
-
-
 STREAMS = ("all", "motion", "video", "unpaired")
-
-_BY_SUBJECT = frozenset(("yes_no", "near_yes_no", "fact_check", "fact_yes_no", "when", "when_or_never", "limb_moves"))
-"""Forms whose answers are balanced per action or limb; otherwise the words of the question would reveal the answer."""
 
 _PEOPLE = 0.65
 """Share of the questions in the words of people."""
 
 _PARAPHRASED = 0.4
 """Share of those about an action by yes or no that are whole questions of the asker's, where there are any."""
-
-_ONE_ANSWER = "one answer"
-"""Stands for all the actions and limbs of a form that are only affirmed or only denied."""
 
 
 class VimosDataset:
@@ -102,7 +91,7 @@ class VimosDataset:
             for actions in rows.data.column("actions").to_pylist()
         ]
         self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
-        self._weights = _balance(self._questions)
+        self._weights = balance(self._questions)
         self._row = np.repeat(np.arange(len(rows)), times)
         self.lengths, self.modality_groups = self.lengths[self._row], self.modality_groups[self._row]
 
@@ -206,7 +195,7 @@ def _twin(question: Choice, asked: list[Choice]) -> list[Choice]:
         return []
     if form in ("order", "order_yes_no") and answer in _FLIPPED:
         return [(form, _FLIPPED[answer], {**words, "a": words["b"], "b": words["a"]}, closed, "")]
-    if form in _BY_SUBJECT:
+    if form in BY_SUBJECT:
         other = {key: mirror_text(text) for key, text in words.items()}
         if other != words:
             return [twin for twin in asked if twin[0] == form and twin[2] == other][:1]
@@ -308,60 +297,6 @@ def _without_legs(question: Choice) -> bool:
     """Tell whether trunk and arms are enough to answer a question."""
     form, _, words, _, _ = question
     return needs_no_legs(form, "" if isinstance(words, str) else words.get("do", ""))
-
-
-def _subject(question: Choice) -> tuple[str, str]:
-    """Name what a question is balanced with: its form, and in some forms the action or limb."""
-    form, _, words, _, _ = question
-    subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
-    return asked_as(form), subject if form in _BY_SUBJECT else ""
-
-
-def _balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
-    """Weight every question so that the answers of each form are as balanced as the data allows."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    closed: dict[tuple[str, str], bool] = {}
-    answers: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        for question in row:
-            answers.setdefault(_subject(question), set()).add(question[1])
-
-    def key_of(question: Choice) -> tuple[str, str]:
-        """Pool the subjects that have one answer: one alone would teach its word, not the movement."""
-        key = _subject(question)
-        return (key[0], _ONE_ANSWER) if answers[key] in ({"yes"}, {"no"}) else key
-
-    for row in rows:
-        for question in row:
-            key = key_of(question)
-            counts.setdefault(key, Counter())[question[1]] += 1
-            closed[key] = closed.get(key, False) or question[3]
-    factor: dict[tuple[tuple[str, str], str], float] = {}
-    for key, counter in counts.items():
-        total = sum(counter.values())
-        if closed[key]:
-            share = total / len(counter)
-            # "cannot tell" is easily learnt (a missing limb, a very short clip), so it is not upweighted.
-            mass = {answer: min(share, n if answer == CANNOT_TELL else 12.0 * n) for answer, n in counter.items()}
-            # A rare answer limits the weight of the other: repeating its few clips would overfit them.
-            limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
-            if len(counter) == 1 and counter.keys() <= {"yes", "no"}:
-                limit = 0.0  # the pool has one answer, too
-            for answer, n in counter.items():
-                factor[key, answer] = min(mass[answer], limit) / n
-        else:
-            typical = total / len(counter)
-            for answer, n in counter.items():
-                factor[key, answer] = min(6.0, (typical / n) ** (1.0 if answer.isdecimal() else 0.6))
-    weights = []
-    for row in rows:
-        per_form = Counter(question[0] for question in row)
-        shares = [
-            (FORMS[q[0]].weight if q[0] in FORMS else 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5
-            for q in row
-        ]
-        weights.append(np.array(shares))
-    return weights
 
 
 def training_samples(

@@ -1,0 +1,77 @@
+"""Balance the answers of question forms, so that the words of a question do not reveal its answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL
+from vimonet.vimos.question_forms import FORMS
+from vimonet.vimos.wordings import asked_as
+
+Choice = tuple[str, str, Any, bool, str]
+"""Question form, answer, slots of its wordings (or the question as written), whether the set of answers is closed, and
+the detail of the spoken answer."""
+
+BY_SUBJECT = frozenset(("yes_no", "near_yes_no", "fact_check", "fact_yes_no", "when", "when_or_never", "limb_moves"))
+"""Forms whose answers are balanced per action or limb; otherwise the words of the question would reveal the answer."""
+
+_ONE_ANSWER = "one answer"
+"""Stands for all the actions and limbs of a form that are only affirmed or only denied."""
+
+
+def _subject(question: Choice) -> tuple[str, str]:
+    """Name what a question is balanced with: its form, and in some forms the action or limb."""
+    form, _, words, _, _ = question
+    subject = "" if isinstance(words, str) else words.get("do", words.get("limb", ""))
+    return asked_as(form), subject if form in BY_SUBJECT else ""
+
+
+def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
+    """Weight every question so that the answers of each form are as balanced as the data allows."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    closed: dict[tuple[str, str], bool] = {}
+    answers: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        for question in row:
+            answers.setdefault(_subject(question), set()).add(question[1])
+
+    def key_of(question: Choice) -> tuple[str, str]:
+        """Pool the subjects that have one answer: one alone would teach its word, not the movement."""
+        key = _subject(question)
+        return (key[0], _ONE_ANSWER) if answers[key] in ({"yes"}, {"no"}) else key
+
+    for row in rows:
+        for question in row:
+            key = key_of(question)
+            counts.setdefault(key, Counter())[question[1]] += 1
+            closed[key] = closed.get(key, False) or question[3]
+    factor: dict[tuple[tuple[str, str], str], float] = {}
+    for key, counter in counts.items():
+        total = sum(counter.values())
+        if closed[key]:
+            share = total / len(counter)
+            # "cannot tell" is easily learnt (a missing limb, a very short clip), so it is not upweighted.
+            mass = {answer: min(share, n if answer == CANNOT_TELL else 12.0 * n) for answer, n in counter.items()}
+            # A rare answer limits the weight of the other: repeating its few clips would overfit them.
+            limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
+            if len(counter) == 1 and counter.keys() <= {"yes", "no"}:
+                limit = 0.0  # the pool has one answer, too
+            for answer, n in counter.items():
+                factor[key, answer] = min(mass[answer], limit) / n
+        else:
+            typical = total / len(counter)
+            for answer, n in counter.items():
+                factor[key, answer] = min(6.0, (typical / n) ** (1.0 if answer.isdecimal() else 0.6))
+    weights = []
+    for row in rows:
+        per_form = Counter(question[0] for question in row)
+        shares = [
+            (FORMS[q[0]].weight if q[0] in FORMS else 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5
+            for q in row
+        ]
+        weights.append(np.array(shares))
+    return weights
