@@ -12,7 +12,7 @@ import pytest
 from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import measure
-from vimonet.motion.kinematics.repetitions import find_chain
+from vimonet.motion.kinematics.repetitions import find_chain, find_swings
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 8])
@@ -47,6 +47,26 @@ def test_the_first_swing_of_a_wave_is_told_from_the_raise_of_the_hand() -> None:
             errors.append(99 if found is None else abs(found.count - count))
             assert found is None or len(found.times) == found.count
     assert np.mean(np.array(errors) == 0) >= 0.6 and np.mean(np.array(errors) <= 1) >= 0.95
+
+
+def test_waves_of_three_swings_are_counted_behind_the_raise_of_the_hand() -> None:
+    found = [measure(generate("wave", seed=seed, count=3)[0]).repetitions for seed in range(24)]
+    counts = [1 if one is None else one.count for one in found]
+    assert counts.count(3) >= 20 and max(counts) <= 4, counts
+
+
+@pytest.mark.parametrize(("halves", "count"), [(3, None), (4, 3), (5, 3), (6, 3), (7, 4), (9, 5)])
+def test_swings_behind_a_raise_are_counted_by_their_halves(halves: int, count: int | None) -> None:
+    turns = [0.9 if k % 2 == 0 else 0.7 for k in range(halves + 1)]  # from the end of the raise to the return
+    places = [0.0, *turns, 0.0 if turns[-1] == 0.9 else 1.6]
+    x = np.interp(np.arange(6 * halves + 31), [0, *range(15, 6 * halves + 16, 6), 6 * halves + 30], places)
+    chain = find_swings(x, x[:, None] * np.array([0.3, 1.0, 0.2]), 0.05)
+    assert (None if chain is None else len(chain.peaks)) == count
+
+
+def test_halves_that_differ_are_no_swings() -> None:
+    x = np.interp(np.arange(80), [0, 15, 20, 26, 30, 36, 41, 60], [0.0, 0.9, 0.75, 0.85, 0.6, 0.8, 0.6, 0.0])
+    assert find_swings(x, x[:, None] * np.array([0.3, 1.0, 0.2]), 0.05) is None
 
 
 @pytest.mark.parametrize(("missing", "count"), [(0, 2), (3, 2), (8, None)])

@@ -17,9 +17,11 @@ ALIKE, ALIKE_TWO, ALIKE_WHOLE = 0.7, 0.82, 0.6  # cosine of neighbours; where th
 SAME_SIZE, SAME_TIME = 0.4, 0.5  # smaller to larger of two neighbours
 BESIDE = {2: 0.3, 3: 0.18}  # least size of so many repetitions as a share of the largest movement
 BESIDE_MANY = 0.1  # of four and more
+BESIDE_EVEN = 0.13  # of three even swings of an arm
 FAST_PART = 0.5  # least size of two or three fast swings as a share of the whole movement meanwhile
 FAST_DOUBT = 0.95  # by which the fast part of a movement must lead to be counted instead of the movement
-END_SIZE = 0.65  # the same, of half a swing at either end of a chain to those within it
+HALF_SIZE = 0.65  # the same, of two neighbouring half swings
+EVEN_SIZE, EVEN_TIME, EVEN_ALIKE = 0.7, 0.65, 0.8  # of the least to the greatest half swing; cosine of even swings
 OTHER_SIDE = 0.4  # least score of the other arm or leg as a share of the first one's: both repeat
 COMES_BACK = 0.5  # least part of its size by which each of two repetitions comes back
 PELVIS_WEIGHT = 3.0  # in a movement of the whole body the pelvis moves least
@@ -68,6 +70,11 @@ class Chain:
     size: float
     alike: float
     turns: bool = False
+
+    @property
+    def score(self) -> float:
+        """How much it stands for a repetition: size, likeness and number."""
+        return self.size * self.alike * math.sqrt(len(self.peaks))
 
 
 def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | None:
@@ -119,10 +126,14 @@ def repetitions(body: Body, local: Array, jump_count: int = 0) -> Repetitions | 
             alike=alike,
             least_score=0.0 if replaced else matters / weight,
         )
+        if whole is not None and course is not None:
+            swings = find_swings(course, whole, smallest)
+            chain = max((c for c in (chain, swings) if c is not None), key=lambda c: c.score, default=None)
         if chain is None:
             continue
         count, size = len(chain.peaks), chain.size
-        if size * weight < BESIDE.get(count, BESIDE_MANY) * largest:
+        least = BESIDE_EVEN if chain.turns and count == 3 and "arm" in name else BESIDE.get(count, BESIDE_MANY)
+        if size * weight < least * largest:
             continue
         if whole is not None and count < 4 and not chain.turns:
             # A single slow movement has a fast part that goes to and fro once, too.
@@ -271,7 +282,7 @@ def find_chain(
                 chain = _with_ends(chain, course.tolist())
             if chain is None or chain.size < smallest or len(chain.peaks) < least:
                 continue
-            score = chain.size * chain.alike * math.sqrt(len(chain.peaks)) * weight
+            score = chain.score * weight
             if score > best[0]:
                 best = score, chain
     return best[1]
@@ -315,7 +326,7 @@ def _with_ends(chain: Chain, x: list[float]) -> Chain:
     depths, times = [abs(x[b] - x[a]) for a, b in pairwise(turns)], [b - a for a, b in pairwise(turns)]
     first, last = inside[0], inside[-1]
     depth, time = (median(np.array(one[first:last])) for one in (depths, times))
-    like = [ratio(a, depth) > END_SIZE and ratio(b, time) > SAME_TIME for a, b in zip(depths, times, strict=True)]
+    like = [ratio(a, depth) > HALF_SIZE and ratio(b, time) > SAME_TIME for a, b in zip(depths, times, strict=True)]
     while first > 0 and like[first - 1]:
         first -= 1
     while last < len(like) and like[last]:
@@ -328,6 +339,47 @@ def _with_ends(chain: Chain, x: list[float]) -> Chain:
     half = round(time)
     spans = tuple((max(0, top - half), min(len(x) - 1, top + half)) for top in tops)
     return Chain(tuple(tops), spans, chain.size, chain.alike, count >= 3)
+
+
+def find_swings(x: Array, path: Array, smallest: float) -> Chain | None:
+    """Find the swings of a limb that is kept away from its rest, as a wave behind the raise of the hand.
+
+    The raise and the return are larger than the swings: of a short chain they spoil the first and the last one. Here
+    only what lies between the places where the movement turns back is looked at. Half swings that are alike in size and
+    time follow one another, and the path over a whole swing is like that over the next. The raise or the return may
+    hide a half, so that four even ones are three swings; fewer are none.
+
+    Args:
+        x: the whole movement along the axis in which it swings [T], m.
+        path: positions [T, D], m.
+        smallest: least size of a half swing, m.
+    """
+    line, best = x.tolist(), None
+    reach, known = rank(x, 0.95) - rank(x, 0.05), set()
+    for level in (smallest, 0.25 * reach, 0.5 * reach):
+        turns = reversals(line, level) if level >= smallest else []
+        if len(turns) < 5 or tuple(turns) in known:
+            continue
+        known.add(tuple(turns))
+        sizes, times = [abs(line[b] - line[a]) for a, b in pairwise(turns)], [b - a for a, b in pairwise(turns)]
+        good = np.array([a > HALF_SIZE and b > SAME_TIME for a, b in zip(ratios(sizes), ratios(times), strict=True)])
+        for a, b in runs(good):
+            if b - a < 3:
+                continue
+            shapes = _shapes(path, np.array(list(zip(turns[a:b], turns[a + 2 : b + 2], strict=True))))
+            cosines = np.einsum("pi,pi->p", shapes[2:], shapes[:-2])
+            for first, last in runs(cosines > EVEN_ALIKE):
+                halves = slice(a + first, a + last + 3)
+                size, time, most = sizes[halves], times[halves], last - first + 3
+                if most == 4 and (min(size) < EVEN_SIZE * max(size) or min(time) < EVEN_TIME * max(time)):
+                    continue
+                tops = turns[a + first : a + last + 4 : 2][: max(3, (most + 1) // 2)]
+                half = round(median(np.array(time)))
+                spans = tuple((max(0, top - half), min(len(line) - 1, top + half)) for top in tops)
+                chain = Chain(tuple(tops), spans, median(np.array(size)), float(cosines[first:last].mean()), True)
+                if best is None or chain.score > best.score:
+                    best = chain
+    return best
 
 
 def _shapes(path: Array, spans: NDArray[np.intp]) -> Array:
