@@ -13,7 +13,7 @@ from vimonet.motion.io.joint_completion import complete
 from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.plausibility import on_the_floor
 from vimonet.motion.io.readers import usable
-from vimonet.motion.io.units_and_axes import detect_unit, detect_up, is_mirrored, parse_unit, parse_up, to_y_up
+from vimonet.motion.io.units_and_axes import detect_mirroring, detect_unit, detect_up, parse_unit, parse_up, to_y_up
 from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.utils.errors import InputError
 from vimonet.watch.readings import PoseReading
@@ -170,11 +170,11 @@ class Placer:
         up = parse_up(told_up) if told_up is not None else detect_up(joints, confidence, None)[0]
         joints = to_y_up(joints, up)
         named = _mapping(recording.names)
-        mirrored = is_mirrored(joints, confidence, toes={"left_foot", "right_foot"} <= named.keys())
+        mirrored, _ = detect_mirroring(joints, confidence, toes={"left_foot", "right_foot"} <= named.keys())
         notes: list[str] = []
         on_the_floor(joints, notes)
         self._decision = _Decision(
-            recording.names, 3, widest, False, scale, up, bool(mirrored), bool(notes) and len(joints) > 1
+            recording.names, 3, widest, False, scale, up, mirrored, bool(notes) and len(joints) > 1
         )
         self.said = f"{layout}, 3D, {words}, up {up.lower()}"
         self.said += ", left-handed" * self._decision.mirrored + ", pelvis held at the origin" * self._decision.held

@@ -63,6 +63,53 @@ def test_left_handed_points_without_toes_are_told_by_the_knees(clip: np.ndarray,
     same(left, right.joints, LIMBS)
 
 
+def front_of(joints: np.ndarray) -> np.ndarray:
+    left = joints[:, J["left_shoulder"]] - joints[:, J["right_shoulder"]]
+    front = np.stack([-left[:, 2], np.zeros(len(left)), left[:, 0]], axis=1)
+    return front / np.linalg.norm(front, axis=1, keepdims=True)
+
+
+def posed(joints: np.ndarray, *, knees: float, hands: float) -> np.ndarray:
+    """The clip with knees and wrists so far, m, in front of straight legs and of hanging arms."""
+    out, front = joints.copy(), front_of(joints)
+    for side in ("left", "right"):
+        hip, ankle, elbow = (J[f"{side}_{part}"] for part in ("hip", "ankle", "elbow"))
+        out[:, J[f"{side}_knee"]] = (joints[:, hip] + joints[:, ankle]) / 2 + knees * front
+        out[:, J[f"{side}_wrist"]] = joints[:, elbow] + hands * front - [0, 0.1, 0]
+    return out
+
+
+@pytest.mark.parametrize("knees", [0.0, 0.15])
+def test_forearms_tell_the_front_with_knees_or_without(clip: np.ndarray, knees: float) -> None:
+    points = arranged(posed(clip, knees=knees, hands=0.2), "h36m17")
+    right, left = load(points, fps=20), load(points * [-1, 1, 1], fps=20)
+    assert noted(left, "left-handed coordinates, unless a depth sensor")
+    assert not noted(right, "left-handed") and not noted(right, "left and right")
+    same(left, right.joints, LIMBS)
+
+
+def test_knees_that_bend_back_under_forearms_to_the_front_turn_nothing_over(clip: np.ndarray) -> None:
+    """Depth sensors put the knees of straight legs behind them."""
+    joints = posed(clip, knees=-0.12, hands=0.2)
+    motion = load(arranged(joints, "h36m17"), fps=20)
+    assert noted(motion, "left and right are uncertain: knees bend to the back") and not noted(motion, "left-handed")
+    same(motion, joints, LIMBS)
+    behind = load(arranged(posed(clip, knees=-0.12, hands=-0.2), "h36m17"), fps=20)
+    assert noted(behind, "left-handed coordinates"), "both to the back: the names are those of a mirror"
+
+
+def test_sides_that_change_places_within_a_recording_are_said(clip: np.ndarray) -> None:
+    """Depth sensors take a person who turns away for one who faces them, and swap the sides."""
+    joints = posed(clip, knees=0.12, hands=0.2)
+    half = len(joints) // 2
+    for name, index in J.items():
+        if name.startswith("left"):
+            other = J[name.replace("left", "right")]
+            joints[half:, [index, other]] = joints[half:, [other, index]]
+    motion = load(arranged(joints, "h36m17"), fps=20)
+    assert noted(motion, "left and right change places: in 50 % of the frames") and not noted(motion, "left-handed")
+
+
 # Pictures
 
 

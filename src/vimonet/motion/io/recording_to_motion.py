@@ -16,9 +16,9 @@ from vimonet.motion.io.limits import FARTHEST, MAX_FRAMES
 from vimonet.motion.io.plausibility import drop_padding, examine, on_the_floor
 from vimonet.motion.io.readers import Recording, plain, usable
 from vimonet.motion.io.units_and_axes import (
+    detect_mirroring,
     detect_unit,
     detect_up,
-    is_mirrored,
     parse_size,
     parse_unit,
     parse_up,
@@ -175,9 +175,13 @@ def _place_3d(
         up_text = f"{axis} (detected)"
     joints = to_y_up(joints, axis)
     named = map_joints(recording.names) if recording.mapping is None else recording.mapping
-    if is_mirrored(joints, confidence, toes={"left_foot", "right_foot"} <= named.keys()):
+    toes = {"left_foot", "right_foot"} <= named.keys()
+    mirrored, doubt = detect_mirroring(joints, confidence, toes=toes)
+    notes += [doubt] if doubt else []
+    if mirrored:
         joints = joints * np.array([-1, 1, 1], dtype=np.float32)
-        notes.append("left-handed coordinates: x negated so that the named left is the anatomical left")
+        other = "" if toes else ", unless a depth sensor saw a person from behind, whose sides it swaps"
+        notes.append(f"left-handed coordinates{other}: x negated so that the named left is the anatomical left")
     joints = on_the_floor(joints, notes)
     details |= {"unit": unit_text, "up": up_text}
     return joints

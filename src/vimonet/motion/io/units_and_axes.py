@@ -38,7 +38,11 @@ _LYING_PELVIS: Final = 0.6  # m above the ground, at most
 _OVERTURNED: Final = 0.75  # of the frames; acrobats are upside down for less of a clip
 _STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
 _KNEES_BENT: Final = 0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
-_MIRRORED_SHARE: Final = 0.1  # of the frames that tell the front
+_FOREARMS_LEVEL: Final = 0.2  # m that both forearms together reach over the ground
+_UPRIGHT: Final = 0.85  # of the trunk's length: sensors lose the knees and hands of people who bend
+_FRONT_SHARE: Final = (0.1, 0.3)  # of the frames tell the front: at least, for forearms that alone decide
+_BACK: Final = (-0.5, -0.3, -0.8)  # cosine to the front: of knees; of forearms with them, alone (they hang behind, too)
+_SWAPPED: Final = 0.2  # of the frames that tell the front, to either side
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
 
 
@@ -304,32 +308,71 @@ def _standing_axis(rest: NDArray[np.float64]) -> str | None:
     return _axis(trunk)
 
 
-def is_mirrored(joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, *, toes: bool) -> bool:
-    """Detect left-handed coordinates: toes point, and knees bend, to the back of what names call left and right.
+def detect_mirroring(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, *, toes: bool
+) -> tuple[bool, str | None]:
+    """Detect left-handed coordinates: bodies whose toes, or knees and forearms, point to the back.
 
     Args:
         joints: [T, 22, 3], Y up, metres.
         confidence: [T, 22] in 0..1, or None.
-        toes: whether toes are measured; else knees tell, where they bend.
+        toes: whether toes are measured. They decide then; knees of depth sensors bend either way.
+
+    Returns:
+        Whether what names call left and right makes front the back, and a note where this is uncertain.
     """
     values = joints.astype(np.float64)
     seen = np.ones(values.shape[:2], dtype=bool) if confidence is None else confidence > 0
-    upright = values[:, 12, 1] - values[:, 0, 1] > 0.2
-    left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
+    seen = seen & seen[:, [1, 2, 16, 17]].all(axis=1)[:, None]
+    least, alone = (max(1.0, share * len(values)) for share in _FRONT_SHARE)
     if toes:
-        upright &= seen[:, [1, 2, 7, 8, 10, 11, 16, 17]].all(axis=1)
-        front = (values[:, 10] - values[:, 7]) + (values[:, 11] - values[:, 8])
-        clear = norm(front[:, [0, 2]]) > 0.1
-    else:
-        upright &= seen[:, [1, 2, 4, 5, 7, 8, 16, 17]].all(axis=1)
-        front = _bend(values[:, 1], values[:, 4], values[:, 7]) + _bend(values[:, 2], values[:, 5], values[:, 8])
-        clear = norm(front[:, [0, 2]]) > _KNEES_BENT
-    length = norm(front[:, [0, 2]]) * norm(left[:, [0, 2]])
-    use = upright & clear & (length > 1e-6)
-    if use.sum() < max(1, _MIRRORED_SHARE * len(values)):
-        return False
-    turned = (front[use, 2] * left[use, 0] - front[use, 0] * left[use, 2]) / length[use]
-    return float(turned.mean()) < -0.5
+        ahead = values[:, 10] - values[:, 7] + values[:, 11] - values[:, 8]
+        trunk = values[:, 12, 1] - values[:, 0, 1] > 0.2
+        front = _to_front(values, ahead, 0.1, trunk & seen[:, [7, 8, 10, 11]].all(axis=1))
+        return len(front) >= least and float(front.mean()) < _BACK[0], None
+    trunk = values[:, 12] - values[:, 0]
+    upright = trunk[:, 1] > _UPRIGHT * norm(trunk)
+    bend = _bend(values[:, 1], values[:, 4], values[:, 7]) + _bend(values[:, 2], values[:, 5], values[:, 8])
+    knees = _to_front(values, bend, _KNEES_BENT, upright & seen[:, [4, 5, 7, 8]].all(axis=1))
+    reach = values[:, 20] - values[:, 18] + values[:, 21] - values[:, 19]
+    hang = (values[:, [20, 21], 1] < values[:, [12], 1]).all(axis=1)
+    arms = _to_front(values, reach, _FOREARMS_LEVEL, upright & hang & seen[:, [18, 19, 20, 21]].all(axis=1))
+    by_arms = float(arms.mean()) if len(arms) >= least else None
+    if len(knees) < least:
+        back = len(arms) >= alone and by_arms is not None and by_arms < _BACK[2]
+        return back, None if back else _swapped(arms, alone)
+    back = float(knees.mean()) < _BACK[0]
+    if back and by_arms is not None and by_arms >= _BACK[1]:
+        return False, (
+            "left and right are uncertain: knees bend to the back and forearms point to the front of what is named so; "
+            "kept as named"
+        )
+    return back, None if back else _swapped(np.concatenate([knees, arms]), alone)
+
+
+def _to_front(
+    values: NDArray[np.float64], ahead: NDArray[np.float64], clear: float, use: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Measure how far a vector [T, 3] points to the front that the named left and right make: cosines of the frames.
+
+    Frames are those of ``use`` [T] in which the vector reaches over the ground by ``clear`` m.
+    """
+    left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
+    reach = norm(ahead[:, [0, 2]])
+    length = reach * norm(left[:, [0, 2]])
+    use = use & (reach > clear) & (length > 1e-6)
+    return np.asarray((ahead[use, 2] * left[use, 0] - ahead[use, 0] * left[use, 2]) / length[use])
+
+
+def _swapped(front: NDArray[np.float64], least: float) -> str | None:
+    """Note sides that change places within a recording, as depth sensors swap those of a person who turns away."""
+    back = float((front < _BACK[0]).mean()) if len(front) >= least else 0.0
+    if back <= _SWAPPED or float((front > -_BACK[0]).mean()) <= _SWAPPED:
+        return None
+    return (
+        f"left and right change places: in {100 * back:.0f} % of the frames that show it, knees and forearms point to "
+        "the back of what is named so, as depth sensors see people who turn away; kept as named"
+    )
 
 
 def _bend(hip: NDArray[np.float64], knee: NDArray[np.float64], ankle: NDArray[np.float64]) -> NDArray[np.float64]:
