@@ -155,7 +155,8 @@ def test_several_processes_give_the_same_index(
     one = Index.build(library, tmp_path / "x.index", encoder=evaluator, windows=WINDOWS)
     monkeypatch.setattr(module, "MANY", 1)
     monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(module, "_AHEAD", 16)
+    for name in ("_MEANWHILE", "_TOGETHER", "_AHEAD"):
+        monkeypatch.setattr(module, name, 1)
     two = Index.build(library, tmp_path / "y.index", encoder=evaluator, windows=WINDOWS)
     assert one.failed == two.failed and len(one.failed) == 1
     assert vectors_of(one).keys() == vectors_of(two).keys()

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from vimonet.retrieval.storage import Entry, entry_of
 from vimonet.utils.errors import InputError
 from vimonet.utils.workers import begin_worker
 
-MANY = 40
-"""New recordings from which on further processes pay for their start, less than a second without torch."""
-_AHEAD = 512
-"""Recordings that may be read before the first of them is yielded."""
+MANY = 100
+"""New recordings from which on further processes pay for their start, half a second of work each."""
+_MEANWHILE = 32
+"""Recordings that this process reads while the others start."""
 _TOGETHER = 8
 """Recordings that are handed to a process at once."""
+_AHEAD = 64
+"""Times that this is done before the first result is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +65,7 @@ def read_all(
         known: entries of an index by path; an unchanged recording is not read again, its entry is yielded.
         windows: lengths of the windows, frames at 20 frames/s.
         extractor: makes the features of a window.
-        processes: number of processes; None: one per core if `MANY` or more recordings are new, else this
-            process only.
+        processes: number of further processes; None: one per core if `MANY` or more recordings are new, else none.
 
     Raises:
         InputError: a process was killed.
@@ -78,13 +80,20 @@ def read_all(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, _start, (read,))
     waiting: deque[tuple[Sequence[str], Future[list[Reading]]]] = deque()
-    try:
-        for start in range(0, len(paths), _TOGETHER):
-            some = paths[start : start + _TOGETHER]
+    left = (paths[start : start + _TOGETHER] for start in range(_MEANWHILE, len(paths), _TOGETHER))
+
+    def hand_out(times: int) -> None:
+        for some in islice(left, times):
             waiting.append((some, pool.submit(_read_here, some, [known.get(path) for path in some])))
-            while len(waiting) * _TOGETHER >= _AHEAD or (waiting and start + _TOGETHER >= len(paths)):
-                done, readings = waiting.popleft()
-                yield from zip(done, readings.result(), strict=True)
+
+    try:
+        hand_out(_AHEAD)
+        for path in paths[:_MEANWHILE]:
+            yield path, read(path, known.get(path))
+        while waiting:
+            some, readings = waiting.popleft()
+            yield from zip(some, readings.result(), strict=True)
+            hand_out(1)
     except BrokenProcessPool:
         raise InputError(
             f"{root}: a process was killed while it read recordings, perhaps for lack of memory; what was read is "
