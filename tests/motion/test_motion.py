@@ -74,6 +74,23 @@ def test_names_the_joint_that_is_not_finite() -> None:
         Motion(joints)
 
 
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("far", [2e4, -1e12, 1e25, 3e38])
+def test_no_coordinate_overflows(far: float, dimensions: int) -> None:
+    from vimonet.motion.features import NormalisedFeatures
+
+    joints = body(60)
+    joints[3, 20, 0] = far
+    with pytest.raises(InputError, match=r"left wrist is \S+ km from the origin in frame 4 of 60"):
+        Motion(joints, dimensions=dimensions)
+    confidence = np.ones((60, 22), dtype=np.float32)
+    confidence[3, 20] = 0
+    motion = Motion(joints, confidence=confidence, dimensions=dimensions)
+    with np.errstate(all="raise"):
+        for kind in ("humanml3d", "body"):
+            assert np.isfinite(NormalisedFeatures(features=kind).extract(motion)).all()
+
+
 def test_unseen_joints_become_finite() -> None:
     joints = body(5)
     joints[1:4, 20] = np.nan

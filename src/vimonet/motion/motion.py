@@ -17,6 +17,8 @@ from vimonet.utils.errors import InputError
 
 FPS = 20.0
 """Frames per second of every loaded motion (the rate of HumanML3D)."""
+FARTHEST = 10_000.0
+"""Metres from the origin, or of a picture's body of 0.5 m torso; studios, streets and stadiums are smaller."""
 _MAX_FPS = 10_000.0
 
 
@@ -229,13 +231,15 @@ class Motion:
                     "one value per frame and joint."
                 )
             confidence = np.clip(np.nan_to_num(confidence, nan=0.0), 0.0, 1.0)
-        finite = whole(np.isfinite(joints))
+        finite = whole(np.abs(joints) <= FARTHEST)
         seen = None if confidence is None or (confidence > 0).all() else confidence > 0
         if not (finite if seen is None else finite[seen]).all():
             frame, joint = np.argwhere(~finite if seen is None else seen & ~finite)[0]
+            far = float(np.abs(joints[frame, joint]).max())
+            wrong = f"{far / 1000:.3g} km from the origin" if np.isfinite(far) else "not a finite number"
             raise InputError(
-                f"{self.name}: the {JOINT_NAMES[joint].replace('_', ' ')} is not a finite number in frame {frame + 1} "
-                f"of {joints.shape[0]}; every seen joint needs three finite coordinates."
+                f"{self.name}: the {JOINT_NAMES[joint].replace('_', ' ')} is {wrong} in frame {frame + 1} "
+                f"of {joints.shape[0]}; every seen joint needs three finite coordinates, metres."
             )
         if not finite.all():
             joints = fill_unseen(joints, finite)

@@ -22,5 +22,3 @@ MAX_NESTING: Final = 64
 """Depth of dicts in a PyTorch file; JSON is as deep as its parser bears."""
 LARGEST: Final = 1e9
 """Bound on coordinates, angles and offsets in any unit; beyond it, sums and squares could overflow."""
-FARTHEST: Final = 10_000.0
-"""Metres from the origin, or of a picture's body of 0.5 m torso; studios, streets and stadiums are smaller."""

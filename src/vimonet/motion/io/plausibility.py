@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from vimonet.motion.calibration import HELD, SINKING, Limbs
 from vimonet.motion.io.rate_check import check_rate
 from vimonet.motion.io.readers import Recording
+from vimonet.motion.motion import FARTHEST
 from vimonet.motion.skeleton import JOINT_NAMES, extent, median, norm
 from vimonet.utils.errors import InputError
 
-_FARTHEST: Final = 10_000.0  # m from the origin; studios, streets and stadiums are smaller
 _HIGHEST: Final = 30.0  # m above or below the origin; the highest dive is from 27 m
 _LONGEST_STEP: Final = 20.0  # m in one frame, where that is faster than _FALLING
 _FALLING: Final = 60.0  # m/s, a sky diver
@@ -212,7 +212,7 @@ def _refuse_impossible(
     places = joints if seen is None else joints[seen]
     across, high, along = (float(np.abs(places[..., axis]).max(initial=0.0)) for axis in range(3))
     far = max(across, along)
-    if far > _FARTHEST:
+    if far > FARTHEST:
         raise InputError(f"{name}: the body is {far / 1000:.0f} km from the origin, which cannot be true; {advice}.")
     if high > _HIGHEST:
         raise InputError(f"{name}: a joint is {high:.0f} m above or below the floor, which cannot be true; {advice}.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.joint_completion import complete
 from vimonet.motion.io.joint_finding import find_joints
-from vimonet.motion.io.limits import FARTHEST, MAX_FRAMES
+from vimonet.motion.io.limits import MAX_FRAMES
 from vimonet.motion.io.plausibility import drop_padding, examine, on_the_floor
 from vimonet.motion.io.readers import Recording, plain, usable
 from vimonet.motion.io.units_and_axes import (
@@ -26,7 +26,7 @@ from vimonet.motion.io.units_and_axes import (
     to_y_up,
 )
 from vimonet.motion.joint_names import family_of, map_joints
-from vimonet.motion.motion import FPS, Motion, check_fps, fill_unseen, resample
+from vimonet.motion.motion import FARTHEST, FPS, Motion, check_fps, fill_unseen, resample
 from vimonet.motion.skeleton import JOINT_NAMES, norm, whole
 from vimonet.utils.errors import InputError
 
