@@ -170,6 +170,7 @@ def test_the_list_is_bounded_and_keeps_what_is_not_acknowledged():
     assert found["end"] == 9.0 and found["text"] == "person 1 falls" and found["over"] == "person 1 is up again"
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_odd_numbers_and_names_are_sent_as_json():
     state, told = LiveState(), Told()
     odd = frame(1.0)
