@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import queue
@@ -173,6 +174,7 @@ def live_watch(**settings: Any) -> Iterator[LiveWatch]:
         there.stop()
 
 
+@functools.cache
 def standing() -> np.ndarray:
     """[22, 3] m, upright."""
     return generate("stand", seed=3)[0].joints[0]

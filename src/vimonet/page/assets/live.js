@@ -27,6 +27,7 @@ export function stateOf(person) {
   return [...held.filter(Boolean), ...events].join(", ");
 }
 
+const within = (value, low, high) => Math.max(low, Math.min(high, value));
 const centre = (points) => points.reduce(([x, z], [u, w]) => [x + u / points.length, z + w / points.length], [0, 0]);
 
 export class LiveView {
@@ -142,10 +143,13 @@ export class LiveView {
     });
   }
 
-  // Zones of the rules; `at` places a corner: shares of a picture, or metres of the floor.
+  // Zones of the rules; `at` places a corner: shares of a picture, or metres of the floor. A name whose corner is out of
+  // view stands at the edge, over those that are there already.
   drawZones(g, at) {
     g.font = "12px system-ui, sans-serif";
     g.textAlign = "left";
+    const [width, height] = this.size;
+    const taken = [];
     for (const { name, zone: [left, top, right, bottom] } of this.zones) {
       const corners = [[left, bottom], [left, top], [right, top], [right, bottom]].map((corner) => at(...corner));
       g.beginPath();
@@ -155,7 +159,13 @@ export class LiveView {
       g.strokeStyle = g.fillStyle = colour("soft");
       g.stroke();
       g.setLineDash([]);
-      g.fillText(name, corners[0][0] + 7, corners[0][1] - 8, Math.max(0, Math.hypot(corners[3][0] - corners[0][0], corners[3][1] - corners[0][1]) - 14));
+      const side = Math.hypot(corners[3][0] - corners[0][0], corners[3][1] - corners[0][1]);
+      const wide = Math.min(g.measureText(name).width, Math.max(0, side - 14), width - 2 * EDGE);
+      const x = within(corners[0][0] + 7, EDGE, width - EDGE - wide);
+      let y = within(corners[0][1] - 8, 2 * EDGE, height - FOOT - EDGE);
+      while (taken.some(([u, v, w]) => u < x + wide && x < u + w && Math.abs(v - y) < 15) && y > 3 * EDGE) y -= 15;
+      taken.push([x, y, wide]);
+      g.fillText(name, x, y, wide);
     }
   }
 
