@@ -30,7 +30,7 @@ STREAMS = ("all", "motion", "video", "unpaired")
 _PEOPLE = 0.65
 """Share of the questions in the words of people."""
 
-_PARAPHRASED = 0.4
+_PARAPHRASED = 0.75
 """Share of those about an action by yes or no that are whole questions of the asker's, where there are any."""
 
 
