@@ -354,8 +354,9 @@ def find_swings(x: Array, path: Array, smallest: float) -> Chain | None:
         path: positions [T, D], m.
         smallest: least size of a half swing, m.
     """
-    line, best = x.tolist(), None
-    reach, known = rank(x, 0.95) - rank(x, 0.05), set()
+    line, reach = x.tolist(), rank(x, 0.95) - rank(x, 0.05)
+    best: Chain | None = None
+    known: set[tuple[int, ...]] = set()
     for level in (smallest, 0.25 * reach, 0.5 * reach):
         turns = reversals(line, level) if level >= smallest else []
         if len(turns) < 5 or tuple(turns) in known:
