@@ -56,7 +56,7 @@ def doubt(motion: Motion) -> str:
 
 
 def gravity(joints: np.ndarray, rate: float) -> dict[str, tuple[float, int]]:
-    return {what: (one.value, one.count) for what, one in show_gravity(joints.astype(float), rate).items()}
+    return {what: (one.value, one.number) for what, one in show_gravity(joints.astype(float), rate).items()}
 
 
 @pytest.mark.parametrize("fps", [20, 30, 120])

@@ -43,7 +43,7 @@ class Gravity(NamedTuple):
 
     value: float
     error: float
-    count: int
+    number: int
 
 
 def check_rate(
@@ -79,7 +79,7 @@ def check_rate(
         doubt = _forced(body, rate) or _steps_too_often(body, rate)
     if doubt is not None:
         notes.append(f"{doubt}: the rate of {stated:g} frames/s is probably wrong; --fps corrects it")
-    found = [f"{one.value:.1f} m/s2 by {one.count} {what}" for what, one in shown.items()]
+    found = [f"{one.value:.1f} m/s2 by {one.number} {what}" for what, one in shown.items()]
     return [
         "fastest second: one frame only" if fastest is None else f"fastest second: {fastest:.1f} m/s",
         f"gravity: {', '.join(found) or 'no steps or jumps show it'}",
@@ -176,7 +176,7 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
                 pushes.append(push)
                 leans.append(lean)
     falls = [
-        _falling(centre[a:b, 1], norm(centre[b - 1] - centre[a]), pace[a:b], leg)
+        _falling(centre[a:b, 1], float(norm(centre[b - 1] - centre[a])), pace[a:b], leg)
         for a, b in runs(free & (lowest.min(axis=1) > _OFF * leg))
         if a > 0 and b < len(body)
     ]

@@ -323,12 +323,12 @@ def detect_mirroring(
     """
     values = joints.astype(np.float64)
     seen = np.ones(values.shape[:2], dtype=bool) if confidence is None else confidence > 0
-    seen = seen & seen[:, [1, 2, 16, 17]].all(axis=1)[:, None]
+    seen = seen & np.asarray(seen[:, [1, 2, 16, 17]].all(axis=1))[:, None]
     least, alone = (max(1.0, share * len(values)) for share in _FRONT_SHARE)
     if toes:
         ahead = values[:, 10] - values[:, 7] + values[:, 11] - values[:, 8]
-        trunk = values[:, 12, 1] - values[:, 0, 1] > 0.2
-        front = _to_front(values, ahead, 0.1, trunk & seen[:, [7, 8, 10, 11]].all(axis=1))
+        raised = values[:, 12, 1] - values[:, 0, 1] > 0.2
+        front = _to_front(values, ahead, 0.1, raised & seen[:, [7, 8, 10, 11]].all(axis=1))
         return len(front) >= least and float(front.mean()) < _BACK[0], None
     trunk = values[:, 12] - values[:, 0]
     upright = trunk[:, 1] > _UPRIGHT * norm(trunk)
