@@ -311,7 +311,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--leave-out",
         nargs="+",
         default=(),
-        choices=("tokens", "actions", "facts", "seen"),
+        choices=("tokens", "frames", "actions", "facts", "seen"),
         help="parts of the prompt to leave out",
     )
     parser.add_argument("-o", "--output", type=Path, help="write the predictions here, one JSON object per line")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from tiny_language import byte_level_tokenizer, saved_language_model
 from training_world import LabelledClips, tiny
 
+import vimonet
 from vimonet.inference.assistant import Assistant
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.action_recognition import ActionRecogniser, Recognised, joined_spans
@@ -204,3 +206,15 @@ def test_align_tokens_teaches_the_phrases(composed: Composed, tmp_path: Path) ->
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:3])
     saved = json.loads((out / "config.json").read_text())
     assert saved["action_phrases"] == list(LabelledClips.actions) and saved["context"] == ["actions", "facts"]
+
+
+def test_the_frames_alone_can_be_left_out(assistant: Assistant) -> None:
+    assert [assistant.builder(leave_out=left_out).windows("?", walk())[0].frames for left_out in ((), ["frames"])] == [
+        True,
+        False,
+    ]
+    paired, frames = vimonet.load("nano-paired"), np.zeros((8, 32, 32, 3), np.uint8)
+    (window,) = paired.builder().windows("Which way?", walk(), frames)
+    for kept, keys in ((True, {"motion_values", "video_values"}), (False, {"motion_values"})):
+        inputs = paired.prepare_inputs([replace(window, frames=kept)])
+        assert {key for key in inputs if key.endswith("_values")} == keys

@@ -59,6 +59,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     },
     "--no-actions": {"dest": "leave_out", "help": "leave the recognised actions out of the prompt"},
     "--no-facts": {"dest": "leave_out", "help": "leave the measured facts out of the prompt"},
+    "--no-frames": {"dest": "leave_out", "help": "leave the tokens of video frames out of the prompt"},
     "--no-seen": {"dest": "leave_out", "help": "leave what is seen in the video out of the prompt"},
     "--no-tokens": {"dest": "leave_out", "help": "leave the tokens of motion and video out of the prompt"},
     "--output": {"help": "write the result here"},
@@ -116,7 +117,7 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
 
 def add_leaving_out(parser: _Group) -> None:
     """Add the flags that leave a part out of the prompt of a model with a context (mini)."""
-    for part in ("facts", "actions", "tokens", "seen"):
+    for part in ("facts", "actions", "tokens", "frames", "seen"):
         add_flag(parser, f"--no-{part}", action="append_const", const=part, default=[])
 
 

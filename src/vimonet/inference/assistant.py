@@ -99,7 +99,8 @@ class Assistant:
             max_new_tokens: length limit of the answer; None: 80 for a model with a context, else 48.
             evidence: include measurements that agree in ``answer.evidence``.
             answer_policy: ``calibrated`` or ``raw``; None for the policy of the model's config.
-            leave_out: parts of the prompt to leave out: ``tokens``, ``facts``, ``actions``, ``seen``; for ablations.
+            leave_out: parts of the prompt to leave out: ``tokens``, ``frames`` (the tokens of a video's frames),
+                ``facts``, ``actions``, ``seen``; for ablations.
 
         Raises:
             InputError: an unusable question or recording, or a video of which this model reads nothing.
@@ -322,7 +323,7 @@ class Assistant:
             self.processor.messages(
                 one.question,
                 (one.motions or None) if one.tokens else None,
-                video=(one.videos or None) if one.tokens else None,
+                video=(one.videos or None) if one.tokens and one.frames else None,
                 context=one.context,
                 history=one.history,
             )

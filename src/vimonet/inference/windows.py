@@ -38,6 +38,7 @@ class WindowInput:
         recording: the whole motion.
         context: text before the clips; see `vimonet.model.prompt_context`.
         tokens: whether the clips' tokens are in the prompt.
+        frames: whether those of video frames are among them.
         history: earlier questions and answers of the chat.
     """
 
@@ -50,6 +51,7 @@ class WindowInput:
     recording: MeasuredClip | None = None
     context: str = ""
     tokens: bool = True
+    frames: bool = True
     history: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -91,7 +93,8 @@ class PromptContexts:
         processor, config: of the model.
         recogniser: names actions; None for a model whose tokens are not aligned with phrases.
         classifier: image tower that names what is seen; None for a model without one.
-        leave_out: parts of the prompt to leave out: ``tokens`` of the clips, ``facts``, ``actions`` or ``seen``.
+        leave_out: parts of the prompt to leave out: ``tokens`` of the clips, ``frames`` (the tokens of video frames
+            alone), ``facts``, ``actions`` or ``seen``.
 
     Raises:
         InputError: an unknown part.
@@ -105,14 +108,12 @@ class PromptContexts:
         classifier: Any,
         leave_out: Sequence[str],
     ) -> None:
-        unknown = sorted(set(leave_out) - {"tokens", *CONTEXT_PARTS})
-        if unknown:
-            raise InputError(
-                f"a prompt has no part {unknown[0]!r} to leave out; it has tokens, {', '.join(CONTEXT_PARTS)}."
-            )
+        parts = ("tokens", "frames", *CONTEXT_PARTS)
+        if unknown := sorted(set(leave_out) - set(parts)):
+            raise InputError(f"a prompt has no part {unknown[0]!r} to leave out; it has {', '.join(parts)}.")
         self.processor, self.recogniser, self.classifier = processor, recogniser, classifier
         self.parts = tuple(part for part in config.context if part not in leave_out)
-        self.tokens = "tokens" not in leave_out
+        self.tokens, self.frames = "tokens" not in leave_out, "frames" not in leave_out
         self._actions: dict[int, tuple[MeasuredClip, tuple[Recognised, ...]]] = {}
         self._seen: dict[int, tuple[VideoFrames, str]] = {}
 
@@ -200,9 +201,14 @@ class InputBuilder:
         found = self._windows(question, motion, video)
         if self.contexts is None:
             return [replace(one, history=self.history) for one in found]
-        tokens = self.contexts.tokens
         return [
-            replace(one, context=self.contexts(one), tokens=one.tokens and tokens, history=self.history)
+            replace(
+                one,
+                context=self.contexts(one),
+                tokens=one.tokens and self.contexts.tokens,
+                frames=self.contexts.frames,
+                history=self.history,
+            )
             for one in found
         ]
 
