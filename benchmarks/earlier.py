@@ -66,7 +66,7 @@ def make_library(sources: list[Path], folder: Path, count: int, seconds: float) 
     """Copy recordings under new names until there are `count`, each repeated to about `seconds`; 0 leaves their length.
 
     A BVH file keeps its skeleton, channels and rate. What else can be read is written as an `.npz` of joints or, in 2D,
-    as a JSON file of COCO keypoints. What jumps too far where it begins again is left out.
+    as a JSON file of COCO keypoints. A recording that jumps too far between repeats to be read is left out.
     """
     folder.mkdir()
     made = [_lengthened(path, seconds) for path in sources]

@@ -38,7 +38,7 @@ class WindowInput:
         recording: the whole motion.
         context: text before the clips; see `vimonet.model.prompt_context`.
         tokens: whether the clips' tokens are in the prompt.
-        frames: whether those of video frames are among them.
+        frames: whether the tokens of video frames are among these.
         history: earlier questions and answers of the chat.
     """
 

@@ -62,7 +62,7 @@ def held_poses(joints: NDArray[np.floating], rate: float) -> tuple[HeldPose, ...
 
 
 class Limbs:
-    """Hold what a pose is told by, of joints [T, 22, 3] in m at ``rate`` frames/s.
+    """Hold the measures of arms and legs that tell a calibration pose, of joints [T, 22, 3], m, at ``rate`` frames/s.
 
     Attributes:
         still: hands and feet are slower than `STILL`, bool [T].
@@ -90,8 +90,8 @@ class Limbs:
 
         Args:
             sinking: least and greatest sine of the arms below the level.
-            bent: greatest detour of the arms.
-            aside: their least cosine to the line of the shoulders.
+            bent: greatest `detour` of the arms.
+            aside: least cosine between the arms and the line of the shoulders.
         """
         arms = (self.detour < bent) & (sinking[0] <= self.sinks) & (self.sinks < sinking[1]) & (self.aside > aside)
         return np.asarray(self.still & self.straight & arms.all(axis=1))

@@ -18,7 +18,7 @@ from vimonet.utils.errors import InputError
 FPS = 20.0
 """Frames per second of every loaded motion (the rate of HumanML3D)."""
 FARTHEST = 10_000.0
-"""Metres from the origin, or of a picture's body of 0.5 m torso; studios, streets and stadiums are smaller."""
+"""Largest coordinate, m (of a picture: where a torso is 0.5 m); studios, streets and stadiums are smaller."""
 _MAX_FPS = 10_000.0
 
 

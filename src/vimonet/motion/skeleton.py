@@ -190,7 +190,7 @@ def extent(points: NDArray[Any]) -> NDArray[Any]:
 
 
 def whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which points hold in all their coordinates: [..., C] -> [...] (several times faster than numpy.all)."""
+    """Tell where a mask holds in all coordinates: [..., C] -> [...] (several times faster than numpy.all)."""
     held = mask[..., 0]
     for axis in range(1, mask.shape[-1]):
         held = held & mask[..., axis]

@@ -98,7 +98,7 @@ class SequenceHead(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
         """Pool ``tokens`` [N, L, input_dim] -> [N, E] of length 1.
 
-        ``mask``: bool [N, L] with a True in every row; None where nothing is padding.
+        ``mask``: bool [N, L], False on padding, with a True in every row; None without padding.
         """
         x = self.input(tokens)
         x = self.encoder(x + _positions(x), src_key_padding_mask=None if mask is None else ~mask)
@@ -146,7 +146,7 @@ class MotionTextModel(PreTrainedModel):
 
         Args:
             values: [N, T, D] normalised features (`MotionFeatureExtractor`).
-            mask: bool [N, T], False on padding; None where nothing is.
+            mask: bool [N, T], False on padding; None without padding.
             name: ``motion`` (3D) or ``keypoint`` (2D).
 
         Returns:

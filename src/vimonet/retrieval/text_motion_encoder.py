@@ -24,7 +24,7 @@ from vimonet.weights import WEIGHTS
 
 Vectors = NDArray[np.float32]
 
-_PADDED = 1.25  # of the shortest clip of a batch
+_PADDED = 1.25  # longest clip of a batch to its shortest
 _FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
 
 
@@ -185,7 +185,7 @@ class TextMotionEncoder:
 
 
 def has_bfloat16() -> bool:
-    """Tell whether this processor multiplies bfloat16 by instructions of its own; without, float32 is faster."""
+    """Tell whether this processor has instructions that multiply bfloat16; without them float32 is faster."""
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 

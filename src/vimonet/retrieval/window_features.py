@@ -23,13 +23,13 @@ from vimonet.utils.errors import InputError
 from vimonet.utils.workers import begin_worker
 
 MANY = 100
-"""New recordings from which on further processes pay for their start, half a second of work each."""
+"""Number of new recordings from which further processes pay for their start, half a second of work each."""
 _MEANWHILE = 32
 """Recordings that this process reads while the others start."""
 _TOGETHER = 8
 """Recordings that are handed to a process at once."""
 _AHEAD = 64
-"""Times that this is done before the first result is taken."""
+"""Lots of `_TOGETHER` recordings that are handed out before the first result is taken."""
 
 
 @dataclass(frozen=True, eq=False)

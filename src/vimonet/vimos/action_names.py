@@ -39,7 +39,7 @@ def _asks() -> dict[str, list[str]]:
 
 
 def paraphrased(action: str, rng: random.Random) -> str | None:
-    """Draw a question that asks in words of its own whether an action happens; None where nobody wrote one."""
+    """Draw a paraphrase, a whole question whether an action happens; None where nobody wrote one."""
     texts = _asks().get(action)
     return rng.choice(texts) if texts else None
 

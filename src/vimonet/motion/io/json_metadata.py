@@ -11,7 +11,7 @@ import numpy as np
 
 _NUMBER_KEYS: Final = ("frame_id", "frame_idx", "frame_index", "frame_number", "frame")
 _MOST_MISSING: Final = 50  # frames in a row; more are no gap but another numbering
-_PLAIN: Final = 10**15 - 1  # no longer number of a frame is read
+_PLAIN: Final = 10**15 - 1  # largest number of a frame that is read
 _RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
 
 

@@ -158,7 +158,7 @@ def examine(
         dimensions: 3 or 2.
         name: for messages.
         notes: receives what a user should know.
-        stated: frames/s of the file, if frames were left out.
+        stated: frames/s that the file states, where frames were left out; None: `rate`.
 
     Returns:
         Lines of the health section of `vimonet inspect`.
@@ -248,7 +248,7 @@ def _jump_line(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float
 
 
 def _air(lowest: NDArray[np.floating], rate: float, notes: list[str]) -> str:
-    """Describe the floor, and when the whole body, whose lowest joints are given, is above it longer than a jump."""
+    """Describe the floor, and when the lowest joint, at heights [T], m, is above it for longer than a jump."""
     floor = float(np.percentile(lowest, 5))
     edges = np.flatnonzero(np.diff(lowest > floor + _AIR[0], prepend=False, append=False))
     lengths = edges[1::2] - edges[::2]
@@ -265,7 +265,7 @@ def _air(lowest: NDArray[np.floating], rate: float, notes: list[str]) -> str:
 
 
 def _note_reach(reach: NDArray[np.floating], notes: list[str]) -> None:
-    """Note joints that are farther from the pelvis, by [T, 22] m, than a body reaches."""
+    """Note joints whose distance from the pelvis, [T, 22], m, is more than a body reaches."""
     far = reach > _REACH[0]
     if far.any():
         torn = ", ".join(JOINT_NAMES[joint].replace("_", " ") for joint in np.flatnonzero(far.any(axis=0)))

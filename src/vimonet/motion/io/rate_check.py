@@ -2,7 +2,7 @@
 
 A rate that is wrong by a factor changes the acceleration of gravity by its square, whatever is done and in whatever
 style. Gravity shows in two movements: a body on one foot tips away from that foot like a pendulum turned upside down,
-and a body in the air falls. Neither is detected by a speed or a time, so that the rate has no part in it.
+and a body in the air falls. Both are detected without a speed or a time, so that a wrong rate does not hide them.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _EARTH: Final = 9.81  # m/s2
 _GRAVITY: Final = (4.3, 28.0)  # m/s2, with their error: lower and higher in 2 and 12 of 6,766 clips at their own rate
 _LIKE_A_PENDULUM: Final = 0.5  # correlation of lean and acceleration; sensors' noise and leaning on a wall have none
 _FEWEST_STEPS: Final = 3
-_STILL: Final = 0.3  # of the swinging foot's speed, at most, is that of a foot that stands
+_STILL: Final = 0.3  # greatest speed of a foot that stands, as a share of the swinging foot's
 _STEP_FRAMES, _FLIGHT_FRAMES = 4, 6
 _SWING: Final = 0.25  # leg lengths from the place where the other foot leaves the ground
-_DOWN, _OFF = 0.12, 0.06  # leg lengths above the lowest foot of the recording: of a standing foot; of feet in the air
+_DOWN, _OFF = 0.12, 0.06  # leg lengths above the floor: most of a standing foot; least of feet in the air
 _PARABOLA: Final = 0.985  # share of the way of the body's centre that a parabola explains, in the air
 _RISE: Final = 0.03  # leg lengths that the centre rises in the air
-_BOTH_MOVE: Final = (0.25, 0.75)  # of the centre's speed, for a share of the time: no foot stands on anything
-_HELD: Final = 0.05  # m that a pelvis moves at least, unless it is held at the origin
-_MOST_FRAMES: Final = 6_000  # looked at
+_BOTH_MOVE: Final = (0.25, 0.75)  # both feet have this share of the centre's speed, this share of the time: none stands
+_HELD: Final = 0.05  # m; a pelvis that moves less is held in place
+_MOST_FRAMES: Final = 6_000  # of a recording that are looked at
 
 
 class Gravity(NamedTuple):
-    """Hold the gravity that steps or falls show, its standard error, m/s2, and how many of them there are."""
+    """Hold the gravity that steps or jumps show, its standard error, both m/s2, and the number of steps or jumps."""
 
     value: float
     error: float
@@ -62,8 +62,8 @@ def check_rate(
         jumps: frames after which the pelvis is elsewhere.
         rate: frames/s.
         notes: receives what makes the rate doubtful.
-        stated: frames/s of the file, if frames were left out.
-        measured: whether joints are measured, not estimated with some confidence: else only their speed tells.
+        stated: frames/s that the file states, where frames were left out; None: `rate`.
+        measured: whether joints are measured; of estimated ones, which have a confidence, only the speed is checked.
 
     Returns:
         Lines of the health section: fastest second, gravity.
@@ -102,7 +102,7 @@ def _too_far(fastest: float | None) -> str | None:
 
 
 def _wrong_gravity(shown: list[Gravity], rate: float) -> str | None:
-    """Say by how much all that shows gravity is too slow or too fast; None where one of it may be right."""
+    """Say how much too slow or too fast steps and jumps are by their gravity; None where one kind may be right."""
     if not shown:
         return None
     slow = max(one.value + one.error for one in shown) < _GRAVITY[0]
@@ -142,16 +142,20 @@ def _steps_too_often(body: Array, rate: float) -> str | None:
 
 
 def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
-    """Measure the gravity that the "steps", and the "jumps", of a body show, where it takes any.
+    """Measure the gravity that steps and jumps of a body show.
 
     A body on one foot is accelerated away from it by gravity times its centre's distance from the foot over the
-    centre's height. Both sides are averaged over the time on that foot with weights that vanish at its ends, whose
-    second derivative stands for that of the path: no noise is amplified. The distance is that from the nearest point of
-    the sole, so that a body which keeps its balance shows nothing. In the air the centre's path is a parabola.
+    centre's height. Both sides of this equation are averaged over the time on that foot, with weights that vanish at
+    its ends and whose second derivative replaces that of the path, which would amplify noise. The distance is that from
+    the nearest point of the sole, so that a body which keeps its balance shows nothing. In the air the centre's path is
+    a parabola.
 
     Args:
         body: [T, 22, 3], metres, Y up.
         rate: frames/s.
+
+    Returns:
+        Gravity by "steps" and by "jumps"; without the kind that shows none.
     """
     if len(body) < 2 * _STEP_FRAMES or float(np.ptp(body[:, 0, [0, 2]], axis=0).max()) < _HELD:
         return {}
@@ -192,7 +196,7 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
 
 
 def _tipping(centre: Array, ankle: Array, toe: Array) -> tuple[Array, Array]:
-    """Average the acceleration times height, m2 per frame2, and the distance from the sole, m, by four weights.
+    """Average acceleration times height, m2 per frame2, and distance from the sole, m: [4], two weights by two axes.
 
     Args:
         centre: [T, 3] of the body on one foot, m above the floor.
@@ -242,7 +246,7 @@ def _falling(height: Array, way: float, pace: Array, leg: float) -> float | None
 
 
 def _pooled(pushes: list[Array], leans: list[Array], rate: float) -> Gravity:
-    """Pool the evidence by least squares; its error is that of leaving the evidence to chance, one by one."""
+    """Pool steps or jumps, pushes [4] over leans [4] each, by least squares; the error is that of their spread."""
     both = np.array([push @ lean for push, lean in zip(pushes, leans, strict=True)]) * rate**2
     squares = np.array([lean @ lean for lean in leans])
     total = max(float(squares.sum()), 1e-12)

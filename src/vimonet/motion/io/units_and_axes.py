@@ -38,11 +38,11 @@ _LYING_PELVIS: Final = 0.6  # m above the ground, at most
 _OVERTURNED: Final = 0.75  # of the frames; acrobats are upside down for less of a clip
 _STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
 _KNEES_BENT: Final = 0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
-_FOREARMS_LEVEL: Final = 0.2  # m that both forearms together reach over the ground
+_FOREARMS_LEVEL: Final = 0.2  # m over the ground that both forearms together reach at least
 _UPRIGHT: Final = 0.85  # of the trunk's length: sensors lose the knees and hands of people who bend
-_FRONT_SHARE: Final = (0.1, 0.3)  # of the frames tell the front: at least, for forearms that alone decide
-_BACK: Final = (-0.5, -0.3, -0.8)  # cosine to the front: of knees; of forearms with them, alone (they hang behind, too)
-_SWAPPED: Final = 0.2  # of the frames that tell the front, to either side
+_FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; where forearms decide alone
+_BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
+_SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
 
 
@@ -316,10 +316,11 @@ def detect_mirroring(
     Args:
         joints: [T, 22, 3], Y up, metres.
         confidence: [T, 22] in 0..1, or None.
-        toes: whether toes are measured. They decide then; knees of depth sensors bend either way.
+        toes: whether toes are measured, which then decide; else knees and forearms do (knees of depth sensors bend
+            either way).
 
     Returns:
-        Whether what names call left and right makes front the back, and a note where this is uncertain.
+        Whether the named left and right are exchanged, and a note where this is uncertain.
     """
     values = joints.astype(np.float64)
     seen = np.ones(values.shape[:2], dtype=bool) if confidence is None else confidence > 0
@@ -353,9 +354,9 @@ def detect_mirroring(
 def _to_front(
     values: NDArray[np.float64], ahead: NDArray[np.float64], clear: float, use: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Measure how far a vector [T, 3] points to the front that the named left and right make: cosines of the frames.
+    """Measure cosines [F], over the ground, of a vector [T, 3] to the front that the named left and right make.
 
-    Frames are those of ``use`` [T] in which the vector reaches over the ground by ``clear`` m.
+    The F frames are those of ``use`` [T] in which the vector is longer than ``clear`` m over the ground.
     """
     left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
     reach = norm(ahead[:, [0, 2]])
@@ -365,7 +366,7 @@ def _to_front(
 
 
 def _swapped(front: NDArray[np.float64], least: float) -> str | None:
-    """Note sides that change places within a recording, as depth sensors swap those of a person who turns away."""
+    """Note sides that change places, by cosines [F] to the front: depth sensors swap them of people who turn away."""
     back = float((front < _BACK[0]).mean()) if len(front) >= least else 0.0
     if back <= _SWAPPED or float((front > -_BACK[0]).mean()) <= _SWAPPED:
         return None

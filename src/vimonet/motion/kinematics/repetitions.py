@@ -20,8 +20,8 @@ BESIDE_MANY = 0.1  # of four and more
 BESIDE_EVEN = 0.13  # of three even swings of an arm
 FAST_PART = 0.5  # least size of two or three fast swings as a share of the whole movement meanwhile
 FAST_DOUBT = 0.95  # by which the fast part of a movement must lead to be counted instead of the movement
-HALF_SIZE = 0.65  # the same, of two neighbouring half swings
-EVEN_SIZE, EVEN_TIME, EVEN_ALIKE = 0.7, 0.65, 0.8  # of the least to the greatest half swing; cosine of even swings
+HALF_SIZE = 0.65  # smaller to larger of two neighbouring half swings
+EVEN_SIZE, EVEN_TIME, EVEN_ALIKE = 0.7, 0.65, 0.8  # least to greatest of even half swings; cosine of whole ones
 OTHER_SIDE = 0.4  # least score of the other arm or leg as a share of the first one's: both repeat
 COMES_BACK = 0.5  # least part of its size by which each of two repetitions comes back
 PELVIS_WEIGHT = 3.0  # in a movement of the whole body the pelvis moves least
@@ -73,7 +73,7 @@ class Chain:
 
     @property
     def score(self) -> float:
-        """How much it stands for a repetition: size, likeness and number."""
+        """Weight of the chain among others: size, likeness and number of its repetitions."""
         return self.size * self.alike * math.sqrt(len(self.peaks))
 
 
@@ -342,12 +342,12 @@ def _with_ends(chain: Chain, x: list[float]) -> Chain:
 
 
 def find_swings(x: Array, path: Array, smallest: float) -> Chain | None:
-    """Find the swings of a limb that is kept away from its rest, as a wave behind the raise of the hand.
+    """Find the swings of a limb that is kept away from its rest, as a hand waves after it is raised.
 
-    The raise and the return are larger than the swings: of a short chain they spoil the first and the last one. Here
-    only what lies between the places where the movement turns back is looked at. Half swings that are alike in size and
-    time follow one another, and the path over a whole swing is like that over the next. The raise or the return may
-    hide a half, so that four even ones are three swings; fewer are none.
+    The raise and the return are larger than the swings, and spoil the first and the last one of a short chain. So half
+    swings are cut where the movement turns back. Those of a chain are alike in size and time, and the path over a whole
+    swing is like that over the next. The raise or the return may hide a half swing, so that four even ones are three
+    swings; fewer are none.
 
     Args:
         x: the whole movement along the axis in which it swings [T], m.

@@ -144,7 +144,7 @@ export class LiveView {
   }
 
   // Zones of the rules; `at` places a corner: shares of a picture, or metres of the floor. A name whose corner is out of
-  // view stands at the edge, over those that are there already.
+  // view stands at the edge, above the names that are there already.
   drawZones(g, at) {
     g.font = "12px system-ui, sans-serif";
     g.textAlign = "left";

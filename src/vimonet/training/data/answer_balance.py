@@ -40,7 +40,7 @@ def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
             answers.setdefault(_subject(question), set()).add(question[1])
 
     def key_of(question: Choice) -> tuple[str, str]:
-        """Pool the subjects that have one answer: one alone would teach its word, not the movement."""
+        """Name the group of a question; subjects with one answer, which would teach their words, make one group."""
         key = _subject(question)
         return (key[0], _ONE_ANSWER) if answers[key] in ({"yes"}, {"no"}) else key
 
@@ -59,7 +59,7 @@ def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
             # A rare answer limits the weight of the other: repeating its few clips would overfit them.
             limit = 2.0 * min(mass.values()) if len(counter) == 2 else float("inf")
             if len(counter) == 1 and counter.keys() <= {"yes", "no"}:
-                limit = 0.0  # the pool has one answer, too
+                limit = 0.0  # the group of such subjects has one answer, too
             for answer, n in counter.items():
                 factor[key, answer] = min(mass[answer], limit) / n
         else:

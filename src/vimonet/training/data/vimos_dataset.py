@@ -28,10 +28,10 @@ from vimonet.vimos.wordings import as_written, ask, asked_as
 STREAMS = ("all", "motion", "video", "unpaired")
 
 _PEOPLE = 0.65
-"""Share of the questions in the words of people."""
+"""Share of the questions that are worded as people type them."""
 
 _PARAPHRASED = 0.75
-"""Share of those about an action by yes or no that are whole questions of the asker's, where there are any."""
+"""Share of paraphrases among yes/no questions so worded, where the action has any."""
 
 
 class VimosDataset:

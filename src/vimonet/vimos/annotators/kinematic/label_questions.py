@@ -79,7 +79,7 @@ _HELD = {
 _BLOWS = ("punch", "kick", "box", "strike", "slash", "fight", "do a spinning kick", "slap", "stab", "swing a sword")
 _MOST_PAIRS = 3
 _COUNTED_ONCE = 0.25
-"""Share of the clips of one event that are asked how often it happens."""
+"""Share of the clips of one event about which is asked how often it happens."""
 
 _ONCE = (
     *("bow", "kick", "throw", "raise", "sit down", "stand up", "get up", "fall", "pick", "put", "catch", "squat"),
@@ -101,7 +101,7 @@ _UNCOUNTED = (
     "roll",
     "spin",
 )
-"""Beginnings of actions that go on: what repeats in them, a step or a stroke, is not one of them more."""
+"""Beginnings of actions that go on: what repeats in them, a step or a stroke, is no further one of them."""
 
 
 def told(parts: Sequence[Part]) -> str:
@@ -146,7 +146,7 @@ def _near(
         yield Question("yes_no", "near_yes_no", "yes", verb_slots(action), YES_NO, evidence)
     no = _detailed(evidence, told(parts))
     rng.shuffle(absent := list(absent))
-    # Labels are the nearer misses, and each is affirmed of other clips; half of what is denied at least.
+    # At least half of the denied actions are labels: nearer misses, each affirmed of other clips.
     absent.sort(key=lambda action: not has_names(action))
     labels, asked = sum(map(has_names, absent)), len(yes) + 1
     of_labels = min(labels, max(asked - (len(absent) - labels), (asked + 1) // 2))
@@ -217,7 +217,7 @@ def _counted(
         return
     again, action = facts.repetitions, parts[0].action
     if again is None:
-        # Most clips hold one of it: asked of each, "1" would be what a count is.
+        # Most clips hold one event: asked of each, every count would be learnt as "1".
         if action.startswith(_ONCE) and c.ONE_EVENT.decide(facts.duration) is False and rng.random() < _COUNTED_ONCE:
             yield Question("count", "count", "1", verb_slots(action), (), evidence)
     elif c.REPEATS.decide(again.regularity) and again.count > 1 and not action.startswith(_UNCOUNTED):
