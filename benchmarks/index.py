@@ -51,7 +51,8 @@ from vimonet.motion import load
 from vimonet.motion.io.loading import list_recordings
 from vimonet.retrieval import WINDOWS, storage
 from vimonet.retrieval.index import FPS
-from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, has_bfloat16
+from vimonet.model.weight_files import has_bfloat16
+from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 from vimonet.retrieval.window_features import windows_of
 root, clock, spent, rows = Path(sys.argv[1]), time.process_time, Counter(), []
 model = TextMotionEncoder.load(None)

@@ -17,8 +17,8 @@ from typing import Any
 
 from research.vimos_open.augment import Sample
 from vimonet.motion.kinematics.categories import moves_away
-from vimonet.vimos.action_labels import participle, third_person
-from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
+from vimonet.vimos.action_labels import participle, third_person, verb_slots
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO
 from vimonet.vimos.types import DETAIL, Question
 
 SCENES: dict[str, tuple[str, str]] = {

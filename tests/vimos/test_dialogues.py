@@ -7,8 +7,9 @@ import random
 import pytest
 
 from research.vimos_open.synthesis import generate
+from vimonet.vimos.action_labels import verb_slots
 from vimonet.vimos.annotators.annotate import questions_of
-from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO
 from vimonet.vimos.dialogues import OTHER_HAND, Chat, dialogues_of
 from vimonet.vimos.types import Part, Question
 

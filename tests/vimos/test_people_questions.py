@@ -11,9 +11,8 @@ import pytest
 
 from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics import Facts, measure
-from vimonet.vimos.action_labels import participle
+from vimonet.vimos.action_labels import participle, verb_slots
 from vimonet.vimos.action_names import renamed
-from vimonet.vimos.annotators.kinematic.closed_answers import verb_slots
 from vimonet.vimos.annotators.kinematic.declined_questions import DECLINED, constant
 from vimonet.vimos.annotators.kinematic.label_questions import from_labels
 from vimonet.vimos.annotators.kinematic.people_questions import asked_by_people, checks

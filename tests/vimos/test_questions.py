@@ -11,7 +11,8 @@ import pytest
 from research.vimos_open.augment import hide
 from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics import measure
-from vimonet.vimos.annotators.kinematic import CANNOT_TELL, from_facts, from_parts, verb_slots
+from vimonet.vimos.action_labels import verb_slots
+from vimonet.vimos.annotators.kinematic import CANNOT_TELL, from_facts, from_parts
 from vimonet.vimos.label_consistency import absent_from, contradicts
 from vimonet.vimos.types import Part, Question
 from vimonet.vimos.wordings import WORDINGS, ask, read_people, typo

@@ -20,10 +20,8 @@ class MotionFeatureExtractor(HubClass, NormalisedFeatures, FeatureExtractionMixi
     Args:
         features: features of 3D motions, ``body`` (nano) or ``humanml3d`` (263 per frame, for released weights). 2D
             motions always have keypoint features.
-        mean, std: statistics of the 3D features, [D]; None: no normalisation.
-        keypoint_mean, keypoint_std: statistics of the 2D features, [D2].
+        mean, std, keypoint_mean, keypoint_std, ratio: as of `NormalisedFeatures`.
         max_frames: longest clip, in frames at 20 frames/s; the assistant cuts longer ones into windows.
-        ratio: frames per token.
         queries: tokens per clip of an attentive projector; None for the others.
     """
 
@@ -41,8 +39,6 @@ class MotionFeatureExtractor(HubClass, NormalisedFeatures, FeatureExtractionMixi
         queries: int | None = None,
         **kwargs: Any,
     ):
-        if features not in ("body", "humanml3d"):
-            raise ValueError(f"features is {features!r}; expected 'body' or 'humanml3d'.")
         kwargs.pop("feature_extractor_type", None)
         FeatureExtractionMixin.__init__(self, **kwargs)
         NormalisedFeatures.__init__(self, features, mean, std, keypoint_mean, keypoint_std, max_frames, ratio)

@@ -13,7 +13,7 @@ from transformers.utils import logging
 
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
 from vimonet.model.template_trial import MAX_TEMPLATE, check_template
-from vimonet.model.weight_files import check_finite, check_safetensors, indexed_files
+from vimonet.model.weight_files import check_finite, check_safetensors, has_bfloat16, indexed_files
 from vimonet.utils.errors import InputError, first_line
 from vimonet.utils.files import read_object
 
@@ -74,7 +74,7 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
 
 def language_dtype(config: ViMoNetConfig) -> torch.dtype | None:
     """Return the dtype that the weights of the language model take on this machine; None for the file's."""
-    fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()  # at least as fast as float32
+    fast = torch.cuda.is_available() or has_bfloat16()  # at least as fast as float32
     return torch.bfloat16 if config.language_dtype == "bfloat16" and fast else None
 
 

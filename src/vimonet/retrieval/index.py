@@ -163,7 +163,7 @@ class Index:
         """Encode new and changed recordings of `found`, save at intervals, and drop unreadable recordings."""
         from tqdm import tqdm
 
-        from vimonet.retrieval.text_motion_encoder import has_bfloat16
+        from vimonet.model.weight_files import has_bfloat16
 
         assert self._encoder is not None
         encoder, bfloat16 = self._encoder, has_bfloat16()

@@ -184,12 +184,6 @@ class TextMotionEncoder:
         return f"this text-motion encoder was not trained on {kind}; give the other kind, or another encoder."
 
 
-def has_bfloat16() -> bool:
-    """Tell whether this processor has instructions that multiply bfloat16; without them float32 is faster."""
-    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-
-
 def _alike(lengths: Mapping[int, int], batch_size: int) -> Iterator[list[int]]:
     """Put clips, {index: length}, into batches in which none is padded by more than a quarter."""
     batch: list[int] = []

@@ -30,6 +30,11 @@ def third_person(phrase: str) -> str:
     return _inflect(phrase, _s)
 
 
+def verb_slots(phrase: str) -> dict[str, str]:
+    """Inflect an action phrase for the slots of a wording: `do`, `does`, `doing`."""
+    return {"do": phrase, "does": third_person(phrase), "doing": participle(phrase)}
+
+
 def _inflect(phrase: str, inflect: Callable[[str], str]) -> str:
     # Only these words are verbs after "and" in this vocabulary; "hands and knees" holds none.
     parts = re.split(r" and (?=(?:turn|jump|spin|throw|stand|sit)\b)", phrase)

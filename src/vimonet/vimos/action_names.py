@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from functools import cache
 
-from vimonet.vimos.action_labels import participle, third_person
+from vimonet.vimos.action_labels import participle, verb_slots
 from vimonet.vimos.wordings import read_people
 
 _RENAMED = 0.5
@@ -68,7 +68,7 @@ def renamed(slots: Mapping[str, str], answer: str, rng: random.Random) -> tuple[
         return found, answer
     if names:
         do = rng.choice(names)
-        found |= {"do": do, "does": third_person(do), "doing": participle(do)}
+        found |= verb_slots(do)
         if answer.endswith(f" not {slots['do']}"):
             answer = answer.removesuffix(slots["do"]) + do
     for slot in _PARTICIPLES:

@@ -154,8 +154,8 @@ def ask(
     """
     declared = FORMS[form].wordings if form in FORMS else None
     lists = declared or WORDINGS[form]
-    choice = (people and lists.get("people")) or lists["unseen" if unseen else "seen"]
-    wording = rng.choice(choice if "noun" in slots else [text for text in choice if "{noun}" not in text])
+    part = "people" if people and lists.get("people") else "unseen" if unseen else "seen"
+    wording = rng.choice(lists[part] if declared or "noun" in slots else _without_noun(form, part))
     who = "the person" if plain else rng.choice(WHO)
     text = wording.format(who=who, **slots)
     register = _lists()[1].get(wording)
@@ -167,6 +167,12 @@ def ask(
         return _as_typed(text, rng)
     closed = form.endswith("yes_no") or form in ("fact_check", "limb_moves", "at_beginning", "at_end")
     return _as_people_type(text, register, rng, closed)
+
+
+@cache
+def _without_noun(form: str, part: str) -> list[str]:
+    """List the wordings of one part of a form that need no noun of an action."""
+    return [text for text in WORDINGS[form][part] if "{noun}" not in text]
 
 
 def as_written(text: str, rng: random.Random) -> str:

@@ -20,6 +20,9 @@ class NormalisedFeatures:
         keypoint_mean, keypoint_std: statistics of the 2D features, [D2].
         max_frames: longest clip, in frames at 20 frames/s.
         ratio: frames per token.
+
+    Raises:
+        ValueError: unknown features.
     """
 
     def __init__(
@@ -32,6 +35,8 @@ class NormalisedFeatures:
         max_frames: int = 196,
         ratio: int = 4,
     ) -> None:
+        if features not in ("body", "humanml3d"):
+            raise ValueError(f"features is {features!r}; expected 'body' or 'humanml3d'.")
         self.features, self.max_frames, self.ratio = features, max_frames, ratio
         self.mean, self.std = _vector(mean), _vector(std)
         self.keypoint_mean, self.keypoint_std = _vector(keypoint_mean), _vector(keypoint_std)

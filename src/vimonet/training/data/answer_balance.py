@@ -34,19 +34,16 @@ def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     """Weight every question so that the answers of each form are as balanced as the data allows."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     closed: dict[tuple[str, str], bool] = {}
+    subjects = [[_subject(question) for question in row] for row in rows]
     answers: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        for question in row:
-            answers.setdefault(_subject(question), set()).add(question[1])
-
-    def key_of(question: Choice) -> tuple[str, str]:
-        """Name the group of a question; subjects with one answer, which would teach their words, make one group."""
-        key = _subject(question)
-        return (key[0], _ONE_ANSWER) if answers[key] in ({"yes"}, {"no"}) else key
-
-    for row in rows:
-        for question in row:
-            key = key_of(question)
+    for row, own in zip(rows, subjects, strict=True):
+        for question, subject in zip(row, own, strict=True):
+            answers.setdefault(subject, set()).add(question[1])
+    # A subject with one answer would teach its words, not the movement: all of these make one group.
+    grouped = {subject: (subject[0], _ONE_ANSWER) for subject, found in answers.items() if found in ({"yes"}, {"no"})}
+    keys = [[grouped.get(subject, subject) for subject in own] for own in subjects]
+    for row, own in zip(rows, keys, strict=True):
+        for question, key in zip(row, own, strict=True):
             counts.setdefault(key, Counter())[question[1]] += 1
             closed[key] = closed.get(key, False) or question[3]
     factor: dict[tuple[tuple[str, str], str], float] = {}
@@ -67,11 +64,11 @@ def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
             for answer, n in counter.items():
                 factor[key, answer] = min(6.0, (typical / n) ** (1.0 if answer.isdecimal() else 0.6))
     weights = []
-    for row in rows:
+    for row, own in zip(rows, keys, strict=True):
         per_form = Counter(question[0] for question in row)
         shares = [
-            (FORMS[q[0]].weight if q[0] in FORMS else 1.0) * factor[key_of(q), q[1]] / per_form[q[0]] ** 0.5
-            for q in row
+            (FORMS[q[0]].weight if q[0] in FORMS else 1.0) * factor[key, q[1]] / per_form[q[0]] ** 0.5
+            for q, key in zip(row, own, strict=True)
         ]
         weights.append(np.array(shares))
     return weights

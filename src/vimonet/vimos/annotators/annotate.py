@@ -12,10 +12,10 @@ from itertools import pairwise
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.categories import CAPTION_PACE, CAPTION_TURN, side_of
-from vimonet.vimos.action_labels import third_person
+from vimonet.vimos.action_labels import third_person, verb_slots
 from vimonet.vimos.annotators.caption_questions import from_captions
 from vimonet.vimos.annotators.kinematic import from_facts, from_parts, from_picture, unknowable
-from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, verb_slots
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO
 from vimonet.vimos.annotators.kinematic.people_questions import asked_by_people
 from vimonet.vimos.annotators.kinematic.sequence_questions import absent_actions
 from vimonet.vimos.label_consistency import contradicts

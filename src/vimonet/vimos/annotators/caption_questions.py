@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from vimonet.motion.kinematics import Facts
-from vimonet.vimos.action_labels import participle, third_person
+from vimonet.vimos.action_labels import participle, third_person, verb_slots
 from vimonet.vimos.annotators.caption_grammar import CONTENT, TRANSITIVE, TRAVEL, TURN, Event, Reading, forms, read
 from vimonet.vimos.parquet import Instruction
 from vimonet.vimos.types import Question
@@ -146,10 +146,6 @@ def _word(question: Question, rng: random.Random, unseen: bool) -> Instruction:
     )
 
 
-def _verb_slots(phrase: str) -> dict[str, str]:
-    return {"do": phrase, "does": third_person(phrase), "doing": participle(phrase)}
-
-
 def _ask(form: str, event: Event, answer: str, options: Sequence[str] = (), **slots: str) -> Question:
     style = str(FORMS[form]["style"])
     kind = "yes_no" if tuple(options) == YES_NO else style
@@ -162,7 +158,7 @@ def _single(reading: Reading) -> Iterator[Question]:
         (event,) = reading.events
         yield _ask("caption_action", event, participle(event.phrase))
     for event in {event.phrase: event for event in reading.events}.values():
-        yield _ask("caption_happens", event, "yes", YES_NO, **_verb_slots(event.phrase))
+        yield _ask("caption_happens", event, "yes", YES_NO, **verb_slots(event.phrase))
 
 
 def _sequence(reading: Reading) -> Iterator[Question]:
@@ -204,7 +200,7 @@ def _details(event: Event, *, alone: bool, reading: Reading) -> Iterator[Questio
         if alone and opposite and event.path in (None, "straight"):
             for way, answer in ((event.direction, "yes"), (opposite, "no")):
                 to = f"to the {way}" if way in ("left", "right") else way
-                slots = _verb_slots(f"{event.phrase} {to}")
+                slots = verb_slots(f"{event.phrase} {to}")
                 yield _ask("caption_direction_is", event, answer, YES_NO, do=slots["do"], does=slots["does"])
     if event.degrees is not None:
         yield _ask("caption_turn_amount", event, f"{event.degrees} degrees", do=verb["do"], does=verb["does"])
@@ -252,5 +248,5 @@ def _absent(captions: Sequence[str], facts: Facts) -> Iterator[Question]:
         inflected = forms(action.split()[0]) & set(words.split())
         if not inflected and not re.search(rf"\b(?:{named})", words) and excluded(facts):
             evidence = {"captions": list(captions), "measured": "excluded by the facts"}
-            slots = _verb_slots(action)
+            slots = verb_slots(action)
             yield Question("yes_no", "caption_happens", "no", slots, YES_NO, evidence)

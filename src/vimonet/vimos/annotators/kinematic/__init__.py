@@ -17,7 +17,6 @@ from vimonet.vimos.annotators.kinematic.closed_answers import (
     YES_NO,
     all_unknown,
     unknowable,
-    verb_slots,
 )
 from vimonet.vimos.annotators.kinematic.course_questions import courses
 from vimonet.vimos.annotators.kinematic.event_questions import events
@@ -41,7 +40,6 @@ __all__ = [
     "from_parts",
     "from_picture",
     "unknowable",
-    "verb_slots",
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
+from vimonet.vimos.action_labels import verb_slots
 from vimonet.vimos.annotators.kinematic.closed_answers import (
     ARMS,
     CANNOT_TELL,
@@ -18,7 +19,6 @@ from vimonet.vimos.annotators.kinematic.closed_answers import (
     YES_NO,
     about,
     halves,
-    verb_slots,
     yes_no,
 )
 from vimonet.vimos.types import Question

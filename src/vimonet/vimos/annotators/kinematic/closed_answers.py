@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator
 
 from vimonet.motion.kinematics.categories import PARTS, WHOLE_METRES, third_of
-from vimonet.vimos.action_labels import participle, third_person
 from vimonet.vimos.label_consistency import NEVER as NEVER
 from vimonet.vimos.types import DETAIL, Question
 
@@ -24,11 +23,6 @@ YES_NO = ("yes", "no")
 WHEN = ("at the beginning", "in the middle", "at the end")
 UP_TO_FOUR = ("0", "1", "2", "3", "4")
 UP_TO_SIX = ("0", "1", "2", "3", "4", "5", "6")
-
-
-def verb_slots(phrase: str) -> dict[str, str]:
-    """Inflect an action phrase: `do`, `does`, `doing`."""
-    return {"do": phrase, "does": third_person(phrase), "doing": participle(phrase)}
 
 
 def yes_no(holds: bool | None) -> str:

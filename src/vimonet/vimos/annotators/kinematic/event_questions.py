@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
+from vimonet.vimos.action_labels import verb_slots
 from vimonet.vimos.annotators.kinematic.closed_answers import (
     NEVER,
     UP_TO_SIX,
@@ -15,7 +16,6 @@ from vimonet.vimos.annotators.kinematic.closed_answers import (
     at,
     halves,
     third,
-    verb_slots,
     yes_no,
 )
 from vimonet.vimos.types import Question

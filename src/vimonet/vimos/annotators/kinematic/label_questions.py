@@ -9,9 +9,9 @@ from typing import Any
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.pose_at import held_at
-from vimonet.vimos.action_labels import participle, third_person
+from vimonet.vimos.action_labels import participle, third_person, verb_slots
 from vimonet.vimos.action_names import has_names
-from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, YES_NO, about, halves, verb_slots
+from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, YES_NO, about, halves
 from vimonet.vimos.contrasts import contained, denied
 from vimonet.vimos.types import DETAIL, Part, Question
 
@@ -87,19 +87,8 @@ _ONCE = (
 )
 """Beginnings of actions that are over when they are done; a short recording without repetition holds one."""
 _UNCOUNTED = (
-    "walk",
-    "run",
-    "sprint",
-    "sneak",
-    "dance",
-    "crawl",
-    "swim",
-    "climb",
-    "stand",
-    "sit",
-    "fight",
-    "roll",
-    "spin",
+    *("walk", "run", "sprint", "sneak", "dance", "crawl", "swim", "climb"),
+    *("stand", "sit", "fight", "roll", "spin"),
 )
 """Beginnings of actions that go on: what repeats in them, a step or a stroke, is no further one of them."""
 
@@ -145,12 +134,12 @@ def _near(
     for action in yes:
         yield Question("yes_no", "near_yes_no", "yes", verb_slots(action), YES_NO, evidence)
     no = _detailed(evidence, told(parts))
-    rng.shuffle(absent := list(absent))
+    absent, asked = list(absent), len(yes) + 1
+    rng.shuffle(absent)
+    labels, others = ([action for action in absent if has_names(action) is named] for named in (True, False))
     # At least half of the denied actions are labels: nearer misses, each affirmed of other clips.
-    absent.sort(key=lambda action: not has_names(action))
-    labels, asked = sum(map(has_names, absent)), len(yes) + 1
-    of_labels = min(labels, max(asked - (len(absent) - labels), (asked + 1) // 2))
-    for action in absent[:of_labels] + absent[labels:][: asked - of_labels]:
+    labels = labels[: max(asked - len(others), (asked + 1) // 2)]
+    for action in labels + others[: asked - len(labels)]:
         yield Question("yes_no", "near_yes_no", "no", verb_slots(action), YES_NO, no)
 
 

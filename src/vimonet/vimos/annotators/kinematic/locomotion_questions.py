@@ -16,6 +16,7 @@ from vimonet.motion.kinematics.categories import ACROSS, KNEES_ASIDE, NEARER, SE
 from vimonet.motion.kinematics.image_plane import ImagePlane, image_plane
 from vimonet.motion.kinematics.preparation import ANKLE, HIP, KNEE, NECK, PELVIS
 from vimonet.motion.kinematics.preparation import SIDES as BODY_SIDES
+from vimonet.vimos.action_labels import verb_slots
 from vimonet.vimos.annotators.kinematic.closed_answers import (
     ANGLES,
     DIRECTIONS,
@@ -26,7 +27,6 @@ from vimonet.vimos.annotators.kinematic.closed_answers import (
     about,
     halves,
     metres,
-    verb_slots,
     yes_no,
 )
 from vimonet.vimos.types import Question

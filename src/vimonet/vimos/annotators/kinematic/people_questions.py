@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Sequence
 
 from vimonet.motion.kinematics import Facts
-from vimonet.vimos.action_labels import third_person
-from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, aside, verb_slots, yes_no
+from vimonet.vimos.action_labels import third_person, verb_slots
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, aside, yes_no
 from vimonet.vimos.annotators.kinematic.declined_questions import declined
 from vimonet.vimos.annotators.kinematic.held_questions import held_in_parts
 from vimonet.vimos.annotators.kinematic.label_questions import from_labels

@@ -9,8 +9,8 @@ from typing import Any
 
 from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics.categories import LONGER_ACTION, LONGER_BY
-from vimonet.vimos.action_labels import participle
-from vimonet.vimos.annotators.kinematic.closed_answers import NEVER, YES_NO, about, at, halves, verb_slots
+from vimonet.vimos.action_labels import participle, verb_slots
+from vimonet.vimos.annotators.kinematic.closed_answers import NEVER, YES_NO, about, at, halves
 from vimonet.vimos.annotators.kinematic.label_questions import told
 from vimonet.vimos.label_consistency import absent_from, may_happen
 from vimonet.vimos.types import DETAIL, Part, Question
