@@ -12,7 +12,7 @@ import pytest
 from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.vimos.action_labels import participle, verb_slots
-from vimonet.vimos.action_names import renamed
+from vimonet.vimos.action_names import paraphrased, renamed
 from vimonet.vimos.annotators.kinematic.declined_questions import DECLINED, constant
 from vimonet.vimos.annotators.kinematic.label_questions import from_labels
 from vimonet.vimos.annotators.kinematic.people_questions import asked_by_people, checks
@@ -92,6 +92,16 @@ def test_an_action_goes_by_other_names() -> None:
     for named, answer in (renamed(verb_slots("bow"), "the person does not bow", rng) for _ in range(30)):
         assert answer == f"the person does not {named['do']}"
     assert renamed({"limb": "left arm"}, "yes", rng) == ({"limb": "left arm"}, "yes")
+
+
+def test_paraphrases_are_of_labels_and_each_is_asked_of_one() -> None:
+    rows, labels = read_people("asks"), {row["action"] for row in read_people("names")}
+    texts = [row["text"].lower().strip(" ?.!") for row in rows]
+    assert {row["action"] for row in rows} <= labels and len(texts) == len(set(texts))
+    kept = {text.lower() for sets in WORDINGS.values() for text in sets["unseen"]}
+    assert not kept & {row["text"].lower() for row in rows}
+    drawn = {paraphrased("clap", random.Random(seed)) for seed in range(200)}
+    assert len(drawn) > 20 and None not in drawn and paraphrased("knit", random.Random(0)) is None
 
 
 def test_names_of_actions_are_no_other_label() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from research.people import score
+from vimonet.vimos.wordings import read_people
 
 QUESTIONS = score.load_questions()
 BY_ID = {question["id"]: question for question in QUESTIONS}
@@ -24,6 +25,13 @@ def test_every_question_is_asked_once_and_its_patterns_compile() -> None:
         for pattern in [*question["accept"], *question.get("reject", ())]:
             re.compile(pattern)
         assert question["accept"] or question["range"]
+
+
+def test_no_question_of_training_is_asked() -> None:
+    second = score.load_questions(score.QUESTIONS.with_name("second.jsonl"))
+    asked = {question["question"].lower().strip(" ?.!") for question in [*QUESTIONS, *second]}
+    taught = [row["text"] for name in ("wordings", "asks") for row in read_people(name)]
+    assert len(taught) > 10_000 and not [text for text in taught if text.lower().strip(" ?.!") in asked]
 
 
 def test_yes_and_no_are_balanced() -> None:
