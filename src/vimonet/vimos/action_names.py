@@ -50,15 +50,16 @@ def has_names(action: str) -> bool:
 
 
 def renamed(slots: Mapping[str, str], answer: str, rng: random.Random) -> tuple[dict[str, str], str]:
-    """Name the actions of a question in other words, in half of the questions; its answer keeps to the asker's words.
+    """Replace, with a probability of one half, the actions that a question names by other names of them.
 
     Args:
-        slots: of the question's wording; `do`, `does`, `doing` of one action, or `a`, `b`, `c`.
-        answer: right answer; where it repeats an action of the question, it takes the new name.
+        slots: what fills the question's wording: one action as `do`, `does`, `doing` ("clap", "claps", "clapping"), or
+            up to three as participles `a`, `b`, `c`; others stay as they are.
+        answer: right answer. An action in it that the question names takes the same new name.
         rng: random generator.
 
     Returns:
-        The slots, with `noun` beside `do` where the action has one, and the answer.
+        Slots and answer. Where the action has nouns ("applause"), one is added as the slot `noun`, always.
     """
     found = dict(slots)
     names, nouns = _names().get(slots.get("do", ""), ([], []))

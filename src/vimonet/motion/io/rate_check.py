@@ -113,7 +113,7 @@ def _wrong_gravity(shown: list[Gravity], rate: float) -> str | None:
     way = f"{factor:.1f} times too slowly" if slow else f"{1 / factor:.1f} times too fast"
     motion = ", unless this is slow motion" if slow else ""
     return (
-        f"the body tips and falls as under {value:.1f} m/s2 of gravity, on earth {_EARTH:.1f}, so it moves about {way} "
+        f"steps and jumps show {value:.2g} m/s2 of gravity instead of {_EARTH:.2g}, so the body moves about {way} "
         f"({factor * rate:.0f} frames/s would fit{motion})"
     )
 

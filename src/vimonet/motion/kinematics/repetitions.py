@@ -342,17 +342,20 @@ def _with_ends(chain: Chain, x: list[float]) -> Chain:
 
 
 def find_swings(x: Array, path: Array, smallest: float) -> Chain | None:
-    """Find the swings of a limb that is kept away from its rest, as a hand waves after it is raised.
+    """Find the swings, to and fro, of a limb between its raise and its return, as of a hand that waves.
 
-    The raise and the return are larger than the swings, and spoil the first and the last one of a short chain. So half
-    swings are cut where the movement turns back. Those of a chain are alike in size and time, and the path over a whole
-    swing is like that over the next. The raise or the return may hide a half swing, so that four even ones are three
-    swings; fewer are none.
+    The path is divided into half swings at the frames in which the limb turns back. A chain is a run of half swings
+    that are like their neighbours in size and duration, and whose whole swings (two halves) follow paths of like shape.
+    The first half swing often merges with the raise, or the last with the return: a chain of four half swings, which
+    must be even (`EVEN_SIZE`, `EVEN_TIME`), is counted as three swings. Fewer than four are no chain.
 
     Args:
         x: the whole movement along the axis in which it swings [T], m.
         path: positions [T, D], m.
         smallest: least size of a half swing, m.
+
+    Returns:
+        The chain with the highest `Chain.score`; None if there is none.
     """
     line, reach = x.tolist(), rank(x, 0.95) - rank(x, 0.05)
     best: Chain | None = None

@@ -31,7 +31,16 @@ def _subject(question: Choice) -> tuple[str, str]:
 
 
 def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
-    """Weight every question so that the answers of each form are as balanced as the data allows."""
+    """Weight the questions of all rows, so that the answers to the questions of one form are drawn about equally often.
+
+    A rare answer is drawn at most 12 times as often as it occurs (6 times where the set of answers is open).
+
+    Args:
+        rows: questions of each row of a dataset.
+
+    Returns:
+        Weights of the questions of each row, [Q].
+    """
     counts: dict[tuple[str, str], Counter[str]] = {}
     closed: dict[tuple[str, str], bool] = {}
     subjects = [[_subject(question) for question in row] for row in rows]
@@ -39,7 +48,8 @@ def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     for row, own in zip(rows, subjects, strict=True):
         for question, subject in zip(row, own, strict=True):
             answers.setdefault(subject, set()).add(question[1])
-    # A subject with one answer would teach its words, not the movement: all of these make one group.
+    # An action or limb whose questions all have one answer would be answered by its name, without a look at the
+    # movement. Within a form, all of these are balanced together: as many are affirmed as denied.
     grouped = {subject: (subject[0], _ONE_ANSWER) for subject, found in answers.items() if found in ({"yes"}, {"no"})}
     keys = [[grouped.get(subject, subject) for subject in own] for own in subjects]
     for row, own in zip(rows, keys, strict=True):
