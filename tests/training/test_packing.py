@@ -18,7 +18,7 @@ from vimonet.motion.features.body_features import BODY_DIM
 from vimonet.training.data import Sample
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.packing import PackedSample, fill_rows
-from vimonet.training.objective import group_counts, group_sums, supervised
+from vimonet.training.objective import group_counts, group_sums, supervised, token_weights
 from vimonet.video import VideoFrames
 
 FORMS = {
@@ -177,8 +177,9 @@ def test_every_packing_has_the_same_loss_in_every_cell(composed: tuple[str, Comp
     for packing in PACKINGS:
         batch = collate(made, packing)
         keep, targets = supervised(batch["labels"])
-        sums = group_sums(logits_of(made, batch)[keep], targets, keep, batch["modality_groups"])
-        found.append((group_counts(batch["labels"], batch["modality_groups"]), sums))
+        weights, groups = token_weights(batch["labels"], 3.0), batch["modality_groups"]
+        sums = group_sums(logits_of(made, batch)[keep], targets, keep, groups, weights)
+        found.append((group_counts(weights, groups), sums))
     assert (found[0][0] > 0).tolist() == [True, False, True, True, True]
     for counts, sums in found[1:]:
         assert torch.equal(counts, found[0][0])

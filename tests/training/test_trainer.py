@@ -17,7 +17,7 @@ from training_world import TEXTS, Clips, tiny
 from transformers import TrainerCallback
 
 from vimonet.model import ViMoNetForConditionalGeneration, get_parts
-from vimonet.training.objective import group_counts, group_sums, group_weights, supervised
+from vimonet.training.objective import group_counts, group_sums, group_weights, supervised, token_weights
 from vimonet.training.stages.align import run_align
 from vimonet.training.stages.instruct import run_instruct
 from vimonet.training.stages.motion_tokenizer import run_motion_tokenizer
@@ -47,10 +47,16 @@ def test_objective_averages_in_cells_then_weighs() -> None:
     logits = torch.randn(3, 4, 5)
     keep, targets = supervised(labels)
     assert targets.tolist() == [1, 2, 3, 1, 1, 1]
-    sums = group_sums(logits[keep], targets, keep, cells)
-    counts = group_counts(labels, cells)
+    sums = group_sums(logits[keep], targets, keep, cells, token_weights(labels))
+    counts = group_counts(token_weights(labels), cells)
     assert counts.tolist() == [5, 1, 0, 0, 0]
     nll = -logits.log_softmax(-1)
+    # The first token of an answer decides: it counts three times, in the sums as in the counts.
+    thrice = token_weights(labels, 3.0)
+    assert thrice.tolist() == [[3, 1, 0, 0], [0, 3, 0, 0], [3, 1, 1, 0]]
+    assert group_counts(thrice, cells).tolist() == [9, 3, 0, 0, 0]
+    more = group_sums(logits[keep], targets, keep, cells, thrice) - sums
+    assert more[0].item() == pytest.approx(2 * (nll[0, 0, 1] + nll[2, 0, 1]).item(), rel=1e-5)
     assert sums[1].item() == pytest.approx(nll[1, 1, 3].item(), rel=1e-5)
     assert group_weights("equal", {}, counts, sums).tolist() == [0.5, 0.5, 0, 0, 0]
     assert group_weights("equal", {"keypoint": 3}, counts, sums).tolist() == [0.25, 0.75, 0, 0, 0]

@@ -201,6 +201,8 @@ class ObjectiveConfig:
     """Weights of the groups: equal, proportional to their tokens, or by uncertainty (arXiv 1705.07115)."""
     group_weights: dict[str, float] = field(default_factory=dict)
     """Further factor per group; 1 where absent."""
+    first_token: NonNegative = 1.0
+    """Weight of the first token of an answer, which decides yes or no, a side or a count; other tokens have 1."""
     token_phrase_contrastive: NonNegative = 0.0
     """Weight of the loss that aligns motion tokens with the phrase of the labelled action; 0: none."""
     modality_dropout: Share = 0.0

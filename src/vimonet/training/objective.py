@@ -30,16 +30,40 @@ def supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
     return keep, labels[:, 1:][keep[:, :-1]]
 
 
-def group_counts(labels: Tensor, groups: Tensor) -> Tensor:
-    """Count the learnt tokens of each modality group: labels [B, L], groups [B] or [B, L] -> [G] float64."""
-    learnt = (labels[:, 1:] != IGNORE).to(torch.float64)
-    learnt, groups = (learnt.sum(1), groups) if groups.ndim == 1 else (learnt.flatten(), groups[:, 1:].flatten())
-    return torch.zeros(len(ModalityGroup), dtype=torch.float64, device=labels.device).index_add_(0, groups, learnt)
+def token_weights(labels: Tensor, first: float = 1.0) -> Tensor:
+    """Weight the learnt tokens: the first one of an answer, which decides yes or no, a side or a count, by `first`.
+
+    Args:
+        labels: [B, L], not shifted, -100 where there is no loss.
+        first: weight of the first token of each answer; the others have weight 1.
+
+    Returns:
+        [B, L] float64: position t holds the weight of the label of t + 1, 0 where that is not learnt.
+    """
+    weights = torch.zeros(labels.shape, dtype=torch.float64, device=labels.device)
+    learnt = labels != IGNORE
+    weights[:, :-1] = learnt[:, 1:] * torch.where(learnt[:, :-1], 1.0, first)
+    return weights
 
 
-def group_sums(logits: Tensor, targets: Tensor, keep: Tensor, groups: Tensor) -> Tensor:
-    """Sum the cross-entropy (nats) per group: logits [N, V], targets [N], keep [B, L], groups [B] or [B, L] -> [G]."""
-    nll = F.cross_entropy(logits.float(), targets, reduction="none")
+def group_counts(weights: Tensor, groups: Tensor) -> Tensor:
+    """Sum the weights of the learnt tokens per modality group: weights [B, L], groups [B] or [B, L] -> [G] float64."""
+    summed, groups = (weights.sum(1), groups) if groups.ndim == 1 else (weights.flatten(), groups.flatten())
+    return torch.zeros(len(ModalityGroup), dtype=torch.float64, device=weights.device).index_add_(0, groups, summed)
+
+
+def group_sums(logits: Tensor, targets: Tensor, keep: Tensor, groups: Tensor, weights: Tensor) -> Tensor:
+    """Sum the weighted cross-entropy (nats) per modality group.
+
+    Args:
+        logits: [N, V], targets: [N], of the positions of `keep` [B, L] (see `supervised`).
+        groups: modality groups, [B] or [B, L].
+        weights: of the tokens, [B, L] (see `token_weights`).
+
+    Returns:
+        Sums, [G].
+    """
+    nll = F.cross_entropy(logits.float(), targets, reduction="none") * weights[keep].to(logits.device, torch.float32)
     # A position and the one it predicts belong to the same question, hence to the same group.
     of_token = (groups[:, None].expand_as(keep) if groups.ndim == 1 else groups)[keep]
     return torch.zeros(len(ModalityGroup), dtype=nll.dtype, device=nll.device).index_add(0, of_token, nll)

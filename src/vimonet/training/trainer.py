@@ -24,6 +24,7 @@ from vimonet.training.objective import (
     group_weights,
     named_tokens,
     supervised,
+    token_weights,
 )
 from vimonet.training.parameters import (
     blocks_of,
@@ -327,8 +328,9 @@ class AnswerTrainer(StageTrainer):
         return (inputs[0][self._keep][None], *inputs[1:])
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Count the learnt tokens per group and the labelled motion tokens, [G + 1]."""
-        return torch.cat([group_counts(batch["labels"], batch["modality_groups"]), named_tokens(batch)[None]])
+        """Sum the weights of the learnt tokens per group, and count the labelled motion tokens: [G + 1]."""
+        weights = token_weights(batch["labels"], self._objective.first_token)
+        return torch.cat([group_counts(weights, batch["modality_groups"]), named_tokens(batch)[None]])
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -353,7 +355,7 @@ class AnswerTrainer(StageTrainer):
         finally:
             self._keep = None
         logits = outputs["logits"][0] if isinstance(outputs, dict) else outputs[0][0]
-        sums = group_sums(logits, targets, keep, groups)
+        sums = group_sums(logits, targets, keep, groups, token_weights(labels, self._objective.first_token))
         aligned = (
             self._token_phrase(phrases) if self._token_phrase is not None and model.training else sums.new_zeros(())
         )
