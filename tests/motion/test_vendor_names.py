@@ -251,6 +251,24 @@ VENDORS: dict[str, tuple[str, str, str, str]] = {
         "LeftHip LeftKnee LeftAnkle LeftToe LeftCollar LeftShoulder LeftElbow LeftWrist",
         "LHipJoint LeftFingerBase LThumb",
     ),
+    "lf and rt": (
+        "lf_ rt_",
+        "hips spine chest neck head",
+        "lf_thigh lf_shin lf_foot lf_toe lf_clavicle lf_upperarm lf_forearm lf_hand",
+        "",
+    ),
+    "synty": (
+        "_L _R",
+        "Root Hips Spine_01 Spine_02 Spine_03 Neck Head",
+        "UpperLeg_L LowerLeg_L Ankle_L Ball_L Clavicle_L Shoulder_L Elbow_L Hand_L",
+        "Toes_L Thumb_01_L Eyes",
+    ),
+    "mmd kanji": (
+        "左 右",
+        "センター 下半身 上半身 首 頭",
+        "左足 左膝 左足首 左爪先 左肩 左腕 左肘 左手首",
+        "",
+    ),
     "german": (
         "links rechts",
         "pelvis spine neck head",
@@ -302,6 +320,11 @@ def test_every_vendor_maps_to_the_joints_that_stand_for_ours(vendor: str) -> Non
 )
 def test_the_family_is_told_whatever_prefix_its_names_have(vendor: str, family: str) -> None:
     assert family_of(_body(vendor)[0]) == family
+
+
+def test_vertebrae_are_the_spine_in_any_case() -> None:
+    names = [name.lower() for name in _body("xsens")[0]]
+    assert [names[map_joints(names)[f"spine{k}"]] for k in (1, 2, 3)] == ["l5", "t12", "t8"]
 
 
 def test_only_what_most_names_share_is_cleaned_off() -> None:

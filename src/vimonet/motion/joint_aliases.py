@@ -15,7 +15,7 @@ LIMBS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "ankle": ("ankle", "talus", "foot", "heel"),
     "foot": (
-        *("toebase", "toe", "toes", "ball", "ballfoot", "bigtoe", "footindex", "toe0", "toe1", "toe01", "toes01"),
+        *("ball", "ballfoot", "toebase", "toe", "toes", "bigtoe", "footindex", "toe0", "toe1", "toe01", "toes01"),
         *("toe11", "metatarsal", "metatarsals", "foottip", "foot"),
     ),
     "collar": ("collar", "clavicle", "clav", "scapula", "innershoulder", "shoulder1", "shoulder01", "shoulder"),
@@ -51,7 +51,7 @@ _SPINE_WORDS = """
 SPINE: Final = frozenset(_SPINE_WORDS.split())
 
 SIDES: Final[dict[str, str]] = {
-    **dict.fromkeys(("left", "l", "lft", "lt", "links", "gauche", "izq", "izquierda", "izquierdo", "sx"), "left"),
+    **dict.fromkeys(("left", "l", "lft", "lt", "lf", "links", "gauche", "izq", "izquierda", "izquierdo", "sx"), "left"),
     **dict.fromkeys(("right", "r", "rgt", "rt", "rechts", "droite", "der", "derecha", "derecho", "dx"), "right"),
 }
 NOISE: Final = frozenset(("joint", "jnt", "jt", "bone", "bn", "def", "org", "c", "m", "x", "center"))
@@ -62,7 +62,16 @@ CONTROLS: Final = frozenset(_CONTROL_WORDS.split())
 
 JAPANESE: Final[dict[str, str]] = {
     **{"下半身": "pelvis", "上半身": "spine", "上半身2": "spine2", "上半身3": "spine3", "首": "neck", "頭": "head"},
-    **{"足": "leg", "ひざ": "knee", "ヒザ": "knee", "膝": "knee", "足首": "ankle", "つま先": "toe", "足先EX": "toe"},
+    **{
+        "足": "leg",
+        "ひざ": "knee",
+        "ヒザ": "knee",
+        "膝": "knee",
+        "足首": "ankle",
+        "つま先": "toe",
+        "爪先": "toe",
+        "足先EX": "toe",
+    },
     **{"肩": "collar", "腕": "arm", "ひじ": "elbow", "肘": "elbow", "手首": "wrist", "かかと": "heel"},
 }
 """MikuMikuDance's bones without their side (左, 右)."""

@@ -103,7 +103,7 @@ LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
 """Ordered joint names of layouts that files give by index alone."""
 
 _TOKEN: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_VERTEBRA: Final = re.compile(r"L[1-5]|T1[0-2]|T[1-9]|C[1-7]")
+_VERTEBRA: Final = re.compile(r"L[1-5]|T1[0-2]|T[1-9]|C[1-7]", re.IGNORECASE)
 _SHARED: Final = 0.6  # of all names: a prefix or suffix of so many says nothing about the joint
 _SIDED_WORDS: Final = frozenset(word for words in LIMBS.values() for word in words)
 _MIDDLE_WORDS: Final = SPINE.union(*MIDDLE.values())
@@ -138,14 +138,13 @@ def split_name(name: str) -> tuple[str | None, list[str]]:
         bare = re.sub("[._ ]", "", ends[1] if ends else bare)
         words = JAPANESE.get(bare) or JAPANESE.get(bare.removesuffix("D"))  # 足D, ひざD follow 足, ひざ
         return side, [words or bare]
-    tokens = [token.lower() for token in _TOKEN.findall(plain)]
     side = None
     rest = []
-    for token in tokens:
-        if side is None and token in SIDES:
-            side = SIDES[token]
+    for token in _TOKEN.findall(plain):
+        if side is None and token.lower() in SIDES and token != "LF":  # OptiTrack's LFArm, not lf_arm
+            side = SIDES[token.lower()]
             continue
-        rest.append(token)
+        rest.append(token.lower())
     if side is None and rest:
         for word in ("left", "right"):
             if rest[0].startswith(word) and len(rest[0]) > len(word):

@@ -74,7 +74,8 @@ class Tree:
 
     def is_tip(self, joint: int) -> bool:
         """Test for an end site, or a joint that is named as one: ``HeadTop_End``, ``HeadNub``."""
-        return bool({"end", "nub"} & set(split_name(self.names[joint])[1]))
+        name = self.names[joint]
+        return name.endswith(" end") or bool({"end", "nub"} & set(split_name(name)[1]))
 
 
 def true_hips(

@@ -231,9 +231,8 @@ def test_wrapped_lines_and_windows_line_ends() -> None:
 
 
 BROKEN = {
-    "zero frames": (lambda t: t[: t.index("Frames:")] + "Frames: 0\nFrame Time: 0.05\n", "0 frames"),
+    "zero frames": (lambda t: t[: t.index("Frames:")] + "Frames: 0\nFrame Time: 0.05\n", "empty"),
     "no numbers": (lambda t: t[: t.index("Frame Time")] + "Frame Time: 0.05\n", "empty"),
-    "negative frames": (lambda t: t.replace("Frames: 8", "Frames: -8"), "-8 frames"),
     "frames in words": (lambda t: t.replace("Frames: 8", "Frames: eight"), "eight"),
     "zero frame time": (lambda t: t.replace("0.05", "0", 1), "Frame Time"),
     "frame time in words": (lambda t: t.replace("Frame Time: 0.05", "Frame Time: fast"), "Frame Time is fast"),

@@ -38,6 +38,9 @@ DIALECTS: dict[str, Callable[[str], bytes]] = {
     "UTF-16": lambda t: t.encode("utf-16"),
     "UTF-16 without a mark": lambda t: t.encode("utf-16-le"),
     "big-endian UTF-16": lambda t: t.encode("utf-16-be"),
+    "end sites in one word": lambda t: t.replace("End Site", "EndSite").encode(),
+    "no colons": lambda t: t.replace("Frames:", "Frames").replace("Time:", "Time").encode(),
+    "a decimal count of frames": lambda t: t.replace("Frames: 8", "Frames: 8.0").encode(),
     "MOTION behind the brace": lambda t: t.replace("}\nMOTION", "} MOTION").encode(),
 }
 
@@ -50,13 +53,41 @@ def test_dialects_read_like_the_plain_file(dialect: str) -> None:
     assert motion.source == "bvh"
 
 
-@pytest.mark.parametrize(("declared", "cut"), [(7, False), (9, False), (3, False), (12, True), (10_000_000, True)])
+@pytest.mark.parametrize(
+    ("declared", "cut"), [(0, False), (-8, False), (7, False), (9, False), (3, False), (12, True), (10_000_000, True)]
+)
 def test_all_rows_are_read_whatever_is_declared(declared: int, cut: bool) -> None:
     motion = load(standing_bvh(8, declared=declared).encode())
     assert motion.frames == 8
     [note] = [note for note in motion.notes if "declares" in note]
     assert note.startswith(f"the file declares {declared} frames and holds 8")
     assert ("cut off" in note) is cut
+
+
+@pytest.mark.parametrize(
+    ("printed", "rate", "note"),
+    [
+        *(
+            ("0.0083", 120, "120 frames/s, rounded"),
+            ("0.033", 30, "30 frames/s, rounded"),
+            ("0.017", 60, "60 frames/s"),
+        ),
+        *(("0.042", 24, "24 frames/s, rounded"), ("0.04", 25, ""), ("0.02", 50, ""), ("0.0304", 1 / 0.0304, "")),
+        ("0.03", 100 / 3, "33.33 frames/s, or 30 rounded; --fps 30 decides"),
+    ],
+)
+def test_a_rounded_frame_time_is_the_rate_that_rounds_to_it(printed: str, rate: float, note: str) -> None:
+    motion = load(standing_bvh(8).replace("Frame Time: 0.05", f"Frame Time: {printed}").encode())
+    assert motion.source_fps == pytest.approx(rate, rel=1e-6)
+    assert [note in one for one in motion.notes if "frame time" in one] == ([True] if note else [])
+
+
+def test_angles_in_radians_are_doubted() -> None:
+    rotations, root = walk_like(20)
+    doubted = [
+        any("radians" in n for n in load(bvh_text(r, root).encode()).notes) for r in (rotations / 57.3, rotations)
+    ]
+    assert doubted == [True, False]
 
 
 def test_a_given_rate_replaces_a_broken_frame_time() -> None:

@@ -35,6 +35,14 @@ def test_a_body_without_known_names_is_told_by_its_shape(sides: bool) -> None:
     assert any("told by the shape of the skeleton" in note for note in recording_info(motion)["notes"])
 
 
+def test_an_end_site_is_no_head_in_any_script() -> None:
+    marks = {"left": "左", "right": "右"}
+    names = [f"{marks.get(name.split('_')[0], '')}骨{chr(0x4E8C + k)}" for k, name in enumerate(JOINT_NAMES)]
+    text = bvh_text(_ROTATIONS, _ROOT, names=names).replace("OFFSET 0 0 0", "OFFSET 0 9 4")  # end sites
+    motion = load(text.encode())
+    np.testing.assert_allclose(motion.joints[:, 15], _TRUE.joints[:, 15], atol=1e-4)
+
+
 def test_toes_tell_the_sides_of_a_body_that_was_written_mirrored() -> None:
     """Names without sides, right limbs first: the left leg is still the one on the left of where the toes point."""
     names = [name.replace("left", "one").replace("right", "two") for name in JOINT_NAMES]

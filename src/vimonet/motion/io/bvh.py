@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from vimonet.motion.joint_names import family_of, map_joints, missing_essential
 from vimonet.motion.motion import thin_out
 from vimonet.motion.skeleton import euler_matrices, forward_kinematics
 from vimonet.utils.errors import InputError
+
+_TURN: Final = 6.4  # radians of a whole turn, rounded up
+_CHANGES: Final = 0.5  # radians, or degrees by which even a person who stands changes some joint
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -54,6 +57,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     def positions_of(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return _positions(hierarchy, offsets, rows)
 
+    _doubt_radians(hierarchy, values, notes)
     padding = padding_rows(values, positions_of)
     if padding:
         values = values[:-padding]
@@ -109,6 +113,15 @@ def _body_of(
     notes.append(f"{len(trees)} roots in the file: {plain(body.names[0])} is read, skipped: {others}")
     first = sum(tree.width for tree in trees[: trees.index(body)])
     return body, values[:, first : first + body.width], people
+
+
+def _doubt_radians(tree: Hierarchy, values: NDArray[np.float64], notes: list[str]) -> None:
+    """Note angles that change, and of which none in the whole recording is larger than a turn in radians."""
+    kinds = [kind for channels in tree.channels for kind, _ in channels]
+    angles = values[:, [kind == "rotation" for kind in kinds]]
+    change = np.ptp(angles, axis=0)
+    if len(change) and change.max() > _CHANGES and np.abs(angles).max() <= _TURN:
+        notes.append("no joint turns by more than 6.3 degrees: if the angles are radians, export degrees")
 
 
 def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:

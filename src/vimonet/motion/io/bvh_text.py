@@ -21,8 +21,11 @@ from vimonet.utils.errors import InputError
 MOTION: Final = re.compile(rb"(?:\A|(?<=[\r\n}]))[ \t]*MOTION\b", re.IGNORECASE)
 HIERARCHY: Final = re.compile(rb"\s*(?:[#;%/][^\r\n]*[\r\n]+\s*)*HIERARCHY\b", re.IGNORECASE)
 """The first word of a BVH, behind comments that some exporters put before it."""
-_FRAMES: Final = re.compile(rb"\s*Frames\s*:\s*(\S+)", re.IGNORECASE)
-_FRAME_TIME: Final = re.compile(rb"\s*Frame\s*Time\s*:\s*(\S+)[^\r\n]*", re.IGNORECASE)
+_FRAMES: Final = re.compile(rb"\s*Frames\b\s*:?\s*(\S+)", re.IGNORECASE)
+_FRAME_TIME: Final = re.compile(rb"\s*Frame\s*Time\b\s*:?\s*(\S+)[^\r\n]*", re.IGNORECASE)
+_RATES: Final = (24, 25, 30, 50, 60, 90, 100, 120, 200, 240)
+"""Frames/s that cameras and mocap systems have: what a frame time of few digits was rounded from."""
+_TWO_DIGITS: Final = 9.5  # last printed places: a frame time of one digit (.03) may be rounded from too many rates
 _CHANNEL: Final = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
 _OFFSETS: Final = re.compile(r"(\bOFFSET\s)([-+0-9.,;eE \t]+)", re.IGNORECASE)
 _CHANNELS: Final = re.compile(r"\bCHANNELS\b[^{}\r\n]*", re.IGNORECASE)
@@ -74,14 +77,16 @@ def parse_hierarchy(text: str, name: str) -> list[Hierarchy]:
         if word == "ROOT" and not open_joints:
             trees.append(Hierarchy())
         tree = trees[-1] if trees else Hierarchy()
-        if word in {"ROOT", "JOINT", "END"}:
+        if word in {"ROOT", "JOINT", "END", "ENDSITE"}:
             label: list[str] = []
             while (token := take(1)[0]) != "{":
                 label.append(token)
             if word != "ROOT" and not open_joints:
                 raise InputError(f"{name}: {word.lower()} {plain(' '.join(label))} stands outside of the root joint.")
             parent = open_joints[-1] if open_joints else -1
-            joint_name = f"{tree.names[parent]} end" if word == "END" else "_".join(label) or f"joint{len(tree.names)}"
+            joint_name = (
+                f"{tree.names[parent]} end" if word[:3] == "END" else "_".join(label) or f"joint{len(tree.names)}"
+            )
             if sum(len(tree.names) for tree in trees) >= _MAX_JOINTS:
                 raise InputError(f"{name}: the hierarchy has more than {_MAX_JOINTS} joints; expected one body.")
             open_joints.append(len(tree.names))
@@ -178,17 +183,16 @@ def read_motion(
     if frames is not None:
         start = frames.end()
         try:
-            declared = int(frames[1].strip(b",;"))
-        except ValueError:
+            declared = int(float(frames[1].strip(b",;")))
+        except (ValueError, OverflowError):
             raise InputError(
                 f"{name}: Frames: {plain(frames[1].decode(errors='replace'))} is not a whole number."
             ) from None
     line = _FRAME_TIME.match(data, start)
     if line is None:
         raise InputError(f"{name}: there is no 'Frame Time:' line after MOTION; the BVH file is truncated.")
-    if declared is not None and declared <= 0:
-        raise InputError(f"{name}: the file declares {declared} frames; at least one is needed.")
-    rate = check_fps(fps, name) if fps is not None else exact_fps(_frame_time(line[1], name))
+    notes: list[str] = []
+    rate = check_fps(fps, name) if fps is not None else _rate(line[1], name, notes)
     block = data[line.end() :].rstrip(b" \t\r\n\0\x1a")
     values = parse_numbers(plain_numbers(block, width), name)
     present, rest = divmod(len(values), width)
@@ -200,7 +204,6 @@ def read_motion(
         )
     if present == 0:
         raise InputError(f"{name}: the motion block is empty; at least one frame of {width} numbers is needed.")
-    notes = []
     if declared is None:
         notes.append("the file does not say how many frames it has: all taken")
     elif declared != present:
@@ -209,9 +212,11 @@ def read_motion(
     return values.reshape(present, width), rate, notes
 
 
-def _frame_time(word: bytes, name: str) -> float:
+def _rate(word: bytes, name: str, notes: list[str]) -> float:
+    """Read frames/s from the printed frame time: .033 and .0083 are 30 and 120, which round to it."""
+    text = word.rstrip(b",;").replace(b",", b".").decode("ascii", errors="replace")
     try:
-        seconds = float(word.rstrip(b",;").replace(b",", b"."))
+        seconds = float(text)
     except ValueError:
         seconds = float("nan")
     if not (np.isfinite(seconds) and 1e-4 <= seconds <= 10):
@@ -219,7 +224,17 @@ def _frame_time(word: bytes, name: str) -> float:
             f"{name}: Frame Time is {plain(word.decode(errors='replace'))}; expected seconds, such as 0.033333, or "
             "give the rate with fps."
         )
-    return seconds
+    rate = exact_fps(seconds)
+    places = len(text.partition(".")[2]) if re.fullmatch(r"\d*\.\d{1,4}", text) else 9
+    same = [usual for usual in _RATES if round(1 / usual, places) == seconds]
+    if not same or min(abs(usual - rate) for usual in same) < 1e-3 * rate:
+        return rate
+    nearest = min(same, key=lambda usual: abs(usual - rate))
+    if seconds * 10**places < _TWO_DIGITS:
+        notes.append(f"a frame time of {text} s is {rate:.4g} frames/s, or {nearest} rounded; --fps {nearest} decides")
+        return rate
+    notes.append(f"a frame time of {text} s is {nearest} frames/s, rounded")
+    return float(nearest)
 
 
 def parse_numbers(block: bytes, name: str) -> NDArray[np.float64]:
