@@ -9,9 +9,26 @@ from typing import Any, Final
 
 import numpy as np
 
+from vimonet.motion.motion import exact_fps
+
 _NUMBER_KEYS: Final = ("frame_id", "frame_idx", "frame_index", "frame_number", "frame")
+_TIME_KEYS: Final = (
+    "timestamp",
+    "timestamp_ms",
+    "timestamp_usec",
+    "timestamp_us",
+    "timestamp_ns",
+    "time",
+    "time_ms",
+    "t",
+)
+TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "body_id", "id_", "id")
+"""Keys of the number by which a file tracks a person."""
+_ABOUT: Final = ("video", "metadata", "meta", "info", "video_info", "camera")
+"""Keys under which a file says what concerns all of its frames."""
 _MOST_MISSING: Final = 50  # frames in a row; more are no gap but another numbering
 _PLAIN: Final = 10**15 - 1  # largest number of a frame that is read
+_SAME_SHAPE: Final = 1.02  # ratio of width to height of two pictures, of which one may be the other, smaller
 _RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
 
 
@@ -20,12 +37,31 @@ def natural(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)]
 
 
-def rate_of_stamps(frames: dict[str, Any]) -> float | None:
-    """Compute frames/s of frames that are keyed by the camera's time in ms, us or ns, as Stereolabs' samples do."""
-    if len(frames) < 3 or not all(key.isascii() and key.isdigit() and len(key) < 20 for key in frames):
+def about(meta: dict[str, Any]) -> dict[str, Any]:
+    """Bring what a file says of all its frames to one level: ``{"video": {"fps": 25}}`` as ``{"fps": 25}``."""
+    inner = [meta[key] for key in _ABOUT if isinstance(meta.get(key), dict)]
+    return {key: value for one in reversed(inner) for key, value in one.items()} | meta if inner else meta
+
+
+def rate_of_stamps(meta: dict[str, Any], frames: Sequence[Any]) -> float | None:
+    """Compute frames/s of frames that are keyed by the camera's time, as Stereolabs' samples do, or that carry it.
+
+    Times are in s, ms, us or ns, whichever makes the rate that of a camera.
+    """
+    key = (
+        next((key for key in _TIME_KEYS if isinstance(frames[0], dict) and key in frames[0]), None) if frames else None
+    )
+    if key is not None:
+        times = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
+        known = sorted({float(time) for time in times if type(time) in (int, float) and abs(time) < 1e20})
+    else:
+        keys = all(key.isascii() and key.isdigit() and len(key) < 20 for key in meta)
+        known = sorted(float(time) for time in meta) if keys else []
+    if len(known) < 3 or not all(np.isfinite(known)):
         return None
-    step = float(np.median(np.diff(sorted(int(key) for key in frames))))
-    rates = [1.0 / (step * unit) for unit in (1e-3, 1e-6, 1e-9) if step > 1]
+    step = float(np.median(np.diff(known)))
+    units = (1.0, 1e-3, 1e-6, 1e-9) if step < 1 else (1e-3, 1e-6, 1e-9)
+    rates = [exact_fps(step * unit) for unit in units if step > 0]
     return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
 
 
@@ -93,6 +129,40 @@ def image_files(meta: dict[str, Any]) -> dict[str, str]:
     images = [one for one in (images if isinstance(images, list) else ()) if isinstance(one, dict)]
     files = {str(one.get("id")): str(one.get("file_name", "")) for one in images}
     return files if all(re.search(r"\d", file) for file in files.values()) else {}
+
+
+def scale_to_one_size(meta: dict[str, Any]) -> tuple[dict[str, float], str | None]:
+    """Tell the factors, by id, that bring the images of a COCO file to the width of the widest; and a note on it."""
+    images = meta.get("images")
+    images = [one for one in (images if isinstance(images, list) else ()) if isinstance(one, dict)]
+    sizes = {str(one.get("id")): size for one in images if (size := image_size_in(one))}
+    several = sorted(set(sizes.values()))
+    if len(several) < 2 or len(sizes) < len(images):
+        return {}, None
+    listed = ", ".join(f"{width:g}x{height:g}" for width, height in several[:4]) + (" ..." if len(several) > 4 else "")
+    shapes = [width / height for width, height in several]
+    if max(shapes) > _SAME_SHAPE * min(shapes):
+        return {}, f"pictures of several shapes ({listed}): places in one do not compare with those in another"
+    widest = several[-1][0]
+    note = f"pictures of several sizes ({listed}): brought to one"
+    return {key: widest / width for key, (width, _) in sizes.items()}, note
+
+
+def one_per_number(frames: list[Any]) -> list[Any]:
+    """Put the rows of one frame together, where a file has a row per person: rows of one number, or of one time."""
+    keys: list[Any] = [frame_number(frame) for frame in frames]
+    if None in keys:
+        if not all(isinstance(frame, dict) for frame in frames) or not any(key in frames[0] for key in TRACK_KEYS):
+            return frames
+        time = next((key for key in _TIME_KEYS if all(key in frame for frame in frames)), "")
+        keys = [frame.get(time) for frame in frames]
+    if not all(type(key) in (int, float) for key in keys) or len(set(keys)) == len(keys):
+        return frames
+    rows: dict[Any, list[Any]] = {}
+    for key, frame in zip(keys, frames, strict=True):
+        rows.setdefault(key, []).append(frame)
+    kept = (*_NUMBER_KEYS, *_TIME_KEYS)
+    return [{**{k: v for k, v in rows[key][0].items() if k in kept}, "people": rows[key]} for key in sorted(rows)]
 
 
 def spaced(frames: list[Any], numbers: Sequence[int | None]) -> list[Any]:

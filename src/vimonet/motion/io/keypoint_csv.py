@@ -279,11 +279,10 @@ def _rate(times: list[float]) -> float | None:
 
 
 def _names(points: list[str]) -> tuple[str, ...] | None:
-    """Take the names of points as they are, as those of a layout if they spell one, or None if they are numbers."""
+    """Take the names of points as they are, or None if they are numbers."""
     if all(re.fullmatch(r"(?i)(?:landmark|lm|kp|keypoint|point|joint)?[ _-]*\d+", point) for point in points):
         return None
-    spelled = tuple(re.sub(r"[ .-]+", "_", point.strip().lower()) for point in points)
-    return spelled if spelled in LAYOUTS.values() else tuple(points)
+    return tuple(points)
 
 
 register(Reader("csv", "CSV of keypoints", (".csv",), detect, read, rank=1, listed=False))

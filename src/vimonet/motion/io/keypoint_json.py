@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.body_score import COMMONEST
 from vimonet.motion.io.json_metadata import (
+    TRACK_KEYS,
+    about,
     frame_number,
     image_files,
     image_size_in,
@@ -27,7 +29,9 @@ from vimonet.motion.io.json_metadata import (
     natural,
     number_in,
     of_category,
+    one_per_number,
     rate_of_stamps,
+    scale_to_one_size,
     spaced,
 )
 from vimonet.motion.io.keypoints import from_points
@@ -44,16 +48,20 @@ _FRAME_KEYS: Final = (
     *("frames", "instance_info", "annotations", "keypoints", "landmarks", "poses", "data", "results"),
     *("people",),
 )
-PERSON_KEYS: Final = ("people", "instances", "persons", "predictions", "poses", "body_list", "bodies")
+PERSON_KEYS: Final = (
+    *("people", "instances", "persons", "predictions", "poses", "body_list", "bodies", "results", "detections"),
+    *("objects", "pose"),
+)
 _POINT_KEYS: Final = (
     *("pose_keypoints_3d", "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks"),
     *("keypoints3D", "keypoints_3d", "keypoints3d", "keypoint", "pose_keypoints_2d", "keypoints", "pose_landmarks"),
-    *("poseLandmarks", "landmarks", "landmark", "points", "joints"),
+    *("poseLandmarks", "landmarks", "landmark", "points", "joints", "joint_positions", "pred_keypoints"),
 )
+_STAMPED: Final = "rate of the time stamps"
 _OF_PEOPLE: Final = frozenset(PERSON_KEYS)
 _OF_POINTS: Final = frozenset(_POINT_KEYS)
 _SCORE_KEYS: Final = ("keypoint_scores", "keypoint_confidence", "scores", "confidence", "visibility")
-_TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "id")
+_NUMBERED: Final = re.compile(r"[A-Za-z _-]*(\d{1,9})")  # person_2
 _COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23, 136)
 
 
@@ -71,12 +79,12 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     if content.is_npy or content.is_npz:
         return joint_arrays.read(content, fps=fps, layout=layout)
     name = content.name
-    meta, names, tracked = content.once(lambda: _everyone(content, layout))
+    meta, names, tracked, notes = content.once(lambda: _everyone(content, layout))
+    notes = list(notes)
     if fps is None:
         rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
         fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
-        fps = rate_of_stamps(meta) if fps is None else fps
-    notes: list[str] = []
+        fps = meta[_STAMPED] if fps is None else fps
     points, chosen = tracked.follow(name, notes, content.person)
     size = image_size_in(meta)
     recording = from_points(
@@ -84,7 +92,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         name,
         fps=fps,
         names=None if names is None else tuple(names),
-        dimensions=meta.get("dimensions") if meta.get("dimensions") in (2, 3) else None,
+        dimensions=meta.get("dimensions") if meta.get("dimensions") in (2, 3) else 2 if tracked.flat else None,
         image_size=size,
         notes=tuple(notes),
     )
@@ -134,11 +142,12 @@ def _parse(data: bytes, name: str) -> Any:
         raise InputError(f"{name}: the JSON is damaged or truncated{where}; expected keypoints per frame.") from None
 
 
-def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], list[str] | None, Tracked]:
-    """Parse what the file says of the recording, the names of its points, and everyone in it."""
+def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], list[str] | None, Tracked, list[str]]:
+    """Parse what the file says of the recording, the names of its points, everyone in it, and notes."""
     name = content.name
     value = _frames_of_folder(content) if content.is_folder else _parse(content.text, name)
-    meta: dict[str, Any] = value if isinstance(value, dict) else {}
+    meta: dict[str, Any] = about(value) if isinstance(value, dict) else {}
+    notes: list[str] = []
     names = names_in(meta)
     if names is not None and not all(isinstance(n, str) for n in names):
         raise InputError(f"{name}: the keypoint names are not all text; expected names such as left_shoulder.")
@@ -154,12 +163,15 @@ def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], lis
         frames = [
             json.loads(frame) if isinstance(frame, str) and frame[:1] in ("[", "{") else frame for frame in frames
         ]
-        names = names or names_of_points(frames)
+        names = names or names_of_points(frames) or _names_of_keys(frames)
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
-            people = _by_image(of_category(frames, meta), names, image_files(meta))
+            people = _by_image(of_category(frames, meta), names, meta, notes)
         else:
+            frames = one_per_number(frames)
             frames = spaced(frames, [frame_number(frame) for frame in frames])
             people = [people_in(frame, names) for frame in frames]
+        meta = {**next((f for f in frames if isinstance(f, dict) and image_size_in(f)), {}), **meta}
+        meta[_STAMPED] = rate_of_stamps(value if isinstance(value, dict) else {}, frames)
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
         raise InputError(
             f"{name}: a frame holds something other than points; expected numbers x, y and confidence."
@@ -167,11 +179,15 @@ def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], lis
     if not any(people):
         _refuse_unknown_keys(frames, name)
     if names is None:
-        names = next((list(f) for f in frames if _is_named(f)), None)
-    if names is None:
         counts = {len(person.points) for persons in people for person in persons if person.openpose}
         names = next((list(LAYOUTS[COMMONEST[count]]) for count in counts if count in COMMONEST), None)
-    return meta, names, track_people(people, name)
+    return meta, names, track_people(people, name), notes
+
+
+def _names_of_keys(frames: list[Any]) -> list[str] | None:
+    """Collect the names of frames of the kind {"left_knee": [x, y, c], ...}, each of which may lack some."""
+    named = [frame for frame in frames if _is_named(frame)]
+    return list(dict.fromkeys(key for frame in named for key in frame)) if named else None
 
 
 def _refuse_unknown_keys(frames: list[Any], name: str) -> None:
@@ -208,34 +224,41 @@ def frames_in(value: Any) -> list[Any]:
                 if inner is not None:
                     return [value]  # one frame
             elif isinstance(inner, dict):
-                return [inner[k] for k in sorted(inner, key=natural)]
+                return _in_order_of_keys(inner)
             elif isinstance(inner, list):
                 return inner
         if any(key in value for key in _POINT_KEYS):
             return [value]
         if value and all(re.search(r"\d", key) for key in value):  # {"frame_0001": ..., ...}
-            return [value[k] for k in sorted(value, key=natural)]
+            return _in_order_of_keys(value)
         return []
     return value if isinstance(value, list) else []
 
 
+def _in_order_of_keys(frames: dict[str, Any]) -> list[Any]:
+    """List frames in the order of the numbers in their keys, with gaps where numbers are missing."""
+    keys = sorted(frames, key=natural)
+    return spaced([frames[key] for key in keys], [number_in(key) for key in keys])
+
+
 def _looks_like_points(value: Any) -> bool:
-    """Test whether a list holds one person's points rather than frames."""
+    """Test whether a list holds one person's points rather than frames; null is a point that is not seen."""
     if not isinstance(value, list) or not value:
         return False
-    first = value[0]
-    if isinstance(first, (int, float)) or (isinstance(first, dict) and ("x" in first or "position" in first)):
+    first = next((one for one in value if one is not None), None)
+    if isinstance(first, dict):
+        return "x" in first or isinstance(first.get("position"), dict)
+    if isinstance(first, (int, float)):
         return True
     return isinstance(first, list) and len(first) in (2, 3, 4) and all(isinstance(v, (int, float)) for v in first)
 
 
 def _is_named(frame: Any) -> bool:
-    """Test whether a frame is {"left_knee": [x, y, c], ...}."""
-    return (
-        isinstance(frame, dict)
-        and len(frame) > 5
-        and all(isinstance(v, (list, dict)) and _point(v) is not None for v in frame.values())
-    )
+    """Test whether a frame is {"left_knee": [x, y, c], ...}; null is a point that is not seen."""
+    if not isinstance(frame, dict) or len(frame) < 6:
+        return False
+    seen = [value for value in frame.values() if value is not None]
+    return 2 * len(seen) > len(frame) and all(isinstance(v, (list, dict)) and _point(v) is not None for v in seen)
 
 
 def _point(value: Any) -> list[float] | None:
@@ -256,11 +279,17 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
     if frame is None or frame == [] or frame == {}:
         return []
     if _is_named(frame):
-        return [Person(_stack(list(frame.values())))]
+        return [Person(_stack([frame.get(label) for label in names or frame]))]
     if isinstance(frame, dict):
         for key in PERSON_KEYS if not _OF_PEOPLE.isdisjoint(frame) else ():
-            if key in frame and isinstance(frame[key], list) and not _looks_like_points(frame[key]):
-                return [p for person in frame[key] for p in people_in(person, names)]
+            inner = frame.get(key)
+            if isinstance(inner, dict):  # of one, or keyed by the number of the person
+                if not _OF_POINTS.isdisjoint(inner) or _is_named(inner):
+                    return people_in(inner, names)
+                keyed = [{"id": k, **one} if isinstance(one, dict) else one for k, one in inner.items()]
+                return [p for person in keyed for p in people_in(person, names)]
+            if isinstance(inner, list) and not _looks_like_points(inner):
+                return [p for person in inner for p in people_in(person, names)]
         held = _OF_POINTS.intersection(frame)
         for key in held if len(held) < 2 else [key for key in _POINT_KEYS if key in held]:
             inner = frame[key]
@@ -279,7 +308,7 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
                 scores = next((frame[k] for k in _SCORE_KEYS if k in frame and isinstance(frame[k], list)), None)
                 if scores is not None and len(scores) == len(points):
                     points = np.column_stack([points, np.asarray(scores, dtype=np.float64).reshape(-1)])
-                found = [Person(points, _track(frame), key.startswith("pose_keypoints"))]
+                found = [Person(points, _track(frame), key if key.startswith("pose_keypoints") else "")]
             return found
         return []
     if not isinstance(frame, list):
@@ -288,7 +317,7 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
         return [Person(_unflatten(frame, names))]
     if _looks_like_points(frame):
         if names and isinstance(frame[0], dict) and ("part" in frame[0] or "name" in frame[0]):
-            by_name = {point.get("part", point.get("name")): point for point in frame}
+            by_name = {point.get("part", point.get("name")): point for point in frame if point is not None}
             frame = [by_name.get(label, {"x": float("nan"), "y": float("nan")}) for label in names]
         return [Person(_stack(frame))]
     return [p for person in frame for p in people_in(person, names)]  # several persons
@@ -296,11 +325,13 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
 
 def _track(person: dict[str, Any]) -> int | None:
     """Return the number by which a file tracks a person; OpenPose writes -1 for none."""
-    for key in _TRACK_KEYS:
+    for key in TRACK_KEYS:
         if key not in person or (key == "id" and "image_id" in person):  # COCO's id is the annotation's
             continue
         value = person[key]
         value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, str) and (match := _NUMBERED.fullmatch(value)):
+            return int(match[1])
         if isinstance(value, (int, float)) and np.isfinite(value) and value >= 0:
             return int(value)
     return None
@@ -314,7 +345,7 @@ def _stack(points: list[Any]) -> NDArray[np.float64]:
             values = np.zeros(0)
         if values.ndim == 2 and values.shape[1] in (2, 3, 4):
             return values
-    rows = [_point(point) for point in points]
+    rows = [[] if point is None else _point(point) for point in points]
     width = max((len(row) for row in rows if row is not None), default=0)
     if width == 0 or any(row is None for row in rows):
         raise ValueError
@@ -330,13 +361,22 @@ def _unflatten(numbers: list[Any], names: list[str] | None) -> NDArray[np.float6
     raise ValueError
 
 
-def _by_image(results: list[Any], names: list[str] | None, files: dict[str, str]) -> list[list[Person]]:
+def _by_image(
+    results: list[Any], names: list[str] | None, meta: dict[str, Any], notes: list[str]
+) -> list[list[Person]]:
     """Group COCO results (one per person and image) into frames; frames without a result become gaps."""
-    groups: dict[Any, list[tuple[float, Person]]] = {}
+    files = image_files(meta)
+    factors, note = scale_to_one_size(meta)
+    notes += [note] if note else []
+    groups: dict[Any, list[tuple[float, Person]]] = {file: [] for file in files.values()}
     for result in results:
         people = people_in(result, names)
         if people:
             image = result["image_id"]
+            if (factor := factors.get(str(image), 1.0)) != 1.0:
+                scaled = people[0].points.copy()
+                scaled[:, :2] *= factor
+                people = [people[0]._replace(points=scaled)]
             image = files.get(str(image), image) if files else image
             groups.setdefault(image, []).append((float(result.get("score", 0.0) or 0.0), people[0]))
     keys, numbers = in_order(groups)

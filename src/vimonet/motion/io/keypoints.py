@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -57,6 +58,12 @@ def from_points(
         raise InputError(f"{name}: keypoints have shape {list(values.shape)}; expected [frames, points, 2, 3 or 4].")
     if len(values) == 0:
         raise InputError(f"{name}: there are no frames of keypoints; at least one is needed.")
+    if values.shape[2] > 2 and values.shape[1] > 2 and (values[..., 0] == np.arange(values.shape[1])).all():
+        values = values[..., 1:]  # numbered points: (0, x, y), (1, x, y) ...
+        remarks.append("the first of each point's numbers is its index, left out")
+    if names is not None:
+        spelled = tuple(re.sub(r"[ .-]+", "_", label.strip().lower()) for label in names)
+        names = spelled if spelled in LAYOUTS.values() else names
     if names is None and values.shape[1] in _COCO_BODY_FIRST:
         names = LAYOUTS["coco17"]
         values, confidence = values[:, :17], None if confidence is None else np.asarray(confidence)[:, :17]
@@ -177,10 +184,11 @@ def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
     MediaPipe's image landmarks (the only ones of this kind) are fractions of the picture, or pixels, with z counted
     from the middle of the hips; its world landmarks have x and y counted from there, too. A z of zero is no depth.
     """
-    depth = values[..., 2]
-    if not np.nan_to_num(depth).any():
+    if not np.nan_to_num(values[..., 2]).any():
         return True
-    if names != LAYOUTS["mediapipe33"]:
+    values = values[whole(np.isfinite(values)).any(axis=1)]
+    depth = values[..., 2]
+    if names != LAYOUTS["mediapipe33"] or not len(values):
         return False
     middle = values[:, [names.index("left_hip"), names.index("right_hip")]].mean(axis=1)
     size = float(np.nanmedian(np.nanmax(values[..., 1], axis=1) - np.nanmin(values[..., 1], axis=1)))

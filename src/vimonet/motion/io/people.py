@@ -31,12 +31,12 @@ class Person(NamedTuple):
     Attributes:
         points: [K, 2..4].
         track: number by which the file tracks the person, or None.
-        openpose: whether the points stand under OpenPose's own key, which fixes their order.
+        openpose: OpenPose's own key of the points, which fixes their order and dimensions; "" under any other.
     """
 
     points: NDArray[np.float64]
     track: int | None = None
-    openpose: bool = False
+    openpose: str = ""
 
 
 @dataclass
@@ -127,6 +127,7 @@ class Tracked(NamedTuple):
         first: number of the first person of the first frame that shows one.
         how: how they were told apart, for a note.
         shape: shape of a person's points.
+        flat: whether the points are those of a picture, by OpenPose's key.
     """
 
     frames: list[list[Person]]
@@ -134,6 +135,7 @@ class Tracked(NamedTuple):
     first: int
     how: str
     shape: tuple[int, ...]
+    flat: bool = False
 
     def follow(self, name: str, notes: list[str], wanted: int | None = None) -> tuple[NDArray[np.float64], int]:
         """Follow one person, the wanted one or the first.
@@ -191,7 +193,8 @@ def track_people(people: list[list[Person]], name: str) -> Tracked:
     if tracked and not all(numbers):
         how += f" ({numbers.count(False)} sightings without one by nearness)"
     first = next(person.track for persons in alike for person in persons)
-    return Tracked(alike, _sightings(alike), first or 0, how, shape)
+    flat = any(person.openpose.endswith("2d") for persons in alike for person in persons)
+    return Tracked(alike, _sightings(alike), first or 0, how, shape, flat)
 
 
 def _sightings(people: list[list[Person]]) -> dict[int, Sighting]:

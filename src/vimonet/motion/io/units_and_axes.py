@@ -35,6 +35,7 @@ _UP_ROTATIONS: Final[dict[str, list[list[int]]]] = {  # each a proper rotation t
 _HUMAN_LEG: Final = (0.42, 1.2)  # metres hip to ankle, small child to giant
 _ADULT_LEG: Final = tuple(stature * LEG_LENGTH / 1.7 for stature in (1.3, 2.1))
 _LYING_PELVIS: Final = 0.6  # m above the ground, at most
+_ACROSS: Final = 2.0  # times as far from feet to head across the picture as up: lies, or x and y are exchanged
 _OVERTURNED: Final = 0.75  # of the frames; acrobats are upside down for less of a clip
 _STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
 _KNEES_BENT: Final = 0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
@@ -206,6 +207,9 @@ def picture_up(
     use = seen[:, [0, 7, 8, 15]].all(axis=1)
     if use.sum() < max(1, 0.1 * len(y)):
         return "-Y", None
+    along = np.abs(joints[:, 15, :2] - (joints[:, 7, :2] + joints[:, 8, :2]) / 2).astype(np.float64)[use]
+    if float(np.mean(along[:, 0] > _ACROSS * along[:, 1])) > _OVERTURNED:
+        return "-Y", "the body lies across the picture throughout: if the file has y before x, exchange them"
     over = (y[:, 15] > y[:, 0]) & (y[:, 0] > (y[:, 7] + y[:, 8]) / 2)  # head below pelvis below feet, y down
     if float(over[use].mean()) <= _OVERTURNED:
         return "-Y", None
