@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 from vimonet.motion.joint_aliases import CONTROLS, FAMILIES, JAPANESE, LIMBS, MIDDLE, NOISE, SIDES, SPINE
@@ -18,87 +19,9 @@ ESSENTIAL: Final[tuple[str, ...]] = (
 )
 """Joints that cannot be interpolated; the head or the neck is required as well."""
 
-_COCO17 = """
-    nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist
-    right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle
-"""
-_BODY25 = """
-    nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip right_knee
-    right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe
-    left_heel right_big_toe right_small_toe right_heel
-"""
-_COCO18 = """
-    nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee
-    right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear
-"""
-_MEDIAPIPE33 = """
-    nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear
-    mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky
-    right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle
-    right_ankle left_heel right_heel left_foot_index right_foot_index
-"""
-_PENN13 = """
-    head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee
-    right_knee left_ankle right_ankle
-"""
-_H36M17 = """
-    pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck_base head left_shoulder
-    left_elbow left_wrist right_shoulder right_elbow right_wrist
-"""
-_MPI17 = """
-    head_top neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee
-    right_ankle left_hip left_knee left_ankle pelvis spine head
-"""
-_LAFAN22 = """
-    pelvis left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine1 spine2 spine3 neck
-    head left_collar left_shoulder left_elbow left_wrist right_collar right_shoulder right_elbow right_wrist
-"""
-_MUJOCO24 = """
-    pelvis left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine1 spine2 spine3 neck
-    head left_collar left_shoulder left_elbow left_wrist left_hand right_collar right_shoulder right_elbow right_wrist
-    right_hand
-"""
-_KINECT20 = """
-    hip_center spine shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow
-    right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot
-"""
-_KINECT25 = """
-    spine_base spine_mid neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow
-    right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot
-    spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb
-"""
-
-_ZED34 = """
-    pelvis naval_spine chest_spine neck left_clavicle left_shoulder left_elbow left_wrist left_hand left_handtip
-    left_thumb right_clavicle right_shoulder right_elbow right_wrist right_hand right_handtip right_thumb left_hip
-    left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot head nose left_eye left_ear right_eye
-    right_ear left_heel right_heel
-"""
-_ZED38 = """
-    pelvis spine_1 spine_2 spine_3 neck nose left_eye right_eye left_ear right_ear left_clavicle right_clavicle
-    left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee
-    left_ankle right_ankle left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel
-    left_hand_thumb_4 right_hand_thumb_4 left_hand_index_1 right_hand_index_1 left_hand_middle_4 right_hand_middle_4
-    left_hand_pinky_1 right_hand_pinky_1
-"""
-
+_TEXT: Final = Path(__file__).with_name("layouts.txt").read_text("utf-8").replace("\n    ", " ")
 LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
-    "humanml3d22": JOINT_NAMES,
-    "smpl24": (*JOINT_NAMES, "left_hand", "right_hand"),
-    "smplh52": JOINT_NAMES + tuple(f"{s}_finger{i}" for s in ("left", "right") for i in range(15)),
-    "coco17": tuple(_COCO17.split()),
-    "zed34": tuple(_ZED34.split()),
-    "zed38": tuple(_ZED38.split()),
-    "body25": tuple(_BODY25.split()),
-    "mediapipe33": tuple(_MEDIAPIPE33.split()),
-    "coco18": tuple(_COCO18.split()),
-    "penn13": tuple(_PENN13.split()),
-    "h36m17": tuple(_H36M17.split()),
-    "mpi17": tuple(_MPI17.split()),
-    "lafan22": tuple(_LAFAN22.split()),
-    "mujoco24": tuple(_MUJOCO24.split()),
-    "kinect20": tuple(_KINECT20.split()),
-    "kinect25": tuple(_KINECT25.split()),
+    line.partition(":")[0]: tuple(line.split()[1:]) for line in _TEXT.splitlines() if line[0] != "#"
 }
 """Ordered joint names of layouts that files give by index alone."""
 

@@ -17,9 +17,10 @@ from vimonet.motion.io.plausibility import padding_rows
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, register, usable
 from vimonet.motion.io.units_and_axes import correct_up
 from vimonet.motion.motion import check_fps
-from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS, forward_kinematics, rotation_vectors
+from vimonet.motion.skeleton import CANONICAL_OFFSETS, JOINT_NAMES, PARENTS, forward_kinematics, norm, rotation_vectors
 from vimonet.utils.errors import InputError
 
+_MOST_TURNS: Final = 2
 _WIDTHS: Final = {63 + 3: "smpl", 72: "smpl", 156: "smplh", 165: "smplx"}
 
 
@@ -70,10 +71,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         raise InputError(f"{name}: mocap_framerate is missing; give the rate with fps=.")
     notes = [] if "trans" in archive else ["no trans in the file: no path through space"]
     checked = check_fps(rate, name)
-    padding = padding_rows(np.concatenate([poses, trans], axis=1), lambda rows: pose_joints(rows[:, :-3], rows[:, -3:]))
-    if padding:
-        poses, trans = poses[:-padding], trans[:-padding]
-        notes.append(f"{padding} frames of padding dropped from the end (all parameters zero)")
+    poses, trans = without_padding(poses, trans, notes, name)
     step = round(checked / 20)
     frames = len(poses)
     kept_rate = checked
@@ -103,6 +101,27 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
 
 register(Reader("amass", "AMASS npz", (".npz",), detect, read))
+
+
+def without_padding(
+    poses: NDArray[Any], trans: NDArray[Any], notes: list[str], name: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Drop frames from the end whose rotations [T, >= 66] are all zero, whatever their translations [T, 3] are.
+
+    Raises:
+        InputError: rotations of many turns, which are degrees.
+    """
+    turns = float(np.median(norm(poses[:, :66].reshape(len(poses), 22, 3)).max(axis=1))) / (2 * np.pi)
+    if turns > _MOST_TURNS:
+        raise InputError(
+            f"{name}: its joints are rotated by up to {turns:.0f} turns in most frames, which are degrees; axis-angle "
+            "values must be radians."
+        )
+    padding = padding_rows(poses, lambda rows: pose_joints(rows, np.zeros((len(rows), 3))))
+    if not padding:
+        return poses, trans
+    notes.append(f"{padding} frames of padding dropped from the end (all rotations zero)")
+    return poses[:-padding], trans[:-padding]
 
 
 def pose_joints(poses: NDArray[Any], trans: NDArray[Any]) -> NDArray[np.float64]:

@@ -27,9 +27,13 @@ COMMONEST: Final[dict[int, str]] = {
     24: "smpl24",
     34: "zed34",
     38: "zed38",
+    52: "smplh52",
+    55: "smplx55",
 }
 """Layout that is meant by a number of points unless the body says otherwise."""
 
+NO_BODY: Final = 0.02
+"""Share of a body's size below which points lie in one place."""
 _FRAMES: Final = 60  # looked at, evenly over the clip
 _SEEN_MEASURES: Final = 7  # of the measured lengths: a body seen in part decides nothing
 # On 340 clips of ten collections right layouts cost .01 to .32 (Kinect's noisiest the most), wrong ones .19 to .76, and
@@ -37,6 +41,7 @@ _SEEN_MEASURES: Final = 7  # of the measured lengths: a body seen in part decide
 _FITS: Final = 0.27
 _STILL_FITS: Final = 0.40  # the commonest layout of its count, where nothing fits better
 _MARGIN: Final = 0.08
+_ALONE: Final = (33, 34, 38)  # numbers of points that one program writes, always in one order
 _FULL: Final = {"variation": 0.3, "flat variation": 1.0, "asymmetry": 0.5, "proportions": 1.0}
 """Values that cost 1: spread (p90 - p10) / (p90 + p10) of lengths, log ratios of left to right, and to an adult."""
 _BONES: Final = (
@@ -99,6 +104,11 @@ class Fit(NamedTuple):
         """Whether the points form a body."""
         return self.cost <= _FITS
 
+    @property
+    def still_fits(self) -> bool:
+        """Whether they may form one, if nothing fits better."""
+        return self.cost <= _STILL_FITS
+
 
 @lru_cache
 def _columns(layout: str) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
@@ -117,6 +127,7 @@ def _columns(layout: str) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[n
     return first, second, np.array([not parts for parts in columns])
 
 
+@lru_cache
 def candidates(count: int) -> tuple[str, ...]:
     """List the layouts of a number of points, the commonest first."""
     found = [layout for layout, names in LAYOUTS.items() if len(names) == count]
@@ -147,24 +158,35 @@ def choose_layout(
     """
     some = candidates(points.shape[1])
     commonest = some[0]
-    if len(some) == 1 and points.shape[1] in COMMONEST:
+    alone = len(some) == 1 and points.shape[1] in COMMONEST
+    if alone and (flat or points.shape[1] in _ALONE):
         return commonest, None
     chosen = looked_at(len(points))
     values, known = points[chosen], seen[chosen]
     values = np.where(known[..., None], values, 0.0)
-    known = known & (extent(values).max(axis=1) > 0)[:, None]  # all in one place: no body
+    size = extent(values).max(axis=1)
+    lost = (values == 0).all(axis=2).mean(axis=1) > 0.5  # of padding, the pelvis alone may be kept
+    known = known & ((size > NO_BODY * np.percentile(size, 90)) & ~lost)[:, None]
     fits = sorted((one for one in (fit(values, known, layout, flat=flat) for layout in some) if one), key=_cost)
-    if len(fits) < len(some):
+    if len(fits) < len(some) and (len(some) == 1 or points.shape[1] in COMMONEST):
         return commonest, None
+    if len(fits) < len(some):
+        raise InputError(
+            f"{name}: too little of the body is seen to tell the order of {points.shape[1]} points without names; give "
+            f"the layout with --format {' or '.join(some)}, or the joints' names."
+        )
     best, second = fits[0], fits[1] if len(fits) > 1 else None
     clear = second is None or second.cost - best.cost >= _MARGIN
     if best.layout == COMMONEST.get(points.shape[1]):  # bodies in a picture may be seen from any side
-        taken = flat or (clear and best.cost <= _STILL_FITS)
+        taken = flat or (clear and best.still_fits)
     else:
         taken = clear and best.fits
+    if taken and alone and best.fits:
+        return commonest, None
     if taken:
         runner_up = f"; {second.layout} at {second.cost:.2f}" if second else ""
-        return best.layout, f"layout {best.layout} by the shape of the body: fits at {best.cost:.2f}{runner_up}"
+        badly = "" if flat or best.fits else " badly"
+        return best.layout, f"layout {best.layout} by the shape of the body: fits{badly} at {best.cost:.2f}{runner_up}"
     listed = ", ".join(f"{one.layout} {one.cost:.2f}" for one in fits)
     raise InputError(
         f"{name}: {points.shape[1]} points without names form no body in any known layout, or in several "

@@ -31,6 +31,7 @@ _OFFSETS: Final = re.compile(r"(\bOFFSET\s)([-+0-9.,;eE \t]+)", re.IGNORECASE)
 _CHANNELS: Final = re.compile(r"\bCHANNELS\b[^{}\r\n]*", re.IGNORECASE)
 _NUMERIC: Final = b"0123456789+-.eE \t\r\n"
 _MAX_JOINTS: Final = 2000
+_SLOWEST: Final = 1.0  # s from frame to frame; longer ones are milliseconds, or frames/s
 
 
 @dataclass
@@ -219,7 +220,7 @@ def _rate(word: bytes, name: str, notes: list[str]) -> float:
         seconds = float(text)
     except ValueError:
         seconds = float("nan")
-    if not (np.isfinite(seconds) and 1e-4 <= seconds <= 10):
+    if not (np.isfinite(seconds) and 1e-4 <= seconds < _SLOWEST):
         raise InputError(
             f"{name}: Frame Time is {plain(word.decode(errors='replace'))}; expected seconds, such as 0.033333, or "
             "give the rate with fps."

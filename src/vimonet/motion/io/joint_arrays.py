@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import keypoints
-from vimonet.motion.io.body_score import COMMONEST, choose_layout, looked_at
+from vimonet.motion.io.body_score import choose_layout, looked_at
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import check_fps
-from vimonet.motion.skeleton import JOINT_NAMES, extent, whole
+from vimonet.motion.skeleton import JOINT_NAMES, whole
 from vimonet.utils.errors import InputError
 
 _KEYS: Final = (
@@ -25,7 +25,6 @@ _KEYS: Final = (
 )
 _STATED: Final = ("unit", "up")
 _NAME_KEYS: Final = ("names", "joint_names", "keypoint_names")
-_THIN: Final = 0.02  # of a body's height; no pose is thinner
 _EXPECTED: Final = (
     "expected joints [frames, 22, 3] (also 24 or 52 SMPL joints), HumanML3D features [frames, 263], or keypoints of a "
     "known layout [frames, 17, 2 or 3]"
@@ -135,13 +134,14 @@ def read_array(
         if layout not in LAYOUTS or len(LAYOUTS[layout]) != count:
             raise InputError(f"{name}: layout {layout!r} does not have {count} joints; known: {', '.join(LAYOUTS)}.")
         names = LAYOUTS[layout]
-    if names is None and (count in (22, 24, 52, 55) and width == 3 and confidence is None) and not _in_picture(values):
+    bodies = count in (22, 24, 52, 55) and width == 3 and confidence is None
+    if names is None and bodies and not keypoints.is_thin(values):
         layout, note = _by_the_body(values, name)
         chosen = [] if note is None else [note]
-        if layout is None or layout in ("humanml3d22", "smpl24", "smplh52"):
+        if layout in ("humanml3d22", "smpl24", "smplh52", "smplx55"):
             return _smpl(values, name, fps, chosen)
         return Recording(values, LAYOUTS[layout], _rate(fps, name, chosen), "joints", family=layout, notes=chosen)
-    if names is not None and width == 3 and confidence is None and not keypoints.third_is_confidence(values):
+    if names is not None and width == 3 and confidence is None and not _in_picture(values):
         body = tuple(names)
         notes: list[str] = []
         return Recording(values, body, _rate(fps, name, notes), "joints", family=layout, notes=notes)
@@ -149,17 +149,12 @@ def read_array(
 
 
 def _in_picture(values: NDArray[Any]) -> bool:
-    """Test whether SMPL's joints are (x, y, confidence) of a picture: a third column as no body is deep."""
-    if not keypoints.third_is_confidence(values):
-        return False
-    spans = np.median(extent(np.nan_to_num(values)), axis=0)
-    return bool(spans[2] < _THIN * spans[:2].max())
+    """Test whether (x, y, ?) are points of a picture."""
+    return keypoints.third_is_confidence(values) or keypoints.is_thin(values)
 
 
-def _by_the_body(values: NDArray[Any], name: str) -> tuple[str | None, str | None]:
+def _by_the_body(values: NDArray[Any], name: str) -> tuple[str, str | None]:
     """Choose between SMPL's order of joints and others of the same number; a note on the choice."""
-    if values.shape[1] not in COMMONEST:
-        return None, None
     some = values[looked_at(len(values))]
     return choose_layout(some, whole(usable(some)), name)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
-from vimonet.motion.io.body_score import COMMONEST
+from vimonet.motion.io.body_score import COMMONEST, looked_at
 from vimonet.motion.io.json_metadata import (
     TRACK_KEYS,
     about,
@@ -34,7 +34,7 @@ from vimonet.motion.io.json_metadata import (
     scale_to_one_size,
     spaced,
 )
-from vimonet.motion.io.keypoints import from_points
+from vimonet.motion.io.keypoints import flat_shapes, from_points, shape_of_flat
 from vimonet.motion.io.people import Person, Tracked, describe_people, track_people
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
 from vimonet.motion.io.units_and_axes import state_unit_and_up
@@ -62,7 +62,11 @@ _OF_PEOPLE: Final = frozenset(PERSON_KEYS)
 _OF_POINTS: Final = frozenset(_POINT_KEYS)
 _SCORE_KEYS: Final = ("keypoint_scores", "keypoint_confidence", "scores", "confidence", "visibility")
 _NUMBERED: Final = re.compile(r"[A-Za-z _-]*(\d{1,9})")  # person_2
-_COUNTS: Final = (17, 25, 33, 13, 18, 22, 24, 133, 26, 23, 136)
+_DEEPEST, _SHORTEST = 4, 26  # lists within lists of a frame; numbers of a person: 13 points
+_ARRAY_KEYS: Final = ("joints", "positions", "points", "keypoints3d", "keypoints_3d", "keypoints3D", "joints3d")
+
+Shapes = dict[int, tuple[int, int]]
+"""{length of a flat list: (points, numbers of each)}, where the length alone does not tell."""
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -164,12 +168,13 @@ def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], lis
             json.loads(frame) if isinstance(frame, str) and frame[:1] in ("[", "{") else frame for frame in frames
         ]
         names = names or names_of_points(frames) or _names_of_keys(frames)
+        shapes = {} if names else _shapes_of(frames)
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
-            people = _by_image(of_category(frames, meta), names, meta, notes)
+            people = _by_image(of_category(frames, meta), names, meta, notes, shapes)
         else:
             frames = one_per_number(frames)
             frames = spaced(frames, [frame_number(frame) for frame in frames])
-            people = [people_in(frame, names) for frame in frames]
+            people = [people_in(frame, names, shapes) for frame in frames]
         meta = {**next((f for f in frames if isinstance(f, dict) and image_size_in(f)), {}), **meta}
         meta[_STAMPED] = rate_of_stamps(value if isinstance(value, dict) else {}, frames)
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
@@ -227,6 +232,10 @@ def frames_in(value: Any) -> list[Any]:
                 return _in_order_of_keys(inner)
             elif isinstance(inner, list):
                 return inner
+        for key in _ARRAY_KEYS:
+            inner = value.get(key)
+            if isinstance(inner, list) and inner and isinstance(inner[0], list) and not _looks_like_points(inner):
+                return inner
         if any(key in value for key in _POINT_KEYS):
             return [value]
         if value and all(re.search(r"\d", key) for key in value):  # {"frame_0001": ..., ...}
@@ -274,7 +283,7 @@ def _point(value: Any) -> list[float] | None:
     return None
 
 
-def people_in(frame: Any, names: list[str] | None) -> list[Person]:
+def people_in(frame: Any, names: list[str] | None, shapes: Shapes | None = None) -> list[Person]:
     """List all persons of one frame."""
     if frame is None or frame == [] or frame == {}:
         return []
@@ -285,11 +294,11 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
             inner = frame.get(key)
             if isinstance(inner, dict):  # of one, or keyed by the number of the person
                 if not _OF_POINTS.isdisjoint(inner) or _is_named(inner):
-                    return people_in(inner, names)
+                    return people_in(inner, names, shapes)
                 keyed = [{"id": k, **one} if isinstance(one, dict) else one for k, one in inner.items()]
-                return [p for person in keyed for p in people_in(person, names)]
+                return [p for person in keyed for p in people_in(person, names, shapes)]
             if isinstance(inner, list) and not _looks_like_points(inner):
-                return [p for person in inner for p in people_in(person, names)]
+                return [p for person in inner for p in people_in(person, names, shapes)]
         held = _OF_POINTS.intersection(frame)
         for key in held if len(held) < 2 else [key for key in _POINT_KEYS if key in held]:
             inner = frame[key]
@@ -302,7 +311,7 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
                 inner = inner.get("landmark", inner)
             if not inner:
                 continue
-            found = people_in(inner, names)
+            found = people_in(inner, names, shapes)
             if len(found) == 1:
                 points = found[0].points
                 scores = next((frame[k] for k in _SCORE_KEYS if k in frame and isinstance(frame[k], list)), None)
@@ -314,13 +323,13 @@ def people_in(frame: Any, names: list[str] | None) -> list[Person]:
     if not isinstance(frame, list):
         raise TypeError
     if isinstance(frame[0], (int, float)) and not isinstance(frame[0], bool):
-        return [Person(_unflatten(frame, names))]
+        return [Person(_unflatten(frame, names, shapes or {}))]
     if _looks_like_points(frame):
         if names and isinstance(frame[0], dict) and ("part" in frame[0] or "name" in frame[0]):
             by_name = {point.get("part", point.get("name")): point for point in frame if point is not None}
             frame = [by_name.get(label, {"x": float("nan"), "y": float("nan")}) for label in names]
         return [Person(_stack(frame))]
-    return [p for person in frame for p in people_in(person, names)]  # several persons
+    return [p for person in frame for p in people_in(person, names, shapes)]  # several persons
 
 
 def _track(person: dict[str, Any]) -> int | None:
@@ -352,17 +361,41 @@ def _stack(points: list[Any]) -> NDArray[np.float64]:
     return np.array([row + [float("nan")] * (width - len(row)) for row in rows if row is not None])
 
 
-def _unflatten(numbers: list[Any], names: list[str] | None) -> NDArray[np.float64]:
+def _unflatten(numbers: list[Any], names: list[str] | None, shapes: Shapes) -> NDArray[np.float64]:
     values = np.array(array("d", numbers))  # numbers alone, else TypeError
-    for count in [len(names)] if names else _COUNTS:
-        for width in (3, 2, 4):
-            if len(values) == count * width:
-                return values.reshape(count, width)
-    raise ValueError
+    known = [(len(names), width) for width in (3, 2, 4)] if names else flat_shapes(len(values))
+    shape = shapes.get(len(values)) or next((one for one in known if one[0] * one[1] == len(values)), None)
+    if shape is None:
+        raise ValueError
+    return values.reshape(shape)
+
+
+def _shapes_of(frames: list[Any]) -> Shapes:
+    """Choose the shape of flat lists by the bodies that they form over the whole recording."""
+    rows: dict[int, list[Any]] = {}
+    for frame in frames[looked_at(len(frames))]:
+        _collect_flat(frame, rows, 0)
+    found = {length: shape_of_flat(np.array(some, dtype=np.float64)) for length, some in rows.items()}
+    return {length: shape for length, shape in found.items() if shape is not None}
+
+
+def _collect_flat(value: Any, rows: dict[int, list[Any]], depth: int) -> None:
+    """Collect flat lists of numbers, by length, of what may hold people."""
+    if isinstance(value, dict) and depth < _DEEPEST:
+        for key in (*PERSON_KEYS, *_POINT_KEYS):
+            if key in value:
+                _collect_flat(value[key], rows, depth + 1)
+    elif isinstance(value, list) and value and depth < _DEEPEST:
+        if isinstance(value[0], (int, float)):
+            if len(value) >= _SHORTEST and all(isinstance(number, (int, float)) for number in value):
+                rows.setdefault(len(value), []).append(value)
+        else:
+            for one in value:
+                _collect_flat(one, rows, depth + 1)
 
 
 def _by_image(
-    results: list[Any], names: list[str] | None, meta: dict[str, Any], notes: list[str]
+    results: list[Any], names: list[str] | None, meta: dict[str, Any], notes: list[str], shapes: Shapes
 ) -> list[list[Person]]:
     """Group COCO results (one per person and image) into frames; frames without a result become gaps."""
     files = image_files(meta)
@@ -370,7 +403,7 @@ def _by_image(
     notes += [note] if note else []
     groups: dict[Any, list[tuple[float, Person]]] = {file: [] for file in files.values()}
     for result in results:
-        people = people_in(result, names)
+        people = people_in(result, names, shapes)
         if people:
             image = result["image_id"]
             if (factor := factors.get(str(image), 1.0)) != 1.0:

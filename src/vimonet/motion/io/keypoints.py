@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vimonet import video
-from vimonet.motion.io.body_score import candidates, choose_layout, fit
+from vimonet.motion.io.body_score import candidates, choose_layout, fit, looked_at
 from vimonet.motion.io.people import describe_people, sighting
 from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.motion import check_fps
-from vimonet.motion.skeleton import whole
+from vimonet.motion.skeleton import extent, whole
 from vimonet.utils.errors import InputError
 
 _COCO_BODY_FIRST: Final = (23, 26, 133, 136)  # COCO with feet, Halpe, COCO-WholeBody: the body's 17 come first
+_DETECTED: Final = (17, 25, 33, 13, 18)  # points of pose estimators
 _DEFAULT_FPS: Final = 30.0
 _METRES: Final = 10.0  # larger x and y are pixels
 _PIXELS: Final = 100.0  # x and y that span more are no metres
-_BODY_DEPTH: Final = 0.3  # m: a body spans more along any axis that is up
+_THIN: Final = 0.02  # of a body's height; no pose is thinner
 
 
 def from_points(
@@ -64,7 +66,7 @@ def from_points(
     if names is not None:
         spelled = tuple(re.sub(r"[ .-]+", "_", label.strip().lower()) for label in names)
         names = spelled if spelled in LAYOUTS.values() else names
-    if names is None and values.shape[1] in _COCO_BODY_FIRST:
+    if names is None and values.shape[1] in _COCO_BODY_FIRST and _begins_as_coco(values, confidence, dimensions, name):
         names = LAYOUTS["coco17"]
         values, confidence = values[:, :17], None if confidence is None else np.asarray(confidence)[:, :17]
     if names is None:
@@ -84,14 +86,14 @@ def from_points(
         confidence = values[..., 3] if confidence is None else confidence
         values = values[..., :3]
         if dimensions is None:
-            dimensions = 2 if _is_picture(values, names) else 3
+            dimensions = _dimensions(values, names, remarks)
     elif values.shape[2] == 3 and dimensions == 2:
         confidence = values[..., 2] if confidence is None else confidence
     elif values.shape[2] == 3 and dimensions is None:
         if confidence is None and third_is_confidence(values):
             dimensions, confidence = 2, values[..., 2]
         else:
-            dimensions = 2 if _is_picture(values, names) else 3
+            dimensions = _dimensions(values, names, remarks)
     elif values.shape[2] == 2:
         dimensions = 2
     weights = np.ones(values.shape[:2]) if confidence is None else np.nan_to_num(confidence, nan=0.0)
@@ -144,7 +146,7 @@ def third_is_confidence(values: NDArray[Any]) -> bool:
 def _is_depth(values: NDArray[np.float64]) -> bool:
     """Test whether a third column in 0..1 is a coordinate in metres (Z up): it then makes bones keep their lengths."""
     points = np.nan_to_num(values[..., :3])
-    if np.ptp(points[..., :2]) > _METRES or np.median(np.ptp(points[..., 2], axis=1)) < _BODY_DEPTH:
+    if np.ptp(points[..., :2]) > _METRES:
         return False
     seen = (points != 0).any(axis=2)
     fits = [
@@ -168,24 +170,93 @@ def _layout(
             "(BODY_25), 33 (MediaPipe), or "
             'their names in "names".'
         )
+    points, seen, flat = _as_space(values, confidence, dimensions)
+    layout, note = choose_layout(points, seen, name, flat=flat)
+    notes += [note] if note else []
+    return layout
+
+
+def _as_space(
+    values: NDArray[np.float64], confidence: NDArray[Any] | None, dimensions: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+    """Bring points to [T, K, 3] for a look at the body, with [T, K] where they are seen, and whether they are flat."""
     flat = dimensions == 2 or values.shape[2] == 2
-    flat |= dimensions is None and values.shape[2] == 3 and confidence is None and third_is_confidence(values)
+    flat = flat or (dimensions is None and values.shape[2] == 3 and confidence is None and third_is_confidence(values))
+    flat = flat or is_thin(values)
     points = np.zeros((*values.shape[:2], 3))
     points[..., : 2 if flat else 3] = values[..., : 2 if flat else 3]
     seen = np.isfinite(points).all(axis=2) & (points != 0).any(axis=2)
-    layout, note = choose_layout(np.nan_to_num(points), seen, name, flat=flat)
-    notes += [note] if note else []
-    return layout
+    return np.nan_to_num(points), seen, flat
+
+
+@lru_cache
+def flat_shapes(length: int) -> tuple[tuple[int, int], ...]:
+    """List how many points, of how many numbers each, a flat list may hold; those of pose estimators first."""
+    shapes = [(length // width, width) for width in (3, 2, 4) if length % width == 0]
+    known = [shape for shape in shapes if candidates(shape[0]) or shape[0] in _COCO_BODY_FIRST]
+    return tuple(sorted(known, key=lambda shape: shape[0] not in _DETECTED))
+
+
+def shape_of_flat(rows: NDArray[np.float64]) -> tuple[int, int] | None:
+    """Choose how many points, of how many numbers each, flat rows [F, N] hold: by N, or else by the body they form."""
+    shapes = flat_shapes(rows.shape[1])
+    if len(shapes) < 2:
+        return shapes[0] if shapes else None
+    rows = rows[looked_at(len(rows))]
+
+    def cost(shape: tuple[int, int]) -> float:
+        points, seen, flat = _as_space(rows.reshape(len(rows), *shape), None, None)
+        fits = [fit(points, seen, layout, flat=flat) for layout in candidates(shape[0])]
+        return min((one.cost for one in fits if one), default=1.0)
+
+    return min(shapes, key=cost)
+
+
+def _begins_as_coco(
+    values: NDArray[np.float64], confidence: NDArray[Any] | None, dimensions: int | None, name: str
+) -> bool:
+    """Test whether the first 17 points are a body in COCO's order, unless another layout has their number.
+
+    Raises:
+        InputError: they are none, and no other layout has their number.
+    """
+    points, seen, flat = _as_space(values, confidence, dimensions)
+    chosen = looked_at(len(points))
+    first = None if flat else fit(points[chosen, :17], seen[chosen, :17], "coco17")
+    if first is None or first.still_fits:
+        return True
+    if candidates(values.shape[1]):
+        return False
+    raise InputError(
+        f"{name}: the first 17 of {values.shape[1]} points form no body in COCO's order ({first.cost:.2f}; 0 is a "
+        "perfect body, 1 is none), as those of COCO-WholeBody and Halpe do; give the joints' names."
+    )
+
+
+def is_thin(values: NDArray[Any]) -> bool:
+    """Test whether a third coordinate is no depth in the unit of x and y: no body is so thin in all frames."""
+    if values.shape[2] < 3:
+        return True
+    spans = extent(np.nan_to_num(values[looked_at(len(values)), :, :3]))
+    spans = spans[spans.any(axis=1)]
+    return len(spans) > 0 and bool((spans[:, 2] <= _THIN * spans[:, :2].max(axis=1)).all())
+
+
+def _dimensions(values: NDArray[np.float64], names: tuple[str, ...], notes: list[str]) -> int:
+    """Tell landmarks of a picture (2) from points in space (3)."""
+    if is_thin(values):
+        if np.nan_to_num(values[..., 2]).any():
+            notes.append("z is no depth in the unit of x and y, since no body is so thin: x and y alone are read")
+        return 2
+    return 2 if _is_picture(values, names) else 3
 
 
 def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
     """Test whether (x, y, z) are landmarks of a picture, not points in space.
 
     MediaPipe's image landmarks (the only ones of this kind) are fractions of the picture, or pixels, with z counted
-    from the middle of the hips; its world landmarks have x and y counted from there, too. A z of zero is no depth.
+    from the middle of the hips; its world landmarks have x and y counted from there, too.
     """
-    if not np.nan_to_num(values[..., 2]).any():
-        return True
     values = values[whole(np.isfinite(values)).any(axis=1)]
     depth = values[..., 2]
     if names != LAYOUTS["mediapipe33"] or not len(values):
@@ -196,6 +267,8 @@ def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
     fractions = np.nanpercentile(values[..., :2], 2) > -0.5 and np.nanpercentile(values[..., :2], 98) < 1.5
     down = np.nanmedian(values[:, names.index("nose"), 1] - values[:, names.index("left_ankle"), 1]) < 0
     near = abs(float(np.nanmedian(depth))) < 1.0  # of the picture's width, from the hips; a camera sees no one so near
+    spans = np.median(extent(np.nan_to_num(values[..., :3])), axis=0)
+    near = near and bool(spans[2] < 2 * spans[:2].max())  # else it stands along z
     return not centred[:2].all() and bool(centred[2] or (fractions and down and near))
 
 

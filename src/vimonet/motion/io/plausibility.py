@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.calibration import HELD, SINKING, Limbs
+from vimonet.motion.io.body_score import NO_BODY, looked_at
 from vimonet.motion.io.rate_check import check_rate
 from vimonet.motion.io.readers import Recording
 from vimonet.motion.motion import FARTHEST
-from vimonet.motion.skeleton import JOINT_NAMES, extent, median, norm
+from vimonet.motion.skeleton import JOINT_NAMES, extent, median, norm, whole
 from vimonet.utils.errors import InputError
 
 _HIGHEST: Final = 30.0  # m above or below the origin; the highest dive is from 27 m
@@ -37,8 +38,9 @@ def drop_padding(
     """Drop frames without a body from both ends, fill those in between, and note a frozen end.
 
     Args:
-        recording: a recording; a frame has no body if all its used joints lie in one place, as zeros do that fill up a
-            batch of generated motions, or if none is a number. Unseen frames of keypoints are no such frames.
+        recording: a recording; a frame has no body if all its used joints but the pelvis lie in one place, as zeros do
+            that fill up a batch of generated motions, or if none is a number. Of keypoints only zeros at the end are
+            padding, since a person may be out of view.
         mapping: {22-joint name: index}.
         notes: receives what was done.
 
@@ -47,13 +49,10 @@ def drop_padding(
     """
     positions, confidence = recording.positions, recording.confidence
     used = sorted(set(mapping.values()))
-    if not recording.partial and len(used) > 1:
-        # Few frames have two joints in one place, or the first nowhere, and only these are looked at in full.
-        one, other = (positions[:, joint, 0] for joint in used[:2])
-        empty = (one == other) | ~np.isfinite(one)
-        if empty.any():
-            few = positions[empty][:, used]
-            empty[empty] = (few == few[:, :1]).all(axis=(1, 2)) | ~np.isfinite(few).any(axis=(1, 2))
+    if recording.partial:
+        positions, confidence = _drop_unseen_end(positions, confidence, recording.fps, notes)
+    elif len(used) > 1:
+        empty = _without_body(positions, [joint for joint in used if joint != mapping.get("pelvis")])
         if empty.any() and not empty.all():
             first, last = np.flatnonzero(~empty)[[0, -1]]
             dropped = int(empty[:first].sum() + empty[last + 1 :].sum())
@@ -73,6 +72,34 @@ def drop_padding(
         if least < frozen < len(positions):
             notes.append(f"the {part} {frozen / recording.fps:.1f} s repeat one frame: padding, or a frozen recording")
     return positions, confidence
+
+
+def _without_body(positions: NDArray[Any], used: list[int]) -> NDArray[np.bool_]:
+    """Tell the frames [T] in which all the used joints lie in one place, or are no numbers."""
+    places = positions[looked_at(len(positions))][:, used]
+    places = places[whole(np.isfinite(places)).all(axis=1)]
+    near = NO_BODY * float(np.percentile(extent(places).max(axis=1), 90)) if len(places) else 0.0
+    # Few frames have two joints so near along an axis, or the first nowhere, and only these are looked at in full.
+    one, other = (positions[:, joint, 0] for joint in (used[0], used[-1]))
+    empty = np.asarray((np.abs(one - other) <= near) | ~np.isfinite(one))
+    if empty.any():
+        few = positions[empty][:, used]
+        empty[empty] = (extent(few) <= near).all(axis=1) | ~np.isfinite(few).any(axis=(1, 2))
+    return empty
+
+
+def _drop_unseen_end(
+    positions: NDArray[Any], confidence: NDArray[np.float32] | None, rate: float, notes: list[str]
+) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Drop half a second and more of zeros from the end of keypoints; frames that have no numbers stay."""
+    if positions[-1].any():
+        return positions, confidence
+    last = np.flatnonzero(positions.any(axis=(1, 2)))[-1:]
+    dropped = len(positions) - 1 - int(last[0]) if len(last) else 0
+    if dropped < _FROZEN * rate:
+        return positions, confidence
+    notes.append(f"{dropped} frames of padding dropped from the end (all points zero)")
+    return positions[:-dropped], None if confidence is None else confidence[:-dropped]
 
 
 def _fill_zeros(positions: NDArray[Any], mapping: dict[str, int], notes: list[str]) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.amass import pose_joints
+from vimonet.motion.io.amass import pose_joints, without_padding
 from vimonet.motion.io.limits import MAX_MEMBER, MAX_NESTING
 from vimonet.motion.io.readers import Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.motion import check_fps
@@ -106,8 +106,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     if rate is None:
         notes.append(f"frame rate not given: {keys.fps:g} frames/s assumed, as {keys.program} has")
     notes += ["no translation in the file: no path through space"] if key is None else []
+    rotations, trans = without_padding(poses[:, :22].reshape(len(poses), 66), trans, notes, name)
     return Recording(
-        positions=pose_joints(poses[:, :22].reshape(len(poses), 66), trans),
+        positions=pose_joints(rotations, trans),
         names=JOINT_NAMES,
         fps=check_fps(keys.fps if rate is None else rate, name),
         format="smpl",

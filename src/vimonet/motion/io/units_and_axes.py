@@ -45,6 +45,12 @@ _FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; w
 _BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
 _SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
+_NO_FLOOR: Final = 0.3  # m by which the lowest joint changes along an axis that has no floor
+_FLAT: Final = 0.15  # m by which it changes where there is one, and a third of that along the axis without
+_HELD: Final = 0.05  # m from the origin: hips that are held there take the floor with them
+_SIDEWAYS: Final = 0.6  # of the way from right to left
+_STANDS: Final = 0.97  # of the way from feet to head
+_HEAD_OVER: Final = (0.1, 0.5)  # of the way from feet to head: some; most, where a body without a floor may climb
 
 
 def parse_unit(unit: str | float) -> float:
@@ -164,20 +170,50 @@ def detect_up(
     moving = _axis(mean)
     standing = None if rest is None else _standing_axis(rest.astype(np.float64))
     if standing is not None and standing != moving:
-        return _turned_root(values, moving, standing, abs(float(mean[axis])))
+        up, note = _turned_root(values, moving, standing, abs(float(mean[axis])))
+        return (up, note) if note else _by_the_floor(values, mean, up)
     if standing is not None:
-        return standing, None
+        return _by_the_floor(values, mean, standing)
     if axis == 1 or abs(mean[axis]) < 0.5:
         if abs(mean[1]) <= 0.5 or axis != 1:
-            return "Y", None
+            return _by_the_floor(values, mean, "Y")
         handstand = moving == "-Y" and _stands_on(values, "Y") and not _stands_on(values, "-Y")
-        return ("Y" if handstand else moving), None
+        return ("Y", None) if handstand else _by_the_floor(values, mean, moving)
     # In a crawl, heads lie far from feet along a level axis as well; only the true axis has a floor.
-    if abs(mean[axis]) < 0.97:
+    if abs(mean[axis]) < _STANDS and _unsteady(values, "Y") < _NO_FLOOR and _sideways(values) != "Y":
         lowest = (np.sign(mean[axis]) * values[..., axis]).min(axis=1)
         if float(lowest.std()) > max(0.1, 2 * float(values[..., 1].min(axis=1).std())):
             return "Y", None
-    return moving, None
+    return _by_the_floor(values, mean, moving)
+
+
+def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> tuple[str, str | None]:
+    """Change an axis along which a body neither stands nor has a floor for the one that has a floor, and note it.
+
+    Args:
+        values: [T, 22, 3], metres.
+        mean: mean direction from ankles to head, [3].
+        up: axis that is up by the body's direction or the format.
+    """
+    stands = _along(mean, up)
+    held = min(float(np.abs(root).max()) for root in ((values[:, 1] + values[:, 2]) / 2, values[:, 0]))
+    if stands > _STANDS or held < _HELD or (lost := _unsteady(values, up)) < _NO_FLOOR:
+        return up, None
+    sideways = _sideways(values)
+    flat = [
+        axis
+        for axis in _UP_ROTATIONS
+        if axis != up and axis[-1] != sideways and _unsteady(values, axis) < min(_FLAT, lost / 3)
+    ]
+    over = [axis for axis in flat if _along(mean, axis) > _HEAD_OVER[0]]
+    if len(over) == 1 and stands <= _HEAD_OVER[1]:
+        [axis] = over
+        return axis, f"{axis} is up by the floor, which {up} has not: --up {up.lower()} if the body climbs or hovers"
+    listed = [axis for axis in (over or flat) if axis.removeprefix("-") != up.removeprefix("-")]
+    if not listed:
+        return up, None
+    flags = " or ".join(f"--up {axis.lower()}" for axis in listed)
+    return up, f"no floor along {up}, but along {' and '.join(listed)}: {flags} if the body crawls or lies there"
 
 
 def picture_up(
@@ -263,8 +299,8 @@ def correct_up(joints: NDArray[np.floating], up: str) -> tuple[str, str | None]:
     values = np.asarray(joints[:: max(1, len(joints) // 500)], dtype=np.float64)
     mean = _upright(values, None)
     other = _axis(mean)
-    if mean[2] >= 0.5 or other[-1] == "Z" or float(np.abs(mean).max()) < 0.7:
-        return up, None
+    if mean[2] >= 0.5 or other[-1] == "Z" or float(np.abs(mean).max()) < 0.6:
+        return _by_the_floor(values, mean, up)
     # A body that lies on the ground of the Z axis is no body that stands along Y, unless it has a ground there, too.
     lies = _stands_on(values, up) and float(np.median(values[:, 0, 2])) < _LYING_PELVIS
     if not lies and (other[-1] == "Y" or _stands_on(values, other)):
@@ -281,6 +317,17 @@ def _upright(values: NDArray[np.float64], confidence: NDArray[np.float32] | None
         seen = (confidence[:, [7, 8, 15]] > 0).all(axis=1)
         body = body[seen] if seen.any() else values[:, 12] - values[:, 0]
     return np.asarray((body / np.maximum(np.linalg.norm(body, axis=1, keepdims=True), 1e-9)).mean(axis=0))
+
+
+def _sideways(values: NDArray[np.float64]) -> str:
+    """Name the axis along which the body's left lies, or nothing: its sides keep their place without a floor."""
+    left = values[:, 1] - values[:, 2] + values[:, 16] - values[:, 17]
+    mean = np.abs((left / np.maximum(norm(left), 1e-9)[:, None]).mean(axis=0))
+    return "XYZ"[int(mean.argmax())] if mean.max() > _SIDEWAYS else ""
+
+
+def _along(direction: NDArray[np.float64], axis: str) -> float:
+    return float(direction["XYZ".index(axis[-1])]) * (-1.0 if axis.startswith("-") else 1.0)
 
 
 def _axis(direction: NDArray[np.float64]) -> str:
