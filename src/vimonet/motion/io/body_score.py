@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io.limits import NO_BODY
 from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.skeleton import INDEX, T_POSE, extent, norm
 from vimonet.utils.errors import InputError
@@ -32,8 +33,6 @@ COMMONEST: Final[dict[int, str]] = {
 }
 """Layout that is meant by a number of points unless the body says otherwise."""
 
-NO_BODY: Final = 0.02
-"""Share of a body's size below which points lie in one place."""
 _FRAMES: Final = 60  # looked at, evenly over the clip
 _SEEN_MEASURES: Final = 7  # of the measured lengths: a body seen in part decides nothing
 # On 340 clips of ten collections right layouts cost .01 to .32 (Kinect's noisiest the most), wrong ones .19 to .76, and

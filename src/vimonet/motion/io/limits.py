@@ -22,3 +22,5 @@ MAX_NESTING: Final = 64
 """Depth of dicts in a PyTorch file; JSON is as deep as its parser bears."""
 LARGEST: Final = 1e9
 """Bound on coordinates, angles and offsets in any unit; beyond it, sums and squares could overflow."""
+NO_BODY: Final = 0.02
+"""Share of a body's size below which points lie in one place."""

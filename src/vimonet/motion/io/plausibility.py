@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.calibration import HELD, SINKING, Limbs
-from vimonet.motion.io.body_score import NO_BODY, looked_at
+from vimonet.motion.io.limits import NO_BODY
 from vimonet.motion.io.rate_check import check_rate
 from vimonet.motion.io.readers import Recording
 from vimonet.motion.motion import FARTHEST
@@ -76,7 +76,7 @@ def drop_padding(
 
 def _without_body(positions: NDArray[Any], used: list[int]) -> NDArray[np.bool_]:
     """Tell the frames [T] in which all the used joints lie in one place, or are no numbers."""
-    places = positions[looked_at(len(positions))][:, used]
+    places = positions[:: max(1, len(positions) // 60)][:, used]
     places = places[whole(np.isfinite(places)).all(axis=1)]
     near = NO_BODY * float(np.percentile(extent(places).max(axis=1), 90)) if len(places) else 0.0
     # Few frames have two joints so near along an axis, or the first nowhere, and only these are looked at in full.

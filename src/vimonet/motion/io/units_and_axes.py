@@ -45,8 +45,6 @@ _FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; w
 _BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
 _SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
-_NO_FLOOR: Final = 0.3  # m by which the lowest joint changes along an axis that has no floor
-_FLAT: Final = 0.15  # m by which it changes where there is one, and a third of that along the axis without
 _HELD: Final = 0.05  # m from the origin: hips that are held there take the floor with them
 _SIDEWAYS: Final = 0.6  # of the way from right to left
 _STANDS: Final = 0.97  # of the way from feet to head
@@ -161,7 +159,7 @@ def detect_up(
 
     A rest pose that stands (straight legs below the trunk) decides, unless the movement itself stands upright on
     the ground along another axis (an exporter that turned the root only). Without such a rest pose the mean direction
-    from ankles to head decides, if it is clear and no handstand; else Y.
+    from ankles to head decides, if it is clear and no handstand; else Y. An axis without a floor is changed or doubted.
     """
     values = joints[:: max(1, len(joints) // 500)].astype(np.float64)
     seen = None if confidence is None else confidence[:: max(1, len(joints) // 500)]
@@ -169,20 +167,19 @@ def detect_up(
     axis = int(np.argmax(np.abs(mean)))
     moving = _axis(mean)
     standing = None if rest is None else _standing_axis(rest.astype(np.float64))
-    if standing is not None and standing != moving:
-        up, note = _turned_root(values, moving, standing, abs(float(mean[axis])))
-        return (up, note) if note else _by_the_floor(values, mean, up)
     if standing is not None:
-        return _by_the_floor(values, mean, standing)
+        turned = standing != moving
+        up, note = _turned_root(values, moving, standing, float(np.abs(mean).max())) if turned else (standing, None)
+        return (up, note) if note else _by_the_floor(values, mean, up)
     if axis == 1 or abs(mean[axis]) < 0.5:
         if abs(mean[1]) <= 0.5 or axis != 1:
             return _by_the_floor(values, mean, "Y")
         handstand = moving == "-Y" and _stands_on(values, "Y") and not _stands_on(values, "-Y")
         return ("Y", None) if handstand else _by_the_floor(values, mean, moving)
     # In a crawl, heads lie far from feet along a level axis as well; only the true axis has a floor.
-    if abs(mean[axis]) < _STANDS and _unsteady(values, "Y") < _NO_FLOOR and _sideways(values) != "Y":
-        lowest = (np.sign(mean[axis]) * values[..., axis]).min(axis=1)
-        if float(lowest.std()) > max(0.1, 2 * float(values[..., 1].min(axis=1).std())):
+    if abs(mean[axis]) < _STANDS and _unsteady(values, "Y") < _STEADY and _sideways(values) != "Y":
+        off, own = (float(_lowest(values, one).std()) for one in (moving, "Y"))
+        if off > max(0.1 if abs(mean[axis]) > 0.7 else 0.05, 2 * own):
             return "Y", None
     return _by_the_floor(values, mean, moving)
 
@@ -197,22 +194,22 @@ def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: st
     """
     stands = _along(mean, up)
     held = min(float(np.abs(root).max()) for root in ((values[:, 1] + values[:, 2]) / 2, values[:, 0]))
-    if stands > _STANDS or held < _HELD or (lost := _unsteady(values, up)) < _NO_FLOOR:
+    if stands > _STANDS or held < _HELD or (lost := _unsteady(values, up)) < _STEADY:
         return up, None
     sideways = _sideways(values)
     flat = [
         axis
         for axis in _UP_ROTATIONS
-        if axis != up and axis[-1] != sideways and _unsteady(values, axis) < min(_FLAT, lost / 3)
+        if axis != up and axis[-1] != sideways and _unsteady(values, axis) < min(_STEADY, lost / 3)
     ]
     over = [axis for axis in flat if _along(mean, axis) > _HEAD_OVER[0]]
     if len(over) == 1 and stands <= _HEAD_OVER[1]:
         [axis] = over
-        return axis, f"{axis} is up by the floor, which {up} has not: --up {up.lower()} if the body climbs or hovers"
+        return axis, f"{axis} is up by the floor, which {up} has not: --up={up.lower()} if the body climbs or hovers"
     listed = [axis for axis in (over or flat) if axis.removeprefix("-") != up.removeprefix("-")]
     if not listed:
         return up, None
-    flags = " or ".join(f"--up {axis.lower()}" for axis in listed)
+    flags = " or ".join(f"--up={axis.lower()}" for axis in listed)
     return up, f"no floor along {up}, but along {' and '.join(listed)}: {flags} if the body crawls or lies there"
 
 
@@ -265,7 +262,7 @@ def _turned_root(values: NDArray[np.float64], moving: str, standing: str, clear:
         standing: axis along which the rest pose stands.
         clear: share of the way from feet to head along ``moving``.
     """
-    if clear <= 0.9 or abs(_lowest(values, moving)) >= _FLOOR[1]:
+    if clear <= 0.9 or abs(float(np.percentile(_lowest(values, moving), 5))) >= _FLOOR[1]:
         return standing, None
     turned = f"the root is turned: the body stands along {moving}, its rest pose along {standing}"
     if not _stands_on(values, standing):
@@ -281,9 +278,18 @@ def _turned_root(values: NDArray[np.float64], moving: str, standing: str, clear:
 
 def _unsteady(values: NDArray[np.float64], axis: str) -> float:
     """Measure how much the lowest joint changes along an axis, m: 10th to 90th percentile over time."""
-    sign = -1.0 if axis.startswith("-") else 1.0
-    low, high = np.percentile((sign * values[..., "XYZ".index(axis[-1])]).min(axis=1), (10, 90))
+    low, high = np.percentile(_lowest(values, axis), (10, 90))
     return float(high - low)
+
+
+def _lowest(values: NDArray[np.float64], axis: str) -> NDArray[np.float64]:
+    """Measure the height of the lowest joint along an axis, [T]."""
+    sign = -1.0 if axis.startswith("-") else 1.0
+    return np.asarray((sign * values[..., "XYZ".index(axis[-1])]).min(axis=1))
+
+
+def _stands_on(values: NDArray[np.float64], axis: str) -> bool:
+    return _FLOOR[0] < float(np.percentile(_lowest(values, axis), 5)) < _FLOOR[1]
 
 
 def correct_up(joints: NDArray[np.floating], up: str) -> tuple[str, str | None]:
@@ -333,16 +339,6 @@ def _along(direction: NDArray[np.float64], axis: str) -> float:
 def _axis(direction: NDArray[np.float64]) -> str:
     axis = int(np.argmax(np.abs(direction)))
     return ("" if direction[axis] > 0 else "-") + "XYZ"[axis]
-
-
-def _lowest(values: NDArray[np.float64], axis: str) -> float:
-    """Measure the 5th percentile over time of the lowest joint along an axis."""
-    sign = -1.0 if axis.startswith("-") else 1.0
-    return float(np.percentile((sign * values[..., "XYZ".index(axis[-1])]).min(axis=1), 5))
-
-
-def _stands_on(values: NDArray[np.float64], axis: str) -> bool:
-    return _FLOOR[0] < _lowest(values, axis) < _FLOOR[1]
 
 
 def _standing_axis(rest: NDArray[np.float64]) -> str | None:
