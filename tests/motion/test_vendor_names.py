@@ -257,6 +257,26 @@ VENDORS: dict[str, tuple[str, str, str, str]] = {
         "lf_thigh lf_shin lf_foot lf_toe lf_clavicle lf_upperarm lf_forearm lf_hand",
         "",
     ),
+    "bind joints": (
+        "_L_ _R_",
+        "cog_bind spine_a_bind spine_b_bind neck_a_bind head_a_bind",
+        "leg_L_upper_bind leg_L_lower_bind foot_L_bind toe_L_bind clav_L_bind arm_L_upper_bind arm_L_lower_bind "
+        "hand_L_bind",
+        "forearm_L_twist_bind jaw_bind",
+    ),
+    "capitals": (
+        "_LF_ _RT_",
+        "SK_COG_GEO SK_LUMBAR_GEO SK_THORACIC_GEO SK_CERVICAL_GEO SK_SKULL_GEO",
+        "SK_LF_THIGHBONE_GEO SK_LF_SHINBONE_GEO SK_LF_FOOTBONE_GEO SK_LF_TOEBONE_GEO SK_LF_COLLARBONE_GEO "
+        "SK_LF_BICEP_GEO SK_LF_ELBOW_GEO SK_LF_HANDBONE_GEO",
+        "SK_LF_ARMROLL_GEO",
+    ),
+    "shldr and uparm": (
+        "L R",
+        "Body Belly Chest Neck0 Neck1 Head",
+        "LButtock LKnee LAnkle LFoot LShldr LUpArm LLowArm LHand",
+        "LArmRoll",
+    ),
     "synty": (
         "_L _R",
         "Root Hips Spine_01 Spine_02 Spine_03 Neck Head",
@@ -325,6 +345,11 @@ def test_the_family_is_told_whatever_prefix_its_names_have(vendor: str, family: 
 def test_vertebrae_are_the_spine_in_any_case() -> None:
     names = [name.lower() for name in _body("xsens")[0]]
     assert [names[map_joints(names)[f"spine{k}"]] for k in (1, 2, 3)] == ["l5", "t12", "t8"]
+
+
+def test_the_first_of_several_necks_is_the_neck() -> None:
+    names = "Hips Neck3 Neck2 Neck1 Head LeftLeg1 LeftLeg2 RightLeg1 RightLeg2".split()  # noqa: SIM905
+    assert names[map_joints(names)["neck"]] == "Neck1"
 
 
 def test_only_what_most_names_share_is_cleaned_off() -> None:

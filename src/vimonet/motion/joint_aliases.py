@@ -7,7 +7,7 @@ from typing import Final
 LIMBS: Final[dict[str, tuple[str, ...]]] = {
     "hip": (
         *("upleg", "upperleg", "upperleg01", "legupper", "thigh", "thighbend", "thighstretch", "hip", "femur"),
-        *("hipjoint", "leg"),
+        *("hipjoint", "leg", "buttock"),
     ),
     "knee": (
         *("knee", "lowleg", "lowerleg", "lowerleg01", "leglower", "shin", "shinbend", "shank", "calf", "tibia"),
@@ -18,10 +18,20 @@ LIMBS: Final[dict[str, tuple[str, ...]]] = {
         *("ball", "ballfoot", "toebase", "toe", "toes", "bigtoe", "footindex", "toe0", "toe1", "toe01", "toes01"),
         *("toe11", "metatarsal", "metatarsals", "foottip", "foot"),
     ),
-    "collar": ("collar", "clavicle", "clav", "scapula", "innershoulder", "shoulder1", "shoulder01", "shoulder"),
+    "collar": (
+        "collar",
+        "clavicle",
+        "clav",
+        "scapula",
+        "innershoulder",
+        "shoulder1",
+        "shoulder01",
+        "shldr",
+        "shoulder",
+    ),
     "shoulder": (
-        *("shldr", "shldrbend", "upperarm", "upperarm01", "armupper", "uparm", "uarm", "armstretch", "arm", "humerus"),
-        *("shoulder",),
+        *("upperarm", "upperarm01", "armupper", "uparm", "uarm", "bicep", "shldr", "shldrbend", "armstretch", "arm"),
+        *("humerus", "shoulder"),
     ),
     "elbow": (
         *("elbow", "forearm", "forearmbend", "forearmstretch", "lowerarm", "lowerarm01", "armlower", "lowarm", "farm"),
@@ -34,15 +44,27 @@ LIMBS: Final[dict[str, tuple[str, ...]]] = {
 MIDDLE: Final[dict[str, tuple[str, ...]]] = {
     "pelvis": (
         *("pelvis", "hips", "hip", "hipcenter", "hipcentre", "midhip", "spinebase", "lowerbody", "lowertorso"),
-        *("bottomtorso", "root"),
+        *("bottomtorso", "cog", "body", "root"),
     ),
     "neck": (
-        *("neck", "neck1", "neck01", "neckbase", "necklower", "necktwist01", "lowerneck", "shouldercenter"),
+        *(
+            "neck",
+            "neck0",
+            "neck1",
+            "cervical",
+            "neck01",
+            "neckbase",
+            "necklower",
+            "necktwist01",
+            "lowerneck",
+            "shouldercenter",
+        ),
         *("shouldercentre", "spineshoulder"),
     ),
-    "head": ("head", "head1", "upperneck", "neckupper", "neck2", "neck02", "necktwist02"),
+    "head": ("head", "head1", "skull", "upperneck", "neckupper", "neck2", "neck02", "necktwist02"),
 }
 _SPINE_WORDS = """
+    lumbar thoracic belly
     lowerback abdomen abdomen2 abdomenlower abdomenupper ab torso lowertorso toptorso uppertorso waist stomach spine
     spine0 spine1 spine2 spine3 spine4 spine5 spine6 spine7 spine01 spine02 spine03 spine04 spine05 spine001 spine002
     spine003 spinelow spinemid spinenavel spinechest lowerspine middlespine upperspine upperback upperbody upperbody2
@@ -54,7 +76,7 @@ SIDES: Final[dict[str, str]] = {
     **dict.fromkeys(("left", "l", "lft", "lt", "lf", "links", "gauche", "izq", "izquierda", "izquierdo", "sx"), "left"),
     **dict.fromkeys(("right", "r", "rgt", "rt", "rechts", "droite", "der", "derecha", "derecho", "dx"), "right"),
 }
-NOISE: Final = frozenset(("joint", "jnt", "jt", "bone", "bn", "def", "org", "c", "m", "x", "center"))
+NOISE: Final = frozenset(("joint", "jnt", "jt", "bone", "bn", "def", "org", "a", "b", "c", "m", "x", "center"))
 """Words that say nothing about which joint it is."""
 _CONTROL_WORDS = "ik fk pole ctrl control target mch twist roll share helper corrective end nub eff site offset sec adj"
 CONTROLS: Final = frozenset(_CONTROL_WORDS.split())

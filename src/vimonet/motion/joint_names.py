@@ -33,20 +33,20 @@ _MIDDLE_WORDS: Final = SPINE.union(*MIDDLE.values())
 
 
 def clean_names(names: Sequence[str]) -> list[str]:
-    """Clean joint names of namespaces and of prefixes and suffixes that most share: ``ValveBiped.``, ``.001``, JNT."""
+    """Clean joint names of namespaces and of what most begin or end with: ``ValveBiped.``, ``_bind``, ``.001``, JNT."""
     cleaned = [unicodedata.normalize("NFKC", re.split(r"[:|]", name)[-1]).strip() for name in names]
     enough = max(5.0, _SHARED * len(names))
     for suffix in (r"[._ ]\d{3}$", r"(?i)[._ ]?(?:jnt|joint|bone)$"):
         if sum(bool(re.search(suffix, name)) for name in cleaned) >= enough:
             cleaned = [re.sub(suffix, "", name) or name for name in cleaned]
-    while True:
-        first = Counter(re.split(r"[._ -]", name)[0] for name in cleaned if re.search(r"[._ -].", name))
-        if not first or (shared := first.most_common(1)[0])[1] < enough or not shared[0]:
-            return cleaned
-        cleaned = [
-            name[len(shared[0]) + 1 :] if re.match(re.escape(shared[0]) + r"[._ -].", name) else name
-            for name in cleaned
-        ]
+    for part, pattern in ((0, "^{}[._ -](?=.)"), (-1, "(?<=.)[._ -]{}$")):  # what they begin with, what they end with
+        while True:
+            words = Counter(re.split(r"[._ -]", name)[part] for name in cleaned if re.search(r".[._ -].", name))
+            word, count = words.most_common(1)[0] if words else ("", 0)
+            if count < enough or not word:
+                break
+            cleaned = [re.sub(pattern.format(re.escape(word)), "", name) for name in cleaned]
+    return cleaned
 
 
 def split_name(name: str) -> tuple[str | None, list[str]]:
@@ -63,11 +63,13 @@ def split_name(name: str) -> tuple[str | None, list[str]]:
         return side, [words or bare]
     side = None
     rest = []
-    for token in _TOKEN.findall(plain):
-        if side is None and token.lower() in SIDES and token != "LF":  # OptiTrack's LFArm, not lf_arm
-            side = SIDES[token.lower()]
+    for match in _TOKEN.finditer(plain):
+        token = match[0].lower()
+        glued = match[0] == "LF" and plain[match.end() : match.end() + 1].isalpha()  # OptiTrack's LFArm, not lf_arm
+        if side is None and token in SIDES and not glued:
+            side = SIDES[token]
             continue
-        rest.append(token.lower())
+        rest.append(token)
     if side is None and rest:
         for word in ("left", "right"):
             if rest[0].startswith(word) and len(rest[0]) > len(word):
@@ -103,7 +105,7 @@ def _words(names: tuple[str, ...]) -> tuple[tuple[tuple[str | None, str], ...], 
     words, loose = [], []
     for side, rest in _split(names):
         kept = [token for token in rest if token not in NOISE] or rest
-        base = "".join(kept)
+        base = re.sub("(?<=.)(?:bone|jnt)$", "", "".join(kept))
         if "center" in rest and base in {"hip", "shoulder"}:
             base += "center"
         if "joint" in rest and base == "hip":  # LHipJoint: mostly a dummy inside the pelvis
@@ -127,7 +129,9 @@ def map_joints(names: Sequence[str]) -> dict[str, int]:
         return {name: list(names).index(name) for name in JOINT_NAMES}
     words, loose = _words(tuple(names))
     found = _map_words(words, words)
-    return _map_words(words, [*words, *loose]) if missing_essential(found) else found
+    if not missing_essential(found):
+        return found
+    return _map_words(words, [*words, *loose]) | {joint: found[joint] for joint in MIDDLE if joint in found}
 
 
 def _map_words(words: Sequence[tuple[str | None, str]], ranked: Sequence[tuple[str | None, str]]) -> dict[str, int]:

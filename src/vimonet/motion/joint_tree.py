@@ -6,6 +6,7 @@ For skeletons whose names no table knows. The tree also corrects names: a dummy 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any, Final
@@ -21,6 +22,8 @@ _LIKE: Final = 0.2  # relative difference of length between a left and a right l
 _UNLIKE: Final = 2.0  # lengths by which a pair of unlike limbs, a leg and the spine, comes behind one of like limbs
 _WIDEST: Final = 8  # longest chains of a joint that are compared
 _DEEPEST: Final = 24  # joints of a chain that are looked at
+_FEWEST: Final = 4  # joints of a limb with its tip
+_FORWARD: Final = 0.5  # of the toes' length, level: less points down, not forward
 _FOOT_SHARE: Final = 0.25  # ankle to the tip of the toes, of the leg
 _HAND_SHARE: Final = 0.3  # wrist to finger tip, and spine to shoulder, of the arm
 
@@ -72,6 +75,11 @@ class Tree:
                 found.append(joint)
         return found
 
+    def is_twist(self, joint: int) -> bool:
+        """Test for a joint that is named as a handle or helper: ``ForeArmTwist``, ``ArmRoll``."""
+        name = self.names[joint]
+        return bool(CONTROLS & set(split_name(name)[1])) or re.search("twist|roll", name.lower()) is not None
+
     def is_tip(self, joint: int) -> bool:
         """Test for an end site, or a joint that is named as one: ``HeadTop_End``, ``HeadNub``."""
         name = self.names[joint]
@@ -112,18 +120,20 @@ def limb_ends(
 def named_limbs(
     found: dict[str, int], names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]
 ) -> dict[str, int]:
-    """Pick the limbs whose upper and middle joint are named, one below the other; shape need not tell these.
+    """Pick what shape need not tell: limbs whose upper and middle joint are named, one below the other, and the head.
 
     Where the last joint has no known name, it is the next along the chain that is no twist bone.
     """
     tree = Tree(names, parents, rest)
-    kept: dict[str, int] = {}
+    kept = {joint: found[joint] for joint in ("neck", "head") if joint in found}
+    if {"neck", "head"} <= kept.keys() and not _hangs([kept["neck"], kept["head"]], parents):
+        kept = {}
     for limb in _limbs():
         known = [joint for joint in limb if joint in found]
         if known[:2] != list(limb[:2]) or not _hangs([found[joint] for joint in known], parents):
             continue
         kept |= {joint: found[joint] for joint in known}
-        below = [one for one in tree.chain(found[limb[1]])[1:] if not CONTROLS & set(split_name(names[one])[1])]
+        below = [one for one in tree.chain(found[limb[1]])[1:] if not tree.is_twist(one)]
         if len(known) == 2 and below:
             kept[limb[2]] = below[0]
     return kept
@@ -188,7 +198,7 @@ def map_tree(names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]) -
         return {}
     arm, other = arms[2:]
     across = tree.rest[left["hip"]] - tree.rest[right["hip"]]
-    named = _named_side(tree, arm), _named_side(tree, other)
+    named = _named_sides(tree, arm, other)
     if named == ("right", "left") or (None in named and float((tree.rest[arm] - tree.rest[other]) @ across) < 0):
         arm, other = other, arm
     for side, limb in (("left", left | _arm(tree, arm)), ("right", right | _arm(tree, other))):
@@ -202,7 +212,7 @@ def _trunk(tree: Tree, legs: Pair, arms: Pair) -> dict[str, int]:
     if not rest:
         return {}
     up = tree.chain(max(rest, key=tree.reach.__getitem__))
-    face = next((i for i, joint in enumerate(up) if len(tree.children[joint]) > 2), len(up) - 1)
+    face = next((i for i, joint in enumerate(up) if len(tree.children[joint]) > (1 if i else 2)), len(up) - 1)
     head = [joint for joint in up[: face + 1] if not tree.is_tip(joint)] or up[:1]
     found = {"pelvis": legs[1], "head": head[-1]}
     if len(head) > 1:
@@ -214,9 +224,14 @@ def _trunk(tree: Tree, legs: Pair, arms: Pair) -> dict[str, int]:
 
 
 def _along(tree: Tree, joint: int) -> tuple[list[int], NDArray[np.float64]]:
-    """Return the chain below a joint, and the way to each of its joints from where the chain hangs."""
+    """Return the chain below a joint, and the way to each of its joints from where the chain hangs.
+
+    Twist bones are left out, unless too few joints would remain.
+    """
     chain = tree.chain(joint)[:_DEEPEST]
-    return chain, np.cumsum([tree.length[j] for j in chain])
+    way = np.cumsum([tree.length[j] for j in chain])
+    own = [k for k, j in enumerate(chain) if not tree.is_twist(j) or k == len(chain) - 1]
+    return ([chain[k] for k in own], way[own]) if len(own) >= _FEWEST else (chain, way)
 
 
 def _leg(tree: Tree, joint: int) -> dict[str, int]:
@@ -254,17 +269,30 @@ def _named_side(tree: Tree, joint: int) -> str | None:
     return next((side for j in tree.chain(joint) if (side := split_name(tree.names[j])[0])), None)
 
 
+def _named_sides(tree: Tree, a: int, b: int) -> tuple[str | None, str | None]:
+    """Read the sides off the names of two chains, also if they differ in one letter alone: ``UPLEGL``, ``UPLEGR``."""
+    sides = _named_side(tree, a), _named_side(tree, b)
+    one, other = tree.names[a].lower(), tree.names[b].lower()
+    start = next((k for k, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), 0)
+    letters = one[start : start + 1] + other[start : start + 1]
+    if sides == (None, None) and one[start + 1 :][-2:] == other[start + 1 :][-2:] and letters in ("lr", "rl"):
+        sides = ("left", "right") if letters == "lr" else ("right", "left")
+    return sides
+
+
 def _legs_by_side(
     tree: Tree, pair: tuple[int, int], trunk: dict[str, int]
 ) -> tuple[dict[str, int] | None, dict[str, int] | None]:
     """Tell the left leg from the right by names, or else by the direction in which the toes point."""
     first, second = (_leg(tree, joint) for joint in pair)
-    named = tuple(_named_side(tree, joint) for joint in pair)
+    named = _named_sides(tree, *pair)
     if set(named) == {"left", "right"}:
         return (first, second) if named[0] == "left" else (second, first)
     if "foot" not in first or "foot" not in second or "head" not in trunk:
         return None, None
     toes = sum(tree.rest[leg["foot"]] - tree.rest[leg["ankle"]] for leg in (first, second))
     up = tree.rest[trunk["head"]] - (tree.rest[first["ankle"]] + tree.rest[second["ankle"]]) / 2
+    if np.linalg.norm(np.cross(up, toes)) < _FORWARD * np.linalg.norm(up) * np.linalg.norm(toes):
+        return None, None  # an end site that prolongs the shin
     side = float(np.cross(up, toes) @ (tree.rest[first["hip"]] - tree.rest[second["hip"]]))
     return (first, second) if side > 0 else (second, first)

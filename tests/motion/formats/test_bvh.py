@@ -248,6 +248,7 @@ BROKEN = {
     "unknown channel": (lambda t: t.replace("Xrotation", "Wrotation", 1), "Wrotation"),
     "offset in words": (lambda t: t.replace("OFFSET 0.000000", "OFFSET x", 1), "OFFSET"),
     "absurd channels": (lambda t: t.replace("CHANNELS 3", "CHANNELS 999999999", 1), "999999999"),
+    "endless channels": (lambda t: t.replace("CHANNELS 3", "CHANNELS " + "9" * 5000, 1), "channels; expected 0 to 6"),
     "no extent": (lambda t: _collapse(t), "one place"),
 }
 

@@ -136,6 +136,12 @@ def test_missing_numbers_of_keyed_frames_are_gaps() -> None:
     assert motion.frames == 30
 
 
+def test_keys_with_odd_digits_are_read_or_refused_for_a_true_reason() -> None:
+    for odd in ("²", "9" * 5000):
+        frames = {f"{k}": {"keypoints": p.tolist()} for k, p in enumerate(POINTS)} | {odd: {}}
+        assert load(dump({"frames": frames}), fps=20).frames in (30, 31)
+
+
 def test_rate_and_size_may_stand_in_a_part_of_their_own() -> None:
     size = {"width": 640, "height": 480}
     shares = [(p / [640, 480, 1]).tolist() for p in POINTS]

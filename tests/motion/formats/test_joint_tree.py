@@ -43,6 +43,38 @@ def test_an_end_site_is_no_head_in_any_script() -> None:
     np.testing.assert_allclose(motion.joints[:, 15], _TRUE.joints[:, 15], atol=1e-4)
 
 
+def test_names_that_differ_in_one_letter_tell_the_sides() -> None:
+    toes = ("left_foot", "right_foot")
+    sides = {"left": "L", "right": "R"}
+    names = [f"Q{chr(65 + k)}{'UVW'[k % 3]}{sides.get(name.split('_')[0], '')}" for k, name in enumerate(JOINT_NAMES)]
+    names = [names[k - 1][:-1] + "R" if "right" in name else names[k] for k, name in enumerate(JOINT_NAMES)]
+    text = bvh_text(_ROTATIONS, _ROOT, names=names, skip=toes).replace("OFFSET 0 0 0", "OFFSET 0 -9 -1")
+    limbs = [k for k in _LIMBS if k not in (10, 11)]
+    np.testing.assert_allclose(load(text.encode()).joints[:, limbs], _TRUE.joints[:, limbs], atol=1e-4)
+
+
+def test_an_end_site_that_prolongs_the_shin_tells_no_side() -> None:
+    toes = ("left_foot", "right_foot")
+    text = bvh_text(_ROTATIONS, _ROOT, names=_nonsense(False), skip=toes).replace("OFFSET 0 0 0", "OFFSET 0 -9 -1")
+    with pytest.raises(InputError, match="no joint known as"):
+        load(text.encode())
+
+
+def test_eyes_and_jaw_are_no_head() -> None:
+    leaf = "  JOINT {} {{ OFFSET 0 4 9 CHANNELS 3 Zrotation Xrotation Yrotation\nEnd Site {{ OFFSET 0 0 1 }}}}\n"
+    text = bvh_text(_ROTATIONS, _ROOT, names=_nonsense(True))
+    head, rows = text.split("MOTION\n")
+    at = head.index("End Site", head.index(_nonsense(True)[15]))
+    lines = rows.splitlines()
+    before = 6 + 3 * sum(line.split()[0] == "JOINT" for line in head[:at].splitlines() if line.strip())
+    for k in range(2, len(lines)):
+        row = lines[k].split()
+        lines[k] = " ".join([*row[:before], *["0"] * 6, *row[before:]])
+    face = head[:at] + leaf.format("qa") + leaf.format("qb") + head[at:]
+    motion = load((face + "MOTION\n" + "\n".join(lines) + "\n").encode())
+    np.testing.assert_allclose(motion.joints[:, 15], _TRUE.joints[:, 15], atol=1e-4)
+
+
 def test_toes_tell_the_sides_of_a_body_that_was_written_mirrored() -> None:
     """Names without sides, right limbs first: the left leg is still the one on the left of where the toes point."""
     names = [name.replace("left", "one").replace("right", "two") for name in JOINT_NAMES]

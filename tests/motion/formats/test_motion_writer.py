@@ -159,6 +159,7 @@ def test_a_picture_comes_back(suffix: str, tmp_path: Path):
     back = load(write_motion(flat, tmp_path / f"one{suffix}").path)
     assert back.dimensions == 2 and back.frames == flat.frames
     np.testing.assert_allclose(back.joints[flat.seen], flat.joints[flat.seen], atol=5e-3)
+    assert not any("fractions of an image" in note for note in back.notes)
 
 
 def test_what_cannot_be_written_is_refused(walk: Motion, tmp_path: Path):

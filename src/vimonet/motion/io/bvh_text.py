@@ -99,7 +99,7 @@ def parse_hierarchy(text: str, name: str) -> list[Hierarchy]:
             tree.offsets[open_joints[-1]] = _offset(take(3), tree.names[open_joints[-1]], name)
         elif word == "CHANNELS" and open_joints:
             count = take(1)[0]
-            if not count.isdecimal() or int(count) > 12:
+            if not re.fullmatch(r"[0-9]{1,9}", count) or int(count) > 12:
                 raise InputError(
                     f"{name}: joint {plain(tree.names[-1])} has {plain(count)!r} channels; expected 0 to 6."
                 )

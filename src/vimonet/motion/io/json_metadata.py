@@ -34,7 +34,8 @@ _RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a came
 
 def natural(text: str) -> list[tuple[int, int, str]]:
     """Make a key that sorts numbers within names by value: frame_9 before frame_10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)]
+    parts = re.split(r"([0-9]{1,999})", text)
+    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
 def about(meta: dict[str, Any]) -> dict[str, Any]:

@@ -272,7 +272,7 @@ def _number(text: str, name: str) -> float:
 
 def _rate(times: list[float]) -> float | None:
     """Compute frames/s of times in s, ms or us."""
-    steps = np.diff(times) if len(times) > 2 else np.zeros(0)
+    steps = np.diff(times) if len(times) > 1 else np.zeros(0)
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
     rates = [exact_fps(step * unit) for unit in (1.0, 1e-3, 1e-6)] if step > 0 else []
     return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)

@@ -282,8 +282,9 @@ def _image_plane(
     """
     plane = np.zeros((*values.shape[:2], 3))
     plane[..., :2] = values[..., :2]
-    seen = np.abs(plane[weights > 0][:, :2])
-    fractions = bool(np.percentile(seen, 95) <= 2.0)  # of the image, a few beyond its edge
+    seen = plane[weights > 0][:, :2]
+    # Of the image, a few beyond its edge; a body all above the upper edge is one that `convert-motion` wrote.
+    fractions = bool(np.percentile(np.abs(seen), 95) <= 2.0 and np.percentile(seen[:, 1], 95) > 0.05)
     if fractions and image_size is not None:
         image_size = (image_size[0] / image_size[1], 1.0)
         plane[..., 0] *= image_size[0]

@@ -184,7 +184,8 @@ def load(
 def _damage_named(name: str) -> Iterator[None]:
     """Turn every failure on a file's content into one sentence, so that one damaged file never ends a batch."""
     try:
-        yield
+        with np.errstate(all="ignore"):  # what is not finite is looked for, and refused or unseen
+            yield
     except InputError:
         raise
     except Exception as error:
