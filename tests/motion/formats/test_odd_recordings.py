@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -227,3 +228,27 @@ def test_a_frame_time_in_milliseconds_or_frames_is_refused(clip: np.ndarray, tim
     with pytest.raises(InputError, match=f"Frame Time is {time}; expected seconds"):
         load(text.encode())
     same(load(text.encode(), fps=20), clip)
+
+
+# People and formats
+
+
+def test_an_array_of_several_people_is_refused_as_such(clip: np.ndarray) -> None:  # noqa: F811
+    with pytest.raises(InputError, match="of several people or recordings; give one as"):
+        load(np.stack([clip, clip]), fps=20)
+    same(load(clip[None], fps=20), clip)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.vmd", b"Vocaloid Motion Data 0002\0", "export it as .bvh"),
+        ("a.htr", b"[Header]\nFileType htr\n", "export it as .bvh"),
+        ("a.abc", b"Ogawa\xff\0\0", "export the armature"),
+        ("a.anim", b"%YAML 1.1\n%TAG !u! tag:unity3d.com,2011:\n", "export the armature"),
+    ],
+)
+def test_formats_of_animation_programs_are_named(tmp_path: Path, name: str, data: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=words):
+        load(tmp_path / name)

@@ -123,6 +123,11 @@ def read_array(
         raise InputError(
             f"{name}: features of 251 numbers are KIT-ML's 21-joint ones, which are not read; {_EXPECTED}."
         )
+    if values.ndim == 4 and values.shape[3] in (2, 3, 4):
+        raise InputError(
+            f"{name}: the array has shape {shape}, of several people or recordings; give one as [frames, points, "
+            f"{shape[-1]}]."
+        )
     if values.ndim != 3 or values.shape[2] not in (2, 3, 4):
         raise InputError(f"{name}: the array has shape {shape}; {_EXPECTED}.")
     if values.shape[0] == 0:

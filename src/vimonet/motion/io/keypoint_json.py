@@ -62,7 +62,8 @@ _OF_PEOPLE: Final = frozenset(PERSON_KEYS)
 _OF_POINTS: Final = frozenset(_POINT_KEYS)
 _SCORE_KEYS: Final = ("keypoint_scores", "keypoint_confidence", "scores", "confidence", "visibility")
 _NUMBERED: Final = re.compile(r"[A-Za-z _-]*(\d{1,9})")  # person_2
-_DEEPEST, _SHORTEST = 4, 26  # lists within lists of a frame; numbers of a person: 13 points
+_SECTION: Final = re.compile(rb"\[\s*[A-Za-z]\w+\s*\]")  # [Header] of other formats
+_DEEPEST: Final = 4  # lists within lists of a frame
 _ARRAY_KEYS: Final = ("joints", "positions", "points", "keypoints3d", "keypoints_3d", "keypoints3D", "joints3d")
 
 Shapes = dict[int, tuple[int, int]]
@@ -109,8 +110,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
 
 def detect(content: Content) -> bool:
-    """Detect JSON by its first character; any folder is taken for OpenPose's."""
-    return content.is_folder or content.head[:1] in (b"{", b"[")
+    """Detect JSON by its first characters; any folder is taken for OpenPose's."""
+    return content.is_folder or (content.head[:1] in (b"{", b"[") and not _SECTION.match(content.head))
 
 
 register(Reader("keypoints", "keypoint JSON", (".json", ".jsonl"), detect, read))
@@ -387,7 +388,7 @@ def _collect_flat(value: Any, rows: dict[int, list[Any]], depth: int) -> None:
                 _collect_flat(value[key], rows, depth + 1)
     elif isinstance(value, list) and value and depth < _DEEPEST:
         if isinstance(value[0], (int, float)):
-            if len(value) >= _SHORTEST and all(isinstance(number, (int, float)) for number in value):
+            if len(flat_shapes(len(value))) > 1 and all(isinstance(number, (int, float)) for number in value):
                 rows.setdefault(len(value), []).append(value)
         else:
             for one in value:

@@ -197,15 +197,12 @@ def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: st
     if stands > _STANDS or held < _HELD or (lost := _unsteady(values, up)) < _STEADY:
         return up, None
     sideways = _sideways(values)
-    flat = [
-        axis
-        for axis in _UP_ROTATIONS
-        if axis != up and axis[-1] != sideways and _unsteady(values, axis) < min(_STEADY, lost / 3)
-    ]
+    others = [axis for axis in _UP_ROTATIONS if axis != up and axis[-1] != sideways]
+    flat = [axis for axis in others if _unsteady(values, axis) < min(_STEADY, lost / 3)]
     over = [axis for axis in flat if _along(mean, axis) > _HEAD_OVER[0]]
     if len(over) == 1 and stands <= _HEAD_OVER[1]:
-        [axis] = over
-        return axis, f"{axis} is up by the floor, which {up} has not: --up={up.lower()} if the body climbs or hovers"
+        told = f"{over[0]} is up by the floor, which {up} has not"
+        return over[0], f"{told}: --up={up.lower()} if the body climbs or hovers"
     listed = [axis for axis in (over or flat) if axis.removeprefix("-") != up.removeprefix("-")]
     if not listed:
         return up, None

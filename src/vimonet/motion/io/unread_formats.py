@@ -31,9 +31,14 @@ _UNREAD: Final = (
         "it is a Python pickle, which is never loaded, since it could run code; save its arrays with numpy.savez",
     ),
     _Unread(
-        (b"BLENDER", b"\x28\xb5\x2f\xfd", b"PXR-USDC", b"#usda"),
-        (".blend", ".usd", ".usda", ".usdc", ".usdz", ".ma", ".mb", ".max"),
+        (b"BLENDER", b"\x28\xb5\x2f\xfd", b"PXR-USDC", b"#usda", b"Ogawa", b"%YAML 1.1\n%TAG !u! tag:unity3d"),
+        (".blend", ".usd", ".usda", ".usdc", ".usdz", ".ma", ".mb", ".max", ".abc", ".anim", ".c4d", ".uasset", ".bip"),
         "it is a scene of a 3D program, which is not read; export the armature as .bvh or .glb there",
+    ),
+    _Unread(
+        (b"Vocaloid Motion Data", b"[Header]"),
+        (".vmd", ".htr", ".gtr", ".trb", ".tak", ".fmb"),
+        "it is a format of one motion program, which is not read; import it there or in Blender, and export it as .bvh",
     ),
     _Unread(
         (b"\x89HDF", b"MATLAB"),
