@@ -18,6 +18,7 @@ from research.vimos_open.sources import SOURCES_2D, SOURCES_3D, load_clips
 from research.vimos_open.synthesis import generate
 from vimonet.motion import Motion, load
 from vimonet.motion.joint_names import LAYOUTS
+from vimonet.motion.kinematics import heading
 from vimonet.motion.motion import resample
 from vimonet.motion.pose import Poses
 from vimonet.motion.projection import View
@@ -25,6 +26,8 @@ from vimonet.utils.errors import InputError
 
 VIEWS: Final = 12
 """Random virtual cameras from which each 3D fall is projected; ordinary 3D movement is projected once."""
+HALF_ANGLE: Final = 35.0
+"""Degrees between the middle and the edge of a virtual camera's picture."""
 GMDCSA_FALL: Final = "Falling"
 
 
@@ -59,9 +62,20 @@ def ordinary(split: str, root: Path) -> Iterator[Sample]:
 
 
 def projected(motion: Motion, seed: int) -> Motion | None:
-    """Project through a random virtual camera with a pose estimator's errors; None if no body shows."""
+    """Project through a random virtual camera with a pose estimator's errors; None if no body shows.
+
+    The camera is moved back until the whole movement is in its picture: no detector finds a body that is not.
+    """
+    view = View.draw(random.Random(seed))
+    angle = float(heading(motion.joints[:5].astype(np.float64), motion.fps)[0]) + np.radians(view.azimuth)
+    tilt = np.radians(view.elevation)
+    towards = np.array([np.cos(tilt) * np.sin(angle), np.sin(tilt), np.cos(tilt) * np.cos(angle)])
+    moved = motion.joints - np.median(motion.joints[:, 0], axis=0)
+    near = moved @ towards
+    beside = np.sqrt(np.maximum((moved**2).sum(axis=-1) - near**2, 0.0))
+    least = float((near + beside / np.tan(np.radians(HALF_ANGLE))).max())
     try:
-        return View.draw(random.Random(seed)).project_2d(motion)
+        return replace(view, distance=max(view.distance, least)).project_2d(motion)
     except InputError:
         return None
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics import categories as c
-from vimonet.motion.kinematics.falling import AFTER, find_falls
+from vimonet.motion.kinematics.falling import AFTER, STAYS, SURE, find_falls
 from vimonet.motion.kinematics.preparation import SIDES
 from vimonet.motion.motion import FPS
 from vimonet.watch.hand_events import RaisedHand, Waving
@@ -58,7 +58,8 @@ class Falls:
         frames = len(look.joints)
         for drop in find_falls(look.joints, look.confidence, FPS, look.flat):
             time = look.start + drop.start / FPS
-            settled = drop.frame + AFTER * FPS <= frames - 1 or (final and drop.frame < frames - 3)
+            wait = AFTER if drop.probability >= SURE else STAYS
+            settled = drop.frame + wait * FPS <= frames - 1 or (final and drop.frame < frames - 3)
             if settled and time > self._latest + AFTER:
                 self._latest, self._up_since = look.start + drop.end / FPS, None
                 value = {

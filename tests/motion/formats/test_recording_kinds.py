@@ -140,6 +140,15 @@ def test_a_handstand_in_a_picture_stays_one(clip: np.ndarray) -> None:
     assert noted(motion, "upside down throughout, on the hands")
 
 
+def test_whoever_falls_with_the_head_towards_the_camera_is_not_turned_over(clip: np.ndarray) -> None:
+    body = arranged(clip, "coco17")[:40, :, :2]
+    stands = body * [250, -250] + [960, 900]
+    lies = np.repeat(body[-1:] * [250, 100] + [960, 700], 160, axis=0)  # foreshortened, the head nearest
+    motion = load(np.concatenate([stands, lies]), fps=20)
+    assert not noted(motion, "y points up")
+    assert motion.joints[0, J["head"], 1] > motion.joints[0, J["left_ankle"], 1]
+
+
 @pytest.mark.parametrize("layout", ["humanml3d22", "smpl24", "lafan22"])
 def test_pixels_and_confidence_of_a_bodys_joints_are_a_picture(clip: np.ndarray, layout: str) -> None:
     pixels = arranged(clip, layout)[..., :2] * [250, -250] + [960, 900]

@@ -10,6 +10,7 @@ import pytest
 
 from research.vimos_open.synthesis import generate
 from vimonet.motion.kinematics.falling import FEATURES, drops, find_falls
+from vimonet.motion.motion import Motion
 from vimonet.motion.projection import project
 
 
@@ -26,6 +27,36 @@ def test_the_time_of_a_fall() -> None:
     (fall,) = find_falls(motion.joints, None, motion.fps, False)
     assert fall.start < fastest < fall.end and abs(fall.frame - fastest) <= 2
     assert fall.height == pytest.approx(np.ptp(motion.joints[:, 12, 1]), rel=0.25)
+
+
+def fallen(seconds: float) -> np.ndarray:
+    """A generated fall whose body then lies for some seconds."""
+    joints = generate("fall", seed=70_001)[0].joints
+    return np.concatenate([joints, np.repeat(joints[-1:], round(seconds * 20), axis=0)])
+
+
+@pytest.mark.parametrize("before", [4, 3])
+@pytest.mark.parametrize("held", [4, 8])
+def test_a_body_lost_on_its_way_down_is_judged_when_it_is_seen_again(before: int, held: int) -> None:
+    joints = generate("fall", seed=70_001)[0].joints
+    lost = int(np.argmax(-np.gradient(joints[:, 12, 1]))) - before + 1
+    unseen = np.repeat(joints[lost - 1 : lost], held + 50, axis=0)
+    motion = project(Motion(np.concatenate([joints[:lost], unseen, np.repeat(joints[-1:], 60, axis=0)])), 60.0, 10.0)
+    confidence = np.ones(motion.joints.shape[:2], np.float32)
+    confidence[lost + held : lost + held + 50] = 0  # 2.5 s after it has hardly begun to fall, it lies
+    (fall,) = find_falls(motion.joints, confidence, 20.0, True)
+    assert fall.frame < lost + held and fall.probability > 0.9
+
+
+def test_whoever_comes_up_again_at_once_has_not_fallen() -> None:
+    fall = generate("fall", seed=70_001)[0].joints
+    landed = int(np.argmax(fall[:, 12, 1] < 0.35)) + 6
+    joints = np.concatenate([fall[:landed], fall[:landed][::-2], np.repeat(fall[:1], 30, axis=0)])
+    drop = max(drops(joints, None, 20.0, False), key=lambda one: one.height)
+    assert drop.rises > 0.9 and not drop.stays_down
+    assert find_falls(joints, None, 20.0, False) == []
+    lying = max(drops(fallen(2.0), None, 20.0, False), key=lambda one: one.height)
+    assert lying.rises < 0.2 and lying.stays_down
 
 
 def test_units_do_not_matter() -> None:

@@ -37,6 +37,7 @@ _ADULT_LEG: Final = tuple(stature * LEG_LENGTH / 1.7 for stature in (1.3, 2.1))
 _LYING_PELVIS: Final = 0.6  # m above the ground, at most
 _ACROSS: Final = 2.0  # times as far from feet to head across the picture as up: lies, or x and y are exchanged
 _OVERTURNED: Final = 0.75  # of the frames; acrobats are upside down for less of a clip
+_STOOD: Final = 1.25  # longest body with the head up to longest with the feet up, at least, of one that stands and lies
 _STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
 _KNEES_BENT: Final = 0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
 _FOREARMS_LEVEL: Final = 0.2  # m over the ground that both forearms together reach at least
@@ -243,6 +244,9 @@ def picture_up(
     over = (y[:, 15] > y[:, 0]) & (y[:, 0] > (y[:, 7] + y[:, 8]) / 2)  # head below pelvis below feet, y down
     if float(over[use].mean()) <= _OVERTURNED:
         return "-Y", None
+    tall = (y[use, 7] + y[use, 8]) / 2 - y[use, 15]
+    if np.percentile(tall, 95) > _STOOD * np.percentile(-tall, 95):
+        return "-Y", None  # stands before it lies with the head towards the camera: a fall
     hands = seen[:, [20, 21]].all(axis=1) & use
     held = hands.any() and float(np.mean(np.minimum(y[hands, 20], y[hands, 21]) >= y[hands, 15])) > 0.5
     if held:  # on the hands

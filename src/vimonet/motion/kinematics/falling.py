@@ -24,7 +24,11 @@ BEFORE: Final = 1.2
 """Seconds that a drop may take before its fastest moment."""
 SETTLED, AFTER = 0.35, 1.2
 """Seconds after the fastest moment between which the body after the drop is measured."""
-_LEAST_SPEED, _LEAST_DROP, _STILL_SPEED = 0.55, 0.18, 0.15  # of a candidate: body lengths/s, body lengths; of its ends
+LOST: Final = 5.0
+"""Seconds during which a body that is lost from sight as it drops is waited for: it is judged when seen again."""
+SURE, STAYS, RISES = 0.95, 2.6, 0.6
+"""Probability below which a fall must stay down; for how many seconds, rising by which share of the drop at most."""
+_LEAST_SPEED, _LEAST_DROP, _STILL_SPEED = 0.55, 0.18, 0.15  # of a candidate: body lengths/s, lengths; of its ends
 _LEAST_SEEN = 0.15  # s after the fastest moment in which the trunk is seen: less is a body that leaves the picture
 _TORSOS = 2.7  # trunk and leg in torsos, where no leg is seen
 _LEAST_TORSO = 0.1  # body lengths of the longest trunk: less is a body without one, whose lengths mean nothing
@@ -79,6 +83,7 @@ class Drop:
         start, end: first and last frame of the drop.
         height: how far the neck sinks, in the units of the joints.
         speed: greatest downward speed of the neck, units/s.
+        rises: share of the drop by which the neck comes up again within `STAYS`.
         features: float64 [len(FEATURES)].
     """
 
@@ -87,6 +92,7 @@ class Drop:
     end: int
     height: float
     speed: float
+    rises: float
     features: Array
 
     @property
@@ -96,6 +102,11 @@ class Drop:
         x = np.clip((self.features * net["sign"] - net["middle"]) / net["spread"], -3.0, 3.0)
         score = float(np.tanh(x @ net["hidden"] + net["hidden_bias"]) @ net["out"]) + float(net["out_bias"])
         return float(1.0 / (1.0 + np.exp(-score)))
+
+    @property
+    def stays_down(self) -> bool:
+        """Whether the body stays down as far as it is seen; a drop that is `SURE` to be a fall counts without."""
+        return self.rises < RISES or self.probability >= SURE
 
 
 @functools.cache
@@ -113,9 +124,12 @@ def least_probability() -> float:
 def find_falls(
     joints: Array, confidence: NDArray[np.float32] | None, fps: float, flat: bool, least: float | None = None
 ) -> list[Drop]:
-    """Find the drops that are falls with a probability of `least`, by default that of an alarm: see `drops`."""
+    """Find the drops that are falls with a probability of `least`, by default that of an alarm: see `drops`.
+
+    Of those that are not `SURE` the body must stay down.
+    """
     least = least_probability() if least is None else least
-    return [drop for drop in drops(joints, confidence, fps, flat) if drop.probability >= least]
+    return [drop for drop in drops(joints, confidence, fps, flat) if drop.stays_down and drop.probability >= least]
 
 
 def drops(joints: Array, confidence: NDArray[np.float32] | None, fps: float, flat: bool) -> list[Drop]:
@@ -203,6 +217,14 @@ class _Body:
         shown = self.trunk[rows]
         return float(np.median(x[rows][shown] if shown.any() else x[rows]))
 
+    def _settled(self, peak: int) -> tuple[float, float]:
+        """Find the frames after the drop; of a body that is lost meanwhile they go on until enough are seen."""
+        start, end = peak + SETTLED * self.fps, peak + AFTER * self.fps
+        shown = round(start) + np.flatnonzero(self.trunk[round(start) : round(peak + LOST * self.fps)])
+        if not len(shown) or (shown < end).sum() >= 0.5 * (end - start):
+            return start, end
+        return start, max(end, float(shown[: round(end - start)][-1] + 1))
+
     def describe(self, peak: int, earlier: list[Drop]) -> Drop | None:
         """Measure the drop whose fastest moment is frame `peak`; None if it is small."""
         frames, fps, down = len(self.y), self.fps, self.down
@@ -212,7 +234,7 @@ class _Body:
         while b < frames - 1 and down[b + 1] > _STILL_SPEED and b - peak < 0.9 * fps:
             b += 1
         first = max(0.0, a - 0.5 * fps), float(max(a, 1))
-        settled = peak + SETTLED * fps, peak + AFTER * fps
+        settled = self._settled(peak)
         sunk = float(self.y[a, 12] - self.y[b, 12])
         neck_drop = self._typical(self.y[:, 12], *first) - self._typical(self.y[:, 12], *settled)
         until = peak + round(AFTER * fps)
@@ -231,7 +253,10 @@ class _Body:
         stood = max(0.5 * self.longest, self._typical(self.torso, a - 0.5 * fps, a + 0.2 * fps))
         longest = max(self.longest, stood)
         tall = max(1.0, self._typical(self.long, a - 0.5 * fps, a + 0.2 * fps))
-        low = self._typical(self.y[:, 12], *settled)
+        low, end = self._typical(self.y[:, 12], *settled), settled[1]
+        later = self.y[round(settled[0]) : round(max(end, peak + STAYS * fps)), 12]
+        later = later[self.trunk[round(settled[0]) :][: len(later)]]
+        rises = (rank(later, 0.95) - float(later.min())) / max(neck_drop, 0.1) if len(later) else 0.0
         over = self._typical(self.y[:, 12], *settled) - floor if self.legs else self._typical(self.height, *settled)
         values = {
             "neck_speed": down[peak],
@@ -254,14 +279,14 @@ class _Body:
             "stretch": self.torso[a : b + round(0.5 * fps)].max() / stood,
             "too_fast": max(0.0, float(down[peak]) - _PLAUSIBLE_SPEED),
             "too_low": max(0.0, -_BELOW - over),
-            "rebound": max(0.0, self._typical(self.y[:, 12], until - 0.35 * fps, until) - low) / max(neck_drop, 0.1),
+            "rebound": max(0.0, self._typical(self.y[:, 12], end - 0.35 * fps, end) - low) / max(neck_drop, 0.1),
             "moves_after": self._typical(self.moves, *settled),
             "width_before": self._typical(self.width, *first),
             "width_after": self._typical(self.width, *settled),
             "feet_drop": max(0.0, floor - self._typical(self.ankle, *settled)) if self.legs else 0.0,
         }
         features = np.array([float(values[name]) / (tall if name in _LENGTHS else 1.0) for name in FEATURES])
-        return Drop(peak, a, b, max(neck_drop, sunk) * self.scale, float(down[peak]) * self.scale, features)
+        return Drop(peak, a, b, max(neck_drop, sunk) * self.scale, float(down[peak]) * self.scale, rises, features)
 
 
 def _filled(joints: Array, seen: NDArray[np.bool_]) -> Array:
