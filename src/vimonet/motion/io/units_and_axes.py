@@ -242,11 +242,10 @@ def picture_up(
     if float(np.mean(along[:, 0] > _ACROSS * along[:, 1])) > _OVERTURNED:
         return "-Y", "the body lies across the picture throughout: if the file has y before x, exchange them"
     over = (y[:, 15] > y[:, 0]) & (y[:, 0] > (y[:, 7] + y[:, 8]) / 2)  # head below pelvis below feet, y down
-    if float(over[use].mean()) <= _OVERTURNED:
-        return "-Y", None
     tall = (y[use, 7] + y[use, 8]) / 2 - y[use, 15]
-    if np.percentile(tall, 95) > _STOOD * np.percentile(-tall, 95):
-        return "-Y", None  # stands before it lies with the head towards the camera: a fall
+    stood = np.percentile(tall, 95) > _STOOD * np.percentile(-tall, 95)  # falls, then lies with the head to the camera
+    if stood or float(over[use].mean()) <= _OVERTURNED:
+        return "-Y", None
     hands = seen[:, [20, 21]].all(axis=1) & use
     held = hands.any() and float(np.mean(np.minimum(y[hands, 20], y[hands, 21]) >= y[hands, 15])) > 0.5
     if held:  # on the hands
