@@ -19,15 +19,7 @@ LIMBS: Final[dict[str, tuple[str, ...]]] = {
         *("toe11", "metatarsal", "metatarsals", "foottip", "foot"),
     ),
     "collar": (
-        "collar",
-        "clavicle",
-        "clav",
-        "scapula",
-        "innershoulder",
-        "shoulder1",
-        "shoulder01",
-        "shldr",
-        "shoulder",
+        *("collar", "clavicle", "clav", "scapula", "innershoulder", "shoulder1", "shoulder01", "shldr", "shoulder"),
     ),
     "shoulder": (
         *("upperarm", "upperarm01", "armupper", "uparm", "uarm", "bicep", "shldr", "shldrbend", "armstretch", "arm"),
@@ -47,19 +39,8 @@ MIDDLE: Final[dict[str, tuple[str, ...]]] = {
         *("bottomtorso", "cog", "body", "root"),
     ),
     "neck": (
-        *(
-            "neck",
-            "neck0",
-            "neck1",
-            "cervical",
-            "neck01",
-            "neckbase",
-            "necklower",
-            "necktwist01",
-            "lowerneck",
-            "shouldercenter",
-        ),
-        *("shouldercentre", "spineshoulder"),
+        *("neck", "neck0", "neck1", "cervical", "neck01", "neckbase", "necklower", "necktwist01", "lowerneck"),
+        *("shouldercenter", "shouldercentre", "spineshoulder"),
     ),
     "head": ("head", "head1", "skull", "upperneck", "neckupper", "neck2", "neck02", "necktwist02"),
 }
