@@ -125,7 +125,7 @@ def named_limbs(
     Where the last joint has no known name, it is the next along the chain that is no twist bone.
     """
     tree = Tree(names, parents, rest)
-    kept = {joint: found[joint] for joint in ("neck", "head") if joint in found}
+    kept: dict[str, int] = {joint: found[joint] for joint in ("neck", "head") if joint in found}
     if {"neck", "head"} <= kept.keys() and not _hangs([kept["neck"], kept["head"]], parents):
         kept = {}
     for limb in _limbs():

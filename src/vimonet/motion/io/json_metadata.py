@@ -53,7 +53,7 @@ def rate_of_stamps(meta: dict[str, Any], frames: Sequence[Any]) -> float | None:
         next((key for key in _TIME_KEYS if isinstance(frames[0], dict) and key in frames[0]), None) if frames else None
     )
     if key is not None:
-        times = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
+        times: list[Any] = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
         known = sorted({float(time) for time in times if type(time) in (int, float) and abs(time) < 1e20})
     else:
         keys = all(key.isascii() and key.isdigit() and len(key) < 20 for key in meta)
