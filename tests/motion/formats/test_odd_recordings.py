@@ -219,6 +219,11 @@ def test_metres_of_a_body_that_faces_z_are_no_confidences(layout: str) -> None:
     same(load(points, fps=20), joints, FORE)
 
 
+def test_landmarks_in_metres_whose_hips_are_at_the_origin_of_z_are_no_picture(clip: np.ndarray) -> None:  # noqa: F811
+    joints = clip - (clip[:, [1]] + clip[:, [2]]) / 2 * [0, 0, 1]
+    same(load(arranged(joints, "mediapipe33"), fps=20), joints, FORE)
+
+
 # Rates
 
 

@@ -270,6 +270,8 @@ def _is_picture(values: NDArray[np.float64], names: tuple[str, ...]) -> bool:
     centred = np.nanmedian(np.abs(middle), axis=0) < 0.05 * size
     fractions = np.nanpercentile(values[..., :2], 2) > -0.5 and np.nanpercentile(values[..., :2], 98) < 1.5
     down = np.nanmedian(values[:, names.index("nose"), 1] - values[:, names.index("left_ankle"), 1]) < 0
+    if not down and 1.0 < size < _METRES:
+        return False  # upright with y upwards, and taller than a picture: metres whose hips are at z = 0
     near = abs(float(np.nanmedian(depth))) < 1.0  # of the picture's width, from the hips; a camera sees no one so near
     spans = np.median(extent(np.nan_to_num(values[..., :3])), axis=0)
     near = near and bool(spans[2] < 2 * spans[:2].max())  # else it stands along z
