@@ -127,7 +127,7 @@ def is_right(question: dict[str, Any], answer: str) -> bool:
 def is_wrong_kind(question: dict[str, Any], answer: str) -> bool:
     """Tell whether an answer lacks what the question asks for: yes or no, a side, a direction, a number."""
     text, kind = plain(answer), question["kind"]
-    if kind == "decline" or (text and abstains(text)):
+    if kind == "decline" or (text and abstains(text)) or is_right(question, answer):
         return False
     if not text:
         return True

@@ -28,8 +28,8 @@ def test_every_question_is_asked_once_and_its_patterns_compile() -> None:
 
 
 def test_no_question_of_training_is_asked() -> None:
-    second = score.load_questions(score.QUESTIONS.with_name("second.jsonl"))
-    asked = {question["question"].lower().strip(" ?.!") for question in [*QUESTIONS, *second]}
+    others = [q for name in ("second", "third") for q in score.load_questions(score.QUESTIONS.with_name(f"{name}.jsonl"))]
+    asked = {question["question"].lower().strip(" ?.!") for question in [*QUESTIONS, *others]}
     taught = [row["text"] for name in ("wordings", "asks") for row in read_people(name)]
     assert len(taught) > 10_000 and not [text for text in taught if text.lower().strip(" ?.!") in asked]
 
@@ -109,7 +109,10 @@ def test_counts_of_windows_add_up() -> None:
     assert score.is_right(steps, "22 steps") and not score.is_right(steps, "0.0-5.3 s: 22; 5.3-10.8 s: 12")
 
 
-@pytest.mark.parametrize(("name", "count", "triples"), [("questions.jsonl", 475, 25), ("second.jsonl", 260, 15)])
+@pytest.mark.parametrize(
+    ("name", "count", "triples"),
+    [("questions.jsonl", 475, 25), ("second.jsonl", 260, 15), ("third.jsonl", 240, 15)],
+)
 def test_a_file_of_predictions_is_scored(
     name: str, count: int, triples: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +123,7 @@ def test_a_file_of_predictions_is_scored(
     told = capsys.readouterr().out
     assert f"| all | {count} | 1.00" in told
     assert f"0 of {triples} contradict themselves; {triples} are right" in told
-    assert score.main(["--questions", "third.jsonl", str(path)]) == 1
+    assert score.main(["--questions", "fourth.jsonl", str(path)]) == 1
 
 
 def test_confidence_is_held_against_what_is_right() -> None:
