@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -90,3 +91,13 @@ def test_the_page_shows_the_table() -> None:
     ).stdout  # fmt: skip
     assert table.count("\n") > 60
     assert table in (root / "docs" / "kinematics.md").read_text(encoding="utf-8")
+
+
+def test_every_category_of_the_page_decides_something() -> None:
+    package = Path(__file__).parents[3] / "src" / "vimonet"
+    tables = [file for file in package.glob("motion/kinematics/*categories.py")]
+    texts = [file.read_text("utf-8") for file in package.rglob("*.py")]
+    for name in re.findall(
+        r"^([A-Z_]+): Final = (?:Threshold|Scale)\(", "".join(f.read_text("utf-8") for f in tables), re.M
+    ):
+        assert sum(len(re.findall(rf"\b{name}\b", text)) for text in texts) > 1, name

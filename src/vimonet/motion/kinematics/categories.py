@@ -133,7 +133,6 @@ BETWEEN_SMALL_ANGLES: Final = Threshold(
     13.0, 13.0, "degrees from 0, 45 or 90", "nearer to the middle of two angles, both are as right"
 )
 BETWEEN_ANGLES: Final = Threshold(27.0, 27.0, "degrees from 180, 270 or 360", "as for the small angles")
-OFF_STRAIGHT: Final = Threshold(1.0, 1.0, "degrees off ahead or back", "a smaller angle is not worth a number")
 CAPTION_TURN: Final = Threshold(40.0, 12.0, "degrees", "a caption names only a turn that nobody overlooks")
 SAME_FACING: Final = Threshold(
     20.0, 65.0, "degrees between start and end", "a quarter turn is another facing, a swing is not"
@@ -146,9 +145,6 @@ RAISED_HAND: Final = Threshold(
     "m of the wrist above its shoulder",
     "a wrist is 10 cm thick with its hand; hands at chest height stay below",
 )
-LOW_HAND: Final = Threshold(
-    -0.12, -0.12, "m of the wrist above its shoulder", "a hand this far down was never being raised"
-)
 HAND_OVER_HEAD: Final = Threshold(
     0.32, 0.1, "m of the wrist above its shoulder", "the crown lies .3 m above the shoulders"
 )
@@ -159,7 +155,6 @@ COMPARABLE_HANDS: Final = Threshold(
 FIRST_HAND: Final = Threshold(
     0.35, 0.12, "s between the raises", "people perceive order from a third of a second on in plain view"
 )
-PASSING_RAISE: Final = Threshold(0.3, 0.3, "s between the raises", "as FIRST_HAND, for an answer that is checked")
 ARMS_MIRRORED: Final = Threshold(
     0.12, 0.28, "arm lengths between mirrored arms", "arms that swing in turn a little are near too"
 )
@@ -202,8 +197,6 @@ TRUNK_SEEN: Final = Threshold(0.5, 0.5, "share of the frames", "half of them giv
 # Legs, trunk and posture.
 HIGHER_FOOT: Final = Threshold(0.2, 0.025, "leg lengths between the ankles", "a lifted foot clears the other ankle")
 LIFTED_FEET: Final = Threshold(0.25, 0.25, "leg lengths above the floor", "feet on the floor are not compared")
-ORDERED: Final = Threshold(0.3, 0.3, "s between two events", "people perceive order from a third of a second on")
-KICK_HEIGHT: Final = Threshold(0.5, 0.5, "leg lengths of the ankle over the floor", "a walk lifts it by a quarter")
 KICK_SPEED: Final = Threshold(
     3.4, 2.3, "leg lengths/s of the ankle against the pelvis", "kicks reach 4 to 6; a leg is lifted aside at 1 to 3"
 )
