@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--root", help="folder of the recordings")
     parser.add_argument("-m", "--model", default=None)
     parser.add_argument("--splits", nargs="+", default=["test", "val"], choices=("test", "val"))
+    parser.add_argument("--frames", action="store_true", help="in cell both, keep the tokens of frames in the prompt")
     parser.add_argument("-o", "--output", type=Path, help="write the answers, a JSON line each")
     args = parser.parse_args()
     if args.answers:
@@ -116,7 +117,9 @@ def main() -> None:
         assert folder is not None, "set VIMONET_FILM_POSES"
         every = read_films(args.root, folder)
         films = [f for f in every if f.row["split"] in args.splits and f.parts and f.row["label"] != NOBODY]
-        rows = ask(vimonet.load(args.model), films)
+        assistant = vimonet.load(args.model)
+        assistant.config.frames_beside_motion |= args.frames
+        rows = ask(assistant, films)
     if args.output:
         args.output.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     print(table(rows))

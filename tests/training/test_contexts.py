@@ -218,3 +218,8 @@ def test_the_frames_alone_can_be_left_out(assistant: Assistant) -> None:
     for kept, keys in ((True, {"motion_values", "video_values"}), (False, {"motion_values"})):
         inputs = paired.prepare_inputs([replace(window, frames=kept)])
         assert {key for key in inputs if key.endswith("_values")} == keys
+    # A model may read the frames of a film only where it has no movement to read.
+    paired.config.frames_beside_motion = False
+    builder = paired.builder()
+    shown = [builder.windows("Which way?", motion, frames)[0].frames for motion in (walk(), None)]
+    assert shown == [False, True]

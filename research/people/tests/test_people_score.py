@@ -28,7 +28,9 @@ def test_every_question_is_asked_once_and_its_patterns_compile() -> None:
 
 
 def test_no_question_of_training_is_asked() -> None:
-    others = [q for name in ("second", "third") for q in score.load_questions(score.QUESTIONS.with_name(f"{name}.jsonl"))]
+    others = [
+        q for name in ("second", "third") for q in score.load_questions(score.QUESTIONS.with_name(f"{name}.jsonl"))
+    ]
     asked = {question["question"].lower().strip(" ?.!") for question in [*QUESTIONS, *others]}
     taught = [row["text"] for name in ("wordings", "asks") for row in read_people(name)]
     assert len(taught) > 10_000 and not [text for text in taught if text.lower().strip(" ?.!") in asked]

@@ -198,16 +198,18 @@ class InputBuilder:
             InputError: a clip is unreadable or of a kind this model does not read; one of several clips is longer
                 than a window.
         """
-        found = self._windows(question, motion, video)
+        found = [
+            replace(one, frames=self.config.frames_beside_motion or not one.motions, history=self.history)
+            for one in self._windows(question, motion, video)
+        ]
         if self.contexts is None:
-            return [replace(one, history=self.history) for one in found]
+            return found
         return [
             replace(
                 one,
                 context=self.contexts(one),
                 tokens=one.tokens and self.contexts.tokens,
-                frames=self.contexts.frames,
-                history=self.history,
+                frames=one.frames and self.contexts.frames,
             )
             for one in found
         ]

@@ -103,6 +103,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
             `ActionRecogniser`; None: the tokens are not aligned.
         context: what the prompt holds as text beside the clips' tokens, out of `CONTEXT_PARTS`; empty for nano.
+        frames_beside_motion: whether a prompt with a motion holds the tokens of video frames as well. False where they
+            were found to harm; what the image tower names is still read as text.
         language_dtype: ``bfloat16`` keeps the language model in bfloat16 on a machine with a GPU or a CPU that
             multiplies bfloat16, which halves its memory and the time of an answer; float32 elsewhere. None: as the
             other parts.
@@ -141,6 +143,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     answer_policy: PolicyName = "calibrated"
     action_phrases: Any = None
     context: Any = ()
+    frames_beside_motion: bool = True
     language_dtype: str | None = None
     confidence: str = "mean"
     caption_question: str = "Describe the movement."
