@@ -214,7 +214,7 @@ def read_motion(
 
 
 def _rate(word: bytes, name: str, notes: list[str]) -> float:
-    """Read frames/s from the printed frame time: .033 and .0083 are 30 and 120, which round to it."""
+    """Read frames/s from the printed frame time: .033 and .0083 are 30 and 120, which round to it; .03 stays 33.3."""
     text = word.rstrip(b",;").replace(b",", b".").decode("ascii", errors="replace")
     try:
         seconds = float(text)
