@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.preparation import MASS, gradient, runs
-from vimonet.motion.skeleton import norm
+from vimonet.motion.skeleton import median, norm
 
 Array = NDArray[np.floating]
 
@@ -173,9 +173,9 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
     for side in (0, 1):
         stands = upright & (pace[:, side] < _STILL * pace[:, 1 - side]) & (lowest[:, side] < _DOWN * leg)
         for a, b in runs(stands):
-            swung = norm(body[b - 1, [8 - side, 11 - side]].mean(axis=0) - body[a, [8 - side, 11 - side]].mean(axis=0))
-            if b - a >= _STEP_FRAMES and swung > _SWING * leg:
-                ankle, toe = (np.median(body[a:b, joint + side], axis=0)[[0, 2]] for joint in (7, 10))
+            swing = body[b - 1, [8 - side, 11 - side]] - body[a, [8 - side, 11 - side]]
+            if b - a >= _STEP_FRAMES and float(norm(swing[0] + swing[1])) / 2 > _SWING * leg:
+                ankle, toe = (np.array([median(body[a:b, joint + side, axis]) for axis in (0, 2)]) for joint in (7, 10))
                 push, lean = _tipping(centre[a:b], ankle, toe)
                 pushes.append(push)
                 leans.append(lean)
@@ -202,7 +202,7 @@ def _tipping(centre: Array, ankle: Array, toe: Array) -> tuple[Array, Array]:
         centre: [T, 3] of the body on one foot, m above the floor.
         ankle, toe: places on the ground of that foot, [2].
     """
-    ground, height = centre[:, [0, 2]], float(np.median(centre[:, 1]))
+    ground, height = centre[:, [0, 2]], median(centre[:, 1])
     heel = ankle - 0.3 * (toe - ankle)
     sole = toe - heel
     share = np.clip((ground - heel) @ sole / max(float(sole @ sole), 1e-9), 0.0, 1.0)
