@@ -103,8 +103,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
             `ActionRecogniser`; None: the tokens are not aligned.
         context: what the prompt holds as text beside the clips' tokens, out of `CONTEXT_PARTS`; empty for nano.
-        frames_beside_motion: whether a prompt with a motion holds the tokens of video frames as well. False where they
-            were found to harm; what the image tower names is still read as text.
+        frames_beside_motion: whether a prompt with a motion holds the tokens of video frames as well. False where these
+            tokens were found to harm; names of what the image tower sees stay, if `context` holds ``seen``.
         language_dtype: ``bfloat16`` keeps the language model in bfloat16 on a machine with a GPU or a CPU that
             multiplies bfloat16, which halves its memory and the time of an answer; float32 elsewhere. None: as the
             other parts.

@@ -31,7 +31,7 @@ def supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def token_weights(labels: Tensor, first: float = 1.0) -> Tensor:
-    """Weight the learnt tokens: the first one of an answer, which decides yes or no, a side or a count, by `first`.
+    """Weight the first learnt token of each answer, which decides yes or no, a side or a count, by `first`.
 
     Args:
         labels: [B, L], not shifted, -100 where there is no loss.
@@ -56,12 +56,12 @@ def group_sums(logits: Tensor, targets: Tensor, keep: Tensor, groups: Tensor, we
     """Sum the weighted cross-entropy (nats) per modality group.
 
     Args:
-        logits: [N, V], targets: [N], of the positions of `keep` [B, L] (see `supervised`).
-        groups: modality groups, [B] or [B, L].
-        weights: of the tokens, [B, L] (see `token_weights`).
+        logits, targets: [N, V] and [N], of the N positions that `keep` [B, L] marks (see `supervised`).
+        groups: index of the modality group of each row [B] or position [B, L].
+        weights: of the token that each position predicts, [B, L] (see `token_weights`).
 
     Returns:
-        Sums, [G].
+        A sum per modality group, [G].
     """
     nll = F.cross_entropy(logits.float(), targets, reduction="none") * weights[keep].to(logits.device, torch.float32)
     # A position and the one it predicts belong to the same question, hence to the same group.
@@ -73,11 +73,11 @@ def group_weights(weighting: str, factors: Mapping[str, float], counts: Tensor, 
     """Compute the weight [G] of each group's mean loss; weights sum to 1 over the groups that are present.
 
     Args:
-        weighting: ``equal``; ``proportional`` to the group's tokens (the plain mean over tokens); or ``uncertainty``:
+        weighting: ``equal``; ``proportional`` to the group's tokens (the weighted mean); or ``uncertainty``:
             inverse to the group's loss, the closed form (Kirchdorfer et al., arXiv 2408.07985) of homoscedastic
             uncertainty weighting (Kendall et al., arXiv 1705.07115).
         factors: further factor per group name; 1 where absent.
-        counts: learnt tokens per group in the whole optimiser step, [G].
+        counts: summed weights of the learnt tokens per group in the whole optimiser step, [G].
         sums: detached summed loss per group, [G], over the same tokens (read by ``uncertainty`` only).
     """
     if weighting == "equal":

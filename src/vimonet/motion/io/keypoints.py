@@ -215,10 +215,10 @@ def shape_of_flat(rows: NDArray[np.float64]) -> tuple[int, int] | None:
 def _begins_as_coco(
     values: NDArray[np.float64], confidence: NDArray[Any] | None, dimensions: int | None, name: str
 ) -> bool:
-    """Test whether the first 17 points are a body in COCO's order, unless another layout has their number.
+    """Test whether the first 17 points form a body in COCO's order; points of a picture are taken to, untested.
 
     Raises:
-        InputError: they are none, and no other layout has their number.
+        InputError: they form none, and no other layout has as many points as there are in all.
     """
     points, seen, flat = _as_space(values, confidence, dimensions)
     chosen = looked_at(len(points))

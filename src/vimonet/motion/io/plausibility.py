@@ -150,6 +150,12 @@ def padding_rows(rows: NDArray[np.floating], positions_of: Callable[[Any], NDArr
     return count if jump > _PADDING_JUMP * float(np.ptp(padded, axis=0).max()) else 0
 
 
+def held_at_origin(joints: NDArray[Any]) -> bool:
+    """Test whether the hips or the pelvis of joints [T, 22, 3] (metres) stay at the origin; the floor moves then."""
+    roots = ((joints[:, 1] + joints[:, 2]) / 2, joints[:, 0])
+    return min(float(np.abs(root).max()) for root in roots) < _ROOT_HELD
+
+
 def on_the_floor(joints: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
     """Put the lowest joint on the floor in each frame of a body whose hips or pelvis stay at the origin.
 
@@ -157,8 +163,7 @@ def on_the_floor(joints: NDArray[np.float32], notes: list[str]) -> NDArray[np.fl
         joints: [T, 22, 3], metres, Y up.
         notes: receives what was done.
     """
-    held = min(float(np.abs(root).max()) for root in ((joints[:, 1] + joints[:, 2]) / 2, joints[:, 0]))
-    if held >= _ROOT_HELD:
+    if not held_at_origin(joints):
         return joints
     notes.append("hip-centred coordinates: no path through space, lowest joint put on the floor in each frame")
     lowered = joints.copy()

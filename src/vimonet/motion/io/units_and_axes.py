@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io.plausibility import held_at_origin
 from vimonet.motion.io.readers import Recording
 from vimonet.motion.skeleton import LEG_LENGTH, norm
 from vimonet.utils.errors import InputError
@@ -46,7 +47,6 @@ _FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; w
 _BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
 _SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
-_HELD: Final = 0.05  # m from the origin: hips that are held there take the floor with them
 _SIDEWAYS: Final = 0.6  # of the way from right to left
 _STANDS: Final = 0.97  # of the way from feet to head
 _HEAD_OVER: Final = (0.1, 0.5)  # of the way from feet to head: some; most, where a body without a floor may climb
@@ -194,8 +194,7 @@ def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: st
         up: axis that is up by the body's direction or the format.
     """
     stands = _along(mean, up)
-    held = min(float(np.abs(root).max()) for root in ((values[:, 1] + values[:, 2]) / 2, values[:, 0]))
-    if stands > _STANDS or held < _HELD or (lost := _unsteady(values, up)) < _STEADY:
+    if stands > _STANDS or held_at_origin(values) or (lost := _unsteady(values, up)) < _STEADY:
         return up, None
     sideways = _sideways(values)
     others = [axis for axis in _UP_ROTATIONS if axis != up and axis[-1] != sideways]
