@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from vimonet.language import declines, normalise_question
+from vimonet.model.configuration_vimonet import CONTEXT_PARTS
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.utils.statistics import bootstrap_interval, expected_calibration_error
@@ -311,7 +312,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--leave-out",
         nargs="+",
         default=(),
-        choices=("tokens", "frames", "actions", "facts", "seen"),
+        choices=("tokens", "frames", *CONTEXT_PARTS),
         help="parts of the prompt to leave out",
     )
     parser.add_argument("-o", "--output", type=Path, help="write the predictions here, one JSON object per line")

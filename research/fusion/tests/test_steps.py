@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vimonet.vimos.types import STEPS, result_of, with_steps
+from research.fusion.score import result_of
+from vimonet.vimos.types import STEPS, with_steps
 
 pytest.importorskip("panda3d", reason="panda3d is not installed")
 

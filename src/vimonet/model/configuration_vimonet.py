@@ -35,7 +35,8 @@ SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKE
 VIDEO_TOKEN = "<|video|>"
 """Special token that only the tokenizer of a model with a video tower has."""
 
-CONTEXT_PARTS = ("actions", "facts", "seen")
+RESTATEMENT = "restatement"
+CONTEXT_PARTS = ("actions", "facts", "seen", RESTATEMENT)
 """Parts of a prompt's context, in the order of its text: recognised actions, measured facts, what is seen."""
 
 _OLD_NAMES = {

@@ -124,15 +124,6 @@ def _lists() -> tuple[dict[str, dict[str, list[str]]], dict[str, str]]:
     return lists, {row["text"]: row["register"] for row in rows}
 
 
-def compared(form: str) -> bool:
-    """Tell whether a form has its wordings in wordings.yaml: its scores are compared with those of earlier versions."""
-    return (
-        form in WORDINGS
-        and form not in {**_ALSO, **_NAMING}
-        and not set(WORDINGS[form]["seen"]) & set(WORDINGS[form]["people"])
-    )
-
-
 def asked_as(form: str) -> str:
     """Name the form whose wordings a form is asked in, mostly the form itself."""
     return _ALSO.get(form) or _NAMING.get(form, form)
@@ -167,6 +158,18 @@ def ask(
         return _as_typed(text, rng)
     closed = form.endswith("yes_no") or form in ("fact_check", "limb_moves", "at_beginning", "at_end")
     return _as_people_type(text, register, rng, closed)
+
+
+@cache
+def _restatements() -> dict[str, str]:
+    """Read the plain question of every form that is restated."""
+    text = resources.files("vimonet.vimos").joinpath("questions", "restatements.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def restate(form: str, **slots: str) -> str:
+    """Write the plain question of a form ("Does the person swing a golf club?"); "" for a form that has none."""
+    return _restatements().get(form, "").format(**slots)
 
 
 @cache

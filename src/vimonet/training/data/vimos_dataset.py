@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.language import mirror_text
+from vimonet.language import mirror_text, with_restatement
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
 from vimonet.training.data.answer_balance import BY_SUBJECT, Choice, balance
@@ -23,7 +23,7 @@ from vimonet.vimos.parquet import arrays_of
 from vimonet.vimos.question_forms import needs, needs_no_legs
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.types import DETAIL, Question, spoken, with_steps
-from vimonet.vimos.wordings import as_written, ask, asked_as
+from vimonet.vimos.wordings import as_written, ask, asked_as, restate
 
 STREAMS = ("all", "motion", "video", "unpaired")
 
@@ -31,7 +31,10 @@ _PEOPLE = 0.65
 """Share of the questions that are worded as people type them."""
 
 _PARAPHRASED = 0.75
-"""Share of paraphrases among yes/no questions so worded, where the action has any."""
+"""Share of paraphrases among yes/no questions so worded, where the action or fact has any."""
+
+_CLOSED = ("yes_no", "fact_yes_no")
+"""Forms whose wordings ask whether an action or a measured fact is there."""
 
 
 class VimosDataset:
@@ -61,10 +64,11 @@ class VimosDataset:
         random_views: bool = False,
         *,
         chats: float = 0.0,
+        restated: bool = False,
         times: NDArray[np.int64],
     ) -> None:
         self.qa_pairs, self.seed, self.noise, self.epoch, self.chats = qa_pairs, seed, noise, 0, chats
-        self.streams, self.random_views = streams, random_views
+        self.streams, self.random_views, self.restated = streams, random_views, restated
         self._rows = rows.with_format("arrow")
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
         self.videos = [clip for clip in self._videos if clip is not None]
@@ -139,7 +143,7 @@ class VimosDataset:
                 chosen += [question, *_twin(question, asked)]
         chosen = chosen[: self.qa_pairs]
         rng.shuffle(chosen)
-        pairs: list[tuple[str, ...]] = [self._worded(at, question, rng) for question in chosen]
+        pairs: list[tuple[str, ...]] = [self._restated(at, question, rng) for question in chosen]
         if rng.random() < self.chats and (chat := _chat([asked[i] for i in questions], rng)):
             pairs[-1:] = [chat]
         return {
@@ -158,6 +162,14 @@ class VimosDataset:
         at = int(self._row[rng.randrange(len(self))])
         return self._worded(at, rng.choice(self._questions[at]), rng)
 
+    def _restated(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
+        """Word a question, and return it with its answer behind the plain question, where these are learnt."""
+        text, answer = self._worded(at, question, rng)
+        form, _, words, _, _ = question
+        if not self.restated or isinstance(words, str):
+            return text, answer
+        return text, with_restatement(restate(form, **words), answer)
+
     def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
         """Word a question of row `at`, and return it with the answer to learn."""
         form, answer, words, _, detail = question
@@ -165,7 +177,7 @@ class VimosDataset:
             return words, self._steps[at].get((words, answer), spoken(answer, {DETAIL: detail}))
         people = rng.random() < _PEOPLE
         if people:
-            if asked_as(form) == "yes_no" and rng.random() < _PARAPHRASED and (text := paraphrased(words["do"], rng)):
+            if asked_as(form) in _CLOSED and rng.random() < _PARAPHRASED and (text := paraphrased(words["do"], rng)):
                 return as_written(text, rng), spoken(answer, {DETAIL: detail})
             words, answer = renamed(words, answer, rng)
         return ask(form, rng, people=people, **words), spoken(answer, {DETAIL: detail})
@@ -312,6 +324,7 @@ def training_samples(
     random_views: bool = False,
     oversample_2d: int = 1,
     chats: float = 0.0,
+    restated: bool = False,
 ) -> VimosDataset:
     """Open a split of a VIMOS dataset as samples.
 
@@ -328,6 +341,8 @@ def training_samples(
         random_views: project 3D motion to 2D keypoints in a random view, anew each epoch; questions about depth go.
         oversample_2d: repetitions per epoch of the few 2D rows of real video.
         chats: share of the samples in which a chat of several turns takes the place of a question.
+        restated: learn to say the plain question before its answer (`vimonet.language.with_restatement`); the
+            model must have the part ``restatement`` in its context.
 
     Raises:
         InputError: no dataset, no such split, a test split, or no row left.
@@ -348,9 +363,8 @@ def training_samples(
     if not 0.0 <= chats <= 1.0:
         raise InputError(f"data.chats is {chats}; it must be a share between 0 and 1.")
     times = _times(rows, oversample_2d)
-    return VimosDataset(
-        rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, chats=chats, times=times
-    )
+    shown = {"chats": chats, "restated": restated, "times": times}
+    return VimosDataset(rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, **shown)
 
 
 def _times(rows: Any, oversample_2d: int) -> NDArray[np.int64]:
