@@ -219,6 +219,7 @@ def ask(
                 {
                     **{"id": question["id"], "condition": condition, "question": question["question"]},
                     **{"text": answer.text, "confidence": round(float(answer.confidence), 4)},
+                    **({"restatement": answer.restatement} if answer.restatement else {}),
                 }
                 for question, answer in zip(part, answers, strict=True)
             ]
