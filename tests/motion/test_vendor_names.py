@@ -251,6 +251,28 @@ VENDORS: dict[str, tuple[str, str, str, str]] = {
         "LeftHip LeftKnee LeftAnkle LeftToe LeftCollar LeftShoulder LeftElbow LeftWrist",
         "LHipJoint LeftFingerBase LThumb",
     ),
+    "mgear": (
+        "_L0_ _R0_",
+        "root_C0_0_jnt spine_C0_pelvis_jnt spine_C0_01_jnt spine_C0_02_jnt spine_C0_05_jnt neck_C0_01_jnt "
+        "neck_C0_head_jnt",
+        "leg_L0_thigh_jnt leg_L0_calf_jnt leg_L0_foot_jnt foot_L0_0_jnt shoulder_L0_0_jnt arm_L0_upperarm_jnt "
+        "arm_L0_lowerarm_jnt arm_L0_hand_jnt",
+        "thumb_L0_0_jnt meta_L0_0_jnt finger_L0_0_jnt finger_L1_0_jnt arm_L0_upperarm_twist_01_jnt",
+    ),
+    "mgear numbered": (
+        "_L0_ _R0_",
+        "local_C0_0_Jnt_01 spine_C0_0_Jnt_02 spine_C0_1_Jnt_03 spine_C0_2_Jnt_04 neck_C0_0_Jnt_066 "
+        "neck_C0_head_Jnt_067",
+        "leg_L0_0_Jnt_08 leg_L0_1_Jnt_09 leg_L0_end_Jnt_010 foot_L0_0_Jnt_011 shoulder_L0_shoulder_Jnt_091 "
+        "arm_L0_0_Jnt_092 arm_L0_1_Jnt_093 arm_L0_end_Jnt_0114",
+        "thumb_L0_0_Jnt_095 finger_L0_0_Jnt_096 foot_L0_1_Jnt_012",
+    ),
+    "mgear chains": (
+        "_L0_ _R0_",
+        "spine_C0_0_jnt spine_C0_1_jnt spine_C0_2_jnt spine_C0_3_jnt neck_C0_0_jnt head_C0_0_jnt",
+        "leg_L0_0_jnt leg_L0_1_jnt leg_L0_2_jnt leg_L0_3_jnt shoulder_L0_0_jnt arm_L0_0_jnt arm_L0_1_jnt arm_L0_2_jnt",
+        "finger_L0_0_jnt eye_L0_eye_jnt",
+    ),
     "lf and rt": (
         "lf_ rt_",
         "hips spine chest neck head",

@@ -65,16 +65,8 @@ CONTROLS: Final = frozenset(_CONTROL_WORDS.split())
 
 JAPANESE: Final[dict[str, str]] = {
     **{"下半身": "pelvis", "上半身": "spine", "上半身2": "spine2", "上半身3": "spine3", "首": "neck", "頭": "head"},
-    **{
-        "足": "leg",
-        "ひざ": "knee",
-        "ヒザ": "knee",
-        "膝": "knee",
-        "足首": "ankle",
-        "つま先": "toe",
-        "爪先": "toe",
-        "足先EX": "toe",
-    },
+    **{"足": "leg", "ひざ": "knee", "ヒザ": "knee", "膝": "knee", "足首": "ankle"},
+    **{"つま先": "toe", "爪先": "toe", "足先EX": "toe"},
     **{"肩": "collar", "腕": "arm", "ひじ": "elbow", "肘": "elbow", "手首": "wrist", "かかと": "heel"},
 }
 """MikuMikuDance's bones without their side (左, 右)."""

@@ -27,6 +27,8 @@ LAYOUTS: Final[dict[str, tuple[str, ...]]] = {
 
 _TOKEN: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _VERTEBRA: Final = re.compile(r"L[1-5]|T1[0-2]|T[1-9]|C[1-7]", re.IGNORECASE)
+_MGEAR: Final = re.compile(r"(\w+?)_([LRC])\d+_(\w+?)(?:_jnt)?(?:_0\d+)?", re.IGNORECASE)  # arm_L0_0_jnt
+_MGEAR_LIMBS: Final = {"arm": ("upperarm", "forearm", "hand"), "leg": ("thigh", "shin", "foot", "toe")}
 _SHARED: Final = 0.6  # of all names: a prefix or suffix of so many says nothing about the joint
 _SIDED_WORDS: Final = frozenset(word for words in LIMBS.values() for word in words)
 _MIDDLE_WORDS: Final = SPINE.union(*MIDDLE.values())
@@ -36,6 +38,8 @@ def clean_names(names: Sequence[str]) -> list[str]:
     """Clean joint names of namespaces and of what most begin or end with: ``ValveBiped.``, ``_bind``, ``.001``, JNT."""
     cleaned = [unicodedata.normalize("NFKC", re.split(r"[:|]", name)[-1]).strip() for name in names]
     enough = max(5.0, _SHARED * len(names))
+    if sum(bool(_MGEAR.fullmatch(name)) for name in cleaned) >= enough:
+        return _of_components(cleaned)
     for suffix in (r"[._ ]\d{3}$", r"(?i)[._ ]?(?:jnt|joint|bone)$"):
         if sum(bool(re.search(suffix, name)) for name in cleaned) >= enough:
             cleaned = [re.sub(suffix, "", name) or name for name in cleaned]
@@ -47,6 +51,38 @@ def clean_names(names: Sequence[str]) -> list[str]:
                 break
             cleaned = [re.sub(pattern.format(re.escape(word)), "", name) for name in cleaned]
     return cleaned
+
+
+def _of_components(names: Sequence[str]) -> list[str]:
+    """Name the joints of mGear's components, ``leg_L0_0_jnt`` .. ``leg_L0_end_jnt``, as others do: ``L_thigh``.
+
+    Of several joints inside a limb all are named as twist bones; the shape of the tree tells the middle.
+    """
+    matches = [_MGEAR.fullmatch(name) for name in names]
+    parts: dict[str, set[str]] = {}
+    for match in filter(None, matches):
+        parts.setdefault(match[1].lower() + match[2], set()).add(match[3].lower())
+
+    def word(kind: str, side: str, part: str) -> str:
+        others = parts[kind + side]
+        if not part.isdigit() and part != "end":
+            return part  # arm_L0_upperarm, spine_C0_pelvis
+        if kind == "foot":
+            return "toe" if part.strip("0") else "ball"
+        if kind == "spine" and not part.strip("0") and "pelvis" not in others:
+            return "pelvis"
+        if kind not in _MGEAR_LIMBS:
+            return f"{kind}_{part}" if part.strip("0") else kind
+        limb = _MGEAR_LIMBS[kind]
+        if part == "end":
+            return limb[2]
+        plain = len(others) <= (3 if "end" in others else 4)  # no twist bones
+        return limb[int(part)] if int(part) < (len(limb) if plain else 1) else f"{kind}_twist_{part}"
+
+    return [
+        f"{match[2]}_{word(match[1].lower(), match[2], match[3].lower())}" if match else name
+        for name, match in zip(names, matches, strict=True)
+    ]
 
 
 def split_name(name: str) -> tuple[str | None, list[str]]:
@@ -206,5 +242,7 @@ def family_of(names: Sequence[str]) -> str:
     words = {(side or "")[:1] + base for side, base in _words(tuple(names))[0]}
     if any(name.lower().startswith("mixamorig") for name in names):
         return "mixamo"
+    if sum(bool(_MGEAR.fullmatch(name)) for name in names) >= max(5.0, _SHARED * len(names)):
+        return "mgear"
     matches = (family for known in (flat, words) for family, signature in FAMILIES if known.issuperset(signature))
     return next(matches, "other")

@@ -22,6 +22,7 @@ _LIKE: Final = 0.2  # relative difference of length between a left and a right l
 _UNLIKE: Final = 2.0  # lengths by which a pair of unlike limbs, a leg and the spine, comes behind one of like limbs
 _WIDEST: Final = 8  # longest chains of a joint that are compared
 _DEEPEST: Final = 24  # joints of a chain that are looked at
+_HALFWAY: Final = 0.15  # of a limb, from its half: a knee or an elbow is no farther away
 _FEWEST: Final = 4  # joints of a limb with its tip
 _FORWARD: Final = 0.5  # of the toes' length, level: less points down, not forward
 _FOOT_SHARE: Final = 0.25  # ankle to the tip of the toes, of the leg
@@ -114,6 +115,29 @@ def limb_ends(
         below = tree.children[found[before]]
         if below and all(tree.is_tip(joint) for joint in below):
             added[last] = max(below, key=tree.length.__getitem__)
+    return found | added
+
+
+def limb_middles(
+    found: dict[str, int], names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]
+) -> dict[str, int]:
+    """Add knees and elbows without a known name: of the joints between the limb's named ends, the one nearest halfway.
+
+    Between hip and ankle mGear numbers its joints, of which all but one are twist bones.
+    """
+    tree = Tree(names, parents, rest)
+    added = {}
+    for upper, middle, lower in _limbs():
+        if middle in found or not {upper, lower} <= found.keys():
+            continue
+        path = [found[lower], *tree.above(found[lower])]
+        if found[upper] not in path:
+            continue
+        path = path[: path.index(found[upper])]
+        way = np.cumsum([tree.length[joint] for joint in path[::-1]])[::-1]
+        off = [(abs(far / way[0] - 0.5), joint) for far, joint in zip(way[1:], path[1:], strict=True)]
+        if off and min(off)[0] < _HALFWAY:
+            added[middle] = min(off)[1]
     return found | added
 
 

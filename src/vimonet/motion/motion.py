@@ -53,11 +53,7 @@ def resampled_length(frames: int, source_fps: float, target_fps: float = 20.0) -
 
 
 def resample(
-    positions: ArrayLike,
-    source_fps: float,
-    target_fps: float = 20.0,
-    *,
-    confidence: ArrayLike | None = None,
+    positions: ArrayLike, source_fps: float, target_fps: float = 20.0, *, confidence: ArrayLike | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Resample [T, ...] positions in time; frame 0 stays frame 0 and frame k lies at k/target seconds.
 

@@ -76,8 +76,8 @@ def test_a_file_that_is_cut_off_is_refused(cut: int) -> None:
 
 def test_other_processors_and_units_are_refused() -> None:
     data = bytearray(c3d(points_of(POSE2SIM)))
-    with pytest.raises(InputError, match="'ft'"):
-        load(bytes(data).replace(b"mm\0", b"ft\0"))
+    with pytest.raises(InputError, match="'yd'"):
+        load(bytes(data).replace(b"mm\0", b"yd\0"))
     data[515] = 85
     with pytest.raises(InputError, match="Intel"):
         load(bytes(data))

@@ -11,6 +11,7 @@ from mocap_files import LAFAN, bvh_text, walk_like
 from vimonet.cli import main
 from vimonet.motion import load, recording_info
 from vimonet.motion.io.joint_finding import find_joints
+from vimonet.motion.joint_names import family_of
 from vimonet.motion.joint_tree import map_tree
 from vimonet.motion.skeleton import JOINT_NAMES, PARENTS, T_POSE
 from vimonet.utils.errors import InputError
@@ -33,6 +34,37 @@ def test_a_body_without_known_names_is_told_by_its_shape(sides: bool) -> None:
     motion = load(bvh_text(_ROTATIONS, _ROOT, names=_nonsense(sides)).encode())
     np.testing.assert_allclose(motion.joints[:, _LIMBS], _TRUE.joints[:, _LIMBS], atol=1e-4)
     assert any("told by the shape of the skeleton" in note for note in recording_info(motion)["notes"])
+
+
+@pytest.mark.parametrize(("above", "below"), [(0, 0), (2, 2), (1, 3), (3, 1), (3, 4), (0, 2)])
+def test_the_middle_of_mgears_numbered_limbs_is_told_by_the_tree(above: int, below: int) -> None:
+    words = {"hip": "leg_{}0_0_jnt", "ankle": "leg_{}0_end_jnt", "foot": "foot_{}0_0_jnt"}
+    words |= {"collar": "shoulder_{}0_0_jnt", "shoulder": "arm_{}0_0_jnt", "wrist": "arm_{}0_end_jnt"}
+    words |= {"pelvis": "spine_C0_0_jnt", "neck": "neck_C0_0_jnt", "head": "neck_C0_head_jnt"}
+    words |= {f"spine{k}": f"spine_C0_{k}_jnt" for k in (1, 2, 3)}
+    words |= {"knee": f"leg_{{}}0_{above + 1}_jnt", "elbow": f"arm_{{}}0_{above + 1}_jnt"}
+    names: list[str] = ["root_C0_0_jnt"]
+    parents, rest, at = [-1], [np.array([0, -0.9, 0])], {-1: 0}
+    for joint, (name, parent) in enumerate(zip(JOINT_NAMES, PARENTS, strict=True)):
+        side, _, word = name.rpartition("_")
+        last = at[parent]
+        twists = above if word in ("knee", "elbow") else below if word in ("ankle", "wrist") else 0
+        for k in range(twists):
+            limb = "leg" if word in ("knee", "ankle") else "arm"
+            number = k + 1 if word in ("knee", "elbow") else above + 2 + k
+            names.append(f"{limb}_{side[0].upper()}0_{number}_jnt")
+            parents.append(last)
+            rest.append(T_POSE[parent] + (T_POSE[joint] - T_POSE[parent]) * (k + 1) / (twists + 1))
+            last = len(names) - 1
+        at[joint] = len(names)
+        names.append(words[word].format(side[:1].upper()))
+        parents.append(last)
+        rest.append(T_POSE[joint])
+    notes: list[str] = []
+    found = find_joints(names, "rig", parents=parents, rest=np.array(rest), notes=notes)
+    assert {joint: found[joint] for joint in JOINT_NAMES} == {joint: at[k] for k, joint in enumerate(JOINT_NAMES)}
+    assert bool(notes) == bool(above or below)
+    assert family_of(names) == "mgear"
 
 
 def test_an_end_site_is_no_head_in_any_script() -> None:

@@ -96,11 +96,11 @@ def test_parts_that_do_not_fit_are_refused(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "start", "says"),
     [
-        ("walk.fbx", b"Kaydara FBX Binary  \x00\x1a\x00", r"FBX.*Blender.*\.bvh"),
+        ("walk.fbx", b"Kaydara FBX Binary  \x00\x1a\x00", r"FBX.*Blender.*\.glb"),
         ("walk_ascii.fbx", b"; FBX 7.4.0 project file", "Blender"),
         ("ik.mot", b"Coordinates\nversion=1\nnRows=2\ninDegrees=yes\nendheader", "OpenSim"),
         ("phalp.pkl", b"\x80\x04\x95", "pickle.*numpy.savez"),
-        ("scene.blend", b"BLENDER-v400", "armature"),
+        ("scene.blend", b"BLENDER-v400", r"Export > glTF 2\.0"),
         ("walk.h5", b"\x89HDF\r\n\x1a\n", "HDF5"),
     ],
 )

@@ -57,12 +57,7 @@ _CHUNK_FRAMES = 800
 _TINY = np.float32(1e-12)
 
 
-def humanml3d_features(
-    joints: ArrayLike,
-    target_offsets: ArrayLike | None = None,
-    *,
-    canonical: bool = True,
-) -> Array:
+def humanml3d_features(joints: ArrayLike, target_offsets: ArrayLike | None = None, *, canonical: bool = True) -> Array:
     """Compute HumanML3D features of joints.
 
     Args:

@@ -33,9 +33,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     """Read an AMASS file.
 
     ``poses`` [T, 66 | 72 | 156 | 165] axis-angle (or ``root_orient`` [T, 3] and ``pose_body`` [T, 63]), ``trans`` [T,
-    3] metres, ``mocap_framerate`` (or ``mocap_frame_rate``, ``fps``). Z is up unless
-    the body stands along Y. ``betas`` and ``gender`` matter only
-    to smplx.
+    3] metres, ``mocap_framerate`` (or ``mocap_frame_rate``, ``fps``). Z is up unless the body stands along Y. ``betas``
+    and ``gender`` matter only to smplx.
 
     Raises:
         InputError: wrong shapes, differing frame counts, values that are not finite, no rate, no frames.
@@ -54,9 +53,8 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         poses = poses.reshape(len(poses), -1)
     if poses.ndim != 2 or poses.shape[1] not in _WIDTHS:
         raise InputError(
-            f"{name}: poses have shape {list(poses.shape)}; expected [frames, 66, 72, 156 or 165] "
-            "axis-angle values of SMPL, "
-            "SMPL-H or SMPL-X."
+            f"{name}: poses have shape {list(poses.shape)}; expected [frames, 66, 72, 156 or 165] axis-angle values of "
+            "SMPL, SMPL-H or SMPL-X."
         )
     if len(poses) == 0:
         raise InputError(f"{name}: poses hold no frames; at least one is needed.")

@@ -18,19 +18,8 @@ from vimonet.motion.joint_names import LAYOUTS, map_joints
 from vimonet.motion.skeleton import INDEX, T_POSE, extent, norm
 from vimonet.utils.errors import InputError
 
-COMMONEST: Final[dict[int, str]] = {
-    17: "coco17",
-    25: "body25",
-    33: "mediapipe33",
-    13: "penn13",
-    18: "coco18",
-    22: "humanml3d22",
-    24: "smpl24",
-    34: "zed34",
-    38: "zed38",
-    52: "smplh52",
-    55: "smplx55",
-}
+_COMMONEST = "coco17 body25 mediapipe33 penn13 coco18 humanml3d22 smpl24 zed34 zed38 smplh52 smplx55"
+COMMONEST: Final[dict[int, str]] = {len(LAYOUTS[layout]): layout for layout in _COMMONEST.split()}
 """Layout that is meant by a number of points unless the body says otherwise."""
 
 _FRAMES: Final = 60  # looked at, evenly over the clip
@@ -44,12 +33,8 @@ _ALONE: Final = (33, 34, 38)  # numbers of points that one program writes, alway
 _FULL: Final = {"variation": 0.3, "flat variation": 1.0, "asymmetry": 0.5, "proportions": 1.0}
 """Values that cost 1: spread (p90 - p10) / (p90 + p10) of lengths, log ratios of left to right, and to an adult."""
 _BONES: Final = (
-    *(
-        ("left_hip", "left_knee"),
-        ("right_hip", "right_knee"),
-        ("left_knee", "left_ankle"),
-        ("right_knee", "right_ankle"),
-    ),
+    *(("left_hip", "left_knee"), ("right_hip", "right_knee"), ("left_knee", "left_ankle")),
+    *(("right_knee", "right_ankle"),),
     *(("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"), ("left_elbow", "left_wrist")),
     *(("right_elbow", "right_wrist"), ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")),
     *(("pelvis", "neck"), ("neck", "head"), ("left_hip", "pelvis"), ("pelvis", "right_hip")),
@@ -58,10 +43,7 @@ _BONES: Final = (
 )
 _MEASURES: Final = (
     *((index,) for index in range(12)),
-    (12, 13),
-    (14, 15),
-    (16, 17),
-    *((index,) for index in range(18, 22)),
+    *((12, 13), (14, 15), (16, 17), (18,), (19,), (20,), (21,)),
 )
 """Bones whose lengths are added: of a point between two others the way by it, since its share of it varies."""
 _BY_WAY: Final = [index for index, measure in enumerate(_MEASURES) if len(measure) == 2]

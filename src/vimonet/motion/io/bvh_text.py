@@ -199,8 +199,7 @@ def read_motion(
     present, rest = divmod(len(values), width)
     if rest:
         raise InputError(
-            f"{name}: the motion block has {present} whole frames and {rest} of {width} numbers of "
-            "another; the file is "
+            f"{name}: the motion block has {present} whole frames and {rest} of {width} numbers of another; the file is "
             "truncated or its channels do not match its hierarchy."
         )
     if present == 0:

@@ -125,8 +125,8 @@ def read_array(
         )
     if values.ndim == 4 and values.shape[3] in (2, 3, 4):
         raise InputError(
-            f"{name}: the array has shape {shape}, of several people or recordings; give one as [frames, points, "
-            f"{shape[-1]}]."
+            f"{name}: the array has four axes, {shape}, as of several people or recordings, and one is read at a time; "
+            f"save one, such as array[0] or array[:, 0], as [frames, points, {shape[-1]}]."
         )
     if values.ndim != 3 or values.shape[2] not in (2, 3, 4):
         raise InputError(f"{name}: the array has shape {shape}; {_EXPECTED}.")
@@ -143,8 +143,6 @@ def read_array(
     if names is None and bodies and not keypoints.is_thin(values):
         layout, note = _by_the_body(values, name)
         chosen = [] if note is None else [note]
-        if layout in ("humanml3d22", "smpl24", "smplh52", "smplx55"):
-            return _smpl(values, name, fps, chosen)
         return Recording(values, LAYOUTS[layout], _rate(fps, name, chosen), "joints", family=layout, notes=chosen)
     if names is not None and width == 3 and confidence is None and not _in_picture(values):
         body = tuple(names)
@@ -168,21 +166,6 @@ def _rate(fps: float | None, name: str, notes: list[str]) -> float:
     if fps is None:
         notes.append("frame rate not given: 20 frames/s assumed, as HumanML3D's")
     return check_fps(20.0 if fps is None else fps, name)
-
-
-def _smpl(values: NDArray[Any], name: str, fps: float | None, notes: list[str]) -> Recording:
-    count = values.shape[1]
-    family = {22: "humanml3d22", 24: "smpl24", 52: "smplh52", 55: "smplx55"}[count]
-    return Recording(
-        positions=values[:, :22],
-        names=JOINT_NAMES,
-        fps=_rate(fps, name, notes),
-        format="joints",
-        family=family,
-        mapping={joint: i for i, joint in enumerate(JOINT_NAMES)},
-        notes=notes,
-        details={"file_joints": count},
-    )
 
 
 def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None) -> Recording:
@@ -214,9 +197,8 @@ def _read_humanml3d(array: NDArray[Any], name: str, *, fps: float | None = None)
     contacts, height = values[:, -4:], values[:, 3]
     if contacts.min() < -0.5 or contacts.max() > 1.5 or not 0 < float(np.median(height)) < 3:
         raise InputError(
-            f"{name}: the root height ({float(np.median(height)):.2f}) or the foot contacts are not "
-            "HumanML3D's; give features "
-            "that are not normalised (multiply by Std.npy and add Mean.npy)."
+            f"{name}: the root height ({float(np.median(height)):.2f}) or the foot contacts are not HumanML3D's; give "
+            "features that are not normalised (multiply by Std.npy and add Mean.npy)."
         )
     return Recording(
         positions=np.asarray(humanml3d_joints(np.asarray(values, dtype=np.float32))),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.readers import Recording, plain
 from vimonet.motion.joint_names import ESSENTIAL, map_joints, missing_essential
-from vimonet.motion.joint_tree import follows_tree, limb_ends, map_tree, named_limbs, true_hips
+from vimonet.motion.joint_tree import follows_tree, limb_ends, limb_middles, map_tree, named_limbs, true_hips
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 
@@ -55,6 +55,11 @@ def find_joints(
     found = with_given(found, names, given or {}, name)
     if tree is not None and missing_essential(found):
         found = limb_ends(found, *tree)
+        middles = limb_middles(found, *tree)
+        if notes is not None and len(middles) > len(found):
+            told = [joint for joint in middles if joint not in found]
+            notes.append(f"told by the shape of the skeleton, halfway along their limbs: {', '.join(told)}")
+        found = middles
     missing = missing_essential(found)
     if tree is not None and (missing or not follows_tree(found, tree[1])) and (shape := map_tree(*tree)):
         known = named_limbs(found, *tree)

@@ -13,14 +13,7 @@ from vimonet.motion.motion import exact_fps
 
 _NUMBER_KEYS: Final = ("frame_id", "frame_idx", "frame_index", "frame_number", "frame")
 _TIME_KEYS: Final = (
-    "timestamp",
-    "timestamp_ms",
-    "timestamp_usec",
-    "timestamp_us",
-    "timestamp_ns",
-    "time",
-    "time_ms",
-    "t",
+    *("timestamp", "timestamp_ms", "timestamp_usec", "timestamp_us", "timestamp_ns", "time", "time_ms", "t"),
 )
 TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "body_id", "id_", "id")
 """Keys of the number by which a file tracks a person."""

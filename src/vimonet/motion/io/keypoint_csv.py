@@ -31,15 +31,7 @@ _BEHIND: Final = re.compile(rf"(?i)(?P<name>.+?)[ _.:/-]+(?P<axis>x|y|z|{_SCORE}
 _BEFORE: Final = re.compile(rf"(?i)(?P<axis>x|y|z|{_SCORE})[ _.:/-]+(?P<name>.+)")
 _CAMEL: Final = re.compile(r"(?P<name>.*[a-z0-9])(?P<axis>[XYZ])")
 _FRAME: Final = (
-    "frame",
-    "frame_id",
-    "frame_idx",
-    "frameindex",
-    "frame_number",
-    "frame_no",
-    "image",
-    "image_id",
-    "index",
+    *("frame", "frame_id", "frame_idx", "frameindex", "frame_number", "frame_no", "image", "image_id", "index"),
 )
 _TIME: Final = ("time", "timestamp", "t", "seconds", "time_s", "timestamp_s", "time_ms", "timestamp_ms", "time_seconds")
 _POINT: Final = ("landmark", "landmark_name", "landmark_id", "landmark_index", "keypoint", "joint", "bodypart", "name")

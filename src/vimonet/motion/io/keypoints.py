@@ -156,19 +156,14 @@ def _is_depth(values: NDArray[np.float64]) -> bool:
 
 
 def _layout(
-    values: NDArray[np.float64],
-    confidence: NDArray[Any] | None,
-    dimensions: int | None,
-    name: str,
-    notes: list[str],
+    values: NDArray[np.float64], confidence: NDArray[Any] | None, dimensions: int | None, name: str, notes: list[str]
 ) -> str:
     """Choose the layout by the number of points and the shape of the body."""
     count = values.shape[1]
     if not candidates(count):
         raise InputError(
-            f"{name}: {count} keypoints per frame are no known layout; expected 17 (COCO), 25 "
-            "(BODY_25), 33 (MediaPipe), or "
-            'their names in "names".'
+            f"{name}: {count} keypoints per frame without names are no known layout; expected 17 (COCO), 25 (BODY_25), "
+            '33 (MediaPipe), or the name of each point with them, as "names" in a .json or .npz.'
         )
     points, seen, flat = _as_space(values, confidence, dimensions)
     layout, note = choose_layout(points, seen, name, flat=flat)
@@ -228,8 +223,8 @@ def _begins_as_coco(
     if candidates(values.shape[1]):
         return False
     raise InputError(
-        f"{name}: the first 17 of {values.shape[1]} points form no body in COCO's order ({first.cost:.2f}; 0 is a "
-        "perfect body, 1 is none), as those of COCO-WholeBody and Halpe do; give the joints' names."
+        f"{name}: its {values.shape[1]} points per frame have no names, and are not those of COCO-WholeBody or Halpe, "
+        'whose first 17 form a body; save the name of each point with them, as "names" in a .json or .npz.'
     )
 
 

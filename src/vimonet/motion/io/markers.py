@@ -21,17 +21,6 @@ from vimonet.motion.joint_names import map_joints, missing_essential
 from vimonet.motion.motion import check_fps
 from vimonet.utils.errors import InputError
 
-UNITS: Final[dict[str, float]] = {
-    "m": 1.0,
-    "meters": 1.0,
-    "metres": 1.0,
-    "cm": 0.01,
-    "mm": 0.001,
-    "dm": 0.1,
-    "in": 0.0254,
-}
-"""Metres per unit, by the words of file headers."""
-
 # Labels without side, upper case, letters and digits only; the first that a file has counts.
 _LATERAL: Final[dict[str, tuple[str, ...]]] = {
     "knee": ("KNE", "KNEE", "KNEEL", "LFC", "FLE", "LKNE", "KNEESTUDY"),

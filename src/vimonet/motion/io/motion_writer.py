@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.bvh_writer import bvh_text
-from vimonet.motion.io.markers import UNITS
-from vimonet.motion.io.units_and_axes import parse_unit
+from vimonet.motion.io.units_and_axes import UNITS, parse_unit
 from vimonet.motion.motion import Motion
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
@@ -73,12 +72,7 @@ def check_target(path: str | os.PathLike[str], up: str = "y", unit: str | None =
 
 
 def write_motion(
-    motion: Motion,
-    path: str | os.PathLike[str],
-    *,
-    up: str = "y",
-    unit: str | None = None,
-    rigid: bool = False,
+    motion: Motion, path: str | os.PathLike[str], *, up: str = "y", unit: str | None = None, rigid: bool = False
 ) -> Written:
     """Write a motion at its own rate; the suffix chooses the format.
 

@@ -313,9 +313,8 @@ def read_npy(data: bytes, name: str) -> NDArray[Any]:
         count *= length
     if count * dtype.itemsize > len(data) - begin - size:
         raise InputError(
-            f"{name}: the array {list(shape)} is declared but only {len(data) - begin - size} bytes "
-            "of it are present; the file "
-            "is truncated."
+            f"{name}: the array {list(shape)} is declared but only {len(data) - begin - size} bytes of it are present; "
+            "the file is truncated."
         )
     try:
         values = np.frombuffer(data, dtype, count, begin + size) if count * dtype.itemsize else np.zeros(0, dtype)

@@ -140,8 +140,7 @@ def _check_finite(positions: NDArray[Any], names: tuple[str, ...], mapping: dict
         frame, joint = np.argwhere(~good)[0, :2]
         raise InputError(
             f"{name}: joint {plain(names[used[joint]])} is not a finite number in frame {frame + 1} of "
-            f"{len(positions)}; every "
-            "joint needs three finite coordinates."
+            f"{len(positions)}; every joint needs three finite coordinates."
         )
 
 

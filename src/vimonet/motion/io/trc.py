@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.limits import MAX_JOINTS
-from vimonet.motion.io.markers import UNITS, from_markers
+from vimonet.motion.io.markers import from_markers
 from vimonet.motion.io.readers import Content, Reader, Recording, plain, register
+from vimonet.motion.io.units_and_axes import UNITS
 from vimonet.motion.motion import check_fps
 from vimonet.utils.errors import InputError
 

@@ -15,16 +15,11 @@ from vimonet.utils.errors import InputError
 CMU_UNIT: Final[float] = 0.0254 / 0.45
 """Metres per unit of CMU's ASF/AMC and its cgspeed conversion: inches at 0.45 scale."""
 
-_UNITS: Final[dict[str, float]] = {
-    "m": 1.0,
-    "cm": 0.01,
-    "mm": 0.001,
-    "dm": 0.1,
-    "inch": 0.0254,
-    "in": 0.0254,
-    "ft": 0.3048,
-    "cmu": CMU_UNIT,
+UNITS: Final[dict[str, float]] = {
+    **{"m": 1.0, "meters": 1.0, "metres": 1.0, "cm": 0.01, "mm": 0.001, "dm": 0.1},
+    **{"inch": 0.0254, "in": 0.0254, "ft": 0.3048, "cmu": CMU_UNIT},
 }
+"""Metres per unit, by the words of file headers and of users."""
 _UP_ROTATIONS: Final[dict[str, list[list[int]]]] = {  # each a proper rotation that takes the axis to +Y
     "Y": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "-Y": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
@@ -54,8 +49,8 @@ _HEAD_OVER: Final = (0.1, 0.5)  # of the way from feet to head: some; most, wher
 
 def parse_unit(unit: str | float) -> float:
     """Parse metres per unit of 'm', 'cm', 'mm', 'dm', 'inch', 'ft', 'cmu' or a positive number; else InputError."""
-    if isinstance(unit, str) and unit.strip().lower() in _UNITS:
-        return _UNITS[unit.strip().lower()]
+    if isinstance(unit, str) and unit.strip().lower() in UNITS:
+        return UNITS[unit.strip().lower()]
     try:
         value = float(unit)
     except (TypeError, ValueError):
@@ -67,8 +62,8 @@ def parse_unit(unit: str | float) -> float:
 
 def state_unit_and_up(recording: Recording, unit: object, up: object) -> None:
     """Take the unit ('mm') and the up axis ('z') that a file states, where they are known words; else detect them."""
-    if isinstance(unit, str) and unit.lower() in _UNITS:
-        recording.unit = _UNITS[unit.lower()]
+    if isinstance(unit, str) and unit.lower() in UNITS:
+        recording.unit = UNITS[unit.lower()]
     if isinstance(up, str) and up.upper() in _UP_ROTATIONS:
         recording.up = up.upper()
 
@@ -126,17 +121,17 @@ def detect_unit(joints: NDArray[np.float32], confidence: NDArray[np.float32] | N
     leg = length * LEG_LENGTH / expected
     cmu_first = family.startswith(("cgspeed", "CMU"))
     units = ("cmu", "m", "cm", "mm", "inch", "ft", "dm") if cmu_first else ("m", "cm", "mm", "inch", "cmu", "ft", "dm")
-    fitting = [unit for unit in units if _HUMAN_LEG[0] <= leg * _UNITS[unit] <= _HUMAN_LEG[1]]
-    adult = [unit for unit in fitting if _ADULT_LEG[0] <= leg * _UNITS[unit] <= _ADULT_LEG[1]]
+    fitting = [unit for unit in units if _HUMAN_LEG[0] <= leg * UNITS[unit] <= _HUMAN_LEG[1]]
+    adult = [unit for unit in fitting if _ADULT_LEG[0] <= leg * UNITS[unit] <= _ADULT_LEG[1]]
     if not fitting:
         scale = LEG_LENGTH / leg
         note = f"unit unknown: scaled by {scale:.4g} so that the legs have an adult's length"
         return Unit(scale, f"{scale:.4g} m (legs set to {LEG_LENGTH:.2f} m)", note)
     unit = (adult or fitting)[0]
-    others = [f"{other} one of {leg * _UNITS[other]:.2f} m" for other in fitting if other != unit]
-    note = f"unit ambiguous: {unit} makes a leg of {leg * _UNITS[unit]:.2f} m, {', '.join(others)}; --unit decides"
+    others = [f"{other} one of {leg * UNITS[other]:.2f} m" for other in fitting if other != unit]
+    note = f"unit ambiguous: {unit} makes a leg of {leg * UNITS[unit]:.2f} m, {', '.join(others)}; --unit decides"
     text = "CMU unit (inch / 0.45, detected)" if cmu_first and unit == "cmu" else f"{unit} (detected)"
-    return Unit(_UNITS[unit], text, note if others else None)
+    return Unit(UNITS[unit], text, note if others else None)
 
 
 def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[int, int, int]) -> float:

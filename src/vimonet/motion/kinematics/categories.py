@@ -89,10 +89,7 @@ STAYS_ON_PATH: Final = Threshold(
     0.3, 0.3, "leg lengths of path", "the pelvis of a standing person sways by less in ten seconds"
 )
 STRIDES: Final = Threshold(
-    0.5,
-    0.5,
-    "leg lengths/s of mean speed",
-    "slower feet strike without a walk, and counts of steps are ambiguous",
+    0.5, 0.5, "leg lengths/s of mean speed", "slower feet strike without a walk, and counts of steps are ambiguous"
 )
 NO_STEP: Final = Threshold(0.2, 0.2, "leg lengths of path", "less path than a quarter of a step holds no step")
 RETURNS: Final = Threshold(

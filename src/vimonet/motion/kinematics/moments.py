@@ -239,11 +239,7 @@ def _landing(body: Body, angle: Array, fall: Fall, postures: tuple[Posture, ...]
         (p.start for p in postures if p.label == "standing" and p.start > fall.start and p.end - p.start > 0.4), None
     )
     return Landing(
-        relative_angle(way, float(angle[before])),
-        float(norm(way)),
-        float(head.min()),
-        max(0.0, float(down.max())),
-        up,
+        relative_angle(way, float(angle[before])), float(norm(way)), float(head.min()), max(0.0, float(down.max())), up
     )
 
 

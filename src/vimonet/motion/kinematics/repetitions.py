@@ -198,10 +198,7 @@ def signals(body: Body, local: Array) -> list[Signal]:
     limbs = local[:, [4, 5, 7, 8, 15, 20, 21]].reshape(body.frames, -1)
     whole = np.concatenate([limbs, 3.0 * body.joints[:, 0, 1:2]], axis=1)
     bend = np.radians(body.tilt) * 0.6 * leg
-    out = [
-        Signal("whole body", body.joints[:, 0, 1], whole, 0.06 * leg),
-        Signal("trunk", bend, whole, 0.12 * leg),
-    ]
+    out = [Signal("whole body", body.joints[:, 0, 1], whole, 0.06 * leg), Signal("trunk", bend, whole, 0.12 * leg)]
     ends = local[:, [7, 8, 20, 21]] - local[:, [1, 2, 16, 17]]
     fast = ends - smooth(ends, 0.4, fps)
     axes, even = _axes(ends), _axes(fast, even=True)

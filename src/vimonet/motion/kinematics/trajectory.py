@@ -206,8 +206,5 @@ def ground_path(body: Body, angle: Array, ground: Array) -> GroundPath:
         direction.append(relative_angle(net, float(ends_mean(angle[a:b], body.fps)[0])))
         mean.append(float(pace[a:b].mean()))
     return GroundPath(
-        float(norm(ground - origin).max()),
-        (distance[0], distance[1]),
-        (direction[0], direction[1]),
-        (mean[0], mean[1]),
+        float(norm(ground - origin).max()), (distance[0], distance[1]), (direction[0], direction[1]), (mean[0], mean[1])
     )
