@@ -11,6 +11,7 @@ from vimonet.evidence import measured_answer
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import measure
 from vimonet.motion.kinematics.description import describe
+from vimonet.motion.motion import resample
 
 
 def posed(sinking: float, seconds: float) -> Motion:
@@ -46,6 +47,26 @@ def test_a_pose_at_the_start_is_answered(sinking: float, name: str, other: str) 
     assert measured_answer(f"Is the person ever in a {other}-pose?", facts) == "no"
     assert measured_answer("Which calibration pose does it start with?", facts) == said.replace("yes", f"{name}-pose")
     assert any(line.startswith(f"begins with: {name}-pose 0.0-1.") for line in facts.lines())
+
+
+@pytest.mark.parametrize(("fps", "noise"), [(20, 0.01), (60, 0.006), (120, 0.01)])
+def test_a_pose_is_held_under_the_noise_of_a_sensor(fps: int, noise: float) -> None:
+    joints, _ = resample(posed(0.0, 1.2).joints, 20.0, float(fps))
+    rng = np.random.default_rng(5)
+    motion = load((joints + rng.normal(0, noise, joints.shape)).astype(np.float32), fps=fps)
+    assert any("begins with a T-pose held for 1." in note for note in motion.notes)
+    pose = measure(motion).calibration_pose()
+    assert pose is not None and pose.name == "T-pose" and pose.end == pytest.approx(1.2, abs=0.25)
+
+
+@pytest.mark.parametrize("seconds", [8, 16])
+def test_arms_that_are_slowly_raised_or_lowered_hold_no_pose(seconds: int) -> None:
+    sinking = np.linspace(0, 85, seconds * 20)
+    joints = np.concatenate([posed(angle, 0.05).joints[:1] for angle in sinking])
+    for way in (joints, joints[::-1]):
+        motion = load(np.ascontiguousarray(way), fps=20)
+        assert not any("begins with" in note for note in motion.notes)
+        assert measure(motion).calibration_pose() is None
 
 
 def test_a_walk_begins_with_none() -> None:

@@ -470,8 +470,7 @@ def test_a_bad_file_does_not_stop_the_others(clips: Path, counter: Counter, caps
     assert main(["caption", "a.npy", "empty.npy", "gone.npy", "b.npy", "--json"]) == 2
     out, err = capsys.readouterr()
     assert [record["file"] for record in lines_of(out)] == ["a.npy", "b.npy"]
-    first, second, summary, *listed = err.splitlines()
-    assert first.startswith("vimonet: ") and "empty.npy" in first and "gone.npy" in second
+    summary, *listed = err.splitlines()
     assert summary == "vimonet: 2 recordings failed:"
     assert [line.split(":")[0].strip() for line in listed] == ["empty.npy", "gone.npy"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -49,6 +50,36 @@ def test_a_folder_and_its_address_hold_the_same(library: Path) -> None:
         left, right = load_recording(path), load_recording(address)
         np.testing.assert_array_equal(left.joints, right.joints)
         assert left.name == right.name
+
+
+def test_what_is_named_like_a_recording_and_is_none_is_listed_and_told(
+    library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (library / "empty.bvh").mkdir()
+    (library / "lost.bvh").symlink_to("nowhere.bvh")
+    os.mkfifo(library / "pipe.bvh")  # never opened: it would wait for a writer for ever
+    shutil.copy(sample_path("walk"), library / "two\nlines.bvh")
+    (library / "cut.bvh").write_text("HIERARCHY")
+    found = list_recordings(library).recordings
+    assert {"empty.bvh", "lost.bvh", "two\nlines.bvh"} < set(found) and "pipe.bvh" not in found
+    assert main(["inspect", "a library", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert {json.loads(line)["file"] for line in out.splitlines()} == {
+        f"a library/{name}" for name in ("deep/per frame", "deep/wave_right.bvh", "two\nlines.bvh", "walk #1 (50%).bvh")
+    }
+    summary, *listed = err.splitlines()
+    assert summary == "vimonet: 3 recordings failed:"
+    assert [line.split(":")[0] for line in listed] == [f"  a library/{name}.bvh" for name in ("cut", "empty", "lost")]
+
+
+def test_an_empty_folder_among_others_does_not_end_a_batch(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (library / "nothing").mkdir()
+    with pytest.raises(InputError, match="no recording in this folder"):
+        find_recordings(["a library/nothing"])
+    assert main(["inspect", "a library/nothing", "a library/deep/wave_right.bvh", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["file"] == "a library/deep/wave_right.bvh"
+    assert err.splitlines()[1].startswith("  a library/nothing is a directory; give a recording")
 
 
 def test_an_amc_behind_an_address_brings_its_skeleton(shared: Path, tmp_path: Path) -> None:
@@ -185,8 +216,7 @@ def test_without_an_estimator_the_rest_of_a_folder_goes_on(
     for command, done in ((["caption", "vids"], "vids/walk.bvh\twalk in 3D\n"), (["index", "vids", "-o", "i"], "")):
         assert main(command) == 2
         out, err = capsys.readouterr()
-        # Each is told when it fails; `caption` lists them once more at the end.
-        told = [line for line in err.splitlines() if line.startswith("vimonet: ") and "mediapipe 0.10.21" in line]
+        told = [line for line in err.splitlines() if line.startswith("  ") and "mediapipe 0.10.21" in line]
         assert out == done and len(told) == 2 and "one.mp4" in told[0] and "two.mp4" in told[1]
     assert "1 recordings" in err and "2 could not be read" in err
 

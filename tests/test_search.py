@@ -169,13 +169,17 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(
 ) -> None:
     (library / "broken.bvh").write_text("HIERARCHY nonsense")
     (library / "table.json").write_text('{"rows": 3}')
-    told: list[tuple[str, str]] = []
-    index = Index.build(
-        library, tmp_path / "x.index", encoder=evaluator, on_error=lambda *error: told.append(error), windows=WINDOWS
-    )
-    assert [path for path, _ in told] == ["broken.bvh", "table.json"]
-    assert index.failed == told
+    index = Index.build(library, tmp_path / "x.index", encoder=evaluator, windows=WINDOWS)
+    assert [path for path, _ in index.failed] == ["broken.bvh", "table.json"]
     assert len(index.entries) == 5
+
+
+def test_a_name_that_is_no_text_fails_alone(library: Path, evaluator: TextMotionEncoder, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.npy")
+    (library / "a.npy").rename(library / name)
+    index = Index.build(library, tmp_path / "x.index", encoder=evaluator, windows=WINDOWS)
+    assert index.failed == [(name, "caf .npy: its name is not text in UTF-8; rename it.")]
+    assert len(Index.open(tmp_path / "x.index").entries) == 4
 
 
 def test_settings_that_do_not_fit_are_told(
@@ -322,7 +326,7 @@ def test_index_says_which_files_failed(
         == 2
     )
     err = capsys.readouterr().err
-    assert "vimonet: deep/broken.bvh: " in err
+    assert err.count("broken.bvh") == 1 and "  deep/broken.bvh: " in err
     assert "1 could not be read" in err
 
 

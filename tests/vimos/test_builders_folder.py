@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import numpy as np
@@ -52,6 +53,15 @@ def test_recordings_become_clips_with_measured_questions(root, tmp_path):
     assert sum(name.startswith("vimos-folder/long.npy@") for name in rows) == 3  # 24 s in windows of 9.8 s
     assert len({r.recording for r in rows.values() if "long" in r.id}) == 1
     assert validate(result.folder).ok
+
+
+def test_bad_names_and_links_fail_alone(root, tmp_path):
+    (root / "wave.npy").rename(root / os.fsdecode(b"caf\xe9.npy"))
+    (root / "lost.bvh").symlink_to("nowhere.bvh")
+    (root / "empty.bvh").mkdir()
+    result, rows = built(root, tmp_path)
+    assert sorted(s.file for s in result.skipped) == ["caf .npy", "empty.bvh", "lost.bvh", "sub/broken.bvh"]
+    assert "vimos-folder/walk.npy" in rows and validate(result.folder).ok
 
 
 def test_a_table_gives_captions_times_actions_splits_and_licences(root, tmp_path):

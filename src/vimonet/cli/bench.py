@@ -132,7 +132,7 @@ def _run(args: argparse.Namespace) -> int:
     print(report.markdown(forms=False))
     print(f"written to {report.out}")
     provenance = report.provenance if isinstance(report.provenance, list) else [report.provenance]
-    return list_failed({name: why for one in provenance for name, why in one.get("failed", {}).items()}, "questions")
+    return list_failed([pair for one in provenance for pair in one.get("failed", {}).items()], "questions")
 
 
 def _report(args: argparse.Namespace) -> int:

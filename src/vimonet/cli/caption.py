@@ -77,7 +77,7 @@ def _caption(args: argparse.Namespace) -> int:
     subtitles = _subtitle_files(args, recordings)
     waiting = [path for path in recordings if output is None or path not in output.done]
     done = len(recordings) - len(waiting)
-    failed: dict[str, str] = {}
+    failed: list[tuple[str, str]] = []
     with (
         tqdm(total=len(recordings), initial=done, unit="clip", desc="caption", disable=None) as bar,
         contextlib.closing(_captions(args, waiting)) as captions,
@@ -85,8 +85,9 @@ def _caption(args: argparse.Namespace) -> int:
     ):
         for path, record in zip(waiting, captions, strict=True):
             if isinstance(record, InputError):
-                failed[path] = str(record)
-                bar.write(f"vimonet: {one_line(str(record))}", file=sys.stderr)
+                if len(recordings) == 1:
+                    raise record
+                failed.append((path, str(record)))
             else:
                 for note in record["notes"]:
                     bar.write(one_line(f"vimonet: {path}: {note}."), file=sys.stderr)
@@ -108,7 +109,7 @@ def _caption(args: argparse.Namespace) -> int:
             "--no-resume does.",
             file=sys.stderr,
         )
-    return shared.list_failed(failed, "recordings") if len(recordings) > 1 else 2 if failed else 0
+    return shared.list_failed(failed, "recordings")
 
 
 def _subtitle_files(args: argparse.Namespace, recordings: list[str]) -> dict[str, list[Path]]:

@@ -20,9 +20,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("recording", metavar="IN", help="file, '-', or sample:NAME")
     parser.add_argument(
-        "target",
-        metavar="OUT",
-        help="file to write; its suffix chooses the format; of --person all a file per person",
+        "target", metavar="OUT", help="file to write; its suffix chooses the format; of --person all a file per person"
     )
     parser.add_argument("--out-fps", type=float, metavar="R", help="frames per second of OUT (default: those of IN)")
     parser.add_argument("--out-up", default="y", choices=("y", "z"), help="axis that points up in OUT (default: y)")

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vimonet.cli import shared
-from vimonet.cli.shared import bold, complain, print_json, printable
+from vimonet.cli.shared import bold, print_json, printable
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _count(args: argparse.Namespace) -> int:
     table = csv.writer(sys.stdout, lineterminator="\n") if args.csv else None
     if table:
         table.writerow(_COLUMNS)
-    failed = 0
+    failed: list[tuple[str, str]] = []
     for recording in args.recordings:
         try:
             for motion in shared.load_people(args, recording):
@@ -57,9 +57,8 @@ def _count(args: argparse.Namespace) -> int:
         except InputError as error:
             if len(args.recordings) == 1:
                 raise
-            failed += 1
-            complain(str(error))
-    return 2 if failed else 0
+            failed.append((recording, str(error)))
+    return shared.list_failed(failed, "recordings")
 
 
 def _rows(name: str, counted: Count) -> list[list[str]]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vimonet.cli.shared import add_flag, bold, one_line, print_json
+from vimonet.cli.shared import add_flag, bold, list_failed, one_line, print_json
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -154,15 +154,11 @@ def _finish(result: Build, builder: Builder, seed: int) -> int:
 
     leak = leak_report(result.folder, seed=seed)
     card = write_card(result, builder, leak)
-    for entry in result.skipped[:5]:
-        print(one_line(f"vimonet: skipped {entry.file}: {entry.reason}"), file=sys.stderr)
-    if len(result.skipped) > 5:
-        print(f"vimonet: and {len(result.skipped) - 5} more skipped; {card} names them", file=sys.stderr)
     for style in leak.flagged if leak else ():
         print(f"vimonet: style '{style.style}' is flagged in the leak report: {style.flag}", file=sys.stderr)
     rows = ", ".join(f"{split} {n:,}" for split, n in sorted(result.rows.items()))
     print(f"{result.folder}: {rows} rows, {sum(result.instructions.values()):,} instructions; card {card}")
-    return 2 if result.skipped else 0
+    return list_failed([(entry.file, entry.reason) for entry in result.skipped], "files")
 
 
 def _validate(args: argparse.Namespace) -> int:

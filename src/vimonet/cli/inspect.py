@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vimonet.cli import shared
-from vimonet.cli.shared import bold, complain, plain, print_json
+from vimonet.cli.shared import bold, plain, print_json
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _inspect(args: argparse.Namespace) -> int:
 
     if args.csv and args.json:
         raise InputError("--csv and --json print different things; give one of them.")
-    failed = 0
+    failed: list[tuple[str, str]] = []
     rows: list[dict[str, Any]] = []
     recordings = [one for name in args.recordings for one in find_recordings([name])]
     for number, recording in enumerate(recordings):
@@ -56,8 +56,7 @@ def _inspect(args: argparse.Namespace) -> int:
         except InputError as error:
             if len(recordings) == 1:
                 raise
-            failed += 1
-            complain(str(error))
+            failed.append((recording, str(error)))
             continue
         for k, motion in enumerate(people):
             if args.csv:
@@ -71,7 +70,7 @@ def _inspect(args: argparse.Namespace) -> int:
         table = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    return 2 if failed else 0
+    return shared.list_failed(failed, "recordings")
 
 
 def _row(recording: str, motion: Motion) -> dict[str, Any]:

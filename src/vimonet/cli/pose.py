@@ -41,11 +41,7 @@ def _pose(args: argparse.Namespace) -> int:
 
     output = _output(args)
     people = estimate_people_cached(
-        args.video,
-        args.estimator,
-        max_rate=args.max_rate,
-        remember=not args.no_cache,
-        progress=True,
+        args.video, args.estimator, max_rate=args.max_rate, remember=not args.no_cache, progress=True
     )
     everyone = args.person == EVERYONE
     chosen = dict(enumerate(people, start=1)) if everyone else {args.person: person_of(people, args.person, args.video)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vimonet.cli.shared import add_flag, dim, list_failed, one_line, print_json, printable
+from vimonet.cli.shared import add_flag, dim, list_failed, print_json, printable
 from vimonet.utils.errors import InputError
 
 
@@ -36,25 +36,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _index(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from vimonet.retrieval import Index
 
-    def complain(path: str, reason: str) -> None:
-        tqdm.write(f"vimonet: {one_line(reason if path in reason else f'{path}: {reason}')}", file=sys.stderr)
-
     index = Index.build(
-        args.folder,
-        args.output,
-        encoder=args.retrieval_model,
-        windows=args.window,
-        rebuild=args.rebuild,
-        progress=True,
-        on_error=complain,
+        args.folder, args.output, encoder=args.retrieval_model, windows=args.window, rebuild=args.rebuild, progress=True
     )
     failed = f", {len(index.failed)} could not be read" if index.failed else ""
     print(f"wrote {args.output}: {len(index.entries)} recordings, {len(index)} windows{failed}", file=sys.stderr)
-    return list_failed(dict(index.failed), "recordings")
+    return list_failed(index.failed, "recordings")
 
 
 def _search(args: argparse.Namespace) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -296,21 +295,18 @@ def complain(message: str) -> int:
     return 2
 
 
-def list_failed(failed: Mapping[str, str], what: str, most: int = 20) -> int:
-    """List at the end of a batch what failed in it, with the reasons; return the exit code of the command.
+def list_failed(failed: Sequence[tuple[str, str]], what: str) -> int:
+    """List at the end of a batch what failed in it, each in a line; return the exit code of the command.
 
     Args:
-        failed: name -> reason in a sentence, which may begin with the name.
+        failed: names with their reasons in a sentence, which may begin with the name.
         what: what they are ("recordings").
-        most: names that are listed.
     """
     if not failed:
         return 0
-    print(f"vimonet: {len(failed):,} {what} failed:", file=sys.stderr)
-    for name, why in itertools.islice(failed.items(), most):
+    print(f"vimonet: {len(failed):,} {what[: None if len(failed) > 1 else -1]} failed:", file=sys.stderr)
+    for name, why in failed:
         print(f"  {one_line(why if name in why else f'{name}: {why}')}", file=sys.stderr)
-    if len(failed) > most:
-        print(f"  and {len(failed) - most:,} more", file=sys.stderr)
     return 2
 
 

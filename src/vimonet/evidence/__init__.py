@@ -11,14 +11,7 @@ outside the dead zones, in which observers could disagree.
 from __future__ import annotations
 
 from vimonet.evidence.checks import TOPICS
-from vimonet.evidence.claims import (
-    AGREES,
-    CONTRADICTS,
-    NOT_CLAIMED,
-    NOT_MEASURABLE,
-    Evidence,
-    Span,
-)
+from vimonet.evidence.claims import AGREES, CONTRADICTS, NOT_CLAIMED, NOT_MEASURABLE, Evidence, Span
 from vimonet.evidence.measured import contradiction, examine, measured_answer
 from vimonet.motion.kinematics.description import describe
 

@@ -9,12 +9,7 @@ from __future__ import annotations
 from vimonet.evidence.claims import AWAY, Measure, Query, Span, direction_of, side_of_turn
 from vimonet.motion.kinematics import categories as c
 
-_SPEEDS = {
-    "still": "does not travel",
-    "slow": "slowly",
-    "walking": "at walking pace",
-    "running": "at running pace",
-}
+_SPEEDS = {"still": "does not travel", "slow": "slowly", "walking": "at walking pace", "running": "at running pace"}
 _WAYS = ("forward", "backward", "left", "right")
 
 

@@ -6,16 +6,7 @@ import re
 from dataclasses import replace
 
 from vimonet.evidence.checks import check, lines_of
-from vimonet.evidence.claims import (
-    AGREES,
-    ARM,
-    CONTRADICTS,
-    LEG,
-    NOT_CLAIMED,
-    NOT_MEASURABLE,
-    Evidence,
-    Query,
-)
+from vimonet.evidence.claims import AGREES, ARM, CONTRADICTS, LEG, NOT_CLAIMED, NOT_MEASURABLE, Evidence, Query
 from vimonet.evidence.named_events import named_event_answer
 from vimonet.evidence.topics import asks_action, asks_part, is_yes_no, of_claims, of_question
 from vimonet.language import mentions, negated, normalise_question, polarity, whole_words

@@ -139,10 +139,7 @@ class Assistant:
         return self._ask(builder, asked, max_new_tokens, evidence, answer_policy)
 
     def builder(
-        self,
-        fps: float | None = None,
-        frames: int | None = None,
-        leave_out: Sequence[str] = (),
+        self, fps: float | None = None, frames: int | None = None, leave_out: Sequence[str] = ()
     ) -> InputBuilder:
         """Make a builder of inputs, which reads and measures each recording once; arguments as in `ask`."""
         contexts = None

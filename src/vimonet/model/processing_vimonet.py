@@ -29,11 +29,7 @@ from vimonet.model.configuration_vimonet import (
     auto_map,
 )
 from vimonet.model.feature_extraction_vimonet import MotionFeatureExtractor, as_motion
-from vimonet.model.video_processing_vimonet import (
-    ViMoNetVideoProcessor,
-    as_video_frames,
-    build_video_processor,
-)
+from vimonet.model.video_processing_vimonet import ViMoNetVideoProcessor, as_video_frames, build_video_processor
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.video import VideoFrames

@@ -16,6 +16,8 @@ HELD: Final = 0.4  # s
 SINKING: Final = {"T-pose": (-0.35, 0.35), "A-pose": (0.35, 0.95)}
 """Pose -> sines between which straight arms sink below the level."""
 _BENT, _BENT_LOOSE = 0.05, 0.15  # path over the elbow beyond the straight way, as a share of it
+_MEAN, _APART = 0.1, 0.25  # s
+_SINKS = 0.25  # of a sine: arms that sink or rise by more in a stretch move through it
 _LOOSER = 0.1  # of the sines, for a pose that may be meant
 
 
@@ -46,8 +48,8 @@ def held_poses(joints: NDArray[np.floating], rate: float) -> tuple[HeldPose, ...
     if not limbs.still[1:].any():
         return ()  # never still
     for name, sinking in SINKING.items():
-        loose = _runs(limbs.holds((sinking[0] - _LOOSER, sinking[1] + _LOOSER), _BENT_LOOSE), HELD * rate)
-        sure = _runs(limbs.holds(sinking), HELD * rate)
+        loose = limbs.held((sinking[0] - _LOOSER, sinking[1] + _LOOSER), _BENT_LOOSE)
+        sure = limbs.held(sinking)
         found += [HeldPose(name, a / rate, b / rate, True) for a, b in sure]
         found += [
             HeldPose(name, a / rate, b / rate, False)
@@ -65,6 +67,7 @@ class Limbs:
     """Hold the measures of arms and legs that tell a calibration pose, of joints [T, 22, 3], m, at ``rate`` frames/s.
 
     Attributes:
+        rate: frames/s.
         still: hands and feet are slower than `STILL`, bool [T].
         straight: straight legs in line with the trunk, bool [T].
         detour: path over the elbow beyond the straight way, as a share of it, [T, 2].
@@ -73,8 +76,8 @@ class Limbs:
     """
 
     def __init__(self, joints: NDArray[np.floating], rate: float) -> None:
-        moved = norm(np.diff(joints[:, [7, 8, 20, 21]], axis=0)).max(axis=1)
-        self.still = np.concatenate(([True], moved * rate < STILL))
+        self.rate = rate
+        self.still = _still(joints[:, [7, 8, 20, 21]], rate)
         trunk, lateral = joints[:, 12:13] - joints[:, 0:1], joints[:, 16:17] - joints[:, 17:18]
         shoulders, elbows, wrists = joints[:, 16:18], joints[:, 18:20], joints[:, 20:22]
         arms = wrists - shoulders
@@ -84,6 +87,15 @@ class Limbs:
         self.sinks = -_cosine(arms, trunk)
         self.aside = _cosine(arms, lateral) * np.array([1.0, -1.0])
         self.straight = (_cosine(joints[:, 7:9] - joints[:, 1:3], -trunk) > 0.9).all(axis=1)
+
+    def held(self, sinking: tuple[float, float], bent: float = _BENT) -> list[tuple[int, int]]:
+        """List the stretches (start, end) of 0.4 s and more that `holds` tells and in which the arms do not sink."""
+        held = self.holds(sinking, bent)
+        edges = [0, *(np.flatnonzero(np.diff(held)) + 1).tolist(), len(held)]
+        found = [(a, b) for a, b in pairwise(edges) if b > a and held[a] and b - a >= HELD * self.rate]
+        return [
+            (a, b) for a, b in found if np.ptp(np.percentile(self.sinks[a:b], (5, 95), axis=0), axis=0).max() < _SINKS
+        ]
 
     def holds(self, sinking: tuple[float, float], bent: float = _BENT, aside: float = 0.3) -> NDArray[np.bool_]:
         """Tell the frames [T] of a still pose on straight legs.
@@ -97,9 +109,18 @@ class Limbs:
         return np.asarray(self.still & self.straight & arms.all(axis=1))
 
 
-def _runs(mask: NDArray[np.bool_], least: float) -> list[tuple[int, int]]:
-    edges = [0, *(np.flatnonzero(np.diff(mask)) + 1).tolist(), len(mask)]
-    return [(a, b) for a, b in pairwise(edges) if b > a and mask[a] and b - a >= least]
+def _still(points: NDArray[np.floating], rate: float) -> NDArray[np.bool_]:
+    """Tell the frames [T] around which points [T, K, 3] keep their place, by means that bear sensors' noise.
+
+    Two means of a tenth of a second each, a quarter of a second apart, are compared; both lie in what is still.
+    """
+    near, apart = max(1, round(_MEAN * rate)), max(1, round(_APART * rate))
+    if len(points) < near + apart:
+        near, apart = 1, len(points) - 1
+    total = np.cumsum(np.pad(points.astype(np.float64), ((1, 0), (0, 0), (0, 0))), axis=0)
+    means = (total[near:] - total[:-near]) / near
+    slow = norm(means[apart:] - means[: len(means) - apart]).max(axis=1) * rate < STILL * max(1, apart)
+    return np.convolve(slow, np.ones(near + apart)) > 0.5
 
 
 def _cosine(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -17,15 +17,7 @@ from vimonet.motion import FPS, Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.motion.kinematics.joint_angles import JOINTS
 from vimonet.motion.render import events_of
-from vimonet.motion.render.body_drawing import (
-    CHEST,
-    HAND_RADIUS,
-    HEAD_RADIUS,
-    LIMBS,
-    TRUNK,
-    first_facing,
-    floor_height,
-)
+from vimonet.motion.render.body_drawing import CHEST, HAND_RADIUS, HEAD_RADIUS, LIMBS, TRUNK, first_facing, floor_height
 from vimonet.motion.skeleton import INDEX, JOINT_NAMES, PARENTS
 
 FORMAT = "vimonet-page/1"

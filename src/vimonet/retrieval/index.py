@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +94,6 @@ class Index:
         windows: Sequence[float] | None = None,
         rebuild: bool = False,
         progress: bool = False,
-        on_error: Callable[[str, str], None] | None = None,
     ) -> Index:
         """Index a folder, or update an index of it.
 
@@ -105,7 +104,6 @@ class Index:
             windows: window lengths, s; None for those of an existing index, else `WINDOWS`.
             rebuild: replace an index of another encoder, of other windows, or a damaged one.
             progress: show a progress bar.
-            on_error: called with path and reason for every unreadable recording.
 
         Raises:
             InputError: the folder holds no recording, `out` is no index or has other settings, or the encoder or a
@@ -118,7 +116,7 @@ class Index:
         if not out.parent.is_dir() or out.is_dir():
             raise InputError(f"{out}: not a place for an index; give the name of a file in a folder that exists.")
         with only_writer(out, "give another -o"):
-            return cls._build(root, out, found, encoder, windows, rebuild, progress, on_error)
+            return cls._build(root, out, found, encoder, windows, rebuild, progress)
 
     @classmethod
     def _build(
@@ -130,7 +128,6 @@ class Index:
         windows: Sequence[float] | None,
         rebuild: bool,
         progress: bool,
-        on_error: Callable[[str, str], None] | None,
     ) -> Index:
         from vimonet.retrieval.text_motion_encoder import TextMotionEncoder, shipped_encoder
 
@@ -154,12 +151,10 @@ class Index:
             complete=False,
         )
         index._encoder = model
-        index._update(found, out, progress=progress, on_error=on_error)
+        index._update(found, out, progress=progress)
         return index
 
-    def _update(
-        self, found: Sequence[str], out: Path, *, progress: bool, on_error: Callable[[str, str], None] | None
-    ) -> None:
+    def _update(self, found: Sequence[str], out: Path, *, progress: bool) -> None:
         """Encode new and changed recordings of `found`, save at intervals, and drop unreadable recordings."""
         from tqdm import tqdm
 
@@ -194,8 +189,6 @@ class Index:
                 if unread:
                     entries.pop(path, None)
                     self.failed.append((path, unread))
-                    if on_error is not None:
-                        on_error(path, unread)
                 elif not reading.features:
                     entries[path] = reading.entry
                 else:

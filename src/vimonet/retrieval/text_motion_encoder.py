@@ -116,11 +116,7 @@ class TextMotionEncoder:
             if not all(batch):
                 raise InputError("an empty text describes no movement; give a sentence such as 'someone waves'.")
             tokens = self.tokenizer(
-                batch,
-                padding=True,
-                truncation=True,
-                max_length=self.model.config.max_text_tokens,
-                return_tensors="pt",
+                batch, padding=True, truncation=True, max_length=self.model.config.max_text_tokens, return_tensors="pt"
             )
             found.append(self.model.encode_text(tokens["input_ids"], tokens["attention_mask"]).numpy())
         return _stack(found, self.dim)

@@ -108,9 +108,11 @@ def read_one(
 ) -> Reading:
     """Read one recording into the features of its windows; what cannot be read has a reason."""
     from vimonet.motion import load
+    from vimonet.motion.io.loading import check_name
 
     empty = Entry(path, "", "", np.zeros((0, 2), np.int32), np.zeros((0, 0), np.float16))
     try:
+        check_name(path)
         entry = entry_of(root, path, old)
         if entry.bounds.size:
             return Reading(entry)
@@ -118,7 +120,8 @@ def read_one(
         bounds = windows_of(motion.frames, windows)
         features = tuple(extractor.extract_windows(motion, bounds))
     except (InputError, OSError) as error:
-        return Reading(empty, failed=str(error))
+        why = error.strerror if isinstance(error, OSError) else None
+        return Reading(empty, failed=f"{path}: it cannot be read ({why})." if why else str(error))
     spans = np.array(bounds, np.int32).reshape(-1, 2)
     return Reading(Entry(path, entry.stamp, entry.digest, spans, entry.vectors), features, motion.dimensions)
 

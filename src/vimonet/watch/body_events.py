@@ -175,9 +175,7 @@ class BodyEvents:
     """
 
     def __init__(
-        self,
-        kinds: Sequence[str],
-        beds: Sequence[tuple[str, tuple[float, float, float, float]]] = (),
+        self, kinds: Sequence[str], beds: Sequence[tuple[str, tuple[float, float, float, float]]] = ()
     ) -> None:
         self.kinds, self.beds = tuple(kinds), tuple(beds)
         self._people: dict[PersonId, _Watched] = {}
@@ -196,10 +194,7 @@ class BodyEvents:
         look = Look.of(person.window)
         if not look.seen[-round(FPS) :].any():
             return ()
-        return [
-            *(event for check in person.checks for event in check.look(look)),
-            *self._clear_lost(look),
-        ]
+        return [*(event for check in person.checks for event in check.look(look)), *self._clear_lost(look)]
 
     def gone(self, person: PersonId, time: float) -> Sequence[Event]:
         """Forget a person, and look at the last movement once more: some detectors lose a body as it falls."""

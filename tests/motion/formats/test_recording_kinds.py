@@ -12,6 +12,7 @@ import pytest
 from mocap_files import dump
 from test_body_score import arranged
 
+from research.vimos_open.synthesis import generate
 from vimonet.motion import JOINT_NAMES, Motion, load
 from vimonet.motion.io.bvh_writer import bvh_text, rest_offsets
 from vimonet.motion.io.units_and_axes import _UP_ROTATIONS, correct_up
@@ -236,6 +237,42 @@ def test_a_root_that_was_turned_is_turned_back(clip: np.ndarray, axis: int, degr
     assert np.abs(off).max() < 0.03  # feet below, head above
     way = [np.linalg.norm((body[-1, 0] - body[0, 0])[[0, 2]]) for body in (motion.joints, joints)]
     assert abs(way[0] - way[1]) < 0.03
+
+
+@pytest.fixture(scope="module")
+def crawl() -> np.ndarray:
+    return generate("crawl", seed=2)[0].joints.astype(float)
+
+
+def heights(joints: np.ndarray) -> np.ndarray:
+    return np.asarray(joints[:, [*LIMBS, J["head"]], 1] - joints[:, :1, 1])
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("degrees", [90, -90])
+def test_a_crawl_whose_root_was_turned_is_turned_back(crawl: np.ndarray, axis: int, degrees: int) -> None:
+    motion = load(turned_root(crawl - crawl[0, 0] * [1, 0, 1], axis, degrees))
+    assert noted(motion, "on all fours")
+    assert np.abs(heights(motion.joints) - heights(crawl)[: motion.frames]).max() < 0.03
+
+
+@pytest.mark.parametrize("axis", ["Y", "Z", "-Y", "X"])
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_crawl_is_on_its_knees_along_every_axis(crawl: np.ndarray, axis: str, centred: bool) -> None:
+    joints = crawl - crawl[:, :1] if centred else crawl
+    motion = load(joints @ np.array(_UP_ROTATIONS[axis]), fps=20)
+    if axis == "-Y" and not centred:  # both the ground and the back are level
+        assert noted(motion, "--up=-y")
+    else:
+        assert np.abs(heights(motion.joints) - heights(crawl)).max() < 0.03
+
+
+@pytest.mark.parametrize(("axis", "degrees", "up"), [(0, 90, "z"), (2, 90, "-x")])
+def test_a_body_that_lies_down_on_a_turned_root_is_doubted(axis: int, degrees: int, up: str) -> None:
+    joints = generate("lie_down", seed=7)[0].joints.astype(float)
+    assert not noted(load(written(joints).encode()), "--up")
+    motion = load(turned_root(joints - joints[0, 0] * [1, 0, 1], axis, degrees))
+    assert noted(motion, f"never upright along Y, but along {up.upper()}") and noted(motion, f"--up={up} if it stands")
 
 
 def turned_root(joints: np.ndarray, axis: int, degrees: int) -> bytes:

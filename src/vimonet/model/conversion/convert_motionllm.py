@@ -332,10 +332,7 @@ def convert_motionllm(
 
 
 def save_llama(
-    state: Mapping[str, Tensor],
-    config: Any,
-    folder: Path,
-    tokenizer: str | os.PathLike[str] | None = None,
+    state: Mapping[str, Tensor], config: Any, folder: Path, tokenizer: str | os.PathLike[str] | None = None
 ) -> None:
     """Save a language model in the layout of transformers, with its tokenizer if given.
 

@@ -41,10 +41,7 @@ _BONES: Final = (
     *(("left_shoulder", "neck"), ("neck", "right_shoulder"), ("pelvis", "spine1"), ("spine1", "neck")),
     *(("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear")),
 )
-_MEASURES: Final = (
-    *((index,) for index in range(12)),
-    *((12, 13), (14, 15), (16, 17), (18,), (19,), (20,), (21,)),
-)
+_MEASURES: Final = (*((index,) for index in range(12)), *((12, 13), (14, 15), (16, 17), (18,), (19,), (20,), (21,)))
 """Bones whose lengths are added: of a point between two others the way by it, since its share of it varies."""
 _BY_WAY: Final = [index for index, measure in enumerate(_MEASURES) if len(measure) == 2]
 _PAIRS: Final = ((0, 1), (2, 3), (4, 5), (6, 7))

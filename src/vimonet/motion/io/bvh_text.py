@@ -199,8 +199,8 @@ def read_motion(
     present, rest = divmod(len(values), width)
     if rest:
         raise InputError(
-            f"{name}: the motion block has {present} whole frames and {rest} of {width} numbers of another; the file is "
-            "truncated or its channels do not match its hierarchy."
+            f"{name}: the motion block has {present} whole frames and {rest} of {width} numbers of another; the file "
+            "is truncated or its channels do not match its hierarchy."
         )
     if present == 0:
         raise InputError(f"{name}: the motion block is empty; at least one frame of {width} numbers is needed.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from vimonet.motion.io.loading import load, on_this_machine, renamed_errors
+from vimonet.motion.io.loading import load, named_in_full, on_this_machine, renamed_errors
 from vimonet.motion.io.readers import Content, read_limited
 from vimonet.motion.motion import Motion
 from vimonet.utils.errors import InputError
@@ -48,11 +47,8 @@ def load_recording_people(name: str, **options: Any) -> list[Motion]:
     Raises:
         InputError: the recording cannot be read.
     """
-    try:
+    with named_in_full(name):
         return load_people(name, **options)
-    except InputError as error:
-        text, file = str(error), os.path.basename(name)
-        raise InputError(name + text.removeprefix(file) if file and text.startswith(file) else text) from None
 
 
 def _everyone(content: Content, options: dict[str, Any]) -> list[Motion]:

@@ -143,7 +143,9 @@ def read_array(
     if names is None and bodies and not keypoints.is_thin(values):
         layout, note = _by_the_body(values, name)
         chosen = [] if note is None else [note]
-        return Recording(values, LAYOUTS[layout], _rate(fps, name, chosen), "joints", family=layout, notes=chosen)
+        order, rate = LAYOUTS[layout], _rate(fps, name, chosen)
+        fixed = {joint: order.index(joint) for joint in JOINT_NAMES} if set(JOINT_NAMES) <= set(order) else None
+        return Recording(values, order, rate, "joints", family=layout, mapping=fixed, notes=chosen)
     if names is not None and width == 3 and confidence is None and not _in_picture(values):
         body = tuple(names)
         notes: list[str] = []

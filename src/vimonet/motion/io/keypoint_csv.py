@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from vimonet.motion.io.json_metadata import spaced
 from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.limits import MAX_FRAMES, MAX_JOINTS
 from vimonet.motion.io.people import Person, Tracked, describe_people, track_people
@@ -241,15 +242,9 @@ def _frame(row: Sequence[str], other: dict[str, int], number: int, name: str) ->
 
 
 def _in_order(frames: dict[float, list[Person]]) -> list[list[Person]]:
-    """Sort frames; where their numbers go up by one with few holes, the holes are frames without a person."""
+    """Sort frames; missing numbers are frames without a person."""
     numbers = sorted(frames)
-    if not numbers or numbers[-1] - numbers[0] >= 2 * len(numbers) + 50:
-        return [frames[number] for number in numbers]
-    steps = np.diff(numbers)
-    step = float(np.median(steps)) if len(steps) else 1.0
-    if step != 1.0:
-        return [frames[number] for number in numbers]
-    return [frames.get(numbers[0] + k, []) for k in range(int(numbers[-1] - numbers[0]) + 1)]
+    return [people or [] for people in spaced([frames[number] for number in numbers], [int(one) for one in numbers])]
 
 
 def _number(text: str, name: str) -> float:

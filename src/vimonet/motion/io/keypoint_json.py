@@ -9,6 +9,7 @@ COCO result or annotation list, OpenPose's per-frame dicts or its folder of ``*_
 from __future__ import annotations
 
 import json
+import os
 import re
 from array import array
 from typing import Any, Final
@@ -120,7 +121,8 @@ register(Reader("keypoints", "keypoint JSON", (".json", ".jsonl"), detect, read)
 def _frames_of_folder(content: Content) -> list[Any]:
     """Parse OpenPose's folder of one ``*_keypoints.json`` per frame, in the order of the numbers in their names."""
     assert content.path is not None
-    files = sorted(content.path.glob(f"*{FRAME_FILE}"), key=lambda path: natural(path.name))
+    names = [name for name in os.listdir(content.path) if name.endswith(FRAME_FILE)]
+    files = [content.path / name for name in sorted(names, key=natural)]
     if not files:
         raise InputError(
             f"{content.name} is a directory; give a recording, or a folder of OpenPose *{FRAME_FILE} files."

@@ -23,7 +23,7 @@ from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.addresses import connect, copy_recording, is_address, readable
 from vimonet.motion.io.joint_finding import JointMap, apply_joint_map, read_joint_map
 from vimonet.motion.io.keypoint_json import FRAME_FILE
-from vimonet.motion.io.readers import READERS, Content, Recording, read_limited, reader_of, suffixes
+from vimonet.motion.io.readers import READERS, Content, Recording, plain, read_limited, reader_of, suffixes
 from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import FPS, Motion
@@ -53,12 +53,28 @@ def list_recordings(folder: str | os.PathLike[str]) -> Listing:
     """
     if not os.path.isdir(folder):
         raise InputError(f"{folder}: there is no such folder; give the folder of your recordings.")
-    files = []
-    for place, folders, names in os.walk(folder):
+    files: list[str] = []
+    closed: list[str] = []  # folders that cannot be read: listed, so that their loading says so
+
+    def below(path: str | Path) -> str:
+        return Path(path).relative_to(folder).as_posix()
+
+    for place, folders, names in os.walk(folder, onerror=lambda error: closed.append(below(error.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        here = Path(place).relative_to(folder)
-        files += [(here / name).as_posix() for name in names]
-    return _listing(files)
+        paths = [os.path.join(place, name) for name in names]
+        files += [below(path) for path in paths if os.path.isfile(path) or os.path.islink(path)]  # no pipes
+        if not folders and not names and place.lower().endswith(suffixes(listed=True)):
+            closed.append(below(place))  # an empty folder that is named like a recording
+    found = _listing(files)
+    return Listing(sorted({*found.recordings, *closed}), found.videos)
+
+
+def check_name(file: str) -> None:
+    """Check that the name of a file can stand in an index or a dataset, whose text is UTF-8; else InputError."""
+    try:
+        file.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{plain(file)}: its name is not text in UTF-8; rename it.") from None
 
 
 def _listing(files: Iterable[str]) -> Listing:
@@ -97,13 +113,16 @@ def find_recordings(names: Iterable[str]) -> list[str]:
         InputError: a folder without a recording; an address that cannot be listed.
     """
     found: dict[str, None] = {}
-    for name in names:
+    several = list(names)
+    for name in several:
         if is_address(name):
             inside = _listed(name)
         elif os.path.isdir(name):
             inside = [name if file == "." else os.path.join(name, file) for file in list_recordings(name).recordings]
         else:
             inside = [name]
+        if not inside and len(several) > 1:
+            inside = [name]  # one empty folder does not end a batch: its loading says so
         if not inside:
             raise InputError(
                 f"{name}: no recording in this folder; expected files ending in {', '.join(suffixes(listed=True))}."
@@ -188,6 +207,8 @@ def _damage_named(name: str) -> Iterator[None]:
             yield
     except InputError:
         raise
+    except OSError as error:
+        raise InputError(f"{name}: it cannot be read ({error.strerror or error}).") from None
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
         raise InputError(f"{name}: the content is damaged ({reason}); export or copy the recording again.") from error
@@ -270,8 +291,15 @@ def load_recording(name: str, **options: Any) -> Motion:
     Raises:
         InputError: the recording cannot be read.
     """
-    try:
+    with named_in_full(name):
         return load(name, **options)
+
+
+@contextmanager
+def named_in_full(name: str) -> Iterator[None]:
+    """Make errors contain the given name, where they begin with the file's alone."""
+    try:
+        yield
     except InputError as error:
         text, file = str(error), os.path.basename(name)
         if file and name not in text and text.startswith(file):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.calibration import HELD, SINKING, Limbs
+from vimonet.motion.calibration import SINKING, Limbs
 from vimonet.motion.io.limits import NO_BODY
 from vimonet.motion.io.rate_check import check_rate
 from vimonet.motion.io.readers import Recording
@@ -324,8 +324,7 @@ def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]
     for name, sinking in SINKING.items():
         if not at_first.holds(sinking)[0]:
             continue
-        held = int(np.argmin(np.append(Limbs(joints, rate).holds(sinking), False)))
-        if held:
-            if HELD * rate <= held < len(joints) - 1:
-                notes.append(f"begins with a {name} held for {held / rate:.1f} s, as for calibration")
-            return
+        for start, end in Limbs(joints, rate).held(sinking)[:1]:
+            if start < 0.1 * rate and end < len(joints) - 1:
+                notes.append(f"begins with a {name} held for {end / rate:.1f} s, as for calibration")
+                return

@@ -1,4 +1,4 @@
-"""Detect the unit, the up axis and the handedness of a recording from the body that it shows."""
+"""Detect the unit and the up axis of a recording from the body that it shows."""
 
 from __future__ import annotations
 
@@ -35,15 +35,12 @@ _ACROSS: Final = 2.0  # times as far from feet to head across the picture as up:
 _OVERTURNED: Final = 0.75  # of the frames; acrobats are upside down for less of a clip
 _STOOD: Final = 1.25  # least ratio of the longest body with the head up to the longest with the feet up, if upright
 _STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
-_KNEES_BENT: Final = 0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
-_FOREARMS_LEVEL: Final = 0.2  # m over the ground that both forearms together reach at least
-_UPRIGHT: Final = 0.85  # of the trunk's length: sensors lose the knees and hands of people who bend
-_FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; where forearms decide alone
-_BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
-_SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
 _SIDEWAYS: Final = 0.6  # of the way from right to left
 _STANDS: Final = 0.97  # of the way from feet to head
+_BELOW, _LEVEL = 0.6, 0.6  # of thighs and arms, down; of the way from feet to head, up: on all fours
+_CREEPS: Final = 0.12  # m of knees and hands along the trunk
+_ERECT, _OFTEN = 0.85, 0.1  # of straight legs and of the way from feet to head; of the frames
 _HEAD_OVER: Final = (0.1, 0.5)  # of the way from feet to head: some; most, where a body without a floor may climb
 
 
@@ -155,11 +152,28 @@ def detect_up(
 
     A rest pose that stands (straight legs below the trunk) decides, unless the movement itself stands upright on
     the ground along another axis (an exporter that turned the root only). Without such a rest pose the mean direction
-    from ankles to head decides, if it is clear and no handstand; else Y. An axis without a floor is changed or doubted.
+    from ankles to head decides, if it is clear and no handstand; else Y. An axis without a floor is changed or doubted,
+    and so is one along which the body is never upright, or lies on all fours.
     """
     values = joints[:: max(1, len(joints) // 500)].astype(np.float64)
     seen = None if confidence is None else confidence[:: max(1, len(joints) // 500)]
     mean = _upright(values, seen)
+    up, note = _up_by_the_way(values, mean, rest)
+    fours = _on_all_fours(values, mean)
+    if fours is not None and fours != up:
+        flag = f"--up={up.lower()} if it sits or climbs"
+        held = held_at_origin(values)
+        floor = not held and _unsteady(values, fours) < min(_STEADY, _unsteady(values, up) / 3)
+        if floor or (held and rest is None and _creeps(values, mean)):
+            return fours, f"on all fours: {fours} is up, where the trunk is above knees and hands; {flag}"
+        return up, note or f"the body sits along {up}, or is on all fours along {fours}: --up={fours.lower()} if so"
+    return up, note or (None if fours else _never_upright(values, up))
+
+
+def _up_by_the_way(
+    values: NDArray[np.float64], mean: NDArray[np.float64], rest: NDArray[np.float32] | None
+) -> tuple[str, str | None]:
+    """Detect the up axis by the rest pose, by the mean direction from ankles to head, [3], and by the floor."""
     axis = int(np.argmax(np.abs(mean)))
     moving = _axis(mean)
     standing = None if rest is None else _standing_axis(rest.astype(np.float64))
@@ -178,6 +192,36 @@ def detect_up(
         if off > max(0.1 if abs(mean[axis]) > 0.7 else 0.05, 2 * own):
             return "Y", None
     return _by_the_floor(values, mean, moving)
+
+
+def _on_all_fours(values: NDArray[np.float64], mean: NDArray[np.float64]) -> str | None:
+    """Name the axis along which the trunk is above knees and hands, of a body that is level along it; None if none."""
+    ways = [values[:, low] - values[:, high] for high, low in ((1, 4), (2, 5), (16, 20), (17, 21))]
+    ways = [(way / np.maximum(norm(way), 1e-9)[:, None]).mean(axis=0) for way in ways]
+    axis = _axis(-np.sum(ways, axis=0))
+    below = min(-_along(ways[0] + ways[1], axis), -_along(ways[2] + ways[3], axis)) / 2
+    return axis if below > _BELOW and abs(_along(mean, axis)) < _LEVEL else None
+
+
+def _creeps(values: NDArray[np.float64], mean: NDArray[np.float64]) -> bool:
+    """Test whether knees and hands all go to and fro along the trunk, as in a crawl that stays in its place."""
+    along = (values[:, [4, 5, 20, 21]] - values[:, :1]) @ (mean / np.maximum(norm(mean), 1e-9))
+    return bool((np.ptp(np.percentile(along, (5, 95), axis=0), axis=0) > _CREEPS).all())
+
+
+def _never_upright(values: NDArray[np.float64], up: str) -> str | None:
+    """Note another axis along which the body is upright on straight legs, where it never is along the one taken."""
+    hips, ankles = (values[:, [a, b]].mean(axis=1) for a, b in ((1, 2), (7, 8)))
+    legs, body = hips - ankles, values[:, 15] - ankles
+    thighs = norm(values[:, 1] - values[:, 4]) + norm(values[:, 4] - values[:, 7])
+    legs, body = legs / np.maximum(thighs, 1e-9)[:, None], body / np.maximum(norm(body), 1e-9)[:, None]
+    lengths = np.sign(legs) * np.minimum(np.abs(legs), np.abs(body)) * (legs * body > 0)
+    upright = {axis: float(np.mean([_along(row, axis) > _ERECT for row in lengths])) for axis in _UP_ROTATIONS}
+    other = max(upright, key=upright.__getitem__)
+    if upright[up] > 0.02 or upright[other] < _OFTEN:
+        return None
+    share = f"{100 * upright[other]:.0f} % of the time"
+    return f"never upright along {up}, but along {other} {share}: --up={other.lower()} if it stands there, not lies"
 
 
 def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> tuple[str, str | None]:
@@ -347,78 +391,3 @@ def _standing_axis(rest: NDArray[np.float64]) -> str | None:
         if -sign * leg[axis] < 0.8 * np.linalg.norm(leg):
             return None
     return _axis(trunk)
-
-
-def detect_mirroring(
-    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, *, toes: bool
-) -> tuple[bool, str | None]:
-    """Detect left-handed coordinates: bodies whose toes, or knees and forearms, point to the back.
-
-    Args:
-        joints: [T, 22, 3], Y up, metres.
-        confidence: [T, 22] in 0..1, or None.
-        toes: whether toes are measured, which then decide; else knees and forearms do (knees of depth sensors bend
-            either way).
-
-    Returns:
-        Whether the named left and right are exchanged, and a note where this is uncertain.
-    """
-    values = joints.astype(np.float64)
-    seen = np.ones(values.shape[:2], dtype=bool) if confidence is None else confidence > 0
-    seen = seen & np.asarray(seen[:, [1, 2, 16, 17]].all(axis=1))[:, None]
-    least, alone = (max(1.0, share * len(values)) for share in _FRONT_SHARE)
-    if toes:
-        ahead = values[:, 10] - values[:, 7] + values[:, 11] - values[:, 8]
-        raised = values[:, 12, 1] - values[:, 0, 1] > 0.2
-        front = _to_front(values, ahead, 0.1, raised & seen[:, [7, 8, 10, 11]].all(axis=1))
-        return len(front) >= least and float(front.mean()) < _BACK[0], None
-    trunk = values[:, 12] - values[:, 0]
-    upright = trunk[:, 1] > _UPRIGHT * norm(trunk)
-    bend = _bend(values[:, 1], values[:, 4], values[:, 7]) + _bend(values[:, 2], values[:, 5], values[:, 8])
-    knees = _to_front(values, bend, _KNEES_BENT, upright & seen[:, [4, 5, 7, 8]].all(axis=1))
-    reach = values[:, 20] - values[:, 18] + values[:, 21] - values[:, 19]
-    hang = (values[:, [20, 21], 1] < values[:, [12], 1]).all(axis=1)
-    arms = _to_front(values, reach, _FOREARMS_LEVEL, upright & hang & seen[:, [18, 19, 20, 21]].all(axis=1))
-    by_arms = float(arms.mean()) if len(arms) >= least else None
-    if len(knees) < least:
-        back = len(arms) >= alone and by_arms is not None and by_arms < _BACK[2]
-        return back, None if back else _swapped(arms, alone)
-    back = float(knees.mean()) < _BACK[0]
-    if back and by_arms is not None and by_arms >= _BACK[1]:
-        return False, (
-            "left and right are uncertain: knees bend to the back and forearms point to the front of what is named so; "
-            "kept as named"
-        )
-    return back, None if back else _swapped(np.concatenate([knees, arms]), alone)
-
-
-def _to_front(
-    values: NDArray[np.float64], ahead: NDArray[np.float64], clear: float, use: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Measure cosines [F], over the ground, of a vector [T, 3] to the front that the named left and right make.
-
-    The F frames are those of ``use`` [T] in which the vector is longer than ``clear`` m over the ground.
-    """
-    left = (values[:, 1] - values[:, 2]) + (values[:, 16] - values[:, 17])
-    reach = norm(ahead[:, [0, 2]])
-    length = reach * norm(left[:, [0, 2]])
-    use = use & (reach > clear) & (length > 1e-6)
-    return np.asarray((ahead[use, 2] * left[use, 0] - ahead[use, 0] * left[use, 2]) / length[use])
-
-
-def _swapped(front: NDArray[np.float64], least: float) -> str | None:
-    """Note sides that change places, by cosines [F] to the front: depth sensors swap them of people who turn away."""
-    back = float((front < _BACK[0]).mean()) if len(front) >= least else 0.0
-    if back <= _SWAPPED or float((front > -_BACK[0]).mean()) <= _SWAPPED:
-        return None
-    return (
-        f"left and right change places: in {100 * back:.0f} % of the frames that show it, knees and forearms point to "
-        "the back of what is named so, as depth sensors see people who turn away; kept as named"
-    )
-
-
-def _bend(hip: NDArray[np.float64], knee: NDArray[np.float64], ankle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Measure how far a knee is from the line between hip and ankle, [T, 3], m."""
-    line = ankle - hip
-    share = ((knee - hip) * line).sum(axis=1) / np.maximum((line**2).sum(axis=1), 1e-9)
-    return np.asarray(knee - hip - share[:, None] * line)

@@ -17,12 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from vimonet.model import (
-    LanguageBindVideoConfig,
-    MotionVQVAEConfig,
-    ViMoNetConfig,
-    ViMoNetForConditionalGeneration,
-)
+from vimonet.model import LanguageBindVideoConfig, MotionVQVAEConfig, ViMoNetConfig, ViMoNetForConditionalGeneration
 from vimonet.model.towers.languagebind import is_languagebind
 from vimonet.model.towers.video_towers import clip_frames
 from vimonet.training.config import TrainingConfig, VideoConfig, load_config

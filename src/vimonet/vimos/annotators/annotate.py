@@ -53,10 +53,7 @@ def askable(action: str) -> bool:
 
 
 def questions_of(
-    motion: Motion,
-    parts: Sequence[Part],
-    rng: random.Random,
-    others: Sequence[str] = (),
+    motion: Motion, parts: Sequence[Part], rng: random.Random, others: Sequence[str] = ()
 ) -> tuple[list[Question], Facts | None]:
     """Make the questions that measurements and labels answer.
 

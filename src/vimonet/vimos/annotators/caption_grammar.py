@@ -41,10 +41,7 @@ _BODY = {
 }
 _FORWARD = {"forward": "forward", "forwards": "forward", "ahead": "forward"}
 _FORWARD |= {"backward": "backward", "backwards": "backward", "sideways": "sideways", "sidewards": "sideways"}
-_NUMBERS = {
-    **{word: value for word, value in VALUE_OF.items() if value >= 2},
-    **{str(n): n for n in range(2, 21)},
-}
+_NUMBERS = {**{word: value for word, value in VALUE_OF.items() if value >= 2}, **{str(n): n for n in range(2, 21)}}
 _SPEEDS = {
     **dict.fromkeys(["slowly", "slow"], "slowly"),
     **dict.fromkeys(["quickly", "quick", "fast", "rapidly", "briskly", "swiftly"], "quickly"),

@@ -44,18 +44,12 @@ _ABSENT: dict[str, tuple[str, _Exclusion]] = {
         r"hand|arm|wav|rais|lift|reach|climb|throw|thr[eo]w|stretch|swing|jack|danc|up\b|over|above|grab|salut",
         lambda f: len(f.hand_height) == 2 and max(f.hand_height.values()) < -0.1,
     ),
-    "run": (
-        r"r[ua]n|jog|sprint|dash|fast|quick|hurr|rush|race",
-        lambda f: _below(f.peak_speed, 1.0),
-    ),
+    "run": (r"r[ua]n|jog|sprint|dash|fast|quick|hurr|rush|race", lambda f: _below(f.peak_speed, 1.0)),
     "walk to another place": (
         r"walk|step|mov|go|went|r[ua]n|jog|march|stroll|strid|forward|backward|jump|hop|crawl|stumbl|pac",
         lambda f: f.path_length is not None and f.path_length < 0.25 and f.displacement_direction == "in place",
     ),
-    "bow": (
-        r"bow|bend|bent|lean|pick|touch|duck|stretch|crouch|squat",
-        lambda f: _below(f.trunk_inclination, 15),
-    ),
+    "bow": (r"bow|bend|bent|lean|pick|touch|duck|stretch|crouch|squat", lambda f: _below(f.trunk_inclination, 15)),
 }
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from vimonet.motion import load
-from vimonet.motion.io.loading import Listing, list_recordings
+from vimonet.motion.io.loading import Listing, check_name, list_recordings
+from vimonet.motion.io.readers import plain
 from vimonet.utils.errors import InputError, first_line
 from vimonet.video import SUFFIXES as VIDEO_SUFFIXES
 from vimonet.vimos.annotators.annotate import from_people
@@ -106,13 +107,14 @@ class FolderBuilder:
             licence = next((row["licence"] for row in rows if row["licence"]), self.licence)
             source = Source(self.name, file, f"{self.name}/{_stem(file)}", shard.split, licence, self.seed)
             try:
+                check_name(file)
                 if file.lower().endswith(VIDEO_SUFFIXES):
                     yield from self._video(source, rows)
                 else:
                     yield from self._clips(source, rows, videos.get(file), actions)
             except (InputError, OSError) as error:
                 reason = str(error) if isinstance(error, InputError) else f"{file}: {error.strerror or error}."
-                yield Skipped(file, " ".join(reason.split()))
+                yield Skipped(plain(file, 400), " ".join(reason.split()))
 
     def _clips(
         self, source: Source, rows: list[dict[str, Any]], video_file: str | None, others: list[str]
@@ -221,8 +223,11 @@ def _files(root: str, captions: str | None) -> list[str]:
 
 
 def _size(path: Path) -> int:
-    """Count the bytes of a file or of a keypoint folder."""
-    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+    """Count the bytes of a file or of a keypoint folder; 0 of what cannot be read, as its loading will say."""
+    try:
+        return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _table_path(root: str, captions: str) -> Path:

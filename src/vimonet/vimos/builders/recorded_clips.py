@@ -54,7 +54,7 @@ def hashed_split(recording: str, val: float, test: float, seed: int = 0) -> str:
         val, test: shares of these splits, 0..1.
         seed: seed of the hash.
     """
-    place = zlib.crc32(f"{seed}/{recording}".encode()) / 2**32
+    place = zlib.crc32(f"{seed}/{recording}".encode(errors="surrogatepass")) / 2**32
     return "test" if place < test else "val" if place < test + val else "train"
 
 

@@ -10,14 +10,7 @@ from collections.abc import Iterator
 
 from vimonet.motion.kinematics import Facts
 from vimonet.vimos.annotators.kinematic.body_questions import limbs, posture
-from vimonet.vimos.annotators.kinematic.closed_answers import (
-    CANNOT_TELL,
-    NEVER,
-    WHEN,
-    YES_NO,
-    all_unknown,
-    unknowable,
-)
+from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, NEVER, WHEN, YES_NO, all_unknown, unknowable
 from vimonet.vimos.annotators.kinematic.course_questions import courses
 from vimonet.vimos.annotators.kinematic.event_questions import events
 from vimonet.vimos.annotators.kinematic.gait_questions import gait
