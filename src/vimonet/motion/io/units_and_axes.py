@@ -161,12 +161,12 @@ def detect_up(
     up, note = _up_by_the_way(values, mean, rest)
     fours = _on_all_fours(values, mean)
     if fours is not None and fours != up:
-        flag = f"--up={up.lower()} if it sits or climbs"
         held = held_at_origin(values)
         floor = not held and _unsteady(values, fours) < min(_STEADY, _unsteady(values, up) / 3)
         if floor or (held and rest is None and _creeps(values, mean)):
-            return fours, f"on all fours: {fours} is up, where the trunk is above knees and hands; {flag}"
-        return up, note or f"the body sits along {up}, or is on all fours along {fours}: --up={fours.lower()} if so"
+            return fours, f"on all fours: {fours} is up by knees and hands; --up={up.lower()} if it sits or climbs"
+        if held or _sideways(values) == up[-1] or _unsteady(values, up) > _STEADY:
+            note = note or f"the body sits along {up}, or is on all fours along {fours}: --up={fours.lower()} if so"
     return up, note or (None if fours else _never_upright(values, up))
 
 
