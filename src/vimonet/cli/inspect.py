@@ -49,7 +49,7 @@ def _inspect(args: argparse.Namespace) -> int:
         raise InputError("--csv and --json print different things; give one of them.")
     failed: list[tuple[str, str]] = []
     rows: list[dict[str, Any]] = []
-    recordings = [one for name in args.recordings for one in find_recordings([name])]
+    recordings = find_recordings(args.recordings)
     for number, recording in enumerate(recordings):
         try:
             people = shared.load_people(args, recording)  # read once: standard input cannot be read again

@@ -306,7 +306,9 @@ def list_failed(failed: Sequence[tuple[str, str]], what: str) -> int:
         return 0
     print(f"vimonet: {len(failed):,} {what[: None if len(failed) > 1 else -1]} failed:", file=sys.stderr)
     for name, why in failed:
-        print(f"  {one_line(why if name in why else f'{name}: {why}')}", file=sys.stderr)
+        file = os.path.basename(name)
+        own = "" if name in why else name if why.startswith(file) else f"{name}: "
+        print(f"  {one_line(own + why.removeprefix(file if own == name else ''))}", file=sys.stderr)
     return 2
 
 

@@ -125,7 +125,7 @@ class Content:
         assert path is not None
         try:
             if path.is_dir():
-                raise InputError(f"{path} is a directory; give one recording.")
+                raise InputError(f"{path}: it is a directory; give one recording.")
             if not path.exists():
                 raise InputError(f"{path}: there is no such file; {expected()}.")
             if path.is_file():
