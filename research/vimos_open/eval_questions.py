@@ -12,7 +12,7 @@ from vimonet.vimos.annotators.kinematic import CANNOT_TELL, YES_NO
 from vimonet.vimos.builders.recorded_clips import MAX_FRAMES
 from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Clip, Item, Question
-from vimonet.vimos.wordings import ask, compared
+from vimonet.vimos.wordings import WORDINGS, ask
 
 RECOGNITION = (
     *("utd_mhad", "nw_ucla", "kinder_gator", "penn_action_2d", "pushfit_2d", "precog", "jhmdb_2d", "ground_guide_2d"),
@@ -188,7 +188,13 @@ def _single(clip: Clip, pool: Pool, rng: random.Random) -> Iterator[Item]:
 
 def _compared(sample: Sample) -> list[Question]:
     """List the questions of forms that earlier evaluations asked too: others would shift every later random draw."""
-    return [question for question in sample.questions if compared(question.form)]
+    return [question for question in sample.questions if _has_own_wordings(question.form)]
+
+
+def _has_own_wordings(form: str) -> bool:
+    """Tell whether a form has its wordings in wordings.yaml: its scores are compared with those of earlier versions."""
+    known = form in WORDINGS and form not in {"near_yes_no", "fact_check", "count_named"}  # worded as other forms are
+    return known and not set(WORDINGS[form]["seen"]) & set(WORDINGS[form]["people"])
 
 
 def _composed(first: Clip, pool: Pool, rng: random.Random, index: int) -> Iterator[Item]:
