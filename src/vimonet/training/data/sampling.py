@@ -69,7 +69,9 @@ class QAPairSampler(Dataset[Sample]):
             dropped = self.drop_parts(self.seed, self.epoch, index)
             sample = {**sample, "dropped": dropped}
             if RESTATEMENT in dropped:
-                sample["qa_pairs"] = [(asked, *map(without_restatement, said)) for asked, *said in sample["qa_pairs"]]
+                sample["qa_pairs"] = [
+                    (asked, *(without_restatement(str(text)) for text in said)) for asked, *said in sample["qa_pairs"]
+                ]
         return sample
 
     def lengths(self) -> NDArray[np.int64]:

@@ -363,8 +363,8 @@ def training_samples(
     if not 0.0 <= chats <= 1.0:
         raise InputError(f"data.chats is {chats}; it must be a share between 0 and 1.")
     times = _times(rows, oversample_2d)
-    shown = {"chats": chats, "restated": restated, "times": times}
-    return VimosDataset(rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, **shown)
+    choices: Any = {"chats": chats, "restated": restated, "times": times}
+    return VimosDataset(rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, **choices)
 
 
 def _times(rows: Any, oversample_2d: int) -> NDArray[np.int64]:
