@@ -5,7 +5,7 @@
 set -euo pipefail
 vimonet data build research/vimos_open/builder.py -o data/vimos-open --count 5000 --val 80 --no-test
 vimonet compose --llm smollm2-135m-instruct --video efficientnet-lite0 --video-projector attentive --video-tokens 16 \
-  --motion-towers nano --projector mlp --projector-time --context actions facts seen restatement --dtype float32 -o runs/mini/base
+  --motion-towers nano --projector mlp --projector-time --context actions facts seen --dtype float32 -o runs/mini/base
 vimonet train align-tokens --config configs/mini/align-tokens.yaml
 vimonet train instruct --config configs/mini/instruct.yaml
 # A second run from where the first one ended, at a lower rate: research/mini says what it gains.

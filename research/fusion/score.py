@@ -34,7 +34,7 @@ from vimonet.utils.errors import InputError
 from vimonet.vimos import question_forms
 from vimonet.vimos.parquet import Instruction, Record
 from vimonet.vimos.reading import read_records
-from vimonet.vimos.types import SO, STEPS
+from vimonet.vimos.types import STEPS, result_of
 
 CELLS = ("motion", "video", "both", "neither")
 NEEDS = ("picture", "motion", "both")
@@ -45,11 +45,6 @@ _ROOM = 4096
 
 _TOGETHER = 64
 """Questions that are answered in full at a time."""
-
-
-def result_of(text: str) -> str:
-    """Return the result behind the steps of an answer, or the whole answer without steps."""
-    return text.rpartition(SO)[2].strip()
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from vimonet.language import declines, normalise_question
-from vimonet.model.configuration_vimonet import CONTEXT_PARTS
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
 from vimonet.utils.statistics import bootstrap_interval, expected_calibration_error
@@ -219,7 +218,6 @@ def ask(
                 {
                     **{"id": question["id"], "condition": condition, "question": question["question"]},
                     **{"text": answer.text, "confidence": round(float(answer.confidence), 4)},
-                    **({"restatement": answer.restatement} if answer.restatement else {}),
                 }
                 for question, answer in zip(part, answers, strict=True)
             ]
@@ -313,7 +311,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--leave-out",
         nargs="+",
         default=(),
-        choices=("tokens", "frames", *CONTEXT_PARTS),
+        choices=("tokens", "frames", "actions", "facts", "seen"),
         help="parts of the prompt to leave out",
     )
     parser.add_argument("-o", "--output", type=Path, help="write the predictions here, one JSON object per line")

@@ -27,26 +27,6 @@ _VALUES = VALUE_OF | {"once": 1, "twice": 2, "thrice": 3}
 _NUMBER = re.compile(rf"(?<![\w.])(\d+(?:\.\d+)?|{'|'.join(_VALUES)})(?![\w])")
 
 
-# Restating a question in plain words before answering it ("rephrase and respond", Deng et al., 2023, arXiv 2311.04205):
-# "is that a tee shot?" -> "Does the person swing a golf club? no, the person walks". What a small model has said,
-# it need not work out again for the answer. Only what follows the question mark is the answer.
-RESTATEMENT_END = "?"
-RESTATEMENT_OPENERS = frozenset(
-    ("Are", "At", "Can", "Do", "Does", "Has", "How", "In", "Is", "To", "What", "When", "Where", "Which", "Who", "Why")
-)
-"""First words of restated questions; no answer begins with one."""
-
-
-def with_restatement(restatement: str, answer: str) -> str:
-    """Prepend a question in plain words, which ends with a question mark, to its answer; "" prepends nothing."""
-    return f"{restatement} {answer}" if restatement else answer
-
-
-def without_restatement(text: str) -> str:
-    """Remove the restated question before an answer, if there is one."""
-    return text.partition(f"{RESTATEMENT_END} ")[2] or text
-
-
 def numbers(text: str, unit: str = "") -> list[float]:
     """Return the numbers of a text; with ``unit`` (a pattern) those before it, or all if none is."""
     found = [

@@ -101,7 +101,8 @@ def test_every_label_has_paraphrases_and_each_is_asked_of_one() -> None:
     kept = {text.lower() for sets in WORDINGS.values() for text in sets["unseen"]}
     assert not kept & {row["text"].lower() for row in rows}
     drawn = {paraphrased("clap", random.Random(seed)) for seed in range(200)}
-    assert len(drawn) > 20 and None not in drawn and paraphrased("frown", random.Random(0)) is None
+    facts = [paraphrased(fact, random.Random(0)) for fact in ("move backward", "raise the left hand", "jump twice")]
+    assert len(drawn) > 20 and None not in {*drawn, *facts} and paraphrased("frown", random.Random(0)) is None
 
 
 def test_names_of_actions_are_no_other_label() -> None:

@@ -13,7 +13,7 @@ from tiny import tiny_model, tiny_motion
 from tiny_video import tiny_clip_config
 
 from research.fusion import score as fusion
-from research.fusion.score import CELLS, Scored, family_of, main, result_of, score_cells, scores_of
+from research.fusion.score import CELLS, Scored, family_of, main, score_cells, scores_of
 from research.fusion.score_table import FusionTable
 from vimonet.inference.assistant import load
 from vimonet.training.data.collator import Collator
@@ -21,7 +21,7 @@ from vimonet.training.objective import supervised
 from vimonet.utils.errors import InputError
 from vimonet.vimos.dataset_writer import Shard, build, chunk
 from vimonet.vimos.parquet import Instruction, Record
-from vimonet.vimos.types import with_steps
+from vimonet.vimos.types import result_of, with_steps
 
 ASKED = {
     "which arm is raised": "motion",

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from research.fusion.score import result_of
-from vimonet.vimos.types import STEPS, with_steps
+from vimonet.vimos.types import STEPS, result_of, with_steps
 
 pytest.importorskip("panda3d", reason="panda3d is not installed")
 

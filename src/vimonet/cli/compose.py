@@ -53,7 +53,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--context",
         nargs="+",
-        choices=("actions", "facts", "seen", "restatement"),
+        choices=("actions", "facts", "seen"),
         default=(),
         help="what the prompt holds as text beside the clips' tokens (default: nothing)",
     )

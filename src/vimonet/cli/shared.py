@@ -59,7 +59,6 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--no-actions": {"dest": "leave_out", "help": "leave the recognised actions out of the prompt"},
     "--no-facts": {"dest": "leave_out", "help": "leave the measured facts out of the prompt"},
     "--no-frames": {"dest": "leave_out", "help": "leave the tokens of video frames out of the prompt"},
-    "--no-restatement": {"dest": "leave_out", "help": "answer without restating the question first"},
     "--no-seen": {"dest": "leave_out", "help": "leave what is seen in the video out of the prompt"},
     "--no-tokens": {"dest": "leave_out", "help": "leave the tokens of motion and video out of the prompt"},
     "--output": {"help": "write the result here"},
@@ -232,8 +231,7 @@ def detail(answer: Answer) -> str:
 
 
 def _sure(answer: Answer) -> str:
-    understood = f'understood as "{printable(answer.restatement)}", ' if answer.restatement else ""
-    return f"{understood}{_whose(answer)}confidence {answer.confidence:.2f}"
+    return f"{_whose(answer)}confidence {answer.confidence:.2f}"
 
 
 def _whose(answer: Answer) -> str:

@@ -55,7 +55,6 @@ class Answer:
         provenance: ``model``, ``measured``, ``withheld`` or ``mixed``: see `vimonet.inference.answer_policy`.
         model_text: the model's words, whatever the text is.
         question: the question as asked.
-        restatement: the plain question that the model said before its answer, as it understood it; "" without one.
         endpoint: ``MODEL via URL`` of a remote answer; empty for a model of this machine.
         error: reason why an endpoint gave no answer.
         cached: whether the answer came from the cache of an endpoint.
@@ -72,7 +71,6 @@ class Answer:
     provenance: str = MODEL
     model_text: str = None  # type: ignore[assignment]  # `text` by default
     question: str = field(default="", compare=False)
-    restatement: str = field(default="", compare=False)
     endpoint: str = ""
     error: str = ""
     cached: bool = field(default=False, compare=False)
@@ -102,7 +100,7 @@ class Answer:
         return found if self.all_evidence else tuple(item for item in found if item.verdict == CONTRADICTS)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready dict, without those of windows, restatement, endpoint and error that are empty."""
+        """Return a JSON-ready dict; ``windows``, ``endpoint`` and ``error`` only where they are not empty."""
         plain: dict[str, Any] = {
             "text": self.text,
             "model_text": self.model_text,
@@ -113,7 +111,7 @@ class Answer:
             "inputs_read": list(self.inputs_read),
             "evidence": [item.to_dict() for item in self.evidence],
         }
-        plain |= {key: value for key in ("restatement", "endpoint", "error") if (value := getattr(self, key))}
+        plain |= {key: value for key in ("endpoint", "error") if (value := getattr(self, key))}
         return {**plain, "windows": [window.to_dict() for window in self.windows]} if self.windows else plain
 
     def __str__(self) -> str:

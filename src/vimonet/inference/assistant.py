@@ -30,7 +30,7 @@ import torch
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
 from vimonet.inference.answer_policy import AnswerPolicy, keeps_words, policy_of
 from vimonet.inference.conversation import Chat
-from vimonet.inference.generating import Said, generate, is_end
+from vimonet.inference.generating import generate, is_end
 from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.model.action_recognition import ActionRecogniser, Recognised
@@ -100,7 +100,7 @@ class Assistant:
             evidence: include measurements that agree in ``answer.evidence``.
             answer_policy: ``calibrated`` or ``raw``; None for the policy of the model's config.
             leave_out: parts of the prompt to leave out: ``tokens``, ``frames`` (the tokens of a video's frames),
-                ``facts``, ``actions``, ``seen``, ``restatement`` (the question in plain words before the answer).
+                ``facts``, ``actions``, ``seen``; for ablations.
 
         Raises:
             InputError: an unusable question or recording, or a video of which this model reads nothing.
@@ -232,7 +232,7 @@ class Assistant:
         generated = iter(generate(self, flat, max_new_tokens, following))
         answers = []
         for group in asked:
-            parts = [replace(self._decide(policy, window, next(generated)), all_evidence=evidence) for window in group]
+            parts = [replace(self._decide(policy, window, *next(generated)), all_evidence=evidence) for window in group]
             answers.append(parts[0] if len(parts) == 1 else join_windows(parts, group[0].recording))
         return answers
 
@@ -337,24 +337,25 @@ class Assistant:
             processor_kwargs={"padding": True},
         ).to(self.device)
 
-    def _decide(self, policy: AnswerPolicy, window: WindowInput, said: Said) -> Answer:
-        """Turn what the model said into the answer of one window by a policy."""
+    def _decide(self, policy: AnswerPolicy, window: WindowInput, model_text: str, confidence: float) -> Answer:
+        """Turn model text into the answer of one window by a policy."""
         clip = window.clip
         answer = Answer(
-            said.text,
-            said.confidence,
+            model_text,
+            confidence,
             window.start,
             window.end,
             inputs_read=window.inputs_read,
             question=window.question,
-            restatement=said.restatement,
             clip=clip,
         )
         if clip is None:  # nothing to measure, or several clips of which any could be meant
             return answer
         thresholds, beside = self.config.abstention_thresholds, bool(window.videos)
         reads_facts = "facts" in self.config.context
-        decision = policy(window.question, *said[:2], clip, thresholds, beside_video=beside, reads_facts=reads_facts)
+        decision = policy(
+            window.question, model_text, confidence, clip, thresholds, beside_video=beside, reads_facts=reads_facts
+        )
         return answer if decision is None else replace(answer, text=decision.text, provenance=decision.provenance)
 
     def _check_question(self, question: str) -> str:

@@ -3,58 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vimonet.inference.greedy import greedy
 from vimonet.inference.shared_prefix import with_shared_prefix
-from vimonet.language import RESTATEMENT_END, RESTATEMENT_OPENERS, without_repeats
-from vimonet.model.configuration_vimonet import RESTATEMENT
+from vimonet.inference.streaming import Listener, RowStreamer
+from vimonet.language import without_repeats
 
 if TYPE_CHECKING:
     from vimonet.inference.assistant import Assistant
-    from vimonet.inference.streaming import Listener
     from vimonet.inference.windows import WindowInput
 
 _BATCH = 32
-MAX_RESTATEMENT = 32
-"""Most tokens of a restated question; they do not count as the answer's."""
-
-
-class Said(NamedTuple):
-    """Hold what a model said: its answer, the confidence of that, and the restated question before it, or ""."""
-
-    text: str
-    confidence: float
-    restatement: str = ""
-
-
-class AnswerStart:
-    """Find where an answer begins in the tokens of a row: behind the restated question, if the model restates it.
-
-    Args:
-        tokenizer: of the model.
-        restates: whether the prompt asks for restatements (part ``restatement`` of the context).
-        max_new_tokens: length limit of an answer.
-    """
-
-    def __init__(self, tokenizer: Any, restates: bool, max_new_tokens: int) -> None:
-        self._most = max_new_tokens
-        self._end = tokenizer.convert_tokens_to_ids(RESTATEMENT_END) if restates else None
-        openers = RESTATEMENT_OPENERS if restates else ()
-        self._openers = {tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in openers}
-
-    def __call__(self, tokens: Sequence[int]) -> int | None:
-        """Return the index of the answer's first token; None while the question is being restated."""
-        if not tokens or tokens[0] not in self._openers:
-            return 0
-        return tokens.index(self._end) + 1 if self._end in tokens else None
-
-    def limit(self, tokens: Sequence[int]) -> int:
-        """Return the most tokens of a row."""
-        start = self(tokens)
-        return (MAX_RESTATEMENT if start is None else start) + self._most
 
 
 def generate(
@@ -62,18 +24,18 @@ def generate(
     windows: Sequence[WindowInput],
     max_new_tokens: int,
     listeners: Sequence[Listener] | None = None,
-) -> list[Said]:
-    """Generate the answer to every prompt, in order.
+) -> list[tuple[str, float]]:
+    """Generate text and confidence for every prompt, in order.
 
     Prompts of similar length share a batch; for a model with a context, those that differ in their question alone.
 
     Args:
         assistant: model and processor.
         windows: the prompts.
-        max_new_tokens: length limit of an answer, beside the restated question before it.
+        max_new_tokens: length limit of an answer.
         listeners: one per prompt, who follow its generation; None for none.
     """
-    results: dict[int, Said] = {}
+    results: dict[int, tuple[str, float]] = {}
     context = assistant.config.context
     for chosen in _same_prompt(windows) if context else _similar_length(windows):
         following = None if listeners is None else [listeners[i] for i in chosen]
@@ -88,19 +50,11 @@ def generate(
 
 def _generate_batch(
     assistant: Assistant, inputs: dict[str, torch.Tensor], max_new_tokens: int, listeners: Sequence[Listener] | None
-) -> list[Said]:
+) -> list[tuple[str, float]]:
     ends, temperature = _ends(assistant), assistant.config.confidence_temperature
-    restates = RESTATEMENT in assistant.config.context
-    tokenizer = assistant.processor.tokenizer
-    start_of = AnswerStart(tokenizer, restates, max_new_tokens)
-    streamer = None
-    if listeners is not None:
-        from vimonet.inference.streaming import RowStreamer
-
-        streamer = RowStreamer(tokenizer, listeners, ends, start_of)
+    streamer = None if listeners is None else RowStreamer(assistant.processor.tokenizer, listeners, ends)
     follow = None if streamer is None else streamer.put
-    most = max_new_tokens + MAX_RESTATEMENT * restates
-    tokens, probabilities = greedy(assistant.model, inputs, most, ends, temperature, follow)
+    tokens, probabilities = greedy(assistant.model, inputs, max_new_tokens, ends, temperature, follow)
     if streamer is not None:
         streamer.end()
     ended = is_end(assistant, tokens)
@@ -108,16 +62,11 @@ def _generate_batch(
     for row in range(len(tokens)):
         stops = torch.nonzero(ended[row]).flatten()
         length = int(stops[0]) if len(stops) else tokens.shape[1]
-        said = tokens[row, :length].tolist()
-        start, length = start_of(said) or 0, min(length, start_of.limit(said))
         # An empty answer has the probability of its end token.
-        of_tokens = probabilities[row, start : max(length, start + 1)]
+        of_tokens = probabilities[row, : max(length, 1)]
         confidence = float(of_tokens.min() if assistant.config.confidence == "least" else of_tokens.mean())
-        restatement, text = (
-            assistant.processor.decode(part, skip_special_tokens=True).strip()
-            for part in (said[:start], said[start:length])
-        )
-        results.append(Said(without_repeats(text), confidence, restatement))
+        text = assistant.processor.decode(tokens[row, :length], skip_special_tokens=True).strip()
+        results.append((without_repeats(text), confidence))
     return results
 
 

@@ -6,15 +6,12 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import TextStreamer
 
 from vimonet.language import GrowingText
-
-if TYPE_CHECKING:
-    from vimonet.inference.generating import AnswerStart
 
 
 @dataclass
@@ -64,28 +61,23 @@ class RowStreamer:
         tokenizer: of the model.
         listeners: one per row.
         ends: ids of the tokens that end an answer.
-        start: finds the start of the answer, before which nothing is handed on.
     """
 
-    def __init__(self, tokenizer: Any, listeners: Sequence[Listener], ends: Sequence[int], start: AnswerStart) -> None:
+    def __init__(self, tokenizer: Any, listeners: Sequence[Listener], ends: Sequence[int]) -> None:
         self.rows, self.ends = [_Row(tokenizer, listener) for listener in listeners], set(ends)
-        self.start = start
-        self._tokens: list[list[int]] = [[] for _ in listeners]
 
     def put(self, tokens: Sequence[int]) -> list[bool]:
         """Take in the next token of every row; tell which rows nobody waits for."""
-        for row, said, token in zip(self.rows, self._tokens, tokens, strict=True):
+        for row, token in zip(self.rows, tokens, strict=True):
             listener = row.listener
-            if listener.ended or listener.left() or len(said) >= self.start.limit(said):
+            if listener.ended or listener.left():
                 continue
             if token in self.ends:
                 listener.ended = True
                 row.end()
             else:
                 listener.tokens += 1
-                start = self.start(said)
-                said.append(token)
-                if start is not None and self.start(said) == start and listener.on_text is not None:
+                if listener.on_text is not None:
                     row.put(torch.tensor([token]))
         return [row.listener.left() for row in self.rows]
 

@@ -35,8 +35,7 @@ SPECIAL_TOKENS = (PAD_TOKEN, END_TOKEN, USER_TOKEN, ASSISTANT_TOKEN, MOTION_TOKE
 VIDEO_TOKEN = "<|video|>"
 """Special token that only the tokenizer of a model with a video tower has."""
 
-RESTATEMENT = "restatement"
-CONTEXT_PARTS = ("actions", "facts", "seen", RESTATEMENT)
+CONTEXT_PARTS = ("actions", "facts", "seen")
 """Parts of a prompt's context, in the order of its text: recognised actions, measured facts, what is seen."""
 
 _OLD_NAMES = {

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from vimonet.model.action_recognition import Recognised
-from vimonet.model.configuration_vimonet import RESTATEMENT
 
 if TYPE_CHECKING:
     from vimonet.motion.kinematics import Facts
 
 NOTHING: Final = "You are asked about a movement, but nothing is shown."
 _OPENING = "You see one person move. Answer from this."
-_RESTATING = "You see one person move. Restate the question, then answer it from this."
 
 
 def write_context(
@@ -46,9 +44,9 @@ def write_context(
         lines.append(seen)
     if "facts" in held and facts is not None:
         lines += facts.lines()
-    if not lines and not clip:
-        return NOTHING
-    return "\n".join([_RESTATING if RESTATEMENT in held else _OPENING, *lines])
+    if not lines:
+        return _OPENING if clip else NOTHING
+    return "\n".join([_OPENING, *lines])
 
 
 def _named(span: Recognised) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from vimonet.language import RESTATEMENT_END
 from vimonet.model import (
     MotionFeatureExtractor,
     MotionVQVAE,
@@ -26,7 +25,6 @@ from vimonet.model import (
     count_parameters,
 )
 from vimonet.model.action_recognition import ActionRecogniser
-from vimonet.model.configuration_vimonet import RESTATEMENT
 from vimonet.model.seen import seen_text
 from vimonet.training.config import LoraSettings, TrainingConfig
 from vimonet.training.data.collator import Collator, FrameCache
@@ -82,8 +80,6 @@ def train_jointly(
     assert head is not None
     phrases = tuple(getattr(dataset, "actions", ())) if config.objective.token_phrase_contrastive else ()
     parts = tuple(model.config.context)
-    if getattr(dataset, "restated", False) and RESTATEMENT not in parts:
-        raise InputError(f"data.restated needs a model whose context has the part {RESTATEMENT!r}; compose it so.")
     writer = _context_writer(model, processor) if parts else None
     context_dropout = config.objective.context_dropout
     drop_parts = partial(draw_dropped, parts, context_dropout) if parts else None
@@ -111,7 +107,6 @@ def train_jointly(
         ),
         objective=config.objective,
         token_phrase=TokenPhraseLoss(model, processor.tokenizer, phrases) if phrases else None,
-        behind=processor.tokenizer.convert_tokens_to_ids(RESTATEMENT_END) if RESTATEMENT in parts else None,
         callbacks=run.callbacks(),
     )
     if trainer.is_sharded:

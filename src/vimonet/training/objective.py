@@ -30,21 +30,19 @@ def supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
     return keep, labels[:, 1:][keep[:, :-1]]
 
 
-def token_weights(labels: Tensor, first: float = 1.0, behind: int | None = None) -> Tensor:
+def token_weights(labels: Tensor, first: float = 1.0) -> Tensor:
     """Weight the first learnt token of each answer, which decides yes or no, a side or a count, by `first`.
 
     Args:
         labels: [B, L], not shifted, -100 where there is no loss.
         first: weight of the first token of each answer; the others have weight 1.
-        behind: token that ends a restated question, behind which the answer begins; None without restatements.
 
     Returns:
         [B, L] float64: position t holds the weight of the label of t + 1, 0 where that is not learnt.
     """
     weights = torch.zeros(labels.shape, dtype=torch.float64, device=labels.device)
     learnt = labels != IGNORE
-    begins = ~learnt[:, :-1] if behind is None else ~learnt[:, :-1] | (labels[:, :-1] == behind)
-    weights[:, :-1] = learnt[:, 1:] * torch.where(begins, first, 1.0)
+    weights[:, :-1] = learnt[:, 1:] * torch.where(learnt[:, :-1], 1.0, first)
     return weights
 
 

@@ -285,7 +285,7 @@ class AnswerTrainer(StageTrainer):
 
     Means are over the learnt tokens of the whole optimiser step, across processes and accumulation, so the loss does
     not depend on how the batch is distributed. `token_phrase` adds its mean over labelled motion tokens, weighted by
-    ``objective.token_phrase_contrastive``. `behind` is the token that ends a restated question; None without these.
+    ``objective.token_phrase_contrastive``.
     """
 
     def __init__(
@@ -297,10 +297,9 @@ class AnswerTrainer(StageTrainer):
         head: nn.Module,
         objective: ObjectiveConfig | None = None,
         token_phrase: TokenPhraseLoss | None = None,
-        behind: int | None = None,
         **options: Any,
     ) -> None:
-        self._token_phrase, self._behind = token_phrase, behind
+        self._token_phrase = token_phrase
         self._objective = objective or ObjectiveConfig()
         super().__init__(config, model, folder, **options)
         self._keep: torch.Tensor | None = None
@@ -330,7 +329,7 @@ class AnswerTrainer(StageTrainer):
 
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Sum the weights of the learnt tokens per group, and count the labelled motion tokens: [G + 1]."""
-        weights = token_weights(batch["labels"], self._objective.first_token, self._behind)
+        weights = token_weights(batch["labels"], self._objective.first_token)
         return torch.cat([group_counts(weights, batch["modality_groups"]), named_tokens(batch)[None]])
 
     def compute_loss(
@@ -356,8 +355,7 @@ class AnswerTrainer(StageTrainer):
         finally:
             self._keep = None
         logits = outputs["logits"][0] if isinstance(outputs, dict) else outputs[0][0]
-        of_tokens = token_weights(labels, self._objective.first_token, self._behind)
-        sums = group_sums(logits, targets, keep, groups, of_tokens)
+        sums = group_sums(logits, targets, keep, groups, token_weights(labels, self._objective.first_token))
         aligned = (
             self._token_phrase(phrases) if self._token_phrase is not None and model.training else sums.new_zeros(())
         )

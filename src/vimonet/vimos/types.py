@@ -114,6 +114,11 @@ def with_steps(answer: str, evidence: Mapping[str, Any]) -> str:
     return f"{steps}{SO}{answer}" if steps else answer
 
 
+def result_of(text: str) -> str:
+    """Return the result behind the steps of an answer, or the whole answer without steps."""
+    return text.rpartition(SO)[2].strip()
+
+
 # An answer as it is spoken: the bare answer, which is scored, and half a sentence that says more ("no, the person
 # walks"; "cannot tell, a recording of joints shows no clothes").
 DETAIL = "detail"

@@ -161,18 +161,6 @@ def ask(
 
 
 @cache
-def _restatements() -> dict[str, str]:
-    """Read the plain question of every form that is restated."""
-    text = resources.files("vimonet.vimos").joinpath("questions", "restatements.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
-
-
-def restate(form: str, **slots: str) -> str:
-    """Write the plain question of a form ("Does the person swing a golf club?"); "" for a form that has none."""
-    return _restatements().get(form, "").format(**slots)
-
-
-@cache
 def _without_noun(form: str, part: str) -> list[str]:
     """List the wordings of one part of a form that need no noun of an action."""
     return [text for text in WORDINGS[form][part] if "{noun}" not in text]

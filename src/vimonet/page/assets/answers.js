@@ -62,7 +62,6 @@ export function answerCard(answer, pane) {
     if (typeof answer.confidence === "number") own.append(" ", confidence(answer.confidence));
     card.append(own);
   }
-  if (answer.restatement) card.append(make("p", { class: "quiet" }, "understood as: ", make("q", { text: answer.restatement })));
   if (evidence.length) card.append(facts(evidence, last, jump));
   card.append(saving(answer, pane));
   return card;

@@ -13,8 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from vimonet.language import without_restatement
-from vimonet.model.configuration_vimonet import RESTATEMENT
 from vimonet.training.data import ModalityGroup, Sample, group_of
 from vimonet.utils.errors import InputError
 from vimonet.utils.settings import known_key
@@ -66,12 +64,7 @@ class QAPairSampler(Dataset[Sample]):
                 lost: Sample = {"video": None} if coin < 0.5 else {"joints": None, "confidence": None, "spans": ()}
                 sample = {**sample, **lost}
         if self.drop_parts is not None:
-            dropped = self.drop_parts(self.seed, self.epoch, index)
-            sample = {**sample, "dropped": dropped}
-            if RESTATEMENT in dropped:
-                sample["qa_pairs"] = [
-                    (asked, *(without_restatement(str(text)) for text in said)) for asked, *said in sample["qa_pairs"]
-                ]
+            sample = {**sample, "dropped": self.drop_parts(self.seed, self.epoch, index)}
         return sample
 
     def lengths(self) -> NDArray[np.int64]:

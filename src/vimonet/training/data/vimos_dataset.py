@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.language import mirror_text, with_restatement
+from vimonet.language import mirror_text
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
 from vimonet.training.data.answer_balance import BY_SUBJECT, Choice, balance
@@ -23,7 +23,7 @@ from vimonet.vimos.parquet import arrays_of
 from vimonet.vimos.question_forms import needs, needs_no_legs
 from vimonet.vimos.reading import motion_row, open_rows
 from vimonet.vimos.types import DETAIL, Question, spoken, with_steps
-from vimonet.vimos.wordings import as_written, ask, asked_as, restate
+from vimonet.vimos.wordings import as_written, ask, asked_as
 
 STREAMS = ("all", "motion", "video", "unpaired")
 
@@ -64,11 +64,10 @@ class VimosDataset:
         random_views: bool = False,
         *,
         chats: float = 0.0,
-        restated: bool = False,
         times: NDArray[np.int64],
     ) -> None:
         self.qa_pairs, self.seed, self.noise, self.epoch, self.chats = qa_pairs, seed, noise, 0, chats
-        self.streams, self.random_views, self.restated = streams, random_views, restated
+        self.streams, self.random_views = streams, random_views
         self._rows = rows.with_format("arrow")
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
         self.videos = [clip for clip in self._videos if clip is not None]
@@ -143,7 +142,7 @@ class VimosDataset:
                 chosen += [question, *_twin(question, asked)]
         chosen = chosen[: self.qa_pairs]
         rng.shuffle(chosen)
-        pairs: list[tuple[str, ...]] = [self._restated(at, question, rng) for question in chosen]
+        pairs: list[tuple[str, ...]] = [self._worded(at, question, rng) for question in chosen]
         if rng.random() < self.chats and (chat := _chat([asked[i] for i in questions], rng)):
             pairs[-1:] = [chat]
         return {
@@ -161,14 +160,6 @@ class VimosDataset:
         """Draw a question and its answer, without the movement."""
         at = int(self._row[rng.randrange(len(self))])
         return self._worded(at, rng.choice(self._questions[at]), rng)
-
-    def _restated(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
-        """Word a question, and return it with its answer behind the plain question, where these are learnt."""
-        text, answer = self._worded(at, question, rng)
-        form, _, words, _, _ = question
-        if not self.restated or isinstance(words, str):
-            return text, answer
-        return text, with_restatement(restate(form, **words), answer)
 
     def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
         """Word a question of row `at`, and return it with the answer to learn."""
@@ -324,7 +315,6 @@ def training_samples(
     random_views: bool = False,
     oversample_2d: int = 1,
     chats: float = 0.0,
-    restated: bool = False,
 ) -> VimosDataset:
     """Open a split of a VIMOS dataset as samples.
 
@@ -341,8 +331,6 @@ def training_samples(
         random_views: project 3D motion to 2D keypoints in a random view, anew each epoch; questions about depth go.
         oversample_2d: repetitions per epoch of the few 2D rows of real video.
         chats: share of the samples in which a chat of several turns takes the place of a question.
-        restated: learn to say the plain question before its answer (`vimonet.language.with_restatement`); the
-            model must have the part ``restatement`` in its context.
 
     Raises:
         InputError: no dataset, no such split, a test split, or no row left.
@@ -363,8 +351,9 @@ def training_samples(
     if not 0.0 <= chats <= 1.0:
         raise InputError(f"data.chats is {chats}; it must be a share between 0 and 1.")
     times = _times(rows, oversample_2d)
-    choices: Any = {"chats": chats, "restated": restated, "times": times}
-    return VimosDataset(rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, **choices)
+    return VimosDataset(
+        rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, chats=chats, times=times
+    )
 
 
 def _times(rows: Any, oversample_2d: int) -> NDArray[np.int64]:
