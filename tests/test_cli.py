@@ -568,7 +568,10 @@ def test_colour_only_on_a_terminal(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX pipe")
 def test_a_reader_that_leaves_is_no_error(clips: Path) -> None:
-    command = f'"{sys.executable}" -m vimonet inspect {"a.npy " * 300} --json | head -n 1; echo "${{PIPESTATUS[0]}}"'
+    names = ["a.npy", *(f"copy{k}.npy" for k in range(60))]  # more than a pipe holds
+    for name in names[1:]:
+        shutil.copy("a.npy", name)
+    command = f'"{sys.executable}" -m vimonet inspect {" ".join(names)} --json | head -n 1; echo "${{PIPESTATUS[0]}}"'
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
     first, status = done.stdout.splitlines()

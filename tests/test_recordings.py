@@ -79,7 +79,7 @@ def test_an_empty_folder_among_others_does_not_end_a_batch(library: Path, capsys
     assert main(["inspect", "a library/nothing", "a library/deep/wave_right.bvh", "--json"]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)["file"] == "a library/deep/wave_right.bvh"
-    assert err.splitlines()[1].startswith("  a library/nothing: it is a directory; give a recording")
+    assert err.splitlines()[1].startswith("  a library/nothing: this folder holds no recording; give a file")
 
 
 def test_an_amc_behind_an_address_brings_its_skeleton(shared: Path, tmp_path: Path) -> None:

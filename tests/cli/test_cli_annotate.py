@@ -125,13 +125,13 @@ def test_what_failed_is_named_and_asked_again_with_the_same_command(
     with FakeEndpoint(writes, [None, status(400, text="filtered")]) as fake:
         assert main(annotate(dataset, fake, out, "--styles", "sequence", "direction")) == 2
         asked, error = len(fake.bodies), capsys.readouterr().err
-        skipped = [line for line in error.splitlines() if line.startswith("vimonet: skipped ")]
-        assert len(skipped) == 1 and "sequence: " in skipped[0] and "filtered" in skipped[0]
+        failed = error[error.index("vimonet: 1 ") :].splitlines()
+        assert len(failed) == 2 and "sequence: " in failed[1] and "filtered" in failed[1]
         assert sum(len(one.instructions) for one in rows(out).values()) == (
             sum(len(one.instructions) for one in rows(dataset).values()) + 2 * len(ROWS) - 1
         )
         assert main(annotate(dataset, fake, out, "--styles", "sequence", "direction")) == 0
-        assert len(fake.bodies) == asked + 1 and "skipped" not in capsys.readouterr().err
+        assert len(fake.bodies) == asked + 1 and "failed" not in capsys.readouterr().err
         assert json.loads((out / "vimos.json").read_text())["skipped"] == []
 
 

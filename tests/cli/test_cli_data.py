@@ -33,7 +33,7 @@ def made(root, tmp_path_factory):
 def test_build_writes_card_and_leak_report_and_is_repeatable(root, made, tmp_path, capsys):
     assert build(root, tmp_path / "d") == 2
     captured = capsys.readouterr()
-    assert "instructions; card" in captured.out and "1 file failed:\n  bad.bvh: " in captured.err
+    assert "instructions; card" in captured.out and "1 recording failed:\n  bad.bvh: " in captured.err
     card = (tmp_path / "d" / "README.md").read_text()
     assert "## Leak report" in card and card == (made / "README.md").read_text()
     assert build(root, tmp_path / "d") == 2  # a finished dataset is left as it is

@@ -158,7 +158,7 @@ def _finish(result: Build, builder: Builder, seed: int) -> int:
         print(f"vimonet: style '{style.style}' is flagged in the leak report: {style.flag}", file=sys.stderr)
     rows = ", ".join(f"{split} {n:,}" for split, n in sorted(result.rows.items()))
     print(f"{result.folder}: {rows} rows, {sum(result.instructions.values()):,} instructions; card {card}")
-    return list_failed([(entry.file, entry.reason) for entry in result.skipped], "files")
+    return list_failed([(entry.file, entry.reason) for entry in result.skipped], "recordings")
 
 
 def _validate(args: argparse.Namespace) -> int:

@@ -89,7 +89,7 @@ class Limbs:
         self.straight = (_cosine(joints[:, 7:9] - joints[:, 1:3], -trunk) > 0.9).all(axis=1)
 
     def held(self, sinking: tuple[float, float], bent: float = _BENT) -> list[tuple[int, int]]:
-        """List the stretches (start, end) of 0.4 s and more that `holds` tells and in which the arms do not sink."""
+        """List the spans (start, end) of 0.4 s and more that `holds` tells and in which the arms do not sink."""
         held = self.holds(sinking, bent)
         edges = [0, *(np.flatnonzero(np.diff(held)) + 1).tolist(), len(held)]
         found = [(a, b) for a, b in pairwise(edges) if b > a and held[a] and b - a >= HELD * self.rate]

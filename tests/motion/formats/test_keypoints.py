@@ -103,7 +103,7 @@ def test_openpose_list_and_folder(tmp_path: Path) -> None:
     folder = load(tmp_path)
     np.testing.assert_array_equal(folder.joints, motion.joints)
     assert load(tmp_path / "clip_3_keypoints.json").frames == 1
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="folder"):
         load(tmp_path.parent)
 
 

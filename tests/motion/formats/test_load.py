@@ -222,7 +222,7 @@ def test_bad_files_get_one_sentence(name: str, tmp_path: Path) -> None:
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load(tmp_path / "absent.bvh")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="folder"):
         load(tmp_path)
     with pytest.raises(InputError, match="format 'fbx' is not known"):
         load(tmp_path / "a.fbx", format="fbx")

@@ -239,7 +239,7 @@ def test_a_frame_time_in_milliseconds_or_frames_is_refused(clip: np.ndarray, tim
 
 
 def test_an_array_of_several_people_is_refused_as_such(clip: np.ndarray) -> None:  # noqa: F811
-    with pytest.raises(InputError, match=r"as of several people .* save one, such as array\[0\] or array\[:, 0\]"):
+    with pytest.raises(InputError, match=r"as of several people; save one of them, array\[0\] if .* array\[:, 0\] if"):
         load(np.stack([clip, clip]), fps=20)
     same(load(clip[None], fps=20), clip)
 

@@ -83,7 +83,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     labels += [f"*{k}" for k in range(len(labels), points)]
     unit = next(iter(_texts(parameters["POINT:UNITS"])), "mm").lower() if "POINT:UNITS" in parameters else "mm"
     if unit not in UNITS:
-        raise InputError(f"{name}: the unit of its points is {plain(unit)!r}; expected mm, cm or m.")
+        raise InputError(f"{name}: the unit of its points is {plain(unit)!r}; expected mm, cm, m, ft or inch.")
     rate = check_fps(rate if fps is None else fps, name)
     return from_markers(places, labels, content, fps=rate, format="c3d", unit=UNITS[unit])
 

@@ -125,8 +125,8 @@ def read_array(
         )
     if values.ndim == 4 and values.shape[3] in (2, 3, 4):
         raise InputError(
-            f"{name}: the array has four axes, {shape}, as of several people or recordings, and one is read at a time; "
-            f"save one, such as array[0] or array[:, 0], as [frames, points, {shape[-1]}]."
+            f"{name}: the array has four axes, {shape}, as of several people; save one of them, array[0] if "
+            f"the first axis counts people, array[:, 0] if it counts frames, as [frames, points, {shape[-1]}]."
         )
     if values.ndim != 3 or values.shape[2] not in (2, 3, 4):
         raise InputError(f"{name}: the array has shape {shape}; {_EXPECTED}.")

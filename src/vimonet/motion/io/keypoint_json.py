@@ -125,7 +125,7 @@ def _frames_of_folder(content: Content) -> list[Any]:
     files = [content.path / name for name in sorted(names, key=natural)]
     if not files:
         raise InputError(
-            f"{content.name}: it is a directory; give a recording, or a folder of OpenPose *{FRAME_FILE} files."
+            f"{content.name}: this folder holds no recording; give a file, or a folder of OpenPose *{FRAME_FILE} files."
         )
     frames = [_parse(path.read_bytes(), path.name) for path in files]
     return spaced(frames, [number_in(path.name.removesuffix(FRAME_FILE)) for path in files])

@@ -162,8 +162,8 @@ def _layout(
     count = values.shape[1]
     if not candidates(count):
         raise InputError(
-            f"{name}: {count} keypoints per frame without names are no known layout; expected 17 (COCO), 25 (BODY_25), "
-            '33 (MediaPipe), or the name of each point with them, as "names" in a .json or .npz.'
+            f"{name}: {count} keypoints per frame without names are no known layout; expected a number such as 17 "
+            '(COCO), 25 (BODY_25) or 33 (MediaPipe), or a list of their names as "names" in the .json or .npz.'
         )
     points, seen, flat = _as_space(values, confidence, dimensions)
     layout, note = choose_layout(points, seen, name, flat=flat)
@@ -223,8 +223,8 @@ def _begins_as_coco(
     if candidates(values.shape[1]):
         return False
     raise InputError(
-        f"{name}: its {values.shape[1]} points per frame have no names, and are not those of COCO-WholeBody or Halpe, "
-        'whose first 17 form a body; save the name of each point with them, as "names" in a .json or .npz.'
+        f"{name}: the order of its {values.shape[1]} points per frame is unknown (the first 17 form no body, unlike "
+        'those of COCO-WholeBody and Halpe); save a list of their names as "names" beside them, in a .json or .npz.'
     )
 
 

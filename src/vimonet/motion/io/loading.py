@@ -208,7 +208,7 @@ def _damage_named(name: str) -> Iterator[None]:
     except InputError:
         raise
     except OSError as error:
-        raise InputError(f"{name}: it cannot be read ({error.strerror or error}).") from None
+        raise InputError(f"{name}: it cannot be read ({error.strerror or error}); check its rights.") from None
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
         raise InputError(f"{name}: the content is damaged ({reason}); export or copy the recording again.") from error

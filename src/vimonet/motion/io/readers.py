@@ -125,7 +125,9 @@ class Content:
         assert path is not None
         try:
             if path.is_dir():
-                raise InputError(f"{path}: it is a directory; give one recording.")
+                raise InputError(f"{path}: it is a folder; give one recording.")
+            if path.is_symlink() and not path.exists():
+                raise InputError(f"{path}: it is a link to {path.readlink()}, which does not exist; mend the link.")
             if not path.exists():
                 raise InputError(f"{path}: there is no such file; {expected()}.")
             if path.is_file():

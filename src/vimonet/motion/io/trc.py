@@ -42,7 +42,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     values = np.array([_row(line, len(labels), name) for line in lines[5:] if line.strip()]).reshape(-1, len(labels), 3)
     unit = header.get("Units", "")
     if unit.lower() not in UNITS:
-        raise InputError(f"{name}: the unit is {plain(unit)!r}; expected m, cm or mm in the third line.")
+        raise InputError(
+            f"{name}: the unit is {plain(unit)!r}; write mm, cm, m, ft or inch as Units in the third line."
+        )
     try:
         rate = fps if fps is not None else float(header["DataRate"])
     except (KeyError, ValueError):

@@ -158,19 +158,19 @@ def detect_up(
     values = joints[:: max(1, len(joints) // 500)].astype(np.float64)
     seen = None if confidence is None else confidence[:: max(1, len(joints) // 500)]
     mean = _upright(values, seen)
-    up, note = _up_by_the_way(values, mean, rest)
+    up, note = _up_by_stance(values, mean, rest)
     fours = _on_all_fours(values, mean)
     if fours is not None and fours != up:
         held = held_at_origin(values)
         floor = not held and _unsteady(values, fours) < min(_STEADY, _unsteady(values, up) / 3)
         if floor or (held and rest is None and _creeps(values, mean)):
-            return fours, f"on all fours: {fours} is up by knees and hands; --up={up.lower()} if it sits or climbs"
+            return fours, f"{fours} is taken as up: knees and hands are below the trunk; --up={up.lower()} if it sits"
         if held or _sideways(values) == up[-1] or _unsteady(values, up) > _STEADY:
-            note = note or f"the body sits along {up}, or is on all fours along {fours}: --up={fours.lower()} if so"
+            note = note or f"{up} is taken as up: the body sits or climbs; --up={fours.lower()} if it is on all fours"
     return up, note or (None if fours else _never_upright(values, up))
 
 
-def _up_by_the_way(
+def _up_by_stance(
     values: NDArray[np.float64], mean: NDArray[np.float64], rest: NDArray[np.float32] | None
 ) -> tuple[str, str | None]:
     """Detect the up axis by the rest pose, by the mean direction from ankles to head, [3], and by the floor."""
@@ -221,7 +221,7 @@ def _never_upright(values: NDArray[np.float64], up: str) -> str | None:
     if upright[up] > 0.02 or upright[other] < _OFTEN:
         return None
     share = f"{100 * upright[other]:.0f} % of the time"
-    return f"never upright along {up}, but along {other} {share}: --up={other.lower()} if it stands there, not lies"
+    return f"hardly ever upright along {up}, taken as up, but {share} along {other}: --up={other.lower()} if it stands"
 
 
 def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> tuple[str, str | None]:

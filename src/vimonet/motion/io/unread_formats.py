@@ -25,8 +25,8 @@ _UNREAD: Final = (
     _Unread(
         (b"Coordinates", b"nRows"),
         (".mot", ".sto"),
-        "it is an OpenSim file of joint angles, not read since angles give no positions without OpenSim's model; give "
-        "the .trc from which the angles were computed",
+        "it is an OpenSim table of joint angles, forces or states, not read since it gives no positions without "
+        "OpenSim's model; give the .trc of the same trial",
     ),
     _Unread(
         (b"\x80",),
@@ -35,7 +35,7 @@ _UNREAD: Final = (
         "and save its arrays by numpy.savez('recording.npz', **arrays)",
     ),
     _Unread(
-        (b"BLENDER", b"\x28\xb5\x2f\xfd"),
+        (b"BLENDER",),
         (".blend",),
         "it is a Blender scene, not read since only Blender can; open it and " + _GLB,
     ),
