@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vimonet.cli.streams import abandon, printable
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, named_in_full
 from vimonet.weights import MODELS, model_source
 
 if TYPE_CHECKING:
@@ -304,9 +304,8 @@ def list_failed(failed: Sequence[tuple[str, str]], what: str) -> int:
         return 0
     print(f"vimonet: {len(failed):,} {what[: None if len(failed) > 1 else -1]} failed:", file=sys.stderr)
     for name, why in failed:
-        file = os.path.basename(name)
-        own = "" if name in why else name if why.startswith(file) else f"{name}: "
-        print(f"  {one_line(own + why.removeprefix(file if own == name else ''))}", file=sys.stderr)
+        told = named_in_full(name, why)
+        print(f"  {one_line(told if name in told else f'{name}: {told}')}", file=sys.stderr)
     return 2
 
 

@@ -37,9 +37,9 @@ _MIDDLE_WORDS: Final = SPINE.union(*MIDDLE.values())
 def clean_names(names: Sequence[str]) -> list[str]:
     """Clean joint names of namespaces and of what most begin or end with: ``ValveBiped.``, ``_bind``, ``.001``, JNT."""
     cleaned = [unicodedata.normalize("NFKC", re.split(r"[:|]", name)[-1]).strip() for name in names]
-    enough = max(5.0, _SHARED * len(names))
-    if sum(bool(_MGEAR.fullmatch(name)) for name in cleaned) >= enough:
+    if _are_components(cleaned):
         return _of_components(cleaned)
+    enough = max(5.0, _SHARED * len(names))
     for suffix in (r"[._ ]\d{3}$", r"(?i)[._ ]?(?:jnt|joint|bone)$"):
         if sum(bool(re.search(suffix, name)) for name in cleaned) >= enough:
             cleaned = [re.sub(suffix, "", name) or name for name in cleaned]
@@ -51,6 +51,11 @@ def clean_names(names: Sequence[str]) -> list[str]:
                 break
             cleaned = [re.sub(pattern.format(re.escape(word)), "", name) for name in cleaned]
     return cleaned
+
+
+def _are_components(names: Sequence[str]) -> bool:
+    """Test whether most names are of joints of mGear's components."""
+    return sum(bool(_MGEAR.fullmatch(name)) for name in names) >= max(5.0, _SHARED * len(names))
 
 
 def _of_components(names: Sequence[str]) -> list[str]:
@@ -242,7 +247,7 @@ def family_of(names: Sequence[str]) -> str:
     words = {(side or "")[:1] + base for side, base in _words(tuple(names))[0]}
     if any(name.lower().startswith("mixamorig") for name in names):
         return "mixamo"
-    if sum(bool(_MGEAR.fullmatch(name)) for name in names) >= max(5.0, _SHARED * len(names)):
+    if _are_components(names):
         return "mgear"
     matches = (family for known in (flat, words) for family, signature in FAMILIES if known.issuperset(signature))
     return next(matches, "other")

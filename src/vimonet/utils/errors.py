@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 _ENDLESS = re.compile(r"\S{301,}")
@@ -16,6 +17,14 @@ class InputError(ValueError):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(_ENDLESS.sub(lambda word: f"{word[0][:200]}...{word[0][-20:]}", str(message)))
+
+
+def named_in_full(name: str, sentence: str) -> str:
+    """Put the name as given, such as a path, before a sentence that begins with its last part alone."""
+    file = os.path.basename(name)
+    return (
+        name + sentence.removeprefix(file) if file and name not in sentence and sentence.startswith(file) else sentence
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from vimonet.motion.io.loading import load, named_in_full, on_this_machine, renamed_errors
+from vimonet.motion.io.loading import errors_in_full, load, on_this_machine, renamed_errors
 from vimonet.motion.io.readers import Content, read_limited
 from vimonet.motion.motion import Motion
 from vimonet.utils.errors import InputError
@@ -47,7 +47,7 @@ def load_recording_people(name: str, **options: Any) -> list[Motion]:
     Raises:
         InputError: the recording cannot be read.
     """
-    with named_in_full(name):
+    with errors_in_full(name):
         return load_people(name, **options)
 
 

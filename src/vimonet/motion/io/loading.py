@@ -28,7 +28,7 @@ from vimonet.motion.io.recording_to_motion import to_motion
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.motion import FPS, Motion
 from vimonet.samples import sample_path
-from vimonet.utils.errors import InputError
+from vimonet.utils.errors import InputError, named_in_full
 
 
 class Listing(NamedTuple):
@@ -291,20 +291,19 @@ def load_recording(name: str, **options: Any) -> Motion:
     Raises:
         InputError: the recording cannot be read.
     """
-    with named_in_full(name):
+    with errors_in_full(name):
         return load(name, **options)
 
 
 @contextmanager
-def named_in_full(name: str) -> Iterator[None]:
+def errors_in_full(name: str) -> Iterator[None]:
     """Make errors contain the given name, where they begin with the file's alone."""
     try:
         yield
     except InputError as error:
-        text, file = str(error), os.path.basename(name)
-        if file and name not in text and text.startswith(file):
-            raise InputError(name + text.removeprefix(file)) from None
-        raise
+        if (told := named_in_full(name, str(error))) == str(error):
+            raise
+        raise InputError(told) from None
 
 
 def names_a_file(text: str) -> bool:

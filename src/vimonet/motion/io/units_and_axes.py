@@ -216,7 +216,8 @@ def _never_upright(values: NDArray[np.float64], up: str) -> str | None:
     thighs = norm(values[:, 1] - values[:, 4]) + norm(values[:, 4] - values[:, 7])
     legs, body = legs / np.maximum(thighs, 1e-9)[:, None], body / np.maximum(norm(body), 1e-9)[:, None]
     lengths = np.sign(legs) * np.minimum(np.abs(legs), np.abs(body)) * (legs * body > 0)
-    upright = {axis: float(np.mean([_along(row, axis) > _ERECT for row in lengths])) for axis in _UP_ROTATIONS}
+    ahead, back = (lengths > _ERECT).mean(axis=0), (lengths < -_ERECT).mean(axis=0)
+    upright = {axis: _along(back if axis.startswith("-") else ahead, axis[-1]) for axis in _UP_ROTATIONS}
     other = max(upright, key=upright.__getitem__)
     if upright[up] > 0.02 or upright[other] < _OFTEN:
         return None
