@@ -89,7 +89,7 @@ class Limbs:
         self.straight = (_cosine(joints[:, 7:9] - joints[:, 1:3], -trunk) > 0.9).all(axis=1)
 
     def held(self, sinking: tuple[float, float], bent: float = _BENT) -> list[tuple[int, int]]:
-        """List the spans (start, end) of 0.4 s and more that `holds` tells and in which the arms do not sink."""
+        """List the spans (start, end), frames, of 0.4 s and more in which the pose is held and the arms do not sink."""
         held = self.holds(sinking, bent)
         edges = [0, *(np.flatnonzero(np.diff(held)) + 1).tolist(), len(held)]
         found = [(a, b) for a, b in pairwise(edges) if b > a and held[a] and b - a >= HELD * self.rate]
@@ -110,9 +110,10 @@ class Limbs:
 
 
 def _still(points: NDArray[np.floating], rate: float) -> NDArray[np.bool_]:
-    """Tell the frames [T] around which points [T, K, 3] keep their place, by means that bear sensors' noise.
+    """Mark the frames, bool [T], in which all points [T, K, 3], m, are slower than `STILL`.
 
-    Two means of a tenth of a second each, a quarter of a second apart, are compared; both lie in what is still.
+    Against sensor noise, averages over a tenth of a second, a quarter of a second apart, are compared; where they are
+    near enough, every frame from the first average to the second is marked.
     """
     near, apart = max(1, round(_MEAN * rate)), max(1, round(_APART * rate))
     if len(points) < near + apart:

@@ -121,9 +121,9 @@ def limb_ends(
 def limb_middles(
     found: dict[str, int], names: Sequence[str], parents: Sequence[int], rest: NDArray[Any]
 ) -> dict[str, int]:
-    """Add knees and elbows without a known name: of the joints between the limb's named ends, the one nearest halfway.
+    """Map each knee and elbow without a known name to the joint nearest halfway along its limb, between named ends.
 
-    Between hip and ankle mGear numbers its joints, of which all but one are twist bones.
+    The rigs of mGear number the joints between hip and ankle; one of them is the knee, the others are twist bones.
     """
     tree = Tree(names, parents, rest)
     added = {}

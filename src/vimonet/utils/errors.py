@@ -20,7 +20,7 @@ class InputError(ValueError):
 
 
 def named_in_full(name: str, sentence: str) -> str:
-    """Put the name as given, such as a path, before a sentence that begins with its last part alone."""
+    """Replace a file's name at the start of a sentence by the path as given: "a.npy: ..." is "dir/a.npy: ..."."""
     file = os.path.basename(name)
     return (
         name + sentence.removeprefix(file) if file and name not in sentence and sentence.startswith(file) else sentence

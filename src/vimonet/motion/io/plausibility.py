@@ -157,7 +157,7 @@ def padding_rows(rows: NDArray[np.floating], positions_of: Callable[[Any], NDArr
 
 
 def held_at_origin(joints: NDArray[Any]) -> bool:
-    """Test whether the hips or the pelvis of joints [T, 22, 3] (metres) stay at the origin; the floor moves then."""
+    """Test whether joints [T, 22, 3], m, are root-centred: in every frame the pelvis or the hips' midpoint is at 0."""
     roots = ((joints[:, 1] + joints[:, 2]) / 2, joints[:, 0])
     return min(float(np.abs(root).max()) for root in roots) < _ROOT_HELD
 

@@ -210,7 +210,7 @@ def _creeps(values: NDArray[np.float64], mean: NDArray[np.float64]) -> bool:
 
 
 def _never_upright(values: NDArray[np.float64], up: str) -> str | None:
-    """Note another axis along which the body is upright on straight legs, where it never is along the one taken."""
+    """Doubt the up axis, in a note, of a body that hardly ever stands along it and often along another."""
     hips, ankles = (values[:, [a, b]].mean(axis=1) for a, b in ((1, 2), (7, 8)))
     legs, body = hips - ankles, values[:, 15] - ankles
     thighs = norm(values[:, 1] - values[:, 4]) + norm(values[:, 4] - values[:, 7])
