@@ -166,7 +166,10 @@ def test_measures_are_asked_by_yes_or_no() -> None:
     assert check("speed", "at running pace") == {"move fast": "yes", "move slowly": "no, the person moves fast"}
     assert check("jump_count", "2") == {"jump twice": "yes", "jump three times": "no, the person jumps twice"}
     assert set(check("jump_count", "0").values()) == {"no"}
-    assert check("raised_hand", "both hands") == {"raise both hands": "yes"}
+    assert check("raised_hand", "both hands") == {
+        "raise both hands": "yes",
+        "raise neither hand": "no, the person raises both hands",
+    }
     assert "no, the person stays in place" in check("displacement", "stays in place").values()
     back = [Question("displacement", "displacement", "stays in place"), Question("yes_no", "returns", "yes")]
     assert list(checks(back, random.Random(0))) == []  # who returns went somewhere

@@ -98,8 +98,8 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
     source = np.asarray(joints, dtype=np.float32)
     bones = np.empty_like(source)
     bones[..., 0, :] = 0.0
-    bones[..., 1:, :] = source[..., 1:, :] - source[..., _PARENT_OF, :]
-    lengths = np.sqrt(np.einsum("...c,...c->...", bones, bones))
+    np.subtract(source[..., 1:, :], source.take(_PARENT_OF, axis=-2), out=bones[..., 1:, :])
+    lengths = norm(bones)
     directions = bones / np.maximum(lengths, 1e-8)[..., None]
     short = lengths < _DEGENERATE
 
@@ -123,9 +123,9 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
             _replace(directions, foot, short, _unit(rest, rest))
 
     offsets = directions * CANONICAL_LENGTHS[:, None]
-    offsets[..., 1:3, :] = np.einsum("...ij,kj->...ki", pelvis, CANONICAL_OFFSETS[1:3])
-    offsets[..., 13:15, :] = np.einsum("...ij,kj->...ki", chest, CANONICAL_OFFSETS[13:15])
-    offsets[..., 16:18, :] = np.einsum("...ij,kj->...ki", chest, CANONICAL_OFFSETS[16:18])
+    offsets[..., 1:3, :] = _turned(pelvis, CANONICAL_OFFSETS[1:3])
+    offsets[..., 13:15, :] = _turned(chest, CANONICAL_OFFSETS[13:15])
+    offsets[..., 16:18, :] = _turned(chest, CANONICAL_OFFSETS[16:18])
 
     legs = 0.5 * lengths[..., [4, 5, 7, 8]].sum(axis=-1)
     scale = LEG_LENGTH / np.clip(np.median(legs, axis=-1), 0.05, 10.0)
@@ -133,12 +133,20 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
     anchor = root[..., :1, :] * np.array([1, 0, 1], dtype=np.float32)
     offsets[..., 0, :] = anchor + (root - anchor) * scale[..., None, None].astype(np.float32)
 
+    columns = np.ascontiguousarray(offsets.reshape(-1, 66).T).reshape(22, 3, -1)  # time last: long inner loops
     for joint, parent in enumerate(PARENTS):  # offsets become positions, parents first
         if parent >= 0:
-            offsets[..., joint, :] += offsets[..., parent, :]
+            columns[joint] += columns[parent]
+    placed = np.ascontiguousarray(columns.reshape(66, -1).T).reshape(source.shape)
     if floor is not None:
-        offsets[..., 1] += (floor - floor_height(offsets))[..., None, None]
-    return offsets
+        placed[..., 1] += (floor - floor_height(placed))[..., None, None]
+    return placed
+
+
+def _turned(frames: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn points [K, 3] by frames [..., 3, 3] -> [..., K, 3], in one product of matrices."""
+    turned = (frames.reshape(-1, 3) @ points.T).reshape(*frames.shape[:-1], len(points))
+    return turned.swapaxes(-1, -2)
 
 
 def floor_height(joints: NDArray[np.floating], percentile: float = 5.0) -> NDArray[np.floating]:

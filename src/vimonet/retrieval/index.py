@@ -16,7 +16,7 @@ from vimonet.motion.io import suffixes
 from vimonet.motion.io.loading import list_recordings
 from vimonet.retrieval import storage
 from vimonet.retrieval.storage import Entry
-from vimonet.retrieval.window_features import Reading, read_all
+from vimonet.retrieval.window_features import Reading, read_all, readers
 from vimonet.utils.errors import InputError
 from vimonet.utils.locks import only_writer
 
@@ -156,6 +156,7 @@ class Index:
 
     def _update(self, found: Sequence[str], out: Path, *, progress: bool) -> None:
         """Encode new and changed recordings of `found`, save at intervals, and drop unreadable recordings."""
+        import torch
         from tqdm import tqdm
 
         from vimonet.model.weight_files import has_bfloat16
@@ -181,7 +182,11 @@ class Index:
             self.complete, self._arrays = complete, None
             self.save(out)
 
-        readings = read_all(self.root, found, dict(entries), frames, encoder.extractor)
+        processes = readers(found, entries)
+        readings = read_all(self.root, found, dict(entries), frames, encoder.extractor, processes)
+        threads = torch.get_num_threads()
+        if processes > 1:
+            torch.set_num_threads(1)  # waiting threads of torch would take the cores from the processes that read
         bar = tqdm(readings, total=len(found), unit="file", desc="index", disable=not progress)
         try:
             for path, reading in bar:
@@ -206,6 +211,7 @@ class Index:
         finally:
             bar.close()
             readings.close()
+            torch.set_num_threads(threads)
         if not entries:
             path, reason = self.failed[0]
             raise InputError(f"{self.root}: none of {len(found)} recordings could be read (first: {path}: {reason}).")

@@ -49,13 +49,19 @@ class Reading:
     failed: str = ""
 
 
+def readers(paths: Sequence[str], known: Mapping[str, Entry]) -> int:
+    """Count the processes that should read recordings: one per core if `MANY` or more are new, else one."""
+    new = sum(path not in known for path in paths)
+    return (os.cpu_count() or 1) if new >= MANY else 1
+
+
 def read_all(
     root: Path,
     paths: Sequence[str],
     known: Mapping[str, Entry],
     windows: Sequence[int],
     extractor: NormalisedFeatures,
-    processes: int | None = None,
+    processes: int = 1,
 ) -> Generator[tuple[str, Reading], None, None]:
     """Read recordings in order, and yield each path with what was read.
 
@@ -65,14 +71,12 @@ def read_all(
         known: entries of an index by path; an unchanged recording is not read again, its entry is yielded.
         windows: lengths of the windows, frames at 20 frames/s.
         extractor: makes the features of a window.
-        processes: number of further processes; None: one per core if `MANY` or more recordings are new, else none.
+        processes: number of further processes that read (`readers`); below 2, this one reads.
 
     Raises:
         InputError: a process was killed.
     """
     read = partial(read_one, root, windows=tuple(windows), extractor=extractor.alone())
-    new = sum(path not in known for path in paths)
-    processes = (os.cpu_count() or 1) if processes is None and new >= MANY else processes or 1
     if processes < 2:
         for path in paths:
             yield path, read(path, known.get(path))

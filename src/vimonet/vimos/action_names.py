@@ -26,6 +26,16 @@ def _names() -> dict[str, tuple[list[str], list[str]]]:
 
 
 @cache
+def _ways() -> dict[str, tuple[str, str]]:
+    return {row["action"]: (row["way"][0], row["way"][1]) for row in read_people("names") if "way" in row}
+
+
+def way_of(action: str) -> tuple[str, str] | None:
+    """Split an action whose name tells a direction: "swipe to the left" -> ("swipe", "to the left"); else None."""
+    return _ways().get(action)
+
+
+@cache
 def _of_participle() -> dict[str, str]:
     return {participle(action): action for action in _names()}
 

@@ -61,7 +61,8 @@ def _relations() -> dict[str, dict[str, str]]:
         a, b, relation = pair["a"], pair["b"], pair["relation"]
         of_a, of_b = ("excluded", "excluded") if relation == "exclusive" else ("open", "open")
         if relation == "a_implies_b":
-            of_a = "contained"
+            # One hand up denies both; the facts must agree (`_measured`).
+            of_a, of_b = "contained", "excluded" if _one_of_both(b, a) else "open"
         elif relation == "b_implies_a":
             of_b = "contained"
         found.setdefault(a, {})[b] = of_a
@@ -69,6 +70,11 @@ def _relations() -> dict[str, dict[str, str]]:
     for action, within in _WITHIN.items():
         found.setdefault(action, {}).update(dict.fromkeys(within, "contained"))
     return found
+
+
+def _one_of_both(action: str, other: str) -> bool:
+    """Tell whether an action is of one side and the other is of both: raise the left hand, raise both hands."""
+    return "both" in other.split() and bool({"left", "right"} & set(action.split()))
 
 
 def contained(action: str, facts: Facts | None = None) -> list[str]:

@@ -36,7 +36,9 @@ def may_happen(action: str, facts: Facts) -> bool:
         return bool(facts.turns) and (verb != "dance")
     if verb in ("raise", "reach", "wave", "lift", "signal"):
         sides = {r.side for r in facts.raised_hands}
-        return bool(sides) if "both" in words or not {"left", "right"} & set(words) else bool(sides & set(words))
+        if "both" in words:
+            return len(sides) > 1
+        return bool(sides & set(words)) if {"left", "right"} & set(words) else bool(sides)
     if verb == "kick":
         return any(swing.kick for swing in facts.leg_swings or ())
     if verb in ("walk", "run", "sprint", "sneak"):

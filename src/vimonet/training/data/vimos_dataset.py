@@ -33,6 +33,11 @@ _PEOPLE = 0.65
 _PARAPHRASED = 0.75
 """Share of paraphrases among yes/no questions so worded, where the action or fact has any."""
 
+_EXPLAINED = 0.15
+"""Share of these that are to be said plainly, not answered: yes or no alone tells little of what is asked."""
+
+_EXPLAIN = ("What does this ask? {text}", 'Say plainly what is asked: "{text}"', "{text} - what does that mean?")
+
 _CLOSED = ("yes_no", "fact_yes_no")
 """Forms whose wordings ask whether an action or a measured fact is there."""
 
@@ -169,6 +174,8 @@ class VimosDataset:
         people = rng.random() < _PEOPLE
         if people:
             if asked_as(form) in _CLOSED and rng.random() < _PARAPHRASED and (text := paraphrased(words["do"], rng)):
+                if rng.random() < _EXPLAINED:
+                    return rng.choice(_EXPLAIN).format(text=text), f"whether the person {words['does']}"
                 return as_written(text, rng), spoken(answer, {DETAIL: detail})
             words, answer = renamed(words, answer, rng)
         return ask(form, rng, people=people, **words), spoken(answer, {DETAIL: detail})

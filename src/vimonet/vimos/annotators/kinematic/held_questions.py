@@ -13,7 +13,7 @@ from vimonet.motion.kinematics.leg_form import DeepBend
 from vimonet.motion.kinematics.pose_at import arms_over, changes_at, compare_halves, held_at, same_halves
 from vimonet.motion.kinematics.preparation import SIDES
 from vimonet.vimos.action_labels import participle
-from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, yes_no
+from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, about, yes_no
 from vimonet.vimos.annotators.kinematic.joint_questions import at_time, drawn, listed, seconds
 from vimonet.vimos.types import Part, Question
 
@@ -122,6 +122,9 @@ def _trunk(facts: Facts, body: HeldBody) -> Iterator[Question]:
     elif one_side and (held_over or bends):
         side = "left" if lean.most_left > lean.most_right else "right"
         yield Question("side", "lean_side", side, {}, LEANS, {**evidence, "detail": f"up to {most:.0f} degrees"})
+    if c.TRUNK_LEANS.decide(lean.most_forward):
+        degrees = about(round(lean.most_forward), "degree")
+        yield Question("angle", "trunk_lean", degrees, {}, (), {"most_deg": lean.most_forward, "joints": ["spine"]})
     rounded = h.ROUNDED.decide(body.spine_bend)
     if rounded is not None and c.TRUNK_LEANS.decide(facts.trunk_inclination):
         answer = "strongly rounded" if rounded else "no strong rounding"

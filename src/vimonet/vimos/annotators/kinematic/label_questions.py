@@ -10,7 +10,7 @@ from vimonet.motion.kinematics import Facts
 from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.pose_at import held_at
 from vimonet.vimos.action_labels import participle, third_person, verb_slots
-from vimonet.vimos.action_names import has_names
+from vimonet.vimos.action_names import has_names, way_of
 from vimonet.vimos.annotators.kinematic.closed_answers import CANNOT_TELL, YES_NO, about, halves
 from vimonet.vimos.contrasts import contained, denied
 from vimonet.vimos.types import DETAIL, Part, Question
@@ -78,6 +78,9 @@ _HELD = {
 }
 _BLOWS = ("punch", "kick", "box", "strike", "slash", "fight", "do a spinning kick", "slap", "stab", "swing a sword")
 _MOST_PAIRS = 3
+_NEARER = 4
+"""How much a word that two actions share adds to the weight, 1, of a near miss."""
+_SMALL = frozenset(("the", "a", "an", "on", "in", "with", "to", "up", "of", "and", "someone", "something", "do"))
 _COUNTED_ONCE = 0.25
 """Share of the clips of one event about which is asked how often it happens."""
 
@@ -116,6 +119,7 @@ def from_labels(parts: Sequence[Part], facts: Facts | None, rng: random.Random) 
     yield from _in_time(parts, facts, rng, evidence)
     yield from _told(parts, facts, evidence)
     yield from _counted(parts, absent, facts, rng, evidence)
+    yield from _ways(parts, evidence)
     if len({part.action for part in parts}) == 1:
         yield from _kinds(parts, rng, evidence)
 
@@ -134,8 +138,10 @@ def _near(
     for action in yes:
         yield Question("yes_no", "near_yes_no", "yes", verb_slots(action), YES_NO, evidence)
     no = _detailed(evidence, told(parts))
-    absent, asked = list(absent), len(yes) + 1
-    rng.shuffle(absent)
+    asked, words = len(yes) + 2, {word.rstrip("s") for action in actions for word in action.split()} - _SMALL
+    # The more words two actions share, the likelier they are asked for each other (Efraimidis and Spirakis, 2006).
+    near = {other: 1 + _NEARER * len(words & {word.rstrip("s") for word in other.split()}) for other in absent}
+    absent = sorted(absent, key=lambda other: -(rng.random() ** (1 / near[other])))
     labels, others = ([action for action in absent if has_names(action) is named] for named in (True, False))
     # At least half of the denied actions are labels: nearer misses, each affirmed of other clips.
     labels = labels[: max(asked - len(others), (asked + 1) // 2)]
@@ -215,6 +221,13 @@ def _counted(
     if absent and rng.random() < 0.25:
         none = _detailed(evidence, told(parts))
         yield Question("count", "count_named", "0", verb_slots(rng.choice(absent)), (), none)
+
+
+def _ways(parts: Sequence[Part], evidence: dict[str, Any]) -> Iterator[Question]:
+    """Ask in which direction the one labelled action goes, where its name tells."""
+    if len(parts) == 1 and (found := way_of(parts[0].action)):
+        do, way = found
+        yield Question("direction", "action_way", way, verb_slots(do), (), evidence)
 
 
 def _second(time: float) -> str:

@@ -41,9 +41,9 @@ CHECKS: dict[str, Check] = {
     },
     "pace_change": {"speeds up": ("speed up", ("slow down",)), "slows down": ("slow down", ("speed up",))},
     "raised_hand": {
-        "left hand": ("raise the left hand", ("raise the right hand",)),
-        "right hand": ("raise the right hand", ("raise the left hand",)),
-        "both hands": ("raise both hands", ()),
+        "left hand": ("raise the left hand", ("raise the right hand", "raise both hands")),
+        "right hand": ("raise the right hand", ("raise the left hand", "raise both hands")),
+        "both hands": ("raise both hands", ("raise neither hand",)),
         "neither hand": ("raise neither hand", ("raise the left hand", "raise the right hand")),
     },
     "jump_count": _numbers("jump"),
