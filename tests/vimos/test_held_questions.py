@@ -58,6 +58,14 @@ def test_what_is_asked_is_true_and_mostly_asked(
     assert set(given) - {None} == {answer}
 
 
+@pytest.mark.parametrize("degrees", [45.0, 80.0])
+def test_the_deepest_lean_is_asked_in_degrees(degrees: float) -> None:
+    motion = generate("bow", seed=1, degrees=degrees)[0]
+    said, tilt = answers(motion)["trunk_lean"], measure(motion).trunk_inclination
+    assert tilt is not None and abs(int(said.split()[1]) - tilt) <= 1
+    assert "trunk_lean" not in answers(standing())
+
+
 def test_sides_follow_the_hand_that_goes_to_the_head() -> None:
     for side in ("left", "right"):
         found = [q for q in asked(hand_at(standing(), side, HEAD, 15, 40)) if q.slots.get("part") == "head"]

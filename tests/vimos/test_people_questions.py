@@ -72,6 +72,30 @@ def test_a_walk_is_no_run_and_a_run_no_walk() -> None:
     assert not {"walk", "run", "jog"} & set(both) and "sit down" not in contained("walk")
 
 
+def test_one_hand_up_denies_both_where_the_facts_agree() -> None:
+    one = [Part("wave the left hand", 0, 3)]
+    assert "wave both hands" in denied(one, facts("wave", side="left"))
+    assert "wave both hands" not in denied(one, facts("wave", side="both"))
+    assert "wave the left hand" in contained("wave both hands") and "wave both hands" not in contained("wave")
+
+
+def test_near_misses_that_share_words_are_asked_most() -> None:
+    asked = [q.slots["do"] for seed in range(80) for q in labelled(("wave the left hand", 0.0, 3.0), seed=seed)
+             if q.form == "near_yes_no" and q.answer == "no"]  # fmt: skip
+    assert asked.count("wave the right hand") + asked.count("wave both hands") > 3 * asked.count("clap") > 0
+
+
+def test_a_name_that_tells_a_direction_is_asked_for_it() -> None:
+    way = one(labelled(("swipe to the left", 0.0, 2.0)), "action_way")
+    assert (way.answer, way.slots["do"]) == ("to the left", "swipe")
+    assert not [q for q in labelled(("walk", 0.0, 2.0)) if q.form == "action_way"]
+    named = [row["action"] for row in read_people("names") if "way" in row]
+    sides = {"left", "right"}
+    rows = {row["action"]: row.get("way", ["", ""])[1] for row in read_people("names")}
+    assert len(named) > 30
+    assert not [a for a in named if (found := sides & set(rows[a].split())) and not found <= set(a.split())]
+
+
 def test_what_an_action_contains() -> None:
     assert "run" in contained("sprint") and "walk" in contained("limp") and "limp" not in contained("walk")
     assert "lift the left leg" not in contained("kick") and "lift a leg" in contained("kick")

@@ -11,38 +11,6 @@ from vimonet.vimos.label_consistency import absent_from, may_happen
 from vimonet.vimos.types import Part
 from vimonet.vimos.wordings import read_people
 
-_WITHIN = {
-    "sprint": ("run",),
-    "run": ("jog",),
-    "run in a curve": ("run",),
-    "sneak": ("walk",),
-    "walk and turn left": ("turn left", "turn"),
-    "walk and turn right": ("turn right", "turn"),
-    "hop": ("jump",),
-    "wave goodbye": ("wave",),
-    "wave the left hand": ("wave",),
-    "wave the right hand": ("wave",),
-    "wave both hands": ("wave",),
-    "raise the left hand": ("raise a hand",),
-    "raise the right hand": ("raise a hand",),
-    "swing a tennis racket": ("play tennis",),
-    "serve in tennis": ("play tennis",),
-    "swing a golf club": ("play golf",),
-    "swing a baseball bat": ("play baseball",),
-    "shoot a basketball": ("play basketball",),
-    "dribble a basketball": ("play basketball",),
-    "kick a ball": ("kick",),
-    "throw a ball": ("throw",),
-    "climb a ladder": ("climb",),
-    "climb onto a ledge": ("climb",),
-    "do jumping jacks": ("exercise",),
-    "do push-ups": ("exercise",),
-    "do sit-ups": ("exercise",),
-    "do pull-ups": ("exercise",),
-    "swing a sword": ("fight with a sword",),
-}
-"""Action -> what it contains under another name; the pairs of contrasts.jsonl add to it."""
-
 _BY_SPEED = {("walk", "slow"): "stroll"}
 """(action, speed category) -> another name for it."""
 
@@ -67,8 +35,6 @@ def _relations() -> dict[str, dict[str, str]]:
             of_b = "contained"
         found.setdefault(a, {})[b] = of_a
         found.setdefault(b, {})[a] = of_b
-    for action, within in _WITHIN.items():
-        found.setdefault(action, {}).update(dict.fromkeys(within, "contained"))
     return found
 
 

@@ -257,12 +257,18 @@ def _seen(body: Body, part: str) -> bool:
     return body.seen["head"] if part == "head" else not side or body.seen[f"{side} {_LIMB[name]}"]
 
 
+_FOLDED = 120.0
+"""Degrees that a trunk leans at most when somebody touches the toes; beyond, the body turns over."""
+
+
 def _lean(forward: Array, sideways: Array) -> Lean | None:
     upright = (np.abs(forward) < c.LEVEL_TRUNK.yes) & (np.abs(sideways) < c.LEVEL_TRUNK.yes)
     if not upright.any():
         return None
     ahead, aside = forward[upright], sideways[upright]
-    return Lean(float(ahead.mean()), float(aside.mean()), float(ahead.max()), float(aside.max()), float(-aside.min()))
+    # A deep bow is past the level trunk, too, but it is no lying body, and no somersault.
+    bent = forward[(np.abs(sideways) < c.LEVEL_TRUNK.yes) & (np.abs(forward) < _FOLDED)]
+    return Lean(float(ahead.mean()), float(aside.mean()), float(bent.max()), float(aside.max()), float(-aside.min()))
 
 
 def _top(body: Body, side: str) -> HandTop:
