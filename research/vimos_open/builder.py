@@ -30,7 +30,7 @@ from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Item, Part
 from vimonet.vimos.wordings import ask
 
-RECIPE = 18
+RECIPE = 19
 """Raised whenever samples come out differently, so that a build begun with another recipe is not continued."""
 
 _ROWS = 250

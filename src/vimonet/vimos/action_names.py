@@ -26,13 +26,19 @@ def _names() -> dict[str, tuple[list[str], list[str]]]:
 
 
 @cache
-def _ways() -> dict[str, tuple[str, str]]:
-    return {row["action"]: (row["way"][0], row["way"][1]) for row in read_people("names") if "way" in row}
+def _told() -> dict[str, dict[str, tuple[str, str]]]:
+    rows = read_people("names")
+    return {key: {row["action"]: (row[key][0], row[key][1]) for row in rows if key in row} for key in ("way", "limb")}
 
 
 def way_of(action: str) -> tuple[str, str] | None:
     """Split an action whose name tells a direction: "swipe to the left" -> ("swipe", "to the left"); else None."""
-    return _ways().get(action)
+    return _told()["way"].get(action)
+
+
+def limb_of(action: str) -> tuple[str, str] | None:
+    """Name an action of one limb without its side: "raise the left knee" -> ("raise a knee", "leg"); else None."""
+    return _told()["limb"].get(action)
 
 
 @cache
@@ -41,16 +47,27 @@ def _of_participle() -> dict[str, str]:
 
 
 @cache
-def _asks() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _without_side() -> dict[str, str]:
+    return {participle(phrase): phrase for phrase, _ in _told()["limb"].values()}
+
+
+@cache
+def _asks() -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
     for row in read_people("asks"):
-        found.setdefault(row["action"], []).append(row["text"])
+        found.setdefault((row.get("form", "yes_no"), row["action"]), []).append(row["text"])
     return found
 
 
-def paraphrased(action: str, rng: random.Random) -> str | None:
-    """Draw a paraphrase, a whole question whether an action happens; None where nobody wrote one."""
-    texts = _asks().get(action)
+def paraphrased(action: str, rng: random.Random, form: str = "yes_no") -> str | None:
+    """Draw a paraphrase, a whole question about an action; None where nobody wrote one.
+
+    Args:
+        action: verb phrase, or its participle.
+        rng: random generator.
+        form: what is asked: ``yes_no`` whether it happens, ``count`` how often, ``used_hand`` by which hand or leg.
+    """
+    texts = _asks().get((form, _without_side().get(action, action)))
     return rng.choice(texts) if texts else None
 
 

@@ -382,6 +382,7 @@ declare("knees_over_toes", "posture", 0.4, needs=("depth", "legs"), reversed=SAM
 declare("back_straight", "posture", 0.4, needs=("depth", "legs"), reversed=SAME)
 declare("lean_side", "posture", 0.4, needs=("depth", "side", "legs"), reversed=SAME)
 declare("trunk_lean", "body_part", 0.8, needs=("depth", "side", "legs"), reversed=SAME)
+declare("used_leg", "body_part", 1.6, needs=("side", "legs"))
 declare("hands_to_get_up", "reasoning", 0.4, needs=("depth", "legs"))
 declare("action_way", "direction", 2.5, needs=("side", "legs"))
 declare("looks_where", "direction", 0.4, needs=("depth", "legs"), reversed=SAME)

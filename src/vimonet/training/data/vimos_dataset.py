@@ -31,7 +31,13 @@ _PEOPLE = 0.65
 """Share of the questions that are worded as people type them."""
 
 _PARAPHRASED = 0.75
-"""Share of paraphrases among yes/no questions so worded, where the action or fact has any."""
+"""Share of paraphrases among yes/no questions, counts and sides so worded, where the action or fact has any."""
+
+_PARAPHRASES = {
+    **dict.fromkeys(("used_hand", "used_leg"), "used_hand"),
+    **dict.fromkeys(("count", "count_named", "jump_count"), "count"),
+}
+"""Form -> kind of the paraphrases (`asks.jsonl`) that can ask it, beside those of yes and no."""
 
 _EXPLAINED = 0.15
 """Share of these that are to be said plainly, not answered: yes or no alone tells little of what is asked."""
@@ -173,8 +179,10 @@ class VimosDataset:
             return words, self._steps[at].get((words, answer), spoken(answer, {DETAIL: detail}))
         people = rng.random() < _PEOPLE
         if people:
-            if asked_as(form) in _CLOSED and rng.random() < _PARAPHRASED and (text := paraphrased(words["do"], rng)):
-                if rng.random() < _EXPLAINED:
+            action = words.get("do", words.get("a", "jump" if form == "jump_count" else ""))
+            asked = _PARAPHRASES.get(form) or ("yes_no" if asked_as(form) in _CLOSED else "")
+            if asked and rng.random() < _PARAPHRASED and (text := paraphrased(action, rng, asked)):
+                if asked == "yes_no" and rng.random() < _EXPLAINED:
                     return rng.choice(_EXPLAIN).format(text=text), f"whether the person {words['does']}"
                 return as_written(text, rng), spoken(answer, {DETAIL: detail})
             words, answer = renamed(words, answer, rng)

@@ -217,7 +217,9 @@ def _counted(
             yield Question("count", "count", "1", verb_slots(action), (), evidence)
     elif c.REPEATS.decide(again.regularity) and again.count > 1 and not action.startswith(_UNCOUNTED):
         found = {**evidence, "period_s": again.period, "limb": again.limb}
-        yield Question("count", "count", str(again.count), verb_slots(action), (), found)
+        names = [name for name in contained(action, facts) if not name.startswith(_UNCOUNTED)]
+        for name in (action, *rng.sample(names, min(len(names), 2))):
+            yield Question("count", "count", str(again.count), verb_slots(name), (), found)
     if absent and rng.random() < 0.25:
         none = _detailed(evidence, told(parts))
         yield Question("count", "count_named", "0", verb_slots(rng.choice(absent)), (), none)

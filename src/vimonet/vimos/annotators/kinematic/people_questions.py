@@ -6,11 +6,13 @@ import random
 from collections.abc import Iterator, Sequence
 
 from vimonet.motion.kinematics import Facts
-from vimonet.vimos.action_labels import third_person, verb_slots
+from vimonet.vimos.action_labels import participle, third_person, verb_slots
+from vimonet.vimos.action_names import limb_of
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, aside, yes_no
 from vimonet.vimos.annotators.kinematic.declined_questions import declined
 from vimonet.vimos.annotators.kinematic.held_questions import held_in_parts
 from vimonet.vimos.annotators.kinematic.label_questions import from_labels
+from vimonet.vimos.annotators.kinematic.sequence_questions import USED_HAND
 from vimonet.vimos.types import DETAIL, Part, Question
 
 _TIMES = ("once", "twice", "three times")
@@ -81,6 +83,7 @@ def asked_by_people(
     own = aside(rng)
     yield from checks(questions, own)
     yield from sides(questions, facts)
+    yield from _limb(questions, parts, facts)
     yield from from_labels(parts, facts, own)
     yield from held_in_parts(parts, facts)
     yield from declined(facts, own)
@@ -112,10 +115,27 @@ def sides(questions: Sequence[Question], facts: Facts | None) -> Iterator[Questi
                 continue
             words = {key: text.format(**question.slots) for key, text in (("does", does), ("do", do))}
             yield from _by_side(limb, words, which, dict(question.evidence))
-    kicks = {swing.side for swing in (facts.leg_swings if facts else None) or () if swing.kick}
-    if len(kicks) == 1:
+    if len(kicks := _kicks(facts)) == 1:
         for limb in ("leg", "foot"):
             yield from _by_side(limb, {"does": "kicks", "do": "kick"}, next(iter(kicks)), {"kicks": sorted(kicks)})
+
+
+def _kicks(facts: Facts | None) -> set[str]:
+    return {swing.side for swing in (facts.leg_swings if facts else None) or () if swing.kick}
+
+
+def _limb(questions: Sequence[Question], parts: Sequence[Part], facts: Facts | None) -> Iterator[Question]:
+    """Ask which hand or leg does the one labelled action: the label tells, or the arm that moves more, or the kick."""
+    found = limb_of(parts[0].action) if len(parts) == 1 else None
+    if found is None:
+        return
+    arms = {q.answer.split()[0] for q in questions if q.form == "more_active_arm" and q.answer.endswith("arm")}
+    named = {"left", "right"} & set(parts[0].action.split()) if found[0] != parts[0].action else set()
+    which = named or (arms if found[1] == "hand" else _kicks(facts))
+    if len(which) == 1:
+        answer, evidence = f"{next(iter(which))} {found[1]}", {"label": parts[0].action}
+        options = USED_HAND if found[1] == "hand" else ("left leg", "right leg")
+        yield Question("hand", f"used_{found[1]}", answer, {"a": participle(found[0])}, options, evidence)
 
 
 def _by_side(limb: str, words: dict[str, str], which: str, evidence: dict[str, object]) -> Iterator[Question]:
