@@ -3,11 +3,13 @@
     python -m research.people.score [-m MODEL] [--questions second.jsonl] [--frozen] [--blind] [--limit N]
                                     [--answer-policy raw|calibrated] [-o predictions.jsonl]
     python -m research.people.score [--questions second.jsonl] predictions.jsonl
+    python -m research.people.score [-m MODEL] --questions dev.jsonl --plain
 
 Each question is asked alone, about one recording. ``--frozen`` asks again about a recording that holds its first pose,
 ``--blind`` asks again without a recording: what a model then still gets right, it does not take from the movement.
 Intervals are 95 %, bootstrapped over clips with a fixed seed. An answer is of the wrong kind if it lacks what the
-question asks for: yes or no, a side, a number. Declining is never of the wrong kind.
+question asks for: yes or no, a side, a number. Declining is never of the wrong kind. ``--plain`` asks the same in the
+plainest English, where the file says how: the difference is what understanding people costs.
 """
 
 from __future__ import annotations
@@ -188,9 +190,10 @@ def motions_of(questions: Sequence[dict[str, Any]]) -> dict[str, Motion]:
 
     wanted = {question["clip"] for question in questions}
     sources = sorted({name.split("/")[0] for name in wanted})
-    found = {clip.id: clip.motion for clip in clips_of("test", sources) if clip.id in wanted}
+    clips = (clip for split in ("test", "val") for clip in clips_of(split, sources))
+    found = {clip.id: clip.motion for clip in clips if clip.id in wanted}
     if missing := sorted(wanted - set(found)):
-        raise InputError(f"{len(missing)} recordings are not in the test split, among them {missing[0]}.")
+        raise InputError(f"{len(missing)} recordings are in neither test nor val split, among them {missing[0]}.")
     return found
 
 
@@ -303,6 +306,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("predictions", nargs="?", type=Path, help="score this file of predictions and ask nothing")
     parser.add_argument("--questions", type=Path, default=QUESTIONS, help="file of questions; default: questions.jsonl")
     parser.add_argument("-m", "--model", help="model folder, hub id or shipped model")
+    parser.add_argument("--plain", action="store_true", help="ask in the plainest English (dev.jsonl says how)")
     parser.add_argument("--frozen", action="store_true", help="ask again about the first pose, held")
     parser.add_argument("--blind", action="store_true", help="ask again without motion")
     parser.add_argument("--limit", type=int, help="ask the first N questions, spread over all kinds")
@@ -321,6 +325,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not path.exists():
             raise InputError(f"{args.questions}: no such file of questions, here or in research/people.")
         questions = load_questions(path)
+        if args.plain:
+            if not all("plain" in question for question in questions):
+                raise InputError(f"{path}: its questions have no plain wordings; give --questions dev.jsonl.")
+            questions = [{**question, "question": question["plain"]} for question in questions]
         if args.predictions:
             lines = args.predictions.read_text(encoding="utf-8").splitlines()
             rows = [json.loads(line) for line in lines if line.strip()]
