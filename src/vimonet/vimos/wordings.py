@@ -166,9 +166,9 @@ def _without_noun(form: str, part: str) -> list[str]:
     return [text for text in WORDINGS[form][part] if "{noun}" not in text]
 
 
-def as_written(text: str, rng: random.Random) -> str:
-    """Perturb a yes/no question that somebody wrote whole, as people type it."""
-    return _as_people_type(text, "casual", rng, closed=True)
+def as_written(text: str, rng: random.Random, *, closed: bool = True) -> str:
+    """Perturb a question that somebody wrote whole, as people type it; `closed` if it is one of yes or no."""
+    return _as_people_type(text, "casual", rng, closed)
 
 
 def _as_typed(text: str, rng: random.Random) -> str:

@@ -184,7 +184,7 @@ class VimosDataset:
             if asked and rng.random() < _PARAPHRASED and (text := paraphrased(action, rng, asked)):
                 if asked == "yes_no" and rng.random() < _EXPLAINED:
                     return rng.choice(_EXPLAIN).format(text=text), f"whether the person {words['does']}"
-                return as_written(text, rng), spoken(answer, {DETAIL: detail})
+                return as_written(text, rng, closed=asked == "yes_no"), spoken(answer, {DETAIL: detail})
             words, answer = renamed(words, answer, rng)
         return ask(form, rng, people=people, **words), spoken(answer, {DETAIL: detail})
 
