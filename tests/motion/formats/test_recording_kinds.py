@@ -269,6 +269,15 @@ def test_a_crawl_is_on_its_knees_along_every_axis(crawl: np.ndarray, axis: str, 
         assert np.abs(heights(motion.joints) - heights(crawl)).max() < 0.03
 
 
+@pytest.mark.parametrize("axis", ["Y", "-Y", "X", "Z"])
+def test_a_body_that_lies_a_while_without_a_floor_is_right_or_doubted(axis: str) -> None:
+    joints = generate("get_up", seed=7)[0].joints
+    motion = load((joints - joints[:, :1]) @ np.array(_UP_ROTATIONS[axis]), fps=20)
+    assert noted(motion, "--up=")
+    stands = generate("squats", seed=7)[0].joints
+    assert not noted(load((stands - stands[:, :1]) @ np.array(_UP_ROTATIONS[axis]), fps=20), "--up=")
+
+
 @pytest.mark.parametrize(("axis", "degrees", "up"), [(0, 90, "z"), (2, 90, "-x")])
 def test_a_body_that_lies_down_on_a_turned_root_is_doubted(axis: int, degrees: int, up: str) -> None:
     joints = generate("lie_down", seed=7)[0].joints.astype(float)

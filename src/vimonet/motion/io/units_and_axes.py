@@ -38,7 +38,8 @@ _STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
 _SIDEWAYS: Final = 0.6  # of the way from right to left
 _STANDS: Final = 0.97  # of the way from feet to head
-_BELOW, _LEVEL = 0.6, 0.6  # of thighs and arms, down; of the way from feet to head, up: on all fours
+_BELOW, _LEVEL = (0.5, 0.6), 0.6  # of thighs and arms, down; of the way from feet to head, up: on all fours
+_LIES: Final = 0.42  # of the mean way from feet to head along the up axis, along another: runs reach .40
 _CREEPS: Final = 0.12  # m of knees and hands along the trunk
 _ERECT, _OFTEN = 0.85, 0.1  # of straight legs and of the way from feet to head; of the frames
 _HEAD_OVER: Final = (0.1, 0.5)  # of the way from feet to head: some; most, where a body without a floor may climb
@@ -159,15 +160,15 @@ def detect_up(
     seen = None if confidence is None else confidence[:: max(1, len(joints) // 500)]
     mean = _upright(values, seen)
     up, note = _up_by_stance(values, mean, rest)
-    fours = _on_all_fours(values, mean)
+    fours, clear = _on_all_fours(values, mean)
     if fours is not None and fours != up:
         held = held_at_origin(values)
         floor = not held and _unsteady(values, fours) < min(_STEADY, _unsteady(values, up) / 3)
-        if floor or (held and rest is None and _creeps(values, mean)):
+        if clear and (floor or (held and rest is None and _creeps(values, mean))):
             return fours, f"{fours} is taken as up: knees and hands are below the trunk; --up={up.lower()} if it sits"
         if held or _sideways(values) == up[-1] or _unsteady(values, up) > _STEADY:
             note = note or f"{up} is taken as up: the body sits or climbs; --up={fours.lower()} if it is on all fours"
-    return up, note or (None if fours else _never_upright(values, up))
+    return up, note or (None if fours else _never_upright(values, up) or _lies_a_while(values, mean, up))
 
 
 def _up_by_stance(
@@ -194,13 +195,13 @@ def _up_by_stance(
     return _by_the_floor(values, mean, moving)
 
 
-def _on_all_fours(values: NDArray[np.float64], mean: NDArray[np.float64]) -> str | None:
-    """Name the axis along which the trunk is above knees and hands, of a body that is level along it; None if none."""
+def _on_all_fours(values: NDArray[np.float64], mean: NDArray[np.float64]) -> tuple[str | None, bool]:
+    """Name the axis along which a level body's trunk is above knees and hands, None if none; and if that is clear."""
     ways = [values[:, low] - values[:, high] for high, low in ((1, 4), (2, 5), (16, 20), (17, 21))]
     ways = [(way / np.maximum(norm(way), 1e-9)[:, None]).mean(axis=0) for way in ways]
     axis = _axis(-np.sum(ways, axis=0))
     below = min(-_along(ways[0] + ways[1], axis), -_along(ways[2] + ways[3], axis)) / 2
-    return axis if below > _BELOW and abs(_along(mean, axis)) < _LEVEL else None
+    return (axis, below > _BELOW[1]) if below > _BELOW[0] and abs(_along(mean, axis)) < _LEVEL else (None, False)
 
 
 def _creeps(values: NDArray[np.float64], mean: NDArray[np.float64]) -> bool:
@@ -223,6 +224,18 @@ def _never_upright(values: NDArray[np.float64], up: str) -> str | None:
         return None
     share = f"{100 * upright[other]:.0f} % of the time"
     return f"hardly ever upright along {up}, taken as up, but {share} along {other}: --up={other.lower()} if it stands"
+
+
+def _lies_a_while(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> str | None:
+    """Doubt the up axis, in a note, of a body without a path or floor that lies part of the time, or turns over."""
+    share = np.abs(mean)
+    other = int(np.argmax(np.where(np.arange(3) == "XYZ".index(up[-1]), -1.0, share)))
+    if not held_at_origin(values) or share[other] < _LIES * _along(mean, up):
+        return None
+    axis = ("-" if mean[other] < 0 else "") + "XYZ"[other]
+    return (
+        f"{up} is taken as up, but the body lies or turns over and its hips are held: --up={axis.lower()} if it stands"
+    )
 
 
 def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> tuple[str, str | None]:
