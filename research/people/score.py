@@ -8,8 +8,8 @@
 Each question is asked alone, about one recording. ``--frozen`` asks again about a recording that holds its first pose,
 ``--blind`` asks again without a recording: what a model then still gets right, it does not take from the movement.
 Intervals are 95 %, bootstrapped over clips with a fixed seed. An answer is of the wrong kind if it lacks what the
-question asks for: yes or no, a side, a number. Declining is never of the wrong kind. ``--plain`` asks the same in the
-plainest English, where the file says how: the difference is what understanding people costs.
+question asks for: yes or no, a side, a number. Declining is never of the wrong kind. ``--plain`` asks the same
+in the plainest English, of a file whose lines all have it: how much the score rises is what people's wording costs.
 """
 
 from __future__ import annotations

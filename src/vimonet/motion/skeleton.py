@@ -144,7 +144,7 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
 
 
 def _turned(frames: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn points [K, 3] by frames [..., 3, 3] -> [..., K, 3], in one product of matrices."""
+    """Rotate points [K, 3] by rotation matrices [..., 3, 3] -> [..., K, 3], in one product of matrices."""
     turned = (frames.reshape(-1, 3) @ points.T).reshape(*frames.shape[:-1], len(points))
     return turned.swapaxes(-1, -2)
 

@@ -16,7 +16,7 @@ from vimonet.motion.io import suffixes
 from vimonet.motion.io.loading import list_recordings
 from vimonet.retrieval import storage
 from vimonet.retrieval.storage import Entry
-from vimonet.retrieval.window_features import Reading, read_all, readers
+from vimonet.retrieval.window_features import Reading, process_count, read_all
 from vimonet.utils.errors import InputError
 from vimonet.utils.locks import only_writer
 
@@ -182,7 +182,7 @@ class Index:
             self.complete, self._arrays = complete, None
             self.save(out)
 
-        processes = readers(found, entries)
+        processes = process_count(found, entries)
         readings = read_all(self.root, found, dict(entries), frames, encoder.extractor, processes)
         threads = torch.get_num_threads()
         if processes > 1:

@@ -49,8 +49,8 @@ class Reading:
     failed: str = ""
 
 
-def readers(paths: Sequence[str], known: Mapping[str, Entry]) -> int:
-    """Count the processes that should read recordings: one per core if `MANY` or more are new, else one."""
+def process_count(paths: Sequence[str], known: Mapping[str, Entry]) -> int:
+    """Choose how many processes read recordings: one per core if `MANY` or more are new, else one."""
     new = sum(path not in known for path in paths)
     return (os.cpu_count() or 1) if new >= MANY else 1
 
@@ -71,7 +71,7 @@ def read_all(
         known: entries of an index by path; an unchanged recording is not read again, its entry is yielded.
         windows: lengths of the windows, frames at 20 frames/s.
         extractor: makes the features of a window.
-        processes: number of further processes that read (`readers`); below 2, this one reads.
+        processes: number of further processes (`process_count`); below 2, the calling process reads.
 
     Raises:
         InputError: a process was killed.

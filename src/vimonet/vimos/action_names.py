@@ -1,6 +1,6 @@
 """Name actions as people do: labels have other verb phrases, nouns, and questions that paraphrase them.
 
-Other names are data in `questions/names.jsonl`; whole questions, each answered by yes where its label holds, in
+Other names are data in `questions/names.jsonl`; whole questions (whether, how often, by which hand or leg) in
 `questions/asks.jsonl`.
 """
 
@@ -32,12 +32,12 @@ def _told() -> dict[str, dict[str, tuple[str, str]]]:
 
 
 def way_of(action: str) -> tuple[str, str] | None:
-    """Split an action whose name tells a direction: "swipe to the left" -> ("swipe", "to the left"); else None."""
+    """Return an action and where it always goes: "swipe to the left" -> ("swipe", "to the left"); None for others."""
     return _told()["way"].get(action)
 
 
 def limb_of(action: str) -> tuple[str, str] | None:
-    """Name an action of one limb without its side: "raise the left knee" -> ("raise a knee", "leg"); else None."""
+    """Return an action of one limb without its side, and the limb: "raise the left knee" -> ("raise a knee", "leg")."""
     return _told()["limb"].get(action)
 
 
@@ -63,7 +63,7 @@ def paraphrased(action: str, rng: random.Random, form: str = "yes_no") -> str | 
     """Draw a paraphrase, a whole question about an action; None where nobody wrote one.
 
     Args:
-        action: verb phrase, or its participle.
+        action: verb phrase; for ``used_hand`` the participle of one without its side ("raising a knee").
         rng: random generator.
         form: what is asked: ``yes_no`` whether it happens, ``count`` how often, ``used_hand`` by which hand or leg.
     """

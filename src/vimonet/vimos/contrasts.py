@@ -29,7 +29,7 @@ def _relations() -> dict[str, dict[str, str]]:
         a, b, relation = pair["a"], pair["b"], pair["relation"]
         of_a, of_b = ("excluded", "excluded") if relation == "exclusive" else ("open", "open")
         if relation == "a_implies_b":
-            # One hand up denies both; the facts must agree (`_measured`).
+            # Who does it with one hand does not do it with both, unless the facts allow that (`_measured`).
             of_a, of_b = "contained", "excluded" if _one_of_both(b, a) else "open"
         elif relation == "b_implies_a":
             of_b = "contained"

@@ -38,8 +38,9 @@ _STEADY: Final = 0.2  # m: a floor's lowest joint changes by less
 _FLOOR: Final = (-0.1, 0.25)  # m: lowest joints of a body on the ground, heels in it and soles below the joints
 _SIDEWAYS: Final = 0.6  # of the way from right to left
 _STANDS: Final = 0.97  # of the way from feet to head
-_BELOW, _LEVEL = (0.5, 0.6), 0.6  # of thighs and arms, down; of the way from feet to head, up: on all fours
-_LIES: Final = 0.42  # of the mean way from feet to head along the up axis, along another: runs reach .40
+_BELOW: Final = (0.5, 0.6)  # share of thighs and arms that points down, on all fours: to doubt an axis, to change it
+_LEVEL: Final = 0.6  # share of the way from feet to head that points up, on all fours: at most
+_LIES: Final = 0.42  # mean way from feet to head: largest part off the up axis over that along it; runs reach .40
 _CREEPS: Final = 0.12  # m of knees and hands along the trunk
 _ERECT, _OFTEN = 0.85, 0.1  # of straight legs and of the way from feet to head; of the frames
 _HEAD_OVER: Final = (0.1, 0.5)  # of the way from feet to head: some; most, where a body without a floor may climb
@@ -154,7 +155,7 @@ def detect_up(
     A rest pose that stands (straight legs below the trunk) decides, unless the movement itself stands upright on
     the ground along another axis (an exporter that turned the root only). Without such a rest pose the mean direction
     from ankles to head decides, if it is clear and no handstand; else Y. An axis without a floor is changed or doubted,
-    and so is one along which the body is never upright, or lies on all fours.
+    and so is one along which the body is never upright, lies on all fours, or is hip-centred and far from upright.
     """
     values = joints[:: max(1, len(joints) // 500)].astype(np.float64)
     seen = None if confidence is None else confidence[:: max(1, len(joints) // 500)]
@@ -196,7 +197,7 @@ def _up_by_stance(
 
 
 def _on_all_fours(values: NDArray[np.float64], mean: NDArray[np.float64]) -> tuple[str | None, bool]:
-    """Name the axis along which a level body's trunk is above knees and hands, None if none; and if that is clear."""
+    """Name the axis that is up if the body is on all fours, else None; and tell whether that is clear."""
     ways = [values[:, low] - values[:, high] for high, low in ((1, 4), (2, 5), (16, 20), (17, 21))]
     ways = [(way / np.maximum(norm(way), 1e-9)[:, None]).mean(axis=0) for way in ways]
     axis = _axis(-np.sum(ways, axis=0))
@@ -227,15 +228,14 @@ def _never_upright(values: NDArray[np.float64], up: str) -> str | None:
 
 
 def _lies_a_while(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> str | None:
-    """Doubt the up axis, in a note, of a body without a path or floor that lies part of the time, or turns over."""
+    """Doubt the up axis, in a note, of hip-centred joints that are far from upright on average."""
     share = np.abs(mean)
     other = int(np.argmax(np.where(np.arange(3) == "XYZ".index(up[-1]), -1.0, share)))
     if not held_at_origin(values) or share[other] < _LIES * _along(mean, up):
         return None
     axis = ("-" if mean[other] < 0 else "") + "XYZ"[other]
-    return (
-        f"{up} is taken as up, but the body lies or turns over and its hips are held: --up={axis.lower()} if it stands"
-    )
+    told = "the body is not upright throughout, and hip-centred joints have no floor"
+    return f"{up} is taken as up, in doubt: {told}; --up={axis.lower()} if the picture is wrong"
 
 
 def _by_the_floor(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> tuple[str, str | None]:

@@ -71,7 +71,10 @@ class HandTop:
 
 @dataclass(frozen=True, slots=True)
 class Lean:
-    """Hold the lean of the trunk, degrees: means and extremes, forward and to the left positive."""
+    """Hold the lean of an upright trunk, degrees: means and extremes, forward and to the left positive.
+
+    `most_forward` also holds deep bows.
+    """
 
     forward: float
     side: float
@@ -266,7 +269,7 @@ def _lean(forward: Array, sideways: Array) -> Lean | None:
     if not upright.any():
         return None
     ahead, aside = forward[upright], sideways[upright]
-    # A deep bow is past the level trunk, too, but it is no lying body, and no somersault.
+    # A deep bow leans more than a level trunk; frames face down count too, a somersault does not.
     bent = forward[(np.abs(sideways) < c.LEVEL_TRUNK.yes) & (np.abs(forward) < _FOLDED)]
     return Lean(float(ahead.mean()), float(aside.mean()), float(bent.max()), float(aside.max()), float(-aside.min()))
 

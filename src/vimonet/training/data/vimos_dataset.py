@@ -31,16 +31,16 @@ _PEOPLE = 0.65
 """Share of the questions that are worded as people type them."""
 
 _PARAPHRASED = 0.75
-"""Share of paraphrases among yes/no questions, counts and sides so worded, where the action or fact has any."""
+"""Share of paraphrases among questions of yes or no, counts and sides that are worded as people type them."""
 
 _PARAPHRASES = {
     **dict.fromkeys(("used_hand", "used_leg"), "used_hand"),
     **dict.fromkeys(("count", "count_named", "jump_count"), "count"),
 }
-"""Form -> kind of the paraphrases (`asks.jsonl`) that can ask it, beside those of yes and no."""
+"""Form -> `form` in asks.jsonl of the paraphrases that can ask it; closed forms use those without `form`."""
 
 _EXPLAINED = 0.15
-"""Share of these that are to be said plainly, not answered: yes or no alone tells little of what is asked."""
+"""Share of yes/no paraphrases answered by what they ask ("whether the person claps"), which a yes hardly teaches."""
 
 _EXPLAIN = ("What does this ask? {text}", 'Say plainly what is asked: "{text}"', "{text} - what does that mean?")
 

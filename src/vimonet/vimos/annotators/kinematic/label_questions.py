@@ -79,7 +79,7 @@ _HELD = {
 _BLOWS = ("punch", "kick", "box", "strike", "slash", "fight", "do a spinning kick", "slap", "stab", "swing a sword")
 _MOST_PAIRS = 3
 _NEARER = 4
-"""How much a word that two actions share adds to the weight, 1, of a near miss."""
+"""Weight that each word shared with the label adds to a near miss, which starts at 1."""
 _SMALL = frozenset(("the", "a", "an", "on", "in", "with", "to", "up", "of", "and", "someone", "something", "do"))
 _COUNTED_ONCE = 0.25
 """Share of the clips of one event about which is asked how often it happens."""
@@ -139,7 +139,7 @@ def _near(
         yield Question("yes_no", "near_yes_no", "yes", verb_slots(action), YES_NO, evidence)
     no = _detailed(evidence, told(parts))
     asked, words = len(yes) + 2, {word.rstrip("s") for action in actions for word in action.split()} - _SMALL
-    # The more words two actions share, the likelier they are asked for each other (Efraimidis and Spirakis, 2006).
+    # Near misses that share words with the label are drawn more often (Efraimidis and Spirakis, 2006).
     near = {other: 1 + _NEARER * len(words & {word.rstrip("s") for word in other.split()}) for other in absent}
     absent = sorted(absent, key=lambda other: -(rng.random() ** (1 / near[other])))
     labels, others = ([action for action in absent if has_names(action) is named] for named in (True, False))
@@ -207,7 +207,7 @@ def _in_time(
 def _counted(
     parts: Sequence[Part], absent: list[str], facts: Facts | None, rng: random.Random, evidence: dict[str, Any]
 ) -> Iterator[Question]:
-    """Ask how often the one labelled action is done, and how often one that is absent is."""
+    """Count the labelled action, up to two that it contains, and at times an absent one."""
     if facts is None or len(parts) > 1:
         return
     again, action = facts.repetitions, parts[0].action
@@ -226,7 +226,7 @@ def _counted(
 
 
 def _ways(parts: Sequence[Part], evidence: dict[str, Any]) -> Iterator[Question]:
-    """Ask in which direction the one labelled action goes, where its name tells."""
+    """Ask in which direction the one labelled action goes, where it always goes there."""
     if len(parts) == 1 and (found := way_of(parts[0].action)):
         do, way = found
         yield Question("direction", "action_way", way, verb_slots(do), (), evidence)
