@@ -228,13 +228,11 @@ def _never_upright(values: NDArray[np.float64], up: str) -> str | None:
 
 
 def _lies_a_while(values: NDArray[np.float64], mean: NDArray[np.float64], up: str) -> str | None:
-    """Doubt the up axis, in a note, of hip-centred joints that are far from upright on average."""
-    share = np.abs(mean)
-    other = int(np.argmax(np.where(np.arange(3) == "XYZ".index(up[-1]), -1.0, share)))
-    if not held_at_origin(values) or share[other] < _LIES * _along(mean, up):
+    """Return a note that the up axis is in doubt if hip-centred joints lean far along another axis on average."""
+    axis = _axis(np.where(np.arange(3) == "XYZ".index(up[-1]), 0.0, mean))
+    if not held_at_origin(values) or _along(mean, axis) < _LIES * _along(mean, up):
         return None
-    axis = ("-" if mean[other] < 0 else "") + "XYZ"[other]
-    told = "the body is not upright throughout, and hip-centred joints have no floor"
+    told = "the body is not always upright, and hip-centred joints have no floor to check by"
     return f"{up} is taken as up, in doubt: {told}; --up={axis.lower()} if the picture is wrong"
 
 
