@@ -63,7 +63,7 @@ def paraphrased(action: str, rng: random.Random, form: str = "yes_no") -> str | 
     """Draw a paraphrase, a whole question about an action; None where nobody wrote one.
 
     Args:
-        action: verb phrase; for ``used_hand`` the participle of one without its side ("raising a knee").
+        action: verb phrase ("clap"); for ``used_hand`` a participle that names no side ("raising a knee").
         rng: random generator.
         form: what is asked: ``yes_no`` whether it happens, ``count`` how often, ``used_hand`` by which hand or leg.
     """

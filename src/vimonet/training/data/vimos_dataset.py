@@ -40,7 +40,7 @@ _PARAPHRASES = {
 """Form -> `form` in asks.jsonl of the paraphrases that can ask it; closed forms use those without `form`."""
 
 _EXPLAINED = 0.15
-"""Share of yes/no paraphrases answered by what they ask ("whether the person claps"), which a yes hardly teaches."""
+"""Share of yes/no paraphrases to explain ("whether the person claps"), not to answer: a yes hardly teaches them."""
 
 _EXPLAIN = ("What does this ask? {text}", 'Say plainly what is asked: "{text}"', "{text} - what does that mean?")
 
