@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import vimonet.motion.pose as estimation
 from vimonet import Answer
 from vimonet.cli import main
 from vimonet.motion import Motion, load
+from vimonet.motion.io import pipes
 from vimonet.motion.io.addresses import is_address
 from vimonet.motion.io.loading import find_recordings, list_recordings, load_recording
 from vimonet.motion.pose import Person
@@ -53,23 +56,94 @@ def test_a_folder_and_its_address_hold_the_same(library: Path) -> None:
 
 
 def test_what_is_named_like_a_recording_and_is_none_is_listed_and_told(
-    library: Path, capsys: pytest.CaptureFixture[str]
+    library: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (library / "empty.bvh").mkdir()
     (library / "lost.bvh").symlink_to("nowhere.bvh")
-    os.mkfifo(library / "pipe.bvh")  # never opened: it would wait for a writer for ever
+    os.mkfifo(library / "pipe.bvh")  # opened as a file, it would wait for a writer for ever
+    monkeypatch.setattr(pipes, "PIPE_OPEN", 0)
     shutil.copy(sample_path("walk"), library / "two\nlines.bvh")
     (library / "cut.bvh").write_text("HIERARCHY")
     found = list_recordings(library).recordings
-    assert {"empty.bvh", "lost.bvh", "two\nlines.bvh"} < set(found) and "pipe.bvh" not in found
+    assert {"empty.bvh", "lost.bvh", "pipe.bvh", "two\nlines.bvh"} < set(found)
     assert main(["inspect", "a library", "--json"]) == 2
     out, err = capsys.readouterr()
     assert {json.loads(line)["file"] for line in out.splitlines()} == {
         f"a library/{name}" for name in ("deep/per frame", "deep/wave_right.bvh", "two\nlines.bvh", "walk #1 (50%).bvh")
     }
     summary, *listed = err.splitlines()
-    assert summary == "vimonet: 3 recordings failed:"
-    assert [line.split(":")[0] for line in listed] == [f"  a library/{name}.bvh" for name in ("cut", "empty", "lost")]
+    assert summary == "vimonet: 4 recordings failed:"
+    bad = ("cut", "empty", "lost", "pipe")
+    assert [line.split(":")[0] for line in listed] == [f"  a library/{name}.bvh" for name in bad]
+    assert listed[-1].endswith("it is a pipe to which nobody writes; give a file, or start its writer first.")
+    assert main(["inspect", library.as_uri()]) == 2
+    assert "pipe.bvh: it cannot be read (it is neither a file nor a folder)." in capsys.readouterr().err
+
+
+@pytest.fixture
+def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A named pipe, whose writer must come at once."""
+    os.mkfifo(tmp_path / "pipe.bvh")
+    monkeypatch.setattr(pipes, "PIPE_OPEN", 0)
+    return tmp_path / "pipe.bvh"
+
+
+def test_a_pipe_is_read_to_its_end(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `vimonet inspect <(cat walk.bvh)`: more than a pipe holds at once, from a writer who is late."""
+    monkeypatch.setattr(pipes, "PIPE_OPEN", 5)
+    data = sample_path("walk").read_bytes()
+    assert len(data) > 1 << 16
+    late = threading.Timer(0.2, pipe.write_bytes, [data])
+    late.start()
+    motion = load(pipe)
+    late.join()
+    np.testing.assert_array_equal(motion.joints, load("sample:walk").joints)
+    assert motion.name == "pipe"
+
+
+@pytest.mark.parametrize(
+    "command", ["inspect IT", "ask IT what", "caption IT", "view IT -o a.html", "count IT", "render IT -o a.png",
+                "convert-motion IT a.csv", "pose IT -o a.json", "ask sample:walk IT what"],
+)  # fmt: skip
+def test_every_command_refuses_a_pipe_without_a_writer(
+    pipe: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command.replace("IT", str(pipe)).split()) == 2
+    err = capsys.readouterr().err
+    assert f"{pipe}: it is {'no file' if 'pose' in command else 'a pipe to which nobody writes'}; " in err
+
+
+def test_a_pipe_whose_writer_is_silent_is_refused(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipes, "PIPE_SILENT", 0)
+    writer = os.open(pipe, os.O_RDWR)
+    with pytest.raises(InputError, match="nothing came through this pipe for 0 s; give a file"):
+        load(pipe)
+    os.close(writer)
+
+
+def test_sockets_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "a.bvh"))
+    with pytest.raises(InputError, match=r"a\.bvh: it is a socket; give a file, or '-'"):
+        load(tmp_path / "a.bvh")
+    with pytest.raises(InputError, match=r"/dev/zero: it is a device; "):  # 2 GiB of zeros were read before
+        load("/dev/zero")
+
+
+def test_a_pipe_in_a_folder_is_told_by_index_and_dataset(
+    library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipes, "PIPE_OPEN", 0)
+    shutil.rmtree(library / "deep")
+    for name in ("pipe.bvh", "film.mp4", "frames/0_keypoints.json"):
+        (library / name).parent.mkdir(exist_ok=True)
+        os.mkfifo(library / name)
+    told = "it is a pipe to which nobody writes"
+    for command in ("index LIBRARY -o all.index", "data build folder --root LIBRARY --out made"):
+        assert main(["a library" if word == "LIBRARY" else word for word in command.split()]) == 2
+        err = capsys.readouterr().err
+        assert "vimonet: 3 recordings failed:" in err
+        assert err.count(told) == 3 - ("data" in command), err
 
 
 def test_an_empty_folder_among_others_does_not_end_a_batch(library: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -260,6 +260,6 @@ def _asked(args: argparse.Namespace) -> MotionAssistant:
 
 def _is_file(text: str) -> bool:
     try:
-        return Path(text).is_file()
+        return Path(text).exists() and not Path(text).is_dir()  # also a pipe, <(cat walk.bvh)
     except (OSError, ValueError):  # a question too long, or with characters no file name has
         return False

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.utils.errors import InputError
-from vimonet.utils.files import whole_file
+from vimonet.utils.files import is_special, whole_file
 
 VERSION = 1
 SETTINGS = ("root", "windows", "fingerprint", "evaluator", "complete")
@@ -165,6 +165,7 @@ def entry_of(root: Path, path: str, old: Entry | None) -> Entry:
 def _files(path: Path) -> list[Path]:
     """List the files of a recording: itself, the skeletons beside an AMC, the frames of a keypoint folder."""
     if path.is_dir():
-        return sorted(path.glob("*_keypoints.json"))
-    beside = sorted(path.parent.glob("*.asf")) if path.suffix.lower() == ".amc" else []
-    return [path, *beside]
+        found = sorted(path.glob("*_keypoints.json"))
+    else:
+        found = [path, *(sorted(path.parent.glob("*.asf")) if path.suffix.lower() == ".amc" else [])]
+    return [file for file in found if not is_special(file)]  # of a pipe no bytes are lost, its loading says what it is

@@ -98,6 +98,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         part.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
 
 
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is a pipe, socket or device, whose reading may never end."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
 _LARGEST_JSON = 256 << 20  # bytes; the largest tokenizers have some 40 million
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import is_special
 
 Source = str | os.PathLike[str] | bytes
 
@@ -180,7 +181,8 @@ def opened(source: Source) -> Iterator[tuple[Any, Any]]:
         if path.is_dir():
             raise InputError(f"{source}: a directory; {EXPECTED}.")
         if not path.is_file():
-            raise InputError(f"{source}: there is no such file; {EXPECTED}.")
+            missing = "it is no file" if is_special(path) else "there is no such file"
+            raise InputError(f"{source}: {missing}; {EXPECTED}.")
         if path.stat().st_size == 0:
             raise InputError(f"{name}: the file is empty; {EXPECTED}.")
         place = f"file:{path}"  # never read as an address or a pattern

@@ -40,6 +40,8 @@ def copy_recording(system: FileSystem, path: str, copy: Path) -> None:
         files += listed(path.rpartition("/")[0], ".asf")
     folder.mkdir(parents=True)
     for file in files:
+        if file.type != FileType.File:
+            raise OSError("it is neither a file nor a folder")
         if file.size > MAX_BYTES:
             raise OSError(f"larger than {MAX_BYTES >> 30} GiB")
         copy_files(file.path, str(folder / file.base_name), source_filesystem=system)

@@ -127,7 +127,7 @@ def _frames_of_folder(content: Content) -> list[Any]:
         raise InputError(
             f"{content.name}: this folder holds no recording; give a file, or a folder of OpenPose *{FRAME_FILE} files."
         )
-    frames = [_parse(path.read_bytes(), path.name) for path in files]
+    frames = [_parse(Content(path, path.name).data, path.name) for path in files]
     return spaced(frames, [number_in(path.name.removesuffix(FRAME_FILE)) for path in files])
 
 

@@ -12,6 +12,10 @@ MAX_RATIO: Final = 200
 """Unpacked by packed size of an archive's member of more than 16 MiB; deflate reaches a thousand, movement some ten."""
 SMALL_MEMBER: Final = 16 << 20
 """Unpacked size up to which the ratio does not matter."""
+PIPE_OPEN: Final = 5
+"""Seconds until somebody writes to a pipe that is given as a recording."""
+PIPE_SILENT: Final = 60
+"""Seconds without a byte from the writer of a pipe."""
 MAX_FRAMES: Final = 500_000
 """Frames of a recording, also after resampling to 20 frames/s: seven hours."""
 MAX_JOINTS: Final = 2000

@@ -61,8 +61,7 @@ def list_recordings(folder: str | os.PathLike[str]) -> Listing:
 
     for place, folders, names in os.walk(folder, onerror=lambda error: closed.append(below(error.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = [os.path.join(place, name) for name in names]
-        files += [below(path) for path in paths if os.path.isfile(path) or os.path.islink(path)]  # no pipes
+        files += [below(os.path.join(place, name)) for name in names]
         if not folders and not names and place.lower().endswith(suffixes(listed=True)):
             closed.append(below(place))  # an empty folder that is named like a recording
     found = _listing(files)
@@ -355,11 +354,11 @@ def _listed(address: str) -> list[str]:
 
     system, root = connect(address)
     with readable(address):
-        if system.get_file_info(root).type == FileType.File:
+        if system.get_file_info(root).type in (FileType.File, FileType.Unknown):  # a pipe, which its loading refuses
             return [address]
         infos = system.get_file_info(FileSelector(root, recursive=True))
     scheme, host, path, query, _ = urlsplit(address)
-    files = (info.path.removeprefix(root).lstrip("/") for info in infos if info.type == FileType.File)
+    files = (info.path.removeprefix(root).lstrip("/") for info in infos if info.type != FileType.Directory)
     return [
         address if file == "." else urlunsplit((scheme, host, f"{path.rstrip('/')}/{quote(file)}", query, ""))
         for file in _listing(files).recordings

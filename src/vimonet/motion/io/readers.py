@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -21,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.limits import LARGEST, MAX_BYTES, MAX_MEMBER, MAX_RATIO, SMALL_MEMBER
+from vimonet.motion.io.pipes import read_pipe
 from vimonet.motion.io.unread_formats import advice
 from vimonet.motion.motion import FPS
 from vimonet.utils.errors import InputError
+from vimonet.utils.files import is_special
 
 _T = TypeVar("_T")
 _HEAD: Final = 65536
@@ -31,7 +34,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Content:
-    """Hold the content of one recording; the file is read on first access.
+    """Hold the content of one recording; a file is read on first access, a pipe at once, since it gives its bytes once.
 
     Args:
         source: a path (also of a folder), or bytes.
@@ -54,7 +57,10 @@ class Content:
         person: int | None = None,
         target_fps: float | None = FPS,
     ) -> None:
-        self.source, self.name, self.joint_map, self.person = source, name, joint_map or {}, person
+        if isinstance(source, Path) and not os.path.isfile(source) and is_special(source):
+            source = read_pipe(source)
+        self.source: Path | bytes = source
+        self.name, self.joint_map, self.person = name, joint_map or {}, person
         self.target_fps = target_fps
         self.people: dict[str, Any] = {}
         self.chosen, self.source_fps = 1, FPS
@@ -86,9 +92,9 @@ class Content:
     @cached_property
     def start(self) -> bytes:
         """First 64 KiB; empty for a folder."""
-        if self.path is None or self.is_folder or (self.path.exists() and not self.path.is_file()):  # pipe: read once
-            return b"" if self.is_folder else self.data[:_HEAD]
-        return self._read(_HEAD)
+        if self.is_folder:
+            return b""
+        return self.data[:_HEAD] if self.path is None else self._read(_HEAD)
 
     @cached_property
     def head(self) -> bytes:

@@ -153,7 +153,7 @@ class FolderBuilder:
     def _video(self, source: Source, rows: list[dict[str, Any]]) -> Iterator[Record | Skipped | Attached]:
         """Read a video that has no recording of joints."""
         path = Path(self.root) / source.file
-        if not path.is_file():
+        if not path.exists():
             raise InputError(f"{source.file}: the table of captions names it, and the folder has no such file.")
         if path.suffix.lower() != ".mp4":
             raise InputError(f"{source.file}: a dataset holds videos as MP4; convert it.")
