@@ -15,7 +15,14 @@ from vimonet.motion.io import detect_format
 from vimonet.utils.errors import InputError
 
 
-def c3d(points: dict[str, np.ndarray], fps: float = 100, *, floats: bool = True, order: str = "<") -> bytes:
+def c3d(
+    points: dict[str, np.ndarray],
+    fps: float = 100,
+    *,
+    floats: bool = True,
+    order: str = "<",
+    parameter_rate: float | None = None,
+) -> bytes:
     """A C3D in millimetres with Z up, as most laboratories write; NaN is a point that is not seen."""
     places = np.stack(list(points.values()), axis=1)[..., [0, 2, 1]] * [1000, -1000, 1000]
     frames, count = places.shape[:2]
@@ -26,6 +33,8 @@ def c3d(points: dict[str, np.ndarray], fps: float = 100, *, floats: bool = True,
     for name, shape, data in (("LABELS", (size, count), labels), ("UNITS", (2, 1), b"mm")):
         body = bytes([0xFF, len(shape), *shape]) + data + b"\0"  # type -1: text; no description
         entries += bytes([len(name), 1]) + name.encode() + struct.pack(order + "H", len(body) + 2) + body
+    if parameter_rate is not None:
+        entries += bytes([4, 1]) + b"RATE" + struct.pack(order + "HBBfB", 9, 4, 0, parameter_rate, 0)
     group = bytes([5, 0xFF]) + b"POINT" + struct.pack(order + "H", 3) + b"\0"
     section = bytes([1, 80, 0, 84 if order == "<" else 86]) + group + entries + b"\0\0"
     blocks = -(-len(section) // 512)
@@ -42,6 +51,13 @@ def test_joint_centres(floats: bool, order: str) -> None:
     data = c3d(points_of(POSE2SIM), floats=floats, order=order)
     assert detect_format(data) == "c3d"
     check_walk(load(data), 100)
+
+
+def test_the_rate_of_the_parameters_is_taken() -> None:
+    motion = load(c3d(points_of(POSE2SIM), 200, parameter_rate=50))
+    assert any("the header states 200 frames/s, POINT:RATE 50, which is taken" in note for note in motion.notes)
+    check_walk(motion, 50)
+    assert load(c3d(points_of(POSE2SIM), 100, parameter_rate=100)).source_fps == 100
 
 
 def test_skin_markers_and_gaps() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
+from vimonet.motion.io.frame_times import stated_rate
 from vimonet.motion.io.plausibility import padding_rows
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, register, usable
 from vimonet.motion.io.units_and_axes import correct_up
@@ -26,7 +27,8 @@ _WIDTHS: Final = {63 + 3: "smpl", 72: "smpl", 156: "smplh", 165: "smplx"}
 
 def detect(content: Content) -> bool:
     """Detect pose parameters by the names of the arrays."""
-    return content.is_npz and ("poses" in content.archive or {"root_orient", "pose_body"} <= set(content.archive))
+    named = content.is_npz and ("poses" in content.archive or {"root_orient", "pose_body"} <= set(content.archive))
+    return named and not joint_arrays.holds_positions(content.archive)
 
 
 def read(content: Content, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -64,7 +66,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     for label, values in (("poses", poses), ("trans", trans)):
         if not usable(values).all():
             raise InputError(f"{name}: {label} hold a value that is not finite; every parameter must be a number.")
-    rate = fps if fps is not None else archive.number("mocap_framerate", "mocap_frame_rate", "fps")
+    rate = fps if fps is not None else stated_rate(archive, name)
     if rate is None:
         raise InputError(f"{name}: mocap_framerate is missing; give the rate with fps=.")
     notes = [] if "trans" in archive else ["no trans in the file: no path through space"]

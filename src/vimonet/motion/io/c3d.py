@@ -84,8 +84,15 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     unit = next(iter(_texts(parameters["POINT:UNITS"])), "mm").lower() if "POINT:UNITS" in parameters else "mm"
     if unit not in UNITS:
         raise InputError(f"{name}: the unit of its points is {plain(unit)!r}; expected mm, cm, m, ft or inch.")
+    notes: list[str] = []
+    own = parameters.get("POINT:RATE")
+    if fps is None and own is not None and own.kind == 4 and len(own.data) == 4:
+        stated = float(np.frombuffer(own.data, order + "f4")[0])
+        if math.isfinite(stated) and stated > 0 and abs(stated - rate) > 0.01 * stated:
+            notes.append(f"the header states {rate:g} frames/s, POINT:RATE {stated:g}, which is taken; --fps decides")
+            rate = stated
     rate = check_fps(rate if fps is None else fps, name)
-    return from_markers(places, labels, content, fps=rate, format="c3d", unit=UNITS[unit])
+    return from_markers(places, labels, content, fps=rate, format="c3d", unit=UNITS[unit], notes=notes)
 
 
 def _parameters(data: bytes, position: int, order: str) -> Iterator[_Parameter]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io import keypoints
 from vimonet.motion.io.body_score import choose_layout, looked_at
+from vimonet.motion.io.frame_times import placed, rows_in_time, settled, stated_rate, time_key
 from vimonet.motion.io.readers import Archive, Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.io.units_and_axes import state_unit_and_up
 from vimonet.motion.joint_names import LAYOUTS
@@ -21,10 +22,11 @@ from vimonet.utils.errors import InputError
 
 _KEYS: Final = (
     *("joints", "joints3d", "joints_3d", "positions", "keypoints3d", "keypoints_3d", "keypoints"),
-    *("keypoints2d", "keypoints_2d", "motion", "xyz", "arr_0"),
+    *("keypoints2d", "keypoints_2d", "motion", "xyz", "arr_0", "poses", "pose"),
 )
+_OF_SMPL: Final = ("trans", "transl", "betas")
 _STATED: Final = ("unit", "up")
-_NAME_KEYS: Final = ("names", "joint_names", "keypoint_names")
+_NAME_KEYS: Final = ("names", "joint_names", "keypoint_names", "marker_names", "labels")
 _EXPECTED: Final = (
     "expected joints [frames, 22, 3] (also 24 or 52 SMPL joints), HumanML3D features [frames, 263], or keypoints of a "
     "known layout [frames, 17, 2 or 3]"
@@ -48,6 +50,17 @@ register(
         "joints", "joint npy or npz", (".npy", ".npz"), lambda content: content.is_npy or content.is_npz, read, rank=2
     )
 )
+
+
+def holds_positions(archive: Archive) -> bool:
+    """Test whether what an archive calls poses are no rotations but joints in space: they form a body."""
+    key = next((one for one in ("poses", "pose") if one in archive), None)
+    if key is None or any(one in archive for one in _OF_SMPL) or archive[key].shape[2:] != (3,):
+        return False
+    try:
+        return bool(_by_the_body(numeric(archive[key], key), key))
+    except InputError:
+        return False
 
 
 def read_archive(archive: Archive, name: str, *, fps: float | None = None, layout: str | None = None) -> Recording:
@@ -78,8 +91,15 @@ def read_archive(archive: Archive, name: str, *, fps: float | None = None, layou
         array = array * factor
     names = next((tuple(str(n) for n in archive[k].reshape(-1)) for k in _NAME_KEYS if k in archive), None)
     confidence = archive.get("confidence")
-    rate = fps if fps is not None else archive.number("fps", "frame_rate", "mocap_framerate")
+    notes: list[str] = []
+    stamps = archive[key_of_times] if (key_of_times := time_key(archive)) is not None else np.zeros(0)
+    timed = placed(stamps.reshape(-1).tolist()) if array.ndim == 3 and stamps.size == len(array) else None
+    if timed is not None:
+        array, notes = rows_in_time(array, timed.order), timed.notes
+        confidence = None if confidence is None else rows_in_time(confidence, timed.order)
+    rate = settled(stated_rate(archive, name), timed and timed.rate, notes) if fps is None else fps
     recording = read_array(array, name, fps=rate, names=names, confidence=confidence, layout=layout)
+    recording.notes += notes
     if recording.dimensions == 3:
         stated = (str(archive[key].reshape(-1)[0]) if key in archive and archive[key].size else None for key in _STATED)
         state_unit_and_up(recording, *stated)

@@ -9,12 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from vimonet.motion.motion import exact_fps
+from vimonet.motion.io.frame_times import placed, strided, time_key
 
 _NUMBER_KEYS: Final = ("frame_id", "frame_idx", "frame_index", "frame_number", "frame")
-_TIME_KEYS: Final = (
-    *("timestamp", "timestamp_ms", "timestamp_usec", "timestamp_us", "timestamp_ns", "time", "time_ms", "t"),
-)
 TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "body_id", "id_", "id")
 """Keys of the number by which a file tracks a person."""
 _ABOUT: Final = ("video", "metadata", "meta", "info", "video_info", "camera")
@@ -22,7 +19,7 @@ _ABOUT: Final = ("video", "metadata", "meta", "info", "video_info", "camera")
 _MOST_MISSING: Final = 50  # frames in a row; more are no gap but another numbering
 _PLAIN: Final = 10**15 - 1  # largest number of a frame that is read
 _SAME_SHAPE: Final = 1.02  # ratio of width to height of two pictures, of which one may be the other, smaller
-_RATES: Final = (5.0, 250.0)  # frames/s between which the time stamps of a camera lie
+_CLOCK: Final = 1e9  # smallest number that is a clock's time even if it rises in equal steps, as frames' numbers do
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
@@ -37,26 +34,32 @@ def about(meta: dict[str, Any]) -> dict[str, Any]:
     return {key: value for one in reversed(inner) for key, value in one.items()} | meta if inner else meta
 
 
-def rate_of_stamps(meta: dict[str, Any], frames: Sequence[Any]) -> float | None:
-    """Compute frames/s of frames that are keyed by the camera's time, as Stereolabs' samples do, or that carry it.
+def _stamps(meta: dict[str, Any], frames: Sequence[Any]) -> list[Any]:
+    """List the times of frames that carry them, or that the file lists beside them; empty if there are none."""
+    first = next((frame for frame in frames if isinstance(frame, dict)), {})
+    if (key := time_key(first)) is not None:
+        return [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
+    listed = meta.get(time_key(meta) or "")
+    return listed if isinstance(listed, list) and len(listed) == len(frames) else []
 
-    Times are in s, ms, us or ns, whichever makes the rate that of a camera.
-    """
-    key = (
-        next((key for key in _TIME_KEYS if isinstance(frames[0], dict) and key in frames[0]), None) if frames else None
-    )
-    if key is not None:
-        times: list[Any] = [frame.get(key) if isinstance(frame, dict) else None for frame in frames]
-        known = sorted({float(time) for time in times if type(time) in (int, float) and abs(time) < 1e20})
-    else:
-        keys = all(key.isascii() and key.isdigit() and len(key) < 20 for key in meta)
-        known = sorted(float(time) for time in meta) if keys else []
-    if len(known) < 3 or not all(np.isfinite(known)):
+
+def in_time(meta: dict[str, Any], frames: list[Any], notes: list[str]) -> tuple[list[Any], float | None]:
+    """Put frames at their times, else at their numbers; return frames/s where times tell it."""
+    if (timed := placed(_stamps(meta, frames))) is not None:
+        notes += timed.notes
+        return [None if k is None else frames[k] for k in timed.order], timed.rate
+    numbers = [frame_number(frame) for frame in frames]
+    notes += strided(numbers)
+    return spaced(frames, numbers), None
+
+
+def rate_of_keys(meta: dict[str, Any]) -> float | None:
+    """Compute frames/s of frames that are keyed by the camera's time, as Stereolabs' samples are, not by numbers."""
+    if not all(key.isascii() and key.isdigit() and len(key) < 20 for key in meta):
         return None
-    step = float(np.median(np.diff(known)))
-    units = (1.0, 1e-3, 1e-6, 1e-9) if step < 1 else (1e-3, 1e-6, 1e-9)
-    rates = [exact_fps(step * unit) for unit in units if step > 0]
-    return next((rate for rate in rates if _RATES[0] <= rate <= _RATES[1]), None)
+    times = sorted(float(time) for time in meta)
+    timed = placed(times) if len(times) > 2 and (times[0] >= _CLOCK or len(set(np.diff(times))) > 1) else None
+    return None if timed is None else timed.rate
 
 
 def names_in(meta: dict[str, Any]) -> list[Any] | None:
@@ -148,20 +151,25 @@ def one_per_number(frames: list[Any]) -> list[Any]:
     if None in keys:
         if not all(isinstance(frame, dict) for frame in frames) or not any(key in frames[0] for key in TRACK_KEYS):
             return frames
-        time = next((key for key in _TIME_KEYS if all(key in frame for frame in frames)), "")
+        time = time_key(key for key in frames[0] if all(key in frame for frame in frames))
         keys = [frame.get(time) for frame in frames]
     if not all(type(key) in (int, float) for key in keys) or len(set(keys)) == len(keys):
         return frames
     rows: dict[Any, list[Any]] = {}
     for key, frame in zip(keys, frames, strict=True):
         rows.setdefault(key, []).append(frame)
-    kept = (*_NUMBER_KEYS, *_TIME_KEYS)
+    kept = (*_NUMBER_KEYS, time_key(frames[0]))
     return [{**{k: v for k, v in rows[key][0].items() if k in kept}, "people": rows[key]} for key in sorted(rows)]
 
 
 def spaced(frames: list[Any], numbers: Sequence[int | None]) -> list[Any]:
-    """Put empty frames where numbers of frames are missing; numbers with a constant step (every 3rd) miss none."""
+    """Sort frames, and put empty ones where numbers are missing; numbers with a constant step (every 3rd) miss none."""
     known = [number for number in numbers if number is not None]
+    if len(known) == len(frames) == len(set(known)):
+        frames, known = (
+            [frame for _, frame in sorted(zip(known, frames, strict=True), key=lambda one: one[0])],
+            sorted(known),
+        )
     steps = np.diff(known)
     if len(known) < len(frames) or len(frames) < 3 or (steps <= 0).any() or len(set(steps.tolist())) == 1:
         return frames
@@ -171,6 +179,16 @@ def spaced(frames: list[Any], numbers: Sequence[int | None]) -> list[Any]:
         out += [None] * (gap // step - 1 if gap % step == 0 and gap // step <= _MOST_MISSING else 0)
         out.append(frame)
     return out
+
+
+def label_of(point: dict[str, Any]) -> Any:
+    """Return the name that a point carries, or None."""
+    return next((point[key] for key in ("part", "name", "bone", "joint") if key in point), None)
+
+
+def has_position(value: dict[str, Any]) -> bool:
+    """Test whether an object is a point: PoseNet's with a ``position``, or a named bone of Unity with one."""
+    return isinstance(value.get("position"), dict if label_of(value) is None else (dict, list))
 
 
 def number_in(text: str) -> int | None:

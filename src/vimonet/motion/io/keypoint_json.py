@@ -19,19 +19,22 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io import joint_arrays
 from vimonet.motion.io.body_score import COMMONEST, looked_at
+from vimonet.motion.io.frame_times import settled, stated_rate
 from vimonet.motion.io.json_metadata import (
     TRACK_KEYS,
     about,
-    frame_number,
+    has_position,
     image_files,
     image_size_in,
     in_order,
+    in_time,
+    label_of,
     names_in,
     natural,
     number_in,
     of_category,
     one_per_number,
-    rate_of_stamps,
+    rate_of_keys,
     scale_to_one_size,
     spaced,
 )
@@ -56,7 +59,7 @@ PERSON_KEYS: Final = (
 _POINT_KEYS: Final = (
     *("pose_keypoints_3d", "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks"),
     *("keypoints3D", "keypoints_3d", "keypoints3d", "keypoint", "pose_keypoints_2d", "keypoints", "pose_landmarks"),
-    *("poseLandmarks", "landmarks", "landmark", "points", "joints", "joint_positions", "pred_keypoints"),
+    *("poseLandmarks", "landmarks", "landmark", "points", "joints", "joint_positions", "pred_keypoints", "bones"),
 )
 _STAMPED: Final = "rate of the time stamps"
 _OF_PEOPLE: Final = frozenset(PERSON_KEYS)
@@ -88,9 +91,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     meta, names, tracked, notes = content.once(lambda: _everyone(content, layout))
     notes = list(notes)
     if fps is None:
-        rate = next((meta[k] for k in ("fps", "frame_rate", "framerate") if meta.get(k) is not None), None)
-        fps = rate if rate is None or isinstance(rate, (int, float)) else float("nan")
-        fps = meta[_STAMPED] if fps is None else fps
+        fps = settled(stated_rate(meta, name), meta[_STAMPED], notes)
     points, chosen = tracked.follow(name, notes, content.person)
     size = image_size_in(meta)
     recording = from_points(
@@ -142,9 +143,12 @@ def _parse(data: bytes, name: str) -> Any:
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) > 1:
             try:
-                return [json.loads(line) for line in lines]
+                values: list[Any] = []
+                values.extend(json.loads(line) for line in lines)
+                return values
             except (json.JSONDecodeError, RecursionError, ValueError):
-                pass
+                if values and isinstance(problem, json.JSONDecodeError):
+                    problem.lineno = 1 + len(values)  # of a value per line
         where = f" (line {problem.lineno})" if isinstance(problem, json.JSONDecodeError) else ""
         raise InputError(f"{name}: the JSON is damaged or truncated{where}; expected keypoints per frame.") from None
 
@@ -172,14 +176,14 @@ def _everyone(content: Content, layout: str | None) -> tuple[dict[str, Any], lis
         ]
         names = names or names_of_points(frames) or _names_of_keys(frames)
         shapes = {} if names else _shapes_of(frames)
+        rate = None
         if isinstance(frames[0], dict) and "image_id" in frames[0]:
             people = _by_image(of_category(frames, meta), names, meta, notes, shapes)
         else:
-            frames = one_per_number(frames)
-            frames = spaced(frames, [frame_number(frame) for frame in frames])
+            frames, rate = in_time(meta, one_per_number(frames), notes)
             people = [people_in(frame, names, shapes) for frame in frames]
         meta = {**next((f for f in frames if isinstance(f, dict) and image_size_in(f)), {}), **meta}
-        meta[_STAMPED] = rate_of_stamps(value if isinstance(value, dict) else {}, frames)
+        meta[_STAMPED] = rate_of_keys(value) if rate is None and isinstance(value, dict) else rate
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError):
         raise InputError(
             f"{name}: a frame holds something other than points; expected numbers x, y and confidence."
@@ -216,7 +220,7 @@ def names_of_points(value: Any, depth: int = 0) -> list[str] | None:
         return None
     if isinstance(value[0], list) and _looks_like_points(value):
         return None
-    labels = [point.get("part", point.get("name")) for point in value if isinstance(point, dict) and _point(point)]
+    labels = [label_of(point) for point in value if isinstance(point, dict) and _point(point)]
     if labels and len(labels) == len(value):
         words = [label for label in labels if isinstance(label, str)]
         return words if len(words) == len(labels) else None
@@ -259,7 +263,7 @@ def _looks_like_points(value: Any) -> bool:
         return False
     first = next((one for one in value if one is not None), None)
     if isinstance(first, dict):
-        return "x" in first or isinstance(first.get("position"), dict)
+        return "x" in first or has_position(first)
     if isinstance(first, (int, float)):
         return True
     return isinstance(first, list) and len(first) in (2, 3, 4) and all(isinstance(v, (int, float)) for v in first)
@@ -274,8 +278,9 @@ def _is_named(frame: Any) -> bool:
 
 
 def _point(value: Any) -> list[float] | None:
-    if isinstance(value, dict) and isinstance(value.get("position"), dict):  # PoseNet
-        value = {**value, **value["position"]}
+    if isinstance(value, dict) and has_position(value):  # PoseNet, Unity
+        place = value["position"]
+        value = {**value, **(place if isinstance(place, dict) else dict(zip("xyz", place, strict=False)))}
     if isinstance(value, dict) and "x" in value and "y" in value:
         row = [value["x"], value["y"]]
         row += [value["z"]] if "z" in value else []
@@ -328,8 +333,8 @@ def people_in(frame: Any, names: list[str] | None, shapes: Shapes | None = None)
     if isinstance(frame[0], (int, float)) and not isinstance(frame[0], bool):
         return [Person(_unflatten(frame, names, shapes or {}))]
     if _looks_like_points(frame):
-        if names and isinstance(frame[0], dict) and ("part" in frame[0] or "name" in frame[0]):
-            by_name = {point.get("part", point.get("name")): point for point in frame if point is not None}
+        if names and isinstance(frame[0], dict) and label_of(frame[0]) is not None:
+            by_name = {label_of(point): point for point in frame if point is not None}
             frame = [by_name.get(label, {"x": float("nan"), "y": float("nan")}) for label in names]
         return [Person(_stack(frame))]
     return [p for person in frame for p in people_in(person, names, shapes)]  # several persons

@@ -25,6 +25,8 @@ _FALLING: Final = 60.0  # m/s, a sky diver
 _TELEPORT: Final = (0.5, 15.0)  # m in a frame, and m/s: both
 _AIR: Final = (0.5, 1.2)  # m above the floor, for s: more than any jump
 _ROOT_HELD: Final = 0.05  # m
+_PINNED: Final = 1e-3  # m over the ground: less than any sensor measures of a body that moves
+_STEPPING: Final = 0.2  # m that an ankle moves
 _FROZEN: Final = 0.5  # s
 _PADDING_JUMP: Final = 0.3  # of the body's size, between the last frame and padding
 _LOST_JUMP: Final = 0.1  # of the body's size, between a lost joint's place and the origin
@@ -57,6 +59,10 @@ def drop_padding(
     used = sorted(set(mapping.values()))
     if recording.partial:
         positions, confidence = _drop_unseen_end(positions, confidence, recording.fps, notes)
+        lost = _marked(positions) & (positions[..., 0] != 0) & (recording.dimensions == 3)
+        if confidence is not None and lost[:, used].any():
+            notes.append(f"points at {positions[lost][0, 0]:g} along every axis are taken as not seen")
+            confidence = np.where(lost, np.float32(0), confidence)
     elif len(used) > 1:
         empty = _without_body(positions, [joint for joint in used if joint != mapping.get("pelvis")])
         if empty.any() and not empty.all():
@@ -69,7 +75,7 @@ def drop_padding(
             if empty.any():
                 positions = _filled(positions, empty)
                 notes.append(f"{int(empty.sum())} frames without a body interpolated (all joints in one place)")
-        positions = _fill_zeros(positions, mapping, notes)
+        positions = _fill_marked(positions, mapping, notes)
     least = max(3, _FROZEN * recording.fps)
     for part, way in (("last", positions[::-1]), ("first", positions)):
         if not (way[1 : int(least) + 1, used] == way[0, used]).all():
@@ -83,7 +89,7 @@ def drop_padding(
 def _without_body(positions: NDArray[Any], used: list[int]) -> NDArray[np.bool_]:
     """Tell the frames [T] in which all the used joints lie in one place, or are no numbers."""
     places = positions[:: max(1, len(positions) // 60)][:, used]
-    places = places[whole(np.isfinite(places)).all(axis=1)]
+    places = places[(whole(np.isfinite(places)) & ~_marked(places)).all(axis=1)]
     near = NO_BODY * float(np.percentile(extent(places).max(axis=1), 90)) if len(places) else 0.0
     # Few frames have two joints so near along an axis, or the first nowhere, and only these are looked at in full.
     one, other = (positions[:, joint, 0] for joint in (used[0], used[-1]))
@@ -108,24 +114,32 @@ def _drop_unseen_end(
     return positions[:-dropped], None if confidence is None else confidence[:-dropped]
 
 
-def _fill_zeros(positions: NDArray[Any], mapping: dict[str, int], notes: list[str]) -> NDArray[Any]:
-    """Interpolate single joints over frames in which they lie at 0, 0, 0, as lost markers do, but for the pelvis."""
-    filled = []
-    some = (positions[..., 0] == 0).any(axis=0)  # few joints have a coordinate of exactly 0
+def _marked(positions: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell the points [T, J] with one number along every axis, 0 or one that recurs: a program's mark of a lost one."""
+    alike = (positions[..., 0] == positions[..., 1]) & (positions[..., 1] == positions[..., 2])
+    values, counts = np.unique(positions[alike][:, 0], return_counts=True)
+    return np.asarray(alike & np.isin(positions[..., 0], values[(counts > 1) | (values == 0)]))
+
+
+def _fill_marked(positions: NDArray[Any], mapping: dict[str, int], notes: list[str]) -> NDArray[Any]:
+    """Interpolate single joints, but for the pelvis, over frames in which they lie where lost markers are put."""
+    filled: dict[str, list[str]] = {}
+    marked = _marked(positions)
     for joint, index in mapping.items():
-        if joint == "pelvis" or not some[index]:
+        lost = marked[:, index]
+        if joint == "pelvis" or not 0 < lost.mean() < 0.5:
             continue
-        zero = np.asarray(~positions[:, index].any(axis=1))
-        if not 0 < zero.mean() < 0.5:
-            continue
-        place = _filled(positions[:, index], zero)
-        size = float(np.median(extent(positions[~zero]).max(axis=1)))
-        if float(np.median(norm(place[zero]))) > _LOST_JUMP * size:
+        place = _filled(positions[:, index], lost)
+        size = float(np.median(extent(positions[~lost]).max(axis=1)))
+        mark = float(positions[lost, index][0, 0])
+        if float(np.median(norm(place[lost] - mark))) > _LOST_JUMP * size:
             positions = np.array(positions, dtype=np.float64)
             positions[:, index] = place
-            filled.append(f"{joint.replace('_', ' ')} {int(zero.sum())}")
-    if filled:
-        notes.append(f"frames in which a joint lies at 0, 0, 0 interpolated: {', '.join(filled)}")
+            filled.setdefault(f"{mark:g}, {mark:g}, {mark:g}", []).append(
+                f"{joint.replace('_', ' ')} {int(lost.sum())}"
+            )
+    for mark_text, joints in filled.items():
+        notes.append(f"frames in which a joint lies at {mark_text} interpolated: {', '.join(joints)}")
     return positions
 
 
@@ -170,6 +184,9 @@ def on_the_floor(joints: NDArray[np.float32], notes: list[str]) -> NDArray[np.fl
         notes: receives what was done.
     """
     if not held_at_origin(joints):
+        still = np.ptp(joints[:, 0][:, [0, 2]], axis=0).max() < _PINNED
+        if still and len(joints) > 1 and np.ptp(joints[:, [7, 8]], axis=0).max() > _STEPPING:
+            notes.append("the pelvis stays over one point to the millimetre: no path through space, it was taken out")
         return joints
     notes.append("hip-centred coordinates: no path through space, lowest joint put on the floor in each frame")
     lowered = joints.copy()

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.io.amass import pose_joints, without_padding
+from vimonet.motion.io.frame_times import stated_rate
+from vimonet.motion.io.joint_arrays import holds_positions
 from vimonet.motion.io.limits import MAX_MEMBER, MAX_NESTING
 from vimonet.motion.io.readers import Content, Reader, Recording, numeric, plain, register, usable
 from vimonet.motion.motion import check_fps
@@ -102,7 +104,7 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
     if not (usable(poses).all() and usable(trans).all()):
         raise InputError(f"{name}: a parameter is not a finite number; every one must be.")
     notes = ["posed with mean bone lengths (no body model)"]
-    rate = fps if fps is not None else _rate(arrays, name)
+    rate = fps if fps is not None else stated_rate(arrays, name)
     if rate is None:
         notes.append(f"frame rate not given: {keys.fps:g} frames/s assumed, as {keys.program} has")
     notes += ["no translation in the file: no path through space"] if key is None else []
@@ -121,11 +123,6 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
 
 def _keys(arrays: Mapping[str, Any]) -> _Keys | None:
     return next((keys for keys in _KNOWN if keys.root in arrays and (not keys.body or keys.body in arrays)), None)
-
-
-def _rate(arrays: Mapping[str, Any], name: str) -> float | None:
-    key = next((one for one in ("fps", "mocap_framerate", "frame_rate", "framerate") if one in arrays), None)
-    return None if key is None else float(numeric(np.asarray(arrays[key]), f"{name}: {key}").reshape(-1)[0])
 
 
 def _rotations(values: NDArray[Any], label: str) -> NDArray[np.float64]:
@@ -218,7 +215,8 @@ def _detect(content: Content) -> bool:
         return True
     if content.is_npy:
         return content.array.ndim == 2 and content.array.shape[1] == _MOTION_X
-    return content.is_npz and "poses" not in content.archive and _keys(content.archive) is not None
+    known = content.is_npz and "poses" not in content.archive and _keys(content.archive) is not None
+    return known and not holds_positions(content.archive)
 
 
 register(Reader("smpl", "SMPL parameters", (".npz", ".npy", ".pt", ".pth"), _detect, read))

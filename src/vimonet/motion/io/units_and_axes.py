@@ -116,7 +116,10 @@ def detect_unit(joints: NDArray[np.float32], confidence: NDArray[np.float32] | N
     if length == 0.0:
         length, expected = _limb(joints, confidence, (16, 18, 20), (17, 19, 21)), 0.52
     if not np.isfinite(length) or length <= 1e-9:
-        raise InputError(f"{name}: all joints lie in one place; expected a skeleton with legs of some length.")
+        raise InputError(
+            f"{name}: it shows no leg or arm of any length: joints lie in one place, are never seen, or have "
+            "unknown names, which --joint-map tells."
+        )
     leg = length * LEG_LENGTH / expected
     cmu_first = family.startswith(("cgspeed", "CMU"))
     units = ("cmu", "m", "cm", "mm", "inch", "ft", "dm") if cmu_first else ("m", "cm", "mm", "inch", "cmu", "ft", "dm")
@@ -129,8 +132,10 @@ def detect_unit(joints: NDArray[np.float32], confidence: NDArray[np.float32] | N
     unit = (adult or fitting)[0]
     others = [f"{other} one of {leg * UNITS[other]:.2f} m" for other in fitting if other != unit]
     note = f"unit ambiguous: {unit} makes a leg of {leg * UNITS[unit]:.2f} m, {', '.join(others)}; --unit decides"
+    if not adult and not others:
+        note = f"{unit} makes a leg of {leg * UNITS[unit]:.2f} m, that of a child or a giant; --unit decides"
     text = "CMU unit (inch / 0.45, detected)" if cmu_first and unit == "cmu" else f"{unit} (detected)"
-    return Unit(UNITS[unit], text, note if others else None)
+    return Unit(UNITS[unit], text, note if others or not adult else None)
 
 
 def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[int, int, int]) -> float:

@@ -73,6 +73,26 @@ _UNREAD: Final = (
         "it is a file of Motion Analysis, of which .trc alone is read; export the same take from Cortex as .trc",
     ),
     _Unread(
+        (b"Trajectories", b"NO_OF_FRAMES"),
+        (),
+        "it is a table of markers of Vicon Nexus or Qualisys, of which C3D is read; export the same take as .c3d",
+    ),
+    _Unread(
+        (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"),
+        (".gz", ".7z", ".rar", ".zip"),
+        "it is packed; unpack it, and give the recording inside",
+    ),
+    _Unread(
+        (b"version https://git-lfs",),
+        (),
+        "it is a Git LFS pointer, not the recording itself; fetch that by git lfs pull",
+    ),
+    _Unread(
+        (b"<!DOCTYPE html", b"<!doctype html", b"<html"),
+        (),
+        "it is a web page, as a download that failed leaves; download the recording again",
+    ),
+    _Unread(
         (),
         (".tak",),
         "it is a take of OptiTrack, not read since only Motive can; open it in Motive, and export its skeleton by File "
