@@ -82,6 +82,36 @@ def test_frames_out_of_order_are_sorted_by_their_times(walk: np.ndarray, write: 
     same(motion, walk)
 
 
+def test_times_that_cannot_be_are_not_followed(walk: np.ndarray) -> None:
+    even = [k / 20 for k in range(60)]
+    for times, words in (
+        ([*even[:30], *even[:30]], "its times go back"),
+        ([*even[:59], 1e6], "gaps far longer than the recording"),
+        ([100 + time for time in even[:59]] + [0.0], "gaps far longer than the recording"),
+    ):
+        motion = load(as_json(walk, times))
+        assert noted(motion, words)
+        same(motion, walk)
+    same(
+        load(as_json(walk, [round(time, 1) for time in even])), walk, within=0.2
+    )  # a clock of tenths: two frames have one time
+
+
+def test_a_long_absence_in_numbered_frames_is_a_gap(walk: np.ndarray) -> None:
+    """Files list the frames that show somebody; who was away for 55 frames came back at once."""
+    numbers = [*range(30), *range(85, 145)]
+    motion = load(as_json(np.concatenate([walk[:30], walk]), numbers, "frame_id", fps=20))
+    assert motion.frames == 145
+
+
+def test_minus_one_in_a_picture_is_not_seen(walk: np.ndarray) -> None:
+    points = walk[..., :2] * [300, -300] + [960, 900]
+    points[20:40, J["left_wrist"]] = -1
+    motion = load(json.dumps({"fps": 20, "names": list(JOINT_NAMES), "frames": points.tolist()}).encode())
+    assert motion.dimensions == 2 and motion.confidence is not None
+    assert (motion.confidence[20:40, J["left_wrist"]] == 0).all() and motion.confidence[19, J["left_wrist"]] > 0
+
+
 def test_frames_out_of_order_are_sorted_by_their_numbers(walk: np.ndarray) -> None:
     same(load(as_json(walk[::-1], list(range(59, -1, -1)), "frame_id", fps=20)), walk)
 

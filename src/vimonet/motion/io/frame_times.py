@@ -44,6 +44,8 @@ _RATE: Final = re.compile(
 )
 _RATES: Final = (5.0, 500.0)  # frames/s of cameras and of motion capture
 _EVEN: Final = (0.5, 1.5)  # of the usual step: a camera's jitter, between neither a missing nor a second frame
+_TOGETHER: Final = 0.2  # share of frames at the time of another
+_SPARSE: Final = 10  # steps of time per frame; more are no gap
 _DIFFER: Final = 1.1  # ratio of two rates that are not one rounded
 
 
@@ -115,14 +117,18 @@ def placed(stamps: Sequence[Any]) -> Placed | None:
     if (steps > _EVEN[0] * usual).all() and (steps < _EVEN[1] * usual).all():
         return Placed(order.tolist(), rate, [])
     slots = np.rint(times * scale * rate).astype(np.int64)
-    total = int(slots[-1]) + 1
-    if total > MAX_FRAMES:
-        return Placed(order.tolist(), rate, ["its times have gaps of hours, which are left out"])
+    total, taken = int(slots[-1]) + 1, len(set(slots.tolist()))
+    if taken < (1 - _TOGETHER) * len(slots):  # a clock too coarse to tell frames apart, or one that was set back
+        if (np.diff(order) == 1).all():
+            return Placed(order.tolist(), exact_fps(float(times[-1]) * scale / (len(times) - 1)), [])
+        return Placed(list(range(len(order))), rate, ["its times go back: frames are read in the order of the file"])
+    if total > min(MAX_FRAMES, _SPARSE * len(slots)):
+        return Placed(list(range(len(order))), rate, ["its times have gaps far longer than the recording: left out"])
     found: list[int | None] = [None] * total
     for slot, frame in zip(slots.tolist()[::-1], order.tolist()[::-1], strict=True):
         found[slot] = frame
-    missing = sum(frame is None for frame in found)
-    return Placed(found, rate, [f"frames are put at their times, which are uneven: {missing} of {total} are missing"])
+    note = f"frames are put at their times, which are uneven: {total - taken} of {total} are missing"
+    return Placed(found, rate, [note] if total > taken else [])
 
 
 def seconds(stamp: Any) -> float:

@@ -16,7 +16,7 @@ TRACK_KEYS: Final = ("track_id", "idx", "person_id", "tracking_id", "body_id", "
 """Keys of the number by which a file tracks a person."""
 _ABOUT: Final = ("video", "metadata", "meta", "info", "video_info", "camera")
 """Keys under which a file says what concerns all of its frames."""
-_MOST_MISSING: Final = 50  # frames in a row; more are no gap but another numbering
+_MOST_MISSING: Final = 50  # frames in a row, or three times as many as there are; more are no gap but another numbering
 _PLAIN: Final = 10**15 - 1  # largest number of a frame that is read
 _SAME_SHAPE: Final = 1.02  # ratio of width to height of two pictures, of which one may be the other, smaller
 _CLOCK: Final = 1e9  # smallest number that is a clock's time even if it rises in equal steps, as frames' numbers do
@@ -173,10 +173,10 @@ def spaced(frames: list[Any], numbers: Sequence[int | None]) -> list[Any]:
     steps = np.diff(known)
     if len(known) < len(frames) or len(frames) < 3 or (steps <= 0).any() or len(set(steps.tolist())) == 1:
         return frames
-    step = int(np.median(steps))
+    step, most = int(np.median(steps)), max(_MOST_MISSING, 3 * len(frames))
     out = [frames[0]]
     for frame, gap in zip(frames[1:], steps.tolist(), strict=True):
-        out += [None] * (gap // step - 1 if gap % step == 0 and gap // step <= _MOST_MISSING else 0)
+        out += [None] * (gap // step - 1 if gap % step == 0 and gap // step <= most else 0)
         out.append(frame)
     return out
 

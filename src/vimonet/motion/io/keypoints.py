@@ -101,6 +101,7 @@ def from_points(
         weights = weights / (2.0 if weights.max() <= 2 else weights.max())
     # Pose estimators write (0, 0) for a missing joint; in space the origin may be the pelvis, of every frame.
     empty = whole(values[..., :2] == 0) & (values.shape[2] == 2 or dimensions == 2 or whole(values == 0))
+    empty |= whole(values[..., :2] == -1) & (dimensions == 2)  # and some (-1, -1)
     if dimensions == 3:
         empty &= ~(empty.mean(axis=0) > 0.9) | (np.arange(len(names)) != map_joints(names).get("pelvis"))
     weights = np.where(empty | ~whole(usable(values)), 0.0, np.clip(weights, 0.0, 1.0))
