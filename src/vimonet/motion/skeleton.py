@@ -214,6 +214,15 @@ def median(x: NDArray[Any]) -> float:
     return float(0.5 * (middle[k - 1] + middle[k]))
 
 
+def percentile(x: NDArray[Any], percent: float) -> float:
+    """Return the percentile of finite x [T] as numpy does, to the bit, without its overhead."""
+    at = (len(x) - 1) * (percent / 100)
+    low, high = int(at), min(int(at) + 1, len(x) - 1)
+    a, b = np.partition(x, (low, high))[[low, high]]
+    share, step = at - low, b - a
+    return float(a + step * share if share < 0.5 else b - step * (1 - share))
+
+
 def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Build rotations by ``angles`` [T] (radians) about axis 0, 1 or 2: [T, 3, 3]."""
     c, s = np.cos(angles), np.sin(angles)

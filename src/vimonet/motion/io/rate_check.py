@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.preparation import MASS, gradient, runs
-from vimonet.motion.skeleton import median, norm
+from vimonet.motion.skeleton import median, norm, percentile
 
 Array = NDArray[np.floating]
 
@@ -124,7 +124,7 @@ def _forced(body: Array, rate: float) -> str | None:
         return None
     centre = body.transpose(0, 2, 1) @ MASS
     change = norm(centre[2 * apart :] - 2 * centre[apart:-apart] + centre[: -2 * apart])
-    half, quarter = np.percentile(change, (50, 75)) * (rate / apart) ** 2
+    half, quarter = (percentile(change, percent) * (rate / apart) ** 2 for percent in (50, 75))
     if half <= _FORCES[0] and quarter <= _FORCES[1]:
         return None
     return f"the body is accelerated by {half:.0f} m/s2 half of the time, {quarter:.0f} a quarter of it, as nobody is"
@@ -162,7 +162,7 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
     leg = median(norm(body[:, [1, 4, 2, 5]] - body[:, [4, 7, 5, 8]]).sum(axis=1)) / 2
     centre = body.transpose(0, 2, 1) @ MASS
     lowest = body[:, [7, 8, 10, 11], 1].reshape(-1, 2, 2).min(axis=1)  # [T, 2] of either foot
-    floor = float(np.percentile(lowest.min(axis=1), 5))
+    floor = percentile(lowest.min(axis=1), 5)
     lowest, centre[:, 1] = lowest - floor, centre[:, 1] - floor
     pace = norm(gradient((body[:, [7, 8]] + body[:, [10, 11]]) / 2))  # m per frame
     free = body[:, [20, 21], 1].min(axis=1) - floor > 0.3 * leg  # no hand carries the body
