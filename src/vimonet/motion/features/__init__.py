@@ -59,13 +59,18 @@ class NormalisedFeatures:
         """Extract features of windows (start, end) of one motion, those of one length together; see `extract`."""
         if self.features == "humanml3d" or any(end - start < self.ratio for start, end in bounds):
             return [self.extract(motion.window(*pair)) for pair in bounds]
+        from vimonet.motion.features.body_features import window_features
+
         out: dict[tuple[int, int], NDArray[np.float32]] = {}
-        joints, confidence = motion.joints, motion.confidence
-        for length in {end - start for start, end in bounds}:
-            same = [pair for pair in bounds if pair[1] - pair[0] == length]
-            seen = None if confidence is None else np.stack([confidence[a:b] for a, b in same])
-            values = self.extract_joints(np.stack([joints[a:b] for a, b in same]), seen, motion.dimensions)
-            out.update(zip(same, values, strict=True))
+        lengths = sorted({end - start for start, end in bounds})
+        alike = [[pair for pair in bounds if pair[1] - pair[0] == length] for length in lengths]
+        frames = [
+            np.array([start for start, _ in some])[:, None] + np.arange(n)
+            for n, some in zip(lengths, alike, strict=True)
+        ]
+        several = window_features(motion.joints, motion.confidence, motion.dimensions, frames)
+        for some, values in zip(alike, several, strict=True):
+            out.update(zip(some, self._normalised(values, motion.dimensions), strict=True))
         return [out[pair] for pair in bounds]
 
     def extract_joints(
@@ -88,11 +93,15 @@ class NormalisedFeatures:
             from vimonet.motion.features.body_features import body_features
 
             values = body_features(joints, confidence, dimensions)
+        return self._normalised(values, dimensions)
+
+    def _normalised(self, values: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+        """Subtract the mean and divide by the standard deviation, in place."""
         mean, std = (self.mean, self.std) if dimensions == 3 else (self.keypoint_mean, self.keypoint_std)
         if mean is not None:
-            values = values - mean
+            values -= mean
         if std is not None:
-            values = values / std
+            values /= std
         return np.ascontiguousarray(values, dtype=np.float32)
 
     def pad(self, features: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

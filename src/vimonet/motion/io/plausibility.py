@@ -35,7 +35,10 @@ _UPRIGHT: Final = 0.85  # of the trunk's length: sensors lose the knees and hand
 _FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; where forearms decide alone
 _BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
 _SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
-_FIRST_ARMS: Final = (-0.36, 0.96)  # sines of arms below the level that may be a pose's of SINKING, rounding allowed for
+_FIRST_ARMS: Final = (
+    -0.36,
+    0.96,
+)  # sines of arms below the level that may be a pose's of SINKING, rounding allowed for
 _BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 
@@ -231,7 +234,8 @@ def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_] | None) -> str:
     """Describe how the lengths of arm and leg bones vary over time, and differ between the sides."""
     first, second = np.array(_BONES).T
     bones = np.ascontiguousarray(norm(joints[:, first] - joints[:, second]).T)
-    known = bones if seen is None else [bone[both] for bone, both in zip(bones, (seen[:, first] & seen[:, second]).T)]
+    both = None if seen is None else (seen[:, first] & seen[:, second]).T
+    known = bones if both is None else [bone[use] for bone, use in zip(bones, both, strict=True)]
     lengths = np.array([median(bone) if len(bone) else np.nan for bone in known])
     changes = [_change(bones)] if seen is None else [_change(bone) for bone in known if len(bone)]
     if not changes:
