@@ -56,33 +56,21 @@ class NormalisedFeatures:
         return self.extract_joints(motion.joints, motion.confidence, motion.dimensions)
 
     def extract_windows(self, motion: Motion, bounds: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
-        """Extract features of windows (start, end) of one motion, those of one length together; see `extract`."""
+        """Extract features of windows (start, end) of one motion; see `extract`."""
         if self.features == "humanml3d" or any(end - start < self.ratio for start, end in bounds):
             return [self.extract(motion.window(*pair)) for pair in bounds]
         from vimonet.motion.features.body_features import window_features
 
-        out: dict[tuple[int, int], NDArray[np.float32]] = {}
-        lengths = sorted({end - start for start, end in bounds})
-        alike = [[pair for pair in bounds if pair[1] - pair[0] == length] for length in lengths]
-        frames = [
-            np.array([start for start, _ in some])[:, None] + np.arange(n)
-            for n, some in zip(lengths, alike, strict=True)
-        ]
-        several = window_features(motion.joints, motion.confidence, motion.dimensions, frames)
-        for some, values in zip(alike, several, strict=True):
-            out.update(zip(some, self._normalised(values, motion.dimensions), strict=True))
-        return [out[pair] for pair in bounds]
+        several = window_features(motion.joints, motion.confidence, motion.dimensions, bounds)
+        return [self._normalised(values, motion.dimensions) for values in several]
 
     def extract_joints(
         self, joints: NDArray[np.float32], confidence: NDArray[np.float32] | None = None, dimensions: int = 3
     ) -> NDArray[np.float32]:
-        """Extract features of joints [T, 22, 3] at 20 frames/s with confidence [T, 22]; see `extract`.
-
-        Body features take clips of one length together, [N, T, 22, 3] with [N, T, 22].
-        """
+        """Extract features of joints [T, 22, 3] at 20 frames/s with confidence [T, 22]; see `extract`."""
         # HumanML3D's features describe steps between frames, one fewer than frames.
         fewest = self.ratio + (self.features == "humanml3d" and dimensions == 3)
-        if joints.ndim == 3 and len(joints) < fewest:
+        if len(joints) < fewest:
             joints = _hold_last(joints, fewest)
             confidence = None if confidence is None else _hold_last(confidence, fewest)
         if dimensions == 3 and self.features == "humanml3d":
@@ -96,7 +84,6 @@ class NormalisedFeatures:
         return self._normalised(values, dimensions)
 
     def _normalised(self, values: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-        """Subtract the mean and divide by the standard deviation, in place."""
         mean, std = (self.mean, self.std) if dimensions == 3 else (self.keypoint_mean, self.keypoint_std)
         if mean is not None:
             values -= mean

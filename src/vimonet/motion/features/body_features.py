@@ -14,7 +14,7 @@ The 2D variant has the same parts without depth, facing and floor, which a camer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,25 +61,17 @@ def body_features(
 
 
 def window_features(
-    joints: NDArray[np.float32],
-    confidence: NDArray[np.float32] | None,
-    dimensions: int,
-    windows: Iterable[NDArray[np.intp]],
-) -> Iterator[NDArray[np.float32]]:
-    """Compute the `body_features` of windows of one recording, whose bones are given their lengths once for all.
-
-    Args:
-        joints, confidence, dimensions: [T, 22, 3] and [T, 22] of the recording; see `body_features`.
-        windows: frames [N, L] of windows of one length, for each length.
-
-    Yields:
-        [N, L, BODY_DIM or KEYPOINT_DIM] for each length.
-    """
-    if dimensions == 3:
-        offsets, legs = canonical_offsets(joints)
-    for at in windows:
+    joints: NDArray[np.float32], seen: NDArray[np.float32] | None, dimensions: int, bounds: Sequence[tuple[int, int]]
+) -> list[NDArray[np.float32]]:
+    """Compute the `body_features` of windows (start, end) of a recording, whose bones get their lengths only once."""
+    offsets, legs = canonical_offsets(joints)
+    out: dict[tuple[int, int], NDArray[np.float32]] = {}
+    for length in {end - start for start, end in bounds}:
+        same = [pair for pair in bounds if pair[1] - pair[0] == length]
+        at = np.array([start for start, _ in same])[:, None] + np.arange(length)
         clips = joints[at] if dimensions == 2 else place(joints[at, 0], offsets[at], legs[at])
-        yield _features(clips, None if confidence is None else confidence[at], dimensions)
+        out.update(zip(same, _features(clips, None if seen is None else seen[at], dimensions), strict=True))
+    return [out[pair] for pair in bounds]
 
 
 def _features(
@@ -111,9 +103,8 @@ def _velocity(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compute the backward difference per second along time [N, T, ...]; the first frame repeats the second."""
     step = np.zeros_like(x)
     np.subtract(x[:, 1:], x[:, :-1], out=step[:, 1:])
-    step *= FPS
     step[:, :1] = step[:, 1:2] if x.shape[1] > 1 else 0.0
-    return step
+    return step * np.float32(FPS)
 
 
 def _body(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -127,19 +118,10 @@ def _body(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.
     path_left = first_cos * path[..., 0] - first_sin * path[..., 2]
     step = _velocity(root)
     turned = angle - angle[:, :1]
-    root_part = [
-        root[..., 1],
-        step[..., 1],
-        sin * step[..., 0] + cos * step[..., 2],
-        cos * step[..., 0] - sin * step[..., 2],
-        _velocity(angle),
-        path_forward,
-        path_left,
-        np.sin(turned),
-        np.cos(turned),
-        turned / np.pi,
-        _time(joints),
-    ]
+    ahead, left = sin * step[..., 0] + cos * step[..., 2], cos * step[..., 0] - sin * step[..., 2]
+    speeds = step[..., 1], ahead, left, _velocity(angle)
+    heading = np.sin(turned), np.cos(turned), turned / np.pi
+    root_part = np.stack([root[..., 1], *speeds, path_forward, path_left, *heading, _time(joints)], axis=-1)
 
     local = joints[:, :, BODY_JOINTS]
     local -= root[:, :, None]
@@ -150,9 +132,9 @@ def _body(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.
     return _assemble(root_part, local, seen)
 
 
-def _time(joints: NDArray[np.float32]) -> NDArray[np.float64]:
+def _time(joints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the time of each frame of clips [N, T, ...], in units of 10 s: [N, T]."""
-    return np.broadcast_to(np.arange(joints.shape[1]) / (10 * FPS), joints.shape[:2])
+    return np.broadcast_to((np.arange(joints.shape[1]) / (10 * FPS)).astype(np.float32), joints.shape[:2])
 
 
 def _keypoint(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -163,14 +145,12 @@ def _keypoint(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray
         if clear.any() and not clear.all():
             one[:] = np.stack([np.interp(index, index[clear], one[clear, k]) for k in range(2)], axis=-1)
     path = root - root[:, :1]
-    root_part = [*np.moveaxis(_velocity(root), -1, 0), *np.moveaxis(path, -1, 0), _time(joints)]
+    root_part = np.concatenate([_velocity(root), path, _time(joints)[..., None]], axis=-1)
     return _assemble(root_part, flat[:, :, BODY_JOINTS] - root[:, :, None], seen)
 
 
-def _assemble(
-    root: Sequence[NDArray[np.floating]], local: NDArray[np.float32], seen: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Join R root parts [N, T], local positions [N, T, 14, d], seen [N, T, 22] to [N, T, R + 28 d + 15].
+def _assemble(root: NDArray[np.float32], local: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Join root part [N, T, R], local positions [N, T, 14, d], seen [N, T, 22] to [N, T, R + 28 d + 15].
 
     Unseen joints are zero.
     """
@@ -180,11 +160,6 @@ def _assemble(
         # A velocity needs both of its frames to be seen.
         velocity *= (mask * np.concatenate([mask[:, :1], mask[:, :-1]], axis=1))[..., None]
         local = local * mask[..., None]
-    first, channels = len(root), local.shape[2] * local.shape[3]
-    out = np.empty((*local.shape[:2], first + 2 * channels + _J + 1), np.float32)
-    for column, values in enumerate(root):
-        out[..., column] = values
-    out[..., first : first + channels] = local.reshape(*local.shape[:2], -1)
-    out[..., first + channels : -_J - 1] = velocity.reshape(*local.shape[:2], -1)
-    out[..., -_J - 1], out[..., -_J:] = seen[:, :, 0], mask
-    return out
+    flags = np.concatenate([seen[:, :, :1], mask], axis=2)
+    parts = [root, local.reshape(*local.shape[:2], -1), velocity.reshape(*local.shape[:2], -1), flags]
+    return np.concatenate(parts, axis=-1)
