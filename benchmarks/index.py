@@ -54,6 +54,7 @@ from vimonet.retrieval.index import FPS
 from vimonet.model.weight_files import has_bfloat16
 from vimonet.retrieval.text_motion_encoder import TextMotionEncoder
 from vimonet.retrieval.window_features import windows_of
+import pyarrow.csv  # as processes that read much text do
 root, clock, spent, rows = Path(sys.argv[1]), time.process_time, Counter(), []
 model = TextMotionEncoder.load(None)
 def timed(name, work):

@@ -96,6 +96,15 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
         float32 of the same shape whose bone lengths are ``CANONICAL_LENGTHS``.
     """
     source = np.asarray(joints, dtype=np.float32)
+    return place(source[..., 0, :], *canonical_offsets(source), floor)
+
+
+def canonical_offsets(source: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the bones of joints [..., T, 22, 3] canonical lengths, each frame by itself.
+
+    Returns:
+        [..., T, 22, 3] from parent to joint, 0 for the pelvis; and the mean length of the source's legs [..., T], m.
+    """
     bones = np.empty_like(source)
     bones[..., 0, :] = 0.0
     np.subtract(source[..., 1:, :], source.take(_PARENT_OF, axis=-2), out=bones[..., 1:, :])
@@ -127,17 +136,21 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
     offsets[..., 13:15, :] = _turned(chest, CANONICAL_OFFSETS[13:15])
     offsets[..., 16:18, :] = _turned(chest, CANONICAL_OFFSETS[16:18])
 
-    legs = 0.5 * lengths[..., [4, 5, 7, 8]].sum(axis=-1)
-    scale = LEG_LENGTH / np.clip(np.median(legs, axis=-1), 0.05, 10.0)
-    root = source[..., 0, :]
-    anchor = root[..., :1, :] * np.array([1, 0, 1], dtype=np.float32)
-    offsets[..., 0, :] = anchor + (root - anchor) * scale[..., None, None].astype(np.float32)
+    return offsets, 0.5 * lengths[..., [4, 5, 7, 8]].sum(axis=-1)
 
+
+def place(
+    root: NDArray[np.float32], offsets: NDArray[np.float32], legs: NDArray[np.float32], floor: float | None = 0.0
+) -> NDArray[np.float32]:
+    """Place `canonical_offsets` of clips on their root's path [..., T, 3], m, scaled by their legs; see `retarget`."""
+    scale = LEG_LENGTH / np.clip(np.median(legs, axis=-1), 0.05, 10.0)
+    anchor = root[..., :1, :] * np.array([1, 0, 1], dtype=np.float32)
     columns = np.ascontiguousarray(offsets.reshape(-1, 66).T).reshape(22, 3, -1)  # time last: long inner loops
+    columns[0] = (anchor + (root - anchor) * scale[..., None, None].astype(np.float32)).reshape(-1, 3).T
     for joint, parent in enumerate(PARENTS):  # offsets become positions, parents first
         if parent >= 0:
             columns[joint] += columns[parent]
-    placed = np.ascontiguousarray(columns.reshape(66, -1).T).reshape(source.shape)
+    placed = np.ascontiguousarray(columns.reshape(66, -1).T).reshape(offsets.shape)
     if floor is not None:
         placed[..., 1] += (floor - floor_height(placed))[..., None, None]
     return placed
@@ -212,6 +225,15 @@ def median(x: NDArray[Any]) -> float:
         return float(np.partition(x, k)[k])
     middle = np.partition(x, (k - 1, k))
     return float(0.5 * (middle[k - 1] + middle[k]))
+
+
+def percentile(x: NDArray[Any], percent: float) -> float:
+    """Return the percentile of finite x [T] as numpy does, to the bit, without its overhead."""
+    at = (len(x) - 1) * (percent / 100)
+    low, high = int(at), min(int(at) + 1, len(x) - 1)
+    a, b = np.partition(x, (low, high))[[low, high]]
+    share, step = at - low, b - a
+    return float(a + step * share if share < 0.5 else b - step * (1 - share))
 
 
 def axis_matrices(axis: int, angles: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ _TOGETHER = 8
 """Recordings that are handed to a process at once."""
 _AHEAD = 64
 """Lots of `_TOGETHER` recordings that are handed out before the first result is taken."""
+_TEXT_PAYS = 32 << 20
+"""Bytes of BVH for each process from which a faster parser (`motion.io.bvh_text`) pays for its import."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +86,12 @@ def read_all(
             yield path, read(path, known.get(path))
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, _start, (read,))
+    text = 0
+    for path in paths:
+        if path.lower().endswith(".bvh") and path not in known:
+            with suppress(OSError):  # what is gone by now is reported when it is read
+                text += (root / path).stat().st_size
+    pool = ProcessPoolExecutor(processes, context, _start, (read, text > _TEXT_PAYS * processes))
     waiting: deque[tuple[Sequence[str], Future[list[Reading]]]] = deque()
     left = (paths[start : start + _TOGETHER] for start in range(_MEANWHILE, len(paths), _TOGETHER))
 
@@ -146,9 +155,11 @@ def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
 _HERE: Any = None
 
 
-def _start(read: Any) -> None:
+def _start(read: Any, much_text: bool) -> None:
     global _HERE
     begin_worker()
+    if much_text:
+        import_module("pyarrow.csv")
     _HERE = read
 
 

@@ -56,28 +56,21 @@ class NormalisedFeatures:
         return self.extract_joints(motion.joints, motion.confidence, motion.dimensions)
 
     def extract_windows(self, motion: Motion, bounds: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
-        """Extract features of windows (start, end) of one motion, those of one length together; see `extract`."""
+        """Extract features of windows (start, end) of one motion; see `extract`."""
         if self.features == "humanml3d" or any(end - start < self.ratio for start, end in bounds):
             return [self.extract(motion.window(*pair)) for pair in bounds]
-        out: dict[tuple[int, int], NDArray[np.float32]] = {}
-        joints, confidence = motion.joints, motion.confidence
-        for length in {end - start for start, end in bounds}:
-            same = [pair for pair in bounds if pair[1] - pair[0] == length]
-            seen = None if confidence is None else np.stack([confidence[a:b] for a, b in same])
-            values = self.extract_joints(np.stack([joints[a:b] for a, b in same]), seen, motion.dimensions)
-            out.update(zip(same, values, strict=True))
-        return [out[pair] for pair in bounds]
+        from vimonet.motion.features.body_features import window_features
+
+        several = window_features(motion.joints, motion.confidence, motion.dimensions, bounds)
+        return [self._normalised(values, motion.dimensions) for values in several]
 
     def extract_joints(
         self, joints: NDArray[np.float32], confidence: NDArray[np.float32] | None = None, dimensions: int = 3
     ) -> NDArray[np.float32]:
-        """Extract features of joints [T, 22, 3] at 20 frames/s with confidence [T, 22]; see `extract`.
-
-        Body features take clips of one length together, [N, T, 22, 3] with [N, T, 22].
-        """
+        """Extract features of joints [T, 22, 3] at 20 frames/s with confidence [T, 22]; see `extract`."""
         # HumanML3D's features describe steps between frames, one fewer than frames.
         fewest = self.ratio + (self.features == "humanml3d" and dimensions == 3)
-        if joints.ndim == 3 and len(joints) < fewest:
+        if len(joints) < fewest:
             joints = _hold_last(joints, fewest)
             confidence = None if confidence is None else _hold_last(confidence, fewest)
         if dimensions == 3 and self.features == "humanml3d":
@@ -88,11 +81,14 @@ class NormalisedFeatures:
             from vimonet.motion.features.body_features import body_features
 
             values = body_features(joints, confidence, dimensions)
+        return self._normalised(values, dimensions)
+
+    def _normalised(self, values: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
         mean, std = (self.mean, self.std) if dimensions == 3 else (self.keypoint_mean, self.keypoint_std)
         if mean is not None:
-            values = values - mean
+            values -= mean
         if std is not None:
-            values = values / std
+            values /= std
         return np.ascontiguousarray(values, dtype=np.float32)
 
     def pad(self, features: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

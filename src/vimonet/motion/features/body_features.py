@@ -14,11 +14,13 @@ The 2D variant has the same parts without depth, facing and floor, which a camer
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.trajectory import headings
-from vimonet.motion.skeleton import JOINT_NAMES, retarget
+from vimonet.motion.skeleton import JOINT_NAMES, canonical_offsets, place, retarget
 
 FPS = 20.0
 BODY_JOINTS = [
@@ -55,9 +57,31 @@ def body_features(
     """
     if joints.ndim == 3:
         return body_features(joints[None], None if confidence is None else confidence[None], dimensions)[0]
+    return _features(joints if dimensions == 2 else retarget(joints), confidence, dimensions)
+
+
+def window_features(
+    joints: NDArray[np.float32], seen: NDArray[np.float32] | None, dimensions: int, bounds: Sequence[tuple[int, int]]
+) -> list[NDArray[np.float32]]:
+    """Compute the `body_features` of windows (start, end) of a recording, whose bones get their lengths only once."""
+    offsets, legs = canonical_offsets(joints)
+    out: dict[tuple[int, int], NDArray[np.float32]] = {}
+    for length in {end - start for start, end in bounds}:
+        same = [pair for pair in bounds if pair[1] - pair[0] == length]
+        at = np.array([start for start, _ in same])[:, None] + np.arange(length)
+        clips = joints[at] if dimensions == 2 else place(joints[at, 0], offsets[at], legs[at])
+        out.update(zip(same, _features(clips, None if seen is None else seen[at], dimensions), strict=True))
+    return [out[pair] for pair in bounds]
+
+
+def _features(
+    joints: NDArray[np.float32], confidence: NDArray[np.float32] | None, dimensions: int
+) -> NDArray[np.float32]:
+    """Compute the features of clips [N, T, 22, 3] whose 3D joints are retargeted."""
     seen = np.ones(joints.shape[:3], np.float32) if confidence is None else (confidence > 0.2).astype(np.float32)
     features = _keypoint(joints, seen) if dimensions == 2 else _body(joints, seen)
-    return np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0).clip(-20, 20)
+    np.nan_to_num(features, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return features.clip(-20, 20, out=features)
 
 
 def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -77,14 +101,13 @@ def body_joints(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _velocity(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Compute the backward difference per second along time [N, T, ...]; the first frame repeats the second."""
-    step = np.diff(x, axis=1, prepend=x[:, :1]) * FPS
-    if x.shape[1] > 1:
-        step[:, 0] = step[:, 1]
-    return step
+    step = np.zeros_like(x)
+    np.subtract(x[:, 1:], x[:, :-1], out=step[:, 1:])
+    step[:, :1] = step[:, 1:2] if x.shape[1] > 1 else 0.0
+    return step * np.float32(FPS)
 
 
 def _body(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
-    joints = retarget(joints).astype(np.float32)
     angle = headings(joints, FPS).astype(np.float32)
     root = joints[:, :, _PELVIS]
     sin, cos = np.sin(angle), np.cos(angle)
@@ -95,38 +118,23 @@ def _body(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.
     path_left = first_cos * path[..., 0] - first_sin * path[..., 2]
     step = _velocity(root)
     turned = angle - angle[:, :1]
-    root_part = np.stack(
-        [
-            root[..., 1],
-            step[..., 1],
-            sin * step[..., 0] + cos * step[..., 2],
-            cos * step[..., 0] - sin * step[..., 2],
-            _velocity(angle),
-            path_forward,
-            path_left,
-            np.sin(turned),
-            np.cos(turned),
-            turned / np.pi,
-            _time(joints),
-        ],
-        axis=-1,
-    )
+    ahead, left = sin * step[..., 0] + cos * step[..., 2], cos * step[..., 0] - sin * step[..., 2]
+    speeds = step[..., 1], ahead, left, _velocity(angle)
+    heading = np.sin(turned), np.cos(turned), turned / np.pi
+    root_part = np.stack([root[..., 1], *speeds, path_forward, path_left, *heading, _time(joints)], axis=-1)
 
-    offset = joints[:, :, BODY_JOINTS] - root[:, :, None]
-    local = np.stack(
-        [
-            cos[..., None] * offset[..., 0] - sin[..., None] * offset[..., 2],
-            offset[..., 1],
-            sin[..., None] * offset[..., 0] + cos[..., None] * offset[..., 2],
-        ],
-        axis=-1,
-    )
+    local = joints[:, :, BODY_JOINTS]
+    local -= root[:, :, None]
+    x, z = local[..., 0].copy(), local[..., 2].copy()
+    sin, cos = sin[..., None], cos[..., None]
+    local[..., 0] = cos * x - sin * z
+    local[..., 2] = sin * x + cos * z
     return _assemble(root_part, local, seen)
 
 
-def _time(joints: NDArray[np.float32]) -> NDArray[np.float64]:
+def _time(joints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the time of each frame of clips [N, T, ...], in units of 10 s: [N, T]."""
-    return np.broadcast_to(np.arange(joints.shape[1]) / (10 * FPS), joints.shape[:2])
+    return np.broadcast_to((np.arange(joints.shape[1]) / (10 * FPS)).astype(np.float32), joints.shape[:2])
 
 
 def _keypoint(joints: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -147,10 +155,11 @@ def _assemble(root: NDArray[np.float32], local: NDArray[np.float32], seen: NDArr
     Unseen joints are zero.
     """
     mask = seen[:, :, BODY_JOINTS]
-    # A velocity needs both of its frames to be seen.
-    moving = mask * np.concatenate([mask[:, :1], mask[:, :-1]], axis=1)
-    velocity = _velocity(local) * moving[..., None]
-    local = local * mask[..., None]
+    velocity = _velocity(local)
+    if not mask.all():
+        # A velocity needs both of its frames to be seen.
+        velocity *= (mask * np.concatenate([mask[:, :1], mask[:, :-1]], axis=1))[..., None]
+        local = local * mask[..., None]
     flags = np.concatenate([seen[:, :, :1], mask], axis=2)
     parts = [root, local.reshape(*local.shape[:2], -1), velocity.reshape(*local.shape[:2], -1), flags]
-    return np.concatenate(parts, axis=-1).astype(np.float32)
+    return np.concatenate(parts, axis=-1)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.limits import NO_BODY
 from vimonet.motion.joint_names import LAYOUTS, map_joints
-from vimonet.motion.skeleton import INDEX, T_POSE, extent, norm
+from vimonet.motion.skeleton import INDEX, T_POSE, extent, median, norm, percentile
 from vimonet.utils.errors import InputError
 
 _COMMONEST = "coco17 body25 mediapipe33 penn13 coco18 humanml3d22 smpl24 zed34 zed38 smplh52 smplx55"
@@ -144,7 +144,7 @@ def choose_layout(
     values = np.where(known[..., None], values, 0.0)
     size = extent(values).max(axis=1)
     lost = (values == 0).all(axis=2).mean(axis=1) > 0.5  # of padding, the pelvis alone may be kept
-    known = known & ((size > NO_BODY * np.percentile(size, 90)) & ~lost)[:, None]
+    known = known & ((size > NO_BODY * percentile(size, 90)) & ~lost)[:, None]
     fits = sorted((one for one in (fit(values, known, layout, flat=flat) for layout in some) if one), key=_cost)
     if len(fits) < len(some) and (len(some) == 1 or points.shape[1] in COMMONEST):
         return commonest, None
@@ -206,7 +206,7 @@ def fit(points: NDArray[np.float64], seen: NDArray[np.bool_], layout: str, *, fl
     ratio = np.log(np.maximum(high if flat else middle, 1e-9) / _LENGTHS)
     sides = [abs(ratio[a] - ratio[b]) / _FULL["asymmetry"] for a, b in _PAIRS if enough[a] and enough[b]]
     asymmetry = np.minimum(1, sides).mean() if sides else 0.5
-    off = np.abs(ratio - np.median(ratio[enough]))[enough] / _FULL["proportions"]
+    off = np.abs(ratio - median(ratio[enough]))[enough] / _FULL["proportions"]
     costs = (float(variation), float(asymmetry), float(np.minimum(1, off).mean()), _folded(body, known))
     return Fit(layout, float(np.mean(costs)), *costs)
 

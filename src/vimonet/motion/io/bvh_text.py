@@ -7,6 +7,7 @@ a count of frames that differs from the rows.
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from dataclasses import dataclass, field
 from typing import Final
@@ -195,7 +196,7 @@ def read_motion(
     notes: list[str] = []
     rate = check_fps(fps, name) if fps is not None else _rate(line[1], name, notes)
     block = data[line.end() :].rstrip(b" \t\r\n\0\x1a")
-    values = parse_numbers(plain_numbers(block, width), name)
+    values = parse_numbers(plain_numbers(block, width), name, width)
     present, rest = divmod(len(values), width)
     if rest:
         raise InputError(
@@ -237,8 +238,8 @@ def _rate(word: bytes, name: str, notes: list[str]) -> float:
     return float(nearest)
 
 
-def parse_numbers(block: bytes, name: str) -> NDArray[np.float64]:
-    """Parse white-space separated numbers at the speed of C's strtod (about 100 MB/s); InputError names a bad one."""
+def parse_numbers(block: bytes, name: str, width: int = 0) -> NDArray[np.float64]:
+    """Parse white-space separated numbers, of which `width` stand in a line; InputError names a bad one."""
     strange = block.translate(None, _NUMERIC)
     if strange:
         raise InputError(
@@ -249,7 +250,8 @@ def parse_numbers(block: bytes, name: str) -> NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            values = np.fromstring(block, dtype=np.float64, sep=" ")
+            found = _by_arrow(block, width)
+            values = np.fromstring(block, dtype=np.float64, sep=" ") if found is None else found
         except (DeprecationWarning, ValueError):
             raise InputError(
                 f"{name}: {_first_bad(block)} in the motion data is not a number; expected numbers only."
@@ -257,6 +259,28 @@ def parse_numbers(block: bytes, name: str) -> NDArray[np.float64]:
     if not usable(values).all():
         raise InputError(f"{name}: a number in the motion data is too large; expected finite positions and degrees.")
     return values
+
+
+def _by_arrow(block: bytes, width: int) -> NDArray[np.float64] | None:
+    """Parse lines of `width` numbers five times faster, to the bit, where somebody has imported `pyarrow.csv`.
+
+    Its import takes as long as numpy needs for 20 MB. None: it is not there, or the lines have another form.
+    """
+    if width == 0 or (csv := sys.modules.get("pyarrow.csv")) is None:
+        return None
+    import pyarrow as pa
+
+    lines = pa.BufferReader(block.replace(b" \r", b"\r").replace(b" \n", b"\n"))
+    names = [str(column) for column in range(width)]
+    read = csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1)
+    try:
+        types = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64()))
+        table = csv.read_csv(lines, read, csv.ParseOptions(delimiter=" "), types)
+    except (pa.ArrowException, OverflowError):
+        return None
+    if any(column.null_count for column in table.columns):
+        return None
+    return np.stack([column.to_numpy() for column in table.columns], axis=1).ravel()
 
 
 def _first_bad(block: bytes) -> str:

@@ -16,17 +16,7 @@ from vimonet.utils.errors import InputError
 
 _STAMPS: Final = frozenset(
     (
-        *(
-            "timestamp",
-            "timestamps",
-            "timestampms",
-            "timestampusec",
-            "timestampus",
-            "timestampns",
-            "timecode",
-            "t",
-            "ts",
-        ),
+        *("timestamp", "timestamps", "timestampms", "timestampusec", "timestampus", "timestampns", "timecode", "t", "ts"),
         *("time", "times", "timems", "timeus", "timesec", "timeseconds", "seconds", "elapsed", "elapseds"),
         *("elapsedtime", "frametime", "frametimes"),
     )

@@ -16,7 +16,7 @@ from vimonet.motion.io.limits import NO_BODY
 from vimonet.motion.io.rate_check import check_rate
 from vimonet.motion.io.readers import Recording
 from vimonet.motion.motion import FARTHEST
-from vimonet.motion.skeleton import JOINT_NAMES, extent, median, norm, whole
+from vimonet.motion.skeleton import JOINT_NAMES, extent, median, norm, percentile, whole
 from vimonet.utils.errors import InputError
 
 _HIGHEST: Final = 30.0  # m above or below the origin; the highest dive is from 27 m
@@ -37,6 +37,8 @@ _UPRIGHT: Final = 0.85  # of the trunk's length: sensors lose the knees and hand
 _FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; where forearms decide alone
 _BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
 _SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
+# Sines of arms below the level that may be a pose's of SINKING, rounding allowed for.
+_FIRST_ARMS: Final = (-0.36, 0.96)
 _BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 
@@ -90,7 +92,7 @@ def _without_body(positions: NDArray[Any], used: list[int]) -> NDArray[np.bool_]
     """Tell the frames [T] in which all the used joints lie in one place, or are no numbers."""
     places = positions[:: max(1, len(positions) // 60)][:, used]
     places = places[(whole(np.isfinite(places)) & ~_marked(places)).all(axis=1)]
-    near = NO_BODY * float(np.percentile(extent(places).max(axis=1), 90)) if len(places) else 0.0
+    near = NO_BODY * percentile(extent(places).max(axis=1), 90) if len(places) else 0.0
     # Few frames have two joints so near along an axis, or the first nowhere, and only these are looked at in full.
     one, other = (positions[:, joint, 0] for joint in (used[0], used[-1]))
     empty = np.asarray((np.abs(one - other) <= near) | ~np.isfinite(one))
@@ -245,19 +247,24 @@ def examine(
 
 def _bones(joints: NDArray[np.float32], seen: NDArray[np.bool_] | None) -> str:
     """Describe how the lengths of arm and leg bones vary over time, and differ between the sides."""
-    lengths, spread = [], []
-    ends = np.array(_BONES).T
-    every = np.ascontiguousarray(norm(joints[:, ends[0]] - joints[:, ends[1]]).T)
-    for (a, b), bone in zip(_BONES, every, strict=True):
-        length = bone if seen is None else bone[seen[:, a] & seen[:, b]]
-        lengths.append(median(length) if len(length) else np.nan)
-        spread.append(float(length.std() / max(length.mean(), 1e-6)) if len(length) else np.nan)
-    if not np.isfinite(spread).any():
+    first, second = np.array(_BONES).T
+    bones = np.ascontiguousarray(norm(joints[:, first] - joints[:, second]).T)
+    both = None if seen is None else (seen[:, first] & seen[:, second]).T
+    known = bones if both is None else [bone[use] for bone, use in zip(bones, both, strict=True)]
+    lengths = np.array([median(bone) if len(bone) else np.nan for bone in known])
+    changes = [_change(bones)] if seen is None else [_change(bone) for bone in known if len(bone)]
+    if not changes:
         return "bone lengths: no bone of an arm or leg is seen"
-    left, right = np.array(lengths[::2]), np.array(lengths[1::2])
+    left, right = lengths[::2], lengths[1::2]
     apart = np.abs(left - right) / np.maximum((left + right) / 2, 1e-6)
-    sides = f", left and right differ by {100 * np.nanmedian(apart):.1f} %" if np.isfinite(apart).any() else ""
-    return f"bone lengths vary by {100 * np.nanmedian(spread):.1f} %{sides}"
+    apart = apart[np.isfinite(apart)]
+    sides = f", left and right differ by {100 * median(apart):.1f} %" if len(apart) else ""
+    return f"bone lengths vary by {100 * median(np.hstack(changes)):.1f} %{sides}"
+
+
+def _change(lengths: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Measure the standard deviation of lengths [..., T] as a share of their mean."""
+    return np.asarray(lengths.std(axis=-1) / np.maximum(lengths.mean(axis=-1), 1e-6), dtype=np.float64)
 
 
 def _refuse_impossible(
@@ -304,7 +311,7 @@ def _jump_line(joints: NDArray[np.float32], jumps: NDArray[np.intp], rate: float
 
 def _air(lowest: NDArray[np.floating], rate: float, notes: list[str]) -> str:
     """Describe the floor, and when the lowest joint, at heights [T], m, is above it for longer than a jump."""
-    floor = float(np.percentile(lowest, 5))
+    floor = percentile(lowest, 5)
     edges = np.flatnonzero(np.diff(lowest > floor + _AIR[0], prepend=False, append=False))
     lengths = edges[1::2] - edges[::2]
     longest, end = 0, 0
@@ -336,13 +343,17 @@ def _overturned(joints: NDArray[np.float32], lowest: NDArray[np.floating], notes
     level = np.abs(joints[:, 15, 1] - joints[:, [7, 8], 1].mean(axis=1)) < 0.35 * length
     if level.mean() <= 0.9 or length.mean() <= 1.0:
         return
-    floor = float(np.percentile(lowest, 5))
+    floor = percentile(lowest, 5)
     if floor > _AIR[0]:
         notes.append(f"lies throughout, {floor:.1f} m above the floor: --up tells the axis if the recording is tipped")
 
 
 def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]) -> None:
     """Note a T-pose or A-pose that is held before the movement begins, as takes begin."""
+    arms, trunk = joints[0, 20:22] - joints[0, 16:18], joints[0, 12] - joints[0, 0]
+    sinks = -(arms @ trunk) / np.maximum(norm(arms) * norm(trunk), 1e-9)
+    if sinks.min() < _FIRST_ARMS[0] or sinks.max() > _FIRST_ARMS[1]:
+        return  # most begin with arms that hang, and are not looked at in full
     at_first = Limbs(joints[:1], rate)
     for name, sinking in SINKING.items():
         if not at_first.holds(sinking)[0]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.kinematics.preparation import MASS, gradient, runs
-from vimonet.motion.skeleton import median, norm
+from vimonet.motion.skeleton import median, norm, percentile
 
 Array = NDArray[np.floating]
 
@@ -124,7 +124,7 @@ def _forced(body: Array, rate: float) -> str | None:
         return None
     centre = body.transpose(0, 2, 1) @ MASS
     change = norm(centre[2 * apart :] - 2 * centre[apart:-apart] + centre[: -2 * apart])
-    half, quarter = np.percentile(change, (50, 75)) * (rate / apart) ** 2
+    half, quarter = (percentile(change, percent) * (rate / apart) ** 2 for percent in (50, 75))
     if half <= _FORCES[0] and quarter <= _FORCES[1]:
         return None
     return f"the body is accelerated by {half:.0f} m/s2 half of the time, {quarter:.0f} a quarter of it, as nobody is"
@@ -159,26 +159,23 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
     """
     if len(body) < 2 * _STEP_FRAMES or float(np.ptp(body[:, 0, [0, 2]], axis=0).max()) < _HELD:
         return {}
-    leg = float(np.median(sum(norm(body[:, a] - body[:, b]) for a, b in ((1, 4), (4, 7), (2, 5), (5, 8))))) / 2
+    leg = median(norm(body[:, [1, 4, 2, 5]] - body[:, [4, 7, 5, 8]]).sum(axis=1)) / 2
     centre = body.transpose(0, 2, 1) @ MASS
     lowest = body[:, [7, 8, 10, 11], 1].reshape(-1, 2, 2).min(axis=1)  # [T, 2] of either foot
-    floor = float(np.percentile(lowest.min(axis=1), 5))
+    floor = percentile(lowest.min(axis=1), 5)
     lowest, centre[:, 1] = lowest - floor, centre[:, 1] - floor
     pace = norm(gradient((body[:, [7, 8]] + body[:, [10, 11]]) / 2))  # m per frame
     free = body[:, [20, 21], 1].min(axis=1) - floor > 0.3 * leg  # no hand carries the body
     trunk = body[:, 12] - body[:, 0]
     upright = free & (trunk[:, 1] > 0.8 * norm(trunk)) & (body[:, 0, 1] - floor > 0.75 * leg)
-    pushes: list[Array] = []
-    leans: list[Array] = []
+    steps: list[tuple[int, int, int]] = []
     for side in (0, 1):
         stands = upright & (pace[:, side] < _STILL * pace[:, 1 - side]) & (lowest[:, side] < _DOWN * leg)
-        for a, b in runs(stands):
-            swing = body[b - 1, [8 - side, 11 - side]] - body[a, [8 - side, 11 - side]]
-            if b - a >= _STEP_FRAMES and float(norm(swing[0] + swing[1])) / 2 > _SWING * leg:
-                ankle, toe = (np.array([median(body[a:b, joint + side, axis]) for axis in (0, 2)]) for joint in (7, 10))
-                push, lean = _tipping(centre[a:b], ankle, toe)
-                pushes.append(push)
-                leans.append(lean)
+        steps += [(a, b, side) for a, b in runs(stands) if b - a >= _STEP_FRAMES]
+    feet = body[:, [[7, 10], [8, 11]]]  # [T, side, ankle and toe, 3]
+    first, last, on = np.array(steps, dtype=np.intp).reshape(-1, 3).T
+    swing = feet[last - 1, 1 - on] - feet[first, 1 - on]
+    swung = norm(swing[:, 0] + swing[:, 1]) / 2 > _SWING * leg
     falls = [
         _falling(centre[a:b, 1], float(norm(centre[b - 1] - centre[a])), pace[a:b], leg)
         for a, b in runs(free & (lowest.min(axis=1) > _OFF * leg))
@@ -186,40 +183,58 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
     ]
     fallen = [fall for fall in falls if fall is not None]
     shown = {}
-    if len(pushes) >= _FEWEST_STEPS:
-        push, lean = np.concatenate(pushes), np.concatenate(leans)
-        if push @ lean > _LIKE_A_PENDULUM * float(np.sqrt((push @ push) * (lean @ lean))):
+    if swung.sum() >= _FEWEST_STEPS:
+        pushes, leans = _tipping(centre, feet[..., [0, 2]], first[swung], last[swung], on[swung])
+        if pushes.ravel() @ leans.ravel() > _LIKE_A_PENDULUM * float(np.sqrt((pushes**2).sum() * (leans**2).sum())):
             shown["steps"] = _pooled(pushes, leans, rate)
     if fallen:
-        shown["jumps"] = _pooled([np.array([fall]) for fall in fallen], [np.ones(1)] * len(fallen), rate)
+        shown["jumps"] = _pooled(np.array(fallen)[:, None], np.ones((len(fallen), 1)), rate)
     return shown
 
 
-def _tipping(centre: Array, ankle: Array, toe: Array) -> tuple[Array, Array]:
-    """Average acceleration times height, m2 per frame2, and distance from the sole, m: [4], two weights by two axes.
+def _tipping(
+    centre: Array, feet: Array, first: NDArray[np.intp], last: NDArray[np.intp], on: NDArray[np.intp]
+) -> tuple[Array, Array]:
+    """Average acceleration times height, m2 per frame2, and distance from the sole, m, of N steps at once.
 
     Args:
-        centre: [T, 3] of the body on one foot, m above the floor.
-        ankle, toe: places on the ground of that foot, [2].
+        centre: [T, 3] of the body, m above the floor.
+        feet: [T, 2, 2, 2] left and right, ankle and toe, places on the ground, m.
+        first, last: frames between which (exclusive of `last`) the body is on one foot, [N].
+        on: that foot, [N].
+
+    Returns:
+        [N, 4] each: two axes by two weights.
     """
-    ground, height = centre[:, [0, 2]], median(centre[:, 1])
+    frames = last - first
+    begins = np.cumsum(frames) - frames  # of each step, where the frames of all stand one behind the other
+    step = np.repeat(np.arange(len(frames)), frames)
+    at = np.arange(len(step)) + (first - begins)[step]
+    ground = centre[at][:, [0, 2]].T
+    places = np.concatenate([feet[at, on[step]].reshape(-1, 4), centre[at, 1:2]], axis=1).T
+    ordered = np.take_along_axis(places, np.lexsort((places, np.broadcast_to(step, places.shape))), axis=1)
+    places = 0.5 * (ordered[:, begins + (frames - 1) // 2] + ordered[:, begins + frames // 2])  # medians, [5, N]
+    ankle, toe, height = places[:2], places[2:4], places[4]
     heel = ankle - 0.3 * (toe - ankle)
     sole = toe - heel
-    share = np.clip((ground - heel) @ sole / max(float(sole @ sole), 1e-9), 0.0, 1.0)
-    off = ground - heel - share[:, None] * sole
-    weights, curves = _weights(len(centre))
-    return (height * curves @ ground).ravel(), (weights @ off[1:-1]).ravel()
+    off = ground - heel[:, step]
+    share = (off * sole[:, step]).sum(axis=0) / np.maximum((sole**2).sum(axis=0), 1e-9)[step]
+    off -= np.clip(share, 0.0, 1.0) * sole[:, step]
+    weights, curves = (np.concatenate(some, axis=1) for some in zip(*map(_weights, frames.tolist()), strict=True))
+    push = np.add.reduceat(ground[:, None] * curves, begins, axis=2) * height
+    lean = np.add.reduceat(off[:, None] * weights, begins, axis=2)
+    return push.reshape(4, -1).T, lean.reshape(4, -1).T
 
 
 @lru_cache(maxsize=256)
 def _weights(frames: int) -> tuple[Array, Array]:
-    """Make an even and an odd weight over time [2, T - 2], and their second differences [2, T]."""
+    """Make an even and an odd weight over time, 0 at its ends, and their second differences, [2, T] each."""
     time = np.linspace(-1, 1, frames)[1:-1]
     even = (1 - time**2) ** 3
     weights = np.stack([even, time * even])
     weights /= np.maximum(norm(weights), 1e-9)[:, None]
     padded = np.pad(weights, ((0, 0), (2, 2)))
-    return weights, padded[:, 2:] - 2 * padded[:, 1:-1] + padded[:, :-2]
+    return padded[:, 1:-1], padded[:, 2:] - 2 * padded[:, 1:-1] + padded[:, :-2]
 
 
 def _falling(height: Array, way: float, pace: Array, leg: float) -> float | None:
@@ -245,10 +260,10 @@ def _falling(height: Array, way: float, pace: Array, leg: float) -> float | None
     return None if float((pace.min(axis=1) > least).mean()) < _BOTH_MOVE[1] else float(-2 * curve)
 
 
-def _pooled(pushes: list[Array], leans: list[Array], rate: float) -> Gravity:
-    """Pool steps or jumps, pushes [4] over leans [4] each, by least squares; the error is that of their spread."""
-    both = np.array([push @ lean for push, lean in zip(pushes, leans, strict=True)]) * rate**2
-    squares = np.array([lean @ lean for lean in leans])
+def _pooled(pushes: Array, leans: Array, rate: float) -> Gravity:
+    """Pool N steps or jumps, pushes [N, K] over leans [N, K], by least squares; the error is that of their spread."""
+    both = (pushes * leans).sum(axis=1) * rate**2
+    squares = (leans**2).sum(axis=1)
     total = max(float(squares.sum()), 1e-12)
     value = float(both.sum()) / total
     spread = float(((both - value * squares) ** 2).sum()) * len(both) / max(len(both) - 1, 1)

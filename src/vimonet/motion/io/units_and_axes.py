@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.io.plausibility import held_at_origin
 from vimonet.motion.io.readers import Recording
-from vimonet.motion.skeleton import LEG_LENGTH, norm
+from vimonet.motion.skeleton import LEG_LENGTH, median, norm, percentile
 from vimonet.utils.errors import InputError
 
 CMU_UNIT: Final[float] = 0.0254 / 0.45
@@ -149,7 +149,7 @@ def _limb(joints: NDArray[Any], confidence: NDArray[Any] | None, *chains: tuple[
             length = length[(confidence[::step][:, [a, b, c]] > 0).all(axis=1)]
         lengths.append(length)
     every = np.concatenate(lengths)
-    return float(np.median(every)) if len(every) else 0.0
+    return median(every) if len(every) else 0.0
 
 
 def detect_up(
@@ -317,7 +317,7 @@ def _turned_root(values: NDArray[np.float64], moving: str, standing: str, clear:
         standing: axis along which the rest pose stands.
         clear: share of the way from feet to head along ``moving``.
     """
-    if clear <= 0.9 or abs(float(np.percentile(_lowest(values, moving), 5))) >= _FLOOR[1]:
+    if clear <= 0.9 or abs(percentile(_lowest(values, moving), 5)) >= _FLOOR[1]:
         return standing, None
     turned = f"the root is turned: the body stands along {moving}, its rest pose along {standing}"
     if not _stands_on(values, standing):
@@ -333,8 +333,8 @@ def _turned_root(values: NDArray[np.float64], moving: str, standing: str, clear:
 
 def _unsteady(values: NDArray[np.float64], axis: str) -> float:
     """Measure how much the lowest joint changes along an axis, m: 10th to 90th percentile over time."""
-    low, high = np.percentile(_lowest(values, axis), (10, 90))
-    return float(high - low)
+    lowest = _lowest(values, axis)
+    return percentile(lowest, 90) - percentile(lowest, 10)
 
 
 def _lowest(values: NDArray[np.float64], axis: str) -> NDArray[np.float64]:
@@ -344,7 +344,7 @@ def _lowest(values: NDArray[np.float64], axis: str) -> NDArray[np.float64]:
 
 
 def _stands_on(values: NDArray[np.float64], axis: str) -> bool:
-    return _FLOOR[0] < float(np.percentile(_lowest(values, axis), 5)) < _FLOOR[1]
+    return _FLOOR[0] < percentile(_lowest(values, axis), 5) < _FLOOR[1]
 
 
 def correct_up(joints: NDArray[np.floating], up: str) -> tuple[str, str | None]:
