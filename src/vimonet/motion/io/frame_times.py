@@ -16,7 +16,17 @@ from vimonet.utils.errors import InputError
 
 _STAMPS: Final = frozenset(
     (
-        *("timestamp", "timestamps", "timestampms", "timestampusec", "timestampus", "timestampns", "timecode", "t", "ts"),
+        *(
+            "timestamp",
+            "timestamps",
+            "timestampms",
+            "timestampusec",
+            "timestampus",
+            "timestampns",
+            "timecode",
+            "t",
+            "ts",
+        ),
         *("time", "times", "timems", "timeus", "timesec", "timeseconds", "seconds", "elapsed", "elapseds"),
         *("elapsedtime", "frametime", "frametimes"),
     )

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io.body_score import detect_mirroring
 from vimonet.motion.io.joint_completion import complete
 from vimonet.motion.io.joint_finding import find_joints
 from vimonet.motion.io.limits import MAX_FRAMES
-from vimonet.motion.io.plausibility import detect_mirroring, drop_padding, examine, on_the_floor
+from vimonet.motion.io.plausibility import drop_padding, examine, on_the_floor
 from vimonet.motion.io.readers import Recording, plain, usable
 from vimonet.motion.io.units_and_axes import (
     detect_unit,
