@@ -24,15 +24,13 @@ COMMONEST: Final[dict[int, str]] = {len(LAYOUTS[layout]): layout for layout in _
 """Layout that is meant by a number of points unless the body says otherwise."""
 
 _FRAMES: Final = 60  # looked at, evenly over the clip
-_SEEN_KNEES_BENT: Final = (
-    0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
-)
+_KNEES_BENT: Final = 0.15  # m from the line between hip and ankle, both knees: Kinect's straight ones bend back by less
 _FOREARMS_LEVEL: Final = 0.2  # m over the ground that both forearms together reach at least
 _UPRIGHT: Final = 0.85  # of the trunk's length: sensors lose the knees and hands of people who bend
 _FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; where forearms decide alone
 _BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
 _SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
-_MEASURES: Final = 7  # of the measured lengths: a body seen in part decides nothing
+_SEEN_MEASURES: Final = 7  # of the measured lengths: a body seen in part decides nothing
 # On 340 clips of ten collections right layouts cost .01 to .32 (Kinect's noisiest the most), wrong ones .19 to .76, and
 # at least .14 more than the right one of the same clip.
 _FITS: Final = 0.27
