@@ -35,10 +35,7 @@ _UPRIGHT: Final = 0.85  # of the trunk's length: sensors lose the knees and hand
 _FRONT_SHARE: Final = (0.1, 0.3)  # least share of frames that tell the front; where forearms decide alone
 _BACK: Final = (-0.5, -0.3, -0.8)  # most cosine to the front of knees that point back; of forearms, too; of these alone
 _SWAPPED: Final = 0.2  # least share of the frames that tell the front, to the front and to the back alike
-_FIRST_ARMS: Final = (
-    -0.36,
-    0.96,
-)  # sines of arms below the level that may be a pose's of SINKING, rounding allowed for
+_FIRST_ARMS: Final = (-0.36, 0.96)  # sines of `SINKING`, with .01 for rounding
 _BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 
