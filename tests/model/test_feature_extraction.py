@@ -77,3 +77,11 @@ def test_unseen_joints_reach_the_features():
 def test_unknown_features():
     with pytest.raises(ValueError, match="'body' or 'humanml3d'"):
         MotionFeatureExtractor(features="smpl")
+
+
+@pytest.mark.parametrize("dimensions", [3, 2])
+def test_windows_have_the_features_of_clips_cut_out(dimensions: int):
+    motion, extractor = tiny_motion(150, dimensions=dimensions), MotionFeatureExtractor()
+    bounds = [(0, 60), (0, 150), (30, 90), (90, 150)]
+    for (start, end), values in zip(bounds, extractor.extract_windows(motion, bounds), strict=True):
+        np.testing.assert_array_equal(values, extractor.extract(motion.window(start, end)))

@@ -19,6 +19,7 @@ from vimonet.motion.skeleton import (
     extent,
     floor_height,
     leg_length,
+    percentile,
     retarget,
     whole,
 )
@@ -108,3 +109,12 @@ def test_fast_reductions_equal_those_of_numpy() -> None:
     finite = np.random.default_rng(1).random((5, 22, 4)) > 0.3
     for width in (1, 2, 3, 4):
         np.testing.assert_array_equal(whole(finite[..., :width]), finite[..., :width].all(axis=2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_percentiles_are_numpys_to_the_bit(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    for length in (1, 2, 3, 20, 101, 400):
+        x = rng.normal(0, 3, length).astype(dtype)
+        for percent in (5, 10, 50, 75, 90, 95):
+            assert percentile(x, percent) == float(np.percentile(x, percent))

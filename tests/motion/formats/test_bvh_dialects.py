@@ -11,6 +11,7 @@ import pytest
 from mocap_files import bvh_text, standing_bvh, walk_like
 
 from vimonet.motion import Motion, load, load_people
+from vimonet.motion.io.bvh_text import parse_numbers
 from vimonet.utils.errors import InputError
 
 PROP = "ROOT Prop1\n{\n OFFSET 0 0 0\n CHANNELS 3 Xposition Yposition Zposition\n End Site\n {\n  OFFSET 0 5 0\n }\n}\n"
@@ -186,3 +187,18 @@ def test_hips_of_the_3dsmax_conversion(shared: Path) -> None:
     assert joints[-1, 0, 2] - joints[0, 0, 2] == pytest.approx(1.85, abs=0.02)
     assert np.linalg.norm(joints[0, 1] - joints[0, 2]) > 0.1
     assert motion.details["unit"].lower().startswith("cmu")
+
+
+@pytest.mark.parametrize("end", ["\n", " \r\n", "\r"])
+@pytest.mark.parametrize("form", ["%.6f", "%.17g", "%g", "%.3e"])
+def test_arrow_parses_numbers_as_numpy_to_the_bit(end: str, form: str) -> None:
+    pytest.importorskip("pyarrow.csv")
+    rows = np.random.default_rng(0).normal(0, 40, (30, 17)) * 10.0 ** np.arange(-14, 3)
+    text = (end.join(" ".join(form % value for value in row) for row in rows) + end).encode()
+    assert parse_numbers(text, "x.bvh", 17).tobytes() == parse_numbers(text, "x.bvh").tobytes()
+
+
+@pytest.mark.parametrize("text", [b"1 2\n3\t4", b"1  2\n3 4", b"1 2 3\n4", b"+1 2\n\n3 4.", b"1 2 3 4"])
+def test_lines_of_another_form_are_left_to_numpy(text: bytes) -> None:
+    pytest.importorskip("pyarrow.csv")
+    assert parse_numbers(text, "x.bvh", 2).tolist() == [1, 2, 3, 4]

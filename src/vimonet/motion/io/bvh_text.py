@@ -272,15 +272,14 @@ def _by_arrow(block: bytes, width: int) -> NDArray[np.float64] | None:
 
     lines = pa.BufferReader(block.replace(b" \r", b"\r").replace(b" \n", b"\n"))
     names = [str(column) for column in range(width)]
-    read = csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1)
+    types = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64()))
     try:
-        types = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64()))
-        table = csv.read_csv(lines, read, csv.ParseOptions(delimiter=" "), types)
+        read = csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1)
+        columns = csv.read_csv(lines, read, csv.ParseOptions(delimiter=" "), types).columns
     except (pa.ArrowException, OverflowError):
         return None
-    if any(column.null_count for column in table.columns):
-        return None
-    return np.stack([column.to_numpy() for column in table.columns], axis=1).ravel()
+    whole = not any(column.null_count for column in columns)
+    return np.stack([column.to_numpy() for column in columns], axis=1).ravel() if whole else None
 
 
 def _first_bad(block: bytes) -> str:

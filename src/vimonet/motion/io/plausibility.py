@@ -31,8 +31,7 @@ _FROZEN: Final = 0.5  # s
 _PADDING_JUMP: Final = 0.3  # of the body's size, between the last frame and padding
 _LOST_JUMP: Final = 0.1  # of the body's size, between a lost joint's place and the origin
 _REACH: Final = (2.5, 10.0)  # m from the pelvis: noted, refused
-# Sines of arms below the level that may be a pose's of SINKING, rounding allowed for.
-_FIRST_ARMS: Final = (-0.36, 0.96)
+_FIRST_ARMS: Final = (-0.36, 0.96)  # sines of `SINKING`, with .01 for rounding
 _BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 

@@ -173,9 +173,9 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
         stands = upright & (pace[:, side] < _STILL * pace[:, 1 - side]) & (lowest[:, side] < _DOWN * leg)
         steps += [(a, b, side) for a, b in runs(stands) if b - a >= _STEP_FRAMES]
     feet = body[:, [[7, 10], [8, 11]]]  # [T, side, ankle and toe, 3]
-    first, last, on = np.array(steps, dtype=np.intp).reshape(-1, 3).T
-    swing = feet[last - 1, 1 - on] - feet[first, 1 - on]
-    swung = norm(swing[:, 0] + swing[:, 1]) / 2 > _SWING * leg
+    spans = np.array(steps, dtype=np.intp).reshape(-1, 3)
+    swing = feet[spans[:, 1] - 1, 1 - spans[:, 2]] - feet[spans[:, 0], 1 - spans[:, 2]]
+    spans = spans[norm(swing[:, 0] + swing[:, 1]) / 2 > _SWING * leg]
     falls = [
         _falling(centre[a:b, 1], float(norm(centre[b - 1] - centre[a])), pace[a:b], leg)
         for a, b in runs(free & (lowest.min(axis=1) > _OFF * leg))
@@ -183,8 +183,8 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
     ]
     fallen = [fall for fall in falls if fall is not None]
     shown = {}
-    if swung.sum() >= _FEWEST_STEPS:
-        pushes, leans = _tipping(centre, feet[..., [0, 2]], first[swung], last[swung], on[swung])
+    if len(spans) >= _FEWEST_STEPS:
+        pushes, leans = _tipping(centre, feet[..., [0, 2]], spans)
         if pushes.ravel() @ leans.ravel() > _LIKE_A_PENDULUM * float(np.sqrt((pushes**2).sum() * (leans**2).sum())):
             shown["steps"] = _pooled(pushes, leans, rate)
     if fallen:
@@ -192,20 +192,15 @@ def show_gravity(body: Array, rate: float) -> dict[str, Gravity]:
     return shown
 
 
-def _tipping(
-    centre: Array, feet: Array, first: NDArray[np.intp], last: NDArray[np.intp], on: NDArray[np.intp]
-) -> tuple[Array, Array]:
-    """Average acceleration times height, m2 per frame2, and distance from the sole, m, of N steps at once.
+def _tipping(centre: Array, feet: Array, spans: NDArray[np.intp]) -> tuple[Array, Array]:
+    """Average acceleration times height, m2 per frame2, and distance from the sole, m: [N, 4], two axes by two weights.
 
     Args:
         centre: [T, 3] of the body, m above the floor.
         feet: [T, 2, 2, 2] left and right, ankle and toe, places on the ground, m.
-        first, last: frames between which (exclusive of `last`) the body is on one foot, [N].
-        on: that foot, [N].
-
-    Returns:
-        [N, 4] each: two axes by two weights.
+        spans: [N, 3] first frame on one foot, frame after the last, that foot.
     """
+    first, last, on = spans.T
     frames = last - first
     begins = np.cumsum(frames) - frames  # of each step, where the frames of all stand one behind the other
     step = np.repeat(np.arange(len(frames)), frames)

@@ -66,8 +66,6 @@ def headings(joints: Array, fps: float = 20.0) -> Array:
     sin, cos = chest[..., 0] - left[..., 2], left[..., 0] + chest[..., 2]
     known = np.hypot(sin, cos) > 0.45
     angle = np.arctan2(sin, cos)
-    if known.all():
-        return smooth(np.unwrap(angle).T, 0.12, fps).T
     frames = np.arange(joints.shape[1])
     for one, clear in zip(angle, known, strict=True):
         one[:] = np.interp(frames, frames[clear], np.unwrap(one[clear])) if clear.any() else 0.0
