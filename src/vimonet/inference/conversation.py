@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vimonet.inference.answer import check_question
+from vimonet.language import mirror_text
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +17,13 @@ if TYPE_CHECKING:
 MAX_TURNS = 6
 """Most earlier turns in a prompt; chats in training have at most four."""
 
+_ARM, _LEG = "hand|arm|wrist|elbow|shoulder|fist", "leg|foot|feet|knee|ankle|heel"
+_OTHER = re.compile(rf"(?:^|\b(?:and|the|his|her|their|its) )(other)(?: ({_ARM}|{_LEG}|side|one)\b|(?=\W*$))", re.I)
+_SIDE = re.compile(r"\b(?:left|(?<!, )right|right(?!\?))\b(?! (?:after|away|before|now|then)\b)", re.I)
+_BARE = re.compile(
+    r"\W*(?:(?:and|but|how about|now|ok|so|what about)\W+)*(?:the )?other\b( \w+)?( too| as well)?\W*", re.I
+)
+_WHICH = re.compile(r"which (\w+) (?:(is|was) (.+?)|(does|did) (the person|he|she) (\w+(?: on| with)?))\W*", re.I)
 
 _READING = (("fps", None), ("frames", None), ("leave_out", ()))
 """Options that decide how the recording is read, with their defaults."""
@@ -37,6 +47,7 @@ class Chat:
         Raises:
             InputError: an unusable question or recording.
         """
+        question = with_side(check_question(question), self.history)
         self._builder.history = tuple(self.history[-MAX_TURNS:])
         answer = self._assistant.answer_with(self._builder, question, self._motion, self._video, **self._options)
         self.history.append((question, answer.text))
@@ -54,3 +65,39 @@ class Chat:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.history)
+
+
+def with_side(question: str, history: Sequence[tuple[str, str]]) -> str:
+    """Name the side of "the other hand": the opposite of the one that the chat named last, in a question or its answer.
+
+    A turn of these words alone becomes the question before it, asked of that side: models take "And the right hand?"
+    for a question which hand it is. Turns about limbs of its kind come first. Without a side the question stays.
+    """
+    found = _OTHER.search(question)
+    if found is None or re.search(r"\bone\b", question[: found.start()]):
+        return question
+    limb = (found[2] or "one").lower()
+    kind = next((kind for kind in (_ARM, _LEG) if limb in kind.split("|")), "")
+    turns = [(question[: found.start()], ""), *reversed(history)]
+    sided = [
+        turn for turn in turns if _side(turn) and re.search(f"{_ARM}|{_LEG}" if kind else "", " ".join(turn), re.I)
+    ]
+    if not sided:
+        return question
+    turn = min(sided, key=lambda turn: not re.search(kind, " ".join(turn), re.I))
+    side = mirror_text(_side(turn))
+    if not _BARE.fullmatch(question) or turn is not turns[1]:
+        return question[: found.start(1)] + side + question[found.end(1) :]
+    if _SIDE.search(turn[0]):
+        return mirror_text(turn[0])
+    if which := _WHICH.fullmatch(turn[0]):
+        part, be, state, do, who, act = which.groups()
+        what = f"the {side} {limb if kind else part}"
+        return f"{be.capitalize()} {what} {state}?" if be else f"{do.capitalize()} {who} {act} {what}?"
+    return f"What about the {side} {limb}?"
+
+
+def _side(turn: tuple[str, str]) -> str:
+    """Find the one side that a question names, else its answer; empty for none and for both."""
+    named = ({side.lower() for side in _SIDE.findall(text)} for text in turn)
+    return next((sides.pop() for sides in named if len(sides) == 1), "")
