@@ -20,9 +20,7 @@ MAX_TURNS = 6
 _ARM, _LEG = "hand|arm|wrist|elbow|shoulder|fist", "leg|foot|feet|knee|ankle|heel"
 _OTHER = re.compile(rf"(?:^|\b(?:and|the|his|her|their|its) )(other)(?: ({_ARM}|{_LEG}|side|one)\b|(?=\W*$))", re.I)
 _SIDE = re.compile(r"\b(?:left|(?<!, )right|right(?!\?))\b(?! (?:after|away|before|now|then)\b)", re.I)
-_BARE = re.compile(
-    r"\W*(?:(?:and|but|how about|now|ok|so|what about)\W+)*(?:the )?other\b( \w+)?( too| as well)?\W*", re.I
-)
+_BARE = re.compile(r"\W*(?:(?:and|but|now|ok|so|(?:how|what) about)\W+)*(?:the )?other( \w+)?( too| as well)?\W*", re.I)
 _WHICH = re.compile(r"which (\w+) (?:(is|was) (.+?)|(does|did) (the person|he|she) (\w+(?: on| with)?))\W*", re.I)
 
 _READING = (("fps", None), ("frames", None), ("leave_out", ()))
@@ -79,9 +77,8 @@ def with_side(question: str, history: Sequence[tuple[str, str]]) -> str:
     limb = (found[2] or "one").lower()
     kind = next((kind for kind in (_ARM, _LEG) if limb in kind.split("|")), "")
     turns = [(question[: found.start()], ""), *reversed(history)]
-    sided = [
-        turn for turn in turns if _side(turn) and re.search(f"{_ARM}|{_LEG}" if kind else "", " ".join(turn), re.I)
-    ]
+    limbs = f"{_ARM}|{_LEG}" if kind else ""
+    sided = [turn for turn in turns if _side(turn) and re.search(limbs, " ".join(turn), re.I)]
     if not sided:
         return question
     turn = min(sided, key=lambda turn: not re.search(kind, " ".join(turn), re.I))
