@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -42,6 +43,10 @@ def test_routes_of_the_page_take_names_and_numbers_alone(server):
     assert sample.body == sample_path("walk").read_bytes() and sample.headers["x-file-name"] == "walk.bvh"
     for wrong in ("..%2Fwalk.bvh", "walk.bvh", "%2Fetc%2Fpasswd"):
         assert server.get(f"/v1/page/samples/{wrong}").status == 404
+    found = server.post("/v1/search", {"query": "someone jumps", "k": 3}).json
+    best = found["data"][0]
+    assert found["object"] == "list" and 0 < len(found["data"]) <= 3
+    assert (best["object"], best["path"]) == ("search.hit", "jumps.bvh") and 0 <= best["start"] < best["end"]
     hits = server.post("/v1/page/search", {"query": "someone jumps", "k": 3}).json["hits"]
     assert hits[0]["path"] == "jumps.bvh" and hits[0]["thumbnail"]["frames"] == 3
     assert server.get(f"/v1/page/recordings/{hits[0]['entry']}").json["name"] == "jumps"
@@ -51,8 +56,15 @@ def test_routes_of_the_page_take_names_and_numbers_alone(server):
     assert server.get("/").headers["content-security-policy"].count("unsafe") == 0
 
 
-def drop(page: Any, name: str, content: str) -> None:
-    make = "([name, text]) => { const d = new DataTransfer(); d.items.add(new File([text], name)); return d; }"
+PIXELS = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.reduce((sum, value) => (31 * sum + value) | 0, 0);
+}"""
+
+
+def drop(page: Any, name: str, content: str, decode: str = "text => text") -> None:
+    file = f"new File([({decode})(text)], name)"
+    make = f"([name, text]) => {{ const d = new DataTransfer(); d.items.add({file}); return d; }}"
     page.dispatch_event("main", "drop", {"dataTransfer": page.evaluate_handle(make, [name, content])})
 
 
@@ -111,7 +123,7 @@ def test_a_visit(server, tmp_path):
         page.select_option("select[aria-label='Open a sample']", "raise_left")
         page.locator(".pane").nth(1).wait_for()
         assert page.locator(".timeline").count() == 2
-        page.select_option("select[aria-label='Ask about']", "both")
+        page.select_option("select[aria-label='Ask about']", "each")
         page.fill("#question", "Does the person raise a hand?")
         page.keyboard.press("Enter")
         page.locator(".answer .badges").nth(4).wait_for()
@@ -129,9 +141,101 @@ def test_a_visit(server, tmp_path):
         assert "notes.bvh" in page.locator(".toast.wrong").text_content()
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert serious_faults(page) == []
     assert [
         error for error in errors if not re.search("40[04]", error)
     ] == []  # the refused file, the upload that was gone
+
+
+def test_every_control_of_two_clips(server):
+    """What the mouse and the keys do to the skeleton, and the buttons that the visit leaves out."""
+    errors = Errors()
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        errors.listen(page)
+        page.goto(server.url)
+        page.locator(".sample", has_text="Walk turn wave").click()
+        canvas = page.locator("canvas.skeleton").first
+        canvas.wait_for()
+        page.wait_for_timeout(300)
+        seen = [canvas.evaluate(PIXELS)]
+
+        def drawn(what: str) -> None:
+            page.wait_for_timeout(60)
+            seen.append(canvas.evaluate(PIXELS))
+            assert seen[-1] != seen[-2], what
+
+        box = canvas.bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(*middle)
+        page.mouse.down()
+        page.mouse.move(middle[0] + 90, middle[1] + 20, steps=3)
+        page.mouse.up()
+        drawn("orbit")
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, -300)
+        page.keyboard.up("Control")
+        drawn("zoom")
+        for name in ("Zoom out", "Path", "Ghosts", "Follow", "View: front", "View: side", "View: top"):
+            page.get_by_role("button", name=name, exact=True).first.click()
+            drawn(name)
+        page.locator("h2").first.click()
+        for key in "1234":
+            page.keyboard.press(key)
+            drawn(f"view {key}")
+        readout, speed = page.locator(".readout").first, page.get_by_label("Speed").first
+        for keys, shown in ((("Home", "Shift+ArrowRight"), "0:01.00"), (("Shift+ArrowLeft",), "0:00.00")):
+            for key in keys:
+                page.keyboard.press(key)
+            assert readout.text_content().startswith(shown), keys
+        page.keyboard.press("End")
+        assert len(set(readout.text_content().split(" / "))) == 1
+        for key, value in (("[", "0.5"), ("]", "1"), ("]", "2")):
+            page.keyboard.press(key)
+            assert speed.input_value() == value
+        pause = page.get_by_role("button", name="Pause", exact=True)
+        page.keyboard.press("k")
+        pause.wait_for()
+        page.keyboard.press("k")
+        page.get_by_role("button", name="Play", exact=True).wait_for()
+        # A question that is stopped; one that the server refuses is asked again.
+        page.route("**/v1/chat/completions", lambda route: None)
+        page.fill("#question", "Which hand is raised?")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Stop").click()
+        page.locator(".failed", has_text="Stopped.").wait_for()
+        page.unroute("**/v1/chat/completions")
+        page.route("**/v1/chat/completions", lambda route: route.fulfill(status=503, json={}), times=1)
+        page.fill("#question", "Which hand is raised?")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Ask again").click()
+        page.locator(".answer .badges").wait_for()
+        side = page.locator(".answer .badges").locator("..").locator(".text").text_content()
+        page.get_by_role("button", name="And the other hand?").click()
+        page.locator(".answer .badges").nth(1).wait_for()
+        assert page.locator(".answer .text").last.text_content() != side
+        # A second recording beside it: both play.
+        page.get_by_role("button", name="Compare").click()
+        drop(page, "squats.json", sample_path("squats_coco17").read_text())
+        page.locator(".pane").nth(1).wait_for()
+        page.get_by_role("button", name="Play both").click()
+        assert pause.count() == 2
+        page.get_by_role("button", name="Play both").click()
+        assert pause.count() == 0
+    assert [error for error in errors if "503" not in error] == []
+
+
+def test_a_dropped_video_is_shown_with_its_film(server):
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(server.url)
+        page.locator(".sample").first.wait_for()
+        film = base64.b64encode(sample_path("wave_right.mp4").read_bytes()).decode()
+        drop(page, "wave.mp4", film, "text => Uint8Array.from(atob(text), sign => sign.charCodeAt(0))")
+        page.locator(".pane video").wait_for()
+        assert page.locator("h2").first.text_content() == "wave"
+        page.get_by_role("button", name="Play", exact=True).click()
+        wait_for(lambda: page.locator("video").evaluate("video => video.currentTime > 0.1"), 20)
 
 
 def test_a_server_with_a_token_is_asked_with_it():

@@ -54,6 +54,12 @@ def test_pages_of_other_sites_may_not_call(server):
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "", "https://motion.example.evil"):
         reply = server.post("/v1/search", {"query": "a"}, with_token(TOKEN, Origin=origin))
         assert (reply.status, reply.error["code"]) == (403, "origin_not_allowed")
+    # What is turned away is counted under its own address.
+    preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    assert server.call("OPTIONS", "/v1/files", None, preflight).status == 200
+    counted = server.get("/metrics", with_token(TOKEN)).body.decode()
+    for route, status in (("/v1/search", 403), ("/v1/files", 200)):
+        assert f'vimonet_requests_total{{route="{route}",status="{status}"}}' in counted
     own = with_token(TOKEN, Origin=server.url)
     assert server.get("/v1/models", own).status == 200
     allowed = server.get("/v1/models", with_token(TOKEN, Origin="https://app.example"))

@@ -115,6 +115,25 @@ def test_a_later_turn_goes_on_with_the_recording(client):
     assert "system messages are not read" in notes
 
 
+def test_the_other_hand_is_the_one_not_named(client):
+    turns = [{"role": "user", "content": [motion_part("raise_left"), text("Which hand is raised?")]}]
+    for question, begins in (("And the other hand?", "no"), ("What is the person doing?", ""), ("other hand too?", "")):
+        said = client.chat.completions.create(model="nano", messages=turns).choices[0].message.content
+        turns += [{"role": "assistant", "content": said}, {"role": "user", "content": question}]
+        assert (
+            client.chat.completions.create(model="nano", messages=turns).choices[0].message.content.startswith(begins)
+        )
+    assert turns[1]["content"] == "left hand"
+
+
+def test_more_tokens_than_the_limit_are_the_limit(client):
+    for options in ({"max_tokens": 4096}, {"max_completion_tokens": 1024}):
+        reply = ask(client, motion_part("turn_left"), text(TURN), **options)
+        assert reply.choices[0].message.content and reply.choices[0].finish_reason == "stop"
+        assert "max_tokens: an answer has at most 256 tokens" in reply.model_extra["vimonet"]["notes"]
+    assert ask(client, text(TURN), max_tokens=256).model_extra["vimonet"]["notes"] == []
+
+
 def test_a_new_recording_begins_a_new_chat(client):
     turns = [
         {"role": "user", "content": [motion_part("wave_right"), text("Which hand is raised?")]},

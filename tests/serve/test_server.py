@@ -18,6 +18,9 @@ def server():
 def test_health_is_apart_from_readiness(server):
     assert server.get("/healthz").json == {"status": "alive"}
     assert server.get("/readyz").json == {"status": "ready"}
+    for path in ("/", "/healthz"):
+        reply = server.call("HEAD", path)
+        assert (reply.status, reply.body) == (200, b"")
 
 
 def test_the_model_is_listed(server):
@@ -81,7 +84,7 @@ def test_no_address_is_opened(server, address):
         (chat(text("  ")), "messages", "has no text"),
         (chat(text("hi"), n=2), "n", "does not support"),
         (chat(text("hi"), tools=[{}]), "tools", "does not support"),
-        (chat(text("hi"), max_tokens=100_000), "max_tokens", "at most 256"),
+        (chat(text("hi"), max_tokens=0), "max_tokens", "greater than or equal to 1"),
         (chat(text("x" * 2001)), None, "2,001 characters"),
         (chat({"type": "input_motion", "input_motion": {"data": "@@@"}}, text("hi")), None, "not base64"),
         (chat({"type": "input_motion", "input_motion": {"data": "aGVsbG8=", "format": "bvh"}}, text("hi")), None, ""),
@@ -103,6 +106,34 @@ def test_bodies_that_are_no_json(server, body):
     for path in ("/v1/chat/completions", "/v1/motion/facts", "/v1/search"):
         reply = server.post(path, body, {"Content-Type": "application/json"})
         assert 400 <= reply.status < 500 and reply.error["message"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_json_under_another_name_is_told_the_header(server, kind):
+    for path in ("/v1/chat/completions", "/v1/search"):
+        reply = server.post(path, chat(text("hi")), {"Content-Type": kind})
+        assert reply.status == 400 and "'Content-Type: application/json'" in reply.error["message"]
+
+
+def test_keypoints_of_a_video(server, monkeypatch):
+    asked = []
+    found = {"format": "coco17", "fps": 20.0, "size": [96, 64], "frames": [], "model": "a stand-in"}
+    process = server.app.state.server.reading._process
+
+    def poses(name, data, *, left, **options):
+        asked.append((name, data, options))
+        return found
+
+    monkeypatch.setattr(process, "poses", poses)
+    film = sample_path("wave_right.mp4").read_bytes()
+    body, headers = form({"person": "2", "fps": "30"}, film, "film.mp4")
+    reply = server.post("/v1/pose", body, headers)
+    assert reply.status == 200 and reply.json == {"object": "pose", **found}
+    as_json = server.post("/v1/pose", {"motion": {"url": data_url(film), "name": "film.mp4"}})
+    assert as_json.json == reply.json
+    assert asked == [("film.mp4", film, {"person": 2}), ("film.mp4", film, {})]
+    body, headers = form({}, sample("walk"))
+    assert server.post("/v1/pose", body, headers).error["code"] == "not_a_video"
 
 
 def test_unknown_addresses_and_methods(server):

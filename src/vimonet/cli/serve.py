@@ -86,7 +86,8 @@ def _serve(args: argparse.Namespace) -> int:
         )
     )
     address = address_of(args.host, listening.getsockname()[1])
-    print(f"ViMoNet listens on {address} (page and API; Ctrl-C ends it)", file=sys.stderr, flush=True)
+    page = "the page is open there" if args.open else "open it in a browser for the page, or start with --open"
+    print(f"ViMoNet listens on {address} ({page}; Ctrl-C ends it)", file=sys.stderr, flush=True)
     if args.open:
         webbrowser.open(address)
     server.run(sockets=[listening])

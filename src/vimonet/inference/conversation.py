@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vimonet.inference.answer import check_question
+from vimonet.language import mirror_text
 from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +17,10 @@ if TYPE_CHECKING:
 MAX_TURNS = 6
 """Most earlier turns in a prompt; chats in training have at most four."""
 
+_LIMB = "hand|arm|wrist|elbow|shoulder|fist|leg|foot|feet|knee|ankle|heel|side|one"
+_OTHER = re.compile(rf"(?:^|\b(?:and|the|his|her|their|its) )(other)(?: ({_LIMB})\b(?!,)|(?=\W*$))", re.I)
+_SIDE = re.compile(r"\b(?:left|(?<!, )right|right(?!\?))\b(?! (?:after|away|before|now|then)\b)", re.I)
+_BARE = re.compile(r"\W*(?:(?:and|but|now|ok|so|(?:how|what) about)\W+)*(?:the )?other( \w+)?( too| as well)?\W*", re.I)
 
 _READING = (("fps", None), ("frames", None), ("leave_out", ()))
 """Options that decide how the recording is read, with their defaults."""
@@ -37,6 +44,7 @@ class Chat:
         Raises:
             InputError: an unusable question or recording.
         """
+        question = with_side(check_question(question), self.history)
         self._builder.history = tuple(self.history[-MAX_TURNS:])
         answer = self._assistant.answer_with(self._builder, question, self._motion, self._video, **self._options)
         self.history.append((question, answer.text))
@@ -54,3 +62,25 @@ class Chat:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.history)
+
+
+def with_side(question: str, history: Sequence[tuple[str, str]]) -> str:
+    """Name the side of "the other hand": the opposite of the one that the chat named last, in a question or its answer.
+
+    These words alone, after a question that names a side, become that question asked of the other side. Where no turn
+    names one side, the question stays.
+    """
+    found = _OTHER.search(question)
+    turn = next((turn for turn in reversed(history) if _side(turn)), None)
+    if found is None or turn is None:
+        return question
+    side, limb = mirror_text(_side(turn)), found[2] or "one"
+    if not _BARE.fullmatch(question):
+        return question[: found.start(1)] + side + question[found.end(1) :]
+    return mirror_text(turn[0]) if _SIDE.search(turn[0]) else f"What about the {side} {limb}?"
+
+
+def _side(turn: tuple[str, str]) -> str:
+    """Find the one side that a question names, else its answer; empty for none and for both."""
+    named = ({side.lower() for side in _SIDE.findall(text)} for text in turn)
+    return next((sides.pop() for sides in named if len(sides) == 1), "")

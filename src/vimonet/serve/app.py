@@ -102,6 +102,7 @@ def _cors(limits: ServerLimits) -> list[Middleware]:
 
 
 def _add_health(app: FastAPI, worker: ModelWorker, metrics: Metrics) -> None:
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", tags=["operation"])
     async def health() -> PlainJSON:
         """Tell that the process lives."""

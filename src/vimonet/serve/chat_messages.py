@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vimonet.inference.answer import MAX_QUESTION
-from vimonet.inference.conversation import MAX_TURNS
+from vimonet.inference.conversation import MAX_TURNS, with_side
 from vimonet.serve.api_types import (
     ChatRequest,
     FilePart,
@@ -103,7 +103,7 @@ def chat_of(messages: Sequence[Message], server: Server, owner: str) -> Chat:
         text, found = _content(message, server, owner, f"messages.{number}")
         if message.role == "assistant":
             if asked:
-                turns.append((asked, text))
+                turns.append((with_side(asked, turns), text))
             asked = ""
         elif message.role == "user":
             if found:
@@ -121,7 +121,7 @@ def chat_of(messages: Sequence[Message], server: Server, owner: str) -> Chat:
     kept = _recent(turns)
     if len(kept) < len(turns):
         notes.append(f"of {len(turns)} earlier turns the last {len(kept)} are read")
-    return Chat(asked, tuple(attachments), kept, tuple(notes))
+    return Chat(with_side(asked, turns), tuple(attachments), kept, tuple(notes))
 
 
 def _recent(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

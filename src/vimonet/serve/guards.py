@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vimonet.serve.listening import is_loopback
@@ -291,6 +292,7 @@ def owner_of(headers: Mapping[str, str]) -> str:
 
 
 def route_of(scope: Scope) -> str:
-    """Name the route of a request without its ids; ``other`` for an unknown address."""
-    route: Any = scope.get("route")
+    """Name the route of a request, turned away or not, without its ids; ``other`` for an unknown address."""
+    found = (one for one in scope["app"].routes if one.matches(scope)[0] is not Match.NONE)
+    route: Any = scope.get("route") or next(found, None)
     return str(getattr(route, "path", "other"))

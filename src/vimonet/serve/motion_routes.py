@@ -16,7 +16,7 @@ from vimonet.serve.attachments import Attachment
 from vimonet.serve.chat_messages import read_clips
 from vimonet.serve.model_worker import Question
 from vimonet.serve.server_errors import ApiError, PlainJSON
-from vimonet.serve.serving import Server, Serving, read_motion, recording_of
+from vimonet.serve.serving import Server, Serving, index_of, moments, read_motion, recording_of
 from vimonet.utils.errors import InputError
 
 router = APIRouter(tags=["movement"])
@@ -92,13 +92,8 @@ async def pose(request: Request, server: Serving) -> PlainJSON:
 @router.post("/v1/search")
 async def search(asked: SearchRequest, server: Serving) -> PlainJSON:
     """Find moments in the recordings of this server's index by a sentence."""
-    index = server.index
-    if index is None:
-        raise ApiError(404, "this server has no index; start it with --index.", "no_index")
-    if asked.k > server.limits.hits:
-        raise ApiError(400, f"k: at most {server.limits.hits} hits are given.", "invalid_value", param="k")
-    hits = await asyncio.wrap_future(server.worker.call(lambda: index.search(asked.query, asked.k)))
-    return PlainJSON({"object": "list", "data": [_hit(hit.to_dict(), index.root) for hit in hits]})
+    hits = await moments(asked, server)
+    return PlainJSON({"object": "list", "data": [_hit(hit.to_dict(), index_of(server).root) for hit in hits]})
 
 
 def _hit(hit: dict[str, Any], root: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def add_page(app: FastAPI, name: str = "index.html") -> None:
     """
     policy = {"content-security-policy": html.SERVED_POLICY}
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         return Response(html.served_page(name), media_type="text/html; charset=utf-8", headers=policy)

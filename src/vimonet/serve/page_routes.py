@@ -18,11 +18,10 @@ from starlette.responses import Response
 
 from vimonet.motion import load
 from vimonet.page.document import thumbnail, write_document
-from vimonet.retrieval import Index
 from vimonet.samples import list_samples, sample_path
 from vimonet.serve.api_types import SearchRequest
 from vimonet.serve.server_errors import ApiError, PlainJSON
-from vimonet.serve.serving import Server, Serving
+from vimonet.serve.serving import Server, Serving, index_of, moments
 from vimonet.utils.errors import InputError
 
 router = APIRouter(tags=["page"])
@@ -49,10 +48,7 @@ async def sample(name: str) -> Response:
 @router.post("/v1/page/search")
 async def search(asked: SearchRequest, server: Serving) -> PlainJSON:
     """Find moments in the index, each with a few poses to draw."""
-    index = _index(server)
-    if asked.k > server.limits.hits:
-        raise ApiError(400, f"k: at most {server.limits.hits} hits are given.", "invalid_value", param="k")
-    found = await asyncio.wrap_future(server.worker.call(lambda: index.search(asked.query, asked.k)))
+    found, index = await moments(asked, server), index_of(server)
     numbers = {str(index.root / entry.path): number for number, entry in enumerate(index.entries)}
 
     def hits() -> list[dict[str, Any]]:
@@ -100,14 +96,8 @@ def _file(name: str, content: bytes) -> Response:
     return Response(content, media_type="application/octet-stream", headers={"x-file-name": quote(name)})
 
 
-def _index(server: Server) -> Index:
-    if server.index is None:
-        raise ApiError(404, "this server has no index; start it with --index.", "no_index")
-    return server.index
-
-
 def _path(server: Server, entry: int) -> Path:
-    index = _index(server)
+    index = index_of(server)
     if not 0 <= entry < len(index.entries):
         raise ApiError(404, "there is no such recording in the index.", "not_found")
     return index.root / index.entries[entry].path

@@ -108,11 +108,14 @@ def add_error_handlers(app: FastAPI) -> None:
     async def unusable(_: Request, error: Exception) -> Response:
         return error_response(bad_request(str(error), code="unusable_input"))
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first: Mapping[str, Any] = next(iter(error.errors()), {})
         where = ".".join(str(part) for part in first.get("loc", ()) if part not in ("body", "query", "path"))
         said = str(first.get("msg", "it cannot be read")).removeprefix("Value error, ").rstrip(".")
+        kind = request.headers.get("content-type", "").lower()
+        if not where and first.get("type") != "missing" and "json" not in kind:
+            where, said = "Content-Type", "JSON is read as such with the header 'Content-Type: application/json' alone"
         return error_response(bad_request(f"{where or 'the request'}: {said}.", where or None))
 
     async def framework(_: Request, error: Exception) -> Response:

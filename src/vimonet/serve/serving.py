@@ -16,18 +16,18 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from vimonet.motion import Motion
-from vimonet.serve.api_types import MotionRequest, ReadingOptions
+from vimonet.serve.api_types import MotionRequest, ReadingOptions, SearchRequest
 from vimonet.serve.attachments import Attachment, attachment_from_form, attachment_of
 from vimonet.serve.guards import owner_of
 from vimonet.serve.model_worker import ModelWorker
 from vimonet.serve.reading_pool import ReadingPool
-from vimonet.serve.server_errors import bad_request
+from vimonet.serve.server_errors import ApiError, bad_request
 from vimonet.serve.server_limits import ServerLimits
 from vimonet.serve.server_metrics import Metrics
 from vimonet.serve.uploads import Uploads
 
 if TYPE_CHECKING:
-    from vimonet.retrieval import Index
+    from vimonet.retrieval import Hit, Index
 
 
 @dataclass
@@ -112,6 +112,21 @@ async def form_of(request: Request) -> tuple[str, bytes, dict[str, str]]:
         return file.filename or "", await file.read(), fields
     finally:
         await form.close()
+
+
+def index_of(server: Server) -> Index:
+    """Return the index of a server."""
+    if server.index is None:
+        raise ApiError(404, "this server has no index; start it with --index.", "no_index")
+    return server.index
+
+
+async def moments(asked: SearchRequest, server: Server) -> list[Hit]:
+    """Find moments in the index."""
+    index = index_of(server)
+    if asked.k > server.limits.hits:
+        raise bad_request(f"k: at most {server.limits.hits} hits are given.", "k")
+    return await asyncio.wrap_future(server.worker.call(lambda: index.search(asked.query, asked.k)))
 
 
 async def read_motion(server: Server, attachment: Attachment) -> Motion:

@@ -145,14 +145,14 @@ function buildTools() {
   if (EMBEDDED) return;
   const picker = make("select", { "aria-label": "Open a sample", onchange: () => picker.value && pick(picker.value).then(() => (picker.value = "")) });
   picker.append(make("option", { value: "", text: "Samples" }), ...able.samples.map(({ name }) => make("option", { value: name, text: name })));
-  compareButton = make("button", { type: "button", class: "tool", "aria-pressed": "false", title: "The next recording opens beside this one" }, icon("compare"), make("span", { text: "Compare" }));
+  compareButton = make("button", { type: "button", class: "tool", "aria-label": "Compare", "aria-pressed": "false", title: "The next recording opens beside this one" }, icon("compare"), make("span", { text: "Compare" }));
   compareButton.addEventListener("click", () => {
     comparing = !comparing && panes.length > 0;
     compareButton.setAttribute("aria-pressed", String(comparing));
     if (comparing) say("The next recording opens beside this one");
   });
   tools.replaceChildren(
-    make("button", { type: "button", class: "tool", onclick: choose }, icon("open"), make("span", { text: "Open" })),
+    make("button", { type: "button", class: "tool", "aria-label": "Open", onclick: choose }, icon("open"), make("span", { text: "Open" })),
     chooser,
     picker,
     compareButton,
@@ -161,7 +161,7 @@ function buildTools() {
 }
 
 function addTogether() {
-  together = make("button", { type: "button", class: "tool", hidden: panes.length < 2, onclick: playTogether }, icon("play"), make("span", { text: "Play both" }));
+  together = make("button", { type: "button", class: "tool", "aria-label": "Play both", hidden: panes.length < 2, onclick: playTogether }, icon("play"), make("span", { text: "Play both" }));
   tools.append(together);
 }
 

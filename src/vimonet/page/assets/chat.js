@@ -1,4 +1,4 @@
-// The chat beside a recording: suggestions, streamed answers, several turns, one or both of two clips.
+// The chat beside a recording: suggestions, streamed answers, several turns, one of two clips or each.
 
 import { answerCard, questionBubble } from "./answers.js";
 import { icon, make, say } from "./dom.js";
@@ -73,9 +73,9 @@ export class Chat {
       const chosen = this.about.value;
       this.about.replaceChildren(
         ...panes.map((one, k) => make("option", { value: String(k), text: `${k ? "B" : "A"}: ${one.recording.name}` })),
-        make("option", { value: "both", text: "Both" }),
+        make("option", { value: "each", text: "Each" }),
       );
-      this.about.value = chosen === "both" ? "both" : String(Math.max(0, panes.indexOf(pane)));
+      this.about.value = chosen === "each" ? "each" : String(Math.max(0, panes.indexOf(pane)));
     }
     this.suggest(pane ? suggestions(pane.recording).slice(0, panes.length > 1 ? 3 : 5) : []);
     if (pane) this.log.querySelector(".hello")?.remove();
@@ -113,7 +113,7 @@ export class Chat {
   chosen() {
     const panes = this.panes();
     if (panes.length < 2) return panes;
-    return this.about.value === "both" ? panes : [panes[Number(this.about.value)]];
+    return this.about.value === "each" ? panes : [panes[Number(this.about.value)]];
   }
 
   async ask(text) {
