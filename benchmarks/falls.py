@@ -1,6 +1,6 @@
 """Score the fall detector on what its weights have not learned from: sensitivity, and false alarms per hour.
 
-    python -m benchmarks.falls --root RECORDINGS --poses FILM_POSES [--json OUT.json]
+    python -m benchmarks.falls --root RECORDINGS [--poses FILM_POSES] [--json OUT.json]
 
 Test: acted mocap falls in 3D and through twelve random virtual cameras, UP-Fall's person 3, the test splits of every
 corpus in 3D and through a virtual camera, and every film that taught nothing. Folds: UP-Fall's people 1 and 10, the
@@ -8,6 +8,8 @@ films of GMDCSA24, the films that taught, and the rest of Bandai-Namco are judge
 seen the person, film or recording; they chose the threshold all the same, so they are counted apart. Falls and films
 run frame by frame through the detector of `vimonet watch`, which also gives the delay; other recordings are judged
 whole. Films of fights count neither way: people lie and are thrown to the floor in some, and no label says when.
+Without ``--poses`` nothing is learned: the test material is scored, without films and without folds. What users of
+other fall alarms complain of is counted by name, on the test clips that carry such a label.
 Intervals are 95 %: Clopper-Pearson for sensitivity (views of one fall are not independent: the interval is then
 too narrow, which the table marks), Garwood's exact Poisson interval for false alarms.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -33,6 +36,24 @@ from research.falls.material import Sample, films, mocap_falls, ordinary, synthe
 from vimonet.motion.kinematics import falling
 from vimonet.watch.body_events import BodyEvents
 from vimonet.watch.stream import Event, PoseFrame
+
+COMPLAINTS = {
+    "tying shoes": r"\bshoe",
+    "kneeling": r"\bkneel",
+    "sitting down": r"\bsit down|\bsit on",
+    "lying down on purpose": r"\blie\b|\blying\b",
+    "picking something up": r"\bpick\b.*\bup\b",
+    "push-ups": r"\bpush-up",
+    "yoga": r"\byoga",
+    "a second person in view": r"^sbu_interaction\b",
+    "leaving at the picture's edge": r"\bleave",
+    "squats and lunges": r"\bsquat|\blunge",
+    "bowing, touching the toes": r"\bbow\b|\btouch the toes|\bbend down",
+    "lying exercises (sit-ups, bench press)": r"\bsit-up|\bbench press",
+}
+"""Named activity -> pattern that "source: label" of its clips matches."""
+LATEST = 1.5
+"""Seconds within which a fall should be told."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +105,32 @@ def watched(sample: Sample) -> list[tuple[Event, float]]:
 
 
 def hit(sample: Sample, events: Iterable[tuple[Event, float]]) -> float | None:
-    """Return the delay, s, from the fall's start to its alarm; None if it is missed."""
+    """Return when, s, the fall is told; None if it is missed."""
     assert sample.fall is not None
     start, end = sample.fall
-    return next((told - start for event, told in events if start - 1.0 <= event.time <= end + 0.5), None)
+    return next((told for event, told in events if start - 1.0 <= event.time <= end + 0.5), None)
+
+
+def waits(sample: Sample, told: float) -> dict[str, float]:
+    """Measure the time, s, from moments of a fall until it is told; its fastest moment is that of its largest drop."""
+    assert sample.fall is not None
+    drop = train.the_fall(sample)
+    fastest = {} if drop is None else {"fastest moment": told - drop.frame / sample.motion.fps}
+    return {"start": told - sample.fall[0], **fastest, "end": told - sample.fall[1]}
+
+
+def complaints(clips: Iterable[tuple[Sample, int]]) -> dict[str, dict[str, float]]:
+    """Count, by named activity, clips and alarms as recorded and through a virtual camera, and the minutes recorded."""
+    rows = {name: dict.fromkeys(("clips", "minutes", "alarms", "views", "view_alarms"), 0.0) for name in COMPLAINTS}
+    for sample, alarms in clips:
+        view = sample.source.endswith(">2d")
+        for name, pattern in COMPLAINTS.items():
+            if re.search(pattern, f"{sample.source}: {sample.label}"):
+                row = rows[name]
+                row["views" if view else "clips"] += 1
+                row["view_alarms" if view else "alarms"] += alarms
+                row["minutes"] += 0.0 if view else sample.motion.duration / 60
+    return rows
 
 
 TEST, FOLDS = "test", "folds"
@@ -106,29 +149,32 @@ def _sums(hours: Counter[str], alarms: Counter[str], names: list[str]) -> tuple[
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True, help="recordings, laid out as research/vimos_open says")
-    parser.add_argument(
-        "--poses", type=Path, required=True, help="keypoints of the films (research.vimos_open.film_poses)"
-    )
+    parser.add_argument("--poses", type=Path, help="keypoints of the films (research.vimos_open.film_poses)")
     parser.add_argument("--json", type=Path, help="write the scores here")
     args = parser.parse_args(argv)
 
-    every_film = list(films(args.root, args.poses))
+    every_film = list(films(args.root, args.poses)) if args.poses else []
     acted = [*upfall(args.root)]
     ordinary_train = list(ordinary("train", args.root))
     teaching = [s for s in (*acted, *every_film, *synthetic("train"), *ordinary_train) if train.may_teach(s)]
     taught = {sample.group for sample in teaching}
-    nets = train.without_folds(train.table(teaching))
+    nets = train.without_folds(train.table(teaching)) if args.poses else None
     final = falling._network()
     hits: dict[str, list[bool]] = defaultdict(list)
-    delays: list[float] = []
+    delays: dict[str, list[float]] = defaultdict(list)
+    named: list[tuple[Sample, int]] = []
     missed: list[str] = []
     hours: Counter[str] = Counter()
     alarms: Counter[str] = Counter()
     where: list[str] = []
     fights: list[str] = []
 
-    def score(sample: Sample, part: str, by_frame: bool) -> None:
-        net = final if part == TEST else {**_plain(nets[train.fold_of(sample.group)]), "threshold": final["threshold"]}
+    def score(sample: Sample, by_frame: bool) -> None:
+        part, net = FOLDS if sample.group in taught else TEST, final
+        if part == FOLDS:
+            if nets is None:
+                return
+            net = {**_plain(nets[train.fold_of(sample.group)]), "threshold": final["threshold"]}
         with mock.patch.object(falling, "_network", lambda: net):
             if by_frame:
                 events = watched(sample)
@@ -145,19 +191,22 @@ def main(argv: list[str] | None = None) -> None:
             hours[name] += sample.motion.duration / 3600
             alarms[name] += len(events)
             where.extend(f"{part}: {sample.name} ({sample.label})" for _ in events)
+            if part == TEST:
+                named.append((sample, len(events)))
         if sample.fall is None:
             return
-        delay = hit(sample, events)
-        hits[f"{part}: {sample.source}"].append(delay is not None)
-        if delay is None:
+        told = hit(sample, events)
+        hits[f"{part}: {sample.source}"].append(told is not None)
+        if told is None:
             missed.append(f"{part}: {sample.name} ({sample.label})")
         else:
-            delays.append(delay)
+            for moment, wait in waits(sample, told).items():
+                delays[moment].append(wait)
 
     for sample in itertools.chain(mocap_falls(args.root), acted, every_film):
-        score(sample, FOLDS if sample.group in taught else TEST, by_frame=True)
+        score(sample, by_frame=True)
     for sample in itertools.chain(ordinary("test", args.root), (s for s in ordinary_train if s.source == "bnr")):
-        score(sample, FOLDS if sample.group in taught else TEST, by_frame=False)
+        score(sample, by_frame=False)
 
     def total(part: str) -> tuple[Sensitivity, FalseAlarms]:
         found = [one for name, some in hits.items() if name.startswith(part) for one in some]
@@ -168,13 +217,20 @@ def main(argv: list[str] | None = None) -> None:
         )
 
     rows = [sensitivity(source, found) for source, found in hits.items()]
-    rows += [total(part)[0] for part in (TEST, FOLDS)]
+    parts = (TEST, FOLDS) if nets else (TEST,)
+    rows += [total(part)[0] for part in parts]
     rates = [false_alarms(source, hours[source], alarms[source]) for source in sorted(hours)]
     seen = [name for name in hours if not name.endswith(">2d")]
-    rates.append(false_alarms("all films", *_sums(hours, alarms, [name for name in seen if "film " in name])))
+    if nets:
+        rates.append(false_alarms("all films", *_sums(hours, alarms, [name for name in seen if "film " in name])))
     rates.append(false_alarms("all but virtual cameras", *_sums(hours, alarms, seen)))
-    rates += [total(part)[1] for part in (TEST, FOLDS)]
+    rates += [total(part)[1] for part in parts]
     report(rows, rates, delays, missed, where)
+    by_name = complaints(named)
+    print(f"\n{'what users complain of':40}{'clips':>7}{'minutes':>9}{'alarms':>8}{'views':>7}{'alarms':>8}")
+    for name, row in by_name.items():
+        numbers = f"{row['clips']:7.0f}{row['minutes']:9.1f}{row['alarms']:8.0f}{row['views']:7.0f}"
+        print(f"{name:40}{numbers}{row['view_alarms']:8.0f}")
     print("\nalarms in films of fights, in which people are thrown to the floor (not counted): " + "; ".join(fights))
     if args.json:
         out: dict[str, Any] = {
@@ -182,6 +238,7 @@ def main(argv: list[str] | None = None) -> None:
             "sensitivity": [asdict(row) for row in rows],
             "false_alarms": [asdict(row) for row in rates],
             "delays_s": delays,
+            "complaints": by_name,
             "missed": missed,
             "false": where,
         }
@@ -189,7 +246,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def report(
-    rows: list[Sensitivity], rates: list[FalseAlarms], delays: list[float], missed: list[str], where: list[str]
+    rows: list[Sensitivity],
+    rates: list[FalseAlarms],
+    delays: dict[str, list[float]],
+    missed: list[str],
+    where: list[str],
 ) -> None:
     print(f"{'falls':30}{'n':>5}{'found':>7}{'sensitivity':>13}   95 %")
     for row in rows:
@@ -202,9 +263,10 @@ def report(
             f"{rate.source:30}{rate.hours:7.2f}{rate.alarms:8}{rate.alarms / rate.hours:10.2f}   "
             f"{rate.low:.2f}-{rate.high:.2f}"
         )
-    if delays:
-        middle, late = np.percentile(delays, [50, 95])
-        print(f"\nfrom the start of a fall to its alarm: median {middle:.2f} s, 95 % within {late:.2f} s")
+    for moment, times in delays.items():
+        middle, late = np.percentile(times, [50, 95])
+        share = f"{np.mean(np.array(times) < LATEST):.2f} of {len(times)} below {LATEST} s"
+        print(f"\nfrom the {moment} of a fall to its alarm: median {middle:.2f} s, 95 % within {late:.2f} s, {share}")
     print("\nmissed: " + "; ".join(missed))
     print("\nfalse alarms: " + "; ".join(where))
 

@@ -40,7 +40,7 @@ from vimonet.samples import SAMPLES
 from vimonet.video import frames
 from vimonet.watch.alarms import Alarms
 from vimonet.watch.detectors import detectors_for
-from vimonet.watch.loop import POSE_EVERY, Watch
+from vimonet.watch.loop import POSE_EVERY, Summary, Watch
 from vimonet.watch.readings import PoseReading, SeenPerson, SourceOptions
 from vimonet.watch.rules import parse_rules
 from vimonet.watch.sinks import build_sinks
@@ -52,6 +52,23 @@ WIDTH, HEIGHT, RATE = 1280, 720, 25
 def detectors() -> list[Any]:
     """Build the detectors that `vimonet watch` runs without rules."""
     return list(detectors_for(None))
+
+
+def counts_of(done: Summary) -> dict[str, Any]:
+    """Write what a watch did as JSON-ready numbers."""
+    return {
+        "frames": done.given,
+        "looked_at": done.looked_at,
+        "estimated": done.estimated,
+        "dropped": done.dropped,
+        "late": done.late,
+        "unreadable": done.unreadable,
+        "people": done.people,
+        "seconds": round(done.seconds, 3),
+        "events": dict(done.events),
+        "lag_median_s": round(float(np.median(done.lags)), 4) if done.lags else None,
+        "lag_p95_s": round(float(np.percentile(done.lags, 95)), 4) if done.lags else None,
+    }
 
 
 def make(film: Path, path: Path, seconds: float) -> None:
@@ -98,7 +115,7 @@ def run(path: Path, speed: float | None, pose_every: float | None = None) -> dic
         if watch.clock is not None and event.end is None:
             delays.setdefault(event.kind, []).append(watch.clock - event.time)
     seconds = time.perf_counter() - begun
-    found = watch.summary.to_dict()
+    found = counts_of(watch.summary)
     found["processor_s_per_film_s"] = round((time.process_time() - worked) / max(found["seconds"], 1e-6), 3)
     found["frames_per_s"] = round(found["looked_at"] / seconds, 1)
     found["reported_after_s"] = {kind: round(max(late), 2) for kind, late in delays.items()}
@@ -228,7 +245,7 @@ def day(hours: float, fps: float, detecting: bool, every: float = 3600.0) -> dic
         else None,
         "reports": reports,
         "lines_of_the_log": raised,
-        **watch.summary.to_dict(),
+        **counts_of(watch.summary),
     }
 
 

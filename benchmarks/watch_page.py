@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.generated_poses import GeneratedPoses
+from benchmarks.watch import counts_of
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.watch.detectors import detectors_for
 from vimonet.watch.loop import Watch
@@ -95,7 +96,7 @@ def run(seconds: float, live: bool, page: bool, browsers: int = 0, reads: bool =
         if sink:
             sink.event(event)
     took, work = time.perf_counter() - begun, time.process_time() - work
-    found = watch.summary.to_dict()
+    found = counts_of(watch.summary)
     lags = np.array(watch.summary.lags)
     out = {
         "frames_per_s": round(found["looked_at"] / took, 1),

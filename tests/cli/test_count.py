@@ -22,12 +22,23 @@ def test_text_json_and_csv_say_the_same(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["count", "sample:squats", "--exercise", "squat", "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["repetition"] for row in rows] == ["1", "2", "3", "4", "5"]
+    tempos = [one["tempo_per_minute"] for one in record["repetitions"]]
+    first, second = record["repetitions"][:2]
+    assert tempos[0] is None and tempos[1] == pytest.approx(60 / (second["time"] - first["time"]), abs=0.1)
+    assert [row["tempo_per_minute"] for row in rows] == ["", *(f"{tempo:.1f}" for tempo in tempos[1:])]
     assert float(rows[0]["time_s"]) == pytest.approx(record["repetitions"][0]["time"], abs=0.01)
 
 
 def test_nothing_repeats_in_a_raise(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["count", "sample:raise_left"]) == 0
     assert capsys.readouterr().out == "sample:raise_left: 0 repetitions (nothing repeats)\n"
+
+
+@pytest.mark.parametrize("camera", ["0", "rtsp://user:secret@camera/live"])
+def test_a_camera_is_left_to_the_rule_of_the_watch(camera: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["count", camera]) == 2
+    said = capsys.readouterr().err
+    assert "'repetition'" in said and "vimonet watch" in said and "secret" not in said
 
 
 def test_a_bad_recording_does_not_end_a_batch(capsys: pytest.CaptureFixture[str]) -> None:

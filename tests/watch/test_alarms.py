@@ -17,8 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 from live_world import Kept
+from watch_world import free_port
 
-from vimonet.watch.alarms import Alarm, Alarms
+from vimonet.watch import mqtt_sink
+from vimonet.watch.alarms import Alarm, Alarms, Delivery
 from vimonet.watch.rules import parse_rules
 from vimonet.watch.sinks import build_sinks
 from vimonet.watch.stream import Event, PoseFrame
@@ -117,6 +119,24 @@ def test_a_failing_sink_stops_no_other_and_is_told() -> None:
     alarms.event(Event("fall", 2.0))
     alarms.close()
     assert len(kept.alarms) == 2 and said == ["sink broken: RuntimeError: no"] * 2
+
+
+def test_alarms_that_a_slow_sink_did_not_take_are_told() -> None:
+    said: list[str] = []
+    taken, going_on = threading.Event(), threading.Event()
+
+    class Slow(Kept):
+        def send(self, alarm: Alarm) -> None:
+            taken.set()
+            going_on.wait(10)
+
+    delivery = Delivery("slow", Slow(), said.append)
+    for number in range(3):
+        delivery.put(Alarm(None, Event("fall", float(number)), "a fall"))
+    assert taken.wait(5)
+    delivery.close(0.01)
+    going_on.set()
+    assert said == ["sink slow: it is too slow; 3 of its alarms did not reach it in time."]
 
 
 def run_sink(text: str, tmp_path, events: list[Event], say=lambda text: None) -> None:
@@ -269,6 +289,26 @@ def test_a_redirection_is_not_followed(tmp_path) -> None:
     sink.close()
     receiver.close()
     assert [code for code, *_ in receiver.got] == [302]
+
+
+@pytest.mark.parametrize(("alarms", "words"), [(1, "1 alarm waits in"), (2, "2 alarms wait in")])
+def test_what_waits_on_disk_is_counted(tmp_path, alarms: int, words: str) -> None:
+    said: list[str] = []
+    falls = [replace(FALL, id=f"fall{number}") for number in range(alarms)]
+    url = f"http://127.0.0.1:{free_port()}/alarm"
+    run_sink(f"{{kind: webhook, url: '{url}', first_wait: 0.01, timeout: 1}}", tmp_path, falls, said.append)
+    assert words in said[-1]
+
+
+@pytest.mark.parametrize(("alarms", "words"), [(1, "1 alarm was not"), (2, "2 alarms were not")])
+def test_what_no_broker_took_is_counted(tmp_path, monkeypatch, alarms: int, words: str) -> None:
+    pytest.importorskip("paho.mqtt")
+    monkeypatch.setattr(mqtt_sink, "_PATIENCE", 0.05)
+    said: list[str] = []
+    falls = [replace(FALL, id=f"fall{number}") for number in range(alarms)]
+    port = free_port()
+    run_sink(f"{{kind: mqtt, host: 127.0.0.1, port: {port}}}", tmp_path, falls, said.append)
+    assert f"MQTT: {words} delivered to 127.0.0.1:{port}." in said
 
 
 @pytest.fixture

@@ -46,8 +46,9 @@ def test_reads_every_key() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("rules:\n  - event: fal\n", 2, "did you mean 'fall'"),
-        ("rules:\n  - event: fall\n    durration: 3\n", 3, "did you mean 'duration'"),
+        ("rules:\n  - event: fal\n", 2, "did you mean 'fall'?"),
+        ("rules:\n  - event: fall\n    durration: 3\n", 3, "did you mean 'duration'?"),
+        ("rules:\n  - event: sentence\n    sentence: red\n", 3, "does not say what somebody does"),
         ("rules:\n  - event: fall\n    duration: soon\n", 3, "a number"),
         ("rules:\n  - event: fall\n    duration: -1\n", 3, "at least 0"),
         ("rules:\n  - event: fall\n    zone: [0, 0, 1]\n", 3, "four numbers"),
@@ -76,6 +77,27 @@ def test_a_mistake_names_its_line(text: str, line: int, says: str) -> None:
         parse_rules(text, "rules.yaml")
     assert f"rules.yaml, line {line}:" in str(found.value)
     assert says in str(found.value)
+    assert str(found.value)[-1] in ".?" and "?." not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "event", "side"),
+    [
+        ("alarm when someone falls down", "fall", ""),
+        ("grandma raises her left hand", "raised_hand", "left"),
+        ("someone lies still", "lying_still", ""),
+        ("tell me if the child leaves the room", "leaves", ""),
+        ("someone does not move", "not_moving", ""),
+        ("he waves", "waving", ""),
+        ("someone falls asleep", "sentence", ""),
+        ("someone leaves the bag", "sentence", ""),
+        ("Is the person falling?", "fall", ""),
+    ],
+)
+def test_a_sentence_that_names_a_measured_event_is_left_to_its_detector(sentence: str, event: str, side: str) -> None:
+    (rule,) = parse_rules(f"rules:\n  - {{event: sentence, sentence: '{sentence}'}}\n").rules
+    assert (rule.event, rule.side, rule.name) == (event, side, sentence)
+    assert rule.sentence == (sentence if event == "sentence" else "")
 
 
 @pytest.mark.parametrize("text", ["", "rules:\n", "sinks: {}\n", "3\n", "rules: []\n", "rules: &a [*a]\n"])

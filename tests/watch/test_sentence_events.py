@@ -26,13 +26,21 @@ from vimonet.watch.sentence_events import Sentences, question_of
         ("someone lies down", "Is the person lying down?"),
         ("someone does push-ups", "Is the person doing push-ups?"),
         ("Does she limp?", "Does she limp?"),
+        ("alarm when someone climbs", "Is the person climbing?"),
+        ("warn me if the cat jumps", "Is the person jumping?"),
+        ("Please let me know as soon as two people fight", "Is the person fighting?"),
+        ("climbing", "Is the person climbing?"),
+        ("grandma falls", "Is the person falling?"),
+        ("the baby climbs out of bed", "Is the person climbing out of bed?"),
+        ("someone with glasses dances", "Is the person dancing?"),
+        ("someone cries when he falls", "Is the person crying when he falls?"),
     ],
 )
 def test_a_sentence_becomes_a_question(sentence: str, question: str) -> None:
     assert question_of(sentence) == question
 
 
-@pytest.mark.parametrize("sentence", ["", " ", "climb", "red"])
+@pytest.mark.parametrize("sentence", ["", " ", "climb", "red", "nothing", "nobody moves", "alarm when"])
 def test_what_nobody_does_is_refused(sentence: str) -> None:
     with pytest.raises(InputError, match="what somebody does"):
         question_of(sentence)

@@ -44,6 +44,11 @@ def test_json_is_an_event_a_line(poses, capsys):
     assert events[0]["person"] == 1 and events[1]["value"]["edge"] == "left"
 
 
+def test_a_sample_shows_a_fall_without_a_camera(capsys):
+    assert main(["watch", "sample:fall", "--unit", "cm", "--up", "y"]) == 0
+    assert "person 1 falls" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_cleanly_with_a_summary(tmp_path, capsys, number):
     before = signal.getsignal(signal.SIGINT)  # ignored where the tests run in the background of a shell

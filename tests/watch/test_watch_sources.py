@@ -36,7 +36,7 @@ from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
 from vimonet.watch import cameras, pose_streams
 from vimonet.watch.loop import Watch
-from vimonet.watch.readings import SourceOptions
+from vimonet.watch.readings import SourceEnded, SourceOptions
 from vimonet.watch.sources import source_of
 
 ONCE = SourceOptions(once=True)
@@ -528,12 +528,68 @@ def test_what_cannot_be_watched_is_said_in_a_sentence(name, words):
         watch(name)
 
 
+@pytest.mark.parametrize(("age", "most"), [(3600.0, 1.0), (4.0, 7.0)])
+def test_a_file_that_grows_no_more_is_not_waited_for(tmp_path, monkeypatch, age, most):
+    path = tmp_path / "poses.jsonl"
+    path.write_bytes(b"".join(message(number / 25, standing_at(200)) + b"\n" for number in range(50)))
+    clock = FakeClock()
+    os.utime(path, (clock.now - age, clock.now - age))
+    monkeypatch.setattr(pose_streams, "STILL", 10.0)
+    monkeypatch.setattr(pose_streams, "time", clock)
+    source, begun = source_of(str(path), SourceOptions()), clock.now
+    source.open()
+    with pytest.raises(SourceEnded):
+        while True:
+            source.read()
+    source.close()
+    assert most - 1.1 <= clock.now - begun <= most
+
+
+class FakeClock:
+    """A clock that goes on when somebody sleeps, and a little with every look at it."""
+
+    def __init__(self) -> None:
+        self.now = 1.8e9
+
+    def monotonic(self) -> float:
+        self.now += 1e-3
+        return self.now
+
+    time = monotonic
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_recording_is_played_at_its_own_rate():
+    events, recorder, summary = watch("sample:fall", SourceOptions(), stall=3.0)
+    assert kinds(events)[0] == "enters" and summary.given == len(recorder.frames) == 96
+    assert np.allclose(np.diff([frame.time for frame in recorder.frames]), 1 / 30, atol=1e-6)
+    known = load("sample:fall", target_fps=None)
+    assert recorder.frames[40].dimensions == 3
+    np.testing.assert_allclose(recorder.frames[40].joints, known.joints[40], atol=1e-5)
+
+
+def test_a_recording_of_keypoints_is_played_in_pixels(tmp_path):
+    points = np.stack([standing_at(200 + number) for number in range(40)])
+    np.save(tmp_path / "keypoints.npy", points)
+    _, recorder, _ = watch(tmp_path / "keypoints.npy", SourceOptions(fps=25.0))
+    last = recorder.frames[-1]
+    assert last.dimensions == 2 and last.time == pytest.approx(39 / 25)
+    assert last.joints[15, 1] < last.joints[0, 1] < last.joints[7, 1]  # head, pelvis, ankle: y is down
+
+
+def test_a_sample_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"sample:fal: .*did you mean sample:fall\?"):
+        watch("sample:fal")
+
+
 def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "notes.jsonl").write_text("hello\nworld\n")
     with pytest.raises(InputError, match="no frame of keypoints"):
         watch(tmp_path / "notes.jsonl")
     (tmp_path / "walk.bvh").write_text("HIERARCHY")
-    with pytest.raises(InputError, match="no film and no keypoint JSON"):
+    with pytest.raises(InputError, match=r"walk\.bvh: "):
         watch(tmp_path / "walk.bvh")
     (tmp_path / "table.json").write_text('{"a": 1}')
     with pytest.raises(InputError, match="no frame of keypoints"):

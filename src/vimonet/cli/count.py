@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vimonet.cli import shared
@@ -14,7 +15,7 @@ from vimonet.utils.errors import InputError
 if TYPE_CHECKING:
     from vimonet.motion.kinematics.exercises import Count
 
-_COLUMNS = ("recording", "exercise", "repetition", "start_s", "end_s", "time_s", "depth", "unit")
+_COLUMNS = ("recording", "exercise", "repetition", "start_s", "end_s", "time_s", "depth", "unit", "tempo_per_minute")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,8 +37,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _count(args: argparse.Namespace) -> int:
     from vimonet.motion import recording_info
     from vimonet.motion.kinematics.exercises import canonical, count_exercise
+    from vimonet.watch.sources import CAMERA_SCHEMES
 
     canonical(args.exercise)  # a misspelt name is told before a video is read
+    for scheme in (recording.partition("://")[0] for recording in args.recordings):
+        if scheme.lower() in CAMERA_SCHEMES or (scheme.isdecimal() and not Path(scheme).exists()):
+            way = "a rule of the event 'repetition' does: vimonet watch CAMERA --rules FILE.yaml (docs/watch.md)"
+            raise InputError(f"{scheme}: count reads recordings and counts nothing of a camera; {way}.")
     table = csv.writer(sys.stdout, lineterminator="\n") if args.csv else None
     if table:
         table.writerow(_COLUMNS)
@@ -70,6 +76,7 @@ def _rows(name: str, counted: Count) -> list[list[str]]:
             *(f"{value:.2f}" for value in (one.start, one.end, one.time)),
             "" if one.depth is None else f"{one.depth:.2f}",
             counted.unit,
+            "" if (tempo := counted.tempo_at(number - 1)) is None else f"{tempo:.1f}",
         ]
         for number, one in enumerate(counted.repetitions, 1)
     ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vimonet.cli.shared import add_flag, dim, print_json, printable
 from vimonet.utils.errors import InputError
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 _SOURCES = """\
 SOURCE is a camera's number (0, 1 ...), rtsp://, udp://, http:// of a network camera, a film (finished or growing), a
-file of JSON lines, a folder with a keypoint JSON per frame, - for JSON lines on standard input, zmq://HOST:PORT, or
-vmc://:39539 for an avatar by the VMC protocol. docs/watch.md describes the JSON."""
+recording (.bvh ...) or sample:NAME, JSON lines in a file or on standard input (-), a folder with a keypoint JSON per
+frame, zmq://HOST:PORT, or vmc://:39539 (an avatar by the VMC protocol). docs/watch.md describes the JSON."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,12 +63,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _watch(args: argparse.Namespace) -> int:
     from vimonet.motion.io.units_and_axes import parse_size, parse_unit, parse_up
+    from vimonet.motion.pose import estimator_of
     from vimonet.watch.alarms import Alarms
     from vimonet.watch.clips import ClipKeeper
     from vimonet.watch.detectors import detectors_for
     from vimonet.watch.loop import Watch
     from vimonet.watch.page_sink import page_of, with_page
     from vimonet.watch.readings import SourceOptions
+    from vimonet.watch.recording_poses import RecordingPoses
     from vimonet.watch.rules import read_rules
     from vimonet.watch.sinks import build_sinks
     from vimonet.watch.source_health import KINDS as SOURCE_KINDS
@@ -84,11 +87,6 @@ def _watch(args: argparse.Namespace) -> int:
     size = (round(width), round(height)) if args.size else None
     options = SourceOptions(args.fps, size, args.unit, args.up, args.once)
     source = source_of(args.source, options)
-    estimator: Any = None
-    if args.estimator:
-        from vimonet.motion.pose import estimator_of
-
-        estimator = lambda: estimator_of(args.estimator)  # noqa: E731
     if args.keep_clips and not source.pictures:
         raise InputError(f"--keep-clips: {source.name} gives poses, no pictures; leave it out.")
 
@@ -107,8 +105,8 @@ def _watch(args: argparse.Namespace) -> int:
         source,
         [*detectors, page] if page else detectors,
         on_frame=[alarms.frame],
-        options=options,
-        estimator=estimator,
+        options=SourceOptions() if isinstance(source, RecordingPoses) else options,  # its poses are placed by them
+        estimator=functools.partial(estimator_of, args.estimator) if args.estimator else None,
         speed=args.speed,
         wait=args.wait,
         stall=args.stall,

@@ -137,7 +137,7 @@ def known_key(key: Any, known: Collection[str], where: str) -> str:
         leaf = difflib.get_close_matches(str(key).rpartition(".")[2], leaves, n=1)
         close = [leaves[leaf[0]]] if leaf else []
     top = [name for name in known if "." not in name]
-    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(top)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(top)}."
     raise InputError(f"{where}: unknown key {str(key)!r}; {hint}")
 
 

@@ -56,9 +56,7 @@ class _Frames:
 class LocalCamera:
     """Read a camera of this machine by its number, through OpenCV, which the extra ``pose`` brings."""
 
-    live = True
-    pictures = True
-    endless = True
+    live = pictures = endless = True
 
     def __init__(self, number: int) -> None:
         self.number, self.name = number, f"camera {number}"
@@ -94,9 +92,7 @@ class LocalCamera:
 class StreamCamera:
     """Read a network camera: ``rtsp://``, ``udp://``, ``http://`` (HLS, MJPEG, TS) ..."""
 
-    live = True
-    pictures = True
-    endless = True
+    live = pictures = endless = True
 
     def __init__(self, address: str) -> None:
         self._address = address

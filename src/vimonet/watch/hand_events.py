@@ -13,7 +13,7 @@ from vimonet.motion.kinematics import categories as c
 from vimonet.motion.kinematics.limbs import RAISE_ENTER, RAISE_STAY
 from vimonet.motion.kinematics.preparation import ELBOW, SHOULDER, WRIST, norm, rank, smooth
 from vimonet.motion.motion import FPS
-from vimonet.watch.look import Look, Span
+from vimonet.watch.look import Check, Look, Span
 from vimonet.watch.stream import Event
 
 _WAVE_TIME: Final = 2.5
@@ -21,7 +21,7 @@ _WAVE_TIME: Final = 2.5
 
 
 @dataclass
-class RaisedHand:
+class RaisedHand(Check):
     """Find a hand that is held above its shoulder: a call for help, or a robot's cue."""
 
     side: str
@@ -39,13 +39,9 @@ class RaisedHand:
         elif (over[-held:] < RAISE_STAY).all():
             yield from self.span.over(look.end, f"person {look.person} lowers the {self.side} hand")
 
-    def gone(self, time: float) -> Iterator[Event]:
-        """End with the person's frames."""
-        yield from self.span.over(time)
-
 
 @dataclass
-class Waving:
+class Waving(Check):
     """Find a hand that swings from side to side over its elbow."""
 
     side: str
@@ -80,10 +76,6 @@ class Waving:
         # A wave swings evenly; hands that work or talk do not.
         even = len(times) > 0 and times.max() <= c.WAVE_EVEN.yes * times.min()
         return len(times) if even else 0
-
-    def gone(self, time: float) -> Iterator[Event]:
-        """End with the person's frames."""
-        yield from self.span.over(time)
 
 
 def arm_length(look: Look, side: str) -> float:

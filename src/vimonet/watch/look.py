@@ -108,13 +108,15 @@ class Look:
 class Check(Protocol):
     """Find one kind of event of one person."""
 
+    span: Span
+
     def look(self, look: Look) -> Iterator[Event]:
         """Look at the last seconds; yield events that begin or end."""
         ...
 
     def gone(self, time: float) -> Iterator[Event]:
-        """Yield the events that end because the person is out of view."""
-        ...
+        """Yield the events that end because the person is out of view: what lasts."""
+        yield from self.span.over(time)
 
 
 @dataclass
@@ -124,20 +126,22 @@ class Span:
     kind: str
     event: Event | None = None
 
-    def begin(self, time: float, person: PersonId, text: str, **value: Any) -> Iterator[Event]:
+    def begin(self, time: float, person: PersonId | None, text: str, **value: Any) -> list[Event]:
         """Begin, unless the state lasts."""
-        if self.event is None:
-            self.event = Event(self.kind, time, None, person, value, text)
-            yield self.event
-
-    def over(self, time: float, text: str = "") -> Iterator[Event]:
-        """End, if the state lasts."""
         if self.event is not None:
-            begun, self.event = self.event, None
-            seconds = max(0.0, time - begun.time)
-            value = {**begun.value, "seconds": round(seconds, 1)}
-            said = text or f"{begun.text} (over after {seconds:.0f} s)"
-            yield replace(begun, end=max(time, begun.time), value=value, text=said)
+            return []
+        self.event = Event(self.kind, time, None, person, value, text)
+        return [self.event]
+
+    def over(self, time: float, text: str = "") -> list[Event]:
+        """End, if the state lasts; ``{seconds}`` in the text is its length."""
+        if self.event is None:
+            return []
+        begun, self.event = self.event, None
+        seconds = max(0.0, time - begun.time)
+        said = text.replace("{seconds}", f"{seconds:.0f} s") or f"{begun.text} (over after {seconds:.0f} s)"
+        value = {**begun.value, "seconds": round(seconds, 1)}
+        return [replace(begun, end=max(time, begun.time), value=value, text=said)]
 
 
 def within(frame: PoseFrame, zone: tuple[float, float, float, float]) -> bool | None:

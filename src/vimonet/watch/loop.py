@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from vimonet.motion.joint_names import LAYOUTS
 from vimonet.motion.pose.tracking import PoseEstimator
 from vimonet.watch.feed import BACKOFF, Arrival, Change, Feed
+from vimonet.watch.look import Span
 from vimonet.watch.placing import Placer
 from vimonet.watch.presence import Presence
 from vimonet.watch.readings import Picture, PoseReading, SeenPerson, Source, SourceOptions
-from vimonet.watch.source_health import Lasting, RisingClock, SourceHealth
+from vimonet.watch.source_health import RisingClock, SourceHealth
 from vimonet.watch.stream import Detector, Event, PersonId, PoseFrame
 
 STALL: Final = 3.0
@@ -62,22 +63,6 @@ class Summary:
     seconds: float = 0.0
     events: Counter[str] = field(default_factory=Counter)
     lags: deque[float] = field(default_factory=lambda: deque(maxlen=_LAGS))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Make a JSON-ready dict."""
-        return {
-            "frames": self.given,
-            "looked_at": self.looked_at,
-            "estimated": self.estimated,
-            "dropped": self.dropped,
-            "late": self.late,
-            "unreadable": self.unreadable,
-            "people": self.people,
-            "seconds": round(self.seconds, 3),
-            "events": dict(self.events),
-            "lag_median_s": round(float(np.median(self.lags)), 4) if self.lags else None,
-            "lag_p95_s": round(float(np.percentile(self.lags, 95)), 4) if self.lags else None,
-        }
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.events.items())) or "no events"
@@ -137,7 +122,7 @@ class Watch:
         self._pose_due = -np.inf
         self._clock = RisingClock(source.live, anchored=source.live and source.pictures)
         self._health = SourceHealth()
-        self._lost = Lasting("source_lost")
+        self._lost = Span("source_lost")
         self._placer = Placer(source.name, options.unit, options.up, options.size)
         self._stall = stall if source.live or source.endless else None
         self._newest = time.monotonic()
@@ -157,8 +142,13 @@ class Watch:
 
     def so_far(self) -> Summary:
         """Sum up what has been done until now; any thread may ask."""
-        self._sum_up()
-        return self.summary
+        summary, messages = self.summary, getattr(self.source, "messages", self.source)
+        summary.given, summary.dropped, summary.late = self._feed.given, self._feed.dropped, self._clock.late
+        summary.unreadable = self._placer.unreadable + getattr(messages, "bad", 0)
+        summary.people = self.presence.entered
+        if self._first is not None and self._clock.latest is not None:
+            summary.seconds = self._clock.latest - self._first
+        return summary
 
     def tell(self, event: Event) -> None:
         """Take an event from outside, which `events` yields soon; any thread may tell."""
@@ -196,7 +186,7 @@ class Watch:
             self._feed.stop()
             if self._estimator is not None:
                 self._estimator.close()
-            self._sum_up()
+            self.so_far()
 
     def _outside(self) -> Iterator[Event]:
         while self._told:
@@ -291,7 +281,7 @@ class Watch:
 
     def _interrupt(self, now: float, text: str) -> list[Event]:
         """Report that the source is lost."""
-        events = self._everybody_gone(now) + self._lost.begin(now, text)
+        events = self._everybody_gone(now) + self._lost.begin(now, None, text)
         self._health.forget()
         return events
 
@@ -317,11 +307,3 @@ class Watch:
         if event.end is None or event.end == event.time:
             self.summary.events[event.kind] += 1
         return event
-
-    def _sum_up(self) -> None:
-        summary, messages = self.summary, getattr(self.source, "messages", self.source)
-        summary.given, summary.dropped, summary.late = self._feed.given, self._feed.dropped, self._clock.late
-        summary.unreadable = self._placer.unreadable + getattr(messages, "bad", 0)
-        summary.people = self.presence.entered
-        if self._first is not None and self._clock.latest is not None:
-            summary.seconds = self._clock.latest - self._first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +25,7 @@ _CLASSES: Final = {
     "behind": "problem",
 }
 """Device classes of Home Assistant; other events are plain binary sensors."""
+_PATIENCE: Final = 2.0  # s for what waits at the end
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class MqttSink:
             raise InputError("MQTT needs the package paho-mqtt; install vimonet[watch].") from None
         self.settings, self.rules, self.say = settings, list(rules), say
         self._on: dict[str, set[str]] = {rule.slug: set() for rule in self.rules}
+        self._alarms, self._taken = set[int](), set[int]()  # numbers of messages: of alarms, of those confirmed
         self._client: Any = mqtt.Client(CallbackAPIVersion.VERSION2)
         if settings.username:
             password = os.environ.get(settings.password_env, "") if settings.password_env else ""
@@ -81,6 +84,7 @@ class MqttSink:
         self._client.will_set(f"{settings.topic}/status", "offline", qos=1, retain=True)
         self._client.reconnect_delay_set(1, 60)
         self._client.on_connect = self._connected
+        self._client.on_publish = lambda client, data, number, *_: self._taken.add(number)
         self._client.on_connect_fail = lambda *_: say(f"MQTT: {settings.host}:{settings.port} is not reached yet.")
         self._client.connect_async(settings.host, settings.port)
         self._client.loop_start()
@@ -91,7 +95,8 @@ class MqttSink:
             return
         rule = alarm.rule.slug
         on = self._on[rule]
-        self._publish(f"{rule}/alarm", json.dumps(alarm.to_dict()), retain=False)
+        self._undelivered()
+        self._alarms.add(self._publish(f"{rule}/alarm", json.dumps(alarm.to_dict()), retain=False))
         if alarm.acknowledges:
             return  # the person may still lie there
         if alarm.over:
@@ -105,14 +110,27 @@ class MqttSink:
             self._publish(f"{rule}/state", "OFF")
 
     def close(self) -> None:
-        """Say that the watch is off, and disconnect."""
+        """Wait shortly for the broker to take what waits, tell what it did not, say that the watch is off."""
+        until = time.monotonic() + _PATIENCE
+        while self._undelivered() and time.monotonic() < until:
+            time.sleep(0.02)
+        if left := self._undelivered():
+            were = "alarm was" if left == 1 else "alarms were"
+            self.say(f"MQTT: {left} {were} not delivered to {self.settings.host}:{self.settings.port}.")
         if self._client.is_connected():
             self._client.publish(f"{self.settings.topic}/status", "offline", qos=1, retain=True).wait_for_publish(2)
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _publish(self, topic: str, payload: str, retain: bool = True) -> None:
-        self._client.publish(f"{self.settings.topic}/{topic}", payload, qos=1, retain=retain)
+    def _undelivered(self) -> int:
+        """Count the alarms that the broker has not confirmed; the client's thread may add to those it has."""
+        taken = self._taken.copy()
+        self._alarms -= taken
+        self._taken -= taken
+        return len(self._alarms)
+
+    def _publish(self, topic: str, payload: str, retain: bool = True) -> int:
+        return int(self._client.publish(f"{self.settings.topic}/{topic}", payload, qos=1, retain=retain).mid)
 
     def _connected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None) -> None:
         """Announce the sensors and publish their states, also after the broker was restarted."""

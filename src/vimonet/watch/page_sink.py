@@ -117,7 +117,9 @@ class PageSink:
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve, name="vimonet page", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: self._server.run(sockets=[self._socket]), name="vimonet page", daemon=True
+        )
 
     def start(self, watch: Watch) -> str:
         """Show a watch from now on, and return the page's address."""
@@ -154,9 +156,6 @@ class PageSink:
         self._socket.close()
         if self._kept is not None:
             self._kept.close()
-
-    def _serve(self) -> None:
-        self._server.run(sockets=[self._socket])
 
     def _application(self, tokens: list[str]) -> FastAPI:
         from fastapi import FastAPI

@@ -28,6 +28,7 @@ _WAIT: Final = 0.2  # s, for one read
 _WRITING: Final = 1.0  # s after which a file that cannot be parsed counts as damaged, not as being written
 _RATE: Final = 30.0
 _FIRST_BAD: Final = 20  # unreadable messages before anything readable: it is another kind of data
+_LIKE: Final = 'such as {"time": 0.0, "people": [{"id": 1, "keypoints": [[x, y, confidence], ...]}]}.'
 
 
 class _Messages:
@@ -51,7 +52,7 @@ class _Messages:
             if not self.good and self.bad >= _FIRST_BAD:
                 raise InputError(
                     f"{self.name}: none of its first {self.bad} messages is a frame of keypoints ({problem}); expected "
-                    'JSON such as {"time": 0.0, "people": [{"id": 1, "keypoints": [[x, y, confidence], ...]}]}.'
+                    f"JSON {_LIKE}"
                 ) from None
             return None
         return self.timed(value, number)
@@ -73,18 +74,14 @@ class _Messages:
     def check_end(self) -> None:
         """Refuse, at its end, a source that gave nothing."""
         if not self.good:
-            raise InputError(
-                f"{self.name}: it holds no frame of keypoints; expected JSON, a frame per line or per file, such as "
-                '{"time": 0.0, "people": [{"id": 1, "keypoints": [[x, y, confidence], ...]}]}.'
-            )
+            expected = f"expected JSON, a frame per line or per file, {_LIKE}"
+            raise InputError(f"{self.name}: it holds no frame of keypoints; {expected}")
 
 
 class FilePoses:
     """Read JSON lines of a file that may still grow, or a file of keypoint JSON."""
 
-    live = False
-    pictures = False
-    endless = False
+    live = pictures = endless = False
 
     def __init__(self, path: Path, fps: float | None = None, once: bool = False) -> None:
         self.path, self.name, self.once = path, str(path), once
@@ -92,17 +89,17 @@ class FilePoses:
         self.messages = _Messages(self.name, fps, numbered=not self.live)
         self._stream: IO[bytes] | None = None
         self._rest = b""
-        self._grown = 0.0
+        self._grown, self._size = 0.0, 0
         self._whole: deque[PoseReading] = deque()
 
     def open(self) -> None:
         """See ``Source``."""
         try:
             self._stream = self.path.open("rb")
-            changed = self.path.stat().st_mtime
+            found = self.path.stat()
         except OSError as error:
             raise InputError(f"{self.name}: it cannot be read ({error.strerror}).") from None
-        self._grown = time.monotonic() - max(0.0, time.time() - changed)
+        self._grown, self._size = time.monotonic() - max(0.0, time.time() - found.st_mtime), found.st_size
         self._rest = b""
 
     def read(self) -> PoseReading | None:
@@ -114,7 +111,6 @@ class FilePoses:
         while True:
             line = self._stream.readline(LONGEST + 1 - len(self._rest))
             if line:
-                self._grown = time.monotonic()
                 self._rest += line
                 if not self._rest.endswith(b"\n") and len(self._rest) <= LONGEST:
                     continue
@@ -125,6 +121,9 @@ class FilePoses:
                 if time.monotonic() > until:
                     return None
                 continue
+            size = os.fstat(self._stream.fileno()).st_size
+            if size != self._size:
+                self._grown, self._size = time.monotonic(), size
             if self.once or self.live or time.monotonic() - self._grown > STILL:
                 if self._rest.strip():  # the last line has no end
                     line, self._rest = self._rest, b""
@@ -219,8 +218,7 @@ class InputPoses:
     """Read JSON lines from standard input; frames without a time have that of their arrival."""
 
     live = True
-    pictures = False
-    endless = False
+    pictures = endless = False
     name = "standard input"
 
     def __init__(self, fps: float | None = None) -> None:
@@ -277,8 +275,7 @@ class FolderPoses:
     The time of a frame is its number / fps, so that a missing file is a gap.
     """
 
-    live = False
-    pictures = False
+    live = pictures = False
 
     def __init__(self, path: Path, fps: float | None = None, once: bool = False) -> None:
         self.path, self.name, self.once, self.endless = path, str(path), once, not once
@@ -363,9 +360,8 @@ class ZmqPoses:
         address: ``host:port``; ``*:port`` binds instead of connecting. ``?topic=NAME`` receives one topic alone.
     """
 
-    live = True
+    live = endless = True
     pictures = False
-    endless = True
 
     def __init__(self, address: str) -> None:
         self.name = f"zmq://{address}"

@@ -36,10 +36,6 @@ class PoseWindow:
         while frame.time - self.frames[0].time > self.seconds:
             self.frames.popleft()
 
-    def clear(self) -> None:
-        """Forget every frame."""
-        self.frames.clear()
-
     @property
     def start(self) -> float:
         """Time of the oldest frame, s."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.motion.pose.tracking import Person, pair
+from vimonet.watch.look import Span
 from vimonet.watch.placing import Placed
-from vimonet.watch.source_health import Lasting
 from vimonet.watch.stream import Event, PersonId, PoseFrame
 
 CONFIRMED: Final = 0.4
@@ -46,7 +46,7 @@ class Presence:
         entered: how many came into view.
     """
 
-    nobody: Lasting = field(default_factory=lambda: Lasting("nobody"))
+    nobody: Span = field(default_factory=lambda: Span("nobody"))
     entered: int = 0
     _people: dict[PersonId, _Followed] = field(default_factory=dict)
     _next: int = 1
@@ -85,7 +85,7 @@ class Presence:
         elif self._empty_since is None:
             self._empty_since = time
         elif time - self._empty_since >= NOBODY_AFTER:
-            left += self.nobody.begin(self._empty_since, "nobody is in view")
+            left += self.nobody.begin(self._empty_since, None, "nobody is in view")
         return frames, gone, events + left
 
     def interrupt(self, time: float) -> list[PersonId]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.watch.stream import PersonId
 
 
@@ -40,6 +41,10 @@ class PoseReading(NamedTuple):
     people: tuple[SeenPerson, ...]
     about: dict[str, Any] = {}
     moment: bool = True
+
+
+PLACED: Final[dict[str, Any]] = {"names": JOINT_NAMES, "dimensions": 3, "unit": "m", "up": "y"}
+"""What a source says of joints that are those of a `Motion`."""
 
 
 class SourceLost(Exception):

@@ -17,7 +17,7 @@ import difflib
 import functools
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from typing import Any, Final
 import yaml
 
 from vimonet.utils.errors import InputError
-from vimonet.utils.settings import NonNegative, convert
+from vimonet.utils.settings import NonNegative, convert, known_key
 from vimonet.watch.body_events import KINDS as BODY_KINDS
 from vimonet.watch.source_health import KINDS as SOURCE_KINDS
 
@@ -49,7 +49,7 @@ class Rule:
     event: str = ""
     """What has to happen: one of the events of docs/watch.md."""
     sentence: str = ""
-    """What somebody does, for the event ``sentence``: "someone climbs"."""
+    """What somebody does, for the event ``sentence``: "someone climbs"; empty where it names a measured event."""
     exercise: str = ""
     """Exercise that is counted, for the event ``repetition``."""
     duration: NonNegative = 0.0
@@ -165,20 +165,18 @@ class _Reader:
         self.name = name
 
     def error(self, node: yaml.Node, text: str) -> InputError:
-        return InputError(f"{self.name}, line {_line(node)}: {text}.")
+        return InputError(f"{self.name}, line {_line(node)}: {text}{'' if text.endswith('?') else '.'}")
 
     def mapping(
-        self, node: yaml.Node, what: str, known: Iterable[str] | None
+        self, node: yaml.Node, what: str, known: Collection[str] | None
     ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         if not isinstance(node, yaml.MappingNode):
             raise self.error(node, f"{what} is a mapping: lines of the form 'key: value'")
         found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key, value in node.value:
             word = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
-            if known is not None and word not in known:
-                close = difflib.get_close_matches(word, list(known), n=1)
-                hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
-                raise self.error(key, f"unknown key '{word}'; {hint}".removesuffix("."))
+            if known is not None:
+                known_key(word, known, f"{self.name}, line {_line(key)}")
             if word in found:
                 raise self.error(key, f"the key '{word}' stands twice")
             found[word] = (key, value)
@@ -211,12 +209,16 @@ class _Reader:
             if (values["event"] == kind) != (key in found) and (key in found or kind == "sentence"):
                 place = found[key][1] if key in found else node
                 raise self.error(place, f"'{key}' belongs to the event '{kind}', which needs it")
-        if values["event"] == "sentence" and not values["sentence"].strip():
-            raise self.error(found["sentence"][1], "the sentence is empty; write what somebody does: 'someone climbs'")
         if values.get("exercise"):
             from vimonet.motion.kinematics.exercises import canonical
 
             self._checked(found["exercise"][1], lambda: canonical(values["exercise"]))
+        name = values.get("name") or values.get("sentence")
+        if values["event"] == "sentence":
+            from vimonet.watch.sentence_events import measured_of, question_of
+
+            if measured := measured_of(self._checked(found["sentence"][1], lambda: question_of(values["sentence"]))):
+                values = {**values, **measured, "side": values.get("side") or measured["side"], "sentence": ""}
         if values["event"] == "out_of_bed" and "zone" not in found:
             raise self.error(node, "the event 'out_of_bed' needs the zone of the bed: 'zone: [0.1, 0.4, 0.6, 0.9]'")
         if values["event"] in SOURCE_KINDS and values["event"] not in ("enters", "leaves") and "zone" in found:
@@ -230,8 +232,8 @@ class _Reader:
             self._one_of(found["sinks"][1], sink, sinks or ("(the file names no sinks)",), "sink")
         if "message" in found:
             fields = dict.fromkeys(("text", "person", "time", "rule", "event"), "")
-            self._checked(found["message"][1], lambda: _fill(values["message"], fields))
-        values["name"] = values.get("name") or values.get("sentence") or _plain_name(values)
+            self._checked(found["message"][1], lambda: fill_message(values["message"], fields))
+        values["name"] = name or " ".join(filter(None, map(values.get, ("event", "side", "exercise"))))
         return Rule(**values)
 
     def zone(self, node: yaml.Node, value: Any) -> Zone:
@@ -247,7 +249,7 @@ class _Reader:
     def _one_of(self, node: yaml.Node, value: str, known: Iterable[str], what: str) -> None:
         if value not in known:
             close = difflib.get_close_matches(value, list(known), n=1)
-            hint = f"did you mean '{close[0]}'" if close else f"it can be {', '.join(known)}"
+            hint = f"did you mean '{close[0]}'?" if close else f"it can be {', '.join(known)}"
             raise self.error(node, f"there is no {what} '{value}'; {hint}")
 
     def _checked(self, node: yaml.Node, read: Callable[[], Any]) -> Any:
@@ -257,13 +259,8 @@ class _Reader:
             raise self.error(node, str(error).rstrip(".")) from None
 
 
-def _plain_name(values: Mapping[str, Any]) -> str:
-    """Name a rule by what it watches for: "raised_hand left", "repetition squat"."""
-    return " ".join(word for word in (values["event"], values.get("side"), values.get("exercise")) if word)
-
-
-def _fill(template: str, values: Mapping[str, str]) -> str:
-    """Fill the fields of a message; nothing but names in braces is read.
+def fill_message(template: str, values: Mapping[str, str]) -> str:
+    """Fill {text}, {person}, {time}, {rule} and {event}; nothing but names in braces is read.
 
     Raises:
         InputError: another name.
@@ -275,8 +272,3 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
         return values[found[1]]
 
     return re.sub(r"\{(\w*)\}", one, template)
-
-
-def fill_message(template: str, values: Mapping[str, str]) -> str:
-    """Fill {text}, {person}, {time}, {rule} and {event} of a checked message."""
-    return _fill(template, values)

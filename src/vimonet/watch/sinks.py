@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from vimonet.utils.errors import InputError
-from vimonet.utils.settings import convert
+from vimonet.utils.settings import convert, known_key
 from vimonet.watch.alarms import Alarm, Sink
 from vimonet.watch.mqtt_sink import MqttSettings, MqttSink
 from vimonet.watch.page_sink import PageSettings, PageSink
-from vimonet.watch.rules import Rule, Rules, fill_message
+from vimonet.watch.rules import Rules, fill_message
 from vimonet.watch.webhook_sink import WebhookSettings, WebhookSink
 
 _PLAYERS: Final = (("paplay",), ("aplay", "-q"), ("afplay",), ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"))
@@ -190,21 +190,13 @@ def _build(rules: Rules, name: str, keys: Mapping[str, Any], spool: Path | None,
             return PageSink(settings, rules.rules, say)
         if kind == "webhook":
             return WebhookSink(settings, name, spool, say)
-        return MqttSink(settings, _rules_of(rules, name), say)
+        return MqttSink(settings, [rule for rule in rules.rules if not rule.sinks or name in rule.sinks], say)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-
-
-def _rules_of(rules: Rules, sink: str) -> list[Rule]:
-    return [rule for rule in rules.rules if not rule.sinks or sink in rule.sinks]
 
 
 def _filled(kind: type, keys: Mapping[str, Any], where: str) -> Any:
     hints = typing.get_type_hints(kind, include_extras=True)
     known = [item.name for item in dataclasses.fields(kind)]
-    for key in keys:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}."
-            raise InputError(f"{where}: unknown key '{key}'; {hint}")
-    return kind(**{key: convert(value, hints[key], f"{where}: {key}") for key, value in keys.items()})
+    named = {known_key(key, known, where): value for key, value in keys.items()}
+    return kind(**{key: convert(value, hints[key], f"{where}: {key}") for key, value in named.items()})

@@ -7,12 +7,13 @@ person who stands still.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.watch.look import Span
 from vimonet.watch.stream import Event
 
 KINDS: Final[dict[str, str]] = {
@@ -43,30 +44,6 @@ _LATE: Final = 10  # late frames in a row: the clock was set back by a little
 _LEAP: Final = 5.0  # s that a clock may leap ahead of the time that passed
 _DROPS: Final = 0.2  # share of dropped frames that counts as behind
 _DROP_WINDOW: Final = 10.0  # s over which drops are counted
-
-
-@dataclass
-class Lasting:
-    """Report a state when it begins and, under the same id, when it is over."""
-
-    kind: str
-    event: Event | None = None
-
-    def begin(self, time: float, text: str, **value: Any) -> list[Event]:
-        """Begin the state, unless it lasts already."""
-        if self.event is not None:
-            return []
-        self.event = Event(self.kind, time, None, None, value, text)
-        return [self.event]
-
-    def over(self, time: float, text: str) -> list[Event]:
-        """End the state, if it lasts; ``{seconds}`` in the text is its length."""
-        if self.event is None:
-            return []
-        begun, self.event = self.event, None
-        length = max(0.0, time - begun.time)
-        value = {**begun.value, "seconds": round(length, 1)}
-        return [replace(begun, end=max(time, begun.time), value=value, text=text.format(seconds=f"{length:.0f} s"))]
 
 
 class RisingClock:
@@ -136,9 +113,9 @@ class RisingClock:
 class SourceHealth:
     """Judge the pictures and poses of a source, one after the other."""
 
-    frozen: Lasting = field(default_factory=lambda: Lasting("picture_frozen"))
-    black: Lasting = field(default_factory=lambda: Lasting("picture_black"))
-    behind: Lasting = field(default_factory=lambda: Lasting("behind"))
+    frozen: Span = field(default_factory=lambda: Span("picture_frozen"))
+    black: Span = field(default_factory=lambda: Span("picture_black"))
+    behind: Span = field(default_factory=lambda: Span("behind"))
     _before: Any = None
     _same_since: float | None = None
     _dark_since: float | None = None
@@ -175,7 +152,7 @@ class SourceHealth:
         if nothing:
             self._dark_since = time if self._dark_since is None else self._dark_since
             if time - self._dark_since >= BLACK_AFTER:
-                events += self.black.begin(self._dark_since, f"the picture is {nothing}")
+                events += self.black.begin(self._dark_since, None, f"the picture is {nothing}")
         else:
             self._dark_since = None
             events += self.black.over(time, "the picture shows something again, after {seconds}")
@@ -221,7 +198,7 @@ class SourceHealth:
         if self._same_since is None:
             self._same_since = time
         if time - self._same_since >= FROZEN_AFTER:
-            return self.frozen.begin(self._same_since, text)
+            return self.frozen.begin(self._same_since, None, text)
         return []
 
     @staticmethod
@@ -265,5 +242,5 @@ class SourceHealth:
         share = (dropped - earlier) / max(1, number - first)
         if share > _DROPS:
             text = f"{100 * share:.0f} % of the frames are dropped: this machine is too slow for the source"
-            return self.behind.begin(time, text, dropped_share=round(share, 3))
+            return self.behind.begin(time, None, text, dropped_share=round(share, 3))
         return self.behind.over(time, "this machine keeps up again, after {seconds}") if share < _DROPS / 2 else []

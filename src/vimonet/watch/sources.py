@@ -1,17 +1,4 @@
-"""Choose the source that a name stands for.
-
-==========================  ==========================================================================
-name                        source
-==========================  ==========================================================================
-``0``, ``1`` ...            camera of this machine
-``rtsp://`` ``udp://`` ...  stream of a network camera
-``film.mp4``                film, finished or still growing
-``poses.jsonl``, ``-``      JSON lines of keypoints, a frame each; ``-`` reads standard input
-folder                      a file of keypoint JSON per frame, as OpenPose writes
-``zmq://host:5555``         JSON messages of keypoints over ZeroMQ (``zmq://*:5555`` waits for publishers)
-``vmc://:39539``            avatar of a VR performer: VMC protocol over OSC
-==========================  ==========================================================================
-"""
+"""Choose the source that a name stands for, of those that `vimonet watch --help` lists."""
 
 from __future__ import annotations
 
@@ -70,17 +57,19 @@ def _file_source(name: str, options: SourceOptions) -> Source:
         from vimonet.watch.pose_streams import FolderPoses
 
         return FolderPoses(path, options.fps, options.once)
-    if not path.exists():
+    if not path.exists() and not name.startswith("sample:"):
         raise InputError(
             f"{name}: there is no such file; give a camera number, rtsp://, udp://, http://, zmq://, vmc://, a film, "
-            "a folder or file of keypoint JSON, or - for standard input."
+            "a recording, sample:NAME, a folder or file of keypoint JSON, or - for standard input."
         )
     if is_video(path):
         from vimonet.watch.cameras import Film
 
         return Film(path, options.once)
-    if path.suffix.lower() not in (".json", ".jsonl", ".ndjson") and path.is_file():
-        raise InputError(f"{name}: it is no film and no keypoint JSON; convert it, or give a film or JSON lines.")
+    if path.suffix.lower() not in (".json", ".jsonl", ".ndjson") and not path.is_fifo():
+        from vimonet.watch.recording_poses import RecordingPoses
+
+        return RecordingPoses(name, options)
     from vimonet.watch.pose_streams import FilePoses
 
     return FilePoses(path, options.fps, options.once)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vimonet.motion.skeleton import JOINT_NAMES
 from vimonet.utils.errors import InputError
-from vimonet.watch.readings import PoseReading, SeenPerson
+from vimonet.watch.readings import PLACED, PoseReading, SeenPerson
 
 PORT: Final = 39539
 """Port at which a VMC receiver ("marionette") listens by default."""
@@ -45,6 +45,7 @@ _JOINTS: Final[dict[str, str]] = {
     },
 }
 _LARGEST: Final = 1 << 16  # bytes of a UDP packet
+_MOST_SENDERS: Final = 32
 _WAIT: Final = 0.2  # s, for one read
 _BONE, _ROOT, _TIME, _OK = "/VMC/Ext/Bone/Pos", "/VMC/Ext/Root/Pos", "/VMC/Ext/T", "/VMC/Ext/OK"
 
@@ -121,9 +122,8 @@ class VmcPoses:
         address: ``host:port``, ``:port`` or empty for 127.0.0.1:39539; ``*:port`` listens to other machines.
     """
 
-    live = True
+    live = endless = True
     pictures = False
-    endless = True
 
     def __init__(self, address: str) -> None:
         self.name = f"vmc://{address}"
@@ -181,14 +181,10 @@ class VmcPoses:
                 self.bad += 1
                 continue
             if points is not None:
-                self._ready.append(PoseReading(None, (SeenPerson(points, self._numbers[sender]),), _ABOUT))
+                self._ready.append(PoseReading(None, (SeenPerson(points, self._numbers[sender]),), PLACED))
         return self._ready.pop(0) if self._ready else None
 
     def close(self) -> None:
         """See ``Source``."""
         if self._socket is not None:
             self._socket.close()
-
-
-_MOST_SENDERS: Final = 32
-_ABOUT: Final[dict[str, Any]] = {"names": JOINT_NAMES, "dimensions": 3, "unit": "m", "up": "y"}

@@ -107,7 +107,8 @@ class WebhookSink:
         self._wake.set()
         self._thread.join(self.settings.timeout + 1)
         if left := len(self.waiting):
-            self.say(f"sink {self.name}: {left} alarms wait in {self.folder} until the receiver takes them.")
+            wait = "alarm waits" if left == 1 else "alarms wait"
+            self.say(f"sink {self.name}: {left} {wait} in {self.folder} until the receiver answers.")
 
     def _run(self) -> None:
         wait = self.settings.first_wait

@@ -76,18 +76,20 @@ class Count:
     unit: str
     tempo: float | None
 
+    def tempo_at(self, index: int) -> float | None:
+        """Compute the tempo of a repetition, per minute, from the time since the one before; None for the first."""
+        gap = self.repetitions[index].time - self.repetitions[index - 1].time if index else 0.0
+        return 60 / gap if gap > 0 else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary: numbers to a thousandth."""
-        rows = [
-            {key: value if value is None else round(value, 3) for key, value in asdict(one).items()}
-            for one in self.repetitions
-        ]
-        tempo = None if self.tempo is None else round(self.tempo, 1)
+        whole = [{**asdict(one), "tempo_per_minute": self.tempo_at(i)} for i, one in enumerate(self.repetitions)]
+        rows = [{key: value if value is None else round(value, 3) for key, value in one.items()} for one in whole]
         return {
             "exercise": self.exercise,
             "count": len(rows),
             "what": self.what,
-            "tempo_per_minute": tempo,
+            "tempo_per_minute": None if self.tempo is None else round(self.tempo, 1),
             "unit": self.unit,
             "repetitions": rows,
         }
