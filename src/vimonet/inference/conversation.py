@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 MAX_TURNS = 6
 """Most earlier turns in a prompt; chats in training have at most four."""
 
-_LIMB = "hand|arm|wrist|elbow|shoulder|fist|leg|foot|feet|knee|ankle|heel|side|one"
-_OTHER = re.compile(rf"(?:^|\b(?:and|the|his|her|their|its) )(other)(?: ({_LIMB})\b(?!,)|(?=\W*$))", re.I)
+_LIMB = "hand|arm|wrist|elbow|shoulder|fist|leg|foot|feet|knee|ankle|heel"
+_OTHER = re.compile(rf"(?:^|\b(?:and|the|his|her|their|its) )(other)(?: ({_LIMB}|side|one)\b(?!,)|(?=\W*$))", re.I)
 _SIDE = re.compile(r"\b(?:left|(?<!, )right|right(?!\?))\b(?! (?:after|away|before|now|then)\b)", re.I)
 _BARE = re.compile(r"\W*(?:(?:and|but|now|ok|so|(?:how|what) about)\W+)*(?:the )?other( \w+)?( too| as well)?\W*", re.I)
+_WHICH = re.compile(r"which (\w+) (?:(is|was) (.+?)|(does|did) (the person|he|she) (\w+(?: on| with)?))\W*", re.I)
 
 _READING = (("fps", None), ("frames", None), ("leave_out", ()))
 """Options that decide how the recording is read, with their defaults."""
@@ -67,17 +68,27 @@ class Chat:
 def with_side(question: str, history: Sequence[tuple[str, str]]) -> str:
     """Name the side of "the other hand": the opposite of the one that the chat named last, in a question or its answer.
 
-    These words alone, after a question that names a side, become that question asked of the other side. Where no turn
-    names one side, the question stays.
+    These words alone become the last question that names a side, asked of the other one: models take "And the right
+    hand?" for a question which hand it is. Where no turn names one side, of a limb if one is meant, the question stays.
     """
     found = _OTHER.search(question)
-    turn = next((turn for turn in reversed(history) if _side(turn)), None)
-    if found is None or turn is None:
+    if found is None or re.search(r"\bone\b", question[: found.start()]):
         return question
-    side, limb = mirror_text(_side(turn)), found[2] or "one"
+    limb = (found[2] or "one").lower()
+    meant = "" if limb in ("one", "side") else _LIMB
+    turn = next((turn for turn in reversed(history) if _side(turn) and re.search(meant, " ".join(turn), re.I)), None)
+    if turn is None:
+        return question
+    side = mirror_text(_side(turn))
     if not _BARE.fullmatch(question):
         return question[: found.start(1)] + side + question[found.end(1) :]
-    return mirror_text(turn[0]) if _SIDE.search(turn[0]) else f"What about the {side} {limb}?"
+    if _SIDE.search(turn[0]):
+        return mirror_text(turn[0])
+    if which := _WHICH.fullmatch(turn[0]):
+        part, be, state, do, who, act = which.groups()
+        what = f"the {side} {limb if meant else part}"
+        return f"{be.capitalize()} {what} {state}?" if be else f"{do.capitalize()} {who} {act} {what}?"
+    return f"What about the {side} {limb}?"
 
 
 def _side(turn: tuple[str, str]) -> str:
