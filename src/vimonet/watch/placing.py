@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vimonet.motion.io.body_score import detect_mirroring
 from vimonet.motion.io.joint_completion import complete
 from vimonet.motion.io.keypoints import from_points
 from vimonet.motion.io.plausibility import on_the_floor
 from vimonet.motion.io.readers import usable
+from vimonet.motion.io.recording_to_motion import detect_mirroring
 from vimonet.motion.io.units_and_axes import detect_unit, detect_up, parse_unit, parse_up, to_y_up
 from vimonet.motion.joint_names import family_of, map_joints
 from vimonet.utils.errors import InputError
