@@ -30,7 +30,7 @@ from vimonet.vimos.question_forms import style_of
 from vimonet.vimos.types import Item, Part
 from vimonet.vimos.wordings import ask
 
-RECIPE = 19
+RECIPE = 20
 """Raised whenever samples come out differently, so that a build begun with another recipe is not continued."""
 
 _ROWS = 250

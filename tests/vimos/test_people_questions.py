@@ -124,9 +124,45 @@ def test_every_label_has_paraphrases_and_each_is_asked_of_one() -> None:
     assert labels <= {row["action"] for row in rows} and len(texts) == len(set(texts))
     kept = {text.lower() for sets in WORDINGS.values() for text in sets["unseen"]}
     assert not kept & {row["text"].lower() for row in rows}
-    drawn = {paraphrased("clap", random.Random(seed)) for seed in range(200)}
-    facts = [paraphrased(fact, random.Random(0)) for fact in ("move backward", "raise the left hand", "jump twice")]
-    assert len(drawn) > 20 and None not in {*drawn, *facts} and paraphrased("frown", random.Random(0)) is None
+    drawn = {paraphrased("yes_no", {"do": "clap"}, "yes", random.Random(seed)) for seed in range(200)}
+    facts = [
+        paraphrased("yes_no", {"do": fact}, "no", random.Random(0))
+        for fact in ("move backward", "raise the left hand", "jump twice")
+    ]
+    assert len(drawn) > 20 and None not in {*drawn, *facts}
+    assert paraphrased("yes_no", {"do": "frown"}, "no", random.Random(0)) is None
+
+
+def test_which_action_and_which_way_are_asked_in_words_that_fit_one_label_only() -> None:
+    def drawn(form: str, slots: dict[str, str], answer: str) -> set[str | None]:
+        return {paraphrased(form, slots, answer, random.Random(seed)) for seed in range(60)}
+
+    letters, swipes = drawn("action", {}, "drawing the letter A in the air"), drawn("action", {}, "swiping to the left")
+    assert len(letters) > 5 and len(swipes) > 5 and not letters & swipes
+    assert drawn("action", {}, "walking, then waving") == {None}
+    left, right = (drawn("way", {"do": "swipe"}, f"to the {side}") for side in ("left", "right"))
+    assert len(left) > 5 and not left & right
+    assert drawn("way", {"do": "go"}, "down") == {None}  # of sitting down, falling, crouching: no words fit all
+    rows = [(row["action"], row["text"].lower()) for row in read_people("asks") if row.get("form") == "action"]
+    assert rows and not [text for action, text in rows if action in text or participle(action) in text]
+
+
+@pytest.mark.parametrize(
+    ("action", "label", "back"),
+    [
+        ("bow", "bow", "straightening up again"),
+        ("raise_hand", "raise the left hand", "lowering the hand"),
+        ("squats", "squat", "standing up again"),
+    ],
+)
+def test_the_way_back_follows_one_action_where_it_is_measured(action: str, label: str, back: str) -> None:
+    known = facts(action, **{"raise_hand": {"side": "left"}, "squats": {"count": 1}}.get(action, {}))
+    asked = labelled((label, 0.0, known.duration), known=known)
+    assert one(asked, "after").answer == one(asked, "last").answer == back
+    assert one(asked, "after").slots == {"a": participle(label)}
+    for others in (facts("walk"), None):
+        assert not [q for q in labelled((label, 0.0, 3.0), known=others) if q.form in ("after", "last")]
+
 
 
 def test_names_of_actions_are_no_other_label() -> None:

@@ -1,7 +1,7 @@
 """Name actions as people do: labels have other verb phrases, nouns, and questions that paraphrase them.
 
-Other names are data in `questions/names.jsonl`; whole questions (whether, how often, by which hand or leg) in
-`questions/asks.jsonl`.
+Other names are data in `questions/names.jsonl`; whole questions (whether, which, how often, by which hand or leg, which
+way) in `questions/asks.jsonl`.
 """
 
 from __future__ import annotations
@@ -59,15 +59,33 @@ def _asks() -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def paraphrased(action: str, rng: random.Random, form: str = "yes_no") -> str | None:
+@cache
+def _of_way() -> dict[tuple[str, str], str]:
+    """Map an action without its direction, and the direction, to the one label that they are: no two labels share them."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for action, way in _told()["way"].items():
+        labels.setdefault(way, []).append(action)
+    return {way: actions[0] for way, actions in labels.items() if len(actions) == 1}
+
+
+def paraphrased(form: str, slots: Mapping[str, str], answer: str, rng: random.Random) -> str | None:
     """Draw a paraphrase, a whole question about an action; None where nobody wrote one.
 
     Args:
-        action: verb phrase ("clap"); for ``used_hand`` a participle that names no side ("raising a knee").
+        form: what is asked: ``yes_no`` whether an action happens, ``action`` which one does, ``count`` how often,
+            ``used_hand`` by which hand or leg, ``way`` in which direction.
+        slots: what names the action: `do`, a verb phrase ("clap"), or `a`, a participle ("raising a knee").
+        answer: right answer, which names the action or its direction for ``action`` and ``way``.
         rng: random generator.
-        form: what is asked: ``yes_no`` whether it happens, ``count`` how often, ``used_hand`` by which hand or leg.
     """
-    texts = _asks().get((form, _without_side().get(action, action)))
+    action: str | None = slots.get("do", slots.get("a", ""))
+    if form == "action":
+        action = _of_participle().get(answer)
+    elif form == "way":
+        action = _of_way().get((slots["do"], answer))
+    elif form == "used_hand":
+        action = _without_side().get(slots.get("a", ""), action)
+    texts = _asks().get((form, action or ""))
     return rng.choice(texts) if texts else None
 
 

@@ -36,6 +36,7 @@ _PARAPHRASED = 0.75
 _PARAPHRASES = {
     **dict.fromkeys(("used_hand", "used_leg"), "used_hand"),
     **dict.fromkeys(("count", "count_named", "jump_count"), "count"),
+    **{"action": "action", "action_way": "way"},
 }
 """Form -> `form` in asks.jsonl of the paraphrases that can ask it; closed forms use those without `form`."""
 
@@ -179,9 +180,9 @@ class VimosDataset:
             return words, self._steps[at].get((words, answer), spoken(answer, {DETAIL: detail}))
         people = rng.random() < _PEOPLE
         if people:
-            action = words.get("do", words.get("a", "jump" if form == "jump_count" else ""))
+            named = {"do": "jump"} if form == "jump_count" else words
             asked = _PARAPHRASES.get(form) or ("yes_no" if asked_as(form) in _CLOSED else "")
-            if asked and rng.random() < _PARAPHRASED and (text := paraphrased(action, rng, asked)):
+            if asked and rng.random() < _PARAPHRASED and (text := paraphrased(asked, named, answer, rng)):
                 if asked == "yes_no" and rng.random() < _EXPLAINED:
                     return rng.choice(_EXPLAIN).format(text=text), f"whether the person {words['does']}"
                 return as_written(text, rng, closed=asked == "yes_no"), spoken(answer, {DETAIL: detail})

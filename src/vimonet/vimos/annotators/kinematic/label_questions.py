@@ -120,6 +120,7 @@ def from_labels(parts: Sequence[Part], facts: Facts | None, rng: random.Random) 
     yield from _told(parts, facts, evidence)
     yield from _counted(parts, absent, facts, rng, evidence)
     yield from _ways(parts, evidence)
+    yield from _comes_back(parts, facts)
     if len({part.action for part in parts}) == 1:
         yield from _kinds(parts, rng, evidence)
 
@@ -230,6 +231,28 @@ def _ways(parts: Sequence[Part], evidence: dict[str, Any]) -> Iterator[Question]
     if len(parts) == 1 and (found := way_of(parts[0].action)):
         do, way = found
         yield Question("direction", "action_way", way, verb_slots(do), (), evidence)
+
+
+_RETURNS = (
+    ("hand", "up, then down", ("raise the left hand", "raise the right hand"), "lowering the hand"),
+    ("hand", "up, then down", ("raise both hands",), "lowering the hands"),
+    ("trunk", "up, then down", ("bow", "bend over", "bend forward"), "straightening up again"),
+    ("hips", "down, then up", ("squat", "crouch", "kneel", "sit down", "pick ", "touch the toes"), "standing up again"),
+)
+"""What moves, its course, the beginnings of the actions whose labels do not tell of the way back, and the way back."""
+
+
+def _comes_back(parts: Sequence[Part], facts: Facts | None) -> Iterator[Question]:
+    """Ask what follows one labelled action, and what comes last, where the body is measured to come back from it."""
+    if facts is None or len(parts) > 1:
+        return
+    action = parts[0].action
+    for moves, way, actions, back in _RETURNS:
+        found = [one for one in facts.courses if one.part.endswith(moves) and one.times == 1 and one.way() == way]
+        if action.startswith(actions) and found:
+            span = {"start": found[0].peak_end, "end": facts.duration}
+            yield Question("order", "after", back, {"a": participle(action)}, (), span)
+            yield Question("order", "last", back, {}, (), span)
 
 
 def _second(time: float) -> str:
