@@ -164,7 +164,6 @@ def test_the_way_back_follows_one_action_where_it_is_measured(action: str, label
         assert not [q for q in labelled((label, 0.0, 3.0), known=others) if q.form in ("after", "last")]
 
 
-
 def test_names_of_actions_are_no_other_label() -> None:
     rows = {row["action"]: row["names"] + row["nouns"] for row in read_people("names")}
     names = [name for row in rows.values() for name in row]

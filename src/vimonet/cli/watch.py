@@ -70,11 +70,10 @@ def _watch(args: argparse.Namespace) -> int:
     from vimonet.watch.loop import Watch
     from vimonet.watch.page_sink import page_of, with_page
     from vimonet.watch.readings import SourceOptions
-    from vimonet.watch.recording_poses import RecordingPoses
     from vimonet.watch.rules import read_rules
     from vimonet.watch.sinks import build_sinks
     from vimonet.watch.source_health import KINDS as SOURCE_KINDS
-    from vimonet.watch.sources import source_of
+    from vimonet.watch.sources import RecordingPoses, source_of
 
     for flag, value in (("--speed", args.speed), ("--stall", args.stall), ("--fps", args.fps)):
         if value is not None and not 0 < value < 1e6:

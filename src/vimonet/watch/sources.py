@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from vimonet.utils.errors import InputError
-from vimonet.watch.readings import Source, SourceOptions
+from vimonet.watch.readings import PLACED, PoseReading, SeenPerson, Source, SourceEnded, SourceOptions
 
 CAMERA_SCHEMES: Final = ("rtsp", "rtsps", "rtmp", "udp", "tcp", "srt", "rtp", "http", "https")
 """Schemes of addresses that are read as video."""
@@ -67,9 +70,40 @@ def _file_source(name: str, options: SourceOptions) -> Source:
 
         return Film(path, options.once)
     if path.suffix.lower() not in (".json", ".jsonl", ".ndjson") and not path.is_fifo():
-        from vimonet.watch.recording_poses import RecordingPoses
-
         return RecordingPoses(name, options)
     from vimonet.watch.pose_streams import FilePoses
 
     return FilePoses(path, options.fps, options.once)
+
+
+class RecordingPoses:
+    """Play a recording of joints or keypoints: the frames of the person whom `load` reads, at the recording's rate."""
+
+    live = pictures = endless = False
+
+    def __init__(self, name: str, options: SourceOptions) -> None:
+        self.name, self.options = name, options
+
+    def open(self) -> None:
+        """See ``Source``."""
+        from vimonet.motion.io.loading import load_recording
+
+        said = self.options
+        motion = load_recording(self.name, fps=said.fps, up=said.up, unit=said.unit, size=said.size, target_fps=None)
+        points = motion.joints.astype(np.float64)
+        if motion.dimensions == 2:  # pixels, y down, and no point at 0, 0: that is one which is not seen
+            points = points[..., :2] * (400.0, -400.0) + 1000.0
+        seen = np.ones(points.shape[:2]) if motion.confidence is None else motion.confidence
+        self._readings: Iterator[PoseReading] = (
+            PoseReading(number / motion.fps, (SeenPerson(one, 1),), {**PLACED, "dimensions": motion.dimensions})
+            for number, one in enumerate(np.concatenate([points, seen[..., None]], axis=2))
+        )
+
+    def read(self) -> PoseReading:
+        """See ``Source``."""
+        for reading in self._readings:
+            return reading
+        raise SourceEnded
+
+    def close(self) -> None:
+        """See ``Source``."""
