@@ -42,8 +42,8 @@ def _count(args: argparse.Namespace) -> int:
     canonical(args.exercise)  # a misspelt name is told before a video is read
     for scheme in (recording.partition("://")[0] for recording in args.recordings):
         if scheme.lower() in CAMERA_SCHEMES or (scheme.isdecimal() and not Path(scheme).exists()):
-            way = "a rule of the event 'repetition' does: vimonet watch CAMERA --rules FILE.yaml (docs/watch.md)"
-            raise InputError(f"{scheme}: count reads recordings and counts nothing of a camera; {way}.")
+            way = "use a rule with the event 'repetition': vimonet watch CAMERA --rules FILE.yaml (docs/watch.md)"
+            raise InputError(f"{scheme}: count reads recordings, not cameras; {way}.")
     table = csv.writer(sys.stdout, lineterminator="\n") if args.csv else None
     if table:
         table.writerow(_COLUMNS)

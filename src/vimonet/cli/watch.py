@@ -104,7 +104,7 @@ def _watch(args: argparse.Namespace) -> int:
         source,
         [*detectors, page] if page else detectors,
         on_frame=[alarms.frame],
-        options=SourceOptions() if isinstance(source, RecordingPoses) else options,  # its poses are placed by them
+        options=SourceOptions() if isinstance(source, RecordingPoses) else options,  # already used to load it
         estimator=functools.partial(estimator_of, args.estimator) if args.estimator else None,
         speed=args.speed,
         wait=args.wait,

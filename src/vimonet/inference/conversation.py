@@ -68,8 +68,8 @@ class Chat:
 def with_side(question: str, history: Sequence[tuple[str, str]]) -> str:
     """Name the side of "the other hand": the opposite of the one that the chat named last, in a question or its answer.
 
-    These words alone become the last question that names a side, asked of the other one: models take "And the right
-    hand?" for a question which hand it is. Where no turn names one side, of a limb if one is meant, the question stays.
+    These words alone repeat the last question that names a side, with the other side: models read "And the right
+    hand?" as "which hand?". Where no turn names a single side (of the limb, if one is meant), the question stays.
     """
     found = _OTHER.search(question)
     if found is None or re.search(r"\bone\b", question[: found.start()]):

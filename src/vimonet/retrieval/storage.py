@@ -168,4 +168,4 @@ def _files(path: Path) -> list[Path]:
         found = sorted(path.glob("*_keypoints.json"))
     else:
         found = [path, *(sorted(path.parent.glob("*.asf")) if path.suffix.lower() == ".amc" else [])]
-    return [file for file in found if not is_special(file)]  # of a pipe no bytes are lost, its loading says what it is
+    return [file for file in found if not is_special(file)]  # the bytes of a pipe come once: its loading needs them

@@ -33,7 +33,7 @@ _TOGETHER = 8
 _AHEAD = 64
 """Lots of `_TOGETHER` recordings that are handed out before the first result is taken."""
 _TEXT_PAYS = 32 << 20
-"""Bytes of BVH for each process from which a faster parser (`motion.io.bvh_text`) pays for its import."""
+"""Bytes of BVH per process above which a faster parser (`motion.io.bvh_text`) saves more time than its import takes."""
 
 
 @dataclass(frozen=True, eq=False)

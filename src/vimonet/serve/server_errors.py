@@ -115,7 +115,7 @@ def add_error_handlers(app: FastAPI) -> None:
         said = str(first.get("msg", "it cannot be read")).removeprefix("Value error, ").rstrip(".")
         kind = request.headers.get("content-type", "").lower()
         if not where and first.get("type") != "missing" and "json" not in kind:
-            where, said = "Content-Type", "JSON is read as such with the header 'Content-Type: application/json' alone"
+            where, said = "Content-Type", "JSON needs the header 'Content-Type: application/json'"
         return error_response(bad_request(f"{where or 'the request'}: {said}.", where or None))
 
     async def framework(_: Request, error: Exception) -> Response:

@@ -61,7 +61,7 @@ def _asks() -> dict[tuple[str, str], list[str]]:
 
 @cache
 def _of_way() -> dict[tuple[str, str], str]:
-    """Map an action without its direction, and the direction, to their label, where they are of one label alone."""
+    """Map an action without its direction, and that direction, to their label, where only one label has both."""
     labels: dict[tuple[str, str], list[str]] = {}
     for action, way in _told()["way"].items():
         labels.setdefault(way, []).append(action)

@@ -84,7 +84,7 @@ class Delivery:
         """Deliver what waits, for so long at most."""
         self._queue.put(None)
         self._thread.join(seconds)
-        if self._thread.is_alive() and (left := self._queue.qsize()):  # its end waits, but not the one at work
+        if self._thread.is_alive() and (left := self._queue.qsize()):  # the end mark counts for the one being sent
             self.say(f"sink {self.name}: it is too slow; {left} of its alarms did not reach it in time.")
         self.sink.close()
 

@@ -115,7 +115,7 @@ class Check(Protocol):
         ...
 
     def gone(self, time: float) -> Iterator[Event]:
-        """Yield the events that end because the person is out of view: what lasts."""
+        """Yield the end of the event that lasts, because the person is out of view."""
         yield from self.span.over(time)
 
 

@@ -25,7 +25,7 @@ _CLASSES: Final = {
     "behind": "problem",
 }
 """Device classes of Home Assistant; other events are plain binary sensors."""
-_PATIENCE: Final = 2.0  # s for what waits at the end
+_PATIENCE: Final = 2.0  # s, at the end, for the broker to confirm alarms
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class MqttSink:
             raise InputError("MQTT needs the package paho-mqtt; install vimonet[watch].") from None
         self.settings, self.rules, self.say = settings, list(rules), say
         self._on: dict[str, set[str]] = {rule.slug: set() for rule in self.rules}
-        self._alarms, self._taken = set[int](), set[int]()  # numbers of messages: of alarms, of those confirmed
+        self._alarms, self._taken = set[int](), set[int]()  # message numbers: alarms sent, messages confirmed
         self._client: Any = mqtt.Client(CallbackAPIVersion.VERSION2)
         if settings.username:
             password = os.environ.get(settings.password_env, "") if settings.password_env else ""
@@ -110,7 +110,7 @@ class MqttSink:
             self._publish(f"{rule}/state", "OFF")
 
     def close(self) -> None:
-        """Wait shortly for the broker to take what waits, tell what it did not, say that the watch is off."""
+        """Wait briefly for the broker, report the alarms that it did not confirm, say that the watch is off."""
         until = time.monotonic() + _PATIENCE
         while self._undelivered() and time.monotonic() < until:
             time.sleep(0.02)
@@ -123,7 +123,7 @@ class MqttSink:
         self._client.loop_stop()
 
     def _undelivered(self) -> int:
-        """Count the alarms that the broker has not confirmed; the client's thread may add to those it has."""
+        """Count the alarms that the broker has not confirmed; the client's thread may confirm more meanwhile."""
         taken = self._taken.copy()
         self._alarms -= taken
         self._taken -= taken

@@ -44,7 +44,7 @@ class PoseReading(NamedTuple):
 
 
 PLACED: Final[dict[str, Any]] = {"names": JOINT_NAMES, "dimensions": 3, "unit": "m", "up": "y"}
-"""What a source says of joints that are those of a `Motion`."""
+"""What a source says of joints that have the names, unit and up axis of a `Motion`."""
 
 
 class SourceLost(Exception):

@@ -40,7 +40,7 @@ _FORMS = (
     rf"{_ARTICLE}?(?:people|children|kids|men|women|they) (?P<verb>{_WORD})(?P<rest> .+)?",
     rf"{_SUBJECT} (?:(?:always|sometimes) )?(?P<verb>does|(?!\w*(?:ss|us)\b){_WORD}s)(?P<rest> .+)?",
 )
-"""What may follow a lead: "climbing", "a child is in bed", "she does not move", "two people fight", "the cat jumps"."""
+"""What may follow "if": "climbing", "a child is in bed", "she does not move", "two people fight", "the cat jumps"."""
 _HAND = "(?:(?:an?|one|the|his|her|their) )?(?:(?P<side>left|right) )?(?:hand|arm)"
 _MEASURED = {
     r"(?:falling|collapsing)(?: (?:down|over|off|out|from|on|onto|to|backwards?|forwards?|sideways)\b.*)?": "fall",
@@ -51,7 +51,7 @@ _MEASURED = {
     "(?:entering|coming in)(?: (?:the |a |my )?(?:room|view|picture))?|coming into view": "enters",
     "leaving(?: (?:the |a |my )?(?:room|view|picture))?": "leaves",
 }
-"""What somebody is doing -> the event that says it."""
+"""Pattern of what somebody is doing -> the measured event for it."""
 
 
 def question_of(sentence: str) -> str:
@@ -78,7 +78,7 @@ def question_of(sentence: str) -> str:
 
 
 def measured_of(question: str) -> dict[str, str] | None:
-    """Find the measured event that a question of `question_of` asks for: ``event`` and ``side``; None for the model."""
+    """Find the measured event that a question of `question_of` asks for: ``event`` and ``side``; else None."""
     for pattern, event in _MEASURED.items():
         if found := re.fullmatch(rf"Is the person (?:{pattern})\?", question, re.I):
             return {"event": event, "side": (found.groupdict().get("side") or "").lower()}

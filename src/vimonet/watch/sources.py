@@ -77,7 +77,7 @@ def _file_source(name: str, options: SourceOptions) -> Source:
 
 
 class RecordingPoses:
-    """Play a recording of joints or keypoints: the frames of the person whom `load` reads, at the recording's rate."""
+    """Play a recording of joints or keypoints: every frame, with its time, of the person whom `load` reads."""
 
     live = pictures = endless = False
 
@@ -91,7 +91,7 @@ class RecordingPoses:
         said = self.options
         motion = load_recording(self.name, fps=said.fps, up=said.up, unit=said.unit, size=said.size, target_fps=None)
         points = motion.joints.astype(np.float64)
-        if motion.dimensions == 2:  # pixels, y down, and no point at 0, 0: that is one which is not seen
+        if motion.dimensions == 2:  # pixels, y down, away from 0, 0, where a point counts as not seen
             points = points[..., :2] * (400.0, -400.0) + 1000.0
         seen = np.ones(points.shape[:2]) if motion.confidence is None else motion.confidence
         self._readings: Iterator[PoseReading] = (

@@ -262,9 +262,9 @@ def parse_numbers(block: bytes, name: str, width: int = 0) -> NDArray[np.float64
 
 
 def _by_arrow(block: bytes, width: int) -> NDArray[np.float64] | None:
-    """Parse lines of `width` numbers five times faster, to the bit, where somebody has imported `pyarrow.csv`.
+    """Parse lines of `width` numbers with `pyarrow.csv`, five times faster and to the same bits.
 
-    Its import takes as long as numpy needs for 20 MB. None: it is not there, or the lines have another form.
+    Importing it takes as long as numpy needs for 20 MB; None where nobody has, or where the lines have another form.
     """
     if width == 0 or (csv := sys.modules.get("pyarrow.csv")) is None:
         return None

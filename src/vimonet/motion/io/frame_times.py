@@ -31,7 +31,7 @@ _STAMPS: Final = frozenset(
         *("elapsedtime", "frametime", "frametimes"),
     )
 )
-"""Names of a frame's time, letters alone in lower case."""
+"""Names of a frame's time, as `_letters` writes them: lower case, letters alone."""
 _RATE_WORDS: Final = frozenset(
     (
         *("fps", "framerate", "framespersecond", "videofps", "captureframerate", "mocapframerate", "capturerate"),
@@ -43,10 +43,10 @@ _RATE: Final = re.compile(
     r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf)\s*(?:/\s*([1-9]\d*))?\s*(?:fps|hz)?\s*", re.I
 )
 _RATES: Final = (5.0, 500.0)  # frames/s of cameras and of motion capture
-_EVEN: Final = (0.5, 1.5)  # of the usual step: a camera's jitter, between neither a missing nor a second frame
-_TOGETHER: Final = 0.2  # share of frames at the time of another
-_SPARSE: Final = 10  # steps of time per frame; more are no gap
-_DIFFER: Final = 1.1  # ratio of two rates that are not one rounded
+_EVEN: Final = (0.5, 1.5)  # of the usual step: less is a second frame, more a missing one, between is a camera's jitter
+_TOGETHER: Final = 0.2  # most share of frames at the time of another
+_SPARSE: Final = 10  # most steps of time per frame; beyond it the times are wrong, no frames are missing
+_DIFFER: Final = 1.1  # ratio of two rates; beyond it one is not the other rounded
 
 
 class Placed(NamedTuple):
@@ -111,7 +111,7 @@ def placed(stamps: Sequence[Any]) -> Placed | None:
     scale = next((unit for unit in units if usual > 0 and _RATES[0] <= 1 / (usual * unit) <= _RATES[1]), None)
     if scale is None:
         return None
-    # Steps are printed rounded: their number over the whole time is exact.
+    # Files round their times, so the rate is taken from the whole time and its steps, not from one step.
     count = int(np.maximum(np.rint(steps / usual), 1 if (steps > 0).all() else 0).sum())
     rate = exact_fps(float(times[-1]) * scale / count)
     if (steps > _EVEN[0] * usual).all() and (steps < _EVEN[1] * usual).all():
@@ -132,7 +132,7 @@ def placed(stamps: Sequence[Any]) -> Placed | None:
 
 
 def seconds(stamp: Any) -> float:
-    """Read a time; NaN for what is none. Of a text with colons the unit is the second."""
+    """Read a time: a number as it stands, a text with colons or a date in seconds; NaN for anything else."""
     if isinstance(stamp, str) and (clock := re.fullmatch(r"\s*(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)\s*", stamp)):
         return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
     try:
@@ -146,7 +146,7 @@ def seconds(stamp: Any) -> float:
 
 
 def settled(stated: float | None, measured: float | None, notes: list[str]) -> float | None:
-    """Choose between the rate that a file states and that of its times, which are those of each frame, and note it."""
+    """Choose between the rate that a file states and that of its frames' times; note where the times count."""
     if stated is None or measured is None or not stated > 0:
         return measured if stated is None else stated
     if max(stated, measured) <= _DIFFER * min(stated, measured):
@@ -156,7 +156,7 @@ def settled(stated: float | None, measured: float | None, notes: list[str]) -> f
 
 
 def strided(numbers: Sequence[Any]) -> list[str]:
-    """Note that frames are numbered in even steps, so that the rate stated may be that of all frames."""
+    """Note frames that are numbered in even steps: the stated rate may count the frames left out, too."""
     steps = set(np.diff(numbers).tolist()) if len(numbers) > 2 and None not in numbers else set()
     if len(steps) != 1 or (step := steps.pop()) < 2:
         return []

@@ -53,7 +53,7 @@ register(
 
 
 def holds_positions(archive: Archive) -> bool:
-    """Test whether what an archive calls poses are no rotations but joints in space: they form a body."""
+    """Test whether the `poses` of an archive are joints in space, which form a body, and not rotations."""
     key = next((one for one in ("poses", "pose") if one in archive), None)
     if key is None or any(one in archive for one in _OF_SMPL) or archive[key].shape[2:] != (3,):
         return False

@@ -19,7 +19,7 @@ _ABOUT: Final = ("video", "metadata", "meta", "info", "video_info", "camera")
 _MOST_MISSING: Final = 50  # frames in a row, or three times as many as there are; more are no gap but another numbering
 _PLAIN: Final = 10**15 - 1  # largest number of a frame that is read
 _SAME_SHAPE: Final = 1.02  # ratio of width to height of two pictures, of which one may be the other, smaller
-_CLOCK: Final = 1e9  # smallest number that is a clock's time even if it rises in equal steps, as frames' numbers do
+_CLOCK: Final = 1e9  # keys from here on are times, too large for frame numbers, which also rise in equal steps
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -136,7 +136,7 @@ def detect(content: Content) -> bool:
 
 
 def _rows(data: bytes, limit: int) -> list[list[str]]:
-    """Split into cells, by semicolon or tab where the first lines have many; then a comma between digits is a point."""
+    """Split into cells, by semicolon or tab where a first line has three; commas in numbers are decimal points then."""
     text = data.decode("utf-8", errors="replace")
     first = text[:_HEAD].splitlines()[:_HEADER_ROWS]
     delimiter = next((one for one in ";\t" if any(line.count(one) >= 3 for line in first)), ",")

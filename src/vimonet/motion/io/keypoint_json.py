@@ -148,7 +148,7 @@ def _parse(data: bytes, name: str) -> Any:
                 return values
             except (json.JSONDecodeError, RecursionError, ValueError):
                 if values and isinstance(problem, json.JSONDecodeError):
-                    problem.lineno = 1 + len(values)  # of a value per line
+                    problem.lineno = 1 + len(values)  # a line holds one value
         where = f" (line {problem.lineno})" if isinstance(problem, json.JSONDecodeError) else ""
         raise InputError(f"{name}: the JSON is damaged or truncated{where}; expected keypoints per frame.") from None
 

@@ -13,9 +13,9 @@ MAX_RATIO: Final = 200
 SMALL_MEMBER: Final = 16 << 20
 """Unpacked size up to which the ratio does not matter."""
 PIPE_OPEN: Final = 5
-"""Seconds until somebody writes to a pipe that is given as a recording."""
+"""Most seconds until a pipe that is given as a recording has a writer."""
 PIPE_SILENT: Final = 60
-"""Seconds without a byte from the writer of a pipe."""
+"""Most seconds without a byte from the writer of a pipe."""
 MAX_FRAMES: Final = 500_000
 """Frames of a recording, also after resampling to 20 frames/s: seven hours."""
 MAX_JOINTS: Final = 2000

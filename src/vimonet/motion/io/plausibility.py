@@ -31,7 +31,7 @@ _FROZEN: Final = 0.5  # s
 _PADDING_JUMP: Final = 0.3  # of the body's size, between the last frame and padding
 _LOST_JUMP: Final = 0.1  # of the body's size, between a lost joint's place and the origin
 _REACH: Final = (2.5, 10.0)  # m from the pelvis: noted, refused
-_FIRST_ARMS: Final = (-0.36, 0.96)  # sines of `SINKING`, with .01 for rounding
+_FIRST_ARMS: Final = (-0.36, 0.96)  # least and greatest sine in `SINKING`, .01 wider for rounding
 _BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 
@@ -110,14 +110,14 @@ def _drop_unseen_end(
 
 
 def _marked(positions: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell the points [T, J] with one number along every axis, 0 or one that recurs: a program's mark of a lost one."""
+    """Find the points [T, J] with one number along every axis, 0 or one that recurs: so programs mark lost points."""
     alike = (positions[..., 0] == positions[..., 1]) & (positions[..., 1] == positions[..., 2])
     values, counts = np.unique(positions[alike][:, 0], return_counts=True)
     return np.asarray(alike & np.isin(positions[..., 0], values[(counts > 1) | (values == 0)]))
 
 
 def _fill_marked(positions: NDArray[Any], mapping: dict[str, int], notes: list[str]) -> NDArray[Any]:
-    """Interpolate single joints, but for the pelvis, over frames in which they lie where lost markers are put."""
+    """Interpolate single joints, except the pelvis, over frames in which they are marked as lost."""
     filled: dict[str, list[str]] = {}
     marked = _marked(positions)
     for joint, index in mapping.items():
@@ -346,7 +346,7 @@ def _calibration_pose(joints: NDArray[np.float32], rate: float, notes: list[str]
     arms, trunk = joints[0, 20:22] - joints[0, 16:18], joints[0, 12] - joints[0, 0]
     sinks = -(arms @ trunk) / np.maximum(norm(arms) * norm(trunk), 1e-9)
     if sinks.min() < _FIRST_ARMS[0] or sinks.max() > _FIRST_ARMS[1]:
-        return  # most begin with arms that hang, and are not looked at in full
+        return  # most recordings begin with hanging arms: the full check would cost time
     at_first = Limbs(joints[:1], rate)
     for name, sinking in SINKING.items():
         if not at_first.holds(sinking)[0]:

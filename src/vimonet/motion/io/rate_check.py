@@ -202,7 +202,7 @@ def _tipping(centre: Array, feet: Array, spans: NDArray[np.intp]) -> tuple[Array
     """
     first, last, on = spans.T
     frames = last - first
-    begins = np.cumsum(frames) - frames  # of each step, where the frames of all stand one behind the other
+    begins = np.cumsum(frames) - frames  # where each step begins when the frames of all steps are joined
     step = np.repeat(np.arange(len(frames)), frames)
     at = np.arange(len(step)) + (first - begins)[step]
     ground = centre[at][:, [0, 2]].T

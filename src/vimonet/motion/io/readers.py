@@ -34,7 +34,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Content:
-    """Hold the content of one recording; a file is read on first access, a pipe at once, since it gives its bytes once.
+    """Hold the content of one recording; a file is read on first access, a pipe at once: its bytes come only once.
 
     Args:
         source: a path (also of a folder), or bytes.

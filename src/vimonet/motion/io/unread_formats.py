@@ -90,7 +90,7 @@ _UNREAD: Final = (
     _Unread(
         (b"<!DOCTYPE html", b"<!doctype html", b"<html"),
         (),
-        "it is a web page, as a download that failed leaves; download the recording again",
+        "it is a web page, as a failed download leaves; download the recording again",
     ),
     _Unread(
         (),

@@ -239,7 +239,7 @@ _RETURNS = (
     ("trunk", "up, then down", ("bow", "bend over", "bend forward"), "straightening up again"),
     ("hips", "down, then up", ("squat", "crouch", "kneel", "sit down", "pick ", "touch the toes"), "standing up again"),
 )
-"""What moves, its course, the beginnings of the actions whose labels do not tell of the way back, and the way back."""
+"""What moves, its course, the first words of actions whose labels leave out the way back, and the way back."""
 
 
 def _comes_back(parts: Sequence[Part], facts: Facts | None) -> Iterator[Question]:
