@@ -13,13 +13,12 @@ import hmac
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import Match
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vimonet.serve.listening import is_loopback
@@ -293,6 +292,7 @@ def owner_of(headers: Mapping[str, str]) -> str:
 
 def route_of(scope: Scope) -> str:
     """Name the route of a request, turned away or not, without its ids; ``other`` for an unknown address."""
-    found = (one for one in scope["app"].routes if one.matches(scope)[0] is not Match.NONE)
-    route: Any = scope.get("route") or next(found, None)
-    return str(getattr(route, "path", "other"))
+    if (route := scope.get("route")) is not None:
+        return str(getattr(route, "path", "other"))
+    declared: Iterable[str] = scope["app"].openapi()["paths"]  # made once
+    return next((path for path in declared if compile_path(path)[0].match(scope["path"])), "other")
