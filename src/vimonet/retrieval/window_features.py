@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -32,8 +31,6 @@ _TOGETHER = 8
 """Recordings that are handed to a process at once."""
 _AHEAD = 64
 """Lots of `_TOGETHER` recordings that are handed out before the first result is taken."""
-_TEXT_PAYS = 32 << 20
-"""Bytes of BVH per process above which a faster parser (`motion.io.bvh_text`) saves more time than its import takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +83,7 @@ def read_all(
             yield path, read(path, known.get(path))
         return
     context = multiprocessing.get_context("spawn")
-    text = 0
-    for path in paths:
-        if path.lower().endswith(".bvh") and path not in known:
-            with suppress(OSError):  # what is gone by now is reported when it is read
-                text += (root / path).stat().st_size
-    pool = ProcessPoolExecutor(processes, context, _start, (read, text > _TEXT_PAYS * processes))
+    pool = ProcessPoolExecutor(processes, context, _start, (read,))
     waiting: deque[tuple[Sequence[str], Future[list[Reading]]]] = deque()
     left = (paths[start : start + _TOGETHER] for start in range(_MEANWHILE, len(paths), _TOGETHER))
 
@@ -155,11 +147,10 @@ def split(frames: int, window: int, stride: int) -> list[tuple[int, int]]:
 _HERE: Any = None
 
 
-def _start(read: Any, much_text: bool) -> None:
+def _start(read: Any) -> None:
     global _HERE
     begin_worker()
-    if much_text:
-        import_module("pyarrow.csv")
+    import_module("pyarrow.csv")  # where it is there, BVH is parsed by it (`motion.io.bvh_text`)
     _HERE = read
 
 
