@@ -150,7 +150,7 @@ _HERE: Any = None
 def _start(read: Any) -> None:
     global _HERE
     begin_worker()
-    import_module("pyarrow.csv")  # where it is there, BVH is parsed by it (`motion.io.bvh_text`)
+    import_module("pyarrow.csv")  # BVH is parsed by it in a process that has it (`motion.io.bvh_text`)
     _HERE = read
 
 

@@ -173,7 +173,8 @@ def test_a_rate_in_any_wording_is_read(walk: np.ndarray, key: str, value: Any) -
 
 
 def test_a_rate_that_is_no_number_is_refused(walk: np.ndarray) -> None:
-    for data in (as_json(walk, fps="fast"), as_npz(walk, fps=np.array("fast"))):
+    many = as_json(walk, fps="1" * 100_000 + "x")
+    for data in (as_json(walk, fps="fast"), as_npz(walk, fps=np.array("fast")), many):
         with pytest.raises(InputError, match="fps is not a number; expected frames per second"):
             load(data)
 
@@ -321,3 +322,9 @@ def test_names_in_no_known_language_are_refused_for_a_true_reason(walk: np.ndarr
     names = [f"spine{k}" if k < 4 else f"Punkt {k}" for k in range(22)]
     with pytest.raises(InputError, match="have unknown names, which --joint-map tells"):
         load(json.dumps({"fps": 20, "names": names, "frames": walk.tolist()}).encode())
+
+
+@pytest.mark.parametrize("start", [b"x\n" + b"\n" * 4000 + b"y", b"x\r\n" * 4000, b"\n \n" * 4000 + b"x,y\n1,2\n"])
+def test_blank_lines_are_looked_at_once(start: bytes) -> None:
+    with pytest.raises(InputError, match="is not a known recording"):
+        load(start)

@@ -64,12 +64,12 @@ def window_features(
     joints: NDArray[np.float32], seen: NDArray[np.float32] | None, dimensions: int, bounds: Sequence[tuple[int, int]]
 ) -> list[NDArray[np.float32]]:
     """Compute the `body_features` of windows (start, end) of a recording, whose bones get their lengths only once."""
-    offsets, legs = canonical_offsets(joints)
+    bones = canonical_offsets(joints) if dimensions == 3 else None
     out: dict[tuple[int, int], NDArray[np.float32]] = {}
     for length in {end - start for start, end in bounds}:
         same = [pair for pair in bounds if pair[1] - pair[0] == length]
         at = np.array([start for start, _ in same])[:, None] + np.arange(length)
-        clips = joints[at] if dimensions == 2 else place(joints[at, 0], offsets[at], legs[at])
+        clips = joints[at] if bones is None else place(joints[at, 0], bones[0][at], bones[1][at])
         out.update(zip(same, _features(clips, None if seen is None else seen[at], dimensions), strict=True))
     return [out[pair] for pair in bounds]
 

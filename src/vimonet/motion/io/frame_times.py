@@ -16,19 +16,9 @@ from vimonet.utils.errors import InputError
 
 _STAMPS: Final = frozenset(
     (
-        *(
-            "timestamp",
-            "timestamps",
-            "timestampms",
-            "timestampusec",
-            "timestampus",
-            "timestampns",
-            "timecode",
-            "t",
-            "ts",
-        ),
-        *("time", "times", "timems", "timeus", "timesec", "timeseconds", "seconds", "elapsed", "elapseds"),
-        *("elapsedtime", "frametime", "frametimes"),
+        *("timestamp", "timestamps", "timestampms", "timestampus", "timestampusec", "timestampns", "timecode"),
+        *("t", "ts", "time", "times", "timems", "timeus", "timesec", "timeseconds", "seconds"),
+        *("elapsed", "elapseds", "elapsedtime", "frametime", "frametimes"),
     )
 )
 """Names of a frame's time, as `_letters` writes them: lower case, letters alone."""
@@ -40,7 +30,7 @@ _RATE_WORDS: Final = frozenset(
 )
 _STEP_WORDS: Final = frozenset(("dt", "frametime", "timestep", "deltatime"))
 _RATE: Final = re.compile(
-    r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf)\s*(?:/\s*([1-9]\d*))?\s*(?:fps|hz)?\s*", re.I
+    r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|nan|inf)\s*(?:/\s*([1-9]\d*))?\s*(?:fps|hz)?\s*", re.I
 )
 _RATES: Final = (5.0, 500.0)  # frames/s of cameras and of motion capture
 _EVEN: Final = (0.5, 1.5)  # of the usual step: less is a second frame, more a missing one, between is a camera's jitter

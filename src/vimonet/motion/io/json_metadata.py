@@ -166,10 +166,8 @@ def spaced(frames: list[Any], numbers: Sequence[int | None]) -> list[Any]:
     """Sort frames, and put empty ones where numbers are missing; numbers with a constant step (every 3rd) miss none."""
     known = [number for number in numbers if number is not None]
     if len(known) == len(frames) == len(set(known)):
-        frames, known = (
-            [frame for _, frame in sorted(zip(known, frames, strict=True), key=lambda one: one[0])],
-            sorted(known),
-        )
+        order = sorted(range(len(known)), key=known.__getitem__)
+        frames, known = [frames[at] for at in order], [known[at] for at in order]
     steps = np.diff(known)
     if len(known) < len(frames) or len(frames) < 3 or (steps <= 0).any() or len(set(steps.tolist())) == 1:
         return frames

@@ -126,7 +126,8 @@ def _everyone(content: Content) -> tuple[dict[int, _Cell], float | None, list[st
 
 def detect(content: Content) -> bool:
     """Detect a table whose header names coordinates of ten points or more."""
-    if b"\0" in content.head or not re.match(rb"(?:[^\r\n]*[\r\n]+){,11}[^\r\n]*[,;\t]", content.head):
+    first = [line for line in content.head.splitlines() if line][:_HEADER_ROWS]
+    if b"\0" in content.head or not any(mark in line for line in first for mark in (b",", b";", b"\t")):
         return False
     try:
         _header(_rows(content.head, _HEADER_ROWS), content.name)
@@ -195,8 +196,10 @@ def _two_rows(above: list[list[str]], axes: dict[int, _Cell]) -> dict[int, _Cell
 def _cell(text: str) -> _Cell | None:
     """Parse the name of a column of a point, or return None."""
     text = text.strip()
+    if len(text) >= 80:
+        return None
     match = next((m for p in (_NUMBERED, _BEHIND, _BEFORE, _CAMEL) if (m := p.fullmatch(text))), None)
-    if match is None or len(text) >= 80:
+    if match is None:
         return None
     unit = match.groupdict().get("unit") or match.groupdict().get("unit_")
     return _Cell(match["name"], _axis(match["axis"].lower()) or "score", unit=unit)

@@ -31,7 +31,8 @@ _FROZEN: Final = 0.5  # s
 _PADDING_JUMP: Final = 0.3  # of the body's size, between the last frame and padding
 _LOST_JUMP: Final = 0.1  # of the body's size, between a lost joint's place and the origin
 _REACH: Final = (2.5, 10.0)  # m from the pelvis: noted, refused
-_FIRST_ARMS: Final = (-0.36, 0.96)  # least and greatest sine in `SINKING`, .01 wider for rounding
+_SINKS: Final = [sine for sines in SINKING.values() for sine in sines]
+_FIRST_ARMS: Final = (min(_SINKS) - 0.01, max(_SINKS) + 0.01)  # wider than any pose's by what rounding may take
 _BONES: Final = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))
 
 
