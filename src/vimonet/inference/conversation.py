@@ -66,10 +66,11 @@ class Chat:
 
 
 def with_side(question: str, history: Sequence[tuple[str, str]]) -> str:
-    """Name the side of "the other hand": the opposite of the one that the chat named last, in a question or its answer.
+    """Replace "the other hand" by the hand opposite to the one that the chat named last, in a question or its answer.
 
-    These words alone repeat the last question that names a side, with the other side: models read "And the right
-    hand?" as "which hand?". Where no turn names a single side (of the limb, if one is meant), the question stays.
+    A question of these words alone ("And the other hand?") becomes the last question that names a side, asked of the
+    opposite side, because models take "And the right hand?" for "which hand?". Where no turn names exactly one side (of
+    a limb, if a limb is asked about), the question is returned unchanged.
     """
     found = _OTHER.search(question)
     if found is None or re.search(r"\bone\b", question[: found.start()]):

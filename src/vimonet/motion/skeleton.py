@@ -100,7 +100,7 @@ def retarget(joints: NDArray[np.floating], *, floor: float | None = 0.0) -> NDAr
 
 
 def canonical_offsets(source: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give bones [..., T, 22, 3], from parent to joint, canonical lengths; measure the source's legs [..., T], m."""
+    """Rescale the bones of joints [..., T, 22, 3] to the canonical skeleton; also return leg lengths [..., T], m."""
     bones = np.empty_like(source)
     bones[..., 0, :] = 0.0
     np.subtract(source[..., 1:, :], source.take(_PARENT_OF, axis=-2), out=bones[..., 1:, :])

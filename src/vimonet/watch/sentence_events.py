@@ -1,7 +1,7 @@
 """Find people who do what the user's own sentence says, by asking the model about their last seconds.
 
-"alarm when someone climbs" becomes "Is the person climbing?". A sentence that names a measured event is left to its
-detector, which is right more often than any model (`measured_of`). Of the embedded models the asked one tells movements
+"alarm when someone climbs" becomes "Is the person climbing?". A sentence that names a measured event is left to the
+detector of that event (`measured_of`). Of the embedded models the asked one tells movements
 apart better than the text-motion encoder of the search: ``benchmarks/sentences.py`` compares them on held-out clips.
 """
 

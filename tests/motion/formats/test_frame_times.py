@@ -154,7 +154,7 @@ def test_numbers_that_only_count_frames_are_no_times(walk: np.ndarray) -> None:
 
 def test_frames_numbered_in_steps_are_noted(walk: np.ndarray) -> None:
     motion = load(as_json(walk, [3 * k for k in range(60)], "frame_id", fps=20))
-    assert noted(motion, "numbered in steps of 3: if the rate is that of all, divide it by 3 with --fps")
+    assert noted(motion, "numbered in steps of 3: if the rate counts the frames between, give 1/3 of it by --fps")
     same(motion, walk)
 
 
@@ -183,7 +183,9 @@ def test_times_that_contradict_the_rate_are_taken_and_it_is_said(walk: np.ndarra
     times = [k / 20 for k in range(60)]
     for data in (as_json(walk, times, fps=40), as_npz(walk, times, fps=40), as_trc(walk, times, rate=40)):
         motion = load(data)
-        assert noted(motion, "40 frames/s are stated, but the times of its frames make 20: taken; --fps decides")
+        assert noted(
+            motion, "the file states 40 frames/s, but the times of its frames give 20, which is taken; --fps decides"
+        )
         same(motion, walk)
         assert load(data, fps=40).source_fps == 40
     assert not noted(load(as_json(walk, times, fps=20.5)), "are stated")

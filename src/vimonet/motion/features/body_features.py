@@ -63,7 +63,7 @@ def body_features(
 def window_features(
     joints: NDArray[np.float32], seen: NDArray[np.float32] | None, dimensions: int, bounds: Sequence[tuple[int, int]]
 ) -> list[NDArray[np.float32]]:
-    """Compute the `body_features` of windows (start, end) of a recording, whose bones get their lengths only once."""
+    """Compute the `body_features` of windows (start, end) of a recording, rescaling its bones once."""
     bones = canonical_offsets(joints) if dimensions == 3 else None
     out: dict[tuple[int, int], NDArray[np.float32]] = {}
     for length in {end - start for start, end in bounds}:

@@ -40,7 +40,7 @@ _DIFFER: Final = 1.1  # ratio of two rates; beyond it one is not the other round
 
 
 class Placed(NamedTuple):
-    """Hold what time stamps tell: the number of the frame at each even step of time, None where there is none."""
+    """Hold the number of the frame at each regular step of time, None where a frame is missing; the rate; notes."""
 
     order: list[int | None]
     rate: float
@@ -82,11 +82,13 @@ def _is_step(key: object) -> bool:
 
 
 def placed(stamps: Sequence[Any]) -> Placed | None:
-    """Order frames by their times, and leave room for those that are missing; None where stamps tell no times.
+    """Sort frames by their time stamps, with gaps for missing frames; return None for stamps that are no times.
+
+    Frames stay in the order of the file where too many share a time, as of a clock that was set back.
 
     Args:
-        stamps: the time of each frame, in s, ms, us or ns, whichever makes the rate that of a camera, or as text
-            (``00:01:02.5``, ``2024-05-01T10:00:02.5Z``).
+        stamps: the time of each frame, as text (``00:01:02.5``, ``2024-05-01T10:00:02.5Z``) or as a number, whose unit
+            is the first of s, ms, us and ns that gives 5 to 500 frames/s.
     """
     times = np.array([seconds(stamp) for stamp in stamps])
     known = np.isfinite(times)
@@ -111,7 +113,7 @@ def placed(stamps: Sequence[Any]) -> Placed | None:
     if taken < (1 - _TOGETHER) * len(slots):  # a clock too coarse to tell frames apart, or one that was set back
         if (np.diff(order) == 1).all():
             return Placed(order.tolist(), exact_fps(float(times[-1]) * scale / (len(times) - 1)), [])
-        return Placed(list(range(len(order))), rate, ["its times go back: frames are read in the order of the file"])
+        return Placed(list(range(len(order))), rate, ["its times go back: frames are kept in the order of the file"])
     if total > min(MAX_FRAMES, _SPARSE * len(slots)):
         return Placed(list(range(len(order))), rate, ["its times have gaps far longer than the recording: left out"])
     found: list[int | None] = [None] * total
@@ -141,16 +143,22 @@ def settled(stated: float | None, measured: float | None, notes: list[str]) -> f
         return measured if stated is None else stated
     if max(stated, measured) <= _DIFFER * min(stated, measured):
         return stated
-    notes.append(f"{stated:g} frames/s are stated, but the times of its frames make {measured:g}: taken; --fps decides")
+    notes.append(
+        f"the file states {stated:g} frames/s, but the times of its frames give {measured:g}, which is taken; "
+        "--fps decides"
+    )
     return measured
 
 
 def strided(numbers: Sequence[Any]) -> list[str]:
-    """Note frames that are numbered in even steps: the stated rate may count the frames left out, too."""
+    """Return a note if frame numbers rise by a constant step above 1: the stated rate may be that of all frames."""
     steps = set(np.diff(numbers).tolist()) if len(numbers) > 2 and None not in numbers else set()
     if len(steps) != 1 or (step := steps.pop()) < 2:
         return []
-    return [f"frames are numbered in steps of {step:g}: if the rate is that of all, divide it by {step:g} with --fps"]
+    return [
+        f"frames are numbered in steps of {step:g}: if the rate counts the frames between, give 1/{step:g} of it by "
+        "--fps"
+    ]
 
 
 def rows_in_time(values: NDArray[Any], order: Sequence[int | None]) -> NDArray[Any]:
