@@ -37,7 +37,7 @@ def server(tmp_path_factory):
 
 def test_routes_of_the_page_take_names_and_numbers_alone(server):
     about = server.get("/v1/page").json
-    assert about["model"] == "nano" and about["search"] is True
+    assert about["model"] == "nano" and about["search"] is True and about["compares"] is False
     assert {"walk", "fall"} <= {one["name"] for one in about["samples"]}
     sample = server.get("/v1/page/samples/walk")
     assert sample.body == sample_path("walk").read_bytes() and sample.headers["x-file-name"] == "walk.bvh"
@@ -223,6 +223,40 @@ def test_every_control_of_two_clips(server):
         page.get_by_role("button", name="Play both").click()
         assert pause.count() == 0
     assert [error for error in errors if "503" not in error] == []
+
+
+def test_two_clips_are_compared_in_one_question(server):
+    """Where the model compares (nano does not), a choice asks one question about both."""
+    asked: list[dict[str, Any]] = []
+
+    def answer(route: Any) -> None:
+        asked.append(json.loads(route.request.post_data))
+        told = {"choices": [{"delta": {"content": "the second clip"}}]}
+        route.fulfill(
+            body=f"data: {json.dumps(told)}\n\ndata: [DONE]\n\n", headers={"Content-Type": "text/event-stream"}
+        )
+
+    about = server.get("/v1/page").json
+    with chromium() as browser:
+        page = browser.new_page()
+        page.route("**/v1/page", lambda route: route.fulfill(json={**about, "compares": True}))
+        page.route("**/v1/chat/completions", answer)
+        page.goto(server.url)
+        page.locator(".sample", has_text="Walk turn wave").click()
+        page.locator(".pane").wait_for()
+        page.get_by_role("button", name="Compare").click()
+        page.select_option("select[aria-label='Open a sample']", "raise_left")
+        page.locator(".pane").nth(1).wait_for()
+        page.select_option("select[aria-label='Ask about']", "both")
+        page.fill("#question", "Which clip shows a raised hand?")
+        page.keyboard.press("Enter")
+        page.locator(".answer .badges").wait_for()
+        assert page.locator(".answer .text").text_content() == "the second clip"
+        assert serious_faults(page) == []
+    (question,) = asked
+    (turn,) = question["messages"]
+    files = [part["motion_url"]["url"] for part in turn["content"] if part["type"] == "motion_url"]
+    assert len(files) == len(set(files)) == 2 and turn["content"][2]["text"] == "Which clip shows a raised hand?"
 
 
 def test_a_dropped_video_is_shown_with_its_film(server):

@@ -129,6 +129,27 @@ def test_a_long_recording_has_one_answer_of_its_facts(assistant: Assistant) -> N
     assert not answer.windows and answer.end == long.duration
 
 
+def standing() -> Motion:
+    return Motion(np.repeat(walk().joints[:1], 60, axis=0), name="standing")
+
+
+def test_two_clips_are_asked_as_they_are_learnt(composed: Composed, assistant: Assistant) -> None:
+    other = {"joints": standing().joints, "confidence": None, "dimensions": 3}
+    sample = sample_of(walk(), [("Who moves faster?", "the first clip")], beside=other, dropped=(TOKENS, "facts"))
+    batch = collator_of(composed)([sample])
+    (window,) = assistant.builder().windows("Who moves faster?", [walk(), standing()])
+    prompt = assistant.prepare_inputs([window])["input_ids"][0].tolist()
+    assert batch["input_ids"][0, : len(prompt)].tolist() == prompt and "motion_values" not in batch
+    assert f"duration: first {walk().duration:.1f} s; second 3.0 s" in window.context.splitlines()
+    steps = next(line for line in measure(walk()).lines() if line.startswith("steps: "))
+    assert f"steps: first {steps.removeprefix('steps: ')}; second none" in window.context.splitlines()
+    assert window.inputs_read == ("motion",) and len(window.motions) == 2
+    answer = assistant.ask("Who moves faster?", [walk(), standing()], max_new_tokens=4, answer_policy="raw")
+    turned = assistant.ask("Who moves faster?", [standing(), walk()], max_new_tokens=4, answer_policy="raw")
+    assert answer.end == walk().duration and answer.confidence != turned.confidence
+    assert all(not w.compared for w in assistant.builder().windows("Which?", [walk(), standing(), walk()]))
+
+
 def test_a_chat_remembers_and_takes_back(assistant: Assistant) -> None:
     chat = assistant.chat(walk(), max_new_tokens=4, answer_policy="raw")
     first = chat.ask("Which way?")

@@ -12,12 +12,20 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_language import byte_level_tokenizer
 from torch import nn
 from training_world import TEXTS, Clips, tiny
 from transformers import TrainerCallback
 
 from vimonet.model import ViMoNetForConditionalGeneration, get_parts
-from vimonet.training.objective import group_counts, group_sums, group_weights, supervised, token_weights
+from vimonet.training.objective import (
+    digit_tokens,
+    group_counts,
+    group_sums,
+    group_weights,
+    supervised,
+    token_weights,
+)
 from vimonet.training.stages.align import run_align
 from vimonet.training.stages.instruct import run_instruct
 from vimonet.training.stages.motion_tokenizer import run_motion_tokenizer
@@ -55,6 +63,10 @@ def test_objective_averages_in_cells_then_weighs() -> None:
     thrice = token_weights(labels, 3.0)
     assert thrice.tolist() == [[3, 1, 0, 0], [0, 3, 0, 0], [3, 1, 1, 0]]
     assert group_counts(thrice, cells).tolist() == [9, 3, 0, 0, 0]
+    # So may the tokens of numbers (here 1 and 3); a first token that is one has the larger weight.
+    numbers = token_weights(labels, 2.0, 4.0, torch.tensor([False, True, False, True, False]))
+    assert numbers.tolist() == [[4, 1, 0, 0], [0, 4, 0, 0], [4, 4, 4, 0]]
+    assert token_weights(labels, 3.0, 2.0, torch.tensor([False, True, False, True, False]))[0].tolist() == [3, 1, 0, 0]
     more = group_sums(logits[keep], targets, keep, cells, thrice) - sums
     assert more[0].item() == pytest.approx(2 * (nll[0, 0, 1] + nll[2, 0, 1]).item(), rel=1e-5)
     assert sums[1].item() == pytest.approx(nll[1, 1, 3].item(), rel=1e-5)
@@ -65,6 +77,14 @@ def test_objective_averages_in_cells_then_weighs() -> None:
     assert uncertain.tolist() == pytest.approx([0.75, 0.25, 0, 0, 0])
     with pytest.raises(InputError, match="videos"):
         group_weights("equal", {"videos": 1.0}, counts, sums)
+
+
+def test_tokens_of_numbers() -> None:
+    tokenizer = byte_level_tokenizer("qwen")
+    marked = digit_tokens(tokenizer)
+    assert len(marked) == len(tokenizer)
+    for text, holds in (("7", True), ("a", False), (".", False)):
+        assert [bool(marked[i]) for i in tokenizer(text)["input_ids"]] == [holds]
 
 
 def test_language_stage_writes_a_folder_that_loads(language_folder: Path) -> None:

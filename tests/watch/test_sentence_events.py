@@ -32,6 +32,16 @@ from vimonet.watch.sentence_events import Sentences, question_of
         ("climbing", "Is the person climbing?"),
         ("grandma falls", "Is the person falling?"),
         ("the baby climbs out of bed", "Is the person climbing out of bed?"),
+        ("someone has fallen", "Is the person falling?"),
+        ("tell me if grandma fell down", "Is the person falling down?"),
+        ("she has just stood up", "Is the person standing up?"),
+        ("the kid has tripped", "Is the person tripping?"),
+        ("he has carried a box", "Is the person carrying a box?"),
+        ("a man has moved", "Is the person moving?"),
+        ("they waved", "Is the person waving?"),
+        ("she moves backwards", "Is the person moving backwards?"),
+        ("people need help", "Is the person needing help?"),
+        ("the person in bed moves", "Is the person moving?"),
         ("someone with glasses dances", "Is the person dancing?"),
         ("someone cries when he falls", "Is the person crying when he falls?"),
     ],
@@ -40,7 +50,21 @@ def test_a_sentence_becomes_a_question(sentence: str, question: str) -> None:
     assert question_of(sentence) == question
 
 
-@pytest.mark.parametrize("sentence", ["", " ", "climb", "red", "nothing", "nobody moves", "alarm when"])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "",
+        " ",
+        "climb",
+        "red",
+        "the bed",
+        "my left hand",
+        "she walked backwards",
+        "nothing",
+        "nobody moves",
+        "alarm when",
+    ],
+)
 def test_what_nobody_does_is_refused(sentence: str) -> None:
     with pytest.raises(InputError, match="what somebody does"):
         question_of(sentence)

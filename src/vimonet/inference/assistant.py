@@ -63,6 +63,11 @@ class Assistant:
         return self.model.config
 
     @property
+    def compares(self) -> bool:
+        """Whether one question about two motions is answered from what is measured and recognised in both."""
+        return {"actions", "facts"} <= set(self.config.context)
+
+    @property
     def device(self) -> torch.device:
         """Device of the model."""
         return self.model.device

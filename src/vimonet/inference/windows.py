@@ -19,7 +19,7 @@ from vimonet.model.action_recognition import MOST_SPANS, ActionRecogniser, Recog
 from vimonet.model.configuration_vimonet import CONTEXT_PARTS
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.processing_vimonet import ViMoNetProcessor
-from vimonet.model.prompt_context import write_context
+from vimonet.model.prompt_context import write_context, write_pair
 from vimonet.model.seen import seen_text
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
@@ -36,6 +36,7 @@ class WindowInput:
         start, end: interval of the recording, s; 0 and 0 without a clip.
         clip: the window of the motion, to be measured; None for no or several motions.
         recording: the whole motion.
+        compared: the two motions of a question about both; empty for any other.
         context: text before the clips; see `vimonet.model.prompt_context`.
         tokens: whether the clips' tokens are in the prompt.
         frames: whether the tokens of video frames are among these.
@@ -49,6 +50,7 @@ class WindowInput:
     end: float = 0.0
     clip: MeasuredClip | None = None
     recording: MeasuredClip | None = None
+    compared: tuple[MeasuredClip, ...] = ()
     context: str = ""
     tokens: bool = True
     frames: bool = True
@@ -118,7 +120,10 @@ class PromptContexts:
         self._seen: dict[int, tuple[VideoFrames, str]] = {}
 
     def __call__(self, window: WindowInput) -> str:
-        """Write the context of a window; several clips are not measured, because the question may mean any."""
+        """Write the context of a window: of two clips side by side; of more, none is measured."""
+        if window.compared:
+            named = [self.actions_of(clip) if "actions" in self.parts else () for clip in window.compared]
+            return write_pair(self.parts, [clip.facts for clip in window.compared], named)
         clip = window.clip
         facts = clip.facts if clip is not None and "facts" in self.parts else None
         actions = self.actions_of(clip) if clip is not None and "actions" in self.parts else ()
@@ -222,11 +227,14 @@ class InputBuilder:
         if len(recorded) != 1 or len(videos) > 1:
             motions, shown = tuple(one.motion for one in recorded), tuple(self._video(clip) for clip in videos)
             end = max([*(clip.duration for clip in motions), *(clip.duration for clip in shown), 0.0])
+            if len(recorded) == 2 and not shown and self._reads_text():
+                both = tuple(one.whole for one in recorded)
+                return [WindowInput(question, motions, (), 0.0, end, compared=both, tokens=False)]
             one = recorded[0].whole if len(recorded) == 1 else None
             return [WindowInput(question, motions, shown, 0.0, end, one, one)]
         found = []
         whole = recorded[0]
-        if len(whole.windows) > 1 and self.contexts is not None and {"actions", "facts"} <= set(self.contexts.parts):
+        if len(whole.windows) > 1 and self._reads_text():
             # One answer for a whole recording: facts and actions are read as text, the tokens of windows are not.
             motion = whole.whole.motion
             return [WindowInput(question, (motion,), (), 0.0, motion.duration, whole.whole, whole.whole, tokens=False)]
@@ -234,6 +242,10 @@ class InputBuilder:
             shown = self._beside(videos, start, end)
             found.append(WindowInput(question, (clip.motion,), shown, start, end, clip, recorded[0].whole))
         return found
+
+    def _reads_text(self) -> bool:
+        """Tell whether prompts hold recognised actions and facts, so that an answer needs no tokens."""
+        return self.contexts is not None and {"actions", "facts"} <= set(self.contexts.parts)
 
     def recorded(self, motion: Any) -> RecordedMotion:
         """Read a motion once.

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 NOTHING: Final = "You are asked about a movement, but nothing is shown."
 _OPENING = "You see one person move. Answer from this."
+_TWO = "You see two clips, the first and the second, each of one person. Answer from this."
+_COMPARED = (
+    *("duration", "moves", "speed", "turns", "posture", "steps", "jumps", "falls", "hands", "repeats"),
+    "highest hand over the floor",
+)
+"""Topics of the facts that are set side by side for two clips: all of them would fill a prompt twice."""
 
 
 def write_context(
@@ -47,6 +53,27 @@ def write_context(
     if not lines:
         return _OPENING if clip else NOTHING
     return "\n".join([_OPENING, *lines])
+
+
+def write_pair(parts: Iterable[str], facts: Sequence[Facts | None], actions: Sequence[Sequence[Recognised]]) -> str:
+    """Write the context of a question about two clips: topic by topic, what holds for the first and for the second.
+
+    Side by side, because a small language model looks two values up in one line, but not in two lists.
+    """
+    held = set(parts)
+    lines = []
+    if "actions" in held and all(actions):
+        lines.append(_beside("looks like", ["; then ".join(map(_named, spans)) for spans in actions]))
+    if "facts" in held:
+        tables = [dict(line.partition(": ")[::2] for line in one.lines()) if one is not None else {} for one in facts]
+        for topic in _COMPARED:
+            if any(topic in table for table in tables):
+                lines.append(_beside(topic, [table.get(topic, "not measured") for table in tables]))
+    return "\n".join([_TWO, *lines])
+
+
+def _beside(topic: str, values: Sequence[str]) -> str:
+    return f"{topic}: first {values[0]}; second {values[1]}"
 
 
 def _named(span: Recognised) -> str:

@@ -29,10 +29,15 @@ router = APIRouter(tags=["page"])
 
 @router.get("/v1/page")
 async def about(server: Serving) -> PlainJSON:
-    """Say what the page may offer: the model's name, samples, and whether there is an index."""
-    name = server.worker.name if server.worker.alive else ""
+    """Say what the page may offer: the model's name, whether it compares two recordings, samples, an index."""
+    alive = server.worker.alive
     return PlainJSON(
-        {"model": name, "search": server.index is not None, "samples": await server.reading.work(_samples)}
+        {
+            "model": server.worker.name if alive else "",
+            "compares": alive and server.worker.assistant.compares,
+            "search": server.index is not None,
+            "samples": await server.reading.work(_samples),
+        }
     )
 
 

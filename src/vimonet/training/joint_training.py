@@ -30,7 +30,7 @@ from vimonet.training.config import LoraSettings, TrainingConfig
 from vimonet.training.data.collator import Collator, FrameCache
 from vimonet.training.data.contexts import ContextWriter, draw_dropped
 from vimonet.training.data.sampling import ModalityFilter, QAPairSampler, rng_of, seed_everything
-from vimonet.training.objective import TokenPhraseLoss
+from vimonet.training.objective import TokenPhraseLoss, digit_tokens
 from vimonet.training.parameters import cast_parameters, param_groups, quantization, with_lora
 from vimonet.training.run_folder import Run, check_attention
 from vimonet.training.stages.motion_tokenizer import feature_dim, fit_feature_extractor, samples_of, vqvae_config
@@ -107,6 +107,7 @@ def train_jointly(
         ),
         objective=config.objective,
         token_phrase=TokenPhraseLoss(model, processor.tokenizer, phrases) if phrases else None,
+        digits=digit_tokens(processor.tokenizer),
         callbacks=run.callbacks(),
     )
     if trainer.is_sharded:

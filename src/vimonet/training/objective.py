@@ -30,20 +30,32 @@ def supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
     return keep, labels[:, 1:][keep[:, :-1]]
 
 
-def token_weights(labels: Tensor, first: float = 1.0) -> Tensor:
-    """Weight the first learnt token of each answer, which decides yes or no, a side or a count, by `first`.
+def token_weights(labels: Tensor, first: float = 1.0, numbers: float = 1.0, digits: Tensor | None = None) -> Tensor:
+    """Weight the learnt tokens that decide an answer: the first one (yes or no, a side) and those of numbers.
 
     Args:
         labels: [B, L], not shifted, -100 where there is no loss.
         first: weight of the first token of each answer; the others have weight 1.
+        numbers: weight of tokens that hold a digit; a first token with a digit has the larger weight.
+        digits: [V] bool, the tokens of the vocabulary that hold a digit (`digit_tokens`); None: `numbers` is not used.
 
     Returns:
         [B, L] float64: position t holds the weight of the label of t + 1, 0 where that is not learnt.
     """
     weights = torch.zeros(labels.shape, dtype=torch.float64, device=labels.device)
     learnt = labels != IGNORE
-    weights[:, :-1] = learnt[:, 1:] * torch.where(learnt[:, :-1], 1.0, first)
+    share = torch.where(learnt[:, :-1], 1.0, first)
+    if digits is not None:
+        number = digits.to(labels.device)[labels[:, 1:].clamp(min=0)]
+        share = torch.where(number, share.clamp(min=numbers), share)
+    weights[:, :-1] = learnt[:, 1:] * share
     return weights
+
+
+def digit_tokens(tokenizer: Any) -> Tensor:
+    """Mark the tokens of a vocabulary that hold a digit: [V] bool."""
+    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    return torch.tensor([any(sign.isdigit() for sign in token or "") for token in tokens])
 
 
 def group_counts(weights: Tensor, groups: Tensor) -> Tensor:

@@ -285,7 +285,7 @@ class AnswerTrainer(StageTrainer):
 
     Means are over the learnt tokens of the whole optimiser step, across processes and accumulation, so the loss does
     not depend on how the batch is distributed. `token_phrase` adds its mean over labelled motion tokens, weighted by
-    ``objective.token_phrase_contrastive``.
+    ``objective.token_phrase_contrastive``. `digits` marks the tokens of the vocabulary that hold a digit.
     """
 
     def __init__(
@@ -297,10 +297,12 @@ class AnswerTrainer(StageTrainer):
         head: nn.Module,
         objective: ObjectiveConfig | None = None,
         token_phrase: TokenPhraseLoss | None = None,
+        digits: torch.Tensor | None = None,
         **options: Any,
     ) -> None:
         self._token_phrase = token_phrase
         self._objective = objective or ObjectiveConfig()
+        self._digits = digits
         super().__init__(config, model, folder, **options)
         self._keep: torch.Tensor | None = None
         # The vocabulary head is a large part of a small model's cost, and only answers enter the loss: a hook passes it
@@ -327,9 +329,12 @@ class AnswerTrainer(StageTrainer):
             return None
         return (inputs[0][self._keep][None], *inputs[1:])
 
+    def _token_weights(self, labels: torch.Tensor) -> torch.Tensor:
+        return token_weights(labels, self._objective.first_token, self._objective.number_tokens, self._digits)
+
     def count(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Sum the weights of the learnt tokens per group, and count the labelled motion tokens: [G + 1]."""
-        weights = token_weights(batch["labels"], self._objective.first_token)
+        weights = self._token_weights(batch["labels"])
         return torch.cat([group_counts(weights, batch["modality_groups"]), named_tokens(batch)[None]])
 
     def compute_loss(
@@ -355,7 +360,7 @@ class AnswerTrainer(StageTrainer):
         finally:
             self._keep = None
         logits = outputs["logits"][0] if isinstance(outputs, dict) else outputs[0][0]
-        sums = group_sums(logits, targets, keep, groups, token_weights(labels, self._objective.first_token))
+        sums = group_sums(logits, targets, keep, groups, self._token_weights(labels))
         aligned = (
             self._token_phrase(phrases) if self._token_phrase is not None and model.training else sums.new_zeros(())
         )

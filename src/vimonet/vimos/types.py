@@ -20,7 +20,7 @@ class Clip:
         recording: name of the recording, the unit of splits and of bootstrap intervals.
         split: ``train``, ``val`` or ``test``.
         motion: 3D or 2D movement, [T, 22, 3], 20 frames/s.
-        action: action phrase in the present participle ("waving the right hand"), or None.
+        action: action phrase in the base form ("wave the right hand"), or None.
         captions: sentences about the clip, by people or from the label.
         side_known: False where left and right of the source are unreliable.
         licence: licence of the source.

@@ -33,14 +33,26 @@ _ARTICLE = "(?:(?:an?|the|any|every|each|one|two|my|our|your|his|her|their|this|
 _WORD = r"(?!(?:always|sometimes|does|is|are|has|not|no|nobody|none)\b)[^\W\d][\w'-]*"
 _SUBJECT = f"(?:{_ARTICLE}{_WORD}|{_WORD})(?: {_WORD})*?(?: (?:with|in|on|at|of|from|near) {_ARTICLE}?{_WORD})?"
 _DOING = r"(?!(?:some|any|no|every)?thing\b)\w*[aeiouy]\w*ing\b.*"
+_DONE = {
+    **dict.fromkeys(("fallen", "fell"), "fall"),
+    **dict.fromkeys(("gone", "went"), "go"),
+    **dict.fromkeys(("gotten", "got"), "get"),
+    **dict.fromkeys(("risen", "rose"), "rise"),
+    **dict.fromkeys(("thrown", "threw"), "throw"),
+    **dict.fromkeys(("lain", "lay"), "lie"),
+    **{"left": "leave", "come": "come", "came": "come", "stood": "stand", "sat": "sit", "knelt": "kneel", "ran": "run"},
+}
+"""Past of verbs of movement that do not end in -ed -> base form."""
 _FORMS = (
     rf"(?:{_SUBJECT} )?(?:(?:is|are) )?(?P<doing>{_DOING})",
     rf"{_SUBJECT} (?:is|are) (?P<doing>.+)",
+    rf"{_SUBJECT} (?:has|have)(?: just)? (?P<done>{'|'.join(_DONE)}|{_WORD}ed)(?P<rest> .+)?",
+    rf"{_SUBJECT} (?P<done>fell|collapsed)(?P<rest> .+)?",
     rf"{_SUBJECT} (?P<no>does not|doesn't) (?P<verb>{_WORD})(?P<rest> .+)?",
     rf"{_ARTICLE}?(?:people|children|kids|men|women|they) (?P<verb>{_WORD})(?P<rest> .+)?",
-    rf"{_SUBJECT} (?:(?:always|sometimes) )?(?P<verb>does|(?!\w*(?:ss|us)\b){_WORD}s)(?P<rest> .+)?",
+    rf"{_SUBJECT} (?:(?:always|sometimes) )?(?P<verb>does|(?!\w*(?:ss|us|wards)\b){_WORD}s)(?P<rest> .+)?",
 )
-"""What may follow "if": "climbing", "a child is in bed", "she does not move", "two people fight", "the cat jumps"."""
+"""What may follow "if": "climbing", "a child is in bed", "someone has fallen", "she does not move"."""
 _HAND = "(?:(?:an?|one|the|his|her|their) )?(?:(?P<side>left|right) )?(?:hand|arm)"
 _MEASURED = {
     r"(?:falling|collapsing)(?: (?:down|over|off|out|from|on|onto|to|backwards?|forwards?|sideways)\b.*)?": "fall",
@@ -74,7 +86,8 @@ def question_of(sentence: str) -> str:
     said = found.groupdict()
     if "doing" in said:
         return f"Is the person {said['doing']}?"
-    return f"Is the person {'not ' if 'no' in said else ''}{participle(_base(said['verb']) + (said['rest'] or ''))}?"
+    base = _done(said["done"]) if "done" in said else _base(said["verb"])
+    return f"Is the person {'not ' if 'no' in said else ''}{participle(base + (said['rest'] or ''))}?"
 
 
 def measured_of(question: str) -> dict[str, str] | None:
@@ -86,12 +99,26 @@ def measured_of(question: str) -> dict[str, str] | None:
 
 
 def _base(verb: str) -> str:
-    """Undo the third person: climbs, tries, catches, goes."""
+    """Undo the third person or the past: climbs, tries, catches, goes, waved."""
+    if re.search(r"[^e]ed$", verb):
+        return _done(verb)
     if re.search(r"[^aeiou]ies$", verb):
         return verb[:-3] + "y"
     if re.search(r"(ss|x|z|ch|sh|o)es$", verb):
         return verb[:-2]
     return verb[:-1] if verb.endswith("s") and not verb.endswith("ss") else verb
+
+
+def _done(verb: str) -> str:
+    """Undo the past: fallen, climbed, tripped, carried, moved."""
+    if base := _DONE.get(verb.lower()):
+        return base
+    stem = re.sub(r"i$", "y", verb[:-2])
+    if re.search(r"[^aeiou]([bdgmnprt])\1$", stem):
+        return stem  # "add"
+    if re.search(r"[aeiou]([bdgmnprt])\1$", stem):
+        return stem[:-1]  # "tripped"
+    return stem + "e" if re.search(r"[aeiou](?:c|g|s|v|z)$|[^aeiou][aeiou]k$|dl$|gl$|mbl$", stem) else stem
 
 
 def agreement(answer: Answer) -> float:

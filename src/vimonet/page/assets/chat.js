@@ -1,9 +1,9 @@
-// The chat beside a recording: suggestions, streamed answers, several turns, one of two clips or each.
+// The chat beside a recording: suggestions, streamed answers, several turns; one of two clips, each, or both compared.
 
 import { answerCard, questionBubble } from "./answers.js";
 import { icon, make, say } from "./dom.js";
 import { rowPanel } from "./row.js";
-import { ask, EMBEDDED } from "./server.js";
+import { ask, comparesClips, EMBEDDED } from "./server.js";
 
 const ALWAYS = ["What is the person doing?", "How are the arms held?"];
 
@@ -74,8 +74,9 @@ export class Chat {
       this.about.replaceChildren(
         ...panes.map((one, k) => make("option", { value: String(k), text: `${k ? "B" : "A"}: ${one.recording.name}` })),
         make("option", { value: "each", text: "Each" }),
+        ...(comparesClips() ? [make("option", { value: "both", text: "Both, compared" })] : []),
       );
-      this.about.value = chosen === "each" ? "each" : String(Math.max(0, panes.indexOf(pane)));
+      this.about.value = chosen === "each" || (chosen === "both" && comparesClips()) ? chosen : String(Math.max(0, panes.indexOf(pane)));
     }
     this.suggest(pane ? suggestions(pane.recording).slice(0, panes.length > 1 ? 3 : 5) : []);
     if (pane) this.log.querySelector(".hello")?.remove();
@@ -113,7 +114,7 @@ export class Chat {
   chosen() {
     const panes = this.panes();
     if (panes.length < 2) return panes;
-    return this.about.value === "each" ? panes : [panes[Number(this.about.value)]];
+    return ["each", "both"].includes(this.about.value) ? panes : [panes[Number(this.about.value)]];
   }
 
   async ask(text) {
@@ -127,7 +128,8 @@ export class Chat {
     this.send.replaceChildren(icon("close"));
     this.send.setAttribute("aria-label", "Stop");
     try {
-      for (const pane of panes) await this.askOne(question, pane, this.panes().length > 1);
+      if (panes.length > 1 && this.about.value === "both") await this.askOne(question, panes[0], true, panes);
+      else for (const pane of panes) await this.askOne(question, pane, this.panes().length > 1);
     } finally {
       this.busy = null;
       this.send.replaceChildren(icon("send"));
@@ -135,21 +137,23 @@ export class Chat {
     }
   }
 
-  async askOne(question, pane, named) {
-    const turns = this.turns.get(pane) ?? [];
+  // Ask about one clip; or, given `both`, one question about two, which stands alone and marks no moment of either.
+  async askOne(question, pane, named, both = null) {
+    const turns = both ? [] : (this.turns.get(pane) ?? []);
     const waiting = make("article", { class: "answer waiting" }, make("p", { class: "text" }));
-    this.log.append(questionBubble(question, named ? pane.recording.name : ""), waiting);
+    this.log.append(questionBubble(question, both ? both.map((one) => one.recording.name).join(" and ") : named ? pane.recording.name : ""), waiting);
     this.scroll();
     try {
-      for await (const part of ask(pane.file, turns, question, this.busy.signal)) {
+      for await (const part of ask((both ?? [pane]).map((one) => one.file), turns, question, this.busy.signal)) {
         if (part.text) {
           waiting.firstChild.append(part.text);
           this.scroll();
         }
         if (part.answer) {
           waiting.replaceWith(answerCard(part.answer, pane));
-          this.turns.set(pane, [...turns, [question, part.answer.text]]);
           say(part.answer.text);
+          if (both) continue;
+          this.turns.set(pane, [...turns, [question, part.answer.text]]);
           const spans = (part.answer.evidence ?? []).flatMap((item) => item.spans);
           pane.timeline.band(spans);
           pane.mark([...new Set(spans.flatMap((one) => one.joints))]);

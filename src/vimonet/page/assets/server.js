@@ -5,6 +5,7 @@ export const EMBEDDED = data ? JSON.parse(data.textContent) : null;
 
 let token = "";
 let serverModel = "";
+let serverCompares = false;
 
 export class ServerError extends Error {
   constructor(status, message, code = "") {
@@ -41,8 +42,12 @@ const json = (body) => ({ method: "POST", headers: { "Content-Type": "applicatio
 export async function abilities() {
   const found = await (await call("/v1/page")).json();
   serverModel = found.model || serverModel;
+  serverCompares = found.compares;
   return found;
 }
+
+// Whether the model answers one question about two recordings.
+export const comparesClips = () => serverCompares;
 
 export async function sample(name) {
   const response = await call(`/v1/page/samples/${encodeURIComponent(name)}`);
@@ -120,16 +125,27 @@ async function withAddress(file, ask) {
   return ask(await dataUrl(file));
 }
 
-// Ask in a chat; `turns` are [question, answer] so far. Yields { text } pieces, then { answer }.
-export async function* ask(file, turns, question, signal) {
+// The same for several recordings: `ask` gets a list of addresses.
+async function withAddresses([file, ...others], ask, addresses = []) {
+  if (!file) return ask(addresses);
+  return withAddress(file, (address) => withAddresses(others, ask, [...addresses, address]));
+}
+
+// Ask in a chat about one recording or several at once; `turns` are [question, answer] so far. Yields { text } pieces,
+// then { answer }.
+export async function* ask(files, turns, question, signal) {
   if (!serverModel) await abilities(); // it was still loading when the page was opened
-  const kind = isVideo(file.name) ? "video_url" : "motion_url";
-  const messages = (url) =>
+  const shown = (urls) =>
+    urls.map((url, k) => {
+      const kind = isVideo(files[k].name) ? "video_url" : "motion_url";
+      return { type: kind, [kind]: { url } };
+    });
+  const messages = (urls) =>
     [...turns, [question, null]].flatMap(([asked, answered], turn) => [
-      { role: "user", content: turn ? asked : [{ type: kind, [kind]: { url } }, { type: "text", text: asked }] },
+      { role: "user", content: turn ? asked : [...shown(urls), { type: "text", text: asked }] },
       ...(answered === null ? [] : [{ role: "assistant", content: answered }]),
     ]);
-  const response = await withAddress(file, (url) => call("/v1/chat/completions", { ...json({ model: serverModel, messages: messages(url), stream: true }), signal }));
+  const response = await withAddresses(files, (urls) => call("/v1/chat/completions", { ...json({ model: serverModel, messages: messages(urls), stream: true }), signal }));
   let answer = null;
   let text = "";
   for await (const event of serverEvents(response)) {

@@ -4,7 +4,8 @@ A dataset is map-style: ``len(dataset)``, and ``dataset[i]`` returns a sample::
 
     {"joints": float32 [T, 22, 3] or None, "confidence": [T, 22] or None, "dimensions": 3 or 2,
      "qa_pairs": [(question, answer), ...], "source": str, "spans": [(action phrase, start s, end s), ...],
-     "video": (path, start s, end s) or None, "seen": what an image classifier would say, where there is no video}
+     "video": (path, start s, end s) or None, "seen": what an image classifier would say, where there is no video,
+     "beside": the sample (joints, confidence, dimensions) that the questions compare with this one}
 
 A chat of several turns is one longer tuple (question, answer, question, answer, ...). ``spans`` is optional; a dataset
 with spans lists all their phrases in ``actions``, for the token-phrase contrastive loss. ``video`` is optional; a
@@ -64,6 +65,7 @@ class Sample(TypedDict, total=False):
     video: Video | None
     seen: str
     dropped: Sequence[str]
+    beside: Sample
 
 
 def group_of(sample: Sample) -> ModalityGroup:

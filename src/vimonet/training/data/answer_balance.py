@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.utils.errors import InputError
 from vimonet.vimos.annotators.kinematic import CANNOT_TELL
 from vimonet.vimos.question_forms import FORMS
 from vimonet.vimos.wordings import asked_as
@@ -30,13 +35,37 @@ def _subject(question: Choice) -> tuple[str, str]:
     return asked_as(form), subject if form in BY_SUBJECT else ""
 
 
-def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
+_MASTERED, _FAILED = 0.25, 4.25
+"""Factors of a form of which a model gets everything right, and of one of which it gets nothing right."""
+
+
+def read_scores(path: str) -> dict[str, float]:
+    """Read the share of each form that a model gets right.
+
+    Raises:
+        InputError: no file, or not a JSON object of shares.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        scores = {str(form): float(share) for form, share in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        raise InputError(
+            f"{path}: not a JSON file of forms and the share right of each; see data.form_scores."
+        ) from None
+    if bad := [form for form, share in scores.items() if not 0.0 <= share <= 1.0]:
+        raise InputError(f"{path}: the share of '{bad[0]}' is {scores[bad[0]]:g}, not between 0 and 1.")
+    return scores
+
+
+def balance(rows: list[list[Choice]], scores: Mapping[str, float] = MappingProxyType({})) -> list[NDArray[np.float64]]:
     """Weight the questions of all rows, so that the answers to the questions of one form are drawn about equally often.
 
     A rare answer is drawn at most 12 times as often as it occurs (6 times where the set of answers is open).
 
     Args:
         rows: questions of each row of a dataset.
+        scores: share of each form that a model gets right; its weight falls linearly from 4.25 times to a quarter
+            with it. A form that is not there keeps its weight.
 
     Returns:
         Weights of the questions of each row, [Q].
@@ -77,7 +106,10 @@ def balance(rows: list[list[Choice]]) -> list[NDArray[np.float64]]:
     for row, own in zip(rows, keys, strict=True):
         per_form = Counter(question[0] for question in row)
         shares = [
-            (FORMS[q[0]].weight if q[0] in FORMS else 1.0) * factor[key, q[1]] / per_form[q[0]] ** 0.5
+            (FORMS[q[0]].weight if q[0] in FORMS else 1.0)
+            * (_FAILED + (_MASTERED - _FAILED) * scores[q[0]] if q[0] in scores else 1.0)
+            * factor[key, q[1]]
+            / per_form[q[0]] ** 0.5
             for q, key in zip(row, own, strict=True)
         ]
         weights.append(np.array(shares))

@@ -58,8 +58,8 @@ class Collator:
         phrases: action phrases that label motion tokens (`vimonet.training.objective`); () for no labels.
         frame_processor: video processor of the model; None for a model without a video tower.
         video_frames: function from a sample's video to its frames, such as a `FrameCache`; None: decode every time.
-        context: function from a sample, its features and key frames to the context of its prompt, such as a
-            `ContextWriter`; None: no context.
+        context: function from a sample, its features, its key frames and the features of the clip beside it to the
+            context of its prompt, such as a `ContextWriter`; None: no context.
 
     Raises:
         InputError: a clip longer than the feature extractor's window, an unreadable video, a video without a video
@@ -76,7 +76,7 @@ class Collator:
     phrases: Sequence[str] = ()
     frame_processor: ViMoNetVideoProcessor | None = None
     video_frames: Callable[[Video], VideoFrames] | None = None
-    context: Callable[[Sample, NDArray[np.float32] | None, VideoFrames | None], str] | None = None
+    context: Callable[..., str] | None = None
 
     def __post_init__(self) -> None:
         self._encoder = ChatEncoder(self.tokenizer, self.chat_template, self.fold_questions, self.supervise)
@@ -87,10 +87,13 @@ class Collator:
         groups = np.array([group_of(sample) for sample in samples], np.int64)
         extracted = [None if sample.get("joints") is None else self.features(sample) for sample in samples]
         decoded = [self._video_frames(sample) for sample in samples]
+        beside = [self.features(sample["beside"]) if "beside" in sample else None for sample in samples]
         contexts = [
-            "" if self.context is None else self.context(*of) for of in zip(samples, extracted, decoded, strict=True)
+            "" if self.context is None else self.context(*of)
+            for of in zip(samples, extracted, decoded, beside, strict=True)
         ]
-        tokens = [TOKENS not in sample.get("dropped", ()) for sample in samples]
+        # Questions about two clips are answered from text alone, as at inference.
+        tokens = [TOKENS not in sample.get("dropped", ()) and "beside" not in sample for sample in samples]
         features = [values if kept else None for values, kept in zip(extracted, tokens, strict=True)]
         video_frames = [frames if kept else None for frames, kept in zip(decoded, tokens, strict=True)]
         packed = [

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vimonet.model.action_recognition import ActionRecogniser
-from vimonet.model.prompt_context import write_context
+from vimonet.model.action_recognition import ActionRecogniser, Recognised
+from vimonet.model.prompt_context import write_context, write_pair
 from vimonet.motion import Motion
-from vimonet.motion.kinematics import measure
+from vimonet.motion.kinematics import Facts, measure
 from vimonet.training.data import Sample, Video
 from vimonet.training.data.sampling import rng_of
 from vimonet.video import VideoFrames
@@ -39,22 +39,29 @@ class ContextWriter:
         self.parts, self.recogniser, self.seen_text = parts, recogniser, seen_text
         self._seen: dict[Video, str] = {}
 
-    def __call__(self, sample: Sample, features: NDArray[np.float32] | None, frames: VideoFrames | None = None) -> str:
+    def __call__(
+        self,
+        sample: Sample,
+        features: NDArray[np.float32] | None,
+        frames: VideoFrames | None = None,
+        beside: NDArray[np.float32] | None = None,
+    ) -> str:
         """Write the context of a sample without the parts in ``sample["dropped"]``.
 
         Args:
             sample: the sample.
             features: features of its motion; None without.
             frames: key frames of its video; None without.
+            beside: features of the clip that its questions compare it with; None without. Nothing is dropped then.
         """
+        if "beside" in sample and features is not None and beside is not None:
+            both = (sample, features), (sample["beside"], beside)
+            named = [self._actions(values, one.get("dimensions", 3)) for one, values in both]
+            return write_pair(self.parts, [self._facts(one) for one, _ in both], named)
         held = [part for part in self.parts if part not in sample.get("dropped", ())]
         joints, video, dimensions = sample.get("joints"), sample.get("video"), sample.get("dimensions", 3)
-        facts = None
-        actions: Any = ()
-        if joints is not None and "facts" in held:
-            facts = measure(Motion(joints, confidence=sample.get("confidence"), dimensions=dimensions))
-        if features is not None and "actions" in held and self.recogniser is not None:
-            actions = self.recogniser(torch.from_numpy(features), dimensions)
+        found = self._facts(sample) if "facts" in held else None
+        actions = self._actions(features, dimensions) if "actions" in held else ()
         seen = str(sample.get("seen") or "")
         if seen and joints is None and "seen" in self.parts:
             held = [*held, "seen"]  # nothing else is shown
@@ -62,7 +69,18 @@ class ContextWriter:
             if video not in self._seen:
                 self._seen[video] = self.seen_text(frames)
             seen = self._seen[video]
-        return write_context(held, facts=facts, actions=actions, seen=seen)
+        return write_context(held, facts=found, actions=actions, seen=seen)
+
+    def _facts(self, sample: Sample) -> Facts | None:
+        joints, dimensions = sample.get("joints"), sample.get("dimensions", 3)
+        if joints is None:
+            return None
+        return measure(Motion(joints, confidence=sample.get("confidence"), dimensions=dimensions))
+
+    def _actions(self, features: NDArray[np.float32] | None, dimensions: int) -> tuple[Recognised, ...]:
+        if features is None or self.recogniser is None:
+            return ()
+        return tuple(self.recogniser(torch.from_numpy(features), dimensions))
 
 
 def draw_dropped(parts: tuple[str, ...], probability: float, *key: int | str) -> tuple[str, ...]:

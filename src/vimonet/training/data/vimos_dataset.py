@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vimonet.language import mirror_text
+from vimonet.motion import Motion
 from vimonet.motion.projection import random_view
 from vimonet.training.data import ModalityGroup
-from vimonet.training.data.answer_balance import BY_SUBJECT, Choice, balance
+from vimonet.training.data.answer_balance import BY_SUBJECT, Choice, balance, read_scores
 from vimonet.utils.errors import InputError
 from vimonet.vimos.action_names import paraphrased, renamed
 from vimonet.vimos.annotators.kinematic import YES_NO
+from vimonet.vimos.comparisons import ask_about
 from vimonet.vimos.dialogues import dialogues_of
 from vimonet.vimos.label_consistency import absent_from
 from vimonet.vimos.parquet import arrays_of
@@ -76,9 +80,12 @@ class VimosDataset:
         random_views: bool = False,
         *,
         chats: float = 0.0,
+        pairs: float = 0.0,
+        scores: Mapping[str, float] = MappingProxyType({}),
         times: NDArray[np.int64],
     ) -> None:
-        self.qa_pairs, self.seed, self.noise, self.epoch, self.chats = qa_pairs, seed, noise, 0, chats
+        self.qa_pairs, self.seed, self.noise, self.epoch = qa_pairs, seed, noise, 0
+        self.chats, self.pairs = chats, pairs
         self.streams, self.random_views = streams, random_views
         self._rows = rows.with_format("arrow")
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
@@ -105,8 +112,12 @@ class VimosDataset:
             [(a["action"], a["start"], a["end"]) for a in actions]
             for actions in rows.data.column("actions").to_pylist()
         ]
-        self.actions = sorted({action for spans in self._spans for action, _, _ in spans})
-        self._weights = balance(self._questions)
+        self._by_action: dict[str, list[int]] = {}
+        for at, spans in enumerate(self._spans):
+            for action in dict.fromkeys(action for action, _, _ in spans):
+                self._by_action.setdefault(action, []).append(at)
+        self.actions = sorted(self._by_action)
+        self._weights = balance(self._questions, scores)
         self._row = np.repeat(np.arange(len(rows)), times)
         self.lengths, self.modality_groups = self.lengths[self._row], self.modality_groups[self._row]
 
@@ -154,6 +165,12 @@ class VimosDataset:
                 chosen += [question, *_twin(question, asked)]
         chosen = chosen[: self.qa_pairs]
         rng.shuffle(chosen)
+        if self.pairs and joints is not None and video is None and rng.random() < self.pairs:
+            mine = {"joints": joints, "confidence": confidence, "dimensions": dimensions, "spans": spans}
+            if other := self._beside(at, dimensions, rng):
+                both = [(_motion(clip), [action for action, _, _ in clip["spans"]]) for clip in (mine, other)]
+                if compared := ask_about(both[0], both[1], self.actions, self.qa_pairs, rng):
+                    return {**mine, "qa_pairs": compared, "source": row["source"], "beside": other}
         pairs: list[tuple[str, ...]] = [self._worded(at, question, rng) for question in chosen]
         if rng.random() < self.chats and (chat := _chat([asked[i] for i in questions], rng)):
             pairs[-1:] = [chat]
@@ -167,6 +184,18 @@ class VimosDataset:
             "video": video,
             **({"seen": seen} if seen else {}),
         }
+
+    def _beside(self, at: int, dimensions: int, rng: random.Random) -> dict[str, Any] | None:
+        """Draw a row to compare with row `at`, one in three times of a shared action; None if ten draws find none."""
+        wanted = {action for action, _, _ in self._spans[at]} if rng.random() < 1 / 3 else set()
+        rows = self._by_action[rng.choice(sorted(wanted))] if wanted else range(len(self._spans))
+        for other in (rng.choice(rows) for _ in range(10)):
+            row = motion_row(self._rows, other)
+            if other != at and row["joints"] is not None and row["dimensions"] == dimensions:
+                joints, confidence = arrays_of(row)
+                spans = self._spans[other]
+                return {"joints": joints, "confidence": confidence, "dimensions": dimensions, "spans": spans}
+        return None
 
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
         """Draw a question and its answer, without the movement."""
@@ -188,6 +217,10 @@ class VimosDataset:
                 return as_written(text, rng, closed=asked == "yes_no"), spoken(answer, {DETAIL: detail})
             words, answer = renamed(words, answer, rng)
         return ask(form, rng, people=people, **words), spoken(answer, {DETAIL: detail})
+
+
+def _motion(clip: Mapping[str, Any]) -> Motion:
+    return Motion(clip["joints"], confidence=clip["confidence"], dimensions=clip["dimensions"])
 
 
 def _chat(asked: list[Choice], rng: random.Random) -> tuple[str, ...] | None:
@@ -331,6 +364,8 @@ def training_samples(
     random_views: bool = False,
     oversample_2d: int = 1,
     chats: float = 0.0,
+    pairs: float = 0.0,
+    form_scores: str = "",
 ) -> VimosDataset:
     """Open a split of a VIMOS dataset as samples.
 
@@ -347,6 +382,9 @@ def training_samples(
         random_views: project 3D motion to 2D keypoints in a random view, anew each epoch; questions about depth go.
         oversample_2d: repetitions per epoch of the few 2D rows of real video.
         chats: share of the samples in which a chat of several turns takes the place of a question.
+        pairs: share of the samples with a motion and no video that are compared with a second clip instead.
+        form_scores: JSON file of the share of each form that a model gets right: what it fails is asked more often
+            (`balance`); empty: every form by its declared weight.
 
     Raises:
         InputError: no dataset, no such split, a test split, or no row left.
@@ -366,9 +404,12 @@ def training_samples(
         raise InputError(f"data.oversample_2d is {oversample_2d}; it must be a whole number of at least 1.")
     if not 0.0 <= chats <= 1.0:
         raise InputError(f"data.chats is {chats}; it must be a share between 0 and 1.")
-    times = _times(rows, oversample_2d)
+    if not 0.0 <= pairs <= 1.0:
+        raise InputError(f"data.pairs is {pairs}; it must be a share between 0 and 1.")
+    times, scores = _times(rows, oversample_2d), read_scores(form_scores) if form_scores else {}
+    flags = (streams, chain_of_thought, random_views)
     return VimosDataset(
-        rows, qa_pairs, seed, noise, dataset, streams, chain_of_thought, random_views, chats=chats, times=times
+        rows, qa_pairs, seed, noise, dataset, *flags, chats=chats, pairs=pairs, scores=scores, times=times
     )
 
 
