@@ -46,6 +46,25 @@ def test_frames_of_lists(layout: str) -> None:
     np.testing.assert_allclose(array.joints, motion.joints, atol=1e-6)
 
 
+@pytest.mark.parametrize("layout", ["coco17", "body25", "mediapipe33"])
+def test_confidence_in_percent(layout: str) -> None:
+    points = person_2d(LAYOUTS[layout])
+    points[..., 2] = np.random.default_rng(0).uniform(60, 99, points.shape[:2]).round(1)
+    motion = load(dump({"fps": 30, "frames": points.tolist()}))
+    check_2d(motion)
+    assert motion.source == layout
+    assert [note for note in motion.notes if "percent" in note] == ["confidence from 0 to 100 is taken as percent"]
+    assert motion.confidence is not None and 0.5 < motion.confidence[motion.seen].min()
+
+
+def test_a_low_third_coordinate_is_no_percentage() -> None:
+    """A body in centimetres that lies in the corner of the room, Z up: every number is positive, z below 100."""
+    lying = (T_POSE[:, [0, 1, 2]] - T_POSE.min(0)) * 100.0
+    frames = np.repeat(lying[None], 30, axis=0) + np.linspace(0, 150, 30)[:, None, None] * [1.0, 0.0, 0.0]
+    motion = load(dump({"fps": 30, "frames": frames.tolist(), "names": list(JOINT_NAMES)}))
+    assert motion.dimensions == 3 and not any("percent" in note for note in motion.notes)
+
+
 def test_a_bare_list_takes_thirty_frames_a_second_and_says_so() -> None:
     motion = load(dump(person_2d(LAYOUTS["coco17"]).tolist()))
     check_2d(motion)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vimonet import video
-from vimonet.motion.io.body_score import candidates, choose_layout, fit, looked_at
+from vimonet.motion.io.body_score import Fit, candidates, choose_layout, fit, looked_at
 from vimonet.motion.io.people import describe_people, sighting
 from vimonet.motion.io.readers import Content, Reader, Recording, register, usable
 from vimonet.motion.joint_names import LAYOUTS, map_joints
@@ -92,6 +92,7 @@ def from_points(
     elif values.shape[2] == 3 and dimensions is None:
         if confidence is None and third_is_confidence(values):
             dimensions, confidence = 2, values[..., 2]
+            remarks += ["confidence from 0 to 100 is taken as percent"] if np.nanmax(confidence) > 2 else []
         else:
             dimensions = _dimensions(values, names, remarks)
     elif values.shape[2] == 2:
@@ -132,10 +133,12 @@ def from_points(
 
 
 def third_is_confidence(values: NDArray[Any]) -> bool:
-    """Test whether the third of (x, y, ?) is a confidence: never negative, at most 1 (or the flags 0, 1, 2)."""
+    """Test whether the third of (x, y, ?) is a confidence: never negative, at most 1, the flags 0, 1, 2, or percent."""
     third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
     if third.min(initial=0.0) < 0 or not third.any():
         return False
+    if 2.0 < third.max() <= 100.0:
+        return _is_percent(np.asarray(values, dtype=np.float64))
     flags = bool(np.isin(third, (0.0, 1.0, 2.0)).all())
     spread = float(np.nanmax(values[..., :2]) - np.nanmin(values[..., :2]))
     negative = float(np.nanmin(values[..., :2])) < -1.0 and spread < _PIXELS  # else a point beyond the picture's edge
@@ -144,16 +147,30 @@ def third_is_confidence(values: NDArray[Any]) -> bool:
     return flags or not _is_depth(np.asarray(values, dtype=np.float64))
 
 
+def _is_percent(values: NDArray[np.float64]) -> bool:
+    """Test whether a third column in 0..100 is no coordinate: beside pixels, it makes bones change their lengths."""
+    points = np.nan_to_num(values[looked_at(len(values)), :, :3])
+    spread = np.ptp(points[..., :2])
+    if spread <= _PIXELS or points[..., :2].min() < -0.2 * spread:  # a limb may lie beyond the picture's edge
+        return False
+    return not any(space.still_fits and flat.cost >= 0.8 * space.cost for space, flat in _fits(points))
+
+
 def _is_depth(values: NDArray[np.float64]) -> bool:
     """Test whether a third column in 0..1 is a coordinate in metres (Z up): it then makes bones keep their lengths."""
     points = np.nan_to_num(values[..., :3])
     if np.ptp(points[..., :2]) > _METRES:
         return False
+    return any(space.cost < 0.8 * flat.cost and space.fits for space, flat in _fits(points))
+
+
+def _fits(points: NDArray[np.float64]) -> list[tuple[Fit, Fit]]:
+    """Fit every layout of their number to points, with the third coordinate and without it."""
     seen = (points != 0).any(axis=2)
     fits = [
         (fit(points, seen, layout), fit(points * [1, 1, 0], seen, layout)) for layout in candidates(points.shape[1])
     ]
-    return any(space and flat and space.cost < 0.8 * flat.cost and space.fits for space, flat in fits)
+    return [(space, flat) for space, flat in fits if space and flat]
 
 
 def _layout(
