@@ -1,9 +1,10 @@
-"""Score a model on questions about two recordings of the test split, in wordings kept apart (pairs.jsonl).
+"""Score a model on questions about two recordings of the test split, in wordings kept apart (comparisons.jsonl).
 
     python -m research.people.compare [-m MODEL] [--pairs N] [--seed N] [--blind] [-o predictions.jsonl]
 
 Labels and measures of both recordings give the answers (`vimonet.vimos.comparisons`). Each pair is asked about in both
-orders, so that a model which always names one of the two is right in half. Intervals are 95 %, bootstrapped over pairs.
+orders, so that a model which always names one of the two is right in at most half. Intervals are 95 %, bootstrapped
+over pairs.
 ``--blind`` asks without the recordings.
 """
 
@@ -24,7 +25,7 @@ from vimonet.utils.statistics import bootstrap_interval
 from vimonet.vimos.comparisons import comparisons
 from vimonet.vimos.types import Question, bare_answer
 
-WORDINGS = Path(__file__).with_name("pairs.jsonl")
+WORDINGS = Path(__file__).with_name("comparisons.jsonl")
 SOURCES = ("bnr", "cmu", "synthetic")
 ASKED = 4
 """Questions about each order of a pair."""

@@ -16,10 +16,10 @@ import torch
 
 from vimonet.inference.answer import MeasuredClip
 from vimonet.model.action_recognition import MOST_SPANS, ActionRecogniser, Recognised, joined_spans
-from vimonet.model.configuration_vimonet import CONTEXT_PARTS
+from vimonet.model.configuration_vimonet import CONTEXT_PARTS, READS_TEXT
 from vimonet.model.feature_extraction_vimonet import as_motion
 from vimonet.model.processing_vimonet import ViMoNetProcessor
-from vimonet.model.prompt_context import write_context, write_pair
+from vimonet.model.prompt_context import write_comparison, write_context
 from vimonet.model.seen import seen_text
 from vimonet.motion import Motion
 from vimonet.utils.errors import InputError
@@ -120,10 +120,14 @@ class PromptContexts:
         self._seen: dict[int, tuple[VideoFrames, str]] = {}
 
     def __call__(self, window: WindowInput) -> str:
-        """Write the context of a window: of two clips side by side; of more, none is measured."""
+        """Write the context of a prompt: facts and actions of one clip, or of two side by side.
+
+        Several others are not measured, because the question may mean any.
+        """
         if window.compared:
-            named = [self.actions_of(clip) if "actions" in self.parts else () for clip in window.compared]
-            return write_pair(self.parts, [clip.facts for clip in window.compared], named)
+            return write_comparison(
+                [clip.facts for clip in window.compared], list(map(self.actions_of, window.compared))
+            )
         clip = window.clip
         facts = clip.facts if clip is not None and "facts" in self.parts else None
         actions = self.actions_of(clip) if clip is not None and "actions" in self.parts else ()
@@ -201,7 +205,7 @@ class InputBuilder:
 
         Raises:
             InputError: a clip is unreadable or of a kind this model does not read; one of several clips is longer
-                than a window.
+                than a window (two that are compared may be).
         """
         found = [
             replace(one, frames=self.config.frames_beside_motion or not one.motions, history=self.history)
@@ -224,17 +228,19 @@ class InputBuilder:
             motion, video = self._without_tower(motion, video), None
         recorded = [self.recorded(clip) for clip in several(motion, 3)]
         videos = several(video, 4)
+        reads_text = self.contexts is not None and set(self.contexts.parts) >= READS_TEXT
+        if len(recorded) == 2 and not videos and reads_text:
+            both = tuple(one.whole for one in recorded)
+            motions, end = tuple(one.motion for one in both), max(one.motion.duration for one in both)
+            return [WindowInput(question, motions, (), 0.0, end, compared=both, tokens=False)]
         if len(recorded) != 1 or len(videos) > 1:
             motions, shown = tuple(one.motion for one in recorded), tuple(self._video(clip) for clip in videos)
             end = max([*(clip.duration for clip in motions), *(clip.duration for clip in shown), 0.0])
-            if len(recorded) == 2 and not shown and self._reads_text():
-                both = tuple(one.whole for one in recorded)
-                return [WindowInput(question, motions, (), 0.0, end, compared=both, tokens=False)]
             one = recorded[0].whole if len(recorded) == 1 else None
             return [WindowInput(question, motions, shown, 0.0, end, one, one)]
         found = []
         whole = recorded[0]
-        if len(whole.windows) > 1 and self._reads_text():
+        if len(whole.windows) > 1 and reads_text:
             # One answer for a whole recording: facts and actions are read as text, the tokens of windows are not.
             motion = whole.whole.motion
             return [WindowInput(question, (motion,), (), 0.0, motion.duration, whole.whole, whole.whole, tokens=False)]
@@ -242,10 +248,6 @@ class InputBuilder:
             shown = self._beside(videos, start, end)
             found.append(WindowInput(question, (clip.motion,), shown, start, end, clip, recorded[0].whole))
         return found
-
-    def _reads_text(self) -> bool:
-        """Tell whether prompts hold recognised actions and facts, so that an answer needs no tokens."""
-        return self.contexts is not None and {"actions", "facts"} <= set(self.contexts.parts)
 
     def recorded(self, motion: Any) -> RecordedMotion:
         """Read a motion once.

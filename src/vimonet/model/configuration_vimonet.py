@@ -38,6 +38,9 @@ VIDEO_TOKEN = "<|video|>"
 CONTEXT_PARTS = ("actions", "facts", "seen")
 """Parts of a prompt's context, in the order of its text: recognised actions, measured facts, what is seen."""
 
+READS_TEXT = frozenset(("actions", "facts"))
+"""Parts that a question can be answered from without tokens: about a long recording, or two."""
+
 _OLD_NAMES = {
     "translator": "projector",
     "translator_queries": "projector_queries",

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 NOTHING: Final = "You are asked about a movement, but nothing is shown."
 _OPENING = "You see one person move. Answer from this."
 _TWO = "You see two clips, the first and the second, each of one person. Answer from this."
-_COMPARED = (
-    *("duration", "moves", "speed", "turns", "posture", "steps", "jumps", "falls", "hands", "repeats"),
-    "highest hand over the floor",
-)
+_COMPARED = """
+duration, moves, speed, turns, posture, steps, jumps, falls, hands, repeats, highest hand over the floor
+""".strip().split(", ")
 """Topics of the facts that are set side by side for two clips: all of them would fill a prompt twice."""
 
 
@@ -55,20 +54,13 @@ def write_context(
     return "\n".join([_OPENING, *lines])
 
 
-def write_pair(parts: Iterable[str], facts: Sequence[Facts | None], actions: Sequence[Sequence[Recognised]]) -> str:
-    """Write the context of a question about two clips: topic by topic, what holds for the first and for the second.
-
-    Side by side, because a small language model looks two values up in one line, but not in two lists.
-    """
-    held = set(parts)
-    lines = []
-    if "actions" in held and all(actions):
-        lines.append(_beside("looks like", ["; then ".join(map(_named, spans)) for spans in actions]))
-    if "facts" in held:
-        tables = [dict(line.partition(": ")[::2] for line in one.lines()) if one is not None else {} for one in facts]
-        for topic in _COMPARED:
-            if any(topic in table for table in tables):
-                lines.append(_beside(topic, [table.get(topic, "not measured") for table in tables]))
+def write_comparison(facts: Sequence[Facts], actions: Sequence[Sequence[Recognised]]) -> str:
+    """Write the context of a question about two clips: topic by topic, what holds for the first and for the second."""
+    lines = [_beside("looks like", ["; then ".join(map(_named, spans)) for spans in actions])] if all(actions) else []
+    tables = [dict(line.partition(": ")[::2] for line in one.lines()) for one in facts]
+    for topic in _COMPARED:
+        if any(topic in table for table in tables):
+            lines.append(_beside(topic, [table.get(topic, "not measured") for table in tables]))
     return "\n".join([_TWO, *lines])
 
 

@@ -204,7 +204,7 @@ class ObjectiveConfig:
     first_token: NonNegative = 1.0
     """Weight of the first token of an answer, which decides yes or no, a side or a count; other tokens have 1."""
     number_tokens: NonNegative = 1.0
-    """Weight of the tokens of an answer that hold a digit."""
+    """Weight of an answer's tokens that hold a digit; a first token with a digit has the larger of both weights."""
     token_phrase_contrastive: NonNegative = 0.0
     """Weight of the loss that aligns motion tokens with the phrase of the labelled action; 0: none."""
     modality_dropout: Share = 0.0

@@ -25,6 +25,7 @@ from vimonet.model import (
     count_parameters,
 )
 from vimonet.model.action_recognition import ActionRecogniser
+from vimonet.model.configuration_vimonet import READS_TEXT
 from vimonet.model.seen import seen_text
 from vimonet.training.config import LoraSettings, TrainingConfig
 from vimonet.training.data.collator import Collator, FrameCache
@@ -80,6 +81,8 @@ def train_jointly(
     assert head is not None
     phrases = tuple(getattr(dataset, "actions", ())) if config.objective.token_phrase_contrastive else ()
     parts = tuple(model.config.context)
+    if config.data.get("comparisons") and not set(parts) >= READS_TEXT:
+        raise InputError("data.comparisons needs a model whose context holds actions and facts; set it to 0.")
     writer = _context_writer(model, processor) if parts else None
     context_dropout = config.objective.context_dropout
     drop_parts = partial(draw_dropped, parts, context_dropout) if parts else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,15 +48,17 @@ def token_weights(labels: Tensor, first: float = 1.0, numbers: float = 1.0, digi
     share = torch.where(learnt[:, :-1], 1.0, first)
     if digits is not None:
         number = digits.to(labels.device)[labels[:, 1:].clamp(min=0)]
-        share = torch.where(number, share.clamp(min=numbers), share)
+        share = torch.where(number, torch.where(learnt[:, :-1], numbers, max(first, numbers)), share)
     weights[:, :-1] = learnt[:, 1:] * share
     return weights
 
 
 def digit_tokens(tokenizer: Any) -> Tensor:
-    """Mark the tokens of a vocabulary that hold a digit: [V] bool."""
+    """Mark the tokens of a vocabulary that hold a digit: [V] bool; special tokens and those of bytes hold none."""
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    return torch.tensor([any(sign.isdigit() for sign in token or "") for token in tokens])
+    special = set(tokenizer.all_special_ids)
+    held = [bool(re.search(r"^(?!<).*[0-9]", token or "")) for token in tokens]
+    return torch.tensor([number and i not in special for i, number in enumerate(held)])
 
 
 def group_counts(weights: Tensor, groups: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Ask about two clips at once: which shows an action, what each shows, and which has more of a measure.
 
-The answers follow from the labels of both clips and from their facts. A difference near the threshold is not asked:
-below a twelfth two values are "about the same", from a quarter on one is larger.
+The answers follow from the labels of both clips and from their facts. Two values are "about the same" if they differ
+by at most 8 % and by less than half the least difference of the measure; one is larger from 25 % and that difference
+on. What lies between is not asked.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
+from vimonet.motion.kinematics import categories as c
 from vimonet.vimos.action_labels import participle, verb_slots
 from vimonet.vimos.action_names import renamed
 from vimonet.vimos.annotators.annotate import askable
@@ -28,8 +30,17 @@ WHICH: Final = (*CLIPS, "both", "neither")
 _LARGER, _SAME = 1.25, 1.08  # ratios of two values
 
 
+def _path(facts: Facts) -> float | None:
+    """Measure a path that is long enough to be among the facts, and leads away: "farther" may mean either length."""
+    if facts.path_length is None or not facts.leg_length or facts.path is None:
+        return None
+    away = facts.path.farthest > 0.8 * facts.path_length
+    return facts.path_length if away and c.LONG_PATH.decide(facts.path_length / facts.leg_length) else None
+
+
 def _jump(facts: Facts) -> float | None:
-    return None if facts.jumps is None else max((jump.height for jump in facts.jumps), default=0.0)
+    heights = [100 * jump.height for jump in facts.jumps or () if c.CLEAR_JUMP.decide(jump.height)]
+    return None if facts.jumps is None else max(heights, default=0.0)
 
 
 def _turn(facts: Facts) -> float | None:
@@ -45,20 +56,35 @@ def _lowered(facts: Facts) -> float | None:
     return None if facts.lowest_pelvis is None else 1.0 - facts.lowest_pelvis
 
 
-_MEASURES: Final[dict[str, tuple[Callable[[Facts], float | None], float, str]]] = {
-    "faster": (lambda facts: facts.mean_speed, 0.2, "{:.2f} m/s"),
-    "farther": (lambda facts: facts.path_length, 0.5, "{:.1f} m"),
-    "longer": (lambda facts: facts.duration, 0.5, "{:.1f} s"),
-    "more_steps": (lambda facts: None if facts.steps is None else float(len(facts.steps)), 2.0, "{:.0f}"),
-    "higher_jump": (_jump, 0.06, "{:.2f} m"),
-    "higher_hand": (_hand, 0.12, "{:.2f} m"),
-    "turns_more": (_turn, 45.0, "{:.0f} degrees"),
-    "lower": (_lowered, 0.12, ""),
-}
-"""Form -> the measure, the least difference that is asked about, and how a value is written."""
+class _Measure(NamedTuple):
+    """Hold how two clips are compared.
 
-_LESS: Final = {"slower": "faster", "shorter": "longer", "fewer_steps": "more_steps"}
-"""Form that asks for the smaller value -> form of the same measure."""
+    Attributes:
+        of: the measure; None where it cannot be taken.
+        least: least difference that makes one larger.
+        written: how a value is written behind the answer; "" where the prompt does not hold it as one number.
+        less: form that asks for the smaller value; "" for none.
+    """
+
+    of: Callable[[Facts], float | None]
+    least: float
+    written: str = ""
+    less: str = ""
+
+
+_MEASURES: Final[dict[str, _Measure]] = {
+    "faster": _Measure(lambda facts: facts.mean_speed, 0.2, "{:.2f} m/s", "slower"),
+    "farther": _Measure(_path, 0.5, "{:.1f} m"),
+    "longer": _Measure(lambda facts: facts.duration, 0.5, "{:.1f} s", "shorter"),
+    "more_steps": _Measure(
+        lambda facts: None if facts.steps is None else float(len(facts.steps)), 2.0, "{:.0f}", "fewer_steps"
+    ),
+    "higher_jump": _Measure(_jump, 6.0, "{:.0f} cm"),
+    "higher_hand": _Measure(_hand, 0.12, "{:.2f} m"),
+    "turns_more": _Measure(_turn, 45.0),
+    "lower": _Measure(_lowered, 0.12),
+}
+"""Form that asks for the larger value -> its measure."""
 
 
 def ask_about(
@@ -79,7 +105,7 @@ def ask_about(
     facts = measure(first[0]), measure(second[0])
     asked = 3 * comparisons(facts, (first[1], second[1]), others, rng)
     rng.shuffle(asked)
-    return [worded(question, rng) for question in asked[:count]]
+    return list(dict.fromkeys(worded(question, rng) for question in asked))[:count]
 
 
 def comparisons(
@@ -96,24 +122,24 @@ def comparisons(
     found = list(_measured(facts))
     known = [label for label in (*actions[0], *actions[1]) if askable(label)]
     absent = [label for label in others if askable(label)]
-    for label in dict.fromkeys([*known, *rng.sample(absent, min(1, len(absent)))]):
+    for label in dict.fromkeys([*known, *([rng.choice(absent)] if absent else [])]):
         shown = [_shows(label, labels, one) for labels, one in zip(actions, facts, strict=True)]
         if None in shown:
             continue
         slots = verb_slots(label)
         which = WHICH[2 if all(shown) else 3 if not any(shown) else int(bool(shown[1]))]
-        found.append(Question("pair", "pair_action", which, slots, WHICH))
-        found.append(Question("pair", "pair_both", yes_no(all(shown)), slots, YES_NO))
+        found.append(Question("comparison", "compare_action", which, slots, WHICH))
+        found.append(Question("comparison", "compare_both", yes_no(all(shown)), slots, YES_NO))
     for nth, labels in zip(("first", "second"), actions, strict=True):
         if labels and len(labels) <= 3 and all(map(askable, labels)):
-            found.append(Question("pair", "pair_of", ", then ".join(map(participle, labels)), {"nth": nth}))
+            found.append(Question("comparison", "compare_of", ", then ".join(map(participle, labels)), {"nth": nth}))
     if actions[0] and actions[1]:
         if list(actions[0]) == list(actions[1]):
-            found.append(Question("pair", "pair_same", "yes", {}, YES_NO))
+            found.append(Question("comparison", "compare_same", "yes", {}, YES_NO))
         elif all(absent_from(label, set(actions[1])) for label in actions[0]):
             told = [", then ".join(map(participle, labels)) for labels in actions]
             detail = f"the first shows {told[0]}, the second {told[1]}"
-            found.append(Question("pair", "pair_same", "no", {}, YES_NO, {DETAIL: detail}))
+            found.append(Question("comparison", "compare_same", "no", {}, YES_NO, {DETAIL: detail}))
     return found
 
 
@@ -125,33 +151,28 @@ def _shows(label: str, labels: Sequence[str], facts: Facts) -> bool | None:
 
 
 def _measured(facts: tuple[Facts, Facts]) -> Iterator[Question]:
-    for name, (value_of, least, written) in _MEASURES.items():
-        values = [value_of(one) for one in facts]
+    for name, kind in _MEASURES.items():
+        values = [kind.of(one) for one in facts]
         if values[0] is None or values[1] is None:
             continue
         small, large = sorted((values[0], values[1]))
+        forms = [name, *([kind.less] if kind.less else [])]
         if name == "higher_jump" and not large:
             continue
-        if large - small >= least and large >= _LARGER * small:
-            more = int(values[1] > values[0])
-        elif large - small < least / 2 and large <= _SAME * small:
-            more = -1
-        else:
-            continue
-        detail = f"{written} against {written}" if written else ""
-        for form in (name, *(less for less, of in _LESS.items() if of == name)):
-            taken = more if form == name else 1 - more
-            if more < 0:
-                yield Question("pair", f"pair_{form}", ALIKE, {}, (*CLIPS, ALIKE))
-            else:
-                told = {DETAIL: detail.format(values[taken], values[1 - taken])} if detail else {}
-                yield Question("pair", f"pair_{form}", CLIPS[taken], {}, (*CLIPS, ALIKE), told)
+        if large - small < kind.least / 2 and large <= _SAME * small:
+            yield from (Question("comparison", f"compare_{form}", ALIKE, {}, (*CLIPS, ALIKE)) for form in forms)
+        elif large - small >= kind.least and large >= _LARGER * small:
+            for form in forms:
+                taken = int(values[1] > values[0]) ^ (form != name)
+                told = [kind.written.format(values[place]) for place in (taken, 1 - taken)]
+                detail = {DETAIL: f"{told[0]} against {told[1]}"} if kind.written else {}
+                yield Question("comparison", f"compare_{form}", CLIPS[taken], {}, (*CLIPS, ALIKE), detail)
 
 
 @cache
 def _texts() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in read_people("pairs"):
+    for row in read_people("comparisons"):
         found.setdefault(row["form"], []).append(row["text"])
     return found
 

@@ -30,8 +30,10 @@ SURE: Final = 0.7
 _SECONDS, _EVERY, _IN_A_ROW = 3.0, 1.0, 2
 _LEAD = r"^(?:[a-z ]*\b(?:alarm|alert|tell|warn|notify|let)(?: me| us)?(?: know)?,? )?(?:when(?:ever)?|if|as soon as) "
 _ARTICLE = "(?:(?:an?|the|any|every|each|one|two|my|our|your|his|her|their|this|that) )"
-_WORD = r"(?!(?:always|sometimes|does|is|are|has|not|no|nobody|none)\b)[^\W\d][\w'-]*"
+_WORD = r"(?!(?:always|sometimes|does|is|are|has|not|no|nobody|none|nothing)\b)[^\W\d][\w'-]*"
 _SUBJECT = f"(?:{_ARTICLE}{_WORD}|{_WORD})(?: {_WORD})*?(?: (?:with|in|on|at|of|from|near) {_ARTICLE}?{_WORD})?"
+_PAST = rf"(?!indeed\b)(?=[\w'-]*[aeiouy][\w'-]*[^e]ed\b){_WORD}(?! (?:hands|arms|legs|feet|eyes|hair)\b)"
+_WHOLE = r"(?!.+\b(?:who|that|which|and)\b)"
 _DOING = r"(?!(?:some|any|no|every)?thing\b)\w*[aeiouy]\w*ing\b.*"
 _DONE = {
     **dict.fromkeys(("fallen", "fell"), "fall"),
@@ -46,11 +48,11 @@ _DONE = {
 _FORMS = (
     rf"(?:{_SUBJECT} )?(?:(?:is|are) )?(?P<doing>{_DOING})",
     rf"{_SUBJECT} (?:is|are) (?P<doing>.+)",
-    rf"{_SUBJECT} (?:has|have)(?: just)? (?P<done>{'|'.join(_DONE)}|{_WORD}ed)(?P<rest> .+)?",
-    rf"{_SUBJECT} (?P<done>fell|collapsed)(?P<rest> .+)?",
+    rf"{_WHOLE}{_SUBJECT} (?:has|have)(?: just)? (?P<done>{'|'.join(_DONE)}|{_PAST})(?P<rest> .+)?",
+    rf"{_WHOLE}{_SUBJECT} (?P<done>fell|collapsed)(?P<rest> .+)?",
     rf"{_SUBJECT} (?P<no>does not|doesn't) (?P<verb>{_WORD})(?P<rest> .+)?",
     rf"{_ARTICLE}?(?:people|children|kids|men|women|they) (?P<verb>{_WORD})(?P<rest> .+)?",
-    rf"{_SUBJECT} (?:(?:always|sometimes) )?(?P<verb>does|(?!\w*(?:ss|us|wards)\b){_WORD}s)(?P<rest> .+)?",
+    rf"{_SUBJECT} (?:(?:always|sometimes) )?(?P<verb>does|(?!\w*(?:ss|us|[dknprt]wards)\b){_WORD}s)(?P<rest> .+)?",
 )
 """What may follow "if": "climbing", "a child is in bed", "someone has fallen", "she does not move"."""
 _HAND = "(?:(?:an?|one|the|his|her|their) )?(?:(?P<side>left|right) )?(?:hand|arm)"
@@ -100,7 +102,7 @@ def measured_of(question: str) -> dict[str, str] | None:
 
 def _base(verb: str) -> str:
     """Undo the third person or the past: climbs, tries, catches, goes, waved."""
-    if re.search(r"[^e]ed$", verb):
+    if verb.lower() in _DONE or re.search(r"[aeiouy].*[^e]ed$", verb):
         return _done(verb)
     if re.search(r"[^aeiou]ies$", verb):
         return verb[:-3] + "y"
@@ -114,11 +116,11 @@ def _done(verb: str) -> str:
     if base := _DONE.get(verb.lower()):
         return base
     stem = re.sub(r"i$", "y", verb[:-2])
-    if re.search(r"[^aeiou]([bdgmnprt])\1$", stem):
-        return stem  # "add"
-    if re.search(r"[aeiou]([bdgmnprt])\1$", stem):
-        return stem[:-1]  # "tripped"
-    return stem + "e" if re.search(r"[aeiou](?:c|g|s|v|z)$|[^aeiou][aeiou]k$|dl$|gl$|mbl$", stem) else stem
+    if re.search(r"(?<=.[aeiou])([bdgmnprt])\1$", stem):
+        return stem[:-1]  # "tripped", not "added"
+    # One short syllable would have doubled its consonant: "hoped" is of "hope".
+    silent = r"e$|[aeiou]n?[cgsvz]$|^[^aeiou]*[aeiou][^aeiouwxy]$|[dg]l$|mbl$"
+    return stem + "e" if re.search(silent, stem) else stem
 
 
 def agreement(answer: Answer) -> float:

@@ -54,7 +54,8 @@ def test_confidence_in_percent(layout: str) -> None:
     check_2d(motion)
     assert motion.source == layout
     assert [note for note in motion.notes if "percent" in note] == ["confidence from 0 to 100 is taken as percent"]
-    assert motion.confidence is not None and 0.5 < motion.confidence[motion.seen].min()
+    assert motion.confidence is not None
+    assert motion.confidence[motion.seen].min() > 0.55 and motion.confidence.max() <= 0.99
 
 
 def test_a_low_third_coordinate_is_no_percentage() -> None:
@@ -63,6 +64,11 @@ def test_a_low_third_coordinate_is_no_percentage() -> None:
     frames = np.repeat(lying[None], 30, axis=0) + np.linspace(0, 150, 30)[:, None, None] * [1.0, 0.0, 0.0]
     motion = load(dump({"fps": 30, "frames": frames.tolist(), "names": list(JOINT_NAMES)}))
     assert motion.dimensions == 3 and not any("percent" in note for note in motion.notes)
+    # Nor are those of joints in an order of the file's own, which no layout can be fitted to.
+    for order in (slice(None, None, -1), slice(20)):
+        named = {"names": list(JOINT_NAMES)[order]}
+        motion = load(dump({"fps": 30, "frames": frames[:, order].tolist(), **named}))
+        assert motion.dimensions == 3 and not any("percent" in note for note in motion.notes)
 
 
 def test_a_bare_list_takes_thirty_frames_a_second_and_says_so() -> None:

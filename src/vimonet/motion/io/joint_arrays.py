@@ -5,6 +5,7 @@ HumanML3D's features are those of Guo et al., CVPR 2022: 263 numbers per frame, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -166,16 +167,16 @@ def read_array(
         order, rate = LAYOUTS[layout], _rate(fps, name, chosen)
         fixed = {joint: order.index(joint) for joint in JOINT_NAMES} if set(JOINT_NAMES) <= set(order) else None
         return Recording(values, order, rate, "joints", family=layout, mapping=fixed, notes=chosen)
-    if names is not None and width == 3 and confidence is None and not _in_picture(values):
+    if names is not None and width == 3 and confidence is None and not _in_picture(values, names):
         body = tuple(names)
         notes: list[str] = []
         return Recording(values, body, _rate(fps, name, notes), "joints", family=layout, notes=notes)
     return keypoints.from_points(values, name, fps=fps, names=names, confidence=confidence)
 
 
-def _in_picture(values: NDArray[Any]) -> bool:
+def _in_picture(values: NDArray[Any], names: Sequence[str]) -> bool:
     """Test whether (x, y, ?) are points of a picture."""
-    return keypoints.third_is_confidence(values) or keypoints.is_thin(values)
+    return keypoints.third_is_confidence(values, names) or keypoints.is_thin(values)
 
 
 def _by_the_body(values: NDArray[Any], name: str) -> tuple[str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -90,9 +91,10 @@ def from_points(
     elif values.shape[2] == 3 and dimensions == 2:
         confidence = values[..., 2] if confidence is None else confidence
     elif values.shape[2] == 3 and dimensions is None:
-        if confidence is None and third_is_confidence(values):
-            dimensions, confidence = 2, values[..., 2]
-            remarks += ["confidence from 0 to 100 is taken as percent"] if np.nanmax(confidence) > 2 else []
+        if confidence is None and third_is_confidence(values, names):
+            percent = np.nanmax(values[..., 2]) > 2
+            dimensions, confidence = 2, values[..., 2] / (100.0 if percent else 1.0)
+            remarks += ["confidence from 0 to 100 is taken as percent"] if percent else []
         else:
             dimensions = _dimensions(values, names, remarks)
     elif values.shape[2] == 2:
@@ -132,13 +134,17 @@ def from_points(
     )
 
 
-def third_is_confidence(values: NDArray[Any]) -> bool:
-    """Test whether the third of (x, y, ?) is a confidence: never negative, at most 1, the flags 0, 1, 2, or percent."""
+def third_is_confidence(values: NDArray[Any], names: Sequence[str] | None = None) -> bool:
+    """Test whether the third of (x, y, ?) is a confidence: never negative, at most 1, the flags 0, 1, 2, or percent.
+
+    Percent are told from depth by the body, so not where `names` put the points in an order that is no known layout.
+    """
     third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
     if third.min(initial=0.0) < 0 or not third.any():
         return False
     if 2.0 < third.max() <= 100.0:
-        return _is_percent(np.asarray(values, dtype=np.float64))
+        ordered = names is None or tuple(names) in LAYOUTS.values()
+        return ordered and _is_percent(np.asarray(values, dtype=np.float64))
     flags = bool(np.isin(third, (0.0, 1.0, 2.0)).all())
     spread = float(np.nanmax(values[..., :2]) - np.nanmin(values[..., :2]))
     negative = float(np.nanmin(values[..., :2])) < -1.0 and spread < _PIXELS  # else a point beyond the picture's edge
@@ -148,12 +154,17 @@ def third_is_confidence(values: NDArray[Any]) -> bool:
 
 
 def _is_percent(values: NDArray[np.float64]) -> bool:
-    """Test whether a third column in 0..100 is no coordinate: beside pixels, it makes bones change their lengths."""
+    """Test whether a third number up to 100 is a confidence in percent.
+
+    That is, x and y are pixels, and the third number, taken as depth, changes the lengths of the bones in every layout
+    of that many points.
+    """
     points = np.nan_to_num(values[looked_at(len(values)), :, :3])
     spread = np.ptp(points[..., :2])
     if spread <= _PIXELS or points[..., :2].min() < -0.2 * spread:  # a limb may lie beyond the picture's edge
         return False
-    return not any(space.still_fits and flat.cost >= 0.8 * space.cost for space, flat in _fits(points))
+    fits = _fits(points)
+    return bool(fits) and not any(space.still_fits and flat.cost >= 0.8 * space.cost for space, flat in fits)
 
 
 def _is_depth(values: NDArray[np.float64]) -> bool:
@@ -165,7 +176,7 @@ def _is_depth(values: NDArray[np.float64]) -> bool:
 
 
 def _fits(points: NDArray[np.float64]) -> list[tuple[Fit, Fit]]:
-    """Fit every layout of their number to points, with the third coordinate and without it."""
+    """Fit each layout with as many points as there are, with and without the third coordinate."""
     seen = (points != 0).any(axis=2)
     fits = [
         (fit(points, seen, layout), fit(points * [1, 1, 0], seen, layout)) for layout in candidates(points.shape[1])

@@ -60,8 +60,8 @@ def _span(start: float, end: float) -> str:
 
 
 def lasting(start: float, end: float) -> str:
-    """Write a span with its length, which a small language model reads but does not compute: "1.0-4.4 s (3.4 s)"."""
-    return f"{_span(start, end)} ({end - start:.1f} s)"
+    """Write a span with its length, that of the times as they are written: "1.0-4.4 s (3.4 s)"."""
+    return f"{_span(start, end)} ({round(end, 1) - round(start, 1):.1f} s)"
 
 
 def _moves(facts: Facts) -> Iterator[str]:

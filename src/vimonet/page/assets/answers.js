@@ -2,7 +2,7 @@
 
 import { seconds, span } from "./data.js";
 import { make } from "./dom.js";
-import { answerFiles } from "./save.js";
+import { answerFiles, saveComparison } from "./save.js";
 
 const PROVENANCE = {
   measured: ["measured", "A clear measurement decides this answer."],
@@ -36,6 +36,15 @@ export function timeButton(text, start, end, onclick) {
 
 export function questionBubble(question, about) {
   return make("p", { class: "asked" }, about ? make("span", { class: "about", text: about }) : null, question);
+}
+
+// The answer to a question about two recordings: the times in it belong to either, so none is jumped to.
+export function comparisonCard(answer, panes) {
+  const names = panes.map((pane) => pane.recording.name);
+  const line = make("p", { class: "badges" }, make("span", { class: "badge model", text: PROVENANCE.model[0], title: PROVENANCE.model[1] }));
+  if (typeof answer.confidence === "number") line.append(confidence(answer.confidence));
+  const save = make("button", { type: "button", text: "JSON", "aria-label": "Save this answer as JSON", onclick: () => saveComparison(answer, names) });
+  return make("article", { class: "answer model" }, make("p", { class: "text", text: answer.text }), line, make("p", { class: "saving" }, "Save as", save));
 }
 
 // `pane` is the recording that was asked about: its times are jumped to.

@@ -1,9 +1,9 @@
 // The chat beside a recording: suggestions, streamed answers, several turns; one of two clips, each, or both compared.
 
-import { answerCard, questionBubble } from "./answers.js";
+import { answerCard, comparisonCard, questionBubble } from "./answers.js";
 import { icon, make, say } from "./dom.js";
 import { rowPanel } from "./row.js";
-import { ask, comparesClips, EMBEDDED } from "./server.js";
+import { ask, comparesClips, EMBEDDED, isVideo } from "./server.js";
 
 const ALWAYS = ["What is the person doing?", "How are the arms held?"];
 
@@ -71,12 +71,13 @@ export class Chat {
     this.about.hidden = panes.length < 2;
     if (panes.length > 1) {
       const chosen = this.about.value;
+      const both = comparesClips() && !panes.some((one) => isVideo(one.file.name)); // films are not compared
       this.about.replaceChildren(
         ...panes.map((one, k) => make("option", { value: String(k), text: `${k ? "B" : "A"}: ${one.recording.name}` })),
         make("option", { value: "each", text: "Each" }),
-        ...(comparesClips() ? [make("option", { value: "both", text: "Both, compared" })] : []),
+        ...(both ? [make("option", { value: "both", text: "Both, compared" })] : []),
       );
-      this.about.value = chosen === "each" || (chosen === "both" && comparesClips()) ? chosen : String(Math.max(0, panes.indexOf(pane)));
+      this.about.value = chosen === "each" || (chosen === "both" && both) ? chosen : String(Math.max(0, panes.indexOf(pane)));
     }
     this.suggest(pane ? suggestions(pane.recording).slice(0, panes.length > 1 ? 3 : 5) : []);
     if (pane) this.log.querySelector(".hello")?.remove();
@@ -150,7 +151,7 @@ export class Chat {
           this.scroll();
         }
         if (part.answer) {
-          waiting.replaceWith(answerCard(part.answer, pane));
+          waiting.replaceWith(both ? comparisonCard(part.answer, both) : answerCard(part.answer, pane));
           say(part.answer.text);
           if (both) continue;
           this.turns.set(pane, [...turns, [question, part.answer.text]]);

@@ -17,6 +17,10 @@ function saveJson(answer, pane) {
   download(fileName(pane, "json"), `${JSON.stringify(record, null, 2)}\n`, "application/json");
 }
 
+export function saveComparison(answer, recordings) {
+  download("comparison-answer.json", `${JSON.stringify({ recordings, ...answer }, null, 2)}\n`, "application/json");
+}
+
 export function csvOf(answer, name) {
   const rows = [["recording", "question", "answer", "provenance", "confidence", "verdict", "measured", "start_s", "end_s"]];
   const common = [name, answer.question ?? "", answer.text, answer.provenance ?? "", answer.confidence ?? ""];

@@ -110,25 +110,19 @@ async function dataUrl(file) {
   return `data:application/octet-stream;name=${encodeURIComponent(file.name)};base64,${btoa(text)}`;
 }
 
-// Call `ask` with the address of a recording: its upload, once more if the server has forgotten it, and with the
-// recording itself where uploads are full, or lie on another server behind the same address.
-async function withAddress(file, ask) {
+// Call `ask` with the addresses of recordings: their uploads, sent again if the server has forgotten one, or the
+// recordings themselves where uploads are full, or lie on another server behind the same address.
+async function withAddresses(files, ask) {
   for (let tries = 0; tries < 2; tries++) {
     try {
-      return await ask(await upload(file));
+      return await ask(await Promise.all(files.map(upload)));
     } catch (error) {
-      uploads.delete(file);
+      files.forEach(forget); // deletes what the server still holds
       if (error.code === "storage_full") break;
       if (error.code !== "file_not_found") throw error;
     }
   }
-  return ask(await dataUrl(file));
-}
-
-// The same for several recordings: `ask` gets a list of addresses.
-async function withAddresses([file, ...others], ask, addresses = []) {
-  if (!file) return ask(addresses);
-  return withAddress(file, (address) => withAddresses(others, ask, [...addresses, address]));
+  return ask(await Promise.all(files.map(dataUrl)));
 }
 
 // Ask in a chat about one recording or several at once; `turns` are [question, answer] so far. Yields { text } pieces,

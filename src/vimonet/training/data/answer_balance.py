@@ -64,8 +64,8 @@ def balance(rows: list[list[Choice]], scores: Mapping[str, float] = MappingProxy
 
     Args:
         rows: questions of each row of a dataset.
-        scores: share of each form that a model gets right; its weight falls linearly from 4.25 times to a quarter
-            with it. A form that is not there keeps its weight.
+        scores: share of each form that a model gets right. The weight of a form is multiplied by 4.25 at a share of
+            0, by 0.25 at 1, linearly between; a form that is not there keeps its weight.
 
     Returns:
         Weights of the questions of each row, [Q].

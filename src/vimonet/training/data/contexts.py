@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from vimonet.model.action_recognition import ActionRecogniser, Recognised
-from vimonet.model.prompt_context import write_context, write_pair
+from vimonet.model.prompt_context import write_comparison, write_context
 from vimonet.motion import Motion
 from vimonet.motion.kinematics import Facts, measure
 from vimonet.training.data import Sample, Video
@@ -52,12 +52,13 @@ class ContextWriter:
             sample: the sample.
             features: features of its motion; None without.
             frames: key frames of its video; None without.
-            beside: features of the clip that its questions compare it with; None without. Nothing is dropped then.
+            beside: features of the clip that its questions compare it with; None without. With it, no part of
+                the context is dropped.
         """
         if "beside" in sample and features is not None and beside is not None:
             both = (sample, features), (sample["beside"], beside)
             named = [self._actions(values, one.get("dimensions", 3)) for one, values in both]
-            return write_pair(self.parts, [self._facts(one) for one, _ in both], named)
+            return write_comparison([facts for one, _ in both if (facts := self._facts(one)) is not None], named)
         held = [part for part in self.parts if part not in sample.get("dropped", ())]
         joints, video, dimensions = sample.get("joints"), sample.get("video"), sample.get("dimensions", 3)
         found = self._facts(sample) if "facts" in held else None

@@ -80,12 +80,12 @@ class VimosDataset:
         random_views: bool = False,
         *,
         chats: float = 0.0,
-        pairs: float = 0.0,
+        comparisons: float = 0.0,
         scores: Mapping[str, float] = MappingProxyType({}),
         times: NDArray[np.int64],
     ) -> None:
         self.qa_pairs, self.seed, self.noise, self.epoch = qa_pairs, seed, noise, 0
-        self.chats, self.pairs = chats, pairs
+        self.chats, self.comparisons = chats, comparisons
         self.streams, self.random_views = streams, random_views
         self._rows = rows.with_format("arrow")
         self._videos = _videos(rows, Path(folder)) if streams != "motion" else [None] * len(rows)
@@ -165,7 +165,7 @@ class VimosDataset:
                 chosen += [question, *_twin(question, asked)]
         chosen = chosen[: self.qa_pairs]
         rng.shuffle(chosen)
-        if self.pairs and joints is not None and video is None and rng.random() < self.pairs:
+        if joints is not None and video is None and self.comparisons and rng.random() < self.comparisons:
             mine = {"joints": joints, "confidence": confidence, "dimensions": dimensions, "spans": spans}
             if other := self._beside(at, dimensions, rng):
                 both = [(_motion(clip), [action for action, _, _ in clip["spans"]]) for clip in (mine, other)]
@@ -191,7 +191,9 @@ class VimosDataset:
         rows = self._by_action[rng.choice(sorted(wanted))] if wanted else range(len(self._spans))
         for other in (rng.choice(rows) for _ in range(10)):
             row = motion_row(self._rows, other)
-            if other != at and row["joints"] is not None and row["dimensions"] == dimensions:
+            if other == at or self._seen[other][1]:  # the movement of some rows is kept out of sight
+                continue
+            if row["joints"] is not None and row["dimensions"] == dimensions:
                 joints, confidence = arrays_of(row)
                 spans = self._spans[other]
                 return {"joints": joints, "confidence": confidence, "dimensions": dimensions, "spans": spans}
@@ -364,7 +366,7 @@ def training_samples(
     random_views: bool = False,
     oversample_2d: int = 1,
     chats: float = 0.0,
-    pairs: float = 0.0,
+    comparisons: float = 0.0,
     form_scores: str = "",
 ) -> VimosDataset:
     """Open a split of a VIMOS dataset as samples.
@@ -382,7 +384,8 @@ def training_samples(
         random_views: project 3D motion to 2D keypoints in a random view, anew each epoch; questions about depth go.
         oversample_2d: repetitions per epoch of the few 2D rows of real video.
         chats: share of the samples in which a chat of several turns takes the place of a question.
-        pairs: share of the samples with a motion and no video that are compared with a second clip instead.
+        comparisons: share of samples, among those with a motion and no video, whose questions compare the clip with a
+            second one.
         form_scores: JSON file of the share of each form that a model gets right: what it fails is asked more often
             (`balance`); empty: every form by its declared weight.
 
@@ -404,12 +407,12 @@ def training_samples(
         raise InputError(f"data.oversample_2d is {oversample_2d}; it must be a whole number of at least 1.")
     if not 0.0 <= chats <= 1.0:
         raise InputError(f"data.chats is {chats}; it must be a share between 0 and 1.")
-    if not 0.0 <= pairs <= 1.0:
-        raise InputError(f"data.pairs is {pairs}; it must be a share between 0 and 1.")
+    if not 0.0 <= comparisons <= 1.0:
+        raise InputError(f"data.comparisons is {comparisons}; it must be a share between 0 and 1.")
     times, scores = _times(rows, oversample_2d), read_scores(form_scores) if form_scores else {}
     flags = (streams, chain_of_thought, random_views)
     return VimosDataset(
-        rows, qa_pairs, seed, noise, dataset, *flags, chats=chats, pairs=pairs, scores=scores, times=times
+        rows, qa_pairs, seed, noise, dataset, *flags, chats=chats, comparisons=comparisons, scores=scores, times=times
     )
 
 
