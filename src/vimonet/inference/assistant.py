@@ -34,7 +34,6 @@ from vimonet.inference.generating import generate, is_end
 from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.model.action_recognition import ActionRecogniser, Recognised
-from vimonet.model.configuration_vimonet import READS_TEXT
 from vimonet.model.hub import load_pretrained
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
@@ -62,11 +61,6 @@ class Assistant:
     def config(self) -> Any:
         """Config of the model, a `ViMoNetConfig`."""
         return self.model.config
-
-    @property
-    def compares(self) -> bool:
-        """Whether one question about two motions is answered from what is measured and recognised in both."""
-        return set(self.config.context) >= READS_TEXT
 
     @property
     def device(self) -> torch.device:

@@ -106,6 +106,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
             `ActionRecogniser`; None: the tokens are not aligned.
         context: what the prompt holds as text beside the clips' tokens, out of `CONTEXT_PARTS`; empty for nano.
+        compares: whether the model is good enough at questions about two motions to be offered for them; set when it is
+            shipped (`scripts/ship_adapter.py --set compares=true`).
         frames_beside_motion: whether a prompt with a motion holds the tokens of video frames as well. False where these
             tokens were found to harm; names of what the image tower sees stay, if `context` holds ``seen``.
         language_dtype: ``bfloat16`` keeps the language model in bfloat16 on a machine with a GPU or a CPU that
@@ -146,6 +148,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     answer_policy: PolicyName = "calibrated"
     action_phrases: Any = None
     context: Any = ()
+    compares: bool = False
     frames_beside_motion: bool = True
     language_dtype: str | None = None
     confidence: str = "mean"

@@ -34,7 +34,7 @@ async def about(server: Serving) -> PlainJSON:
     return PlainJSON(
         {
             "model": server.worker.name if alive else "",
-            "compares": alive and server.worker.assistant.compares,
+            "compares": alive and server.worker.assistant.config.compares,
             "search": server.index is not None,
             "samples": await server.reading.work(_samples),
         }
