@@ -82,7 +82,7 @@ def train_jointly(
     phrases = tuple(getattr(dataset, "actions", ())) if config.objective.token_phrase_contrastive else ()
     parts = tuple(model.config.context)
     if config.data.get("comparisons") and not set(parts) >= READS_TEXT:
-        raise InputError("data.comparisons needs a model whose context holds actions and facts; set it to 0.")
+        raise InputError("data.comparisons needs a model whose config has actions and facts in `context`; set it to 0.")
     writer = _context_writer(model, processor) if parts else None
     context_dropout = config.objective.context_dropout
     drop_parts = partial(draw_dropped, parts, context_dropout) if parts else None

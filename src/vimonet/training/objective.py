@@ -37,7 +37,7 @@ def token_weights(labels: Tensor, first: float = 1.0, numbers: float = 1.0, digi
     Args:
         labels: [B, L], not shifted, -100 where there is no loss.
         first: weight of the first token of each answer; the others have weight 1.
-        numbers: weight of tokens that hold a digit; a first token with a digit has the larger weight.
+        numbers: weight of tokens that hold a digit; a first token with a digit has the larger of both.
         digits: [V] bool, the tokens of the vocabulary that hold a digit (`digit_tokens`); None: `numbers` is not used.
 
     Returns:

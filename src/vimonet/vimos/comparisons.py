@@ -132,15 +132,18 @@ def comparisons(
         found.append(Question("comparison", "compare_both", yes_no(all(shown)), slots, YES_NO))
     for nth, labels in zip(("first", "second"), actions, strict=True):
         if labels and len(labels) <= 3 and all(map(askable, labels)):
-            found.append(Question("comparison", "compare_of", ", then ".join(map(participle, labels)), {"nth": nth}))
+            found.append(Question("comparison", "compare_of", _told(labels), {"nth": nth}))
     if actions[0] and actions[1]:
         if list(actions[0]) == list(actions[1]):
             found.append(Question("comparison", "compare_same", "yes", {}, YES_NO))
         elif all(absent_from(label, set(actions[1])) for label in actions[0]):
-            told = [", then ".join(map(participle, labels)) for labels in actions]
-            detail = f"the first shows {told[0]}, the second {told[1]}"
+            detail = f"the first shows {_told(actions[0])}, the second {_told(actions[1])}"
             found.append(Question("comparison", "compare_same", "no", {}, YES_NO, {DETAIL: detail}))
     return found
+
+
+def _told(labels: Sequence[str]) -> str:
+    return ", then ".join(map(participle, labels))
 
 
 def _shows(label: str, labels: Sequence[str], facts: Facts) -> bool | None:

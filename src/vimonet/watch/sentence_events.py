@@ -33,7 +33,9 @@ _ARTICLE = "(?:(?:an?|the|any|every|each|one|two|my|our|your|his|her|their|this|
 _WORD = r"(?!(?:always|sometimes|does|is|are|has|not|no|nobody|none|nothing)\b)[^\W\d][\w'-]*"
 _SUBJECT = f"(?:{_ARTICLE}{_WORD}|{_WORD})(?: {_WORD})*?(?: (?:with|in|on|at|of|from|near) {_ARTICLE}?{_WORD})?"
 _PAST = rf"(?!indeed\b)(?=[\w'-]*[aeiouy][\w'-]*[^e]ed\b){_WORD}(?! (?:hands|arms|legs|feet|eyes|hair)\b)"
+"""A past participle in -ed: not "red" or "indeed", nor one that describes a limb ("wounded hands")."""
 _WHOLE = r"(?!.+\b(?:who|that|which|and)\b)"
+"""One clause: a verb of another ("the person who fell moves") is not taken for it."""
 _DOING = r"(?!(?:some|any|no|every)?thing\b)\w*[aeiouy]\w*ing\b.*"
 _DONE = {
     **dict.fromkeys(("fallen", "fell"), "fall"),
