@@ -72,6 +72,7 @@ def test_a_recording_that_the_model_does_not_read_is_drawn_all_the_same(server):
     flat = {"motion": {"url": data_url(sample("squats_coco17")), "name": "a.json"}}
     drawn = server.post("/v1/motion/document", flat)
     assert (drawn.status, drawn.json["dimensions"]) == (200, 2)
+    assert drawn.json["name"] == "a"  # as that of a film without a movement: the file's name without its ending
     assert server.post("/v1/motion/caption", flat).error["code"] == "unusable_input"
 
 

@@ -65,7 +65,8 @@ async def document(request: Request, server: Serving) -> PlainJSON:
         actions = await asyncio.wrap_future(server.worker.call(lambda: assistant.actions(motion)))
     except InputError:  # of a kind that this model does not read; it can be drawn all the same
         actions = ()
-    written = await server.reading.work(lambda: write_document(motion, actions=actions, model=server.worker.name))
+    shown = motion.named(Path(attachment.name).stem)
+    written = await server.reading.work(lambda: write_document(shown, actions=actions, model=server.worker.name))
     _answered(server, attachment)
     return PlainJSON(written)
 

@@ -423,3 +423,11 @@ def test_broken_json_gets_one_sentence(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         load(data, name="a.json")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_keypoints_that_are_nowhere_are_refused_without_a_warning() -> None:
+    values = np.full((4, 17, 3), np.nan)
+    values[..., 2] = 0.9
+    with pytest.raises(InputError, match="no keypoint is seen"):
+        load(values)

@@ -140,7 +140,7 @@ def third_is_confidence(values: NDArray[Any], names: Sequence[str] | None = None
     Percent are told from depth by the body, so not where `names` put the points in an order that is no known layout.
     """
     third = np.nan_to_num(np.asarray(values[..., 2], dtype=np.float64), nan=0.0)
-    if third.min(initial=0.0) < 0 or not third.any():
+    if third.min(initial=0.0) < 0 or not third.any() or np.isnan(values[..., :2]).all():
         return False
     if 2.0 < third.max() <= 100.0:
         ordered = names is None or tuple(names) in LAYOUTS.values()
