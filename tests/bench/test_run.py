@@ -230,7 +230,7 @@ def test_choosing_by_likelihood(tmp_path: Path) -> None:
         total += float(logits.log_softmax(dim=-1)[token])
         prompt["input_ids"] = torch.cat([prompt["input_ids"], torch.tensor([[token]])], dim=1)
         prompt["attention_mask"] = torch.ones_like(prompt["input_ids"])
-    found = model.log_likelihoods("Which way?", tiny_motion(20), ("left", "right"))
+    found = model.log_likelihoods(("Which way?", tiny_motion(20)), ("left", "right"))
     assert float(found[0]) == pytest.approx(total, abs=1e-4)
 
 

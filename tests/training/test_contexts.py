@@ -14,6 +14,7 @@ from tiny_language import byte_level_tokenizer, saved_language_model
 from training_world import LabelledClips, tiny
 
 import vimonet
+from vimonet.bench.adapters import MotionModel
 from vimonet.inference.assistant import Assistant
 from vimonet.model import MotionFeatureExtractor, MotionVQVAE, MotionVQVAEConfig
 from vimonet.model.action_recognition import ActionRecogniser, Recognised, joined_spans
@@ -81,6 +82,23 @@ def test_training_reads_the_prompt_that_is_asked(composed: Composed, assistant: 
     assert batch["input_ids"][0, : len(prompt)].tolist() == prompt
     answer = batch["input_ids"][0][batch["labels"][0] != -100]
     assert composed.processor.tokenizer.decode(answer) == "forward<|im_end|>"
+
+
+def test_options_of_a_benchmark_are_weighed_behind_the_same_prompt(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    prepare = assistant.prepare_inputs
+
+    def watched(asked: Any) -> Any:
+        seen.append(assistant.processor.decode((inputs := prepare(asked))["input_ids"][0]))
+        return inputs
+
+    monkeypatch.setattr(assistant, "prepare_inputs", watched)
+    for leave_out in ((), ("facts",)):
+        (found,) = MotionModel(assistant, leave_out=leave_out).choose_batch([("Which way?", walk(), ("left", "right"))])
+        assert found.text in ("left", "right") and 0.5 <= found.confidence <= 1
+    assert "duration:" in seen[0] and "looks like:" in seen[0] and "duration:" not in seen[1]
 
 
 def test_questions_share_the_context_and_do_not_see_each_other(composed: Composed) -> None:

@@ -21,6 +21,7 @@ from vimonet.utils.errors import InputError
 
 if TYPE_CHECKING:
     from vimonet.inference.assistant import Assistant
+    from vimonet.inference.windows import InputBuilder, WindowInput
     from vimonet.llm.remote_assistant import RemoteAssistant
     from vimonet.video import VideoFrames
     from vimonet.vimos.types import Item
@@ -110,53 +111,30 @@ class MotionModel:
     def choose_batch(self, asked: Sequence[tuple[str, Any, Sequence[str]]]) -> list[Answer]:
         """Choose the most likely option as a whole answer with its end token; confidence is its share of the options.
 
-        Log-likelihoods of a recording longer than the model's window are summed over its windows.
+        The prompts are those of `ask_batch`. Log-likelihoods of a recording that is read in windows are summed.
         """
-        return [self._choose(*one) for one in asked]
+        builder = self.assistant.builder(leave_out=self._options.get("leave_out", ()))
+        return [self._choose(builder, *one) for one in asked]
 
-    def _choose(self, question: str, shown: Any, options: Sequence[str]) -> Answer:
-        import torch
-
-        from vimonet.inference.windows import split_windows
-
-        assistant = self.assistant
-        windows: list[Any] = [None]
-        if isinstance(shown, VideoSpan):
-            windows = [self.video_frames(shown)]
-        elif shown is not None:
-            bounds = split_windows(shown.frames, assistant.window_frames)
-            windows = [shown if len(bounds) == 1 else shown.window(*bound) for bound in bounds]
-        question = assistant.processor.normalise_question(question)
-        total = torch.zeros(len(options), dtype=torch.float64)
-        for window in windows:
-            total += self.log_likelihoods(question, window, options)
-        shares = total.softmax(dim=0)
+    def _choose(self, builder: InputBuilder, question: str, shown: Any, options: Sequence[str]) -> Answer:
+        motion, video = (None, self.video_frames(shown)) if isinstance(shown, VideoSpan) else (shown, None)
+        windows = self.assistant.windows(builder, question, motion, video)
+        found = [self.log_likelihoods(window, options) for window in windows]
+        shares = sum(found[1:], found[0]).softmax(dim=0)
         best = int(shares.argmax())
         return Answer(options[best], float(shares[best]))
 
-    def log_likelihoods(self, question: str, shown: Any, options: Sequence[str]) -> Any:
-        """Compute log P(option, end token | question, shown), float64 [len(options)].
+    def log_likelihoods(self, window: WindowInput | Sequence[Any], options: Sequence[str]) -> Any:
+        """Compute log P(option, end token | prompt), float64 [len(options)].
 
         Args:
-            question: normalised question.
-            shown: a Motion, VideoFrames or None.
+            window: a prompt, as `Assistant.prepare_inputs` takes it.
             options: texts to score.
         """
         import torch
 
-        from vimonet.video import VideoFrames
-
-        assistant, processor = self.assistant, self.assistant.processor
-        tokenizer = processor.tokenizer
-        motion, video = (None, shown) if isinstance(shown, VideoFrames) else (shown, None)
-        inputs = processor.apply_chat_template(
-            [processor.messages(question, motion, video=video)],
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            add_generation_prompt=True,
-            processor_kwargs={"padding": True},
-        ).to(assistant.device)
+        assistant, tokenizer = self.assistant, self.assistant.processor.tokenizer
+        inputs = assistant.prepare_inputs([window])
         ends = assistant.model.generation_config.eos_token_id
         end = (ends[0] if isinstance(ends, list) else ends) if ends is not None else tokenizer.eos_token_id
         found = []
