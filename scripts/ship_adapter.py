@@ -2,8 +2,8 @@
 
     python scripts/ship_adapter.py runs/mini/instruct --base runs/mini/tokens -o src/vimonet/weights/mini
 
-``settings.json`` holds the fields of the model's config that training and calibration set, and the sha256 of the
-adapter, which names the folder that ``vimonet fetch mini`` joins in the cache.
+The layers of its question reader go with it. ``settings.json`` holds the fields of the model's config that training and
+calibration set, and the sha256 of adapter and layers, which name the folder that ``vimonet fetch mini`` joins.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vimonet.model.conversion.mini_model import ADAPTER
+from vimonet.model.question_reader import FOLDER, HEADS, NAMES
 
 _DEFAULTS = {
     "confidence_temperature": 1.0,
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("adapter", type=Path, help="output of stage instruct, or one of its checkpoints")
     parser.add_argument("--base", type=Path, required=True, help="the model that it adapts")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the shipped form")
+    parser.add_argument("--reader", type=Path, metavar="DIR", help="question reader of a checkpoint, which holds none")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=JSON", help="settings that calibration found")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -52,6 +54,13 @@ def main() -> None:
         name, _, value = item.partition("=")
         settings[name] = json.loads(value)
     settings["adapter_sha256"] = hashlib.sha256((args.output / ADAPTER).read_bytes()).hexdigest()
+    for name in (HEADS, NAMES):
+        (args.output / name).unlink(missing_ok=True)
+    if (reader := args.reader or args.adapter / FOLDER).is_dir():
+        for name in (HEADS, NAMES):
+            shutil.copyfile(reader / name, args.output / name)
+        layers = b"".join((args.output / name).read_bytes() for name in (HEADS, NAMES))
+        settings["reader_sha256"] = hashlib.sha256(layers).hexdigest()
     (args.output / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     for name in ("training.json", "loss_curve.png"):
         if (args.adapter / name).is_file():

@@ -101,7 +101,7 @@ def test_every_topic_is_among_the_cases() -> None:
 
 def test_evidence_names_time_joint_and_amount() -> None:
     (found,) = examine("Which hand is raised?", "right hand", sample("raise_left"))
-    assert "left raised above the head 0.8-3.3 s, right not raised" in found.measured
+    assert "left raised above the head 0.8-3.3 s (2.5 s), down at the end, right not raised" in found.measured
     (span,) = found.spans
     assert span.joints == ("left_wrist",) and (round(span.start, 1), round(span.end, 1)) == (0.8, 3.3)
     assert found.values["left_wrist_over_shoulder_m"] == pytest.approx(0.40, abs=0.01)

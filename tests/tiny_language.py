@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tiny import TEXTS
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    BertConfig,
+    BertModel,
     LlamaConfig,
     LlamaForCausalLM,
     LlamaTokenizer,
@@ -17,6 +20,8 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
+
+from vimonet.model.question_reader import HEADS, NAMES, SCALE, embed, open_encoder
 
 TOKENS = {
     "vicuna": ["<unk>", "<s>", "</s>"],
@@ -68,3 +73,29 @@ def saved_language_model(family: str, folder: Path, *, tokenizer: Any = None, **
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     return path
+
+
+def saved_reader(folder: Path, taught: dict[str, tuple[int, int]]) -> Path:
+    """Folder of a question reader around a random encoder: it knows the taught questions by heart.
+
+    Args:
+        folder: where to write it.
+        taught: question -> index of its form (0: names an action, 1: names none) and of its action (0: walk, 1: wave).
+    """
+    words = sorted({word for text in (*TEXTS, *taught) for word in text.lower().split()})
+    vocabulary = {word: index for index, word in enumerate(["[PAD]", "[UNK]", *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    BertModel(BertConfig(vocab_size=len(vocabulary), **sizes)).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    vectors = embed(*open_encoder(folder), list(taught))
+    wanted = torch.zeros(len(taught), 4)
+    for row, (form, action) in enumerate(taught.values()):
+        wanted[row, form] = wanted[row, 2 + action] = 8.0
+    weight = (torch.linalg.pinv(SCALE * vectors) @ wanted).T.contiguous()
+    save_file({"weight": weight, "bias": torch.zeros(4)}, folder / HEADS)
+    names = {"forms": ["Does the person {do}?", "How many steps are there?"]}
+    (folder / NAMES).write_text(json.dumps({**names, "actions": [["walk", "walking"], ["wave", "waving"]]}))
+    return folder

@@ -22,8 +22,8 @@ from vimonet.language import normalise_answer
 from vimonet.motion.kinematics import measure
 from vimonet.utils.errors import InputError
 from vimonet.utils.statistics import bootstrap_interval
-from vimonet.vimos.comparisons import comparisons
-from vimonet.vimos.types import Question, bare_answer
+from vimonet.vimos.comparisons import comparisons, verdict
+from vimonet.vimos.types import Question
 
 WORDINGS = Path(__file__).with_name("comparisons.jsonl")
 SOURCES = ("bnr", "cmu", "synthetic")
@@ -73,8 +73,8 @@ def questions_of(clips: Sequence[Any], count: int, seed: int) -> Iterator[dict[s
 
 
 def is_right(question: Question, text: str) -> bool:
-    """Compare an answer with the right one; the detail behind it ("..., 1.4 m/s against 0.6") is not compared."""
-    told = normalise_answer(bare_answer(text, question.options))
+    """Compare an answer with the right one; the values before it ("1.4 m/s and 0.6 m/s: ...") are not compared."""
+    told = normalise_answer(verdict(text, question.options))
     return told == normalise_answer(question.answer) or told == normalise_answer(question.answer).removesuffix(" clip")
 
 

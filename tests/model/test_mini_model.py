@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import get_peft_model
-from tiny_language import byte_level_tokenizer, saved_language_model
+from tiny_language import byte_level_tokenizer, saved_language_model, saved_reader
 from tiny_video import saved_backbone
 
 import vimonet
@@ -19,6 +19,7 @@ from vimonet.model.build import Composed, compose
 from vimonet.model.conversion import mini_model
 from vimonet.model.conversion.mini_model import join_mini
 from vimonet.model.hub import load_pretrained
+from vimonet.model.question_reader import FOLDER
 from vimonet.utils.errors import InputError
 from vimonet.weights import model_source
 
@@ -83,6 +84,22 @@ def test_the_joined_model_is_the_trained_one(parts: dict[str, object], tmp_path:
     assert sure < joined.ask("Which way?", "sample:walk", max_new_tokens=3, answer_policy="raw").confidence
     answer = joined.ask("Which way?", "sample:walk", max_new_tokens=3, answer_policy="raw")
     assert answer.inputs_read == ("motion",)
+
+
+def test_the_reader_that_it_was_trained_with_is_joined(
+    parts: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained_adapter(parts, tmp_path)
+    encoder = saved_reader(tmp_path / "run" / FOLDER, {"is that a stroll": (0, 0), "how many": (1, 0)})
+    monkeypatch.setattr(mini_model, "part_source", lambda name: {mini_model.ENCODER: str(encoder)}[name])
+    shipped = ship(tmp_path)
+    settings = json.loads((shipped / "settings.json").read_text())
+    assert len(settings["reader_sha256"]) == 64 and not (shipped / "model.safetensors").exists()
+    folder = join_mini(shipped).folder
+    reader = vimonet.load(folder).reader
+    assert reader is not None and reader(["Is that a stroll?"]) == ["Is that a stroll (does the person walk)"]
+    (folder / FOLDER / "reader.json").write_text("{}")
+    assert join_mini(shipped).made  # damaged: joined again
 
 
 def test_a_damaged_model_is_joined_again(parts: dict[str, object], tmp_path: Path) -> None:

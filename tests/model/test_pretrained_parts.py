@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_language import saved_language_model
+from tiny_language import saved_language_model, saved_reader
 from tiny_video import tiny_backbone
 
 from vimonet.cli import main
@@ -182,6 +182,15 @@ def test_the_hub_serves_where_the_package_is_missing(cache, package, tmp_path, m
     assert compose("smollm2-135m-instruct", video=tiny_saved(tmp_path)).chat == "qwen"
 
 
+def test_a_sentence_encoder_from_the_hub_is_kept_in_float16(cache, package, tmp_path, monkeypatch):
+    served = saved_reader(tmp_path / "served", {"is that a stroll": (0, 0)})
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **kwargs: str(served))
+    loads = MINI_PARTS["all-minilm-l6-v2"].loads
+    made = fetch({"tiny-encoder": part(package, needs=("tiny_absent",), hub="owner/tiny", loads=loads)})[0]
+    state = load_file(made.folder / "model.safetensors")
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float16}
+
+
 def tiny_saved(folder):
     tiny_backbone("efficientnet_lite").save_pretrained(folder / "tower")
     return folder / "tower"
@@ -222,6 +231,6 @@ def test_digest_sees_names_types_and_values():
 )
 def test_the_real_parts_convert(cache, capsys):
     assert main(["fetch", "mini"]) == 0
-    assert capsys.readouterr().out.count("converted in") == 3
+    assert capsys.readouterr().out.count("converted in") == 4
     for name in PARTS:
         assert is_whole(part_folder(name))

@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 import torch
 from joint_world import COLOURS, make_dataset
+from safetensors.torch import load_file, save_file
 from tiny import tiny_model
+from tiny_language import saved_reader
 from tiny_video import saved_backbone, tiny_clip_config
 from training_world import Clips, tiny
 
 import vimonet
 from vimonet.model import ViMoNetForConditionalGeneration, ViMoNetProcessor, build_model, get_parts
+from vimonet.model.question_reader import ENCODER_FILES, FOLDER, HEADS, NAMES
 from vimonet.motion import Motion
-from vimonet.training.data import ModalityGroup, Sample, group_of
+from vimonet.training.data import ModalityGroup, Sample, group_of, question_readings
 from vimonet.training.data import collator as frames_module
 from vimonet.training.data.collator import Collator, FrameCache, video_frames_of
+from vimonet.training.data.question_readings import FOLDS
 from vimonet.training.data.sampling import QAPairSampler
 from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.run_folder import Run
@@ -283,6 +287,27 @@ def test_video_tells_the_colour_that_motion_cannot(joint_folder: Path, dataset: 
         path, start, end = sample["video"]
         said = model.ask("What colour is it?", motion, model.processor.video_frames(path, start=start, end=end)).text
         assert said == wanted and said in COLOURS
+
+
+def test_readings_stand_behind_the_questions_and_their_reader_is_kept(
+    joint_folder: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = saved_reader(tmp_path / "reader", {"What colour is it?": (1, 0)})
+    options = [f"model={joint_folder}", f"data.dataset={dataset}", "lora.rank=2", "trainer.steps=1"]
+    with pytest.raises(InputError, match=r"no folds\.safetensors"):
+        run_instruct(tiny(tmp_path / "o", *options, f"reader={reader}"))
+    own = load_file(reader / HEADS)
+    heads = {name: values[None].contiguous() for name, values in own.items()}
+    save_file({**heads, "vectors": torch.ones(1, 32), "fold": torch.tensor([0])}, reader / FOLDS)
+    seen: list[str] = []
+    monkeypatch.setattr(question_readings, "_unread", lambda text: bool(seen.append(text)))
+    output = run_instruct(tiny(tmp_path / "o", *options, f"reader={reader}"))
+    assert "What colour is it?" in seen
+    assert sorted(file.name for file in (output / FOLDER).iterdir()) == sorted([*ENCODER_FILES, HEADS, NAMES])
+    found = vimonet.load(output).reader
+    assert found is not None and found(["What colour is it?"]) == ["What colour is it (how many steps are there)"]
+    with pytest.raises(InputError, match="has a question reader: give the output"):
+        run_instruct(tiny(tmp_path / "again", f"model={output}", f"data.dataset={dataset}", "trainer.steps=1"))
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ import numpy as np
 
 from vimonet.motion import Motion, load
 from vimonet.motion.kinematics import measure
-from vimonet.vimos.comparisons import ALIKE, CLIPS, ask_about, comparisons
-from vimonet.vimos.types import DETAIL, Question
+from vimonet.vimos.comparisons import ALIKE, CLIPS, ask_about, comparisons, verdict, worded
+from vimonet.vimos.types import Question
 from vimonet.vimos.wordings import read_people
 
 WALK = Motion(load("sample:walk").joints, name="walk")
@@ -34,8 +34,9 @@ def test_measures_are_compared() -> None:
         assert answer(found, form) == CLIPS[0]
     for form in ("slower", "shorter", "fewer_steps"):
         assert answer(found, form) == CLIPS[1]
-    assert found["more_steps"][0].evidence[DETAIL] == "8 against 0"
-    assert found["fewer_steps"][0].evidence[DETAIL] == "0 against 8"
+    told = {form: worded(found[form][0], random.Random(0))[1] for form in ("more_steps", "fewer_steps")}
+    assert told == {"more_steps": "8 and 0: the first clip", "fewer_steps": "8 and 0: the second clip"}
+    assert verdict(told["fewer_steps"]) == CLIPS[1] and verdict("the second clip") == CLIPS[1]
     assert "higher_jump" not in found  # nobody jumps
     assert "farther" not in found  # who stands has no path that could be told
     half = Motion(WALK.joints[: WALK.frames // 2], name="half")

@@ -72,9 +72,9 @@ def test_everything_can_be_filmed(dataset: str) -> None:
         assert not sample["joints"][..., 2].any()
         assert not np.array_equal(sample["joints"], again[index]["joints"])
         np.testing.assert_array_equal(sample["joints"], filmed[index]["joints"])
-        forms = {form for form, *_ in filmed._questions[index]}
+        forms = {form for form, *_ in filmed.questions[index]}
         assert not any(needs(form, "depth") for form in forms)
-    assert any(needs(form, "depth") for asked in plain._questions for form, *_ in asked)
+    assert any(needs(form, "depth") for asked in plain.questions for form, *_ in asked)
 
 
 def test_legs_out_of_the_picture(dataset: str) -> None:
@@ -99,7 +99,7 @@ def test_drawn_answers_are_balanced(dataset: str) -> None:
     samples = training_samples(dataset)
     natural: Counter[str] = Counter()
     weight: Counter[str] = Counter()
-    for row, weights in zip(samples._questions, samples._weights, strict=True):
+    for row, weights in zip(samples.questions, samples._weights, strict=True):
         for (form, answer, words, *_), w in zip(row, weights, strict=True):
             if form == "fact_yes_no" and words["do"] == "turn":
                 natural[answer] += 1

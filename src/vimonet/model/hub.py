@@ -12,6 +12,7 @@ import torch
 from transformers.utils import logging
 
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
+from vimonet.model.question_reader import FOLDER, QuestionReader
 from vimonet.model.template_trial import MAX_TEMPLATE, check_template
 from vimonet.model.weight_files import check_finite, check_safetensors, has_bfloat16, indexed_files
 from vimonet.utils.errors import InputError, first_line
@@ -39,12 +40,7 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
     Raises:
         InputError: a missing or damaged file.
     """
-    folder = base = _folder(source)
-    if (folder / _ADAPTER).is_file():
-        named = read_object(folder / _ADAPTER, _DAMAGED).get("base_model_name_or_path")
-        if not named or not isinstance(named, str):
-            raise InputError(f"{folder / _ADAPTER}: names no base model; expected base_model_name_or_path.")
-        base = _folder(named)
+    folder, base = _folders(source)
     _check_files(base)
     try:
         model = load_model(base)
@@ -70,6 +66,29 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         raise InputError(
             f"{place}: the tokenizer or processor_config.json cannot be read ({first_line(error)})."
         ) from None
+
+
+def load_reader(source: str | os.PathLike[str]) -> QuestionReader | None:
+    """Load the question reader of a model, or of the model that an adapter adapts; None where there is none.
+
+    Raises:
+        InputError: a missing or damaged file.
+    """
+    for folder in dict.fromkeys(_folders(source)):
+        if (folder / FOLDER).is_dir():
+            return QuestionReader.open(folder / FOLDER)
+    return None
+
+
+def _folders(source: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Return the folder of a model twice, or that of an adapter and that of its base model."""
+    folder = _folder(source)
+    if not (folder / _ADAPTER).is_file():
+        return folder, folder
+    named = read_object(folder / _ADAPTER, _DAMAGED).get("base_model_name_or_path")
+    if not named or not isinstance(named, str):
+        raise InputError(f"{folder / _ADAPTER}: names no base model; expected base_model_name_or_path.")
+    return folder, _folder(named)
 
 
 def language_dtype(config: ViMoNetConfig) -> torch.dtype | None:

@@ -273,6 +273,8 @@ class TrainingConfig:
     """Arguments of the stage's dataset function, for example {dataset: data/vimos-open, split: train}."""
     validation: dict[str, Any] = field(default_factory=dict)
     """Arguments of the held-out dataset, where they differ from data; {}: no held-out data."""
+    reader: str = ""
+    """Folder of the question reader whose readings stand behind the questions; empty: none do."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     video: VideoConfig = field(default_factory=VideoConfig)

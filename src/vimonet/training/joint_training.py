@@ -26,10 +26,12 @@ from vimonet.model import (
 )
 from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.configuration_vimonet import READS_TEXT
+from vimonet.model.question_reader import FOLDER, join_reader
 from vimonet.model.seen import seen_text
 from vimonet.training.config import LoraSettings, TrainingConfig
 from vimonet.training.data.collator import Collator, FrameCache
 from vimonet.training.data.contexts import ContextWriter, draw_dropped
+from vimonet.training.data.question_readings import FOLDS, FoldedReader
 from vimonet.training.data.sampling import ModalityFilter, QAPairSampler, rng_of, seed_everything
 from vimonet.training.objective import TokenPhraseLoss, digit_tokens
 from vimonet.training.parameters import cast_parameters, param_groups, quantization, with_lora
@@ -107,6 +109,7 @@ def train_jointly(
             frame_processor=processor.video_processor,
             video_frames=_frame_cache(config, run, processor, dataset, validation),
             context=writer,
+            question_reader=FoldedReader.open(config.reader) if config.reader else None,
         ),
         objective=config.objective,
         token_phrase=TokenPhraseLoss(model, processor.tokenizer, phrases) if phrases else None,
@@ -125,6 +128,8 @@ def train_jointly(
     def save(folder: Path) -> None:
         save_model(whole, folder, state)
         processor.save_pretrained(folder)
+        if config.reader:
+            join_reader(folder, Path(config.reader), Path(config.reader))
 
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
 
@@ -185,6 +190,13 @@ def _check_parts(config: TrainingConfig) -> None:
         check_folder(
             config.video.checkpoint, "video.checkpoint", "a vision or video model of transformers, or a hub id"
         )
+    made = "the output of 'python -m research.mini.train_reader'"
+    if config.reader:
+        check_folder(config.reader, "reader", made)
+        if not Path(config.reader, FOLDS).is_file():
+            raise InputError(f"reader={config.reader}: no {FOLDS}; give {made}.")
+    elif config.model and Path(config.model, FOLDER).is_dir():
+        raise InputError(f"model={config.model} has a question reader: give {made} as 'reader', so that it is used.")
     if config.model:
         check_folder(config.model, "model", "the output of stage align or instruct")
         return

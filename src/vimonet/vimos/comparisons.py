@@ -20,12 +20,15 @@ from vimonet.vimos.action_names import renamed
 from vimonet.vimos.annotators.annotate import askable
 from vimonet.vimos.annotators.kinematic.closed_answers import YES_NO, yes_no
 from vimonet.vimos.label_consistency import absent_from, may_happen
-from vimonet.vimos.types import DETAIL, Question, spoken
+from vimonet.vimos.types import DETAIL, Question, bare_answer, spoken
 from vimonet.vimos.wordings import as_written, read_people
 
 CLIPS: Final = ("the first clip", "the second clip")
 ALIKE: Final = "about the same"
 WHICH: Final = (*CLIPS, "both", "neither")
+
+VALUES: Final = "values"
+"""Key of a question's evidence: the values of both clips, said before the verdict, which follows from them."""
 
 _LARGER, _SAME = 1.25, 1.08  # ratios of two values
 
@@ -62,7 +65,7 @@ class _Measure(NamedTuple):
     Attributes:
         of: the measure; None where it cannot be taken.
         least: least difference that makes one larger.
-        written: how a value is written behind the answer; "" where the prompt does not hold it as one number.
+        written: how a value is written before the verdict; "" where the prompt does not hold it as one number.
         less: form that asks for the smaller value; "" for none.
     """
 
@@ -160,16 +163,15 @@ def _measured(facts: tuple[Facts, Facts]) -> Iterator[Question]:
             continue
         small, large = sorted((values[0], values[1]))
         forms = [name, *([kind.less] if kind.less else [])]
+        told = {VALUES: " and ".join(map(kind.written.format, values))} if kind.written else {}
         if name == "higher_jump" and not large:
             continue
         if large - small < kind.least / 2 and large <= _SAME * small:
-            yield from (Question("comparison", f"compare_{form}", ALIKE, {}, (*CLIPS, ALIKE)) for form in forms)
+            yield from (Question("comparison", f"compare_{form}", ALIKE, {}, (*CLIPS, ALIKE), told) for form in forms)
         elif large - small >= kind.least and large >= _LARGER * small:
             for form in forms:
                 taken = int(values[1] > values[0]) ^ (form != name)
-                told = [kind.written.format(values[place]) for place in (taken, 1 - taken)]
-                detail = {DETAIL: f"{told[0]} against {told[1]}"} if kind.written else {}
-                yield Question("comparison", f"compare_{form}", CLIPS[taken], {}, (*CLIPS, ALIKE), detail)
+                yield Question("comparison", f"compare_{form}", CLIPS[taken], {}, (*CLIPS, ALIKE), told)
 
 
 @cache
@@ -184,4 +186,12 @@ def worded(question: Question, rng: random.Random) -> tuple[str, str]:
     """Word a question about two clips as people type it, and return it with its spoken answer."""
     slots, _ = renamed(question.slots, question.answer, rng) if "do" in question.slots else (question.slots, "")
     text = rng.choice(_texts()[question.form]).format(**slots)
-    return as_written(text, rng, closed=question.options == YES_NO), spoken(question.answer, question.evidence)
+    answer = spoken(question.answer, question.evidence)
+    if values := question.evidence.get(VALUES):
+        answer = f"{values}: {answer}"
+    return as_written(text, rng, closed=question.options == YES_NO), answer
+
+
+def verdict(text: str, options: Sequence[str] = ()) -> str:
+    """Return the bare answer about two clips: "3.6 s and 5.3 s: the second clip" is "the second clip"."""
+    return bare_answer(text.rpartition(": ")[2], options)

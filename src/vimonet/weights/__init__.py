@@ -14,8 +14,8 @@ MODELS: Final[tuple[str, ...]] = ("nano", "nano-paired")
 """Names of the models: the first is asked where none is named."""
 MINI: Final = "mini"
 """Name of the model with a pretrained language model: the default once ``vimonet fetch mini`` has joined it."""
-PARTS: Final[tuple[str, ...]] = ("smollm2-135m-instruct", "efficientnet-lite0")
-"""Names of the pretrained parts of `mini`: language model and image tower, which ``vimonet fetch mini`` fetches."""
+PARTS: Final[tuple[str, ...]] = ("smollm2-135m-instruct", "efficientnet-lite0", "all-minilm-l6-v2")
+"""Parts that ``vimonet fetch mini`` fetches: a language model, an image tower and a sentence encoder."""
 
 
 def model_source(name: str | os.PathLike[str] | None = None) -> str:

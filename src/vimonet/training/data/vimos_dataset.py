@@ -66,6 +66,7 @@ class VimosDataset:
         modality_groups: `ModalityGroup` of each sample.
         actions: all phrases that label a span, in alphabetical order.
         videos: all video clips, (path, start s, end s).
+        questions: of each row, (form, answer, words, closed, detail) of its questions.
     """
 
     def __init__(
@@ -100,12 +101,12 @@ class VimosDataset:
             [ModalityGroup.of(int(n), clip is not None) for n, clip in zip(dimensions, self._videos, strict=True)],
             np.int64,
         )
-        self._questions = _questions(rows)
+        self.questions = _questions(rows)
         if random_views:
             self.modality_groups[self.modality_groups == ModalityGroup.MOTION] = ModalityGroup.KEYPOINT
-            self._questions = [
+            self.questions = [
                 [q for q in asked if n != 3 or not needs(q[0], "depth")]
-                for asked, n in zip(self._questions, dimensions.tolist(), strict=True)
+                for asked, n in zip(self.questions, dimensions.tolist(), strict=True)
             ]
         self._steps = _in_steps(rows) if chain_of_thought else [{}] * len(rows)
         self._spans = [
@@ -117,7 +118,7 @@ class VimosDataset:
             for action in dict.fromkeys(action for action, _, _ in spans):
                 self._by_action.setdefault(action, []).append(at)
         self.actions = sorted(self._by_action)
-        self._weights = balance(self._questions, scores)
+        self._weights = balance(self.questions, scores)
         self._row = np.repeat(np.arange(len(rows)), times)
         self.lengths, self.modality_groups = self.lengths[self._row], self.modality_groups[self._row]
 
@@ -131,7 +132,7 @@ class VimosDataset:
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = random.Random(f"{self.seed}/{self.epoch}/{index}")
         at = int(self._row[index])
-        row, video, asked = motion_row(self._rows, at), self._videos[at], self._questions[at]
+        row, video, asked = motion_row(self._rows, at), self._videos[at], self.questions[at]
         joints = confidence = None
         dimensions, spans, questions = row["dimensions"], self._spans[at], list(range(len(asked)))
         seen, alone = self._seen[at]
@@ -202,7 +203,7 @@ class VimosDataset:
     def draw_text(self, rng: random.Random) -> tuple[str, str]:
         """Draw a question and its answer, without the movement."""
         at = int(self._row[rng.randrange(len(self))])
-        return self._worded(at, rng.choice(self._questions[at]), rng)
+        return self._worded(at, rng.choice(self.questions[at]), rng)
 
     def _worded(self, at: int, question: Choice, rng: random.Random) -> tuple[str, str]:
         """Word a question of row `at`, and return it with the answer to learn."""

@@ -1,0 +1,210 @@
+"""Train the question reader: two linear layers on a sentence encoder's vectors tell form and action of a question.
+
+    python -m research.mini.train_reader --dataset data/vimos-open -o runs/mini/reader
+
+Every wording that training draws from is filled with words of the dataset, an action by any of its names, and half of
+the questions are given the lead-ins and typing errors of `as_written`. Wordings are dealt into folds by their hash. The
+layers of a fold learn from the others (`vimonet.training.data.question_readings`), those that ship learn from all. The
+table says how often layers are right about wordings that they did not learn from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from vimonet.model.conversion.mini_model import ENCODER
+from vimonet.model.question_reader import ENCODER_FILES, HEADS, NAMES, SCALE, embed, open_encoder
+from vimonet.model.weight_files import new_folder
+from vimonet.training.data.question_readings import FOLDS
+from vimonet.training.data.vimos_dataset import VimosDataset, training_samples
+from vimonet.utils.errors import InputError
+from vimonet.vimos.action_labels import participle
+from vimonet.vimos.action_names import renamed
+from vimonet.vimos.wordings import WHO, WORDINGS, as_written, read_people
+from vimonet.weights import part_source
+
+PLAIN = Path(__file__).with_name("plain.yaml")
+"""Plain question of each form."""
+COUNT = 4  # folds
+FILLED = 3  # questions made of a wording that has a place for words
+SMOOTHING = 0.05  # of the labels: a reading should not be surer than it is right
+STEPS, BATCH, RATE, DECAY = 2000, 256, 0.02, 0.1
+
+_PARAPHRASES = {"": "yes_no", "count": "count", "used_hand": "used_hand", "action": "action", "way": "action_way"}
+"""Form of a paraphrase in asks.jsonl -> form of the question."""
+
+
+class Asked(NamedTuple):
+    """Hold a question with what it asks.
+
+    Attributes:
+        text: the question.
+        plain: plain question of its form; empty for a form that is not said.
+        action: action that it names; empty where the plain question names none.
+        wording: what it was made of.
+    """
+
+    text: str
+    plain: str
+    action: str
+    wording: str
+
+
+def questions(dataset: VimosDataset, seed: int = 0) -> Iterator[Asked]:
+    """Word questions of every form, with what they ask."""
+    rng = random.Random(seed)
+    plain = yaml.safe_load(PLAIN.read_text("utf-8"))
+    paraphrases = read_people("asks")
+    named = {participle(action): action for action in (*dataset.actions, *(row["action"] for row in paraphrases))}
+    foreign = {row["text"] for row in read_people("wordings") if row["register"] == "foreign"}
+    words = _words(dataset)
+    for form in WORDINGS:
+        for wording in dict.fromkeys((*WORDINGS[form]["seen"], *WORDINGS[form]["people"])):
+            if wording in foreign:
+                continue
+            for _ in range(FILLED if "{" in wording.replace("{who}", "") else 1):
+                slots = json.loads(rng.choice(words.get(form, ["{}"])))
+                action = slots.get("do") or named.get(slots.get("a", ""), "")
+                try:
+                    text = wording.format(who=rng.choice(WHO), **renamed(slots, "", rng)[0])
+                except KeyError:  # an action without a noun, or no row that asks this
+                    continue
+                yield _asked(text, plain.get(form, ""), action, wording, form.endswith("yes_no"), rng)
+    for row in paraphrases:
+        form = _PARAPHRASES[row.get("form", "")]
+        yield _asked(row["text"], plain[form], row["action"], row["text"], form == "yes_no", rng)
+
+
+def _words(dataset: VimosDataset) -> dict[str, list[str]]:
+    """List what fills the wordings of each form, as JSON."""
+    found: dict[str, set[str]] = {}
+    for asked in dataset.questions:
+        for form, _, words, _, _ in asked:
+            if not isinstance(words, str):
+                found.setdefault(form, set()).add(json.dumps(words, sort_keys=True))
+    return {form: sorted(texts) for form, texts in found.items()}
+
+
+def _asked(text: str, plain: str, action: str, wording: str, closed: bool, rng: random.Random) -> Asked:
+    if rng.random() < 0.5:
+        text = as_written(text, rng, closed=closed)
+    return Asked(text, plain, action if "{" in plain else "", wording)
+
+
+class Examples(NamedTuple):
+    """Hold vectors [N, width] with the index of form and action [N] (-1: no action) and the fold [N]."""
+
+    vectors: Tensor
+    form: Tensor
+    action: Tensor
+    fold: Tensor
+    forms: list[str]
+    actions: list[str]
+
+
+def examples(asked: list[Asked], vectors: Tensor) -> Examples:
+    """Number forms and actions, and deal the wordings into folds."""
+    forms, actions = sorted({one.plain for one in asked}), sorted({one.action for one in asked if one.action})
+    number = {action: index for index, action in enumerate(actions)}
+    dealt = [hashlib.sha256(one.wording.encode()).digest()[0] % COUNT for one in asked]
+    return Examples(
+        vectors,
+        torch.tensor([forms.index(one.plain) for one in asked]),
+        torch.tensor([number.get(one.action, -1) for one in asked]),
+        torch.tensor(dealt),
+        forms,
+        actions,
+    )
+
+
+def fit(of: Examples, rows: Tensor, steps: int = STEPS) -> torch.nn.Linear:
+    """Fit both layers to some rows; they stand in one, forms first."""
+    count = len(of.forms)
+    layers = torch.nn.Linear(of.vectors.shape[1], count + len(of.actions))
+    optimiser = torch.optim.AdamW(layers.parameters(), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        drawn = rows[torch.randint(len(rows), (BATCH,))]
+        scores, action = layers(SCALE * of.vectors[drawn]), of.action[drawn]
+        loss = torch.nn.functional.cross_entropy(scores[:, :count], of.form[drawn], label_smoothing=SMOOTHING)
+        if bool((names := action >= 0).any()):
+            loss = loss + torch.nn.functional.cross_entropy(
+                scores[names, count:], action[names], label_smoothing=SMOOTHING
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return layers
+
+
+@torch.inference_mode()
+def right(of: Examples, layers: torch.nn.Linear, rows: Tensor) -> tuple[float, float, float]:
+    """Compute the share of rows whose form is right, whose action is, and whose action is among the first three."""
+    scores, count = layers(SCALE * of.vectors[rows]), len(of.forms)
+    names = of.action[rows] >= 0
+    among = scores[names, count:].topk(min(3, len(of.actions))).indices == of.action[rows][names, None]
+    form = (scores[:, :count].argmax(1) == of.form[rows]).float().mean()
+    return float(form), float(among[:, 0].float().mean()), float(among.any(1).float().mean())
+
+
+def save(folder: Path, encoder: Path, of: Examples, layers: torch.nn.Linear, folds: list[torch.nn.Linear]) -> None:
+    """Write the reader with its encoder, and the layers of the folds beside it."""
+    with new_folder(folder) as new:
+        for name in ENCODER_FILES:
+            shutil.copyfile(encoder / name, new / name)
+        described: dict[str, Any] = {"forms": of.forms, "actions": [[do, participle(do)] for do in of.actions]}
+        (new / NAMES).write_text(json.dumps(described, indent=0) + "\n", "utf-8")
+        save_file({"weight": _half(layers.weight), "bias": _half(layers.bias)}, new / HEADS)
+        stacked = {name: _half(torch.stack([getattr(one, name) for one in folds])) for name in ("weight", "bias")}
+        save_file({**stacked, "vectors": _half(of.vectors), "fold": of.fold.to(torch.int16)}, new / FOLDS)
+
+
+def _half(values: Tensor) -> Tensor:
+    return values.detach().to(torch.float16).contiguous()
+
+
+def main() -> None:
+    """Train a reader and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", default="data/vimos-open", metavar="DIR", help="VIMOS dataset")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/mini/reader"), metavar="DIR")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    if args.output.exists():
+        raise InputError(f"{args.output} exists; name another folder with -o.")
+    torch.manual_seed(args.seed)
+    asked = list(questions(training_samples(args.dataset), args.seed))
+    encoder, tokenizer = open_encoder(folder := Path(part_source(ENCODER)))
+    batches = tqdm(range(0, len(asked), 128), desc="embed")
+    vectors = torch.cat([embed(encoder, tokenizer, [one.text for one in asked[a : a + 128]]) for a in batches]).clone()
+    of = examples(asked, vectors)
+    print("| fold | questions | form right | action right | action among three |\n|---|---|---|---|---|")
+    folds = []
+    for fold in range(COUNT):
+        folds.append(fit(of, (of.fold != fold).nonzero()[:, 0]))
+        held = (of.fold == fold).nonzero()[:, 0]
+        shares = " | ".join(f"{share:.2f}" for share in right(of, folds[-1], held))
+        print(f"| {fold} | {len(held):,} | {shares} |")
+    save(args.output, folder, of, fit(of, torch.arange(len(asked))), folds)
+    print(f"{args.output}: {len(of.forms)} forms, {len(of.actions)} actions, {len(asked):,} questions")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as error:
+        raise SystemExit(f"train_reader: {error}") from None

@@ -1,0 +1,159 @@
+"""Read what a question asks with a sentence encoder, and say it in plain words behind the question.
+
+    reader = QuestionReader.open(folder)
+    reader(["Is he lobbing something?"])  # ["Is he lobbing something (does the person throw or throw a ball)"]
+
+A language model of 135 million parameters knows an action by its usual names; a sentence encoder, trained on a billion
+pairs of sentences, knows that lobbing is a way of throwing. Two linear layers on its vector tell the form of the
+question and the actions that it may name (`research.mini.train_reader`). The language model reads both, the asker's
+words and these, and weighs them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vimonet.language import fold_prompt
+from vimonet.model.weight_files import check_finite
+from vimonet.utils.errors import InputError, first_line
+from vimonet.utils.files import read_object
+
+FOLDER: Final = "question_reader"
+"""Folder of a model folder that holds its question reader; a model without it reads questions as they are."""
+
+ENCODER_FILES: Final = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+HEADS, NAMES = "reader.safetensors", "reader.json"
+
+LEAST_FORM = 0.35
+"""A form that is less probable is not said."""
+
+LEAST_ACTION = 0.15
+"""An action that is less probable is not said; at most `_MOST_ACTIONS` are."""
+
+_MOST_ACTIONS = 3
+_LONGEST = 64  # word pieces of a question that are read
+_BATCH = 64
+
+SCALE = 4.0
+"""Length that the unit vectors are given before the layers, so that plain learning rates fit."""
+
+
+class QuestionReader:
+    """Say in plain words what questions ask.
+
+    Args:
+        encoder: a transformers encoder; a question's vector is the mean of its last hidden states, of length 1.
+        tokenizer: of the encoder.
+        heads: ``weight`` [forms + actions, width] and ``bias`` [forms + actions] of both layers.
+        names: ``forms``, the plain question of each form, in which ``{do}`` and ``{doing}`` stand for the action;
+            ``actions``, each as [verb phrase, participle].
+    """
+
+    FILE = HEADS
+
+    def __init__(self, encoder: Any, tokenizer: Any, heads: Mapping[str, Tensor], names: Mapping[str, Any]) -> None:
+        self.encoder, self.tokenizer = encoder.eval(), tokenizer
+        self.weight, self.bias = heads["weight"].float(), heads["bias"].float()
+        self.forms: list[str] = list(names["forms"])
+        self.actions: list[tuple[str, str]] = [(do, doing) for do, doing in names["actions"]]
+        count = len(self.forms) + len(self.actions)
+        if self.weight.shape[-2:] != (count, encoder.config.hidden_size) or self.bias.shape[-1] != count:
+            raise ValueError(f"layers of shape {list(self.weight.shape)} for {count} names")
+        for form in self.forms:
+            form.format(do="", doing="")
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open a reader: an encoder's files, its layers and their names.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        folder = Path(folder)
+        try:
+            names = read_object(folder / NAMES, "copy or make the reader again")
+            heads = load_file(folder / cls.FILE)
+            check_finite(heads, folder)
+            return cls(*open_encoder(folder), heads, names)
+        except InputError:
+            raise
+        except Exception as error:  # tokenizers raises no narrower one
+            raise InputError(
+                f"{folder}: not a question reader ({first_line(error)}); run 'vimonet fetch mini' again for that of "
+                "mini, python -m research.mini.train_reader for one of your own."
+            ) from None
+
+    def __call__(self, questions: Sequence[str]) -> list[str]:
+        """Write each question with its reading behind it; one that is not understood stays as it is."""
+        new = list(dict.fromkeys(questions))
+        said: dict[str, str] = {}
+        for start in range(0, len(new), _BATCH):
+            batch = new[start : start + _BATCH]
+            scores = self.scores(embed(self.encoder, self.tokenizer, batch))
+            said |= dict(zip(batch, map(self._say, scores), strict=True))
+        return [with_reading(text, said[text]) for text in questions]
+
+    def scores(self, vectors: Tensor) -> Tensor:
+        """Score forms and actions for the vectors [N, width] of questions: [N, forms + actions]."""
+        return torch.nn.functional.linear(SCALE * vectors, self.weight, self.bias)
+
+    def _say(self, scores: Tensor) -> str:
+        forms, actions = scores.split((len(self.forms), len(self.actions)))
+        share, form = forms.softmax(0).max(0)
+        if share < LEAST_FORM:
+            return ""
+        plain = self.forms[int(form)]
+        if "{" not in plain:
+            return plain
+        shares, best = actions.softmax(0).topk(min(_MOST_ACTIONS, len(self.actions)))
+        named = [self.actions[i] for i, p in zip(best.tolist(), shares.tolist(), strict=True) if p >= LEAST_ACTION]
+        do, doing = (" or ".join(words) for words in zip(*(named or [("do that", "that")]), strict=True))
+        return plain.format(do=do, doing=doing)
+
+
+def join_reader(model: Path, encoder: Path, layers: Path) -> None:
+    """Copy an encoder and the layers that read its vectors into the folder of a model."""
+    (model / FOLDER).mkdir()
+    for file in (*(encoder / name for name in ENCODER_FILES), layers / HEADS, layers / NAMES):
+        shutil.copyfile(file, model / FOLDER / file.name)
+
+
+def with_reading(question: str, reading: str) -> str:
+    """Write a question with its reading behind it."""
+    if not reading:
+        return question
+    return f"{question.rstrip(' ?!.…,;:') or question} ({fold_prompt(reading)})"
+
+
+def open_encoder(folder: str | Path) -> tuple[Any, Any]:
+    """Open a sentence encoder of transformers in float32, and its tokenizer, from a folder's files alone."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.initialization import no_init_weights
+
+    files: Any = {"local_files_only": True, "trust_remote_code": False}
+    with no_init_weights():
+        encoder: Any = AutoModel.from_config(AutoConfig.from_pretrained(folder, **files), trust_remote_code=False)
+    state = load_file(Path(folder, "model.safetensors"))
+    check_finite(state, Path(folder))
+    encoder.load_state_dict(state, assign=True)
+    return encoder.float().eval(), AutoTokenizer.from_pretrained(folder, **files)
+
+
+@torch.inference_mode()
+def embed(encoder: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    """Embed questions as unit vectors, [N, width]: the mean of the last hidden states (Reimers and Gurevych, 2019).
+
+    Case and closing punctuation are dropped, so that a question reads the same before it is normalised and after.
+    """
+    folded = [fold_prompt(text) for text in texts]
+    inputs = tokenizer(folded, padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
+    hidden = encoder(**inputs).last_hidden_state
+    held = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+    return torch.nn.functional.normalize((hidden * held).sum(1) / held.sum(1), dim=-1)
