@@ -4,8 +4,8 @@
     reader(["Is he lobbing something?"])  # ["Is he lobbing something (does the person throw or throw a ball)"]
 
 A language model of 135 million parameters knows an action by its usual names; a sentence encoder, trained on a billion
-pairs of sentences, knows that lobbing is a way of throwing. Two linear layers on its vector tell the form of the
-question and the actions that it may name (`research.mini.train_reader`). The language model reads both, the asker's
+pairs of sentences, knows that lobbing is a way of throwing. Two linear classifiers on its vector tell the form of
+the question and the actions that it may name (`research.mini.train_reader`). The language model reads both, the asker's
 words and these, and weighs them.
 """
 

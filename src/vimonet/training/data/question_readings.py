@@ -1,9 +1,9 @@
 """Read each training question with layers that did not learn from its wording, so that readings are as wrong as later.
 
-A question reader is right about nearly every wording that it learnt from, and about two thirds of a new writer's. A
-language model that trained beside the first would trust it blindly. So the wordings are dealt into folds, each with
-layers that learnt from the others. A question is read by the layers that did not learn from its nearest wording, which
-is its own but for a few that differ in the action alone.
+A question reader is nearly always right about wordings that it learnt from. A language model trained with such readings
+would learn to trust them blindly. So the wordings are split into folds, and for each fold layers are trained on the
+other folds. To find the fold of a question, the wording nearest to it as a vector is taken; that is nearly always its
+own, and the few exceptions differ only in the action.
 """
 
 from __future__ import annotations
