@@ -19,7 +19,6 @@ import vimonet
 from vimonet.bench.controls import ControlledItem
 from vimonet.bench.items import VideoSpan
 from vimonet.bench.tasks import list_options
-from vimonet.model.question_reader import FOLDER, HEADS
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import append, write_text
 
@@ -235,6 +234,8 @@ def weights_sha256(checkpoint: str | Path) -> str:
     Raises:
         FileNotFoundError: there is no weight file.
     """
+    from vimonet.model.question_reader import FOLDER, HEADS
+
     path = Path(checkpoint)
     if path.is_file():
         files = [path]

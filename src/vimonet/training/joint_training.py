@@ -47,7 +47,7 @@ JOINT_KEYS = (
     *("language.max_positions", "language.dropout", "language.vocab_size", "language.lowercase"),
     *("motion.checkpoint", "motion.features", "motion.max_frames", "motion.width", "motion.code_dim"),
     *("motion.num_codes", "motion.depth", "motion.down_t", "motion.quantizer", "motion.keypoints"),
-    *("motion.statistics_clips", "motion.options", "video.*", "projector.*", "objective.*", "optim.lr.*"),
+    *("reader", "motion.statistics_clips", "motion.options", "video.*", "projector.*", "objective.*", "optim.lr.*"),
 )
 """Keys that `train_jointly` reads in addition to `RUN_KEYS` and `ANSWER_KEYS`."""
 

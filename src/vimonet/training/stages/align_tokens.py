@@ -112,7 +112,7 @@ STAGE = Stage(
     run_align_tokens,
     reads=(
         *RUN_KEYS,
-        *(key for key in JOINT_KEYS if not key.startswith(("objective", "optim"))),
+        *(key for key in JOINT_KEYS if not key.startswith(("objective", "optim", "reader"))),
         *("optim.lr.motion_tower", "optim.lr.keypoint_tower", "optim.lr.projectors", "optim.lr.language_model"),
     ),
 )

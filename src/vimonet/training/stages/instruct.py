@@ -25,4 +25,4 @@ def run_instruct(config: TrainingConfig, dataset: Any = None, validation: Any = 
     return train_jointly("instruct", config, dataset, validation, lora)
 
 
-STAGE = Stage(run_instruct, reads=(*RUN_KEYS, *ANSWER_KEYS, *JOINT_KEYS, "lora.*", "reader"))
+STAGE = Stage(run_instruct, reads=(*RUN_KEYS, *ANSWER_KEYS, *JOINT_KEYS, "lora.*"))
