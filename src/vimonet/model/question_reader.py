@@ -37,9 +37,8 @@ LEAST_FORM = 0.35
 LEAST_ACTION = 0.15
 """An action that is less probable is not said; at most `_MOST_ACTIONS` are."""
 
-_MOST_ACTIONS = 3
 _LONGEST = 64  # word pieces of a question that are read
-_BATCH = 64
+_BATCH, _MOST_ACTIONS = 64, 3
 
 SCALE = 4.0
 """Length that the unit vectors are given before the layers, so that plain learning rates fit."""
