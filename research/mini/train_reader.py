@@ -1,11 +1,12 @@
-"""Train the question reader: two linear layers on a sentence encoder's vectors tell form and action of a question.
+"""Train the question reader: a sentence encoder tuned by LoRA and two linear layers tell what a question asks.
 
-    python -m research.mini.train_reader --dataset data/vimos-open -o runs/mini/reader
+    python -m research.mini.train_reader --dataset data/vimos-open -o runs/mini/reader [--trial]
 
 Every wording that training draws from is filled with words of the dataset, an action by any of its names, and half of
 the questions are given the lead-ins and typing errors of `as_written`. Wordings are dealt into folds by their hash. The
-layers of a fold learn from the others (`vimonet.training.data.question_readings`), those that ship learn from all. The
-table says how often layers are right about wordings that they did not learn from.
+layers of a fold learn from the others on the untuned encoder (`vimonet.training.data.question_readings`); what ships
+learns from all, layers and encoder together. The table says how often layers are right about wordings that they did not
+learn from. ``--trial`` says so of the tuned encoder, and writes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,9 +27,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vimonet.model.conversion.mini_model import ENCODER
-from vimonet.model.question_reader import ENCODER_FILES, HEADS, NAMES, SCALE, embed, open_encoder
+from vimonet.model.question_reader import HEADS, NAMES, SCALE, WEIGHTS, embed, open_encoder, vectors_of, write_encoder
 from vimonet.model.weight_files import new_folder
-from vimonet.training.data.question_readings import FOLDS
+from vimonet.training.data.question_readings import FOLDS, UNTUNED
 from vimonet.training.data.vimos_dataset import VimosDataset, training_samples
 from vimonet.utils.errors import InputError
 from vimonet.vimos.action_labels import participle
@@ -38,10 +39,15 @@ from vimonet.weights import part_source
 
 PLAIN = Path(__file__).with_name("plain.yaml")
 """Plain question of each form."""
+TOPICS = PLAIN.with_name("topics.yaml")
+"""Topics of the lines that bear on the questions of each form, and on those about an action."""
 COUNT = 4  # folds
 FILLED = 3  # questions made of a wording that has a place for words
 SMOOTHING = 0.05  # of the labels: a reading should not be surer than it is right
 STEPS, BATCH, RATE, DECAY = 2000, 256, 0.02, 0.1
+RANK, EPOCHS, TUNE_BATCH, TUNE_RATE, LAYER_RATE = 16, 2, 64, 1e-3, 5e-3
+TUNED = r"encoder\..*\.(query|key|value|dense)"
+"""Linear layers of the encoder that are tuned."""
 
 _PARAPHRASES = {"": "yes_no", "count": "count", "used_hand": "used_hand", "action": "action", "way": "action_way"}
 """Form of a paraphrase in asks.jsonl -> form of the question."""
@@ -132,23 +138,66 @@ def examples(asked: list[Asked], vectors: Tensor) -> Examples:
 
 def fit(of: Examples, rows: Tensor, steps: int = STEPS) -> torch.nn.Linear:
     """Fit both layers to some rows; they stand in one, forms first."""
-    count = len(of.forms)
-    layers = torch.nn.Linear(of.vectors.shape[1], count + len(of.actions))
+    layers = torch.nn.Linear(of.vectors.shape[1], len(of.forms) + len(of.actions))
     optimiser = torch.optim.AdamW(layers.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         drawn = rows[torch.randint(len(rows), (BATCH,))]
-        scores, action = layers(SCALE * of.vectors[drawn]), of.action[drawn]
-        loss = torch.nn.functional.cross_entropy(scores[:, :count], of.form[drawn], label_smoothing=SMOOTHING)
-        if bool((names := action >= 0).any()):
-            loss = loss + torch.nn.functional.cross_entropy(
-                scores[names, count:], action[names], label_smoothing=SMOOTHING
-            )
+        loss = loss_of(layers(SCALE * of.vectors[drawn]), of, drawn)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
     return layers
+
+
+def loss_of(scores: Tensor, of: Examples, rows: Tensor) -> Tensor:
+    """Compute the cross-entropy of scores [N, forms + actions] of some rows: of the form, and of an action."""
+    forms, actions = scores.split((len(of.forms), len(of.actions)), dim=1)
+    loss = torch.nn.functional.cross_entropy(forms, of.form[rows], label_smoothing=SMOOTHING)
+    if bool((names := of.action[rows] >= 0).any()):
+        named = torch.nn.functional.cross_entropy(actions[names], of.action[rows][names], label_smoothing=SMOOTHING)
+        loss = loss + named
+    return loss
+
+
+def tune(
+    encoder: Any, tokenizer: Any, asked: list[Asked], of: Examples, rows: Tensor, layers: torch.nn.Linear
+) -> dict[str, Tensor]:
+    """Tune an encoder by LoRA (Hu et al., 2022, arXiv 2106.09685), and the layers; questions are in order of length.
+
+    Returns:
+        ``<module>.down`` [rank, in] and ``<module>.up`` [out, rank], whose product the module's weight has gained.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    wrapped = get_peft_model(encoder, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=TUNED))
+    low_rank = [weight for weight in wrapped.parameters() if weight.requires_grad]
+    parts = [{"params": low_rank, "lr": TUNE_RATE}, {"params": list(layers.parameters()), "lr": LAYER_RATE}]
+    optimiser = torch.optim.AdamW(parts, weight_decay=0.01)
+    batches = [part for _ in range(EPOCHS) for part in _shuffled(list(rows.split(TUNE_BATCH)))]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, [TUNE_RATE, LAYER_RATE], len(batches), pct_start=0.05, cycle_momentum=False
+    )
+    for part in tqdm(batches, desc="tune"):
+        with torch.autocast("cpu", torch.bfloat16):
+            vectors = vectors_of(wrapped, tokenizer, [asked[i].text for i in part.tolist()])
+        loss = loss_of(layers(SCALE * vectors.float()), of, part)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    found = {}
+    for name, module in wrapped.get_base_model().named_modules():
+        if hasattr(module, "lora_A"):
+            found[f"{name}.down"] = _half(module.lora_A["default"].weight)
+            found[f"{name}.up"] = _half(module.scaling["default"] * module.lora_B["default"].weight)
+    wrapped.merge_and_unload()
+    return found
+
+
+def _shuffled(parts: list[Tensor]) -> list[Tensor]:
+    return [parts[i] for i in torch.randperm(len(parts)).tolist()]
 
 
 @torch.inference_mode()
@@ -161,14 +210,31 @@ def right(of: Examples, layers: torch.nn.Linear, rows: Tensor) -> tuple[float, f
     return float(form), float(among[:, 0].float().mean()), float(among.any(1).float().mean())
 
 
-def save(folder: Path, encoder: Path, of: Examples, layers: torch.nn.Linear, folds: list[torch.nn.Linear]) -> None:
-    """Write the reader with its encoder, and the layers of the folds beside it."""
+def topics_of(forms: Iterable[str], actions: Iterable[str]) -> dict[str, list[str]]:
+    """List the topics of the lines that bear on each plain question and action, where there are any."""
+    topics, plain = yaml.safe_load(TOPICS.read_text("utf-8")), yaml.safe_load(PLAIN.read_text("utf-8"))
+    of_forms = {plain[form]: found for form, found in topics["forms"].items() if plain[form] in set(forms)}
+    firsts = {action: action.split(maxsplit=1)[0] for action in actions}
+    return of_forms | {do: topics["actions"][first] for do, first in firsts.items() if first in topics["actions"]}
+
+
+def save(
+    folder: Path,
+    encoder: Path,
+    of: Examples,
+    layers: torch.nn.Linear,
+    tuned: dict[str, Tensor],
+    folds: list[torch.nn.Linear],
+) -> None:
+    """Write the reader with its tuned encoder, and beside it the layers of the folds with the untuned one."""
     with new_folder(folder) as new:
-        for name in ENCODER_FILES:
-            shutil.copyfile(encoder / name, new / name)
+        heads = {"weight": _half(layers.weight), "bias": _half(layers.bias), **tuned}
+        save_file(heads, new / HEADS)
         described: dict[str, Any] = {"forms": of.forms, "actions": [[do, participle(do)] for do in of.actions]}
-        (new / NAMES).write_text(json.dumps(described, indent=0) + "\n", "utf-8")
-        save_file({"weight": _half(layers.weight), "bias": _half(layers.bias)}, new / HEADS)
+        described["topics"] = topics_of(of.forms, of.actions)
+        (new / NAMES).write_text(json.dumps(described) + "\n", "utf-8")
+        write_encoder(new, encoder, heads)
+        shutil.copyfile(encoder / WEIGHTS, new / UNTUNED)
         stacked = {name: _half(torch.stack([getattr(one, name) for one in folds])) for name in ("weight", "bias")}
         save_file({**stacked, "vectors": _half(of.vectors), "fold": of.fold.to(torch.int16)}, new / FOLDS)
 
@@ -183,24 +249,39 @@ def main() -> None:
     parser.add_argument("--dataset", default="data/vimos-open", metavar="DIR", help="VIMOS dataset")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/mini/reader"), metavar="DIR")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--trial", action="store_true", help="tune without fold 0, say how often it is read right, and end"
+    )
     args = parser.parse_args()
-    if args.output.exists():
+    if args.output.exists() and not args.trial:
         raise InputError(f"{args.output} exists; name another folder with -o.")
     torch.manual_seed(args.seed)
-    asked = list(questions(training_samples(args.dataset), args.seed))
+    asked = sorted(questions(training_samples(args.dataset), args.seed), key=lambda one: len(one.text))
     encoder, tokenizer = open_encoder(folder := Path(part_source(ENCODER)))
-    batches = tqdm(range(0, len(asked), 128), desc="embed")
-    vectors = torch.cat([embed(encoder, tokenizer, [one.text for one in asked[a : a + 128]]) for a in batches]).clone()
-    of = examples(asked, vectors)
+    of = examples(asked, _embedded(encoder, tokenizer, asked))
     print("| fold | questions | form right | action right | action among three |\n|---|---|---|---|---|")
     folds = []
     for fold in range(COUNT):
         folds.append(fit(of, (of.fold != fold).nonzero()[:, 0]))
-        held = (of.fold == fold).nonzero()[:, 0]
-        shares = " | ".join(f"{share:.2f}" for share in right(of, folds[-1], held))
-        print(f"| {fold} | {len(held):,} | {shares} |")
-    save(args.output, folder, of, fit(of, torch.arange(len(asked))), folds)
+        print(_row(str(fold), of, folds[-1], (of.fold == fold).nonzero()[:, 0]))
+    if args.trial:
+        tune(encoder, tokenizer, asked, of, (of.fold != 0).nonzero()[:, 0], folds[0])
+        held = (of.fold == 0).nonzero()[:, 0]
+        of = of._replace(vectors=_embedded(encoder, tokenizer, asked))
+        print(_row("0, tuned", of, folds[0], held))
+        return
+    layers = fit(of, torch.arange(len(asked)))
+    save(args.output, folder, of, layers, tune(encoder, tokenizer, asked, of, torch.arange(len(asked)), layers), folds)
     print(f"{args.output}: {len(of.forms)} forms, {len(of.actions)} actions, {len(asked):,} questions")
+
+
+def _embedded(encoder: Any, tokenizer: Any, asked: list[Asked]) -> Tensor:
+    batches = tqdm(range(0, len(asked), 128), desc="embed")
+    return torch.cat([embed(encoder, tokenizer, [one.text for one in asked[a : a + 128]]) for a in batches]).clone()
+
+
+def _row(name: str, of: Examples, layers: torch.nn.Linear, rows: Tensor) -> str:
+    return " | ".join((f"| {name}", f"{len(rows):,}", *(f"{share:.2f}" for share in right(of, layers, rows)))) + " |"
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from tiny_language import saved_reader
 import vimonet
 from vimonet.inference.assistant import Assistant
 from vimonet.model.hub import load_reader
-from vimonet.model.question_reader import FOLDER, HEADS, QuestionReader, with_reading
+from vimonet.model.question_reader import FOLDER, HEADS, QuestionReader, Reading, copy_reader, join_reader
 from vimonet.training.data.collator import Collator
-from vimonet.training.data.question_readings import FOLDS, FoldedReader
+from vimonet.training.data.question_readings import FOLDS, UNTUNED, FoldedReader
 from vimonet.utils.errors import InputError
 
 STROLL, BYE, FEET = "Is that a stroll?", "does she say bye", "how often do feet land"
@@ -64,8 +64,37 @@ def test_two_likely_actions_are_both_said(reader: QuestionReader) -> None:
 
 
 def test_a_question_of_marks_alone_is_kept() -> None:
-    assert with_reading("?!", "Does the person walk?") == "?! (does the person walk)"
-    assert with_reading("why", "") == "why"
+    assert Reading("Does the person walk?").behind("?!") == "?! (does the person walk)"
+    assert Reading("").behind("why") == "why"
+
+
+CONTEXT = """You see one person move. Answer from this.
+looks like: walk 90%, run 5% (0.0-3.9 s)
+moves: forward 4.8 m, path 4.7 m
+steps: 8 (4 left, 4 right)
+steps to the side: 2"""
+
+
+def test_the_lines_on_which_a_question_bears_are_repeated_behind_it(reader: QuestionReader) -> None:
+    reader.topics = {
+        "How many steps are there?": ("steps",),
+        "Does the person {do}?": ("looks like",),
+        "walk": ("moves",),
+    }
+    walks = "(does the person walk; looks like: walk 90%, run 5% (0.0-3.9 s); moves: forward 4.8 m, path 4.7 m)"
+    assert reader([STROLL, BYE, FEET], CONTEXT) == [
+        f"Is that a stroll {walks}",
+        "does she say bye (does the person wave; looks like: walk 90%, run 5% (0.0-3.9 s))",
+        "how often do feet land (how many steps are there; steps: 8 (4 left, 4 right))",
+    ]
+    assert reader([FEET]) == ["how often do feet land (how many steps are there)"]  # facts are left out
+
+
+def test_a_long_line_is_cut_at_a_comma_and_no_more_than_three_are_repeated() -> None:
+    long, cut = "hands: " + "up 1 s, " * 40, "hands: " + ", ".join(["up 1 s"] * 16)
+    assert Reading("Which?", ("hands",)).behind("q", long) == f"q (which; {cut})"
+    assert Reading("Which?", ("x",)).behind("q", "x: " + "a" * 500) == f"q (which; x: {'a' * 137})"
+    assert Reading("Which?", ("b", "a")).behind("q", "a: 1\na: 2\nb: 3\na: 4") == "q (which; b: 3; a: 1; a: 2)"
 
 
 def test_training_and_asking_give_the_same_prompt(reader: QuestionReader) -> None:
@@ -100,6 +129,22 @@ def test_a_model_folder_brings_its_reader(folder: Path, tmp_path: Path) -> None:
     assert found is not None and found([FEET]) == [f"{FEET} (how many steps are there)"]
 
 
+def test_a_tuned_encoder_is_the_released_one_and_low_rank_products(folder: Path, tmp_path: Path) -> None:
+    module = "encoder.layer.0.output.dense"
+    down, up = torch.randn(2, 32), torch.randn(32, 2)
+    shutil.copytree(folder, tmp_path / "shipped")
+    heads = {**load_file(folder / HEADS), f"{module}.down": down, f"{module}.up": up}
+    save_file(heads, tmp_path / "shipped" / HEADS)
+    join_reader(tmp_path, folder, tmp_path / "shipped")
+    was, now = (load_file(one / "model.safetensors") for one in (folder, tmp_path / FOLDER))
+    torch.testing.assert_close(now.pop(f"{module}.weight"), was.pop(f"{module}.weight") + up @ down)
+    assert all(torch.equal(now[name], was[name]) for name in was) and now.keys() == was.keys()
+    (tmp_path / "again").mkdir()
+    copy_reader(tmp_path / "again", tmp_path / FOLDER)
+    for one in (tmp_path / FOLDER, tmp_path / "again" / FOLDER):
+        QuestionReader.open(one)
+
+
 @pytest.mark.parametrize("name", [HEADS, "reader.json", "model.safetensors"])
 def test_a_damaged_reader_is_refused_in_one_sentence(folder: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(folder, tmp_path / "reader")
@@ -120,6 +165,7 @@ def test_training_reads_with_the_layers_that_did_not_learn_the_wording(folder: P
     stacked = {name: torch.stack([blank[name], own[name]]) for name in own}
     vectors = embed(reader.encoder, reader.tokenizer, [STROLL, FEET])
     save_file({**stacked, "vectors": vectors.clone(), "fold": torch.tensor([0, 1])}, tmp_path / "reader" / FOLDS)
+    shutil.copyfile(folder / "model.safetensors", tmp_path / "reader" / UNTUNED)
     folded = FoldedReader.open(tmp_path / "reader")
     scores = folded.scores(vectors)
     torch.testing.assert_close(scores[1], reader.scores(vectors[1:])[0])
@@ -131,6 +177,7 @@ def test_some_training_questions_are_left_without_a_reading(folder: Path, tmp_pa
     own = load_file(folder / HEADS)
     one = {name: values[None].contiguous() for name, values in own.items()}
     save_file({**one, "vectors": torch.ones(1, 32), "fold": torch.tensor([0])}, tmp_path / "reader" / FOLDS)
+    shutil.copyfile(folder / "model.safetensors", tmp_path / "reader" / UNTUNED)
     reader = FoldedReader.open(tmp_path / "reader")
     reader.bias[0, 0] = 50.0
     asked = [f"{STROLL} {number}" for number in range(400)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from vimonet.motion import Motion
 from vimonet.training.data import ModalityGroup, Sample, group_of, question_readings
 from vimonet.training.data import collator as frames_module
 from vimonet.training.data.collator import Collator, FrameCache, video_frames_of
-from vimonet.training.data.question_readings import FOLDS
+from vimonet.training.data.question_readings import FOLDS, UNTUNED
 from vimonet.training.data.sampling import QAPairSampler
 from vimonet.training.data.vimos_dataset import training_samples
 from vimonet.training.run_folder import Run
@@ -299,6 +300,7 @@ def test_readings_stand_behind_the_questions_and_their_reader_is_kept(
     own = load_file(reader / HEADS)
     heads = {name: values[None].contiguous() for name, values in own.items()}
     save_file({**heads, "vectors": torch.ones(1, 32), "fold": torch.tensor([0])}, reader / FOLDS)
+    shutil.copyfile(reader / "model.safetensors", reader / UNTUNED)
     seen: list[str] = []
     monkeypatch.setattr(question_readings, "_unread", lambda text: bool(seen.append(text)))
     output = run_instruct(tiny(tmp_path / "o", *options, f"reader={reader}"))

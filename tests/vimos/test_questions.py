@@ -123,7 +123,7 @@ def test_intents_without_wordings_of_ours_have_those_of_people() -> None:
     weather = WORDINGS["weather"]
     assert weather["unseen"] and set(weather["seen"]) < set(weather["people"])
     assert not set(weather["unseen"]) & set(weather["people"])
-    assert {ask("weather", random.Random(n), plain=True) for n in range(200)} == set(weather["seen"])
+    assert {ask("weather", random.Random(n), plain=True) for n in range(2000)} == set(weather["seen"])
     assert ask("either_or", random.Random(0), plain=True, unseen=True, a="walking", b="running") in (
         "Walking? Or should I call it running?",
         "Could you help me decide whether the person is walking or running?",

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from tiny_language import saved_reader
 
-from research.mini.train_reader import COUNT, Asked, examples, fit, questions, right, save
-from vimonet.model.question_reader import QuestionReader
+from research.mini.train_reader import COUNT, Asked, examples, fit, questions, right, save, tune
+from vimonet.model.question_reader import QuestionReader, embed, open_encoder
 from vimonet.training.data.question_readings import FoldedReader
 
 
@@ -52,7 +52,36 @@ def test_wordings_are_dealt_whole_and_layers_learn_the_others(tmp_path: Path) ->
     layers = fit(of, rows, steps=150)
     assert right(of, layers, (of.fold == 0).nonzero()[:, 0]) == (1.0, 1.0, 1.0)
     encoder = saved_reader(tmp_path / "encoder", {"a walk": (0, 0)})
-    save(tmp_path / "reader", encoder, of, layers, [layers] * COUNT)
+    save(tmp_path / "reader", encoder, of, layers, {}, [layers] * COUNT)
     reader, folded = QuestionReader.open(tmp_path / "reader"), FoldedReader.open(tmp_path / "reader")
+    assert reader.topics == {
+        **{"Does the person {do}?": ("looks like",), "How many steps are there?": ("steps",)},
+        **{"walk": ("moves", "speed"), "wave": ("repeats",)},
+    }
     assert reader.forms == of.forms and reader.actions == [("walk", "walking"), ("wave", "waving")]
     torch.testing.assert_close(folded.scores(vectors[:6]), reader.scores(vectors[:6]), atol=1e-2, rtol=1e-2)
+
+
+def test_a_tuned_encoder_learns_what_layers_alone_cannot(tmp_path: Path) -> None:
+    texts = {
+        f"{who} {verb}": (0, number) for who in ("he", "she", "it") for number, verb in enumerate(("walk", "wave"))
+    }
+    encoder = saved_reader(tmp_path / "encoder", texts)
+    asked = [
+        Asked(text, "Does the person {do}?", ("walk", "wave")[action], text) for text, (_, action) in texts.items()
+    ]
+    model, tokenizer = open_encoder(encoder)
+    before = embed(model, tokenizer, [one.text for one in asked])
+    of, rows = examples(asked, before.clone()), torch.arange(len(asked)).repeat(200)
+    torch.manual_seed(0)
+    layers = torch.nn.Linear(32, 3)
+    tuned = tune(model, tokenizer, asked, of, rows, layers)
+    after = embed(model, tokenizer, [one.text for one in asked])
+    assert right(of._replace(vectors=after.clone()), layers, torch.arange(6)) == (1.0, 1.0, 1.0)
+    assert not torch.allclose(before, after, atol=0.05)
+    assert {name.rpartition(".")[2] for name in tuned} == {"down", "up"} and not any("pooler" in name for name in tuned)
+    save(tmp_path / "reader", encoder, of, layers, tuned, [layers] * COUNT)
+    kept, _ = open_encoder(tmp_path / "reader")
+    torch.testing.assert_close(embed(kept, tokenizer, ["he walk"]), after[:1], atol=1e-2, rtol=1e-2)
+    untuned = FoldedReader.open(tmp_path / "reader").encoder
+    torch.testing.assert_close(embed(untuned, tokenizer, ["he walk"]), before[:1])

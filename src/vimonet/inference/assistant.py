@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 
@@ -351,14 +351,18 @@ class Assistant:
 
     def _with_readings(self, asked: Sequence[WindowInput | Sequence[Any]]) -> list[WindowInput | Sequence[Any]]:
         """Write behind the questions of prompts what is read in them; those about several clips stay as they are."""
-        alone = [one for one in asked if isinstance(one, WindowInput) and len(one.motions) < 2 and len(one.videos) < 2]
+        alone = [one for one in asked if _of_one_clip(one)]
         if self.reader is None or not alone:
             return list(asked)
         texts = list(dict.fromkeys(text for one in alone for text in (one.question, *dict(one.history))))
-        said, chosen = dict(zip(texts, self.reader(texts), strict=True)), set(map(id, alone))
+        read = dict(zip(texts, self.reader.read(texts), strict=True))
         return [
-            replace(one, question=said[one.question], history=tuple((said[text], told) for text, told in one.history))
-            if isinstance(one, WindowInput) and id(one) in chosen
+            replace(
+                one,
+                question=read[one.question].behind(one.question, one.context),
+                history=tuple((read[text].behind(text, one.context), told) for text, told in one.history),
+            )
+            if _of_one_clip(one)
             else one
             for one in asked
         ]
@@ -387,6 +391,10 @@ class Assistant:
     def _check_question(self, question: str) -> str:
         """Normalise and check a question."""
         return check_question(self.processor.normalise_question(check_question(question)))
+
+
+def _of_one_clip(one: WindowInput | Sequence[Any]) -> TypeGuard[WindowInput]:
+    return isinstance(one, WindowInput) and len(one.motions) < 2 and len(one.videos) < 2
 
 
 def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.device | None = None) -> Assistant:

@@ -2,11 +2,13 @@
 
     reader = QuestionReader.open(folder)
     reader(["Is he lobbing something?"])  # ["Is he lobbing something (does the person throw or throw a ball)"]
+    reader(["Who hung a left?"], "turns: none")  # ["Who hung a left (which way does the person turn; turns: none)"]
 
 A language model of 135 million parameters knows an action by its usual names; a sentence encoder, trained on a billion
 pairs of sentences, knows that lobbing is a way of throwing. Two linear classifiers on its vector tell the form of
 the question and the actions that it may name (`research.mini.train_reader`). The language model reads both, the asker's
-words and these, and weighs them.
+words and these, and weighs them. Form and action also say on which lines of the prompt the question bears, such
+as the measured turns; these are repeated behind it, because a small model seldom finds one line among thirty.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vimonet.language import fold_prompt
@@ -28,7 +30,8 @@ from vimonet.utils.files import read_object
 FOLDER: Final = "question_reader"
 """Folder of a model folder that holds its question reader; a model without it reads questions as they are."""
 
-ENCODER_FILES: Final = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+WEIGHTS: Final = "model.safetensors"
+ENCODER_FILES: Final = ("config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json")
 HEADS, NAMES = "reader.safetensors", "reader.json"
 
 LEAST_FORM = 0.35
@@ -38,10 +41,31 @@ LEAST_ACTION = 0.15
 """An action that is less probable is not said; at most `_MOST_ACTIONS` are."""
 
 _LONGEST = 64  # word pieces of a question that are read
-_BATCH, _MOST_ACTIONS = 64, 3
+_BATCH, _MOST_ACTIONS, _MOST_TOPICS = 64, 3, 3
+_LONGEST_LINE = 140  # characters of a line of the context that is repeated
 
 SCALE = 4.0
 """Length that the unit vectors are given before the layers, so that plain learning rates fit."""
+
+
+class Reading(NamedTuple):
+    """Hold what a question is taken to ask.
+
+    Attributes:
+        plain: the plain question; empty where the question is not understood.
+        topics: topics of the lines of a context on which it bears, most relevant first.
+    """
+
+    plain: str
+    topics: tuple[str, ...] = ()
+
+    def behind(self, question: str, context: str = "") -> str:
+        """Write this reading, and the lines of the context on which it bears, behind the question."""
+        if not self.plain:
+            return question
+        lines = [line for topic in self.topics for line in context.splitlines() if line.startswith(f"{topic}: ")]
+        said = "; ".join((fold_prompt(self.plain), *map(_shortened, lines[:_MOST_TOPICS])))
+        return f"{question.rstrip(' ?!.…,;:') or question} ({said})"
 
 
 class QuestionReader:
@@ -52,16 +76,18 @@ class QuestionReader:
         tokenizer: of the encoder.
         heads: ``weight`` [forms + actions, width] and ``bias`` [forms + actions] of both layers.
         names: ``forms``, the plain question of each form, in which ``{do}`` and ``{doing}`` stand for the action;
-            ``actions``, each as [verb phrase, participle].
+            ``actions``, each as [verb phrase, participle]; ``topics``, a dict from a plain question or a verb phrase
+            to the topics of the context's lines on which it bears (none where it is missing).
     """
 
-    FILE = HEADS
+    FILE, WEIGHTS = HEADS, WEIGHTS
 
     def __init__(self, encoder: Any, tokenizer: Any, heads: Mapping[str, Tensor], names: Mapping[str, Any]) -> None:
         self.encoder, self.tokenizer = encoder.eval(), tokenizer
         self.weight, self.bias = heads["weight"].float(), heads["bias"].float()
         self.forms: list[str] = list(names["forms"])
         self.actions: list[tuple[str, str]] = [(do, doing) for do, doing in names["actions"]]
+        self.topics = {name: tuple(map(str, topics)) for name, topics in names.get("topics", {}).items()}
         count = len(self.forms) + len(self.actions)
         if self.weight.shape[-2:] != (count, encoder.config.hidden_size) or self.bias.shape[-1] != count:
             raise ValueError(f"layers of shape {list(self.weight.shape)} for {count} names")
@@ -80,7 +106,7 @@ class QuestionReader:
             names = read_object(folder / NAMES, "copy or make the reader again")
             heads = load_file(folder / cls.FILE)
             check_finite(heads, folder)
-            return cls(*open_encoder(folder), heads, names)
+            return cls(*open_encoder(folder, cls.WEIGHTS), heads, names)
         except InputError:
             raise
         except Exception as error:  # tokenizers raises no narrower one
@@ -89,49 +115,87 @@ class QuestionReader:
                 "mini, python -m research.mini.train_reader for one of your own."
             ) from None
 
-    def __call__(self, questions: Sequence[str]) -> list[str]:
-        """Write each question with its reading behind it; one that is not understood stays as it is."""
+    def __call__(self, questions: Sequence[str], context: str = "") -> list[str]:
+        """Write each question with its reading behind it; one that is not understood stays as it is.
+
+        Args:
+            questions: questions about one clip.
+            context: text of the prompt, whose lines about what is asked are repeated.
+        """
+        read = self.read(questions)
+        return [reading.behind(text, context) for text, reading in zip(questions, read, strict=True)]
+
+    def read(self, questions: Sequence[str]) -> list[Reading]:
+        """Read questions; the reading of one that is not understood is empty."""
         new = list(dict.fromkeys(questions))
-        said: dict[str, str] = {}
+        found: dict[str, Reading] = {}
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
             scores = self.scores(embed(self.encoder, self.tokenizer, batch))
-            said |= dict(zip(batch, map(self._say, scores), strict=True))
-        return [with_reading(text, said[text]) for text in questions]
+            found |= dict(zip(batch, map(self._understood, scores), strict=True))
+        return [found[text] for text in questions]
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Score forms and actions for the vectors [N, width] of questions: [N, forms + actions]."""
         return torch.nn.functional.linear(SCALE * vectors, self.weight, self.bias)
 
-    def _say(self, scores: Tensor) -> str:
+    def _understood(self, scores: Tensor) -> Reading:
         forms, actions = scores.split((len(self.forms), len(self.actions)))
         share, form = forms.softmax(0).max(0)
         if share < LEAST_FORM:
-            return ""
+            return Reading("")
         plain = self.forms[int(form)]
+        topics = self.topics.get(plain, ())
         if "{" not in plain:
-            return plain
+            return Reading(plain, topics)
         shares, best = actions.softmax(0).topk(min(_MOST_ACTIONS, len(self.actions)))
         named = [self.actions[i] for i, p in zip(best.tolist(), shares.tolist(), strict=True) if p >= LEAST_ACTION]
         do, doing = (" or ".join(words) for words in zip(*(named or [("do that", "that")]), strict=True))
-        return plain.format(do=do, doing=doing)
+        of_actions = [topic for verb, _ in named for topic in self.topics.get(verb, ())]
+        return Reading(plain.format(do=do, doing=doing), tuple(dict.fromkeys((*topics, *of_actions))))
 
 
-def join_reader(model: Path, encoder: Path, layers: Path) -> None:
-    """Copy an encoder and the layers that read its vectors into the folder of a model."""
+def copy_reader(model: Path, reader: Path) -> None:
+    """Copy a question reader into the folder of a model."""
     (model / FOLDER).mkdir()
-    for file in (*(encoder / name for name in ENCODER_FILES), layers / HEADS, layers / NAMES):
-        shutil.copyfile(file, model / FOLDER / file.name)
+    for name in (*ENCODER_FILES, HEADS, NAMES):
+        shutil.copyfile(reader / name, model / FOLDER / name)
 
 
-def with_reading(question: str, reading: str) -> str:
-    """Write a question with its reading behind it."""
-    if not reading:
-        return question
-    return f"{question.rstrip(' ?!.…,;:') or question} ({fold_prompt(reading)})"
+def join_reader(model: Path, encoder: Path, shipped: Path) -> None:
+    """Make a question reader in the folder of a model, of a released encoder and of what was trained on it."""
+    (model / FOLDER).mkdir()
+    for name in (HEADS, NAMES):
+        shutil.copyfile(shipped / name, model / FOLDER / name)
+    write_encoder(model / FOLDER, encoder, load_file(shipped / HEADS))
 
 
-def open_encoder(folder: str | Path) -> tuple[Any, Any]:
+def write_encoder(folder: Path, encoder: Path, heads: Mapping[str, Tensor]) -> None:
+    """Write an encoder whose weights gain the products of low-rank matrices, into a folder.
+
+    Args:
+        folder: where to.
+        encoder: folder of the encoder as it is released.
+        heads: among others ``<module>.down`` [rank, in] and ``<module>.up`` [out, rank] of each module that was tuned.
+    """
+    for name in ENCODER_FILES:
+        if name != WEIGHTS:
+            shutil.copyfile(encoder / name, folder / name)
+    state = load_file(encoder / WEIGHTS)
+    for name in [name.removesuffix(".down") for name in heads if name.endswith(".down")]:
+        gain = heads[f"{name}.up"].float() @ heads[f"{name}.down"].float()
+        weight = state[f"{name}.weight"]
+        state[f"{name}.weight"] = (weight.float() + gain).to(weight.dtype)
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def _shortened(line: str) -> str:
+    """Cut a long line at a comma."""
+    cut = line[:_LONGEST_LINE]
+    return line if cut == line else cut.rpartition(",")[0] or cut
+
+
+def open_encoder(folder: str | Path, weights: str = WEIGHTS) -> tuple[Any, Any]:
     """Open a sentence encoder of transformers in float32, and its tokenizer, from a folder's files alone."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
     from transformers.initialization import no_init_weights
@@ -139,7 +203,7 @@ def open_encoder(folder: str | Path) -> tuple[Any, Any]:
     files: Any = {"local_files_only": True, "trust_remote_code": False}
     with no_init_weights():
         encoder: Any = AutoModel.from_config(AutoConfig.from_pretrained(folder, **files), trust_remote_code=False)
-    state = load_file(Path(folder, "model.safetensors"))
+    state = load_file(Path(folder, weights))
     check_finite(state, Path(folder))
     encoder.load_state_dict(state, assign=True)
     return encoder.float().eval(), AutoTokenizer.from_pretrained(folder, **files)
@@ -147,7 +211,12 @@ def open_encoder(folder: str | Path) -> tuple[Any, Any]:
 
 @torch.inference_mode()
 def embed(encoder: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
-    """Embed questions as unit vectors, [N, width]: the mean of the last hidden states (Reimers and Gurevych, 2019).
+    """Embed questions as unit vectors, [N, width]."""
+    return vectors_of(encoder, tokenizer, texts)
+
+
+def vectors_of(encoder: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    """Compute the mean of the last hidden states (Reimers and Gurevych, 2019), of length 1; with a gradient.
 
     Case and closing punctuation are dropped, so that a question reads the same before it is normalised and after.
     """

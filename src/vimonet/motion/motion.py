@@ -136,7 +136,10 @@ def thin_out(
         the rows left and their rate.
     """
     few = int(HELD * rate)  # longer ones are calibration poses, which are kept
-    if len(rows) >= 3 and (posed := leading_t_pose(positions_of(rows[: few + 12]), mapping)) and posed <= max(1, few):
+    posed = 0
+    if len(rows) >= 3 and in_t_pose(positions_of(rows[:1])[0], mapping):  # of most recordings one frame is enough
+        posed = leading_t_pose(positions_of(rows[: few + 12]), mapping)
+    if 0 < posed <= max(1, few):
         rows = rows[posed:]
         some = "first frame" if posed == 1 else f"first {posed} frames"
         notes.append(f"{some} dropped: a T-pose that the movement jumps from")
@@ -146,26 +149,34 @@ def thin_out(
     return rows, rate
 
 
+def in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:
+    """Tell whether a body [J, 3] holds both arms out to the sides and both legs straight down."""
+    at = {joint: positions[index] for joint, index in mapping.items()}
+    trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
+    size = float(np.linalg.norm(trunk))
+    if size < 1e-9:
+        return False
+    up = trunk / size
+    lateral = at["left_shoulder"] - at["right_shoulder"]
+    lateral = lateral / max(float(np.linalg.norm(lateral)), 1e-9)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        arm = at[f"{side}_wrist"] - at[f"{side}_shoulder"]
+        leg = at[f"{side}_ankle"] - at[f"{side}_hip"]
+        if sign * float(arm @ lateral) < 0.9 * np.linalg.norm(arm) or float(-leg @ up) < 0.85 * np.linalg.norm(leg):
+            return False
+    return True
+
+
 def leading_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> int:
     """Count the frames of a T-pose at the start from which the body jumps farther than in the frames after it.
 
     Args:
-        positions: [T, J, 3] of the first frames.
+        positions: [T, J, 3] of the first frames, of which the first is a T-pose.
         mapping: {22-joint name: index}.
     """
     at = {joint: positions[:, index] for joint, index in mapping.items()}
     trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"])[0] / 2
     size = float(np.linalg.norm(trunk))
-    if size < 1e-9:
-        return 0
-    up = trunk / size
-    lateral = (at["left_shoulder"] - at["right_shoulder"])[0]
-    lateral = lateral / max(float(np.linalg.norm(lateral)), 1e-9)
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        arm = (at[f"{side}_wrist"] - at[f"{side}_shoulder"])[0]
-        leg = (at[f"{side}_ankle"] - at[f"{side}_hip"])[0]
-        if sign * float(arm @ lateral) < 0.9 * np.linalg.norm(arm) or float(-leg @ up) < 0.85 * np.linalg.norm(leg):
-            return 0
     limbs = np.stack([at[j] for j in ("left_wrist", "right_wrist", "left_ankle", "right_ankle")], axis=1)
     limbs = limbs - (at["left_hip"] + at["right_hip"])[:, None] / 2
     held = int(np.argmin(np.append(norm(limbs - limbs[0]).max(axis=1) < 0.02 * size, False)))

@@ -26,7 +26,7 @@ from vimonet.model import (
 )
 from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.configuration_vimonet import READS_TEXT
-from vimonet.model.question_reader import FOLDER, join_reader
+from vimonet.model.question_reader import FOLDER, copy_reader
 from vimonet.model.seen import seen_text
 from vimonet.training.config import LoraSettings, TrainingConfig
 from vimonet.training.data.collator import Collator, FrameCache
@@ -129,7 +129,7 @@ def train_jointly(
         save_model(whole, folder, state)
         processor.save_pretrained(folder)
         if config.reader:
-            join_reader(folder, Path(config.reader), Path(config.reader))
+            copy_reader(folder, Path(config.reader))
 
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
 

@@ -15,10 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vimonet.model.question_reader import SCALE, QuestionReader
+from vimonet.model.question_reader import SCALE, QuestionReader, Reading
 
 FOLDS = "folds.safetensors"
 """File of the folds' layers beside a reader's own; it serves training alone."""
+
+UNTUNED = "untuned.safetensors"
+"""File of the encoder as it is released, on which the folds' layers learnt: tuned, it has seen every wording."""
 
 _UNREAD = 0.15
 """Share of questions without a reading, so that the model can do without."""
@@ -33,16 +36,16 @@ class FoldedReader(QuestionReader):
             ``vectors`` [N, width] and ``fold`` [N] of the wordings that they learnt from.
     """
 
-    FILE = FOLDS
+    FILE, WEIGHTS = FOLDS, UNTUNED
 
     def __init__(self, encoder: Any, tokenizer: Any, heads: Mapping[str, Tensor], names: Mapping[str, Any]) -> None:
         super().__init__(encoder, tokenizer, heads, names)
         self._vectors, self._fold = heads["vectors"].float(), heads["fold"].long()
 
-    def __call__(self, questions: Sequence[str]) -> list[str]:
-        """Write each question with its reading behind it, but some without."""
-        read = super().__call__(questions)
-        return [asked if _unread(asked) else said for asked, said in zip(questions, read, strict=True)]
+    def read(self, questions: Sequence[str]) -> list[Reading]:
+        """Read questions, but leave some without a reading."""
+        read = super().read(questions)
+        return [Reading("") if _unread(text) else reading for text, reading in zip(questions, read, strict=True)]
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Score forms and actions by the layers that did not learn from the nearest wording."""
