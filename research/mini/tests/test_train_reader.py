@@ -6,9 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from tiny_language import saved_reader
 
+from research.mini import train_reader
 from research.mini.train_reader import COUNT, Asked, examples, fit, questions, right, save, tune
 from vimonet.model.question_reader import QuestionReader, embed, open_encoder
 from vimonet.training.data.question_readings import FoldedReader
@@ -62,7 +64,9 @@ def test_wordings_are_dealt_whole_and_layers_learn_the_others(tmp_path: Path) ->
     torch.testing.assert_close(folded.scores(vectors[:6]), reader.scores(vectors[:6]), atol=1e-2, rtol=1e-2)
 
 
-def test_a_tuned_encoder_learns_what_layers_alone_cannot(tmp_path: Path) -> None:
+def test_a_tuned_encoder_learns_and_is_kept_as_its_gain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_reader, "EPOCHS", 4)
+    monkeypatch.setattr(train_reader, "TUNE_RATE", 2e-3)
     texts = {
         f"{who} {verb}": (0, number) for who in ("he", "she", "it") for number, verb in enumerate(("walk", "wave"))
     }
