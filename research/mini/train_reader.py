@@ -219,8 +219,8 @@ def topics_of(forms: Iterable[str], actions: Iterable[str]) -> dict[str, list[st
     """List the topics of the lines that bear on each plain question and action, where there are any."""
     topics, plain = yaml.safe_load(TOPICS.read_text("utf-8")), yaml.safe_load(PLAIN.read_text("utf-8"))
     of_forms = {plain[form]: found for form, found in topics["forms"].items() if plain[form] in set(forms)}
-    firsts = {action: action.split(maxsplit=1)[0] for action in actions}
-    return of_forms | {do: topics["actions"][first] for do, first in firsts.items() if first in topics["actions"]}
+    of_words = {do: [topic for word in do.split() for topic in topics["words"].get(word, ())] for do in actions}
+    return of_forms | {do: list(dict.fromkeys(found)) for do, found in of_words.items() if found}
 
 
 def save(
