@@ -17,7 +17,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,8 +40,6 @@ from vimonet.weights import part_source
 
 PLAIN = Path(__file__).with_name("plain.yaml")
 """Plain question of each form."""
-TOPICS = PLAIN.with_name("topics.yaml")
-"""Topics of the lines that bear on the questions of each form, and on those about an action."""
 COUNT = 4  # folds
 FILLED = 3  # questions made of a wording that has a place for words
 SMOOTHING = 0.05  # of the labels: a reading should not be surer than it is right
@@ -215,14 +213,6 @@ def right(of: Examples, layers: torch.nn.Linear, rows: Tensor) -> tuple[float, f
     return float(form), float(among[:, 0].float().mean()), float(among.any(1).float().mean())
 
 
-def topics_of(forms: Iterable[str], actions: Iterable[str]) -> dict[str, list[str]]:
-    """List the topics of the lines that bear on each plain question and action, where there are any."""
-    topics, plain = yaml.safe_load(TOPICS.read_text("utf-8")), yaml.safe_load(PLAIN.read_text("utf-8"))
-    of_forms = {plain[form]: found for form, found in topics["forms"].items() if plain[form] in set(forms)}
-    of_words = {do: [topic for word in do.split() for topic in topics["words"].get(word, ())] for do in actions}
-    return of_forms | {do: list(dict.fromkeys(found)) for do, found in of_words.items() if found}
-
-
 def save(
     folder: Path,
     encoder: Path,
@@ -236,7 +226,6 @@ def save(
         heads = {"weight": _half(layers.weight), "bias": _half(layers.bias), **tuned}
         save_file(heads, new / HEADS)
         described: dict[str, Any] = {"forms": of.forms, "actions": [[do, participle(do)] for do in of.actions]}
-        described["topics"] = topics_of(of.forms, of.actions)
         (new / NAMES).write_text(json.dumps(described) + "\n", "utf-8")
         write_encoder(new, encoder, heads)
         shutil.copyfile(encoder / WEIGHTS, new / UNTUNED)

@@ -14,7 +14,7 @@ from tiny_language import saved_reader
 import vimonet
 from vimonet.inference.assistant import Assistant
 from vimonet.model.hub import load_reader
-from vimonet.model.question_reader import FOLDER, HEADS, QuestionReader, Reading, copy_reader, join_reader
+from vimonet.model.question_reader import FOLDER, HEADS, QuestionReader, copy_reader, join_reader, with_reading
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.question_readings import FOLDS, UNTUNED, FoldedReader
 from vimonet.utils.errors import InputError
@@ -64,37 +64,8 @@ def test_two_likely_actions_are_both_said(reader: QuestionReader) -> None:
 
 
 def test_a_question_of_marks_alone_is_kept() -> None:
-    assert Reading("Does the person walk?").behind("?!") == "?! (does the person walk)"
-    assert Reading("").behind("why") == "why"
-
-
-CONTEXT = """You see one person move. Answer from this.
-looks like: walk 90%, run 5% (0.0-3.9 s)
-moves: forward 4.8 m, path 4.7 m
-steps: 8 (4 left, 4 right)
-steps to the side: 2"""
-
-
-def test_the_lines_on_which_a_question_bears_are_repeated_behind_it(reader: QuestionReader) -> None:
-    reader.topics = {
-        "How many steps are there?": ("steps",),
-        "Does the person {do}?": ("looks like",),
-        "walk": ("moves",),
-    }
-    walks = "(does the person walk; looks like: walk 90%, run 5% (0.0-3.9 s); moves: forward 4.8 m, path 4.7 m)"
-    assert reader([STROLL, BYE, FEET], CONTEXT) == [
-        f"Is that a stroll {walks}",
-        "does she say bye (does the person wave; looks like: walk 90%, run 5% (0.0-3.9 s))",
-        "how often do feet land (how many steps are there; steps: 8 (4 left, 4 right))",
-    ]
-    assert reader([FEET]) == ["how often do feet land (how many steps are there)"]  # facts are left out
-
-
-def test_a_long_line_is_cut_at_a_comma_and_no_more_than_three_are_repeated() -> None:
-    long, cut = "hands: " + "up 1 s, " * 40, "hands: " + ", ".join(["up 1 s"] * 16)
-    assert Reading("Which?", ("hands",)).behind("q", long) == f"q (which; {cut})"
-    assert Reading("Which?", ("x",)).behind("q", "x: " + "a" * 500) == f"q (which; x: {'a' * 137})"
-    assert Reading("Which?", ("b", "a")).behind("q", "a: 1\na: 2\nb: 3\na: 4") == "q (which; b: 3; a: 1; a: 2)"
+    assert with_reading("?!", "Does the person walk?") == "?! (does the person walk)"
+    assert with_reading("why", "") == "why"
 
 
 def test_training_and_asking_give_the_same_prompt(reader: QuestionReader) -> None:

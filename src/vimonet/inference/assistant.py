@@ -355,13 +355,9 @@ class Assistant:
         if self.reader is None or not alone:
             return list(asked)
         texts = list(dict.fromkeys(text for one in alone for text in (one.question, *dict(one.history))))
-        read = dict(zip(texts, self.reader.read(texts), strict=True))
+        said = dict(zip(texts, self.reader(texts), strict=True))
         return [
-            replace(
-                one,
-                question=read[one.question].behind(one.question, one.context),
-                history=tuple((read[text].behind(text, one.context), told) for text, told in one.history),
-            )
+            replace(one, question=said[one.question], history=tuple((said[text], told) for text, told in one.history))
             if _of_one_clip(one)
             else one
             for one in asked

@@ -2,13 +2,11 @@
 
     reader = QuestionReader.open(folder)
     reader(["Is he lobbing something?"])  # ["Is he lobbing something (does the person throw or throw a ball)"]
-    reader(["Who hung a left?"], "turns: none")  # ["Who hung a left (which way does the person turn; turns: none)"]
 
 A language model of 135 million parameters knows an action by its usual names; a sentence encoder, trained on a billion
 pairs of sentences, knows that lobbing is a way of throwing. Two linear classifiers on its vector tell the form of
 the question and the actions that it may name (`research.mini.train_reader`). The language model reads both, the asker's
-words and these, and weighs them. Form and action also say on which lines of the prompt the question bears, such
-as the measured turns; these are repeated behind it, because a small model seldom finds one line among thirty.
+words and these, and weighs them.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -41,31 +39,10 @@ LEAST_ACTION = 0.15
 """An action that is less probable is not said; at most `_MOST_ACTIONS` are."""
 
 _LONGEST = 64  # word pieces of a question that are read
-_BATCH, _MOST_ACTIONS, _MOST_TOPICS = 64, 3, 3
-_LONGEST_LINE = 140  # characters of a line of the context that is repeated
+_BATCH, _MOST_ACTIONS = 64, 3
 
 SCALE = 4.0
 """Length that the unit vectors are given before the layers, so that plain learning rates fit."""
-
-
-class Reading(NamedTuple):
-    """Hold what a question is taken to ask.
-
-    Attributes:
-        plain: the plain question; empty where the question is not understood.
-        topics: topics of the lines of a context on which it bears, most relevant first.
-    """
-
-    plain: str
-    topics: tuple[str, ...] = ()
-
-    def behind(self, question: str, context: str = "") -> str:
-        """Write this reading, and the lines of the context on which it bears, behind the question."""
-        if not self.plain:
-            return question
-        lines = [line for topic in self.topics for line in context.splitlines() if line.startswith(f"{topic}: ")]
-        said = "; ".join((fold_prompt(self.plain), *map(_shortened, lines[:_MOST_TOPICS])))
-        return f"{question.rstrip(' ?!.…,;:') or question} ({said})"
 
 
 class QuestionReader:
@@ -76,8 +53,7 @@ class QuestionReader:
         tokenizer: of the encoder.
         heads: ``weight`` [forms + actions, width] and ``bias`` [forms + actions] of both layers.
         names: ``forms``, the plain question of each form, in which ``{do}`` and ``{doing}`` stand for the action;
-            ``actions``, each as [verb phrase, participle]; ``topics``, a dict from a plain question or a verb phrase
-            to the topics of the context's lines on which it bears (none where it is missing).
+            ``actions``, each as [verb phrase, participle].
     """
 
     FILE, WEIGHTS = HEADS, WEIGHTS
@@ -87,7 +63,6 @@ class QuestionReader:
         self.weight, self.bias = heads["weight"].float(), heads["bias"].float()
         self.forms: list[str] = list(names["forms"])
         self.actions: list[tuple[str, str]] = [(do, doing) for do, doing in names["actions"]]
-        self.topics = {name: tuple(map(str, topics)) for name, topics in names.get("topics", {}).items()}
         count = len(self.forms) + len(self.actions)
         if self.weight.shape[-2:] != (count, encoder.config.hidden_size) or self.bias.shape[-1] != count:
             raise ValueError(f"layers of shape {list(self.weight.shape)} for {count} names")
@@ -115,44 +90,32 @@ class QuestionReader:
                 "mini, python -m research.mini.train_reader for one of your own."
             ) from None
 
-    def __call__(self, questions: Sequence[str], context: str = "") -> list[str]:
-        """Write each question with its reading behind it; one that is not understood stays as it is.
-
-        Args:
-            questions: questions about one clip.
-            context: text of the prompt, whose lines about what is asked are repeated.
-        """
-        read = self.read(questions)
-        return [reading.behind(text, context) for text, reading in zip(questions, read, strict=True)]
-
-    def read(self, questions: Sequence[str]) -> list[Reading]:
-        """Read questions; the reading of one that is not understood is empty."""
+    def __call__(self, questions: Sequence[str]) -> list[str]:
+        """Write each question with its reading behind it; one that is not understood stays as it is."""
         new = list(dict.fromkeys(questions))
-        found: dict[str, Reading] = {}
+        said: dict[str, str] = {}
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
             scores = self.scores(embed(self.encoder, self.tokenizer, batch))
-            found |= dict(zip(batch, map(self._understood, scores), strict=True))
-        return [found[text] for text in questions]
+            said |= dict(zip(batch, map(self._say, scores), strict=True))
+        return [with_reading(text, said[text]) for text in questions]
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Score forms and actions for the vectors [N, width] of questions: [N, forms + actions]."""
         return torch.nn.functional.linear(SCALE * vectors, self.weight, self.bias)
 
-    def _understood(self, scores: Tensor) -> Reading:
+    def _say(self, scores: Tensor) -> str:
         forms, actions = scores.split((len(self.forms), len(self.actions)))
         share, form = forms.softmax(0).max(0)
         if share < LEAST_FORM:
-            return Reading("")
+            return ""
         plain = self.forms[int(form)]
-        topics = self.topics.get(plain, ())
         if "{" not in plain:
-            return Reading(plain, topics)
+            return plain
         shares, best = actions.softmax(0).topk(min(_MOST_ACTIONS, len(self.actions)))
         named = [self.actions[i] for i, p in zip(best.tolist(), shares.tolist(), strict=True) if p >= LEAST_ACTION]
         do, doing = (" or ".join(words) for words in zip(*(named or [("do that", "that")]), strict=True))
-        of_actions = [topic for verb, _ in named for topic in self.topics.get(verb, ())]
-        return Reading(plain.format(do=do, doing=doing), tuple(dict.fromkeys((*topics, *of_actions))))
+        return plain.format(do=do, doing=doing)
 
 
 def copy_reader(model: Path, reader: Path) -> None:
@@ -189,10 +152,11 @@ def write_encoder(folder: Path, encoder: Path, heads: Mapping[str, Tensor]) -> N
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
 
 
-def _shortened(line: str) -> str:
-    """Cut a long line at a comma."""
-    cut = line[:_LONGEST_LINE]
-    return line if cut == line else cut.rpartition(",")[0] or cut
+def with_reading(question: str, reading: str) -> str:
+    """Write a question with its reading behind it."""
+    if not reading:
+        return question
+    return f"{question.rstrip(' ?!.…,;:') or question} ({fold_prompt(reading)})"
 
 
 def open_encoder(folder: str | Path, weights: str = WEIGHTS) -> tuple[Any, Any]:

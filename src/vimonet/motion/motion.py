@@ -152,11 +152,7 @@ def thin_out(
 def in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:
     """Tell whether a body [J, 3] holds both arms out to the sides and both legs straight down."""
     at = {joint: positions[index] for joint, index in mapping.items()}
-    trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
-    size = float(np.linalg.norm(trunk))
-    if size < 1e-9:
-        return False
-    up = trunk / size
+    size, up = _trunk(at)
     lateral = at["left_shoulder"] - at["right_shoulder"]
     lateral = lateral / max(float(np.linalg.norm(lateral)), 1e-9)
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -164,7 +160,7 @@ def in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:
         leg = at[f"{side}_ankle"] - at[f"{side}_hip"]
         if sign * float(arm @ lateral) < 0.9 * np.linalg.norm(arm) or float(-leg @ up) < 0.85 * np.linalg.norm(leg):
             return False
-    return True
+    return size > 1e-9
 
 
 def leading_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> int:
@@ -175,13 +171,19 @@ def leading_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> i
         mapping: {22-joint name: index}.
     """
     at = {joint: positions[:, index] for joint, index in mapping.items()}
-    trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"])[0] / 2
-    size = float(np.linalg.norm(trunk))
+    size, _ = _trunk({joint: places[0] for joint, places in at.items()})
     limbs = np.stack([at[j] for j in ("left_wrist", "right_wrist", "left_ankle", "right_ankle")], axis=1)
     limbs = limbs - (at["left_hip"] + at["right_hip"])[:, None] / 2
     held = int(np.argmin(np.append(norm(limbs - limbs[0]).max(axis=1) < 0.02 * size, False)))
     jumps = norm(np.diff(limbs, axis=0)).max(axis=1)[held - 1 : held + 10]
     return held if len(jumps) > 1 and jumps[0] > 0.3 * size and jumps[0] > 5 * np.median(jumps[1:]) else 0
+
+
+def _trunk(at: dict[str, NDArray[np.float64]]) -> tuple[float, NDArray[np.float64]]:
+    """Measure the trunk of a pose: its length, and its direction from the hips to the shoulders [3]."""
+    trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
+    size = float(np.linalg.norm(trunk))
+    return size, trunk / max(size, 1e-9)
 
 
 # Diagonal of a body's bounding box, m: from a curled-up toddler to a giant with a raised arm.

@@ -60,8 +60,8 @@ class Collator:
         video_frames: function from a sample's video to its frames, such as a `FrameCache`; None: decode every time.
         context: function from a sample, its features, its key frames and the features of the clip beside it to the
             context of its prompt, such as a `ContextWriter`; None: no context.
-        question_reader: function from questions about one clip, and the context of their prompt, to what is written
-            for each, such as a `QuestionReader`; None: the questions as they are.
+        question_reader: function from questions about one clip to what is written for each, such as a
+            `QuestionReader`; None: the questions as they are.
 
     Raises:
         InputError: a clip longer than the feature extractor's window, an unreadable video, a video without a video
@@ -79,7 +79,7 @@ class Collator:
     frame_processor: ViMoNetVideoProcessor | None = None
     video_frames: Callable[[Video], VideoFrames] | None = None
     context: Callable[..., str] | None = None
-    question_reader: Callable[[Sequence[str], str], list[str]] | None = None
+    question_reader: Callable[[Sequence[str]], list[str]] | None = None
 
     def __post_init__(self) -> None:
         self._encoder = ChatEncoder(self.tokenizer, self.chat_template, self.fold_questions, self.supervise)
@@ -203,7 +203,7 @@ class Collator:
             )
         segments: list[Segment] = []
         room = self.max_tokens - len(prefix)
-        for question, answer, *more in self._read(sample, context):
+        for question, answer, *more in self._read(sample):
             ids, learnt = self._encoder.segment(question, str(answer), clips, context, tuple(more))
             if len(ids) > room:
                 if segments:
@@ -216,13 +216,13 @@ class Collator:
             return [PackedSample(number, prefix, [segment]) for segment in segments]
         return [PackedSample(number, prefix, segments)]
 
-    def _read(self, sample: Sample, context: str) -> Sequence[tuple[Any, ...]]:
+    def _read(self, sample: Sample) -> Sequence[tuple[Any, ...]]:
         """Return the chats of a sample with what is read behind each question, as inference does."""
         chats: Sequence[tuple[Any, ...]] = sample["qa_pairs"]
         if self.question_reader is None or "beside" in sample:
             return chats
         asked = [text for chat in chats for text in chat[::2] if text]
-        said = dict(zip(asked, self.question_reader(asked, context), strict=True))
+        said = dict(zip(asked, self.question_reader(asked), strict=True))
         return [tuple(said.get(text, text) if i % 2 == 0 else text for i, text in enumerate(chat)) for chat in chats]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vimonet.model.question_reader import SCALE, QuestionReader, Reading
+from vimonet.model.question_reader import SCALE, QuestionReader
 
 FOLDS = "folds.safetensors"
 """File of the folds' layers beside a reader's own; it serves training alone."""
@@ -42,10 +42,10 @@ class FoldedReader(QuestionReader):
         super().__init__(encoder, tokenizer, heads, names)
         self._vectors, self._fold = heads["vectors"].float(), heads["fold"].long()
 
-    def read(self, questions: Sequence[str]) -> list[Reading]:
-        """Read questions, but leave some without a reading."""
-        read = super().read(questions)
-        return [Reading("") if _unread(text) else reading for text, reading in zip(questions, read, strict=True)]
+    def __call__(self, questions: Sequence[str]) -> list[str]:
+        """Write each question with its reading behind it, but some without."""
+        read = super().__call__(questions)
+        return [asked if _unread(asked) else said for asked, said in zip(questions, read, strict=True)]
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Score forms and actions by the layers that did not learn from the nearest wording."""
