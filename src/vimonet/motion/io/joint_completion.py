@@ -27,6 +27,7 @@ class _Body:
         self.joints = np.zeros((frames, 22, 3), dtype=np.float64)
         self.confidence = np.zeros((frames, 22), dtype=np.float64)
         self.have: set[str] = set()
+        self.seen = False  # whether every point of the source is seen in every frame
 
     def get(self, joint: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         index = INDEX[joint]
@@ -74,6 +75,7 @@ def complete(
         if joint in INDEX and not joint.startswith("spine"):
             body.put(joint, points[:, index], weights[:, index])
     measured = set(body.have)
+    body.seen = bool((weights > 0).all())
     _complete_trunk_ends(body, mapping, points, weights)
     measured |= _complete_spine(body, mapping, points, weights)
     near = _COINCIDENT_SHARE * (median(norm(body.get("neck")[0] - body.get("pelvis")[0])) or 1.0)
@@ -177,7 +179,7 @@ def _complete_spine(
 def _coincident(body: _Body, a: str, b: str, near: float) -> bool:
     """Test whether two joints lie in one place where both are seen, to `near` in the source's unit."""
     (pa, ca), (pb, cb) = body.get(a), body.get(b)
-    both = (ca > 0) & (cb > 0)
+    both = np.ones(1, bool) if body.seen and {a, b} <= body.have else (ca > 0) & (cb > 0)
     if both.all():
         return median(norm(pa - pb)) < near
     return not both.any() or median(norm(pa[both] - pb[both])) < near

@@ -113,6 +113,8 @@ def _drop_unseen_end(
 def _marked(positions: NDArray[Any]) -> NDArray[np.bool_]:
     """Find the points [T, J] with one number along every axis, 0 or one that recurs: so programs mark lost points."""
     alike = (positions[..., 0] == positions[..., 1]) & (positions[..., 1] == positions[..., 2])
+    if not alike.any():
+        return np.asarray(alike)
     values, counts = np.unique(positions[alike][:, 0], return_counts=True)
     return np.asarray(alike & np.isin(positions[..., 0], values[(counts > 1) | (values == 0)]))
 
@@ -121,7 +123,7 @@ def _fill_marked(positions: NDArray[Any], mapping: dict[str, int], notes: list[s
     """Interpolate single joints, except the pelvis, over frames in which they are marked as lost."""
     filled: dict[str, list[str]] = {}
     marked = _marked(positions)
-    for joint, index in mapping.items():
+    for joint, index in mapping.items() if marked.any() else ():
         lost = marked[:, index]
         if joint == "pelvis" or not 0 < lost.mean() < 0.5:
             continue
