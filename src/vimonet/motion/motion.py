@@ -133,20 +133,23 @@ def thin_out(
     """Drop a T-pose first frame, then keep every n-th frame when the rate is n times the target; None keeps all.
 
     Returns:
-        the rows left and their rate.
+        the joints [T, J, 3] of the rows left, and their rate.
     """
-    few = int(HELD * rate)  # longer ones are calibration poses, which are kept
-    posed = 0
-    if len(rows) >= 3 and in_t_pose(positions_of(rows[:1])[0], mapping):  # of most recordings one frame is enough
-        posed = leading_t_pose(positions_of(rows[: few + 12]), mapping)
-    if 0 < posed <= max(1, few):
-        rows = rows[posed:]
-        some = "first frame" if posed == 1 else f"first {posed} frames"
-        notes.append(f"{some} dropped: a T-pose that the movement jumps from")
     step = 1 if target_fps is None else round(rate / target_fps)
     if target_fps is not None and step > 1 and abs(rate / target_fps - step) < 1e-6 * step:
-        return rows[::step], target_fps
-    return rows, rate
+        kept_rate = target_fps
+    else:
+        step, kept_rate = 1, rate
+    joints = positions_of(rows[::step])
+    few = int(HELD * rate)  # longer ones are calibration poses, which are kept
+    posed = 0
+    if len(rows) >= 3 and in_t_pose(joints[0], mapping):
+        posed = leading_t_pose(positions_of(rows[: few + 12]), mapping)
+    if 0 < posed <= max(1, few):
+        joints = positions_of(rows[posed::step])
+        some = "first frame" if posed == 1 else f"first {posed} frames"
+        notes.append(f"{some} dropped: a T-pose that the movement jumps from")
+    return joints, kept_rate
 
 
 def in_t_pose(positions: NDArray[np.float64], mapping: dict[str, int]) -> bool:

@@ -126,10 +126,10 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         return _positions(bones, columns, values, in_degrees)
 
     frames = len(rows)
-    kept, rate_kept = thin_out(rows, rate, positions_of, mapping, notes, content.target_fps)
+    positions, rate_kept = thin_out(rows, rate, positions_of, mapping, notes, content.target_fps)
     still = positions_of(np.zeros((1, rows.shape[1])))[0]
     return Recording(
-        positions=positions_of(kept),
+        positions=positions,
         names=names,
         fps=rate_kept,
         format="asf/amc",

@@ -63,9 +63,9 @@ def read(content: Content, *, fps: float | None = None, layout: str | None = Non
         values = values[:-padding]
         notes.append(f"{padding} frames of padding dropped from the end (all channels zero)")
     source_frames = len(values)
-    rows, rate_kept = thin_out(values, rate, positions_of, mapping, notes, content.target_fps)
+    positions, rate_kept = thin_out(values, rate, positions_of, mapping, notes, content.target_fps)
     return Recording(
-        positions=positions_of(rows),
+        positions=positions,
         names=names,
         fps=rate_kept,
         format="bvh",
@@ -128,21 +128,25 @@ def _positions(tree: Hierarchy, offsets: NDArray[np.float64], rows: NDArray[np.f
     """Compute world positions [T, J, 3] of all joints and end sites."""
     columns = np.ascontiguousarray(rows.T)
     local = np.broadcast_to(offsets, (len(rows), *offsets.shape)).copy()
-    rotations: list[NDArray[np.float64] | None] = []
+    alike: dict[tuple[int, ...], dict[int, list[int]]] = {}  # columns of each joint, by the axes of its rotations
     column = 0
     for joint, channels in enumerate(tree.channels):
-        axes: list[int] = []
-        angles: list[NDArray[np.float64]] = []
-        for kind, axis in channels:
+        turns = [(axis, column + k) for k, (kind, axis) in enumerate(channels) if kind == "rotation"]
+        for k, (kind, axis) in enumerate(channels):
             if kind == "position":
                 # The value replaces that coordinate of the offset, on the root too: LAFAN1 and Blender repeat the first
                 # place in the root's OFFSET, Bandai-Namco gives every bone's offset anew in each frame.
-                local[:, joint, axis] = columns[column]
-            else:
-                axes.append(axis)
-                angles.append(columns[column])
-            column += 1
-        rotations.append(euler_matrices(axes, np.radians(np.stack(angles))) if axes else None)
+                local[:, joint, axis] = columns[column + k]
+        column += len(channels)
+        if turns:
+            axes, places = zip(*turns, strict=True)
+            alike.setdefault(axes, {})[joint] = list(places)
+    rotations: list[NDArray[np.float64] | None] = [None] * len(tree.names)
+    for axes, joints in alike.items():
+        angles = np.radians(columns[np.array(list(joints.values())).T])  # [axes, joints, T]
+        matrices = euler_matrices(axes, angles.reshape(len(axes), -1)).reshape(len(joints), len(rows), 3, 3)
+        for joint, rotation in zip(joints, matrices, strict=True):
+            rotations[joint] = rotation
     return forward_kinematics(tree.parents, local, rotations)
 
 

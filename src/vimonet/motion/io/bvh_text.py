@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vimonet.motion.io.limits import LARGEST
 from vimonet.motion.io.readers import plain, usable
 from vimonet.motion.motion import check_fps, exact_fps
 from vimonet.utils.errors import InputError
@@ -158,7 +159,7 @@ def _offset(words: list[str], joint: str, name: str) -> tuple[float, float, floa
         raise InputError(
             f"{name}: the OFFSET of {plain(joint)} is {plain(' '.join(words))}; expected three numbers."
         ) from None
-    if not usable(np.array([x, y, z])).all():
+    if not (abs(x) <= LARGEST and abs(y) <= LARGEST and abs(z) <= LARGEST):  # not for NaN either
         raise InputError(f"{name}: the OFFSET of {plain(joint)} is not finite; expected three numbers.")
     return x, y, z
 
