@@ -2,8 +2,9 @@
 
     python scripts/ship_adapter.py runs/mini/instruct --base runs/mini/tokens -o src/vimonet/weights/mini
 
-The layers of its question reader go with it. ``settings.json`` holds the fields of the model's config that training and
-calibration set, and the sha256 of adapter and layers, which name the folder that ``vimonet fetch mini`` joins.
+The layers of its question reader and its action network go with it. ``settings.json`` holds the fields of the model's
+config that training and calibration set, and the sha256 of what was trained, which name the folder that ``vimonet fetch
+mini`` joins.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from vimonet.model.action_network import DESCRIPTION, WEIGHTS
+from vimonet.model.action_network import FOLDER as NETWORK
 from vimonet.model.conversion.mini_model import ADAPTER
-from vimonet.model.question_reader import FOLDER, HEADS, NAMES
+from vimonet.model.question_reader import FOLDER as READER
+from vimonet.model.question_reader import HEADS, NAMES
 
 _DEFAULTS = {
     "confidence_temperature": 1.0,
@@ -34,6 +38,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="the model that it adapts")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the shipped form")
     parser.add_argument("--reader", type=Path, metavar="DIR", help="question reader of a checkpoint, which holds none")
+    parser.add_argument("--network", type=Path, metavar="DIR", help="action network of a checkpoint, which holds none")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=JSON", help="settings that calibration found")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -54,13 +59,18 @@ def main() -> None:
         name, _, value = item.partition("=")
         settings[name] = json.loads(value)
     settings["adapter_sha256"] = hashlib.sha256((args.output / ADAPTER).read_bytes()).hexdigest()
-    for name in (HEADS, NAMES):
-        (args.output / name).unlink(missing_ok=True)
-    if (reader := args.reader or args.adapter / FOLDER).is_dir():
-        for name in (HEADS, NAMES):
-            shutil.copyfile(reader / name, args.output / name)
-        layers = b"".join((args.output / name).read_bytes() for name in (HEADS, NAMES))
-        settings["reader_sha256"] = hashlib.sha256(layers).hexdigest()
+    beside = {
+        "reader": (args.reader or args.adapter / READER, (HEADS, NAMES)),
+        "network": (args.network or args.adapter / NETWORK, (WEIGHTS, DESCRIPTION)),
+    }
+    for kind, (folder, names) in beside.items():
+        for name in names:
+            (args.output / name).unlink(missing_ok=True)
+            if folder.is_dir():
+                shutil.copyfile(folder / name, args.output / name)
+        if folder.is_dir():
+            content = b"".join((args.output / name).read_bytes() for name in names)
+            settings[f"{kind}_sha256"] = hashlib.sha256(content).hexdigest()
     (args.output / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     for name in ("training.json", "loss_curve.png"):
         if (args.adapter / name).is_file():

@@ -10,8 +10,8 @@ from tiny import tiny_model, tiny_motion
 from transformers import Gemma2Config
 
 from vimonet.inference.assistant import Assistant
+from vimonet.inference.generating import with_shared_prefix
 from vimonet.inference.greedy import greedy
-from vimonet.inference.shared_prefix import with_shared_prefix
 
 QUESTIONS = ("which arm is raised", "what", "what is the person doing, to the left or to the right")
 OTHER_FAMILY = Gemma2Config(

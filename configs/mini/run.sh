@@ -7,6 +7,7 @@ vimonet data build research/vimos_open/builder.py -o data/vimos-open --count 500
 vimonet compose --llm smollm2-135m-instruct --video efficientnet-lite0 --video-projector attentive --video-tokens 16 \
   --motion-towers nano --projector mlp --projector-time --context actions facts seen --dtype float32 -o runs/mini/base
 vimonet train align-tokens --config configs/mini/align-tokens.yaml
+python -m research.mini.train_actions -o runs/mini/tokens/action_network
 python -m research.mini.train_reader --dataset data/vimos-open -o runs/mini/reader
 vimonet train instruct --config configs/mini/instruct.yaml
 # A second run from where the first one ended, at a lower rate: research/mini says what it gains.

@@ -15,11 +15,14 @@ from tiny_video import saved_backbone
 
 import vimonet
 from vimonet.model import lora_config
+from vimonet.model.action_network import FOLDER as NETWORK
+from vimonet.model.action_network import ActionNetwork
 from vimonet.model.build import Composed, compose
 from vimonet.model.conversion import mini_model
 from vimonet.model.conversion.mini_model import join_mini
 from vimonet.model.hub import load_pretrained
 from vimonet.model.question_reader import FOLDER
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
 from vimonet.utils.errors import InputError
 from vimonet.weights import model_source
 
@@ -100,6 +103,16 @@ def test_the_reader_that_it_was_trained_with_is_joined(
     assert reader is not None and reader(["Is that a stroll?"]) == ["Is that a stroll (does the person walk)"]
     (folder / FOLDER / "reader.json").write_text("{}")
     assert join_mini(shipped).made  # damaged: joined again
+
+
+def test_the_action_network_that_it_was_trained_with_is_joined(parts: dict[str, object], tmp_path: Path) -> None:
+    trained_adapter(parts, tmp_path)
+    features = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
+    ActionNetwork(["climb"], features, width=8, layers=1, heads=2, hidden=8).save(tmp_path / "run" / NETWORK)
+    shipped = ship(tmp_path)
+    assert len(json.loads((shipped / "settings.json").read_text())["network_sha256"]) == 64
+    network = vimonet.load(join_mini(shipped).folder).network
+    assert network is not None and network.phrases == ("climb",)
 
 
 def test_a_damaged_model_is_joined_again(parts: dict[str, object], tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ from vimonet.inference.conversation import Chat
 from vimonet.inference.generating import generate, is_end
 from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
+from vimonet.model.action_network import ActionNetwork
 from vimonet.model.action_recognition import ActionRecogniser, Recognised
-from vimonet.model.hub import load_pretrained, load_reader
+from vimonet.model.hub import load_beside, load_pretrained
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.utils.errors import InputError
@@ -52,6 +53,7 @@ class Assistant:
         model, processor: from `load_pretrained`.
         name: name of the model, for messages.
         reader: says in plain words what a question asks, behind it in the prompt; None for a model without.
+        network: names actions beside the model's tokens; None for a model without.
     """
 
     def __init__(
@@ -60,9 +62,10 @@ class Assistant:
         processor: ViMoNetProcessor,
         name: str = "model",
         reader: QuestionReader | None = None,
+        network: ActionNetwork | None = None,
     ):
         self.model = model.eval()
-        self.processor, self.name, self.reader = processor, name, reader
+        self.processor, self.name, self.reader, self.network = processor, name, reader, network
         # Generation continues on the right, so padding goes on the left.
         self.processor.tokenizer.padding_side = "left"
 
@@ -196,7 +199,7 @@ class Assistant:
     @cached_property
     def _recogniser(self) -> ActionRecogniser | None:
         named = self.config.action_phrases and "actions" in self.config.context
-        return ActionRecogniser(self.model, self.processor.tokenizer) if named else None
+        return ActionRecogniser(self.model, self.processor.tokenizer, self.network) if named else None
 
     def _ask(
         self,
@@ -406,10 +409,10 @@ def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.
     """
     source = model_source(name_or_dir)
     model, processor = load_pretrained(source)
-    reader = load_reader(source)
+    reader, network = load_beside(source)
     try:
         placed: Any = model.to(torch.device(device or "cpu"))  # type: ignore[arg-type]
-        return Assistant(placed, processor, Path(source).name, reader)
+        return Assistant(placed, processor, Path(source).name, reader, network)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
 

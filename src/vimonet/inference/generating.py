@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from vimonet.inference.greedy import greedy
-from vimonet.inference.shared_prefix import with_shared_prefix
 from vimonet.inference.streaming import Listener, RowStreamer
 from vimonet.language import without_repeats
+from vimonet.model.generation import CLIP_INPUTS
 
 if TYPE_CHECKING:
     from vimonet.inference.assistant import Assistant
     from vimonet.inference.windows import WindowInput
 
 _BATCH = 32
+
+_WORTH = 64
+"""Least number of shared tokens that are worth a forward pass of their own."""
 
 
 def generate(
@@ -49,7 +53,7 @@ def generate(
 
 
 def _generate_batch(
-    assistant: Assistant, inputs: dict[str, torch.Tensor], max_new_tokens: int, listeners: Sequence[Listener] | None
+    assistant: Assistant, inputs: dict[str, Tensor], max_new_tokens: int, listeners: Sequence[Listener] | None
 ) -> list[tuple[str, float]]:
     ends, temperature = _ends(assistant), assistant.config.confidence_temperature
     streamer = None if listeners is None else RowStreamer(assistant.processor.tokenizer, listeners, ends)
@@ -70,7 +74,7 @@ def _generate_batch(
     return results
 
 
-def is_end(assistant: Assistant, tokens: torch.Tensor) -> torch.Tensor:
+def is_end(assistant: Assistant, tokens: Tensor) -> Tensor:
     """Mark the tokens that end an answer, bool of the same shape."""
     return torch.isin(tokens, torch.tensor(_ends(assistant), device=tokens.device))
 
@@ -92,3 +96,48 @@ def _same_prompt(windows: Sequence[WindowInput]) -> list[list[int]]:
         clips = tuple(id(clip) for clip in (*window.motions, *window.videos))
         groups.setdefault((clips, window.context, window.tokens, window.history), []).append(i)
     return [group[a : a + _BATCH] for group in groups.values() for a in range(0, len(group), _BATCH)]
+
+
+@torch.inference_mode()
+def with_shared_prefix(model: Any, inputs: Any) -> dict[str, Any]:
+    """Replace the shared start of all rows by its cache, computed for one row.
+
+    Args:
+        model: a `ViMoNetForConditionalGeneration`.
+        inputs: from `Assistant.prepare_inputs`, padded on the left; every row has the same clips.
+
+    Returns:
+        Inputs of `greedy` with ``past_key_values``; the inputs as they are for one row or a short prefix.
+    """
+    inputs = dict(inputs)
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    rows = [row[kept.bool()] for row, kept in zip(ids, mask, strict=True)]
+    shared = _shared_tokens(rows)
+    if len(rows) < 2 or shared < _WORTH:
+        return inputs
+    clips = {name: inputs.pop(name) for names in CLIP_INPUTS.values() for name in names if name in inputs}
+    one = {name: value[: len(value) // len(rows)] for name, value in clips.items()}
+    prefix = rows[0][None, :shared]
+    first = model(input_ids=prefix, attention_mask=torch.ones_like(prefix), use_cache=True, logits_to_keep=1, **one)
+    cache = first.past_key_values
+    cache.batch_repeat_interleave(len(rows))
+    rest = [row[shared:] for row in rows]
+    longest = max(len(row) for row in rest)
+    pad = torch.full((len(rows), longest), int(model.config.pad_token_id), dtype=ids.dtype, device=ids.device)
+    there = torch.zeros_like(pad)
+    for number, row in enumerate(rest):
+        pad[number, longest - len(row) :], there[number, longest - len(row) :] = row, 1
+    head = prefix.expand(len(rows), -1)
+    return {
+        **inputs,
+        "input_ids": torch.cat([head, pad], 1),
+        "attention_mask": torch.cat([torch.ones_like(head), there], 1),
+        "past_key_values": cache,
+    }
+
+
+def _shared_tokens(rows: list[Tensor]) -> int:
+    """Count the tokens that all rows begin with; each keeps at least one of its own."""
+    most = min(len(row) for row in rows) - 1
+    same = torch.stack([row[:most] == rows[0][:most] for row in rows]).all(0)
+    return int(same.long().cumprod(0).sum())

@@ -1,8 +1,9 @@
-"""Recognise actions in motion tokens: the nearest action phrase of each projected token, joined to spans of time.
+"""Recognise actions over time: the likeliest action phrase of each moment, joined to spans of time.
 
 Stage ``align-tokens`` places motion tokens at the word embeddings of action phrases (`phrase_embeddings`). Comparing
 tokens with phrases is zero-shot classification as CLIP does it (arXiv 2103.00020), over time and with the words of the
-language model itself. What is recognised stands as text in the prompt (`vimonet.model.prompt_context`).
+language model itself. A model may have an `ActionNetwork` too, which does nothing but name actions: their probabilities
+are averaged. What is recognised stands as text in the prompt (`vimonet.model.prompt_context`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vimonet.model.action_network import ActionNetwork
 from vimonet.motion import FPS
 
 TEMPERATURE = 0.05
@@ -88,16 +90,20 @@ class ActionRecogniser:
     Args:
         model: a `ViMoNetForConditionalGeneration`.
         tokenizer: its tokenizer.
+        network: names actions beside the tokens; None: the tokens alone do.
     """
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, network: ActionNetwork | None = None) -> None:
         body = model.vimonet
         self._towers = {"motion": body.motion_tower, "keypoint": body.keypoint_tower}
         self._projectors = body.translators
-        self.phrases = tuple(model.config.action_phrases)
+        self.network = network
+        of_tokens, of_network = model.config.action_phrases, () if network is None else network.phrases
+        self.phrases = tuple(dict.fromkeys((*of_tokens, *of_network)))
+        self._of_network = [self.phrases.index(phrase) for phrase in of_network]
         weight = model.get_input_embeddings().weight.detach()
-        self._embeddings = phrase_embeddings(weight, phrase_tokens(tokenizer, self.phrases))
-        self._seconds = model.config.ratio / FPS
+        self._embeddings = phrase_embeddings(weight, phrase_tokens(tokenizer, of_tokens))
+        self._ratio = model.config.ratio
 
     def frozen(self) -> ActionRecogniser:
         """Copy the recogniser with its towers, so that training the model does not change what it says."""
@@ -108,7 +114,6 @@ class ActionRecogniser:
                 part.eval().requires_grad_(False)
         return twin
 
-    @torch.no_grad()
     def __call__(self, values: Tensor, dimensions: int) -> tuple[Recognised, ...]:
         """Recognise the actions of one clip.
 
@@ -116,32 +121,54 @@ class ActionRecogniser:
             values: normalised features, [T, D].
             dimensions: 3 for motion, 2 for keypoints.
         """
+        found = self.shares(values, dimensions)
+        return self.spans(torch.stack(found).mean(0)) if found else ()
+
+    @torch.no_grad()
+    def shares(self, values: Tensor, dimensions: int) -> list[Tensor]:
+        """Compute the probability of each phrase at each moment, [L, P], by the tokens and by the network.
+
+        Empty for a kind of clip that the model has no tower for; arguments as in a call.
+        """
         name = "motion" if dimensions == 3 else "keypoint"
         tower = self._towers[name]
         if tower is None:
-            return ()
+            return []
         weight = tower.input.weight
         features = tower(values[None].to(weight.device, weight.dtype))
         tokens, _ = self._projectors(features, name, None)
-        return self.spans(tokens[0].float())
+        scores = F.normalize(tokens[0].float(), dim=-1) @ self._embeddings.T / TEMPERATURE
+        found = [F.pad(_smoothed(scores), (0, len(self.phrases) - scores.shape[1]))]
+        if self.network is not None:
+            beside = torch.zeros_like(found[0])
+            beside[:, self._of_network] = _smoothed(self.network.scores(values, name, self._ratio)).to(beside)
+            found.append(beside)
+        return found
 
-    def spans(self, tokens: Tensor) -> tuple[Recognised, ...]:
-        """Join the names of projected tokens [L, H] to spans of time."""
-        scores = F.normalize(tokens, dim=-1) @ self._embeddings.T / TEMPERATURE  # [L, P]
-        odd = min(_SMOOTHED, len(scores) - 1 + len(scores) % 2)
-        smooth = F.avg_pool1d(scores.T[None], odd, stride=1, padding=odd // 2, count_include_pad=False)[0].T
-        best = smooth.argmax(-1).tolist()
-        found = []
-        for first, last in _runs(best, _SHORTEST):
-            share = smooth[first:last].softmax(-1).mean(0)
+    def spans(self, shares: Tensor) -> tuple[Recognised, ...]:
+        """Join the likeliest phrases of moments to spans of time.
+
+        Args:
+            shares: probability of each phrase at each moment, [L, P].
+        """
+        seconds, found = self._ratio / FPS, []
+        for first, last in _runs(shares.argmax(-1).tolist(), _SHORTEST):
+            share = shares[first:last].mean(0)
             top = share.topk(min(3, len(share)))
             named = tuple(
                 (self.phrases[index], round(value, 2))
                 for value, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
             )
             kept = named[:1] + tuple(entry for entry in named[1:] if entry[1] >= _NAMED)
-            found.append(Recognised(first * self._seconds, last * self._seconds, kept))
+            found.append(Recognised(first * seconds, last * seconds, kept))
         return tuple(found)
+
+
+def _smoothed(scores: Tensor) -> Tensor:
+    """Average scores [L, P] over a second, and turn them into probabilities."""
+    odd = min(_SMOOTHED, len(scores) - 1 + len(scores) % 2)
+    smooth = F.avg_pool1d(scores.T[None], odd, stride=1, padding=odd // 2, count_include_pad=False)[0].T
+    return smooth.softmax(-1)
 
 
 def _runs(labels: Sequence[int], shortest: int) -> list[tuple[int, int]]:

@@ -12,7 +12,10 @@ import torch
 from transformers.utils import logging
 
 from vimonet.model import ViMoNetConfig, ViMoNetForConditionalGeneration, ViMoNetProcessor
-from vimonet.model.question_reader import FOLDER, QuestionReader
+from vimonet.model.action_network import FOLDER as NETWORK
+from vimonet.model.action_network import ActionNetwork
+from vimonet.model.question_reader import FOLDER as READER
+from vimonet.model.question_reader import QuestionReader
 from vimonet.model.template_trial import MAX_TEMPLATE, check_template
 from vimonet.model.weight_files import check_finite, check_safetensors, has_bfloat16, indexed_files
 from vimonet.utils.errors import InputError, first_line
@@ -68,16 +71,19 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         ) from None
 
 
-def load_reader(source: str | os.PathLike[str]) -> QuestionReader | None:
-    """Load the question reader of a model, or of the model that an adapter adapts; None where there is none.
+def load_beside(source: str | os.PathLike[str]) -> tuple[QuestionReader | None, ActionNetwork | None]:
+    """Load the question reader and the action network of a model, or of the model that an adapter adapts.
 
     Raises:
         InputError: a missing or damaged file.
     """
-    for folder in dict.fromkeys(_folders(source)):
-        if (folder / FOLDER).is_dir():
-            return QuestionReader.open(folder / FOLDER)
-    return None
+    folders = dict.fromkeys(_folders(source))
+
+    def first(name: str) -> Path | None:
+        return next((folder / name for folder in folders if (folder / name).is_dir()), None)
+
+    reader, network = first(READER), first(NETWORK)
+    return reader and QuestionReader.open(reader), network and ActionNetwork.open(network)
 
 
 def _folders(source: str | os.PathLike[str]) -> tuple[Path, Path]:

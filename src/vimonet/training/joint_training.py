@@ -24,8 +24,11 @@ from vimonet.model import (
     build_video_processor,
     count_parameters,
 )
+from vimonet.model.action_network import FOLDER as NETWORK
+from vimonet.model.action_network import ActionNetwork
 from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.configuration_vimonet import READS_TEXT
+from vimonet.model.hub import load_beside
 from vimonet.model.question_reader import FOLDER, copy_reader
 from vimonet.model.seen import seen_text
 from vimonet.training.config import LoraSettings, TrainingConfig
@@ -85,7 +88,8 @@ def train_jointly(
     parts = tuple(model.config.context)
     if config.data.get("comparisons") and not set(parts) >= READS_TEXT:
         raise InputError("data.comparisons needs a model whose config has actions and facts in `context`; set it to 0.")
-    writer = _context_writer(model, processor) if parts else None
+    network = load_beside(config.model)[1] if config.model else None
+    writer = _context_writer(model, processor, network) if parts else None
     context_dropout = config.objective.context_dropout
     drop_parts = partial(draw_dropped, parts, context_dropout) if parts else None
     trainer = AnswerTrainer(
@@ -130,15 +134,19 @@ def train_jointly(
         processor.save_pretrained(folder)
         if config.reader:
             copy_reader(folder, Path(config.reader))
+        if network is not None:
+            network.save(folder / NETWORK)
 
     return run.finish(save, {"clips": len(dataset), "parameters": parameters, "trainable_parameters": trainable})
 
 
-def _context_writer(model: ViMoNetForConditionalGeneration, processor: ViMoNetProcessor) -> ContextWriter:
+def _context_writer(
+    model: ViMoNetForConditionalGeneration, processor: ViMoNetProcessor, network: ActionNetwork | None
+) -> ContextWriter:
     """Make the writer of contexts, with a copy of the towers as they are before training."""
     recogniser = None
     if model.config.action_phrases and "actions" in model.config.context:
-        recogniser = ActionRecogniser(model, processor.tokenizer).frozen()
+        recogniser = ActionRecogniser(model, processor.tokenizer, network).frozen()
     seen = None
     if "seen" in model.config.context and model.vimonet.video_tower is not None:
         classifier = copy.deepcopy(model.vimonet.video_tower.backbone).eval()

@@ -1,8 +1,8 @@
 """Join `mini` in the cache: its pretrained parts, the motion towers of nano, and the adapter that the package carries.
 
-The package ships what was trained (LoRA adapters, projectors, layers of the question reader; `weights/mini`). Language
-model, image tower and sentence encoder come from their own packages (`pretrained_parts`). Joined, they are one model
-folder, which loads without PEFT.
+The package ships what was trained (LoRA adapters, projectors, layers of the question reader, action network;
+`weights/mini`). Language model, image tower and sentence encoder come from their own packages (`pretrained_parts`).
+Joined, they are one model folder, which loads without PEFT.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from vimonet.model.action_network import DESCRIPTION, copy_network
 from vimonet.model.build import compose
 from vimonet.model.conversion.pretrained_parts import Fetched, is_whole, write_sums
 from vimonet.model.hub import load_pretrained
@@ -81,6 +82,8 @@ def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
                 composed.processor.save_pretrained(new)
                 if (adapter / HEADS).is_file():
                     join_reader(new, Path(part_source(ENCODER)), adapter)
+                if (adapter / DESCRIPTION).is_file():
+                    copy_network(new, adapter)
                 shutil.copyfile(adapter / "README.md", new / "README.md")
                 write_sums(new)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,169 @@
+"""Name actions over time with a small transformer that does nothing else.
+
+Motion tokens serve the language model and name actions in passing (`vimonet.model.action_recognition`). A network of
+3 million parameters, trained on the same recordings with the errors of other sensors, names more of what people
+and sensors do that it has not met. A language model that reads names in its prompt needs no training for it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vimonet.model.weight_files import check_finite
+from vimonet.utils.errors import InputError, first_line
+from vimonet.utils.files import read_object, write_text
+
+FOLDER: Final = "action_network"
+"""Folder of a model folder that holds its action network; without it, a model names actions by its tokens alone."""
+
+WEIGHTS, DESCRIPTION = "action_network.safetensors", "action_network.json"
+
+_ROOT: Final = {"motion": slice(5, 11), "keypoint": slice(2, 5)}
+"""Body features that begin anew with each clip (path, heading and time): a network for spans does not read them."""
+
+_REACH = 128  # steps between two moments of which attention tells the distance
+_DROPOUT, _HEAD_DROPOUT = 0.1, 0.2
+
+
+class ActionNetwork(nn.Module):
+    """Score action phrases at each moment of a clip of body features.
+
+    Args:
+        phrases: action phrases, in the order of the scores.
+        features: number of features of ``motion`` (3D) and of ``keypoint`` (2D).
+        width, layers, heads, hidden: sizes of the transformer.
+    """
+
+    def __init__(
+        self,
+        phrases: Sequence[str],
+        features: Mapping[str, int],
+        width: int = 256,
+        layers: int = 4,
+        heads: int = 4,
+        hidden: int = 640,
+    ) -> None:
+        super().__init__()
+        self.phrases = tuple(phrases)
+        self.sizes = {"width": width, "layers": layers, "heads": heads, "hidden": hidden}
+        self.inputs = nn.ModuleDict({name: nn.Conv1d(count, width, 5, padding=2) for name, count in features.items()})
+        self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
+        self.blocks = nn.ModuleList([_Block(width, heads, hidden) for _ in range(layers)])
+        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(_HEAD_DROPOUT)
+        self.head = nn.Linear(width, len(self.phrases))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open a network in eval mode and float32.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        folder = Path(folder)
+        try:
+            described = read_object(folder / DESCRIPTION, "copy or train the network again")
+            network = cls(described["phrases"], described["features"], **described["sizes"])
+            state = load_file(folder / WEIGHTS)
+            check_finite(state, folder)
+            network.load_state_dict({name: value.float() for name, value in state.items()})
+            return network.eval().requires_grad_(False)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"{folder}: not an action network ({first_line(error)}); run 'vimonet fetch mini' again for that of "
+                "mini, python -m research.mini.train_actions for one of your own."
+            ) from None
+
+    def save(self, folder: str | Path) -> None:
+        """Write the network into a folder, weights as float16."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        inputs: Any = self.inputs
+        features = {name: layer.in_channels for name, layer in inputs.items()}
+        described = {"features": features, "sizes": self.sizes, "phrases": list(self.phrases)}
+        write_text(folder / DESCRIPTION, json.dumps(described, indent=1))
+        half = {name: value.to(torch.float16).contiguous() for name, value in self.state_dict().items()}
+        save_file(half, folder / WEIGHTS, metadata={"format": "pt"})
+
+    def forward(self, values: Tensor, frames: Tensor, name: str) -> Tensor:
+        """Score the phrases at every second frame.
+
+        Args:
+            values: normalised body features, [N, T, D], T even.
+            frames: frames of each clip, int64 [N]; what follows is padding.
+            name: ``motion`` or ``keypoint``.
+
+        Returns:
+            Logits, [N, T / 2, P].
+        """
+        beyond = torch.arange(values.shape[1], device=values.device)[None] >= frames[:, None]
+        values = values.masked_fill(beyond[..., None], 0.0)
+        values[..., _ROOT[name]] = 0.0
+        hidden = F.gelu(self.inputs[name](values.transpose(1, 2))).masked_fill(beyond[:, None], 0.0)
+        hidden, padding = F.gelu(self.down(hidden)).transpose(1, 2), beyond[:, ::2]
+        for block in self.blocks:
+            hidden = block(hidden, padding)
+        logits: Tensor = self.head(self.drop(self.norm(hidden)))
+        return logits
+
+    @torch.no_grad()
+    def scores(self, values: Tensor, name: str, ratio: int) -> Tensor:
+        """Score the phrases of one clip.
+
+        Args:
+            values: normalised body features, [T, D].
+            name: ``motion`` or ``keypoint``.
+            ratio: frames of which scores are averaged, even; the last frame is repeated up to a multiple of it.
+
+        Returns:
+            Log-probabilities, float32 [T / ratio rounded up, P].
+        """
+        whole = torch.cat([values, values[-1:].expand(-len(values) % ratio, -1)])[None].float()
+        logits = self(whole, torch.tensor([whole.shape[1]], device=values.device), name)[0]
+        return logits.log_softmax(-1).view(-1, ratio // 2, len(self.phrases)).mean(1)
+
+
+class _Block(nn.Module):
+    """Attend over time with a bias for each distance, mix neighbours, and transform each moment."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_1, self.norm_2, self.norm_3 = (nn.LayerNorm(width) for _ in range(3))
+        self.attention, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.distance = nn.Parameter(torch.zeros(heads, 2 * _REACH + 1))
+        self.mix = nn.Conv1d(width, width, 5, padding=2, groups=width)
+        self.linear_1, self.linear_2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.drop = nn.Dropout(_DROPOUT)
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        """Transform the moments [N, T, width]; `padding` is bool [N, T]."""
+        clips, steps, width = x.shape
+        split = self.attention(self.norm_1(x)).view(clips, steps, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        time = torch.arange(steps, device=x.device)
+        apart = (time[None] - time[:, None]).clamp(-_REACH, _REACH) + _REACH
+        bias = self.distance[:, apart][None].masked_fill(padding[:, None, None], -1e4)
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        x = x + self.drop(self.output(found.transpose(1, 2).reshape(clips, steps, width)))
+        near = self.norm_2(x).masked_fill(padding[..., None], 0.0)
+        x = x + self.drop(self.mix(near.transpose(1, 2)).transpose(1, 2))
+        transformed: Tensor = x + self.drop(self.linear_2(F.gelu(self.linear_1(self.norm_3(x)))))
+        return transformed
+
+
+def copy_network(model: Path, network: Path) -> None:
+    """Copy an action network into the folder of a model."""
+    (model / FOLDER).mkdir()
+    for name in (WEIGHTS, DESCRIPTION):
+        shutil.copyfile(network / name, model / FOLDER / name)

@@ -1,0 +1,143 @@
+"""An action network names actions beside the tokens and travels with its model; a cut training loses nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import tiny_model, tiny_motion
+
+import vimonet
+from research.mini.train_actions import Batches, phrases_of, train
+from vimonet.inference.assistant import Assistant
+from vimonet.model.action_network import DESCRIPTION, FOLDER, WEIGHTS, ActionNetwork
+from vimonet.model.action_recognition import ActionRecogniser
+from vimonet.model.hub import load_beside
+from vimonet.motion import Motion
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
+from vimonet.utils.errors import InputError
+from vimonet.vimos.types import Clip
+
+SIZES = {"width": 16, "layers": 1, "heads": 2, "hidden": 16}
+FEATURES = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
+
+
+def network_of(*phrases: str, sure_of: str = "") -> ActionNetwork:
+    torch.manual_seed(0)
+    network = ActionNetwork(phrases, FEATURES, **SIZES).eval()
+    if sure_of:
+        network.head.weight.data.zero_()
+        network.head.bias.data = 12.0 * torch.tensor([float(phrase == sure_of) for phrase in phrases])
+    return network
+
+
+@pytest.fixture
+def assistant() -> Assistant:
+    model, processor = tiny_model()
+    model.config.context, model.config.action_phrases = ["actions"], ["walk", "jump"]
+    return Assistant(model, processor, "tiny")
+
+
+def test_scores_are_probabilities_of_moments_and_padding_changes_none() -> None:
+    network, values = network_of("walk", "jump"), torch.randn(39, BODY_DIM)
+    scores = network.scores(values, "motion", 4)
+    assert scores.shape == (10, 2) and network.scores(values[:3], "motion", 4).shape == (1, 2)
+    padded = torch.cat([values, values[-1:], torch.full((20, BODY_DIM), 3.0)])[None]
+    with torch.no_grad():
+        logits = network(padded, torch.tensor([40]), "motion")[0, :20]
+    torch.testing.assert_close(logits.log_softmax(-1).view(10, 2, 2).mean(1), scores)
+
+
+def test_path_heading_and_time_are_not_read() -> None:
+    network, values = network_of("walk", "jump"), torch.randn(40, BODY_DIM)
+    moved = values.clone()
+    moved[:, 5:11] += 2.0
+    assert torch.equal(network.scores(values, "motion", 4), network.scores(moved, "motion", 4))
+    flat = torch.randn(40, KEYPOINT_DIM)
+    assert network.scores(flat, "keypoint", 4).shape == (10, 2)
+
+
+def test_a_network_brings_names_that_the_tokens_have_not(assistant: Assistant) -> None:
+    alone = assistant.actions(tiny_motion(80))
+    assert {name for span in alone for name, _ in span.actions} <= {"walk", "jump"}
+    model, processor = assistant.model, assistant.processor
+    beside = Assistant(model, processor, "tiny", network=network_of("climb", "jump", sure_of="climb"))
+    (span,) = beside.actions(tiny_motion(80))
+    assert span.actions[0] == ("climb", pytest.approx(0.5, abs=0.01)) and span.start == 0
+    agreeing = ActionRecogniser(model, processor.tokenizer, network_of("jump", "climb", sure_of="jump"))
+    values = torch.from_numpy(processor.feature_extractor.extract(tiny_motion(80)))
+    tokens, network = agreeing.shares(values, 3)
+    assert tokens.shape == network.shape and agreeing.phrases == ("walk", "jump", "climb")
+    torch.testing.assert_close(network.sum(1), torch.ones(len(network)), atol=1e-3, rtol=0)
+    assert agreeing(values, 3)[0].actions[0][0] == "jump"
+
+
+def test_it_is_saved_with_its_model_and_damage_is_told(assistant: Assistant, tmp_path: Path) -> None:
+    assistant.model.save_pretrained(tmp_path)
+    assistant.processor.save_pretrained(tmp_path)
+    assert load_beside(tmp_path) == (None, None)
+    network = network_of("climb", "jump", sure_of="climb")
+    network.save(tmp_path / FOLDER)
+    found = vimonet.load(tmp_path)
+    assert found.network is not None and found.actions(tiny_motion(80))[0].actions[0][0] == "climb"
+    state = load_file(tmp_path / FOLDER / WEIGHTS)
+    save_file({**state, "head.bias": torch.full_like(state["head.bias"], torch.nan)}, tmp_path / FOLDER / WEIGHTS)
+    with pytest.raises(InputError, match=r"head\.bias"):
+        vimonet.load(tmp_path)
+    save_file({name: value for name, value in state.items() if name != "head.bias"}, tmp_path / FOLDER / WEIGHTS)
+    with pytest.raises(InputError, match="not an action network"):
+        vimonet.load(tmp_path)
+    (tmp_path / FOLDER / DESCRIPTION).write_text("[]")
+    with pytest.raises(InputError, match="action_network"):
+        vimonet.load(tmp_path)
+
+
+def clips() -> list[Clip]:
+    """Three movements that are told apart by a raised arm, and one of keypoints."""
+    made = []
+    for number, (action, joint) in enumerate((("raise the left hand", 20), ("raise the right hand", 21), ("stand", 0))):
+        joints = tiny_motion(60, seed=number).joints.copy()
+        joints[:, joint, 1] += 1.0 if joint else 0.0
+        made.append(Clip(f"x/{number}", "x", f"x/{number}", "train", Motion(joints), action))
+    flat = tiny_motion(60, dimensions=2, seed=5)
+    return [*made, Clip("y/0", "y", "y/0", "train", flat, "stand")]
+
+
+def test_mirrored_clips_have_the_mirrored_label() -> None:
+    assert phrases_of(clips()[:1]) == ["raise the left hand", "raise the right hand"]
+
+
+def test_a_cut_run_ends_with_the_weights_of_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from research.mini import train_actions
+
+    monkeypatch.setattr(train_actions, "CLIPS_3D", 2)
+    monkeypatch.setattr(train_actions, "CLIPS_2D", 2)
+    monkeypatch.setattr(train_actions, "SAVE_EVERY", 2)
+    batches = Batches(clips(), phrases_of(clips()), tiny_model()[1].feature_extractor)
+
+    def run(folder: Path, steps: int) -> ActionNetwork:
+        folder.mkdir(exist_ok=True)
+        return train(batches, network_of(*phrases_of(clips())), steps, folder)
+
+    whole = run(tmp_path / "whole", 6)
+    usual = torch.optim.AdamW.step
+    taken: list[int] = []
+
+    def cut(self: torch.optim.AdamW, *given: object) -> object:
+        taken.append(1)
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+        return usual(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", 6)
+    monkeypatch.setattr(torch.optim.AdamW, "step", usual)
+    again = run(tmp_path / "cut", 6)
+    assert len(taken) == 4
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert not np.allclose(whole.head.weight.detach(), network_of(*phrases_of(clips())).head.weight.detach())
