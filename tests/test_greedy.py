@@ -51,7 +51,7 @@ def test_the_same_tokens_with_the_same_probabilities(assistant: Assistant, rows:
 
 
 def test_a_shared_prefix_changes_no_token(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vimonet.inference.shared_prefix._WORTH", 4)
+    monkeypatch.setattr("vimonet.inference.generating._WORTH", 4)
     motion = tiny_motion(40)
     inputs = assistant.prepare_inputs([(question, motion) for question in QUESTIONS])
     shared = with_shared_prefix(assistant.model, inputs)
