@@ -1,25 +1,21 @@
-"""An action network names actions beside the tokens and travels with its model; a cut training loses nothing."""
+"""An action network names actions beside the tokens and travels with its model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import tiny_model, tiny_motion
 
 import vimonet
-from research.mini.train_actions import Batches, phrases_of, train
 from vimonet.inference.assistant import Assistant
 from vimonet.model.action_network import DESCRIPTION, FOLDER, WEIGHTS, ActionNetwork
 from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.hub import load_beside
-from vimonet.motion import Motion
 from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
 from vimonet.utils.errors import InputError
-from vimonet.vimos.types import Clip
 
 SIZES = {"width": 16, "layers": 1, "heads": 2, "hidden": 16}
 FEATURES = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
@@ -93,51 +89,3 @@ def test_it_is_saved_with_its_model_and_damage_is_told(assistant: Assistant, tmp
     (tmp_path / FOLDER / DESCRIPTION).write_text("[]")
     with pytest.raises(InputError, match="action_network"):
         vimonet.load(tmp_path)
-
-
-def clips() -> list[Clip]:
-    """Three movements that are told apart by a raised arm, and one of keypoints."""
-    made = []
-    for number, (action, joint) in enumerate((("raise the left hand", 20), ("raise the right hand", 21), ("stand", 0))):
-        joints = tiny_motion(60, seed=number).joints.copy()
-        joints[:, joint, 1] += 1.0 if joint else 0.0
-        made.append(Clip(f"x/{number}", "x", f"x/{number}", "train", Motion(joints), action))
-    flat = tiny_motion(60, dimensions=2, seed=5)
-    return [*made, Clip("y/0", "y", "y/0", "train", flat, "stand")]
-
-
-def test_mirrored_clips_have_the_mirrored_label() -> None:
-    assert phrases_of(clips()[:1]) == ["raise the left hand", "raise the right hand"]
-
-
-def test_a_cut_run_ends_with_the_weights_of_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from research.mini import train_actions
-
-    monkeypatch.setattr(train_actions, "CLIPS_3D", 2)
-    monkeypatch.setattr(train_actions, "CLIPS_2D", 2)
-    monkeypatch.setattr(train_actions, "SAVE_EVERY", 2)
-    batches = Batches(clips(), phrases_of(clips()), tiny_model()[1].feature_extractor)
-
-    def run(folder: Path, steps: int) -> ActionNetwork:
-        folder.mkdir(exist_ok=True)
-        return train(batches, network_of(*phrases_of(clips())), steps, folder)
-
-    whole = run(tmp_path / "whole", 6)
-    usual = torch.optim.AdamW.step
-    taken: list[int] = []
-
-    def cut(self: torch.optim.AdamW, *given: object) -> object:
-        taken.append(1)
-        if len(taken) == 4:
-            raise KeyboardInterrupt
-        return usual(self, *given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", cut)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", 6)
-    monkeypatch.setattr(torch.optim.AdamW, "step", usual)
-    again = run(tmp_path / "cut", 6)
-    assert len(taken) == 4
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name]), name
-    assert not np.allclose(whole.head.weight.detach(), network_of(*phrases_of(clips())).head.weight.detach())
