@@ -41,6 +41,9 @@ def main() -> None:
     parser.add_argument("--network", type=Path, metavar="DIR", help="action network of a checkpoint, which holds none")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=JSON", help="settings that calibration found")
     args = parser.parse_args()
+    for folder in (args.reader, args.network):
+        if folder is not None and not folder.is_dir():
+            parser.error(f"{folder}: no such folder")
     args.output.mkdir(parents=True, exist_ok=True)
     state = load_file(args.adapter / ADAPTER)
     half = {name: value.to(torch.float16).contiguous() for name, value in state.items()}

@@ -5,9 +5,10 @@
 
 It learns the labels of the recordings of `vimos-open`, 3D and 2D, none of them twice alike: mirrored, faster or slower,
 cut, tilted, with the errors of another sensor (`research.vimos_open.sensor_noise`), seen by a virtual camera, or joined
-to one another. A rare action of a corpus is drawn more often, by one over the root of its number. The weights are the
-exponential mean over the last few hundred steps. ``--score`` prints how often tokens, network and both name the
-recordings of a split as their labels do. A run that is cut goes on from its last checkpoint.
+to one another. Of an action with n clips in a corpus each has the weight 1 / sqrt(n), so that rare actions are drawn
+more often. The weights are the exponential mean over the last few hundred steps. ``--score`` prints how often tokens,
+network and both name the recordings of a split as their labels do. A run that is cut goes on from its last checkpoint;
+with a GPU it runs there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 import random
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,16 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 import vimonet
+from research.vimos_open.augment import OUTSIDE_TEST, OUTSIDE_TRAIN
 from research.vimos_open.sensor_noise import sensed
 from research.vimos_open.sources import SOURCES_2D, SOURCES_3D, load_clips, synthetic_clips
 from vimonet.language import mirror_text
-from vimonet.model.action_network import ActionNetwork
+from vimonet.model.action_network import ActionNetwork, statistics_of
 from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.hub import load_pretrained
 from vimonet.model.weight_files import new_folder
 from vimonet.motion import Motion
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
 from vimonet.motion.projection import random_view
 from vimonet.utils.errors import InputError
 from vimonet.utils.statistics import bootstrap_interval
@@ -56,10 +59,11 @@ _TILT, _LIFT = 0.06, 0.04  # rad and m, standard deviation
 
 
 def labelled_clips(root: Path | None = None) -> list[Clip]:
-    """Read the labelled clips of all splits, those of the generator included."""
+    """Read the labelled clips of all splits, those of the generator included, and none of a class kept unnamed."""
     clips = load_clips(root, SOURCES_3D + SOURCES_2D)
     clips += [clip for split in ("train", "val", "test") for clip in synthetic_clips(split)]
-    return [clip for clip in clips if clip.action and clip.motion.frames > 2]
+    unnamed = OUTSIDE_TRAIN | OUTSIDE_TEST
+    return [clip for clip in clips if clip.action and clip.action not in unnamed and clip.motion.frames > 2]
 
 
 def phrases_of(clips: Sequence[Clip]) -> list[str]:
@@ -92,7 +96,6 @@ class Batches(torch.utils.data.Dataset[Any]):
             self.shares[2] = weights * ~solid / (weights * ~solid).sum()
 
     def __getitem__(self, step: int) -> list[tuple[str, Tensor, Tensor, Tensor]]:
-        torch.set_num_threads(1)  # runs beside the training
         rng = random.Random(f"{self.seed}/{step}")
         draws = np.random.default_rng(rng.randrange(2**32))
         return [
@@ -217,12 +220,28 @@ def _turned(joints: NDArray[np.float32], angle: float, a: int, b: int) -> NDArra
 
 
 def train(batches: Batches, network: ActionNetwork, steps: int, folder: Path) -> ActionNetwork:
-    """Train a network, and return the mean of its weights; `folder` holds the checkpoint."""
+    """Train a network, and return the mean of its weights, on the CPU.
+
+    Args:
+        batches: what it learns from.
+        network: untrained.
+        steps: of the whole run.
+        folder: holds the checkpoint.
+
+    Raises:
+        InputError: the checkpoint is one of another run.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network.to(device)
+    run = {"steps": steps, "seed": batches.seed, "clips": len(batches.clips), "phrases": list(network.phrases)}
+    run |= {"sizes": network.sizes, "statistics": network.statistics}
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     mean = {name: value.clone() for name, value in network.state_dict().items()}
     first, saved = 0, folder / "checkpoint.pt"
     if saved.is_file():
-        state = torch.load(saved, weights_only=True)
+        state = torch.load(saved, weights_only=True, map_location=device)
+        if state["run"] != run:
+            raise InputError(f"{saved}: a checkpoint of a run with other settings or recordings; delete it.")
         first, mean = state["step"], state["mean"]
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
@@ -235,8 +254,9 @@ def train(batches: Batches, network: ActionNetwork, steps: int, folder: Path) ->
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
         losses = []
-        for name, values, frames, labels in batch:
-            with torch.autocast("cpu", torch.bfloat16):
+        for name, *tensors in batch:
+            values, frames, labels = (tensor.to(device) for tensor in tensors)
+            with torch.autocast(device, torch.bfloat16):
                 logits = network(values, frames, name)
             flat = logits.float().flatten(0, 1), labels.flatten()
             losses.append(F.cross_entropy(*flat, ignore_index=-100, label_smoothing=SMOOTHING))
@@ -251,11 +271,11 @@ def train(batches: Batches, network: ActionNetwork, steps: int, folder: Path) ->
                 mean[name].lerp_(value, share)
         bar.set_postfix(loss=f"{float(loss.detach()):.2f}", refresh=False)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            state = {"step": step + 1, "mean": mean, "network": network.state_dict()}
+            state = {"run": run, "step": step + 1, "mean": mean, "network": network.state_dict()}
             torch.save({**state, "optimiser": optimiser.state_dict()}, saved.with_suffix(".part"))
             saved.with_suffix(".part").replace(saved)
     network.load_state_dict(mean)
-    return network.eval()
+    return network.cpu().eval()
 
 
 def score(assistant: Any, clips: Sequence[Clip]) -> Iterator[str]:
@@ -269,7 +289,7 @@ def score(assistant: Any, clips: Sequence[Clip]) -> Iterator[str]:
         values = torch.from_numpy(extractor.extract_joints(motion.joints, motion.confidence, motion.dimensions))
         named = []
         alone = both.shares(values, motion.dimensions)
-        for shares in (*alone, torch.stack(alone).mean(0)):
+        for shares in (*alone, both.averaged(alone)):
             spans = both.spans(shares)
             longest = max(spans, key=lambda span: span.end - span.start) if spans else None
             named.append(float(longest is not None and longest.actions[0][0] == clip.action))
@@ -284,35 +304,42 @@ def score(assistant: Any, clips: Sequence[Clip]) -> Iterator[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Train a network, or score one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder of the network")
+    parser.add_argument("-m", "--model", default="nano", help="model whose features the network reads")
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and draws")
     parser.add_argument("--root", type=Path, help="folder of the recordings; default: $VIMONET_DATA")
     parser.add_argument("--score", metavar="MODEL", help="score the network of a model, and train none")
     parser.add_argument("--split", default="val", help="split to score")
     args = parser.parse_args(argv)
+    if args.output is None and not args.score:
+        parser.error("give -o DIR, or --score MODEL")
+    if args.output is not None and args.output.exists():
+        raise InputError(f"{args.output}: exists already; give a new folder.")
     clips = labelled_clips(args.root)
-    taught = [clip for clip in clips if clip.split == "train"]
-    phrases = phrases_of(taught)
     if args.score:
         assistant = vimonet.load(args.score)
         if assistant.network is None:
-            raise SystemExit(f"error: {args.score} has no action network.")
+            raise InputError(f"{args.score}: it has no action network.")
         known = set(assistant.network.phrases)
         asked = [clip for clip in clips if clip.split == args.split and clip.action in known]
         for line in score(assistant, asked):
             print(line)
         return
-    if args.output is None:
-        parser.error("give -o DIR, or --score MODEL")
-    torch.manual_seed(args.seed)
-    extractor = load_pretrained(model_source("nano"))[1].feature_extractor
+    taught = [clip for clip in clips if clip.split == "train"]
+    phrases = phrases_of(taught)
+    extractor = load_pretrained(model_source(args.model))[1].feature_extractor
+    if extractor.features != "body":
+        raise InputError(f"{args.model}: the action network reads body features, and this model reads none.")
     batches = Batches(taught, phrases, extractor, args.seed)
-    features: Mapping[str, int] = {name: values.shape[2] for name, values, _, _ in batches[0]}
+    torch.manual_seed(args.seed)
+    features = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
+    untrained = ActionNetwork(phrases, features, statistics=statistics_of(extractor))
     partial = args.output.with_name(args.output.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
-    network = train(batches, ActionNetwork(phrases, features), args.steps, partial)
+    network = train(batches, untrained, args.steps, partial)
     with new_folder(args.output) as folder:
         network.save(folder)
     shutil.rmtree(partial)
@@ -320,4 +347,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        raise SystemExit(f"train_actions: {error}") from None

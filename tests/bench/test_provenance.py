@@ -29,6 +29,16 @@ def test_hash_of_several_files_is_that_of_the_output_of_sha256sum(tmp_path: Path
     assert weights_sha256(tmp_path) == hashlib.sha256(listing).hexdigest()
 
 
+def test_the_hash_tells_what_stands_beside_a_model(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_text("model")
+    hashes = [weights_sha256(tmp_path)]
+    for name in ("question_reader/reader.safetensors", "action_network/action_network.safetensors"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(name)
+        hashes.append(weights_sha256(tmp_path))
+    assert len(set(hashes)) == 3
+
+
 def test_a_folder_without_weights(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no weight file"):
         weights_sha256(tmp_path)

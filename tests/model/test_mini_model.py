@@ -16,7 +16,7 @@ from tiny_video import saved_backbone
 import vimonet
 from vimonet.model import lora_config
 from vimonet.model.action_network import FOLDER as NETWORK
-from vimonet.model.action_network import ActionNetwork
+from vimonet.model.action_network import ActionNetwork, statistics_of
 from vimonet.model.build import Composed, compose
 from vimonet.model.conversion import mini_model
 from vimonet.model.conversion.mini_model import join_mini
@@ -106,13 +106,15 @@ def test_the_reader_that_it_was_trained_with_is_joined(
 
 
 def test_the_action_network_that_it_was_trained_with_is_joined(parts: dict[str, object], tmp_path: Path) -> None:
-    trained_adapter(parts, tmp_path)
+    base, _ = trained_adapter(parts, tmp_path)
     features = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
-    ActionNetwork(["climb"], features, width=8, layers=1, heads=2, hidden=8).save(tmp_path / "run" / NETWORK)
+    statistics = statistics_of(base.processor.feature_extractor)
+    network = ActionNetwork(["climb"], features, width=8, layers=1, heads=2, hidden=8, statistics=statistics)
+    network.save(tmp_path / "run" / NETWORK)
     shipped = ship(tmp_path)
     assert len(json.loads((shipped / "settings.json").read_text())["network_sha256"]) == 64
-    network = vimonet.load(join_mini(shipped).folder).network
-    assert network is not None and network.phrases == ("climb",)
+    joined = vimonet.load(join_mini(shipped).folder).network
+    assert joined is not None and joined.phrases == ("climb",)
 
 
 def test_a_damaged_model_is_joined_again(parts: dict[str, object], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tiny_language import saved_reader
 
 import vimonet
 from vimonet.inference.assistant import Assistant
-from vimonet.model.hub import load_beside
+from vimonet.model.hub import load_reader
 from vimonet.model.question_reader import FOLDER, HEADS, QuestionReader, copy_reader, join_reader, with_reading
 from vimonet.training.data.collator import Collator
 from vimonet.training.data.question_readings import FOLDS, UNTUNED, FoldedReader
@@ -94,7 +94,7 @@ def test_a_model_folder_brings_its_reader(folder: Path, tmp_path: Path) -> None:
     model, processor = tiny_model()
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    assert load_beside(tmp_path)[0] is None and vimonet.load(tmp_path).reader is None
+    assert load_reader(tmp_path) is None and vimonet.load(tmp_path).reader is None
     shutil.copytree(folder, tmp_path / FOLDER)
     found = vimonet.load(tmp_path).reader
     assert found is not None and found([FEET]) == [f"{FEET} (how many steps are there)"]

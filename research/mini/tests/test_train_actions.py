@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from tiny import tiny_model, tiny_motion
 
 from research.mini import train_actions
 from research.mini.train_actions import Batches, phrases_of, train
+from research.vimos_open.augment import OUTSIDE_TEST, OUTSIDE_TRAIN
 from vimonet.model.action_network import ActionNetwork
 from vimonet.motion import Motion
 from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
+from vimonet.utils.errors import InputError
 from vimonet.vimos.types import Clip
 
 
@@ -35,6 +38,13 @@ def clips() -> list[Clip]:
 
 def test_mirrored_clips_have_the_mirrored_label() -> None:
     assert phrases_of(clips()[:1]) == ["raise the left hand", "raise the right hand"]
+
+
+def test_classes_that_are_never_named_are_not_taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [*clips(), *(replace(clips()[0], action=action) for action in (*OUTSIDE_TRAIN, *OUTSIDE_TEST))]
+    monkeypatch.setattr(train_actions, "load_clips", lambda root, sources: made)
+    monkeypatch.setattr(train_actions, "synthetic_clips", lambda split: [])
+    assert {clip.action for clip in train_actions.labelled_clips()} == {clip.action for clip in clips()}
 
 
 def test_a_cut_run_ends_with_the_weights_of_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +75,6 @@ def test_a_cut_run_ends_with_the_weights_of_a_whole_one(tmp_path: Path, monkeypa
     assert len(taken) == 4
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
+    with pytest.raises(InputError, match="other settings"):
+        run(tmp_path / "cut", 8)
     assert not torch.equal(whole.head.weight, network_of(phrases_of(clips())).head.weight)

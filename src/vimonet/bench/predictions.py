@@ -228,20 +228,24 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 def weights_sha256(checkpoint: str | Path) -> str:
     """Hash a checkpoint's weights by SHA-256.
 
-    One weight file gives the hash of ``sha256sum``; several (shards, an adapter, the layers of a question reader) give
-    the hash of the output of ``sha256sum`` over them in order of their names.
+    One weight file gives the hash of ``sha256sum``. Several (shards, an adapter, the layers of a question reader, an
+    action network) give the hash of the output of ``sha256sum`` over them, in this order.
 
     Raises:
         FileNotFoundError: there is no weight file.
     """
-    from vimonet.model.question_reader import FOLDER, HEADS
+    from vimonet.model import action_network, question_reader
 
     path = Path(checkpoint)
     if path.is_file():
         files = [path]
     else:
         files = next((found for pattern in _WEIGHTS if (found := sorted(path.glob(pattern)))), [])
-        files += [reader] if (reader := path / FOLDER / HEADS).is_file() else []
+        beside = (
+            path / question_reader.FOLDER / question_reader.HEADS,
+            path / action_network.FOLDER / action_network.WEIGHTS,
+        )
+        files += [file for file in beside if file.is_file()]
     if not files:
         raise FileNotFoundError(f"{path}: no weight file ({', '.join(_WEIGHTS)})")
     hashes = []

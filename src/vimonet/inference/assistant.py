@@ -35,7 +35,7 @@ from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.model.action_network import ActionNetwork
 from vimonet.model.action_recognition import ActionRecogniser, Recognised
-from vimonet.model.hub import load_beside, load_pretrained
+from vimonet.model.hub import load_network, load_pretrained, load_reader
 from vimonet.model.modeling_vimonet import ViMoNetForConditionalGeneration
 from vimonet.model.processing_vimonet import ViMoNetProcessor
 from vimonet.utils.errors import InputError
@@ -409,7 +409,7 @@ def load(name_or_dir: str | os.PathLike[str] | None = None, device: str | torch.
     """
     source = model_source(name_or_dir)
     model, processor = load_pretrained(source)
-    reader, network = load_beside(source)
+    reader, network = load_reader(source), load_network(source, processor.feature_extractor)
     try:
         placed: Any = model.to(torch.device(device or "cpu"))  # type: ignore[arg-type]
         return Assistant(placed, processor, Path(source).name, reader, network)

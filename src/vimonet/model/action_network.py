@@ -1,18 +1,20 @@
 """Name actions over time with a small transformer that does nothing else.
 
-Motion tokens serve the language model and name actions in passing (`vimonet.model.action_recognition`). A network of
-3 million parameters, trained on the same recordings with the errors of other sensors, names more of what people
-and sensors do that it has not met. A language model that reads names in its prompt needs no training for it.
+Motion tokens serve the language model first, and name actions as well (`vimonet.model.action_recognition`). A network
+of 3 million parameters that only names actions is right more often on people and sensors that training did not
+show. A language model that reads the names in its prompt needs no further training.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -28,9 +30,11 @@ FOLDER: Final = "action_network"
 WEIGHTS, DESCRIPTION = "action_network.safetensors", "action_network.json"
 
 _ROOT: Final = {"motion": slice(5, 11), "keypoint": slice(2, 5)}
-"""Body features that begin anew with each clip (path, heading and time): a network for spans does not read them."""
+"""Columns of the body features with the path, the heading and the time since the clip began. The network does not
+read them: an action is the same early and late in a clip."""
 
-_REACH = 128  # steps between two moments of which attention tells the distance
+_REACH = 128  # steps; attention does not tell larger distances in time apart
+_MOST_LAYERS, _MOST_WIDTH, _MOST_PHRASES = 64, 8192, 100_000
 _DROPOUT, _HEAD_DROPOUT = 0.1, 0.2
 
 
@@ -41,6 +45,10 @@ class ActionNetwork(nn.Module):
         phrases: action phrases, in the order of the scores.
         features: number of features of ``motion`` (3D) and of ``keypoint`` (2D).
         width, layers, heads, hidden: sizes of the transformer.
+        statistics: `statistics_of` the features that it learns from.
+
+    Raises:
+        ValueError: phrases that are no distinct texts, or sizes that no network has.
     """
 
     def __init__(
@@ -51,10 +59,21 @@ class ActionNetwork(nn.Module):
         layers: int = 4,
         heads: int = 4,
         hidden: int = 640,
+        statistics: str = "",
     ) -> None:
         super().__init__()
+        if not all(isinstance(phrase, str) and phrase.strip() for phrase in phrases) or not phrases:
+            raise ValueError("its phrases are no texts")
+        if len(set(phrases)) < len(phrases) or len(phrases) > _MOST_PHRASES:
+            raise ValueError(f"its {len(phrases)} phrases are not distinct, or over {_MOST_PHRASES:,}")
+        widths = (width, hidden, *features.values())
+        if not 0 < layers <= _MOST_LAYERS or not 0 < min(widths) <= max(widths) <= _MOST_WIDTH:
+            raise ValueError("no network has its sizes")
+        if heads < 1 or width % heads:
+            raise ValueError(f"its width {width} is no multiple of its {heads} heads")
         self.phrases = tuple(phrases)
         self.sizes = {"width": width, "layers": layers, "heads": heads, "hidden": hidden}
+        self.statistics = statistics
         self.inputs = nn.ModuleDict({name: nn.Conv1d(count, width, 5, padding=2) for name, count in features.items()})
         self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
         self.blocks = nn.ModuleList([_Block(width, heads, hidden) for _ in range(layers)])
@@ -71,10 +90,14 @@ class ActionNetwork(nn.Module):
         folder = Path(folder)
         try:
             described = read_object(folder / DESCRIPTION, "copy or train the network again")
-            network = cls(described["phrases"], described["features"], **described["sizes"])
+            with torch.device("meta"):  # takes no memory before the sizes are known to be those of the file
+                sizes, statistics = described["sizes"], described["statistics"]
+                network = cls(described["phrases"], described["features"], **sizes, statistics=statistics)
             state = load_file(folder / WEIGHTS)
             check_finite(state, folder)
-            network.load_state_dict({name: value.float() for name, value in state.items()})
+            if {name: value.shape for name, value in state.items()} != _shapes(network):
+                raise ValueError("its weights have not the sizes of its description")
+            network.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
             return network.eval().requires_grad_(False)
         except InputError:
             raise
@@ -84,13 +107,34 @@ class ActionNetwork(nn.Module):
                 "mini, python -m research.mini.train_actions for one of your own."
             ) from None
 
+    def check_fits(self, extractor: Any, folder: str | Path) -> None:
+        """Check that the network reads the features of a model.
+
+        Args:
+            extractor: feature extractor of the model.
+            folder: folder of the network, for the error.
+
+        Raises:
+            InputError: it learnt from other features.
+        """
+        if self.statistics != statistics_of(extractor) or extractor.ratio % 2:
+            raise InputError(
+                f"{folder}: the action network learnt from other features than the model's; train one with "
+                "python -m research.mini.train_actions --model MODEL, or delete the folder."
+            )
+
     def save(self, folder: str | Path) -> None:
         """Write the network into a folder, weights as float16."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         inputs: Any = self.inputs
         features = {name: layer.in_channels for name, layer in inputs.items()}
-        described = {"features": features, "sizes": self.sizes, "phrases": list(self.phrases)}
+        described = {
+            "features": features,
+            "sizes": self.sizes,
+            "statistics": self.statistics,
+            "phrases": list(self.phrases),
+        }
         write_text(folder / DESCRIPTION, json.dumps(described, indent=1))
         half = {name: value.to(torch.float16).contiguous() for name, value in self.state_dict().items()}
         save_file(half, folder / WEIGHTS, metadata={"format": "pt"})
@@ -162,8 +206,27 @@ class _Block(nn.Module):
         return transformed
 
 
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in network.state_dict().items()}
+
+
+def statistics_of(extractor: Any) -> str:
+    """Hash the kind of features that a model reads, and the statistics that normalise them."""
+    digest = hashlib.sha256(str(extractor.features).encode())
+    for name in ("mean", "std", "keypoint_mean", "keypoint_std"):
+        digest.update(np.asarray(getattr(extractor, name), np.float32).round(5).tobytes())
+    return digest.hexdigest()[:16]
+
+
 def copy_network(model: Path, network: Path) -> None:
-    """Copy an action network into the folder of a model."""
+    """Copy an action network into the folder of a model.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    for name in (WEIGHTS, DESCRIPTION):
+        if not (network / name).is_file():
+            raise InputError(f"{network}: {name} is missing; an action network has {WEIGHTS} and {DESCRIPTION}.")
     (model / FOLDER).mkdir()
     for name in (WEIGHTS, DESCRIPTION):
         shutil.copyfile(network / name, model / FOLDER / name)

@@ -2,8 +2,8 @@
 
 Stage ``align-tokens`` places motion tokens at the word embeddings of action phrases (`phrase_embeddings`). Comparing
 tokens with phrases is zero-shot classification as CLIP does it (arXiv 2103.00020), over time and with the words of the
-language model itself. A model may have an `ActionNetwork` too, which does nothing but name actions: their probabilities
-are averaged. What is recognised stands as text in the prompt (`vimonet.model.prompt_context`).
+language model itself. A model may have an `ActionNetwork` too, which does nothing but name actions: the probabilities
+of both are averaged. What is recognised stands as text in the prompt (`vimonet.model.prompt_context`).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class ActionRecogniser:
             dimensions: 3 for motion, 2 for keypoints.
         """
         found = self.shares(values, dimensions)
-        return self.spans(torch.stack(found).mean(0)) if found else ()
+        return self.spans(self.averaged(found)) if found else ()
 
     @torch.no_grad()
     def shares(self, values: Tensor, dimensions: int) -> list[Tensor]:
@@ -144,6 +144,19 @@ class ActionRecogniser:
             beside[:, self._of_network] = _smoothed(self.network.scores(values, name, self._ratio)).to(beside)
             found.append(beside)
         return found
+
+    def averaged(self, found: Sequence[Tensor]) -> Tensor:
+        """Average the probabilities of tokens and network, [L, P] each.
+
+        The tokens tell apart only the phrases that they know: a phrase that they do not know keeps the probability
+        that the network gives it, and theirs are scaled to what is left.
+        """
+        if len(found) == 1:
+            return found[0]
+        tokens, network = found
+        others = network.clone()
+        others[:, : len(self._embeddings)] = 0.0
+        return (tokens * (1 - others.sum(-1, keepdim=True)) + others + network) / 2
 
     def spans(self, shares: Tensor) -> tuple[Recognised, ...]:
         """Join the likeliest phrases of moments to spans of time.

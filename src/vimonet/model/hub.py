@@ -71,19 +71,37 @@ def load_pretrained(source: str | os.PathLike[str]) -> tuple[ViMoNetForCondition
         ) from None
 
 
-def load_beside(source: str | os.PathLike[str]) -> tuple[QuestionReader | None, ActionNetwork | None]:
-    """Load the question reader and the action network of a model, or of the model that an adapter adapts.
+def load_reader(source: str | os.PathLike[str]) -> QuestionReader | None:
+    """Load the question reader of a model, or of the model that an adapter adapts; None for a model without.
 
     Raises:
         InputError: a missing or damaged file.
     """
-    folders = dict.fromkeys(_folders(source))
+    folder = _beside(source, READER)
+    return folder and QuestionReader.open(folder)
 
-    def first(name: str) -> Path | None:
-        return next((folder / name for folder in folders if (folder / name).is_dir()), None)
 
-    reader, network = first(READER), first(NETWORK)
-    return reader and QuestionReader.open(reader), network and ActionNetwork.open(network)
+def load_network(source: str | os.PathLike[str], extractor: Any) -> ActionNetwork | None:
+    """Load the action network of a model, or of the model that an adapter adapts; None for a model without.
+
+    Args:
+        source: as of `load_pretrained`.
+        extractor: feature extractor of the model.
+
+    Raises:
+        InputError: a missing or damaged file, or a network that learnt from other features.
+    """
+    folder = _beside(source, NETWORK)
+    if folder is None:
+        return None
+    network = ActionNetwork.open(folder)
+    network.check_fits(extractor, folder)
+    return network
+
+
+def _beside(source: str | os.PathLike[str], name: str) -> Path | None:
+    """Find a folder of a model, or of the model that an adapter adapts."""
+    return next((folder / name for folder in _folders(source) if (folder / name).is_dir()), None)
 
 
 def _folders(source: str | os.PathLike[str]) -> tuple[Path, Path]:

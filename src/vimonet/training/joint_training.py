@@ -28,7 +28,7 @@ from vimonet.model.action_network import FOLDER as NETWORK
 from vimonet.model.action_network import ActionNetwork
 from vimonet.model.action_recognition import ActionRecogniser
 from vimonet.model.configuration_vimonet import READS_TEXT
-from vimonet.model.hub import load_beside
+from vimonet.model.hub import load_network
 from vimonet.model.question_reader import FOLDER, copy_reader
 from vimonet.model.seen import seen_text
 from vimonet.training.config import LoraSettings, TrainingConfig
@@ -79,6 +79,7 @@ def train_jointly(
     qa_pairs = config.trainer.qa_pairs_per_clip
     dataset, validation = samples_of(config, dataset, validation, qa_pairs=qa_pairs)
     model, processor = assemble(config, dataset, lora)
+    network = load_network(config.model, processor.feature_extractor) if config.model else None
     cast_parameters(model, config, adapted=lora is not None)
     dataset, validation = _readable(model, dataset), _readable(model, validation)
     whole: Any = model if lora is None else with_lora(model, config)
@@ -88,7 +89,6 @@ def train_jointly(
     parts = tuple(model.config.context)
     if config.data.get("comparisons") and not set(parts) >= READS_TEXT:
         raise InputError("data.comparisons needs a model whose config has actions and facts in `context`; set it to 0.")
-    network = load_beside(config.model)[1] if config.model else None
     writer = _context_writer(model, processor, network) if parts else None
     context_dropout = config.objective.context_dropout
     drop_parts = partial(draw_dropped, parts, context_dropout) if parts else None
