@@ -2,9 +2,9 @@
 
     python scripts/ship_adapter.py runs/mini/instruct --base runs/mini/tokens -o src/vimonet/weights/mini
 
-The layers of its question reader and its action network go with it. ``settings.json`` holds the fields of the model's
-config that training and calibration set, and the sha256 of what was trained, which name the folder that ``vimonet fetch
-mini`` joins.
+The layers of its question reader, with its matcher, and its action network go with it. ``settings.json`` holds the
+fields of the model's config that training and calibration set, and the sha256 of what was trained, which name the
+folder that ``vimonet fetch mini`` joins.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from vimonet.model.action_matching import FILE as MATCHER
 from vimonet.model.action_network import DESCRIPTION, WEIGHTS
 from vimonet.model.action_network import FOLDER as NETWORK
 from vimonet.model.conversion.mini_model import ADAPTER
@@ -63,16 +64,17 @@ def main() -> None:
         settings[name] = json.loads(value)
     settings["adapter_sha256"] = hashlib.sha256((args.output / ADAPTER).read_bytes()).hexdigest()
     beside = {
-        "reader": (args.reader or args.adapter / READER, (HEADS, NAMES)),
+        "reader": (args.reader or args.adapter / READER, (HEADS, NAMES, MATCHER)),
         "network": (args.network or args.adapter / NETWORK, (WEIGHTS, DESCRIPTION)),
     }
     for kind, (folder, names) in beside.items():
         for name in names:
             (args.output / name).unlink(missing_ok=True)
-            if folder.is_dir():
+            if folder.is_dir() and (name != MATCHER or (folder / name).is_file()):
                 shutil.copyfile(folder / name, args.output / name)
         if folder.is_dir():
-            content = b"".join((args.output / name).read_bytes() for name in names)
+            there = [args.output / name for name in names if (args.output / name).is_file()]
+            content = b"".join(file.read_bytes() for file in there)
             settings[f"{kind}_sha256"] = hashlib.sha256(content).hexdigest()
     (args.output / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     for name in ("training.json", "loss_curve.png"):

@@ -144,9 +144,9 @@ class Batches(torch.utils.data.Dataset[Any]):
             motion = _paced(motion, rng.uniform(0.75, 1.35))
             try:
                 motion = _refilmed(motion, rng, draws) if flat else _resensed(motion, rng, draws, dimensions)
-            except InputError:  # no view shows the body
+                motion = _first(motion, int(self.extractor.max_frames))
+            except InputError:  # no view shows the body, or the errors of a sensor tear it apart
                 continue
-            motion = _first(motion, int(self.extractor.max_frames))
             values = self.extractor.extract_joints(motion.joints, motion.confidence, motion.dimensions)
             return torch.from_numpy(values).float(), label
 
@@ -311,6 +311,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and draws")
     parser.add_argument("--root", type=Path, help="folder of the recordings; default: $VIMONET_DATA")
+    parser.add_argument("--without", nargs="*", default=[], metavar="CORPUS", help="corpora not to learn from")
     parser.add_argument("--score", metavar="MODEL", help="score the network of a model, and train none")
     parser.add_argument("--split", default="val", help="split to score")
     args = parser.parse_args(argv)
@@ -319,6 +320,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.output is not None and args.output.exists():
         raise InputError(f"{args.output}: exists already; give a new folder.")
     clips = labelled_clips(args.root)
+    if unknown := set(args.without) - {clip.source for clip in clips}:
+        raise InputError(f"--without {min(unknown)}: there is no such corpus.")
     if args.score:
         assistant = vimonet.load(args.score)
         if assistant.network is None:
@@ -328,7 +331,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for line in score(assistant, asked):
             print(line)
         return
-    taught = [clip for clip in clips if clip.split == "train"]
+    taught = [clip for clip in clips if clip.split == "train" and clip.source not in args.without]
     phrases = phrases_of(taught)
     extractor = load_pretrained(model_source(args.model))[1].feature_extractor
     if extractor.features != "body":

@@ -32,11 +32,12 @@ def test_hash_of_several_files_is_that_of_the_output_of_sha256sum(tmp_path: Path
 def test_the_hash_tells_what_stands_beside_a_model(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("model")
     hashes = [weights_sha256(tmp_path)]
-    for name in ("question_reader/reader.safetensors", "action_network/action_network.safetensors"):
-        (tmp_path / name).parent.mkdir()
+    reader, matcher = "question_reader/reader.safetensors", "question_reader/matcher.safetensors"
+    for name in (reader, matcher, "action_network/action_network.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
         hashes.append(weights_sha256(tmp_path))
-    assert len(set(hashes)) == 3
+    assert len(set(hashes)) == 4
 
 
 def test_a_folder_without_weights(tmp_path: Path) -> None:

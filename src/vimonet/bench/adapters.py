@@ -133,8 +133,12 @@ class MotionModel:
         """
         import torch
 
+        from vimonet.inference.generating import weigher
+        from vimonet.inference.windows import WindowInput
+
         assistant, tokenizer = self.assistant, self.assistant.processor.tokenizer
         inputs = assistant.prepare_inputs([window])
+        weigh = weigher(assistant, [window]) if isinstance(window, WindowInput) else None
         ends = assistant.model.generation_config.eos_token_id
         end = (ends[0] if isinstance(ends, list) else ends) if ends is not None else tokenizer.eos_token_id
         found = []
@@ -145,7 +149,10 @@ class MotionModel:
                 ids = torch.cat([inputs["input_ids"], answer], dim=1)
                 mask = torch.ones_like(ids)
                 logits = assistant.model(**{**inputs, "input_ids": ids, "attention_mask": mask}).logits[0]
-                steps = logits[-len(tokens) - 1 : -1].double().log_softmax(dim=-1)
+                logits = logits[-len(tokens) - 1 : -1].double()
+                if weigh is not None:
+                    logits[:1] = weigh(logits[:1])
+                steps = logits.log_softmax(dim=-1)
                 found.append(steps.gather(1, answer[0][:, None]).sum().cpu())
         return torch.stack(found)
 

@@ -228,13 +228,13 @@ _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 def weights_sha256(checkpoint: str | Path) -> str:
     """Hash a checkpoint's weights by SHA-256.
 
-    One weight file gives the hash of ``sha256sum``. Several (shards, an adapter, the layers of a question reader, an
-    action network) give the hash of the output of ``sha256sum`` over them, in this order.
+    One weight file gives the hash of ``sha256sum``. Several (shards, an adapter, the layers of a question reader, its
+    matcher, an action network) give the hash of the output of ``sha256sum`` over them, in this order.
 
     Raises:
         FileNotFoundError: there is no weight file.
     """
-    from vimonet.model import action_network, question_reader
+    from vimonet.model import action_matching, action_network, question_reader
 
     path = Path(checkpoint)
     if path.is_file():
@@ -243,6 +243,7 @@ def weights_sha256(checkpoint: str | Path) -> str:
         files = next((found for pattern in _WEIGHTS if (found := sorted(path.glob(pattern)))), [])
         beside = (
             path / question_reader.FOLDER / question_reader.HEADS,
+            path / question_reader.FOLDER / action_matching.FILE,
             path / action_network.FOLDER / action_network.WEIGHTS,
         )
         files += [file for file in beside if file.is_file()]

@@ -30,7 +30,8 @@ import torch
 from vimonet.inference.answer import Answer, check_question, join_windows, pieces
 from vimonet.inference.answer_policy import AnswerPolicy, keeps_words, policy_of
 from vimonet.inference.conversation import Chat
-from vimonet.inference.generating import generate, is_end
+from vimonet.inference.generating import ends_of, generate, is_end, weigher
+from vimonet.inference.greedy import greedy
 from vimonet.inference.streaming import Listener, stream_of
 from vimonet.inference.windows import InputBuilder, PromptContexts, WindowInput
 from vimonet.model.action_network import ActionNetwork
@@ -314,11 +315,9 @@ class Assistant:
                 raise InputError("a blind question attends to nothing; give a motion or a video.")
             inputs = dict(self.prepare_inputs([window]))
             with torch.inference_mode():
-                tokens = self.model.generate(**inputs, max_new_tokens=max_new_tokens or self._longest, do_sample=False)[
-                    0
-                ]
                 weights = self.model(**inputs, logits_to_keep=1).projector_attentions
-            tokens = tokens[inputs["input_ids"].shape[1] :]
+            longest, weigh = max_new_tokens or self._longest, weigher(self, [window])
+            tokens = greedy(self.model, inputs, longest, ends_of(self), weigh=weigh)[0][0]
             answer = tokens[~is_end(self, tokens)]
             found += projector_attention(weights, inputs, self.config.ratio, window.start)
             if len(answer):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from vimonet.inference.greedy import greedy
 from vimonet.inference.streaming import Listener, RowStreamer
 from vimonet.language import without_repeats
+from vimonet.model.action_matching import weigh
 from vimonet.model.generation import CLIP_INPUTS
 
 if TYPE_CHECKING:
@@ -48,17 +50,31 @@ def generate(
             listener.prompt_tokens = int(inputs["attention_mask"][row].sum())
         if context:
             inputs = with_shared_prefix(assistant.model, inputs)
-        results.update(zip(chosen, _generate_batch(assistant, inputs, max_new_tokens, following), strict=True))
+        weigh = weigher(assistant, [windows[i] for i in chosen])
+        results.update(zip(chosen, _generate_batch(assistant, inputs, max_new_tokens, following, weigh), strict=True))
     return [results[i] for i in range(len(windows))]
 
 
+def weigher(assistant: Assistant, windows: Sequence[WindowInput]) -> Callable[[Tensor], Tensor] | None:
+    """Weigh yes against no by what the recognised actions mean for the questions; None for a model without matcher."""
+    reader = assistant.reader
+    if reader is None or reader.matcher is None or not any(window.actions for window in windows):
+        return None
+    yes, no = (assistant.processor.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no"))
+    return partial(weigh, log_odds=reader.log_odds([(one.question, one.actions) for one in windows]), yes=yes, no=no)
+
+
 def _generate_batch(
-    assistant: Assistant, inputs: dict[str, Tensor], max_new_tokens: int, listeners: Sequence[Listener] | None
+    assistant: Assistant,
+    inputs: dict[str, Tensor],
+    max_new_tokens: int,
+    listeners: Sequence[Listener] | None,
+    weigh: Callable[[Tensor], Tensor] | None,
 ) -> list[tuple[str, float]]:
-    ends, temperature = _ends(assistant), assistant.config.confidence_temperature
+    ends, temperature = ends_of(assistant), assistant.config.confidence_temperature
     streamer = None if listeners is None else RowStreamer(assistant.processor.tokenizer, listeners, ends)
     follow = None if streamer is None else streamer.put
-    tokens, probabilities = greedy(assistant.model, inputs, max_new_tokens, ends, temperature, follow)
+    tokens, probabilities = greedy(assistant.model, inputs, max_new_tokens, ends, temperature, follow, weigh)
     if streamer is not None:
         streamer.end()
     ended = is_end(assistant, tokens)
@@ -76,10 +92,11 @@ def _generate_batch(
 
 def is_end(assistant: Assistant, tokens: Tensor) -> Tensor:
     """Mark the tokens that end an answer, bool of the same shape."""
-    return torch.isin(tokens, torch.tensor(_ends(assistant), device=tokens.device))
+    return torch.isin(tokens, torch.tensor(ends_of(assistant), device=tokens.device))
 
 
-def _ends(assistant: Assistant) -> list[int]:
+def ends_of(assistant: Assistant) -> list[int]:
+    """List the ids of the tokens that end an answer."""
     ends = assistant.model.generation_config.eos_token_id
     return [ends] if isinstance(ends, int) else list(ends or [assistant.processor.tokenizer.eos_token_id])
 

@@ -26,6 +26,7 @@ def greedy(
     ends: Sequence[int],
     temperature: float = 1.0,
     follow: Callable[[list[int]], list[bool]] | None = None,
+    weigh: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Generate the tokens of every row until all rows have ended.
 
@@ -36,6 +37,7 @@ def greedy(
         ends: ids of the tokens that end a row.
         temperature: by which logits are divided before they become probabilities.
         follow: called at each step with every row's new token; returns for each row True to stop it.
+        weigh: called with the logits of the first token, [B, V]; returns those to choose from.
 
     Returns:
         Tokens, int64 [rows B, steps S], and the probability of each, float32 [B, S]; ignore what follows a row's end.
@@ -55,6 +57,7 @@ def greedy(
     step_of = _LlamaStep if model.language_model.config.model_type == "llama" else _Step
     step = step_of(model.language_model, output.past_key_values, mask, places[:, -1])
     logits, ended = output.logits[:, -1], torch.zeros(len(mask), dtype=torch.bool, device=mask.device)
+    logits = logits if weigh is None else weigh(logits)
     stops = torch.tensor(list(ends), device=mask.device)
     tokens, probabilities = [], []
     while True:

@@ -38,6 +38,7 @@ class WindowInput:
         recording: the whole motion.
         compared: the two motions of a question about both; empty for any other.
         context: text before the clips; see `vimonet.model.prompt_context`.
+        actions: recognised actions of a single clip that the context names.
         tokens: whether the clips' tokens are in the prompt.
         frames: whether the tokens of video frames are among these.
         history: earlier questions and answers of the chat.
@@ -52,6 +53,7 @@ class WindowInput:
     recording: MeasuredClip | None = None
     compared: tuple[MeasuredClip, ...] = ()
     context: str = ""
+    actions: tuple[Recognised, ...] = ()
     tokens: bool = True
     frames: bool = True
     history: tuple[tuple[str, str], ...] = ()
@@ -130,9 +132,13 @@ class PromptContexts:
             )
         clip = window.clip
         facts = clip.facts if clip is not None and "facts" in self.parts else None
-        actions = self.actions_of(clip) if clip is not None and "actions" in self.parts else ()
+        actions = self.named(window)
         seen = self._see(window.videos[0]) if len(window.videos) == 1 and "seen" in self.parts else ""
         return write_context(self.parts, facts=facts, actions=actions, seen=seen, clip=bool(window.inputs_read))
+
+    def named(self, window: WindowInput) -> tuple[Recognised, ...]:
+        """Recognise the actions that the context of a prompt about one clip names."""
+        return self.actions_of(window.clip) if window.clip is not None and "actions" in self.parts else ()
 
     def _see(self, frames: VideoFrames) -> str:
         if self.classifier is None:
@@ -217,6 +223,7 @@ class InputBuilder:
             replace(
                 one,
                 context=self.contexts(one),
+                actions=self.contexts.named(one),
                 tokens=one.tokens and self.contexts.tokens,
                 frames=one.frames and self.contexts.frames,
             )

@@ -21,6 +21,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vimonet.language import fold_prompt
+from vimonet.model.action_matching import FILE as MATCHER
+from vimonet.model.action_matching import ActionMatcher, action_question
+from vimonet.model.action_recognition import Recognised
 from vimonet.model.weight_files import check_finite
 from vimonet.utils.errors import InputError, first_line
 from vimonet.utils.files import read_object
@@ -40,6 +43,7 @@ LEAST_ACTION = 0.15
 
 _LONGEST = 64  # word pieces of a question that are read
 _BATCH, _MOST_ACTIONS = 64, 3
+_REMEMBERED = 2048  # vectors
 
 SCALE = 4.0
 """Length that the unit vectors are given before the layers, so that plain learning rates fit."""
@@ -54,12 +58,21 @@ class QuestionReader:
         heads: ``weight`` [forms + actions, width] and ``bias`` [forms + actions] of both layers.
         names: ``forms``, the plain question of each form, in which ``{do}`` and ``{doing}`` stand for the action;
             ``actions``, each as [verb phrase, participle].
+        matcher: weighs yes against no; None for a reader without.
     """
 
     FILE, WEIGHTS = HEADS, WEIGHTS
 
-    def __init__(self, encoder: Any, tokenizer: Any, heads: Mapping[str, Tensor], names: Mapping[str, Any]) -> None:
-        self.encoder, self.tokenizer = encoder.eval(), tokenizer
+    def __init__(
+        self,
+        encoder: Any,
+        tokenizer: Any,
+        heads: Mapping[str, Tensor],
+        names: Mapping[str, Any],
+        matcher: ActionMatcher | None = None,
+    ) -> None:
+        self.encoder, self.tokenizer, self.matcher = encoder.eval(), tokenizer, matcher
+        self._known: dict[str, Tensor] = {}
         self.weight, self.bias = heads["weight"].float(), heads["bias"].float()
         self.forms: list[str] = list(names["forms"])
         self.actions: list[tuple[str, str]] = [(do, doing) for do, doing in names["actions"]]
@@ -81,7 +94,8 @@ class QuestionReader:
             names = read_object(folder / NAMES, "copy or make the reader again")
             heads = load_file(folder / cls.FILE)
             check_finite(heads, folder)
-            return cls(*open_encoder(folder, cls.WEIGHTS), heads, names)
+            matcher = ActionMatcher.open(folder) if (folder / MATCHER).is_file() else None
+            return cls(*open_encoder(folder, cls.WEIGHTS), heads, names, matcher)
         except InputError:
             raise
         except Exception as error:  # tokenizers raises no narrower one
@@ -99,6 +113,30 @@ class QuestionReader:
             scores = self.scores(embed(self.encoder, self.tokenizer, batch))
             said |= dict(zip(batch, map(self._say, scores), strict=True))
         return [with_reading(text, said[text]) for text in questions]
+
+    def log_odds(self, asked: Sequence[tuple[str, Sequence[Recognised]]]) -> Tensor:
+        """Compute by which log-odds recognised actions weigh yes against no, [N]; 0 without actions or matcher.
+
+        Args:
+            asked: questions with the recognised actions of their recordings.
+        """
+        weighed = torch.zeros(len(asked))
+        if self.matcher is None:
+            return weighed
+        for row, (question, spans) in enumerate(asked):
+            if spans:
+                vectors = [self._embedded([action_question(name) for name, _ in span.actions]) for span in spans]
+                weighed[row] = self.matcher.log_odds(self._embedded([question])[0], spans, vectors)
+        return weighed
+
+    def _embedded(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts, each once as long as few others follow."""
+        if new := [text for text in dict.fromkeys(texts) if text not in self._known]:
+            if len(self._known) > _REMEMBERED:
+                self._known.clear()
+                new = list(dict.fromkeys(texts))
+            self._known.update(zip(new, embed(self.encoder, self.tokenizer, new), strict=True))
+        return torch.stack([self._known[text] for text in texts])
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Score forms and actions for the vectors [N, width] of questions: [N, forms + actions]."""
@@ -121,14 +159,18 @@ class QuestionReader:
 def copy_reader(model: Path, reader: Path) -> None:
     """Copy a question reader into the folder of a model."""
     (model / FOLDER).mkdir()
-    for name in (*ENCODER_FILES, HEADS, NAMES):
+    for name in (*ENCODER_FILES, HEADS, NAMES, *_if_there(reader)):
         shutil.copyfile(reader / name, model / FOLDER / name)
+
+
+def _if_there(folder: Path) -> tuple[str, ...]:
+    return (MATCHER,) if (folder / MATCHER).is_file() else ()
 
 
 def join_reader(model: Path, encoder: Path, shipped: Path) -> None:
     """Make a question reader in the folder of a model, of a released encoder and of what was trained on it."""
     (model / FOLDER).mkdir()
-    for name in (HEADS, NAMES):
+    for name in (HEADS, NAMES, *_if_there(shipped)):
         shutil.copyfile(shipped / name, model / FOLDER / name)
     write_encoder(model / FOLDER, encoder, load_file(shipped / HEADS))
 

@@ -43,6 +43,11 @@ def _one_of_both(action: str, other: str) -> bool:
     return "both" in other.split() and bool({"left", "right"} & set(action.split()))
 
 
+def relation(action: str, other: str) -> str | None:
+    """Look up how another action relates to one that is done: ``contained``, ``excluded``, ``open``; None: no pair."""
+    return _relations().get(action, {}).get(other)
+
+
 def contained(action: str, facts: Facts | None = None) -> list[str]:
     """List what an action surely is as well: a sprint is a run, waving a hand is waving."""
     names = [other for other, relation in _relations().get(action, {}).items() if relation == "contained"]

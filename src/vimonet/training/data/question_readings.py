@@ -31,14 +31,16 @@ class FoldedReader(QuestionReader):
     """Read questions of training; see the module.
 
     Args:
-        encoder, tokenizer, names: as for `QuestionReader`.
+        encoder, tokenizer, names: as for `QuestionReader`; training weighs no answers, so `matcher` is not used.
         heads: ``weight`` [K, forms + actions, width] and ``bias`` [K, forms + actions] of the K folds' layers, and
             ``vectors`` [N, width] and ``fold`` [N] of the wordings that they learnt from.
     """
 
     FILE, WEIGHTS = FOLDS, UNTUNED
 
-    def __init__(self, encoder: Any, tokenizer: Any, heads: Mapping[str, Tensor], names: Mapping[str, Any]) -> None:
+    def __init__(
+        self, encoder: Any, tokenizer: Any, heads: Mapping[str, Tensor], names: Mapping[str, Any], matcher: Any = None
+    ) -> None:
         super().__init__(encoder, tokenizer, heads, names)
         self._vectors, self._fold = heads["vectors"].float(), heads["fold"].long()
 

@@ -1,0 +1,127 @@
+"""Weigh "yes" against "no" by matching what a question asks about with the actions that are recognised.
+
+A small language model tells the action and misjudges the question: "no, the person raises both hands" to "hands in the
+air, yes?". An `ActionMatcher` reads the vectors of the question and of an action phrase as sentence pairs are read
+for natural language inference (Conneau et al., 2017, arXiv 1705.02364), and tells whether a person who does that makes
+the answer yes, makes it no, or leaves it open. Its odds multiply those of the language model, a product of experts
+(Hinton, 2002). Whether the answer is yes or no at all, and all that follows it, stays with the language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vimonet.model.action_recognition import Recognised
+from vimonet.model.weight_files import check_finite
+
+FILE: Final = "matcher.safetensors"
+"""File of a question reader's folder that holds its matcher; a reader without it weighs nothing."""
+
+YES, NO, OPEN = range(3)
+
+SCALE: Final = 4.0
+"""Length that the unit vectors are given before the layers, as in the question reader."""
+
+_DROPOUT = 0.2
+
+
+class ActionMatcher(nn.Module):
+    """Tell what it means for the answer to a question if a person does an action.
+
+    Args:
+        width: of the vectors of the sentence encoder.
+        inner: of the vectors that are compared.
+        hidden: of the first hidden layer; the second has half of it.
+    """
+
+    def __init__(self, width: int = 384, inner: int = 192, hidden: int = 512) -> None:
+        super().__init__()
+        self.question, self.action = nn.Linear(width, inner), nn.Linear(width, inner)
+        self.linear_1 = nn.Linear(4 * inner + width, hidden)
+        self.linear_2 = nn.Linear(hidden, hidden // 2)
+        self.head = nn.Linear(hidden // 2, 3)
+        self.drop = nn.Dropout(_DROPOUT)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the matcher of a question reader in eval mode and float32; its sizes are those of its tensors."""
+        state = {name: value.float() for name, value in load_file(folder / FILE).items()}
+        check_finite(state, folder / FILE)
+        (inner, width), (hidden, _) = state["question.weight"].shape, state["linear_1.weight"].shape
+        with torch.device("meta"):
+            matcher = cls(width, inner, hidden)
+        matcher.load_state_dict(state, assign=True)
+        return matcher.eval().requires_grad_(False)
+
+    def save(self, folder: Path) -> None:
+        """Write the matcher into the folder of a question reader, weights as float16."""
+        half = {name: value.detach().to(torch.float16).contiguous() for name, value in self.state_dict().items()}
+        save_file(half, folder / FILE, metadata={"format": "pt"})
+
+    def forward(self, questions: Tensor, actions: Tensor) -> Tensor:
+        """Compute the logits of yes, no and open, [..., 3].
+
+        Args:
+            questions, actions: unit vectors of questions and of `action_question`, [..., width].
+        """
+        asked, done = SCALE * questions, SCALE * actions
+        u, v = self.question(asked), self.action(done)
+        pair = torch.cat([u, v, u * v, (u - v).abs(), asked], -1)
+        hidden = self.drop(F.gelu(self.linear_1(pair)))
+        logits: Tensor = self.head(self.drop(F.gelu(self.linear_2(hidden))))
+        return logits
+
+    @torch.inference_mode()
+    def log_odds(self, question: Tensor, spans: Sequence[Recognised], vectors: Sequence[Tensor]) -> float:
+        """Compute the logarithm of the odds of yes, times the probability that the actions decide the answer.
+
+        An answer is yes if any span makes it so; it is no if no span does.
+
+        Args:
+            question: unit vector, [width].
+            spans: recognised actions.
+            vectors: of the actions of each span, [actions, width].
+        """
+        found = []
+        for span, actions in zip(spans, vectors, strict=True):
+            shares = torch.tensor([share for _, share in span.actions])
+            told = self(question.expand(len(actions), -1), actions).softmax(-1)
+            found.append((told * (shares / shares.sum())[:, None]).sum(0))
+        yes = max(float(told[YES]) for told in found)
+        seconds = torch.tensor([span.end - span.start for span in spans])
+        left_open = float((torch.stack(found)[:, OPEN] * seconds).sum() / seconds.sum())
+        decided = max(1.0 - left_open, yes)
+        likely = min(max(yes / decided, _LEAST), 1.0 - _LEAST)
+        return decided * float(torch.logit(torch.tensor(likely)))
+
+
+_LEAST = 0.02
+"""Least probability of yes and of no: a matcher is never surer."""
+
+
+def action_question(action: str) -> str:
+    """Word an action phrase as the question whose vector a matcher reads."""
+    return f"does the person {action}"
+
+
+def weigh(logits: Tensor, log_odds: Tensor, yes: int, no: int) -> Tensor:
+    """Multiply the odds of yes against no, and keep the probability that it is one of them.
+
+    Args:
+        logits: of the first token of each answer, [B, V].
+        log_odds: by which each row is weighed, [B].
+        yes, no: ids of the tokens.
+    """
+    pair = logits[:, [yes, no]].float()
+    odds = pair[:, 0] - pair[:, 1] + log_odds.to(logits.device)
+    split = torch.stack([F.logsigmoid(odds), F.logsigmoid(-odds)], 1)
+    weighed = logits.clone()
+    weighed[:, [yes, no]] = (pair.logsumexp(1, keepdim=True) + split).to(logits.dtype)
+    return weighed
