@@ -18,17 +18,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from vimonet.model.action_matching import FILE as MATCHER
-from vimonet.model.action_network import DESCRIPTION, WEIGHTS
 from vimonet.model.action_network import FOLDER as NETWORK
-from vimonet.model.conversion.mini_model import ADAPTER
+from vimonet.model.conversion.mini_model import ADAPTER, BESIDE, beside_sha256
 from vimonet.model.question_reader import FOLDER as READER
-from vimonet.model.question_reader import HEADS, NAMES
 
 _DEFAULTS = {
     "confidence_temperature": 1.0,
     "abstention_thresholds": {"action": 0.0, "caption": 0.0, "keypoints_2d": 0.0},
     "answer_policy": "calibrated",
+    "yes_no_weights": [1.0, 1.0],
 }
 
 
@@ -63,19 +61,14 @@ def main() -> None:
         name, _, value = item.partition("=")
         settings[name] = json.loads(value)
     settings["adapter_sha256"] = hashlib.sha256((args.output / ADAPTER).read_bytes()).hexdigest()
-    beside = {
-        "reader": (args.reader or args.adapter / READER, (HEADS, NAMES, MATCHER)),
-        "network": (args.network or args.adapter / NETWORK, (WEIGHTS, DESCRIPTION)),
-    }
-    for kind, (folder, names) in beside.items():
-        for name in names:
+    beside = {"reader": args.reader or args.adapter / READER, "network": args.network or args.adapter / NETWORK}
+    for part, folder in beside.items():
+        for name in BESIDE[part]:
             (args.output / name).unlink(missing_ok=True)
-            if folder.is_dir() and (name != MATCHER or (folder / name).is_file()):
+            if (folder / name).is_file():
                 shutil.copyfile(folder / name, args.output / name)
-        if folder.is_dir():
-            there = [args.output / name for name in names if (args.output / name).is_file()]
-            content = b"".join(file.read_bytes() for file in there)
-            settings[f"{kind}_sha256"] = hashlib.sha256(content).hexdigest()
+        if (digest := beside_sha256(args.output, part)) is not None:
+            settings[f"{part}_sha256"] = digest
     (args.output / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     for name in ("training.json", "loss_curve.png"):
         if (args.adapter / name).is_file():

@@ -240,7 +240,7 @@ def train(batches: Batches, network: ActionNetwork, steps: int, folder: Path) ->
     first, saved = 0, folder / "checkpoint.pt"
     if saved.is_file():
         state = torch.load(saved, weights_only=True, map_location=device)
-        if state["run"] != run:
+        if state.get("run") != run:
             raise InputError(f"{saved}: a checkpoint of a run with other settings or recordings; delete it.")
         first, mean = state["step"], state["mean"]
         network.load_state_dict(state["network"])

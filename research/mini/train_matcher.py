@@ -24,11 +24,11 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from vimonet.model.action_matching import NO, OPEN, YES, ActionMatcher, action_question
-from vimonet.model.question_reader import embed, open_encoder
+from vimonet.model.question_reader import HEADS, QuestionReader, embed, open_encoder
 from vimonet.utils.errors import InputError
 from vimonet.vimos.action_labels import participle, verb_slots
 from vimonet.vimos.action_names import renamed
-from vimonet.vimos.contrasts import relation
+from vimonet.vimos.contrasts import TOO_NEAR, relation
 from vimonet.vimos.label_consistency import absent_from
 from vimonet.vimos.wordings import WHO, WORDINGS, as_written, read_people
 
@@ -116,7 +116,7 @@ class Pairs:
             return rng.randrange(len(self.every)), OPEN
         yes, near, left_open, far = self.pools[asked]
         (pool,) = rng.choices((yes, near, left_open, far), (_YES, _NEAR, _LEFT_OPEN, 1 - _YES - _NEAR - _LEFT_OPEN))
-        pool = pool or far
+        pool = pool or far or left_open
         return rng.choice(pool), YES if pool is yes else OPEN if pool is left_open else NO
 
 
@@ -126,7 +126,7 @@ def _pools(asked: str, every: Sequence[str]) -> tuple[list[int], list[int], list
     for index, done in enumerate(every):
         found = "contained" if done == asked else relation(done, asked)
         if found is None:
-            found = "far" if absent_from(asked, {done}) else "open"
+            found = "far" if asked not in TOO_NEAR and absent_from(asked, {done}) else "open"
         pools[("contained", "excluded", "open", "far").index(found)].append(index)
     return pools[0], pools[1], pools[2], pools[3]
 
@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and draws")
     parser.add_argument("--trial", action="store_true", help="learn without a fold, and say how often it is right")
     args = parser.parse_args()
+    QuestionReader.open(args.reader)  # says what is missing or damaged
     encoder, tokenizer = open_encoder(args.reader)
     every = actions()
     asked = questions(every, random.Random(args.seed))
@@ -183,7 +184,7 @@ def main() -> None:
     rows = [i for i in range(len(asked)) if i not in held]
     matcher = train(vectors, of_actions, pairs, rows, args.steps, args.seed)
     if not args.trial:
-        matcher.save(args.reader)
+        matcher.save(args.reader, HEADS)
         print(f"{args.reader}: a matcher of {len(rows):,} questions and {len(every):,} actions")
         return
     drawn, done, meaning = pairs.draw(sorted(held), 8000, random.Random(args.seed))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import tiny_model, tiny_motion
 from tiny_language import byte_level_tokenizer, saved_language_model, saved_reader
@@ -15,7 +16,7 @@ from vimonet.inference.assistant import Assistant
 from vimonet.model.action_matching import FILE, NO, OPEN, YES, ActionMatcher, action_question, weigh
 from vimonet.model.action_recognition import Recognised
 from vimonet.model.build import compose
-from vimonet.model.question_reader import QuestionReader, copy_reader, embed
+from vimonet.model.question_reader import HEADS, QuestionReader, copy_reader, embed
 from vimonet.utils.errors import InputError
 
 
@@ -32,14 +33,23 @@ def spans(*named: tuple[str, float]) -> list[Recognised]:
 
 
 def test_odds_change_the_split_and_nothing_else() -> None:
-    logits = torch.tensor([[1.0, 2.0, 0.5, -1.0], [0.0, 3.0, 1.0, 2.0]])
-    weighed = weigh(logits, torch.tensor([3.0, 0.0]), yes=2, no=0)
+    logits = torch.tensor([[2.0, 1.0, 1.5, -1.0], [3.0, 0.0, 1.0, 2.0], [1.0, 4.0, 2.0, 0.0]])
+    weighed = weigh(logits, torch.tensor([3.0, 0.0, 3.0]), yes=2, no=0)
     before, after = logits.softmax(-1), weighed.softmax(-1)
-    torch.testing.assert_close(after[1], before[1])
+    torch.testing.assert_close(after[1:], before[1:])  # nothing to say; an answer that is neither yes nor no
     torch.testing.assert_close(after[0, [1, 3]], before[0, [1, 3]])
     torch.testing.assert_close(after[0, 0] + after[0, 2], before[0, 0] + before[0, 2])
     torch.testing.assert_close((after[0, 2] / after[0, 0]).log(), (before[0, 2] / before[0, 0]).log() + 3.0)
-    assert torch.equal(logits[0], torch.tensor([1.0, 2.0, 0.5, -1.0]))  # not changed in place
+    pooled = weigh(logits, torch.tensor([3.0, 0.0, 3.0]), yes=2, no=0, weights=(0.5, 0.25)).softmax(-1)
+    torch.testing.assert_close((pooled[0, 2] / pooled[0, 0]).log(), 0.5 * (before[0, 2] / before[0, 0]).log() + 0.75)
+    assert torch.equal(logits[0], torch.tensor([2.0, 1.0, 1.5, -1.0]))  # not changed in place
+
+
+def test_an_even_split_still_begins_with_yes_or_no_and_small_odds_survive_bfloat16() -> None:
+    even = weigh(torch.tensor([[2.0, 1.9, 1.0]]), torch.tensor([1.0]), yes=2, no=0)
+    assert int(even.argmax()) == 0 and float(even[0, 0] - even[0, 2]) == pytest.approx(0.0, abs=1e-5)
+    close = weigh(torch.tensor([[18.0, 1.0, 18.0]], dtype=torch.bfloat16), torch.tensor([0.01]), yes=2, no=0)
+    assert close.dtype == torch.float32 and int(close.argmax()) == 2
 
 
 @pytest.mark.parametrize(("meaning", "sign"), [(YES, 1), (NO, -1), (OPEN, 0)])
@@ -51,15 +61,17 @@ def test_what_an_action_means_decides_the_odds(meaning: int, sign: int) -> None:
 
 
 def test_one_span_of_several_makes_the_answer_yes() -> None:
-    torch.manual_seed(0)
-    matcher = ActionMatcher(32, inner=4, hidden=8).eval().requires_grad_(False)
-    question, walk, wave = torch.randn(3, 32)
-    told = matcher(question.expand(2, -1), torch.stack([walk, wave])).softmax(-1)
-    both = [Recognised(0.0, 1.0, (("walk", 0.9),)), Recognised(1.0, 4.0, (("wave", 0.6),))]
-    yes, left_open = float(told[:, YES].max()), float(told[0, OPEN] * 0.25 + told[1, OPEN] * 0.75)
-    decided = max(1 - left_open, yes)
-    expected = decided * float(torch.logit(torch.tensor(yes / decided).clamp(0.02, 0.98)))
-    assert matcher.log_odds(question, both, [walk[None], wave[None]]) == pytest.approx(expected, abs=1e-4)
+    matcher, question = telling(NO), torch.eye(32)[0]
+    walk, wave = torch.eye(32)[1:3]
+    both = [Recognised(0.0, 9.0, (("walk", 0.9),)), Recognised(9.0, 10.0, (("wave", 0.2),))]
+    assert matcher.log_odds(question, both, [walk[None], wave[None]]) < -3
+    known = {1: NO, 2: YES}
+    matcher.forward = lambda asked, done: torch.stack(  # type: ignore[method-assign]
+        [12.0 * torch.nn.functional.one_hot(torch.tensor(known[int(one.argmax())]), 3).float() for one in done]
+    )
+    assert matcher.log_odds(question, both, [walk[None], wave[None]]) > 3
+    nothing = [Recognised(0.0, 1.0, (("walk", 0.0),))]  # a share that was rounded to nothing
+    assert matcher.log_odds(question, nothing, [walk[None]]) < -3
 
 
 def test_a_reader_with_a_matcher_is_saved_copied_and_checked(tmp_path: Path) -> None:
@@ -67,7 +79,7 @@ def test_a_reader_with_a_matcher_is_saved_copied_and_checked(tmp_path: Path) -> 
     assert QuestionReader.open(folder).matcher is None
     assert not QuestionReader.open(folder).log_odds([("Is that a stroll?", spans(("walk", 1.0)))]).any()
     width = QuestionReader.open(folder).encoder.config.hidden_size
-    telling(YES, width).save(folder)
+    telling(YES, width).save(folder, HEADS)
     (tmp_path / "model").mkdir()
     copy_reader(tmp_path / "model", folder)
     reader = QuestionReader.open(tmp_path / "model" / "question_reader")
@@ -77,11 +89,21 @@ def test_a_reader_with_a_matcher_is_saved_copied_and_checked(tmp_path: Path) -> 
     vector = embed(reader.encoder, reader.tokenizer, ["Is that a stroll?", action_question("walk")])
     assert float(odds[0]) == pytest.approx(reader.matcher.log_odds(vector[0], spans(("walk", 1.0)), [vector[1:]]))
     state = load_file(folder / FILE)
-    save_file({name: value for name, value in state.items() if name != "head.bias"}, folder / FILE)
-    with pytest.raises(InputError, match="not a question reader"):
+    with safe_open(folder / FILE, framework="pt") as file:
+        named = file.metadata()
+    lacking = {name: value for name, value in state.items() if name != "head.bias"}
+    unsound = {**state, "head.bias": torch.full_like(state["head.bias"], torch.nan)}
+    for changed, reason in ((lacking, "not a question reader"), (unsound, r"head\.bias")):
+        save_file(changed, folder / FILE, metadata=named)
+        with pytest.raises(InputError, match=reason):
+            QuestionReader.open(folder)
+    telling(YES, width + 1).save(folder, HEADS)
+    with pytest.raises(InputError, match=f"vectors of {width + 1} numbers"):
         QuestionReader.open(folder)
-    save_file({**state, "head.bias": torch.full_like(state["head.bias"], torch.nan)}, folder / FILE)
-    with pytest.raises(InputError, match=r"head\.bias"):
+    telling(YES, width).save(folder, HEADS)
+    heads = load_file(folder / HEADS)
+    save_file({**heads, "bias": heads["bias"] + 1}, folder / HEADS)
+    with pytest.raises(InputError, match="another reader"):
         QuestionReader.open(folder)
 
 

@@ -117,6 +117,14 @@ def test_the_action_network_that_it_was_trained_with_is_joined(parts: dict[str, 
     assert joined is not None and joined.phrases == ("climb",)
 
 
+def test_parts_that_are_not_those_of_the_settings_are_refused(parts: dict[str, object], tmp_path: Path) -> None:
+    trained_adapter(parts, tmp_path)
+    shipped = ship(tmp_path)
+    (shipped / "action_network.json").write_text("{}")
+    with pytest.raises(InputError, match="network is not that"):
+        join_mini(shipped)
+
+
 def test_a_damaged_model_is_joined_again(parts: dict[str, object], tmp_path: Path) -> None:
     trained_adapter(parts, tmp_path)
     shipped = ship(tmp_path)

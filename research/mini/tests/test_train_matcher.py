@@ -21,6 +21,9 @@ def test_every_action_is_asked_about_and_other_forms_ask_about_none() -> None:
 
 def test_relations_say_what_an_action_means() -> None:
     every = ["run", "sit down", "sprint", "stand", "walk", "wave the left hand"]
+    still = Pairs([Asked("Is he standing?", "stand", "")], every).draw([0], 500, random.Random(0))
+    assert OPEN in {meaning for done, meaning in zip(*still[1:], strict=True) if every[done] == "wave the left hand"}
+    assert NO not in {meaning for done, meaning in zip(*still[1:], strict=True) if every[done] == "wave the left hand"}
     pairs = Pairs([Asked("Is he running?", "run", ""), Asked("How many?", "", "")], every)
     rng = random.Random(0)
     drawn = list(zip(*pairs.draw([0, 1], 4000, rng), strict=True))

@@ -50,18 +50,24 @@ def generate(
             listener.prompt_tokens = int(inputs["attention_mask"][row].sum())
         if context:
             inputs = with_shared_prefix(assistant.model, inputs)
-        weigh = weigher(assistant, [windows[i] for i in chosen])
-        results.update(zip(chosen, _generate_batch(assistant, inputs, max_new_tokens, following, weigh), strict=True))
+        weighs = weigher(assistant, [windows[i] for i in chosen])
+        results.update(zip(chosen, _generate_batch(assistant, inputs, max_new_tokens, following, weighs), strict=True))
     return [results[i] for i in range(len(windows))]
 
 
 def weigher(assistant: Assistant, windows: Sequence[WindowInput]) -> Callable[[Tensor], Tensor] | None:
-    """Weigh yes against no by what the recognised actions mean for the questions; None for a model without matcher."""
-    reader = assistant.reader
+    """Make the function that weighs yes against no by the recognised actions of prompts.
+
+    None for a model without a matcher, or whose tokenizer begins both words alike.
+    """
+    reader, tokenizer = assistant.reader, assistant.processor.tokenizer
     if reader is None or reader.matcher is None or not any(window.actions for window in windows):
         return None
-    yes, no = (assistant.processor.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no"))
-    return partial(weigh, log_odds=reader.log_odds([(one.question, one.actions) for one in windows]), yes=yes, no=no)
+    yes, no = (tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no"))
+    if yes == no:
+        return None
+    log_odds = reader.log_odds([(one.question, one.actions) for one in windows])
+    return partial(weigh, log_odds=log_odds, yes=yes, no=no, weights=assistant.config.yes_no_weights)
 
 
 def _generate_batch(
@@ -69,12 +75,12 @@ def _generate_batch(
     inputs: dict[str, Tensor],
     max_new_tokens: int,
     listeners: Sequence[Listener] | None,
-    weigh: Callable[[Tensor], Tensor] | None,
+    weighs: Callable[[Tensor], Tensor] | None,
 ) -> list[tuple[str, float]]:
     ends, temperature = ends_of(assistant), assistant.config.confidence_temperature
     streamer = None if listeners is None else RowStreamer(assistant.processor.tokenizer, listeners, ends)
     follow = None if streamer is None else streamer.put
-    tokens, probabilities = greedy(assistant.model, inputs, max_new_tokens, ends, temperature, follow, weigh)
+    tokens, probabilities = greedy(assistant.model, inputs, max_new_tokens, ends, temperature, follow, weighs)
     if streamer is not None:
         streamer.end()
     ended = is_end(assistant, tokens)

@@ -3,17 +3,20 @@
 A small language model tells the action and misjudges the question: "no, the person raises both hands" to "hands in the
 air, yes?". An `ActionMatcher` reads the vectors of the question and of an action phrase as sentence pairs are read
 for natural language inference (Conneau et al., 2017, arXiv 1705.02364), and tells whether a person who does that makes
-the answer yes, makes it no, or leaves it open. Its odds multiply those of the language model, a product of experts
-(Hinton, 2002). Whether the answer is yes or no at all, and all that follows it, stays with the language model.
+the answer yes, makes it no, or leaves it open. Its log-odds and those of the language model are summed by weights, a
+logarithmic opinion pool (Genest and Zidek, 1986). Whether an answer begins with yes or no, and all that follows, stays
+with the language model.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,7 +30,7 @@ FILE: Final = "matcher.safetensors"
 YES, NO, OPEN = range(3)
 
 SCALE: Final = 4.0
-"""Length that the unit vectors are given before the layers, as in the question reader."""
+"""Length that the unit vectors are given before any layers, so that plain learning rates fit."""
 
 _DROPOUT = 0.2
 
@@ -50,8 +53,20 @@ class ActionMatcher(nn.Module):
         self.drop = nn.Dropout(_DROPOUT)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Open the matcher of a question reader in eval mode and float32; its sizes are those of its tensors."""
+    def open(cls, folder: Path, reader: str) -> Self:
+        """Open the matcher of a question reader in eval mode and float32; its sizes are those of its tensors.
+
+        Args:
+            folder: of the question reader.
+            reader: file of the reader's layers in it.
+
+        Raises:
+            ValueError: it learnt from the vectors of another reader.
+        """
+        with safe_open(folder / FILE, framework="pt") as file:
+            learnt_from = (file.metadata() or {}).get("reader")
+        if learnt_from != _digest(folder / reader):
+            raise ValueError("its matcher learnt from another reader, run research.mini.train_matcher")
         state = {name: value.float() for name, value in load_file(folder / FILE).items()}
         check_finite(state, folder / FILE)
         (inner, width), (hidden, _) = state["question.weight"].shape, state["linear_1.weight"].shape
@@ -60,10 +75,10 @@ class ActionMatcher(nn.Module):
         matcher.load_state_dict(state, assign=True)
         return matcher.eval().requires_grad_(False)
 
-    def save(self, folder: Path) -> None:
-        """Write the matcher into the folder of a question reader, weights as float16."""
+    def save(self, folder: Path, reader: str) -> None:
+        """Write the matcher into the folder of a question reader, weights as float16; arguments as of `open`."""
         half = {name: value.detach().to(torch.float16).contiguous() for name, value in self.state_dict().items()}
-        save_file(half, folder / FILE, metadata={"format": "pt"})
+        save_file(half, folder / FILE, metadata={"format": "pt", "reader": _digest(folder / reader)})
 
     def forward(self, questions: Tensor, actions: Tensor) -> Tensor:
         """Compute the logits of yes, no and open, [..., 3].
@@ -82,7 +97,8 @@ class ActionMatcher(nn.Module):
     def log_odds(self, question: Tensor, spans: Sequence[Recognised], vectors: Sequence[Tensor]) -> float:
         """Compute the logarithm of the odds of yes, times the probability that the actions decide the answer.
 
-        An answer is yes if any span makes it so; it is no if no span does.
+        An answer is yes if any span makes it so; it is no if no span does. Only the actions that the prompt names
+        count, by their shares among them.
 
         Args:
             question: unit vector, [width].
@@ -91,7 +107,7 @@ class ActionMatcher(nn.Module):
         """
         found = []
         for span, actions in zip(spans, vectors, strict=True):
-            shares = torch.tensor([share for _, share in span.actions])
+            shares = torch.tensor([share for _, share in span.actions]).clamp(min=_LEAST)
             told = self(question.expand(len(actions), -1), actions).softmax(-1)
             found.append((told * (shares / shares.sum())[:, None]).sum(0))
         yes = max(float(told[YES]) for told in found)
@@ -106,22 +122,35 @@ _LEAST = 0.02
 """Least probability of yes and of no: a matcher is never surer."""
 
 
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+
 def action_question(action: str) -> str:
     """Word an action phrase as the question whose vector a matcher reads."""
     return f"does the person {action}"
 
 
-def weigh(logits: Tensor, log_odds: Tensor, yes: int, no: int) -> Tensor:
-    """Multiply the odds of yes against no, and keep the probability that it is one of them.
+def weigh(logits: Tensor, log_odds: Tensor, yes: int, no: int, weights: Sequence[float] = (1.0, 1.0)) -> Tensor:
+    """Weigh yes against no in answers that begin with either.
 
     Args:
         logits: of the first token of each answer, [B, V].
-        log_odds: by which each row is weighed, [B].
+        log_odds: of the matcher, [B]; a row of 0 stays as it is.
         yes, no: ids of the tokens.
+        weights: of the log-odds of the logits and of `log_odds`.
+
+    Returns:
+        Logits of at least float32. A row whose likeliest token is neither yes nor no stays as it is; in the others
+        one of the two is the likeliest.
     """
-    pair = logits[:, [yes, no]].float()
-    odds = pair[:, 0] - pair[:, 1] + log_odds.to(logits.device)
-    split = torch.stack([F.logsigmoid(odds), F.logsigmoid(-odds)], 1)
-    weighed = logits.clone()
-    weighed[:, [yes, no]] = (pair.logsumexp(1, keepdim=True) + split).to(logits.dtype)
+    weighed = logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
+    first, log_odds = weighed.argmax(1), log_odds.to(logits.device)
+    rows = ((first == yes) | (first == no)) & (log_odds != 0)
+    pair = weighed[rows][:, [yes, no]]
+    odds = weights[0] * (pair[:, 0] - pair[:, 1]) + weights[1] * log_odds[rows]
+    pair = pair.logsumexp(1, keepdim=True) + torch.stack([F.logsigmoid(odds), F.logsigmoid(-odds)], 1)
+    # Split more evenly, neither might be the likeliest token any more.
+    pair += (weighed[rows].amax(1) - pair.amax(1)).clamp(min=0)[:, None]
+    weighed[rows.nonzero(), torch.tensor([yes, no], device=logits.device)] = pair
     return weighed

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vimonet.model.weight_files import check_finite
+from vimonet.motion.features.body_features import BODY_DIM, KEYPOINT_DIM
 from vimonet.utils.errors import InputError, first_line
 from vimonet.utils.files import read_object, write_text
 
@@ -117,7 +118,10 @@ class ActionNetwork(nn.Module):
         Raises:
             InputError: it learnt from other features.
         """
-        if self.statistics != statistics_of(extractor) or extractor.ratio % 2:
+        inputs: Any = self.inputs
+        read = {name: layer.in_channels for name, layer in inputs.items()}
+        sizes = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
+        if self.statistics != statistics_of(extractor) or read != sizes or extractor.ratio % 2:
             raise InputError(
                 f"{folder}: the action network learnt from other features than the model's; train one with "
                 "python -m research.mini.train_actions --model MODEL, or delete the folder."

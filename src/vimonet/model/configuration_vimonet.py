@@ -102,6 +102,8 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
         abstention_thresholds: confidence below which the calibrated answer policy abstains, fitted on validation
             answers: ``action`` for the name of an action, ``caption`` for a sentence about one, ``keypoints_2d`` for
             any other answer about 2D keypoints; 0 never abstains.
+        yes_no_weights: weights of the language model's log-odds of yes against no and of the matcher's (a logarithmic
+            opinion pool); fitted on validation answers.
         answer_policy: default policy, ``calibrated`` or ``raw``; see `vimonet.inference.answer_policy`.
         action_phrases: action phrases that projected motion tokens are aligned with (stage ``align-tokens``), for
             `ActionRecogniser`; None: the tokens are not aligned.
@@ -145,6 +147,7 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
     video_token_id: int | None = None
     confidence_temperature: float = 1.0
     abstention_thresholds: Any = None
+    yes_no_weights: Any = (1.0, 1.0)
     answer_policy: PolicyName = "calibrated"
     action_phrases: Any = None
     context: Any = ()
@@ -202,6 +205,9 @@ class ViMoNetConfig(HubClass, PreTrainedConfig):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.confidence_temperature <= 0:
             raise ValueError(f"confidence_temperature is {self.confidence_temperature}; it must be positive.")
+        weights = self.yes_no_weights
+        if not isinstance(weights, list | tuple) or len(weights) != 2 or not all(0 <= w <= 10 for w in weights):
+            raise ValueError(f"yes_no_weights is {weights}; expected two numbers of at most 10, none negative.")
         unknown = sorted(set(self.context) - set(CONTEXT_PARTS))
         if unknown:
             raise ValueError(f"context names {unknown[0]!r}; its parts are {', '.join(CONTEXT_PARTS)}.")

@@ -6,7 +6,7 @@
 A language model of 135 million parameters knows an action by its usual names; a sentence encoder, trained on a billion
 pairs of sentences, knows that lobbing is a way of throwing. Two linear classifiers on its vector tell the form of
 the question and the actions that it may name (`research.mini.train_reader`). The language model reads both, the asker's
-words and these, and weighs them.
+words and these, and weighs them. A reader may have an `ActionMatcher`, which weighs yes against no.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from vimonet.language import fold_prompt
 from vimonet.model.action_matching import FILE as MATCHER
-from vimonet.model.action_matching import ActionMatcher, action_question
+from vimonet.model.action_matching import SCALE, ActionMatcher, action_question
 from vimonet.model.action_recognition import Recognised
 from vimonet.model.weight_files import check_finite
 from vimonet.utils.errors import InputError, first_line
@@ -44,9 +44,6 @@ LEAST_ACTION = 0.15
 _LONGEST = 64  # word pieces of a question that are read
 _BATCH, _MOST_ACTIONS = 64, 3
 _REMEMBERED = 2048  # vectors
-
-SCALE = 4.0
-"""Length that the unit vectors are given before the layers, so that plain learning rates fit."""
 
 
 class QuestionReader:
@@ -81,10 +78,12 @@ class QuestionReader:
             raise ValueError(f"layers of shape {list(self.weight.shape)} for {count} names")
         for form in self.forms:
             form.format(do="", doing="")
+        if matcher is not None and matcher.question.in_features != encoder.config.hidden_size:
+            raise ValueError(f"a matcher of vectors of {matcher.question.in_features} numbers")
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Open a reader: an encoder's files, its layers and their names.
+        """Open a reader: an encoder's files, its layers and their names, and its matcher if it has one.
 
         Raises:
             InputError: a file is missing or damaged.
@@ -94,7 +93,7 @@ class QuestionReader:
             names = read_object(folder / NAMES, "copy or make the reader again")
             heads = load_file(folder / cls.FILE)
             check_finite(heads, folder)
-            matcher = ActionMatcher.open(folder) if (folder / MATCHER).is_file() else None
+            matcher = ActionMatcher.open(folder, HEADS) if (folder / MATCHER).is_file() else None
             return cls(*open_encoder(folder, cls.WEIGHTS), heads, names, matcher)
         except InputError:
             raise
@@ -106,12 +105,11 @@ class QuestionReader:
 
     def __call__(self, questions: Sequence[str]) -> list[str]:
         """Write each question with its reading behind it; one that is not understood stays as it is."""
-        new = list(dict.fromkeys(questions))
-        said: dict[str, str] = {}
-        for start in range(0, len(new), _BATCH):
-            batch = new[start : start + _BATCH]
-            scores = self.scores(embed(self.encoder, self.tokenizer, batch))
-            said |= dict(zip(batch, map(self._say, scores), strict=True))
+        if not questions:
+            return []
+        vectors = self._embedded(questions)
+        scores = self.scores(torch.stack(list(vectors.values())))
+        said = dict(zip(vectors, map(self._say, scores), strict=True))
         return [with_reading(text, said[text]) for text in questions]
 
     def log_odds(self, asked: Sequence[tuple[str, Sequence[Recognised]]]) -> Tensor:
@@ -123,20 +121,23 @@ class QuestionReader:
         weighed = torch.zeros(len(asked))
         if self.matcher is None:
             return weighed
+        names = {name for _, spans in asked for span in spans for name, _ in span.actions}
+        vectors = self._embedded([question for question, _ in asked] + [action_question(name) for name in names])
         for row, (question, spans) in enumerate(asked):
             if spans:
-                vectors = [self._embedded([action_question(name) for name, _ in span.actions]) for span in spans]
-                weighed[row] = self.matcher.log_odds(self._embedded([question])[0], spans, vectors)
+                of_spans = [torch.stack([vectors[action_question(name)] for name, _ in one.actions]) for one in spans]
+                weighed[row] = self.matcher.log_odds(vectors[question], spans, of_spans)
         return weighed
 
-    def _embedded(self, texts: Sequence[str]) -> Tensor:
-        """Embed texts, each once as long as few others follow."""
-        if new := [text for text in dict.fromkeys(texts) if text not in self._known]:
-            if len(self._known) > _REMEMBERED:
-                self._known.clear()
-                new = list(dict.fromkeys(texts))
-            self._known.update(zip(new, embed(self.encoder, self.tokenizer, new), strict=True))
-        return torch.stack([self._known[text] for text in texts])
+    def _embedded(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Embed texts; the vectors of the last few thousand are remembered."""
+        known = {text: self._known[text] for text in texts if text in self._known}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        for start in range(0, len(new), _BATCH):
+            batch = new[start : start + _BATCH]
+            known.update(zip(batch, embed(self.encoder, self.tokenizer, batch), strict=True))
+        self._known = dict(list((self._known | known).items())[-_REMEMBERED:])
+        return known
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Score forms and actions for the vectors [N, width] of questions: [N, forms + actions]."""

@@ -17,7 +17,7 @@ _BY_SPEED = {("walk", "slow"): "stroll"}
 _GAITS = ("walk", "run", "jog", "sprint", "stroll")
 """Gaits; a pair denies them only where the measured speed does, too."""
 
-_TOO_NEAR = frozenset(("stand", "bend over", "step forward", "step back", "lean forward", "high five"))
+TOO_NEAR = frozenset(("stand", "bend over", "step forward", "step back", "lean forward", "high five"))
 """Actions that people may see in many others: they are neither affirmed nor denied."""
 
 
@@ -55,7 +55,7 @@ def contained(action: str, facts: Facts | None = None) -> list[str]:
     if speed is not None and (action, speed) in _BY_SPEED:
         names.append(_BY_SPEED[action, speed])
     words = set(action.split())
-    return sorted(n for n in set(names) - _TOO_NEAR if "both" in words or {"left", "right"} & set(n.split()) <= words)
+    return sorted(n for n in set(names) - TOO_NEAR if "both" in words or {"left", "right"} & set(n.split()) <= words)
 
 
 def denied(parts: Sequence[Part], facts: Facts | None) -> list[str]:
@@ -69,7 +69,7 @@ def denied(parts: Sequence[Part], facts: Facts | None) -> list[str]:
     candidates = {other for known in relations for other, relation in known.items() if relation == "excluded"}
     return [
         other
-        for other in sorted(candidates - happening - _TOO_NEAR)
+        for other in sorted(candidates - happening - TOO_NEAR)
         if not _measured(other, facts)
         and all(
             known.get(other) == "excluded" or (other not in known and absent_from(other, {action}))

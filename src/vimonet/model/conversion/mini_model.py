@@ -7,16 +7,19 @@ Joined, they are one model folder, which loads without PEFT.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from pathlib import Path
 from typing import Any, Final
 
+from vimonet.model.action_matching import FILE as MATCHER
 from vimonet.model.action_network import DESCRIPTION, copy_network
+from vimonet.model.action_network import WEIGHTS as WEIGHTS_FILE
 from vimonet.model.build import compose
 from vimonet.model.conversion.pretrained_parts import Fetched, is_whole, write_sums
 from vimonet.model.hub import load_pretrained
-from vimonet.model.question_reader import HEADS, join_reader
+from vimonet.model.question_reader import HEADS, NAMES, join_reader
 from vimonet.model.weight_files import new_folder
 from vimonet.utils.errors import InputError
 from vimonet.utils.files import read_object
@@ -42,6 +45,22 @@ _SETTINGS = ("context", "action_phrases", "confidence_temperature", "abstention_
 """Fields of the config that training and calibration set."""
 
 
+BESIDE: Final = {"reader": (HEADS, NAMES, MATCHER), "network": (WEIGHTS_FILE, DESCRIPTION)}
+"""Parts beside the adapter, and their files; those that are there have one sha256 in ``settings.json``."""
+
+
+def beside_sha256(folder: Path, part: str) -> str | None:
+    """Hash the files of a part that are in a folder, in order; None without any."""
+    there = [folder / name for name in BESIDE[part] if (folder / name).is_file()]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in there)).hexdigest() if there else None
+
+
+def _check_beside(adapter: Path, settings: dict[str, Any]) -> None:
+    for part in BESIDE:
+        if beside_sha256(adapter, part) != settings.get(f"{part}_sha256"):
+            raise InputError(f"{adapter}: the {part} is not that of settings.json; install vimonet again.")
+
+
 def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
     """Join mini in the cache; a folder that is there, whole and of this adapter stays.
 
@@ -61,9 +80,11 @@ def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
         if made:
             shutil.rmtree(folder, ignore_errors=True)
             settings = read_object(adapter / "settings.json", "install vimonet again")
+            _check_beside(adapter, settings)
             composed = compose(motion_towers=load_pretrained(model_source("nano")), **RECIPE)
             for name in _SETTINGS:
                 setattr(composed.model.config, name, settings[name])
+            composed.model.config.yes_no_weights = settings.get("yes_no_weights", [1.0, 1.0])
             composed.model.config.compares = bool(settings.get("compares", False))
             try:
                 model: Any = PeftModel.from_pretrained(composed.model, str(adapter)).merge_and_unload()
