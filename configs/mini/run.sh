@@ -9,7 +9,7 @@ vimonet compose --llm smollm2-135m-instruct --video efficientnet-lite0 --video-p
 vimonet train align-tokens --config configs/mini/align-tokens.yaml
 python -m research.mini.train_actions -o runs/mini/tokens/action_network
 python -m research.mini.train_reader --dataset data/vimos-open -o runs/mini/reader
-python -m research.mini.train_matcher --reader runs/mini/reader
+python -m research.mini.train_matcher --reader runs/mini/reader # research.mini.yes_no_weights fits its weight at the end
 vimonet train instruct --config configs/mini/instruct.yaml
 # A second run from where the first one ended, at a lower rate: research/mini says what it gains.
 vimonet train instruct --config configs/mini/instruct.yaml lora.start=runs/mini/instruct output=runs/mini/again seed=1 \
