@@ -59,10 +59,10 @@ def fit(odds: Tensor, right: Tensor) -> Tensor:
     def loss() -> Tensor:
         optimiser.zero_grad()
         value = F.binary_cross_entropy_with_logits(odds @ weights, right)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimiser.step(loss)  # type: ignore[arg-type]
+    optimiser.step(loss)
     return weights.detach()
 
 

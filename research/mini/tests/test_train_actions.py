@@ -65,7 +65,7 @@ def test_a_cut_run_ends_with_the_weights_of_a_whole_one(tmp_path: Path, monkeypa
         taken.append(1)
         if len(taken) == 4:
             raise KeyboardInterrupt
-        return usual(self, *given)  # type: ignore[arg-type]
+        return usual(self, *given)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", cut)
     with pytest.raises(KeyboardInterrupt):

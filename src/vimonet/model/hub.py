@@ -78,7 +78,7 @@ def load_reader(source: str | os.PathLike[str]) -> QuestionReader | None:
         InputError: a missing or damaged file.
     """
     folder = _beside(source, READER)
-    return folder and QuestionReader.open(folder)
+    return None if folder is None else QuestionReader.open(folder)
 
 
 def load_network(source: str | os.PathLike[str], extractor: Any) -> ActionNetwork | None:
