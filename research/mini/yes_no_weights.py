@@ -25,7 +25,7 @@ from vimonet.utils.errors import InputError
 DEV = Path(__file__).parents[1] / "people" / "dev.jsonl"
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def log_odds(model: str | None, path: Path) -> tuple[Tensor, Tensor]:
     """Compute the log-odds of yes by the language model and by the matcher, [N, 2], and the right answers, [N].
 
