@@ -12,7 +12,6 @@ leaves the answer open, and so does every action where the question is of anothe
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from research.mini.train_reader import embedded, fold_of
 from vimonet.model.action_matching import NO, OPEN, YES, ActionMatcher, action_question
 from vimonet.model.question_reader import HEADS, QuestionReader, embed, open_encoder
 from vimonet.utils.errors import InputError
@@ -156,11 +156,6 @@ def train(
     return matcher.eval()
 
 
-def fold(wording: str) -> int:
-    """Deal a wording into one of the folds by its hash."""
-    return hashlib.sha256(wording.encode()).digest()[0] % _FOLDS
-
-
 def main() -> None:
     """Train a matcher and write it beside its reader."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -173,14 +168,10 @@ def main() -> None:
     encoder, tokenizer = open_encoder(args.reader)
     every = actions()
     asked = questions(every, random.Random(args.seed))
-    order = sorted(range(len(asked)), key=lambda i: len(asked[i].text))
-    vectors = torch.zeros(len(asked), encoder.config.hidden_size)
-    for start in tqdm(range(0, len(order), 128), desc="embed", mininterval=2):
-        part = order[start : start + 128]
-        vectors[part] = embed(encoder, tokenizer, [asked[i].text for i in part])
+    vectors = embedded(encoder, tokenizer, [one.text for one in asked])
     of_actions = embed(encoder, tokenizer, [action_question(action) for action in every]).clone()
     pairs = Pairs(asked, every)
-    held = {i for i, one in enumerate(asked) if args.trial and fold(one.wording) == 0}
+    held = {i for i, one in enumerate(asked) if args.trial and fold_of(one.wording, _FOLDS) == 0}
     rows = [i for i in range(len(asked)) if i not in held]
     matcher = train(vectors, of_actions, pairs, rows, args.steps, args.seed)
     if not args.trial:

@@ -17,7 +17,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,7 +124,7 @@ def examples(asked: list[Asked], vectors: Tensor) -> Examples:
     """Number forms and actions, and deal the wordings into folds."""
     forms, actions = sorted({one.plain for one in asked}), sorted({one.action for one in asked if one.action})
     number = {action: index for index, action in enumerate(actions)}
-    dealt = [hashlib.sha256(one.wording.encode()).digest()[0] % COUNT for one in asked]
+    dealt = [fold_of(one.wording, COUNT) for one in asked]
     return Examples(
         vectors,
         torch.tensor([forms.index(one.plain) for one in asked]),
@@ -133,6 +133,11 @@ def examples(asked: list[Asked], vectors: Tensor) -> Examples:
         forms,
         actions,
     )
+
+
+def fold_of(wording: str, count: int) -> int:
+    """Deal a wording into one of `count` folds by its hash."""
+    return hashlib.sha256(wording.encode()).digest()[0] % count
 
 
 def fit(of: Examples, rows: Tensor, steps: int = STEPS) -> torch.nn.Linear:
@@ -252,7 +257,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     asked = sorted(questions(training_samples(args.dataset), args.seed), key=lambda one: len(one.text))
     encoder, tokenizer = open_encoder(folder := Path(part_source(ENCODER)))
-    of = examples(asked, _embedded(encoder, tokenizer, asked))
+    of = examples(asked, embedded(encoder, tokenizer, [one.text for one in asked]))
     print("| fold | questions | form right | action right | action among three |\n|---|---|---|---|---|")
     folds = []
     for fold in range(COUNT):
@@ -261,7 +266,7 @@ def main() -> None:
     if args.trial:
         tune(encoder, tokenizer, asked, of, (of.fold != 0).nonzero()[:, 0], folds[0])
         held = (of.fold == 0).nonzero()[:, 0]
-        of = of._replace(vectors=_embedded(encoder, tokenizer, asked))
+        of = of._replace(vectors=embedded(encoder, tokenizer, [one.text for one in asked]))
         print(_row("0, tuned", of, folds[0], held))
         return
     layers = fit(of, torch.arange(len(asked)))
@@ -269,9 +274,14 @@ def main() -> None:
     print(f"{args.output}: {len(of.forms)} forms, {len(of.actions)} actions, {len(asked):,} questions")
 
 
-def _embedded(encoder: Any, tokenizer: Any, asked: list[Asked]) -> Tensor:
-    batches = tqdm(range(0, len(asked), 128), desc="embed")
-    return torch.cat([embed(encoder, tokenizer, [one.text for one in asked[a : a + 128]]) for a in batches]).clone()
+def embedded(encoder: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    """Embed texts of like length together, with a progress bar: unit vectors in the order given, [N, width]."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    vectors = torch.zeros(len(texts), encoder.config.hidden_size)
+    for start in tqdm(range(0, len(order), 128), desc="embed", mininterval=2):
+        part = order[start : start + 128]
+        vectors[part] = embed(encoder, tokenizer, [texts[i] for i in part])
+    return vectors
 
 
 def _row(name: str, of: Examples, layers: torch.nn.Linear, rows: Tensor) -> str:

@@ -74,7 +74,7 @@ class ActionNetwork(nn.Module):
             raise ValueError(f"its width {width} is no multiple of its {heads} heads")
         self.phrases = tuple(phrases)
         self.sizes = {"width": width, "layers": layers, "heads": heads, "hidden": hidden}
-        self.statistics = statistics
+        self.features, self.statistics = dict(features), statistics
         self.inputs = nn.ModuleDict({name: nn.Conv1d(count, width, 5, padding=2) for name, count in features.items()})
         self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
         self.blocks = nn.ModuleList([_Block(width, heads, hidden) for _ in range(layers)])
@@ -118,10 +118,8 @@ class ActionNetwork(nn.Module):
         Raises:
             InputError: it learnt from other features.
         """
-        inputs: Any = self.inputs
-        read = {name: layer.in_channels for name, layer in inputs.items()}
-        sizes = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
-        if self.statistics != statistics_of(extractor) or read != sizes or extractor.ratio % 2:
+        read = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
+        if self.statistics != statistics_of(extractor) or self.features != read or extractor.ratio % 2:
             raise InputError(
                 f"{folder}: the action network learnt from other features than the model's; train one with "
                 "python -m research.mini.train_actions --model MODEL, or delete the folder."
@@ -131,10 +129,8 @@ class ActionNetwork(nn.Module):
         """Write the network into a folder, weights as float16."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        inputs: Any = self.inputs
-        features = {name: layer.in_channels for name, layer in inputs.items()}
         described = {
-            "features": features,
+            "features": self.features,
             "sizes": self.sizes,
             "statistics": self.statistics,
             "phrases": list(self.phrases),

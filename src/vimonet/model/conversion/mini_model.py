@@ -41,7 +41,10 @@ ADAPTER: Final = "adapter_model.safetensors"
 ENCODER: Final = "all-minilm-l6-v2"
 """Part whose vectors the question reader's layers read."""
 
-_SETTINGS = ("context", "action_phrases", "confidence_temperature", "abstention_thresholds", "answer_policy")
+_SETTINGS = (
+    *("context", "action_phrases", "confidence_temperature", "abstention_thresholds", "answer_policy"),
+    "yes_no_weights",
+)
 """Fields of the config that training and calibration set."""
 
 
@@ -84,7 +87,6 @@ def join_mini(adapter: Path = WEIGHTS / MINI) -> Fetched:
             composed = compose(motion_towers=load_pretrained(model_source("nano")), **RECIPE)
             for name in _SETTINGS:
                 setattr(composed.model.config, name, settings[name])
-            composed.model.config.yes_no_weights = settings.get("yes_no_weights", [1.0, 1.0])
             composed.model.config.compares = bool(settings.get("compares", False))
             try:
                 model: Any = PeftModel.from_pretrained(composed.model, str(adapter)).merge_and_unload()
