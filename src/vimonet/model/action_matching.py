@@ -95,10 +95,10 @@ class ActionMatcher(nn.Module):
 
     @torch.inference_mode()
     def log_odds(self, question: Tensor, spans: Sequence[Recognised], vectors: Sequence[Tensor]) -> float:
-        """Compute the logarithm of the odds of yes, times the probability that the actions decide the answer.
+        """Compute log(P(yes) / P(no)), multiplied by the probability that the answer is not left open.
 
-        An answer is yes if any span makes it so; it is no if no span does. Only the actions that the prompt names
-        count, by their shares among them.
+        P(yes) is that of the span of time whose actions make yes likeliest; P(open) is the mean over spans by their
+        length; the rest is P(no). In a span each action counts by its probability among those that are named there.
 
         Args:
             question: unit vector, [width].
@@ -132,17 +132,17 @@ def action_question(action: str) -> str:
 
 
 def weigh(logits: Tensor, log_odds: Tensor, yes: int, no: int, weights: Sequence[float] = (1.0, 1.0)) -> Tensor:
-    """Weigh yes against no in answers that begin with either.
+    """Weigh yes against no in the rows whose likeliest first token is one of them.
 
     Args:
         logits: of the first token of each answer, [B, V].
-        log_odds: of the matcher, [B]; a row of 0 stays as it is.
-        yes, no: ids of the tokens.
-        weights: of the log-odds of the logits and of `log_odds`.
+        log_odds: log(P(yes) / P(no)) by the matcher, [B]; a row whose value is exactly 0 stays as it is.
+        yes, no: id of the first token of each word.
+        weights: of the language model's log-odds (the difference of both logits) and of `log_odds`.
 
     Returns:
-        Logits of at least float32. A row whose likeliest token is neither yes nor no stays as it is; in the others
-        one of the two is the likeliest.
+        Logits in float32 or a wider type. A row whose likeliest token is neither yes nor no stays as it is; in every
+        other row the likeliest token is still one of the two.
     """
     weighed = logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
     first, log_odds = weighed.argmax(1), log_odds.to(logits.device)

@@ -121,8 +121,8 @@ class ActionNetwork(nn.Module):
         read = {"motion": BODY_DIM, "keypoint": KEYPOINT_DIM}
         if self.statistics != statistics_of(extractor) or self.features != read or extractor.ratio % 2:
             raise InputError(
-                f"{folder}: the action network learnt from other features than the model's; train one with "
-                "python -m research.mini.train_actions --model MODEL, or delete the folder."
+                f"{folder}: this action network learnt from other features than its model reads; train one with python "
+                "-m research.mini.train_actions --model MODEL, or delete this folder to name actions by tokens alone."
             )
 
     def save(self, folder: str | Path) -> None:

@@ -146,10 +146,14 @@ class ActionRecogniser:
         return found
 
     def averaged(self, found: Sequence[Tensor]) -> Tensor:
-        """Average the probabilities of tokens and network, [L, P] each.
+        """Average the two probabilities of each phrase at each moment.
 
-        The tokens tell apart only the phrases that they know: a phrase that they do not know keeps the probability
-        that the network gives it, and theirs are scaled to what is left.
+        The motion tokens give no probability to a phrase outside ``action_phrases``. Such a phrase keeps the
+        probability by the action network, and before averaging the tokens' probabilities of a moment are scaled so that
+        all phrases still sum to 1.
+
+        Args:
+            found: from `shares`, [L moments, P phrases] each.
         """
         if len(found) == 1:
             return found[0]
